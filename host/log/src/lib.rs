@@ -1,1 +1,30 @@
-//! To be written.
+//! One partition on disk, in Kafka's own file formats: append, read, index, recover, retain.
+//!
+//! Blocking file I/O without a clock: the time is an argument. Knows nothing of topics, groups or protocol
+//! versions. Appends go to the page cache; making them durable is [`SyncHandle::sync`], which needs no lock.
+
+pub mod checkpoint;
+mod config;
+mod epochs;
+mod files;
+mod index;
+mod lookup;
+mod partition;
+mod producers;
+mod reader;
+mod recovery;
+mod retention;
+mod segment;
+mod snapshot;
+mod sync;
+mod transactions;
+
+pub use config::LogConfig;
+pub use epochs::{EpochEnd, LeaderEpochs};
+pub use partition::{AppendError, Appended, PartitionLog};
+pub use producers::{Admission, ProducerRefusal, ProducerState, ProducerStates};
+pub use reader::{FoundOffset, LogReader, LogSlice, ReadError};
+pub use recovery::{OpenLogError, OpenMode, RecoveryReport};
+pub use retention::{DeletedSegment, RetentionError};
+pub use sync::{SyncError, SyncHandle};
+pub use transactions::AbortedTransaction;

@@ -1,0 +1,323 @@
+//! Frames: four bytes of size, then a header and a body.
+//!
+//! [`FrameDecoder`] cuts a byte stream into frames without reading from anything itself. The other
+//! functions go from a frame to a message and back; every decode runs the structural check of
+//! [`crate::guard`] first.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::{
+    messages::{ApiKey, RequestHeader},
+    protocol::{Decodable, Encodable, StrBytes},
+};
+
+use crate::guard::{self, Malformed};
+
+/// Bytes of the size prefix.
+const PREFIX: usize = 4;
+
+/// Least spare room that [`FrameDecoder::spare`] offers a reader, in bytes.
+const LEAST_READ: usize = 8 * 1024;
+
+/// Most room that is made at once for a frame whose end has not arrived yet, in bytes.
+const MOST_READ: usize = 256 * 1024;
+
+/// Why a stream cannot be read as frames any further. The connection is to be closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum FrameError {
+    /// The size prefix is negative.
+    #[error("a frame announces the negative size {size}")]
+    Negative {
+        /// The announced size.
+        size: i32,
+    },
+    /// The size prefix is above the limit.
+    #[error("a frame announces {size} bytes, and at most {max_bytes} are allowed")]
+    TooLarge {
+        /// The announced size.
+        size: usize,
+        /// The limit.
+        max_bytes: usize,
+    },
+}
+
+/// Cuts a byte stream into frames. Holds what has arrived and nothing more.
+///
+/// Memory grows with the bytes that arrive, never with the size a peer announces.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    max_bytes: usize,
+    arrived: BytesMut,
+}
+
+impl FrameDecoder {
+    /// A decoder that refuses frames of more than `max_bytes`, the size prefix not counted.
+    pub fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, arrived: BytesMut::new() }
+    }
+
+    /// Changes the limit, for instance once a peer has authenticated.
+    pub fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
+    }
+
+    /// Appends bytes that arrived.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.arrived.extend_from_slice(bytes);
+    }
+
+    /// The buffer, with some spare capacity, for a reader that appends to it directly (`read_buf`).
+    ///
+    /// The room fits what is known to be missing, within bounds, so that a large frame is neither read in
+    /// crumbs nor reserved on the word of its size prefix. The caller may only append.
+    pub fn spare(&mut self) -> &mut BytesMut {
+        let missing = match self.announced() {
+            Some(size) => (PREFIX + usize::try_from(size).unwrap_or(0)).saturating_sub(self.arrived.len()),
+            None => 0,
+        };
+        // A frame that has brought much may ask for as much again.
+        let most = MOST_READ.max(self.arrived.len());
+        self.arrived.reserve(missing.clamp(LEAST_READ, most));
+        &mut self.arrived
+    }
+
+    /// Takes the next whole frame without its size prefix; `None` until more bytes arrive.
+    ///
+    /// # Errors
+    ///
+    /// The announced size is negative or above the limit; every later call answers the same.
+    pub fn next_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
+        let Some(announced) = self.announced() else { return Ok(None) };
+        let size = usize::try_from(announced).map_err(|_| FrameError::Negative { size: announced })?;
+        if self.max_bytes < size {
+            return Err(FrameError::TooLarge { size, max_bytes: self.max_bytes });
+        }
+        if self.arrived.len() - PREFIX < size {
+            return Ok(None);
+        }
+        self.arrived.advance(PREFIX);
+        Ok(Some(self.arrived.split_to(size).freeze()))
+    }
+
+    /// Bytes that have arrived and were not taken as a frame.
+    pub fn pending(&self) -> usize {
+        self.arrived.len()
+    }
+
+    fn announced(&self) -> Option<i32> {
+        self.arrived.first_chunk::<PREFIX>().map(|prefix| i32::from_be_bytes(*prefix))
+    }
+}
+
+/// Why a message could not be encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// A field has a value that this version cannot carry.
+    #[error("encode {what:?} version {version}")]
+    Message {
+        /// Which API.
+        what: ApiKey,
+        /// Which version.
+        version: i16,
+        /// What the message type says.
+        source: ForeignError,
+    },
+    /// The frame would be longer than an int32 can say.
+    #[error("encode {what:?}: a frame of {size} bytes is too large")]
+    TooLarge {
+        /// Which API.
+        what: ApiKey,
+        /// The size it would have.
+        size: usize,
+    },
+    /// The header names an API that does not exist.
+    #[error("encode a request for the unknown api key {api_key}")]
+    UnknownApi {
+        /// The key.
+        api_key: i16,
+    },
+}
+
+/// Why a frame could not be decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The header asks for an API that does not exist.
+    #[error("decode a request for the unknown api key {api_key}")]
+    UnknownApi {
+        /// The key.
+        api_key: i16,
+    },
+    /// The header is cut off or not well-formed.
+    #[error("decode a message header")]
+    Header {
+        /// What is wrong with it.
+        source: Malformed,
+    },
+    /// The structure contradicts the frame.
+    #[error("decode {what:?} version {version}")]
+    Malformed {
+        /// Which API.
+        what: ApiKey,
+        /// Which version.
+        version: i16,
+        /// What is wrong.
+        source: Malformed,
+    },
+    /// The structure is sound but a value is not (a text that is not UTF-8, for instance).
+    #[error("decode {what:?} version {version}")]
+    Message {
+        /// Which API.
+        what: ApiKey,
+        /// Which version.
+        version: i16,
+        /// What the message type says.
+        source: ForeignError,
+    },
+}
+
+/// What the message library says, as text.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ForeignError(String);
+
+/// Encodes a whole request frame, size prefix included. API and version are those of `header`.
+///
+/// # Errors
+///
+/// The body has a value that the version cannot carry.
+pub fn encode_request<B: Encodable>(header: &RequestHeader, body: &B) -> Result<Bytes, EncodeError> {
+    let api = ApiKey::try_from(header.request_api_key)
+        .map_err(|()| EncodeError::UnknownApi { api_key: header.request_api_key })?;
+    let version = header.request_api_version;
+    let header_version = api.request_header_version(version);
+    encode_frame(api, version, header, header_version, body)
+}
+
+/// Encodes a whole response frame, size prefix included.
+///
+/// # Errors
+///
+/// The body has a value that the version cannot carry.
+pub fn encode_response<B: Encodable>(
+    api: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    body: &B,
+) -> Result<Bytes, EncodeError> {
+    let header = kafka_protocol::messages::ResponseHeader::default().with_correlation_id(correlation_id);
+    encode_frame(api, version, &header, response_header_version(api, version), body)
+}
+
+/// Version of the response header: always 0 for ApiVersions, so that a client whose version was too new can
+/// read the answer.
+fn response_header_version(api: ApiKey, version: i16) -> i16 {
+    if api == ApiKey::ApiVersions { 0 } else { api.response_header_version(version) }
+}
+
+fn encode_frame<H: Encodable, B: Encodable>(
+    api: ApiKey,
+    version: i16,
+    header: &H,
+    header_version: i16,
+    body: &B,
+) -> Result<Bytes, EncodeError> {
+    let failed = |error: &dyn std::fmt::Display| EncodeError::Message {
+        what: api,
+        version,
+        source: ForeignError(error.to_string()),
+    };
+    let header_size = header.compute_size(header_version).map_err(|e| failed(&e))?;
+    let body_size = body.compute_size(version).map_err(|e| failed(&e))?;
+    let size = header_size + body_size;
+    let prefix = i32::try_from(size).map_err(|_| EncodeError::TooLarge { what: api, size })?;
+    let mut frame = BytesMut::with_capacity(PREFIX + size);
+    frame.put_i32(prefix);
+    header.encode(&mut frame, header_version).map_err(|e| failed(&e))?;
+    body.encode(&mut frame, version).map_err(|e| failed(&e))?;
+    debug_assert_eq!(frame.len(), PREFIX + size, "{api:?} version {version} has the size it computed");
+    Ok(frame.freeze())
+}
+
+/// Takes the header off a request frame and leaves the body.
+///
+/// Whether the version is one that is served is the caller's business: only the header's own form depends on
+/// it here, and an ApiVersions request of any version has a readable header.
+///
+/// # Errors
+///
+/// The API key is unknown or the header is cut off. Both mean closing the connection.
+pub fn decode_request_header(frame: &mut Bytes) -> Result<(ApiKey, RequestHeader), DecodeError> {
+    let header = |source| DecodeError::Header { source };
+    let mut cursor = guard::Cursor::new(frame);
+    let api_key = cursor.int16().map_err(header)?;
+    let version = cursor.int16().map_err(header)?;
+    let correlation_id = cursor.int32().map_err(header)?;
+    let api = ApiKey::try_from(api_key).map_err(|()| DecodeError::UnknownApi { api_key })?;
+    let header_version = api.request_header_version(version);
+    let mut client_id = None;
+    if 1 <= header_version {
+        // An int16-length text in every header version, flexible or not.
+        if let Some(range) = cursor.nullable_string().map_err(header)? {
+            let text = StrBytes::from_utf8(frame.slice(range.clone()));
+            client_id = Some(text.map_err(|_| header(Malformed::new("client_id", range.start)))?);
+        }
+    }
+    if 2 <= header_version {
+        cursor.tagged_fields().map_err(header)?;
+    }
+    let body_at = cursor.position();
+    frame.advance(body_at);
+    let header = RequestHeader::default()
+        .with_request_api_key(api_key)
+        .with_request_api_version(version)
+        .with_correlation_id(correlation_id)
+        .with_client_id(client_id);
+    Ok((api, header))
+}
+
+/// Takes the header off a response frame, leaves the body and returns the correlation id.
+///
+/// # Errors
+///
+/// The header is cut off.
+pub fn decode_response_header(api: ApiKey, version: i16, frame: &mut Bytes) -> Result<i32, DecodeError> {
+    let header = |source| DecodeError::Header { source };
+    let mut cursor = guard::Cursor::new(frame);
+    let correlation_id = cursor.int32().map_err(header)?;
+    if 1 <= response_header_version(api, version) {
+        cursor.tagged_fields().map_err(header)?;
+    }
+    let body_at = cursor.position();
+    frame.advance(body_at);
+    Ok(correlation_id)
+}
+
+/// Decodes a request's body after checking its structure. Byte fields share the frame's memory.
+///
+/// Bytes after the body are ignored, as Kafka does.
+///
+/// # Errors
+///
+/// The body is not one of this API and version. The connection is to be closed.
+pub fn decode_request<B: Decodable>(api: ApiKey, version: i16, mut body: Bytes) -> Result<B, DecodeError> {
+    guard::check_request(api, version, &body).map_err(|source| DecodeError::Malformed { what: api, version, source })?;
+    B::decode(&mut body, version).map_err(|error| DecodeError::Message {
+        what: api,
+        version,
+        source: ForeignError(error.to_string()),
+    })
+}
+
+/// Decodes a response's body after checking its structure. Byte fields share the frame's memory.
+///
+/// # Errors
+///
+/// The body is not one of this API and version.
+pub fn decode_response<B: Decodable>(api: ApiKey, version: i16, mut body: Bytes) -> Result<B, DecodeError> {
+    guard::check_response(api, version, &body)
+        .map_err(|source| DecodeError::Malformed { what: api, version, source })?;
+    B::decode(&mut body, version).map_err(|error| DecodeError::Message {
+        what: api,
+        version,
+        source: ForeignError(error.to_string()),
+    })
+}
