@@ -253,3 +253,113 @@ fn decompress_snappy_block(block: &[u8], max_bytes: usize, out: &mut Vec<u8>) ->
     out.resize(at + len, 0);
     snap::raw::Decoder::new().decompress(block, &mut out[at..]).map_err(io::Error::other).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
+
+    fn round_trip(codec: Codec, data: &[u8]) {
+        let (mut packed, mut out) = (Vec::new(), b"kept".to_vec());
+        compress(codec, None, data, &mut packed).unwrap();
+        decompress(codec, &packed, data.len(), &mut out).unwrap();
+        assert_eq!(out, [b"kept", data].concat(), "{codec:?} of {} bytes", data.len());
+    }
+
+    #[test]
+    fn every_codec_reads_what_it_wrote() {
+        let long: Vec<u8> = (0..200_000_u32).flat_map(|n| (n % 1000).to_le_bytes()).collect();
+        for codec in ALL {
+            for data in [&b""[..], b"a", &long] {
+                round_trip(codec, data);
+            }
+            assert_eq!(Codec::from_bits(codec.bits()), Some(codec));
+            assert_eq!(Codec::from_name(codec.name()), Some(codec));
+        }
+    }
+
+    #[test]
+    fn nothing_expands_beyond_the_bound() {
+        let zeros = vec![0; 10 << 20];
+        for codec in ALL {
+            let (mut packed, mut out) = (Vec::new(), Vec::new());
+            compress(codec, None, &zeros, &mut packed).unwrap();
+            let result = decompress(codec, &packed, 100_000, &mut out);
+            assert!(matches!(result, Err(DecompressError::TooLarge { .. })), "{codec:?}");
+            assert!(out.capacity() <= 300_000, "{codec:?} took {} bytes", out.capacity());
+            assert!(decompress(codec, &packed, zeros.len(), &mut Vec::new()).is_ok(), "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn snappy_is_read_raw_and_in_xerials_framing() {
+        let raw = [5, 16, b'h', b'e', b'l', b'l', b'o'];
+        let framed = [&XERIAL_HEADER[..], &[0, 0, 0, 7], &raw, &[0, 0, 0, 7], &raw].concat();
+        let mut out = Vec::new();
+        decompress(Codec::Snappy, &raw, 5, &mut out).unwrap();
+        assert_eq!(out, b"hello");
+        out.clear();
+        decompress(Codec::Snappy, &framed, 10, &mut out).unwrap();
+        assert_eq!(out, b"hellohello");
+        let mut packed = Vec::new();
+        compress(Codec::Snappy, None, b"hello", &mut packed).unwrap();
+        assert_eq!(packed, framed[..27]);
+    }
+
+    #[test]
+    fn a_snappy_block_that_lies_about_its_length_reserves_nothing() {
+        // A varint of 2^31 - 1 and no data.
+        let lie = [0xff, 0xff, 0xff, 0xff, 0x07];
+        let mut out = Vec::new();
+        assert!(matches!(decompress(Codec::Snappy, &lie, usize::MAX, &mut out), Err(DecompressError::Damaged { .. })));
+        assert_eq!(out.capacity(), 0);
+    }
+
+    #[test]
+    fn frames_of_other_writers_are_read() {
+        // "hello" as the command lines of gzip, lz4 (with a content checksum) and zstd (likewise) write it.
+        let gzip = hex("1f8b0800000000000203cb48cdc9c9070086a6103605000000");
+        let lz4 = hex("04224d186440a70500008068656c6c6f00000000f97700fb");
+        let zstd = hex("28b52ffd240529000068656c6c6fa36d9f88");
+        for (codec, data) in [(Codec::Gzip, gzip), (Codec::Lz4, lz4), (Codec::Zstd, zstd)] {
+            let mut out = Vec::new();
+            decompress(codec, &data, 5, &mut out).unwrap();
+            assert_eq!(out, b"hello", "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn lz4_frames_have_the_descriptor_that_kafkas_readers_expect() {
+        let mut packed = Vec::new();
+        compress(Codec::Lz4, None, b"hello", &mut packed).unwrap();
+        // Magic, version 1 with independent blocks and nothing else, 64 KiB blocks, header checksum; one stored block.
+        assert_eq!(
+            packed,
+            hex("04224d1860408205000080").into_iter().chain(*b"hello").chain([0; 4]).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn damaged_data_is_an_error_and_never_a_panic() {
+        let data: Vec<u8> = (0..3000_u32).flat_map(|n| (n * n % 251).to_le_bytes()).collect();
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let mut packed = Vec::new();
+            compress(codec, None, &data, &mut packed).unwrap();
+            for at in 0..packed.len() {
+                for flip in [0x01, 0x80, 0xff] {
+                    let mut damaged = packed.clone();
+                    damaged[at] ^= flip;
+                    drop(decompress(codec, &damaged, 100_000, &mut Vec::new()));
+                }
+            }
+            for len in 1..packed.len() {
+                drop(decompress(codec, &packed[..len], 100_000, &mut Vec::new()));
+            }
+        }
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    }
+}

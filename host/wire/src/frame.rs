@@ -299,7 +299,11 @@ pub fn decode_response_header(api: ApiKey, version: i16, frame: &mut Bytes) -> R
 ///
 /// The body is not one of this API and version. The connection is to be closed.
 pub fn decode_request<B: Decodable>(api: ApiKey, version: i16, mut body: Bytes) -> Result<B, DecodeError> {
-    guard::check_request(api, version, &body).map_err(|source| DecodeError::Malformed { what: api, version, source })?;
+    guard::check_request(api, version, &body).map_err(|source| DecodeError::Malformed {
+        what: api,
+        version,
+        source,
+    })?;
     B::decode(&mut body, version).map_err(|error| DecodeError::Message {
         what: api,
         version,
@@ -313,11 +317,125 @@ pub fn decode_request<B: Decodable>(api: ApiKey, version: i16, mut body: Bytes) 
 ///
 /// The body is not one of this API and version.
 pub fn decode_response<B: Decodable>(api: ApiKey, version: i16, mut body: Bytes) -> Result<B, DecodeError> {
-    guard::check_response(api, version, &body)
-        .map_err(|source| DecodeError::Malformed { what: api, version, source })?;
+    guard::check_response(api, version, &body).map_err(|source| DecodeError::Malformed {
+        what: api,
+        version,
+        source,
+    })?;
     B::decode(&mut body, version).map_err(|error| DecodeError::Message {
         what: api,
         version,
         source: ForeignError(error.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::{
+        ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse,
+        metadata_request::MetadataRequestTopic,
+    };
+
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    }
+
+    fn request_header(api: ApiKey, version: i16, correlation_id: i32) -> RequestHeader {
+        RequestHeader::default()
+            .with_request_api_key(api as i16)
+            .with_request_api_version(version)
+            .with_correlation_id(correlation_id)
+            .with_client_id(Some(StrBytes::from_static_str("cli")))
+    }
+
+    #[test]
+    fn requests_have_kafkas_bytes() {
+        let frame = encode_request(&request_header(ApiKey::ApiVersions, 0, 1), &ApiVersionsRequest::default());
+        assert_eq!(frame.unwrap(), hex("0000000d00120000000000010003636c69"));
+
+        let body = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("librdkafka"))
+            .with_client_software_version(StrBytes::from_static_str("2.10.0"));
+        let frame = encode_request(&request_header(ApiKey::ApiVersions, 3, 2), &body).unwrap();
+        assert_eq!(frame, hex("0000002100120003000000020003636c69000b6c696272646b61666b6107322e31302e3000"));
+
+        let topic = MetadataRequestTopic::default().with_name(Some(StrBytes::from_static_str("t").into()));
+        let body = MetadataRequest::default().with_topics(Some(vec![topic])).with_allow_auto_topic_creation(false);
+        let frame = encode_request(&request_header(ApiKey::Metadata, 9, 3), &body).unwrap();
+        assert_eq!(frame, hex("0000001600030009000000030003636c69000202740000000000"));
+
+        let mut decoder = FrameDecoder::new(1024);
+        decoder.push(&frame);
+        let mut frame = decoder.next_frame().unwrap().unwrap();
+        let (api, header) = decode_request_header(&mut frame).unwrap();
+        assert_eq!((api, header), (ApiKey::Metadata, request_header(ApiKey::Metadata, 9, 3)));
+        assert_eq!(decode_request::<MetadataRequest>(api, 9, frame).unwrap(), body);
+    }
+
+    #[test]
+    fn the_answer_to_api_versions_has_the_old_header_in_every_version() {
+        for version in 0..=4 {
+            let frame = encode_response(ApiKey::ApiVersions, version, 7, &ApiVersionsResponse::default()).unwrap();
+            let mut rest = frame.slice(4..);
+            assert_eq!(decode_response_header(ApiKey::ApiVersions, version, &mut rest).unwrap(), 7);
+            assert_eq!(frame.len() - rest.len(), 8, "size and correlation id only");
+            decode_response::<ApiVersionsResponse>(ApiKey::ApiVersions, version, rest).unwrap();
+        }
+        let frame = encode_response(ApiKey::Metadata, 9, -7, &MetadataResponse::default()).unwrap();
+        let mut rest = frame.slice(4..);
+        assert_eq!(decode_response_header(ApiKey::Metadata, 9, &mut rest).unwrap(), -7);
+        assert_eq!(frame.len() - rest.len(), 9, "a flexible header has tagged fields");
+    }
+
+    #[test]
+    fn a_stream_is_cut_into_frames_wherever_it_is_split() {
+        let stream = [&[0, 0, 0, 3, b'a', b'b', b'c'][..], &[0, 0, 0, 0], &[0, 0, 0, 1, b'd']].concat();
+        for split in 0..=stream.len() {
+            let mut decoder = FrameDecoder::new(3);
+            let mut frames = Vec::new();
+            for part in [&stream[..split], &stream[split..]] {
+                decoder.push(part);
+                while let Some(frame) = decoder.next_frame().unwrap() {
+                    frames.push(frame);
+                }
+            }
+            assert_eq!(frames, [&b"abc"[..], b"", b"d"], "split at {split}");
+            assert_eq!(decoder.pending(), 0);
+        }
+    }
+
+    #[test]
+    fn an_impossible_size_is_refused_and_reserves_nothing() {
+        for (prefix, expected) in [
+            (-1_i32, FrameError::Negative { size: -1 }),
+            (i32::MAX, FrameError::TooLarge { size: i32::MAX as usize, max_bytes: 100 }),
+            (101, FrameError::TooLarge { size: 101, max_bytes: 100 }),
+        ] {
+            let mut decoder = FrameDecoder::new(100);
+            decoder.push(&prefix.to_be_bytes());
+            assert_eq!(decoder.next_frame(), Err(expected));
+            assert!(decoder.spare().capacity() <= MOST_READ + PREFIX);
+        }
+    }
+
+    #[test]
+    fn no_cut_off_header_is_read() {
+        let frame = encode_request(&request_header(ApiKey::Metadata, 9, 3), &MetadataRequest::default()).unwrap();
+        for len in 4..4 + 14 {
+            assert!(decode_request_header(&mut frame.slice(4..len)).is_err(), "{len} bytes");
+        }
+        assert!(matches!(
+            decode_request_header(&mut Bytes::from_static(&[0x7f, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff])),
+            Err(DecodeError::UnknownApi { api_key: 0x7f00 })
+        ));
+    }
+
+    #[test]
+    fn a_version_out_of_reach_still_has_a_readable_header() {
+        let bytes = [0, 18, 0, 99, 0, 0, 0, 5, 0, 1, b'c', 0];
+        let (api, header) = decode_request_header(&mut Bytes::copy_from_slice(&bytes)).unwrap();
+        assert_eq!((api, header.request_api_version, header.correlation_id), (ApiKey::ApiVersions, 99, 5));
+    }
 }

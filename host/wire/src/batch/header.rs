@@ -296,10 +296,17 @@ pub fn set_log_append_time(batch: &mut [u8], now_ms: i64) {
     write_crc(batch);
 }
 
+/// Writes the largest timestamp of one whole batch and returns the new checksum.
+pub(super) fn set_max_timestamp(batch: &mut [u8], max_timestamp: i64) -> u32 {
+    batch[MAX_TIMESTAMP].copy_from_slice(&max_timestamp.to_be_bytes());
+    write_crc(batch)
+}
+
 /// Computes and writes the checksum of one whole batch.
-pub(super) fn write_crc(batch: &mut [u8]) {
+pub(super) fn write_crc(batch: &mut [u8]) -> u32 {
     let crc = crc32c::crc32c(&batch[CRC_FROM..]);
     batch[CRC].copy_from_slice(&crc.to_be_bytes());
+    crc
 }
 
 /// The batches of a byte slice, one after another, each with its header.

@@ -15,3 +15,6 @@ pub use header::{
 pub use read::{ControlMarker, Header, HeaderIter, InvalidRecord, RecordReader, RecordView, decompress_records};
 pub use validate::{BatchRules, Refusal, validate_for_append};
 pub use write::{BatchStamp, BatchTooLarge, RecordBatchBuilder, set_producer, write_control_batch};
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use kafka_protocol::ResponseError;
 
 use crate::{
     batch::{
-        header::{BatchHeader, HEADER_LEN, InvalidBatch, NO_SEQUENCE, TimestampType, verify_crc},
+        header::{BatchHeader, InvalidBatch, NO_SEQUENCE, TimestampType, set_max_timestamp, verify_crc},
         read::{InvalidRecord, RecordReader, decompress_records},
     },
     compression::{Codec, DecompressError},
@@ -71,22 +71,26 @@ impl Refusal {
 /// Checks the records that a producer sent for one partition: exactly one batch, sound, and within the rules.
 ///
 /// Reads every record; compressed ones are expanded into `scratch` (emptied first, never beyond the bound), so
-/// this belongs on a thread that may compute for a while. Changes nothing. `now_ms` is milliseconds since the
-/// epoch.
+/// this belongs on a thread that may compute for a while. `now_ms` is milliseconds since the epoch.
+///
+/// A header whose largest timestamp is not that of its records is corrected in place, checksum included, as Kafka
+/// does: indexes and retention go by it. Nothing else changes.
 ///
 /// # Errors
 ///
 /// The error code and words for the producer.
 pub fn validate_for_append(
-    records: &[u8],
+    records: &mut [u8],
     rules: &BatchRules,
     now_ms: i64,
     scratch: &mut Vec<u8>,
 ) -> Result<BatchHeader, Refusal> {
-    let header = check_header(records, rules)?;
-    let count = check_records(&header, records, rules, now_ms, scratch)?;
-    if count != header.record_count as usize {
-        return Err(invalid(format!("the batch announces {} records and holds {count}", header.record_count)));
+    let mut header = check_header(records, rules)?;
+    let max_timestamp = check_records(&header, records, rules, now_ms, scratch)?;
+    // Under log append time the append overwrites it anyway.
+    if rules.timestamp_type == TimestampType::CreateTime && max_timestamp != header.max_timestamp {
+        header.crc = set_max_timestamp(records, max_timestamp);
+        header.max_timestamp = max_timestamp;
     }
     Ok(header)
 }
@@ -115,11 +119,7 @@ fn check_header(records: &[u8], rules: &BatchRules) -> Result<BatchHeader, Refus
     if rules.max_message_bytes < parsed.total_len() {
         return Err(Refusal::new(
             ResponseError::MessageTooLarge,
-            format!(
-                "the batch has {} bytes, and max.message.bytes is {}",
-                parsed.total_len(),
-                rules.max_message_bytes
-            ),
+            format!("the batch has {} bytes, and max.message.bytes is {}", parsed.total_len(), rules.max_message_bytes),
         ));
     }
     if parsed.total_len() < records.len() {
@@ -159,65 +159,55 @@ fn check_header(records: &[u8], rules: &BatchRules) -> Result<BatchHeader, Refus
     Ok(header)
 }
 
-/// Reads all records and returns how many there are.
+/// Reads all records and returns their largest timestamp.
 fn check_records(
     header: &BatchHeader,
     batch: &[u8],
     rules: &BatchRules,
     now_ms: i64,
     scratch: &mut Vec<u8>,
-) -> Result<usize, Refusal> {
-    // The announced count bounds the least size, so that a bomb is refused before it is expanded.
-    let bytes = match decompress_records(header, batch, rules.max_decompressed_bytes, scratch) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let code = match &error {
-                InvalidRecord::Decompress { source: DecompressError::TooLarge { .. } } => {
-                    ResponseError::MessageTooLarge
-                }
-                _ => ResponseError::CorruptMessage,
-            };
-            let message = format!("the {} records cannot be read", header.codec().name());
-            return Err(Refusal { source: Some(error), ..Refusal::new(code, message) });
-        }
-    };
-    let mut reader = RecordReader::new(header, bytes);
+) -> Result<i64, Refusal> {
+    let bytes = decompress_records(header, batch, rules.max_decompressed_bytes, scratch).map_err(|error| {
+        let code = match &error {
+            InvalidRecord::Decompress { source: DecompressError::TooLarge { .. } } => ResponseError::MessageTooLarge,
+            _ => ResponseError::CorruptMessage,
+        };
+        let message = format!("the {} records cannot be read", header.codec().name());
+        Refusal { source: Some(error), ..Refusal::new(code, message) }
+    })?;
     let oldest = now_ms.saturating_sub(rules.timestamp_before_max_ms);
     let newest = now_ms.saturating_add(rules.timestamp_after_max_ms);
     let check_timestamps = rules.timestamp_type == TimestampType::CreateTime;
-    let (mut count, mut max_timestamp) = (0, i64::MIN);
-    for record in &mut reader {
+    let mut reader = RecordReader::new(header, bytes);
+    let mut max_timestamp = i64::MIN;
+    for (index, record) in reader.by_ref().enumerate() {
         let record = record.map_err(|error| Refusal {
-            record: i32::try_from(count).ok(),
-            ..Refusal { source: None, ..invalid(error.to_string()) }
+            source: Some(error),
+            ..Refusal::of_record(ResponseError::InvalidRecord, index, "the record is not well-formed".to_owned())
         })?;
-        if i64::from(record.offset_delta) != count as i64 {
-            let message = format!("record {count} has the offset delta {}", record.offset_delta);
-            return Err(Refusal::of_record(ResponseError::InvalidRecord, count, message));
+        if i64::from(record.offset_delta) != index as i64 {
+            let message = format!("record {index} has the offset delta {}", record.offset_delta);
+            return Err(Refusal::of_record(ResponseError::InvalidRecord, index, message));
         }
         if rules.compacted && record.key.is_none() {
             let message = "records of a compacted topic need a key".to_owned();
-            return Err(Refusal::of_record(ResponseError::InvalidRecord, count, message));
+            return Err(Refusal::of_record(ResponseError::InvalidRecord, index, message));
         }
         let timestamp = header.base_timestamp.wrapping_add(record.timestamp_delta);
         max_timestamp = max_timestamp.max(timestamp);
         // -1 says that there is no timestamp.
         if check_timestamps && timestamp != -1 && !(oldest..=newest).contains(&timestamp) {
             let message = format!("timestamp {timestamp} lies outside the allowed range {oldest} to {newest}");
-            return Err(Refusal::of_record(ResponseError::InvalidTimestamp, count, message));
+            return Err(Refusal::of_record(ResponseError::InvalidTimestamp, index, message));
         }
-        count += 1;
     }
+    // Fewer records than announced end in an error above, more leave bytes behind.
     if !reader.rest().is_empty() {
-        return Err(invalid(format!("{} bytes follow the last record", reader.rest().len())));
-    }
-    // Indexes and retention go by the header; a wrong one would hide records from time lookups.
-    if check_timestamps && max_timestamp != header.max_timestamp {
         return Err(invalid(format!(
-            "the batch announces the largest timestamp {}, and its records have {max_timestamp}",
-            header.max_timestamp
+            "{} bytes follow the {} records that the batch announces",
+            reader.rest().len(),
+            header.record_count
         )));
     }
-    debug_assert!(HEADER_LEN <= batch.len());
-    Ok(count)
+    Ok(max_timestamp)
 }

@@ -211,8 +211,7 @@ impl RecordBatchBuilder {
         body.signed(key.map_or(-1, |key| key.len() as i64));
         let body_head = body.written();
         // Length of everything after the length field itself.
-        let record_len =
-            body_head.len() + key_len + bytes_len(value) + varint_len(header_count as i64) + headers_len;
+        let record_len = body_head.len() + key_len + bytes_len(value) + varint_len(header_count as i64) + headers_len;
         let mut length = Varints::<5>::new();
         length.signed(record_len as i64);
 
@@ -305,13 +304,7 @@ pub fn write_control_batch(
     value[2..].copy_from_slice(&marker.coordinator_epoch.to_be_bytes());
     let mut builder = RecordBatchBuilder::with_capacity(128);
     builder.append(timestamp_ms, Some(&key), Some(&value), []).expect("a marker fits into a batch");
-    let stamp = BatchStamp {
-        producer_id,
-        producer_epoch,
-        transactional: true,
-        control: true,
-        ..BatchStamp::default()
-    };
+    let stamp = BatchStamp { producer_id, producer_epoch, transactional: true, control: true, ..BatchStamp::default() };
     builder.finish(&stamp).expect("no codec is involved")
 }
 
