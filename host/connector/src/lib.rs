@@ -1,1 +1,36 @@
-//! To be written.
+//! What a source, sink, transform, predicate and converter is to the host.
+//!
+//! Traits, contexts and errors only. The `plugin` crate implements the traits over WebAssembly
+//! components and `convert` implements [`Converter`] natively; the `runtime` calls them and
+//! implements the contexts. Every call takes or gives whole batches.
+
+mod catalogue;
+mod connector;
+mod context;
+mod convert;
+mod error;
+mod transform;
+
+pub use catalogue::{FindPluginError, PluginInfo, PluginKind, Plugins};
+pub use connector::{
+    AcknowledgedRow, Connector, PollLimits, SinkTask, SourceTask, Support, TopicOffset, TopicPartition,
+};
+pub use context::{ConnectorContext, SinkContext, SourceContext};
+pub use convert::{ByteColumn, Converter, ConverterRole, HeaderConverter, InputRow, RowInput};
+pub use error::{ErrorKind, Failure, PluginError, RowError};
+pub use transform::{Chain, Condition, Link, Outcome};
+
+/// Which task of which connector.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct TaskId {
+    /// Name of the connector.
+    pub connector: String,
+    /// Number of the task, from 0.
+    pub number: u32,
+}
+
+impl std::fmt::Display for TaskId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.connector, self.number)
+    }
+}

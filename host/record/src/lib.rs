@@ -4,6 +4,7 @@
 //! Plain computation only: nothing here does I/O, and the crate also builds for WebAssembly, where
 //! plugins use it through the SDK.
 
+pub mod batch;
 mod error_chain;
 mod names;
 mod schema;

@@ -1,0 +1,153 @@
+//! Which plugins there are, and making instances of them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use millstream_config::{ConfigDef, ConfigMap};
+
+use crate::{
+    Chain, Connector, ConnectorContext, Converter, ConverterRole, Link, PluginError, SinkContext, SinkTask,
+    SourceContext, SourceTask, TaskId,
+};
+
+/// What a plugin is for. The order is the one in which Connect lists plugins.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum PluginKind {
+    /// A sink connector.
+    Sink,
+    /// A source connector.
+    Source,
+    /// A single-message transform.
+    Transform,
+    /// A predicate.
+    Predicate,
+    /// A converter for keys and values.
+    Converter,
+    /// A converter for headers.
+    HeaderConverter,
+}
+
+impl PluginKind {
+    /// Connect's word for it in the REST API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sink => "sink",
+            Self::Source => "source",
+            Self::Transform => "transformation",
+            Self::Predicate => "predicate",
+            Self::Converter => "converter",
+            Self::HeaderConverter => "header_converter",
+        }
+    }
+}
+
+/// A plugin as it describes itself.
+#[derive(Clone, Debug)]
+pub struct PluginInfo {
+    /// What it is for.
+    pub kind: PluginKind,
+    /// Its class name.
+    pub class: String,
+    /// Connectors: the class name of their tasks.
+    pub task_class: String,
+    /// Other names it goes by, derived ones included.
+    pub aliases: Vec<String>,
+    /// Its version.
+    pub version: String,
+    /// What it does, in Markdown.
+    pub documentation: String,
+    /// Its configuration keys.
+    pub config: ConfigDef,
+    /// Sources: whether the task wants to hear of every row that ended.
+    pub commit_records: bool,
+    /// Where it came from: a path, or "bundled".
+    pub location: String,
+}
+
+/// Why a plugin name leads to no plugin.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum FindPluginError {
+    /// No plugin goes by the name. For connectors this is Connect's own text.
+    #[error("{0}")]
+    Unknown(String),
+    /// Several do.
+    #[error("{0}")]
+    Ambiguous(String),
+}
+
+/// The plugins of a worker. Names are class names or aliases wherever a class is asked for.
+#[async_trait]
+pub trait Plugins: Send + Sync + 'static {
+    /// All plugins, by kind, class name and version.
+    fn list(&self) -> Vec<Arc<PluginInfo>>;
+
+    /// Finds a plugin by class name or alias.
+    ///
+    /// # Errors
+    ///
+    /// None or several go by the name.
+    fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError>;
+
+    /// Finds a connector, source or sink, by class name or alias.
+    ///
+    /// # Errors
+    ///
+    /// None or several go by the name; the texts are Connect's.
+    fn find_connector(&self, name: &str) -> Result<Arc<PluginInfo>, FindPluginError>;
+
+    /// A connector instance for the named connector. It knows no configuration yet.
+    ///
+    /// # Errors
+    ///
+    /// The class is unknown, or the instance cannot be made.
+    async fn connector(
+        &self,
+        class: &str,
+        name: &str,
+        context: Arc<dyn ConnectorContext>,
+    ) -> Result<Box<dyn Connector>, PluginError>;
+
+    /// A source task, not started. `class` is the connector's.
+    ///
+    /// # Errors
+    ///
+    /// As for connectors.
+    async fn source_task(
+        &self,
+        class: &str,
+        task: &TaskId,
+        context: Arc<dyn SourceContext>,
+    ) -> Result<Box<dyn SourceTask>, PluginError>;
+
+    /// A sink task, not started. `class` is the connector's.
+    ///
+    /// # Errors
+    ///
+    /// As for connectors.
+    async fn sink_task(
+        &self,
+        class: &str,
+        task: &TaskId,
+        context: Arc<dyn SinkContext>,
+    ) -> Result<Box<dyn SinkTask>, PluginError>;
+
+    /// A configured chain of transforms, in as many components as its links come from.
+    ///
+    /// # Errors
+    ///
+    /// The number of the link whose class is unknown or whose configuration is refused, and why.
+    async fn chain(&self, task: &TaskId, links: &[Link]) -> Result<Box<dyn Chain>, (usize, PluginError)>;
+
+    /// A configured converter that comes as a plugin. Connect's own converters are not asked for here.
+    ///
+    /// # Errors
+    ///
+    /// The class is unknown or its configuration is refused.
+    async fn converter(
+        &self,
+        class: &str,
+        task: &TaskId,
+        role: ConverterRole,
+        config: &ConfigMap,
+    ) -> Result<Box<dyn Converter>, PluginError>;
+}

@@ -1,0 +1,110 @@
+//! Connectors and their tasks.
+
+use async_trait::async_trait;
+use millstream_config::ConfigMap;
+use millstream_record::batch::Batch;
+
+use crate::PluginError;
+
+/// A connector's answer about a guarantee.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Support {
+    /// Given with this configuration.
+    Supported,
+    /// Not given.
+    Unsupported,
+    /// The connector does not say.
+    Unknown,
+}
+
+/// A connector, source or sink. One call at a time; dropping the future of a call discards the
+/// instance.
+#[async_trait]
+pub trait Connector: Send {
+    /// Checks beyond the ConfigDef: keys at fault and what is wrong with them.
+    async fn validate(&mut self, config: &ConfigMap) -> Result<Vec<(String, Vec<String>)>, PluginError>;
+    /// Begins to work with a configuration.
+    async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError>;
+    /// Configurations for at most `max_tasks` tasks.
+    async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<ConfigMap>, PluginError>;
+    /// Ends what `start` began.
+    async fn stop(&mut self) -> Result<(), PluginError>;
+    /// Source connectors: whether records can be delivered exactly once.
+    async fn exactly_once_support(&mut self, config: &ConfigMap) -> Result<Support, PluginError>;
+}
+
+/// What a poll may return.
+#[derive(Clone, Copy, Debug)]
+pub struct PollLimits {
+    /// Most records.
+    pub max_records: u32,
+    /// Most bytes of batch.
+    pub max_bytes: u32,
+    /// Longest wait for a record, in milliseconds.
+    pub max_wait_ms: u32,
+}
+
+/// How a row of a source batch ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AcknowledgedRow {
+    /// Row of the batch that `poll` returned.
+    pub row: u32,
+    /// Partition and offset in the topic; `None` for a row that was filtered or skipped.
+    pub position: Option<(i32, i64)>,
+}
+
+/// A source task. One call at a time; dropping the future of a call discards the instance.
+#[async_trait]
+pub trait SourceTask: Send {
+    /// Begins to work with a configuration.
+    async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError>;
+    /// The next records; `None` if there are none yet.
+    ///
+    /// The batch has passed the validator. Origins are absent: every row is its own origin.
+    async fn poll(&mut self, limits: PollLimits) -> Result<Option<Batch>, PluginError>;
+    /// Tells of rows that ended; called only for plugins whose description asks for it.
+    async fn committed(&mut self, polled: &Batch, rows: &[AcknowledgedRow]) -> Result<(), PluginError>;
+    /// Offsets of everything that ended before are stored.
+    async fn commit(&mut self) -> Result<(), PluginError>;
+    /// Ends what `start` began.
+    async fn stop(&mut self) -> Result<(), PluginError>;
+}
+
+/// A partition of a topic.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct TopicPartition {
+    /// Topic.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+}
+
+/// A position in a partition: the offset of the next record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TopicOffset {
+    /// Topic.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+    /// Offset of the next record.
+    pub offset: i64,
+}
+
+/// A sink task. One call at a time; dropping the future of a call discards the instance.
+#[async_trait]
+pub trait SinkTask: Send {
+    /// Begins to work with a configuration.
+    async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError>;
+    /// Partitions newly assigned.
+    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError>;
+    /// Hands over records, possibly none. Rows that can never be written were reported through the
+    /// context meanwhile.
+    async fn put(&mut self, records: &Batch) -> Result<(), PluginError>;
+    /// Makes everything taken so far durable and returns what may be committed; `None` stands for
+    /// all the offsets given.
+    async fn pre_commit(&mut self, offsets: &[TopicOffset]) -> Result<Option<Vec<TopicOffset>>, PluginError>;
+    /// Partitions revoked or given up.
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError>;
+    /// Ends what `start` began.
+    async fn stop(&mut self) -> Result<(), PluginError>;
+}

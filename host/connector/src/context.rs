@@ -1,0 +1,65 @@
+//! What plugins may ask of the worker; the runtime implements these.
+
+use async_trait::async_trait;
+
+use crate::{Failure, RowError, TopicOffset, TopicPartition};
+
+/// For connectors.
+pub trait ConnectorContext: Send + Sync {
+    /// Asks for new task configurations, soon.
+    fn request_task_reconfiguration(&self);
+    /// Fails the connector; its tasks go on.
+    fn raise_error(&self, failure: Failure);
+    /// Whether the connector has been asked to stop.
+    fn is_stopping(&self) -> bool;
+}
+
+/// For source tasks.
+#[async_trait]
+pub trait SourceContext: Send + Sync {
+    /// Stored source offsets for source partitions, both as JSON objects.
+    ///
+    /// # Errors
+    ///
+    /// The offset store cannot be read.
+    async fn read_offsets(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Failure>;
+    /// Whether the task has been asked to stop.
+    fn is_stopping(&self) -> bool;
+    /// Returns when the task is asked to stop.
+    async fn stopped(&self);
+}
+
+/// For sink tasks. What they ask for takes effect before the next `put`.
+#[async_trait]
+pub trait SinkContext: Send + Sync {
+    /// Partitions assigned to the task.
+    fn assignment(&self) -> Vec<TopicPartition>;
+    /// Continues at these offsets.
+    fn seek(&self, offsets: Vec<TopicOffset>);
+    /// Delivers nothing from these partitions.
+    ///
+    /// # Errors
+    ///
+    /// A partition is not assigned to the task.
+    fn pause(&self, partitions: &[TopicPartition]) -> Result<(), Failure>;
+    /// Delivers from these partitions again.
+    ///
+    /// # Errors
+    ///
+    /// As for `pause`.
+    fn resume(&self, partitions: &[TopicPartition]) -> Result<(), Failure>;
+    /// Shortens the time until the next `put`, once.
+    fn timeout(&self, ms: u32);
+    /// Commits as soon as possible.
+    fn request_commit(&self);
+    /// Takes rows of the batch passed to the running `put` to the error policy.
+    ///
+    /// # Errors
+    ///
+    /// The policy tolerates no errors, or there is nowhere to report to.
+    fn report(&self, errors: Vec<RowError>) -> Result<(), Failure>;
+    /// Whether the task has been asked to stop.
+    fn is_stopping(&self) -> bool;
+    /// Returns when the task is asked to stop.
+    async fn stopped(&self);
+}

@@ -1,0 +1,48 @@
+//! Transforms and predicates, chained.
+
+use async_trait::async_trait;
+use millstream_config::ConfigMap;
+use millstream_record::batch::Batch;
+
+use crate::{PluginError, RowError};
+
+/// When a transform applies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// Class of the predicate, or an alias.
+    pub class: String,
+    /// Its configuration.
+    pub config: ConfigMap,
+    /// Apply where the predicate is false.
+    pub negate: bool,
+}
+
+/// One transform of a chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// Class of the transform, or an alias.
+    pub class: String,
+    /// Its configuration.
+    pub config: ConfigMap,
+    /// When it applies; always if `None`.
+    pub condition: Option<Condition>,
+}
+
+/// What a chain made of a batch. Each row that was selected in the input is in the output's
+/// selection (through its origin, possibly several times), or was filtered, or has exactly one error.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The new batch; the input itself if nothing changed.
+    pub batch: Batch,
+    /// Rows that failed, by their row in the **input**, in ascending order. They are not selected in
+    /// `batch`.
+    pub errors: Vec<RowError>,
+}
+
+/// A chain of transforms.
+#[async_trait]
+pub trait Chain: Send {
+    /// Runs the chain over the selected rows. A failure never stops earlier rows; whether rows
+    /// behind it still count is the caller's policy.
+    async fn apply(&mut self, batch: &Batch) -> Result<Outcome, PluginError>;
+}

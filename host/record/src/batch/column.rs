@@ -1,0 +1,364 @@
+//! One column: kind, bitmaps, data and children, borrowed from a batch or made anew.
+
+use std::{borrow::Cow, ops::Range, sync::Arc};
+
+use super::{
+    bits,
+    layout::{Kind, u32_at},
+    schemas::SchemaTable,
+    trusted_str,
+    variant::Variant,
+};
+use crate::{Decimal, Schema, SchemaType, Value};
+
+/// A column of a batch, opened for reading and editing.
+///
+/// Rows are *logical*; a constant column keeps one *physical* row that stands for all of them. What
+/// the accessors return for a row that is null or absent is unspecified (but never a panic) as long
+/// as the row exists. A row beyond the end panics, as with slices.
+#[derive(Clone, Debug)]
+pub struct Column<'a> {
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether one physical row stands for all rows.
+    pub constant: bool,
+    /// Name among its siblings; empty where the parent gives it none.
+    pub name: Cow<'a, str>,
+    /// Logical rows.
+    pub rows: u32,
+    /// Bit per physical row: not null. `None`: no row is null.
+    pub valid: Option<Cow<'a, [u8]>>,
+    /// Bit per physical row: the map has this key. `None`: every map has it.
+    pub present: Option<Cow<'a, [u8]>>,
+    /// Fixed-width values, bits, offsets, or offsets and heap; see [`Kind`].
+    pub data: Cow<'a, [u8]>,
+    /// Nested columns.
+    pub children: Vec<Column<'a>>,
+}
+
+impl<'a> Column<'a> {
+    /// A column without nulls, name or children.
+    pub fn new(kind: Kind, rows: u32, data: impl Into<Cow<'a, [u8]>>) -> Self {
+        let data = data.into();
+        Self { kind, constant: false, name: "".into(), rows, valid: None, present: None, data, children: Vec::new() }
+    }
+
+    /// Nothing but nulls.
+    pub fn nulls(rows: u32) -> Self {
+        Self::new(Kind::Null, rows, Vec::new())
+    }
+
+    /// The same text in every row.
+    pub fn constant_str(rows: u32, text: &str) -> Self {
+        let mut column = Self::strings([text]);
+        column.rows = rows;
+        column.constant = true;
+        column
+    }
+
+    /// The same 64-bit integer (or instant) in every row.
+    pub fn constant_i64(kind: Kind, rows: u32, value: i64) -> Self {
+        Self { constant: true, ..Self::new(kind, rows, value.to_le_bytes().to_vec()) }
+    }
+
+    /// The same 32-bit integer in every row.
+    pub fn constant_i32(rows: u32, value: i32) -> Self {
+        Self { constant: true, ..Self::new(Kind::Int32, rows, value.to_le_bytes().to_vec()) }
+    }
+
+    /// Texts, none of them null.
+    pub fn strings<'s>(texts: impl IntoIterator<Item = &'s str>) -> Self {
+        let (mut offsets, mut heap) = (vec![0; 4], Vec::new());
+        for text in texts {
+            heap.extend_from_slice(text.as_bytes());
+            offsets.extend_from_slice(&(heap.len() as u32).to_le_bytes());
+        }
+        let rows = (offsets.len() / 4 - 1) as u32;
+        offsets.append(&mut heap);
+        Self::new(Kind::String, rows, offsets)
+    }
+
+    /// 64-bit integers (or instants), none of them null.
+    pub fn int64s(kind: Kind, values: impl IntoIterator<Item = i64>) -> Self {
+        let data: Vec<u8> = values.into_iter().flat_map(i64::to_le_bytes).collect();
+        Self::new(kind, (data.len() / 8) as u32, data)
+    }
+
+    /// The same column under a name.
+    pub fn named(mut self, name: impl Into<Cow<'a, str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Rows that are stored.
+    pub fn physical_rows(&self) -> usize {
+        if self.constant { 1 } else { self.rows as usize }
+    }
+
+    /// Where a logical row is stored.
+    #[inline]
+    pub fn physical(&self, row: usize) -> usize {
+        if self.constant { 0 } else { row }
+    }
+
+    /// Whether the row is null. Rows that are absent from their map count as null.
+    #[inline]
+    pub fn is_null(&self, row: usize) -> bool {
+        let row = self.physical(row);
+        self.kind == Kind::Null
+            || self.valid.as_ref().is_some_and(|valid| !bits::get(valid, row))
+            || self.present.as_ref().is_some_and(|present| !bits::get(present, row))
+    }
+
+    /// Whether the row's map has this key.
+    #[inline]
+    pub fn is_present(&self, row: usize) -> bool {
+        let row = self.physical(row);
+        self.present.as_ref().is_none_or(|present| bits::get(present, row))
+    }
+
+    /// Whether no row is null or absent.
+    pub fn is_full(&self) -> bool {
+        self.kind != Kind::Null && self.valid.is_none() && self.present.is_none()
+    }
+
+    /// The child of that name.
+    pub fn child(&self, name: &str) -> Option<&Column<'a>> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// A boolean.
+    #[inline]
+    pub fn boolean(&self, row: usize) -> bool {
+        bits::get(&self.data, self.physical(row))
+    }
+
+    /// The bytes of a fixed-width value.
+    #[inline]
+    fn fixed<const N: usize>(&self, row: usize) -> [u8; N] {
+        let at = self.physical(row) * N;
+        self.data[at..at + N].try_into().expect("N bytes")
+    }
+
+    /// An 8-bit integer.
+    #[inline]
+    pub fn int8(&self, row: usize) -> i8 {
+        i8::from_le_bytes(self.fixed(row))
+    }
+
+    /// A 16-bit integer.
+    #[inline]
+    pub fn int16(&self, row: usize) -> i16 {
+        i16::from_le_bytes(self.fixed(row))
+    }
+
+    /// A 32-bit integer.
+    #[inline]
+    pub fn int32(&self, row: usize) -> i32 {
+        i32::from_le_bytes(self.fixed(row))
+    }
+
+    /// A 64-bit integer or an instant.
+    #[inline]
+    pub fn int64(&self, row: usize) -> i64 {
+        i64::from_le_bytes(self.fixed(row))
+    }
+
+    /// A float.
+    #[inline]
+    pub fn float32(&self, row: usize) -> f32 {
+        f32::from_le_bytes(self.fixed(row))
+    }
+
+    /// A double.
+    #[inline]
+    pub fn float64(&self, row: usize) -> f64 {
+        f64::from_le_bytes(self.fixed(row))
+    }
+
+    /// An integer of any width up to 64 bits, instants included.
+    pub fn integer(&self, row: usize) -> Option<i64> {
+        match self.kind {
+            Kind::Int8 => Some(self.int8(row).into()),
+            Kind::Int16 => Some(self.int16(row).into()),
+            Kind::Int32 => Some(self.int32(row).into()),
+            Kind::Int64 | Kind::Instant => Some(self.int64(row)),
+            _ => None,
+        }
+    }
+
+    /// Where the row lies in the heap, or in the children of a list or map.
+    #[inline]
+    pub fn range(&self, row: usize) -> Range<usize> {
+        let row = self.physical(row);
+        u32_at(&self.data, row * 4) as usize..u32_at(&self.data, row * 4 + 4) as usize
+    }
+
+    /// The bytes behind the offsets.
+    #[inline]
+    pub fn heap(&self) -> &[u8] {
+        &self.data[(self.physical_rows() + 1) * 4..]
+    }
+
+    /// The row's bytes in the heap: text, bytes, an encoded decimal, variant or header list.
+    #[inline]
+    pub fn bytes(&self, row: usize) -> &[u8] {
+        &self.heap()[self.range(row)]
+    }
+
+    /// Text; of a dictionary column too.
+    #[inline]
+    pub fn str(&self, row: usize) -> &str {
+        match self.kind {
+            Kind::Dictionary => {
+                let code = u32_at(&self.data, self.physical(row) * 4) as usize;
+                self.children[0].str(code)
+            }
+            _ => trusted_str(self.bytes(row)),
+        }
+    }
+
+    /// A decimal's scale and unscaled integer.
+    pub fn decimal(&self, row: usize) -> (i32, &[u8]) {
+        let bytes = self.bytes(row);
+        (i32::from_le_bytes(bytes[..4].try_into().expect("validated")), &bytes[4..])
+    }
+
+    /// A variant.
+    pub fn variant(&self, row: usize) -> Variant<'_> {
+        Variant::trusted(self.bytes(row))
+    }
+
+    /// A name of a variant column's dictionary.
+    pub fn variant_name(&self, id: u16) -> &str {
+        self.children[0].str(usize::from(id))
+    }
+
+    /// The row as a tree. `schema` is the column's own, `None` for schemaless data.
+    pub fn value(&self, row: usize, schema: Option<&Arc<Schema>>, schemas: &SchemaTable<'_>) -> Value {
+        if self.is_null(row) {
+            return Value::Null;
+        }
+        match self.kind {
+            Kind::Null | Kind::Headers => Value::Null,
+            Kind::Bool => Value::Boolean(self.boolean(row)),
+            Kind::Int8 => Value::Int8(self.int8(row)),
+            Kind::Int16 => Value::Int16(self.int16(row)),
+            Kind::Int32 => Value::Int32(self.int32(row)),
+            Kind::Int64 => Value::Int64(self.int64(row)),
+            Kind::Float32 => Value::Float32(self.float32(row)),
+            Kind::Float64 => Value::Float64(self.float64(row)),
+            Kind::String | Kind::Dictionary => Value::String(self.str(row).to_owned()),
+            Kind::Bytes => Value::Bytes(self.bytes(row).to_vec()),
+            Kind::Decimal => {
+                let (scale, unscaled) = self.decimal(row);
+                Value::Decimal(Decimal { unscaled: unscaled.to_vec(), scale })
+            }
+            Kind::Instant => Value::Instant(self.int64(row)),
+            Kind::List => {
+                let element = match schema.map(|schema| &schema.kind) {
+                    Some(SchemaType::Array(element)) => element.as_ref(),
+                    _ => None,
+                };
+                Value::List(self.range(row).map(|at| self.children[0].value(at, element, schemas)).collect())
+            }
+            Kind::Map => {
+                let (key, value) = match schema.map(|schema| &schema.kind) {
+                    Some(SchemaType::Map(key, value)) => (key.as_ref(), value.as_ref()),
+                    _ => (None, None),
+                };
+                let entry = |at| (self.children[0].value(at, key, schemas), self.children[1].value(at, value, schemas));
+                Value::Map(self.range(row).map(entry).collect())
+            }
+            Kind::Struct => match schema {
+                Some(schema) => {
+                    let row = self.physical(row);
+                    let slot =
+                        |(child, field): (&Column<'_>, &crate::Field)| child.value(row, Some(&field.schema), schemas);
+                    Value::Struct(Arc::clone(schema), self.children.iter().zip(schema.fields()).map(slot).collect())
+                }
+                None => Value::Null,
+            },
+            Kind::Object => {
+                let row = self.physical(row);
+                let present = self.children.iter().filter(|child| child.is_present(row));
+                Value::Map(
+                    present
+                        .map(|child| (Value::String(child.name.clone().into_owned()), child.value(row, None, schemas)))
+                        .collect(),
+                )
+            }
+            Kind::Variant => self.variant(row).to_value(&|id| self.variant_name(id), &|number| schemas.get(number)),
+        }
+    }
+
+    /// The chosen rows in the order given, as a column of its own.
+    pub fn take(&self, rows: &[u32]) -> Column<'static> {
+        let len = rows.len() as u32;
+        let name = Cow::Owned(self.name.clone().into_owned());
+        if self.constant {
+            let mut column = self.clone().into_owned();
+            column.rows = len;
+            return column;
+        }
+        let indices = || rows.iter().map(|&row| row as usize);
+        let mut taken = Column::new(self.kind, len, Vec::new());
+        taken.name = name;
+        taken.valid = bits::take(self.valid.as_deref(), indices());
+        taken.present = bits::take(self.present.as_deref(), indices());
+        match self.kind {
+            Kind::Null => {}
+            Kind::Bool => {
+                let mut data = bits::filled(rows.len(), false);
+                indices().enumerate().for_each(|(to, from)| bits::set(&mut data, to, bits::get(&self.data, from)));
+                taken.data = data.into();
+            }
+            kind if kind.width().is_some() => {
+                let width = kind.width().expect("checked by the guard");
+                let mut data = Vec::with_capacity(rows.len() * width);
+                indices().for_each(|row| data.extend_from_slice(&self.data[row * width..(row + 1) * width]));
+                taken.data = data.into();
+                taken.children = self.children.iter().map(|child| child.clone().into_owned()).collect();
+            }
+            kind if kind.is_heap() => {
+                let mut data = Vec::with_capacity((rows.len() + 1) * 4);
+                data.extend_from_slice(&[0; 4]);
+                let mut end = 0;
+                indices().for_each(|row| {
+                    end += self.range(row).len() as u32;
+                    data.extend_from_slice(&end.to_le_bytes());
+                });
+                indices().for_each(|row| data.extend_from_slice(self.bytes(row)));
+                taken.data = data.into();
+                taken.children = self.children.iter().map(|child| child.clone().into_owned()).collect();
+            }
+            Kind::List | Kind::Map => {
+                let mut data = Vec::with_capacity((rows.len() + 1) * 4);
+                data.extend_from_slice(&[0; 4]);
+                let mut elements = Vec::new();
+                indices().for_each(|row| {
+                    elements.extend(self.range(row).map(|at| at as u32));
+                    data.extend_from_slice(&(elements.len() as u32).to_le_bytes());
+                });
+                taken.data = data.into();
+                taken.children = self.children.iter().map(|child| child.take(&elements)).collect();
+            }
+            _ => taken.children = self.children.iter().map(|child| child.take(rows)).collect(),
+        }
+        taken
+    }
+
+    /// Detaches the column from the batch it was read from.
+    pub fn into_owned(self) -> Column<'static> {
+        Column {
+            kind: self.kind,
+            constant: self.constant,
+            name: Cow::Owned(self.name.into_owned()),
+            rows: self.rows,
+            valid: self.valid.map(|bits| Cow::Owned(bits.into_owned())),
+            present: self.present.map(|bits| Cow::Owned(bits.into_owned())),
+            data: Cow::Owned(self.data.into_owned()),
+            children: self.children.into_iter().map(Column::into_owned).collect(),
+        }
+    }
+}

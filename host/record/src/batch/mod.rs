@@ -1,0 +1,94 @@
+//! The batch: records as one flat buffer of columns, the form they have everywhere.
+//!
+//! [`Batch`] is a buffer that is known to be valid. [`Table`] is a batch opened: its columns as a
+//! tree, to be read and edited, and written as a batch again. [`ColumnBuilder`] and [`UnionBuilder`]
+//! make columns row by row. The bytes are specified in `batch.md` beside the plugin contract.
+
+pub mod bits;
+mod builder;
+mod column;
+mod headers;
+mod layout;
+mod read;
+mod schema_codec;
+mod schemas;
+mod table;
+mod union_builder;
+mod validate;
+pub mod variant;
+mod write;
+
+use bytes::Bytes;
+
+pub use builder::{ColumnBuilder, ObjectCursor};
+pub use column::Column;
+pub use headers::{HeaderIter, HeaderRef, HeadersBuilder};
+pub use layout::{Kind, Limits, Role};
+pub use read::InvalidBatch;
+pub use schema_codec::InvalidSchemaBytes;
+pub use schemas::{SchemaEntry, SchemaTable, intern};
+pub use table::{Block, Place, Side, Table, Union};
+pub use union_builder::UnionBuilder;
+pub use validate::physical_kind;
+pub use variant::{CannotEncode, InvalidVariant, Variant, VariantRef};
+
+/// A valid batch. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Batch(Bytes);
+
+impl Batch {
+    /// Accepts bytes from a stranger after checking all of them.
+    ///
+    /// Schema numbers in the bytes, which only a host may give, are replaced by this process's own.
+    ///
+    /// # Errors
+    ///
+    /// Says what the first part at fault is.
+    pub fn validate(mut bytes: Vec<u8>, limits: &Limits) -> Result<Self, InvalidBatch> {
+        let numbers: Vec<u32> =
+            read::open_checked(&bytes, limits)?.schemas.entries().iter().map(|entry| entry.number).collect();
+        let table = layout::u32_at(&bytes, 20) as usize;
+        for (number, entry) in numbers.iter().zip(bytes[table..].chunks_exact_mut(layout::SCHEMA_ENTRY_LEN)) {
+            entry[..4].copy_from_slice(&number.to_le_bytes());
+        }
+        Ok(Self(bytes.into()))
+    }
+
+    /// Takes bytes without a check: bytes that [`Table::write`] made, or that a host passed to a plugin.
+    ///
+    /// # Safety
+    ///
+    /// The bytes are a valid batch; in particular its texts are UTF-8, which is not looked at again.
+    pub unsafe fn trusted(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, shared.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
+    /// Rows, without opening the batch.
+    pub fn rows(&self) -> u32 {
+        self.0.get(8..12).map_or(0, |rows| layout::u32_at(rows, 0))
+    }
+
+    /// Opens the batch.
+    pub fn open(&self) -> Table<'_> {
+        Table::open(self)
+    }
+}
+
+/// Text out of a batch: the validator has seen that it is UTF-8.
+#[inline]
+pub(crate) fn trusted_str(bytes: &[u8]) -> &str {
+    debug_assert!(std::str::from_utf8(bytes).is_ok());
+    // SAFETY: every text of a batch is checked when it enters from a stranger (`validate`), and
+    // otherwise written from a `&str`.
+    unsafe { std::str::from_utf8_unchecked(bytes) }
+}
