@@ -1,1 +1,22 @@
-//! To be written.
+//! Text as Java and Connect see it: numbers, decimals, dates, date patterns, regular expressions,
+//! field paths, the header grammar (`Values`), and the rules of Connect's data model (validation,
+//! structs, projection, logical types).
+//!
+//! Plain computation only: no I/O, no clock except as an argument, no global state. Also builds for
+//! WebAssembly. Every parser is total on arbitrary input.
+
+pub mod base64;
+pub mod decimal;
+mod error;
+mod field_path;
+mod java_class;
+pub mod java_text;
+mod regex;
+mod regex_class;
+mod regex_match;
+mod regex_parse;
+
+pub use error::JavaError;
+pub use field_path::{FieldPath, PathSyntax};
+pub use java_text::{parse_int, parse_java_double, parse_java_float, write_f32, write_f64};
+pub use regex::{InvalidRegex, JavaRegex};

@@ -1,0 +1,89 @@
+//! The one error of computations that Connect defines: an exception class and its message.
+
+/// A failure as Connect reports it. The class is part of the interface: dead-letter headers and
+/// status messages show it, and callers tell configuration errors from data errors by it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct JavaError {
+    class: &'static str,
+    message: String,
+}
+
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident = $class:literal;)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(message: impl Into<String>) -> Self {
+                Self { class: $class, message: message.into() }
+            }
+        )*
+    };
+}
+
+impl JavaError {
+    /// Any exception class by its full Java name.
+    pub fn new(class: &'static str, message: impl Into<String>) -> Self {
+        Self { class, message: message.into() }
+    }
+
+    constructors! {
+        /// `DataException`: a value that does not fit.
+        data = "org.apache.kafka.connect.errors.DataException";
+        /// `ConnectException`, the parent of Connect's own exceptions.
+        connect = "org.apache.kafka.connect.errors.ConnectException";
+        /// `SchemaBuilderException`, a DataException.
+        schema_builder = "org.apache.kafka.connect.errors.SchemaBuilderException";
+        /// `SchemaProjectorException`, a DataException.
+        schema_projector = "org.apache.kafka.connect.errors.SchemaProjectorException";
+        /// `ConfigException`: a setting that is refused.
+        config = "org.apache.kafka.common.config.ConfigException";
+        /// `SerializationException`.
+        serialization = "org.apache.kafka.common.errors.SerializationException";
+        /// `IllegalArgumentException`.
+        illegal_argument = "java.lang.IllegalArgumentException";
+        /// `IndexOutOfBoundsException`.
+        index_out_of_bounds = "java.lang.IndexOutOfBoundsException";
+        /// `NumberFormatException`.
+        number_format = "java.lang.NumberFormatException";
+        /// `NullPointerException`.
+        null_pointer = "java.lang.NullPointerException";
+        /// `ClassCastException`.
+        class_cast = "java.lang.ClassCastException";
+        /// `StackOverflowError`: nesting or backtracking beyond our limits, which Java would not survive either.
+        stack_overflow = "java.lang.StackOverflowError";
+    }
+
+    /// Full name of the Java exception class.
+    pub fn class(&self) -> &'static str {
+        self.class
+    }
+
+    /// The exception's message, without its class.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether the class is `DataException` or one of its subclasses.
+    pub fn is_data(&self) -> bool {
+        ["DataException", "SchemaBuilderException", "SchemaProjectorException"]
+            .iter()
+            .any(|name| self.class.rsplit('.').next() == Some(name))
+    }
+
+    /// The same class with another message; for wrapping with context.
+    pub fn with_message(self, message: impl Into<String>) -> Self {
+        Self { class: self.class, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subclasses_of_data_exception_count_as_data_errors() {
+        assert!(JavaError::data("x").is_data());
+        assert!(JavaError::schema_builder("x").is_data());
+        assert!(!JavaError::config("x").is_data());
+    }
+}
