@@ -1,1 +1,51 @@
-//! To be written.
+//! Typed configuration keys: parse, validate, describe, mask and print them.
+//!
+//! A key is declared once, as a [`ConfigKey`] in a [`ConfigDef`] (plugins, connectors) or as a [`Key`]
+//! constant (our own). That declaration parses properties, answers the validation endpoint and prints
+//! the reference page. The rules and texts are Kafka Connect's. HTTP, files on disk and tasks live elsewhere:
+//! callers hand in bytes and maps.
+
+mod config_def;
+mod config_error;
+mod config_json;
+mod connector;
+mod connector_file;
+mod connector_keys;
+mod docs;
+mod key;
+mod number_text;
+mod overrides;
+mod parsed;
+mod plugin_defs;
+mod properties;
+mod validate;
+mod validator;
+mod worker;
+pub mod worker_key;
+
+pub use config_def::{
+    Capability, ConfigDef, ConfigKey, ConfigType, Default, FileAccess, Importance, StandardStream, Width,
+};
+pub use config_error::ConfigError;
+pub use config_json::InvalidDefinition;
+pub use connector::{
+    ConfigInfo, ConfigInfos, ConnectorConfigError, OwnErrors, connector_config_def, invalid_config_message,
+    validate_connector,
+};
+pub use connector_file::{ConnectorFile, ConnectorFileError, InitialState};
+pub use connector_keys::{common_keys, names as connector_key_names, sink_keys, source_keys, topic_list};
+pub use docs::reference_page;
+pub use key::{FromConfig, Key};
+pub use overrides::OverridePolicy;
+pub use parsed::{ParsedConfig, ParsedValue, originals_with_prefix};
+pub use plugin_defs::{PluginDef, PluginDefs, PluginDirectory, PluginKind, UnknownConnector, aliases_of};
+pub use properties::{PropertiesError, parse as parse_properties, parse_str as parse_properties_str};
+pub use validate::{ConfigValue, Environment, PlainEnvironment};
+pub use validator::Validator;
+pub use worker::{Mode, WorkerConfig};
+
+/// A configuration as submitted: a key may be present without a value.
+pub type ConfigMap = std::collections::BTreeMap<String, Option<String>>;
+
+/// What is shown in place of a password.
+pub const HIDDEN: &str = "[hidden]";

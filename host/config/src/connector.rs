@@ -1,0 +1,481 @@
+//! Validation of a connector's whole configuration, as Connect's REST API answers it.
+//!
+//! Plain functions over what is known about plugins. The connector's own `validate` runs elsewhere, since
+//! it enters a guest; its findings are handed in.
+
+use serde_json::{Value, json};
+
+use crate::{
+    ConfigDef, ConfigKey, ConfigMap, ConfigType, ConfigValue, Importance, OverridePolicy, PluginDef, PluginDefs,
+    PluginKind, UnknownConnector, Validator, Width, connector_keys::names, originals_with_prefix, parsed::ParsedValue,
+    parsed::split_list, plugin_defs::AmongPlugins, sink_keys, source_keys, topic_list,
+};
+
+/// One line of a validation result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfigInfo {
+    /// What the key is; nothing for keys that nobody defines.
+    pub definition: Option<ConfigKey>,
+    /// Its value and what is wrong with it.
+    pub value: ConfigValue,
+}
+
+/// A validation result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfigInfos {
+    /// `connector.class` as submitted.
+    pub name: String,
+    /// How many errors there are; prefixed keys count once however many they have.
+    pub error_count: usize,
+    /// Groups of keys in the order they are shown.
+    pub groups: Vec<String>,
+    /// All keys, those without a definition first.
+    pub configs: Vec<ConfigInfo>,
+}
+
+impl ConfigInfos {
+    /// The answer of the validation endpoint, with its member order.
+    pub fn to_json(&self) -> Value {
+        let configs: Vec<Value> = self
+            .configs
+            .iter()
+            .map(|info| {
+                json!({
+                    "definition": info.definition.as_ref().map(ConfigKey::to_definition_json),
+                    "value": info.value.to_json(),
+                })
+            })
+            .collect();
+        json!({
+            "name": self.name,
+            "error_count": self.error_count,
+            "groups": self.groups,
+            "configs": configs,
+        })
+    }
+}
+
+/// What a connector's own `validate` found wrong with a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OwnErrors {
+    /// The key.
+    pub name: String,
+    /// What is wrong with it.
+    pub errors: Vec<String>,
+}
+
+/// Why a configuration could not be validated at all.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ConnectorConfigError {
+    /// `connector.class` is absent. The REST API answers 400.
+    #[error("Connector config {config} contains no connector type")]
+    NoClass {
+        /// The configuration as Java prints a map.
+        config: String,
+    },
+    /// No such connector. The REST API answers 500.
+    #[error(transparent)]
+    Unknown(#[from] UnknownConnector),
+    /// `topics.regex` is none, and a dead letter topic is to be matched against it. The REST API answers 500.
+    #[error("{message}")]
+    TopicsRegex {
+        /// The expression's fault.
+        message: String,
+    },
+}
+
+/// The text with which a configuration is refused on create, update and patch; `None` if it has no errors.
+pub fn invalid_config_message(infos: &ConfigInfos) -> Option<String> {
+    if infos.error_count == 0 {
+        return None;
+    }
+    let mut message =
+        format!("Connector configuration is invalid and contains the following {} error(s):", infos.error_count);
+    for error in infos.configs.iter().flat_map(|info| &info.value.errors) {
+        message.push('\n');
+        message.push_str(error);
+    }
+    message.push_str(
+        "\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`",
+    );
+    Some(message)
+}
+
+/// The framework's keys for a connector with this configuration: common ones, those of its kind, and those
+/// of the transforms and predicates it names. A transform whose class is unknown only has its `type`.
+pub fn connector_config_def(kind: PluginKind, config: &ConfigMap, plugins: &dyn PluginDefs) -> ConfigDef {
+    let mut def = if kind == PluginKind::Sink { sink_keys() } else { source_keys() };
+    for stage in [&TRANSFORMS, &PREDICATES] {
+        stage.expand(config, plugins, &mut def);
+    }
+    def
+}
+
+/// Validates a whole connector configuration whose variables are resolved.
+///
+/// `own` is what the connector's own `validate` found beyond its definition.
+///
+/// # Errors
+///
+/// When no connector can be told from the configuration. Everything else that is wrong with it is in the
+/// result.
+pub fn validate_connector(
+    config: &ConfigMap,
+    plugins: &dyn PluginDefs,
+    own: &[OwnErrors],
+    policy: OverridePolicy,
+) -> Result<ConfigInfos, ConnectorConfigError> {
+    let class = text(config, names::CONNECTOR_CLASS.name())
+        .ok_or_else(|| ConnectorConfigError::NoClass { config: java_map(config) })?;
+    let connector = plugins.connector(class.trim())?;
+    let def = connector_config_def(connector.kind, config, plugins);
+    let mut framework = Values::of(&def, config, plugins);
+
+    for stage in [&TRANSFORMS, &PREDICATES] {
+        stage.check(config, plugins, &mut framework);
+    }
+    for converter in &CONVERTERS {
+        converter.check_class(plugins, &mut framework);
+    }
+    if connector.kind == PluginKind::Sink {
+        check_topics(config, plugins, &mut framework)?;
+    }
+    for (key, _) in config.iter().filter(|(_, value)| value.is_none()) {
+        framework.add_error(key, "Null value can not be supplied as the configuration value.".to_owned());
+    }
+    let (overrides, converters) = (overrides(connector, config, policy), converters(config, plugins, &framework));
+    let main = merge(class, def, framework, connector, config, plugins, own);
+    Ok([overrides, converters].into_iter().flatten().fold(main, append))
+}
+
+/// The text of a key that is present and not null.
+fn text<'a>(config: &'a ConfigMap, key: &str) -> Option<&'a str> {
+    config.get(key).and_then(Option::as_deref)
+}
+
+/// Values with what was read, by key.
+struct Values(Vec<(ConfigValue, ParsedValue)>);
+
+impl Values {
+    fn of(def: &ConfigDef, config: &ConfigMap, plugins: &dyn PluginDefs) -> Self {
+        Self(def.validate_parsed(config, &AmongPlugins(plugins)))
+    }
+
+    fn get(&self, name: &str) -> Option<&(ConfigValue, ParsedValue)> {
+        self.0.iter().find(|(value, _)| value.name == name)
+    }
+
+    fn add_error(&mut self, name: &str, error: String) {
+        match self.0.iter_mut().find(|(value, _)| value.name == name) {
+            Some((value, _)) => value.errors.push(error),
+            None => {
+                let mut value = ConfigValue::new(name);
+                value.errors.push(error);
+                self.0.push((value, ParsedValue::Null));
+            }
+        }
+    }
+
+    /// The class that a key was resolved to.
+    fn class(&self, name: &str) -> Option<String> {
+        match self.get(name) {
+            Some((_, ParsedValue::Class(class))) => Some(class.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Why a class cannot serve as a plugin of that kind.
+fn wrong_class(plugins: &dyn PluginDefs, kind: PluginKind, class: &str) -> Option<String> {
+    if plugins.find(kind, class).is_some() {
+        return None;
+    }
+    let nested = plugins.nested_classes(class);
+    Some(if nested.is_empty() {
+        format!("Class class {class} does not implement the {0} interface", kind.interface())
+    } else {
+        format!("This class is abstract and cannot be created. Did you mean {}?", nested.join(", "))
+    })
+}
+
+/// Transforms or predicates: a list of aliases, each with keys of its own.
+struct Stage {
+    list: &'static str,
+    kind: PluginKind,
+    group: &'static str,
+}
+
+const TRANSFORMS: Stage = Stage { list: "transforms", kind: PluginKind::Transform, group: "Transforms" };
+const PREDICATES: Stage = Stage { list: "predicates", kind: PluginKind::Predicate, group: "Predicates" };
+
+impl Stage {
+    /// Aliases without repetition, in their order.
+    fn aliases(&self, config: &ConfigMap) -> Vec<String> {
+        let mut aliases: Vec<String> = Vec::new();
+        for alias in split_list(text(config, self.list).unwrap_or("")) {
+            if !aliases.contains(&alias) {
+                aliases.push(alias);
+            }
+        }
+        aliases
+    }
+
+    fn expand(&self, config: &ConfigMap, plugins: &dyn PluginDefs, def: &mut ConfigDef) {
+        for alias in self.aliases(config) {
+            let prefix = format!("{}.{alias}.", self.list);
+            let group = format!("{}: {alias}", self.group);
+            let classes = plugins.of_kind(self.kind).iter().map(|plugin| plugin.class.clone()).collect();
+            let interface = self.kind.interface();
+            def.define(
+                ConfigKey::new(format!("{prefix}type"), ConfigType::Class)
+                    .importance(Importance::High)
+                    .doc(format!("Class for the '{alias}' {}.", interface.to_lowercase()))
+                    .placed(&group, 0, Width::Long, format!("{interface} type for {alias}"))
+                    .recommended(classes),
+            );
+            let class = text(config, &format!("{prefix}type")).map(str::trim);
+            if let Some(plugin) = class.and_then(|class| plugins.find(self.kind, class)) {
+                embed(def, &prefix, &group, &self.with_implicit_keys(&plugin.config));
+            }
+        }
+    }
+
+    fn with_implicit_keys(&self, own: &ConfigDef) -> ConfigDef {
+        if self.kind != PluginKind::Transform {
+            return own.clone();
+        }
+        let implicit = ConfigDef::of([
+            ConfigKey::new("predicate", ConfigType::String).default_null().doc(
+                "Name of the predicate that decides which records the transformation is applied to; all if not set.",
+            ),
+            ConfigKey::new("negate", ConfigType::Boolean)
+                .default_text("false")
+                .doc("Whether the transformation is applied to the records that the predicate does not accept."),
+        ]);
+        // The implicit keys hide those of a plugin that have the same names.
+        let own = own.keys().iter().filter(|key| implicit.get(&key.name).is_none()).cloned();
+        ConfigDef::of(implicit.keys().iter().cloned().chain(own))
+    }
+
+    fn check(&self, config: &ConfigMap, plugins: &dyn PluginDefs, values: &mut Values) {
+        for alias in self.aliases(config) {
+            let prefix = format!("{}.{alias}.", self.list);
+            let key = format!("{prefix}type");
+            let (negate, predicate) = (format!("{prefix}negate"), format!("{prefix}predicate"));
+            if self.kind == PluginKind::Transform && config.contains_key(&negate) && !config.contains_key(&predicate) {
+                values.add_error(
+                    &key,
+                    format!(
+                        "Config '{negate}' was provided but there is no config '{predicate}' defining a predicate to be negated."
+                    ),
+                );
+            } else if let Some(error) = values.class(&key).and_then(|class| wrong_class(plugins, self.kind, &class)) {
+                values.add_error(&key, error);
+            }
+        }
+    }
+}
+
+/// Adds a plugin's keys beneath a prefix, sorted as Connect sorts them.
+fn embed(def: &mut ConfigDef, prefix: &str, group: &str, child: &ConfigDef) {
+    for (order, key) in (1..).zip(child.sorted()) {
+        let mut key = key.clone();
+        key.name.insert_str(0, prefix);
+        key.validator =
+            key.validator.map(|rule| Validator::Embedded { prefix: prefix.to_owned(), rule: Box::new(rule) });
+        key.group = Some(match key.group {
+            Some(own) => format!("{group}: {own}"),
+            None => group.to_owned(),
+        });
+        key.order = order;
+        for dependent in &mut key.dependents {
+            dependent.insert_str(0, prefix);
+        }
+        def.define(key);
+    }
+}
+
+fn check_topics(config: &ConfigMap, plugins: &dyn PluginDefs, values: &mut Values) -> Result<(), ConnectorConfigError> {
+    let (list, regex) = (names::TOPICS.name(), names::TOPICS_REGEX.name());
+    let given = |key| text(config, key).filter(|text| !text.trim().is_empty());
+    let both = |values: &mut Values, message: &str| {
+        values.add_error(list, message.to_owned());
+        values.add_error(regex, message.to_owned());
+    };
+    match (given(list), given(regex)) {
+        (Some(_), Some(_)) => {
+            both(values, "topics and topics.regex are mutually exclusive options, but both are set.");
+        }
+        (None, None) => both(values, "Must configure one of topics or topics.regex"),
+        _ => {}
+    }
+    let Some(dead_letters) = given(names::DLQ_TOPIC.name()).map(str::trim) else { return Ok(()) };
+    let topics = topic_list(config);
+    if topics.iter().any(|topic| topic == dead_letters) {
+        values.add_error(
+            list,
+            format!(
+                "The DLQ topic '{dead_letters}' may not be included in the list of topics ('topics=[{}]') consumed by the connector",
+                topics.join(", ")
+            ),
+        );
+    }
+    if let Some(pattern) = given(regex) {
+        let matches = plugins
+            .full_match(pattern, dead_letters)
+            .map_err(|message| ConnectorConfigError::TopicsRegex { message })?;
+        if matches {
+            values.add_error(
+                regex,
+                format!(
+                    "The DLQ topic '{dead_letters}' may not be matched by the regex for the topics ('topics.regex={pattern}') consumed by the connector"
+                ),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A converter that a connector may bring along.
+struct Converter {
+    key: &'static str,
+    prefix: &'static str,
+    kind: PluginKind,
+    converter_type: &'static str,
+}
+
+/// In the order in which results list them.
+const CONVERTERS: [Converter; 3] = [
+    Converter {
+        key: "header.converter",
+        prefix: "header.converter.",
+        kind: PluginKind::HeaderConverter,
+        converter_type: "header",
+    },
+    Converter { key: "key.converter", prefix: "key.converter.", kind: PluginKind::Converter, converter_type: "key" },
+    Converter {
+        key: "value.converter",
+        prefix: "value.converter.",
+        kind: PluginKind::Converter,
+        converter_type: "value",
+    },
+];
+
+impl Converter {
+    fn check_class(&self, plugins: &dyn PluginDefs, values: &mut Values) {
+        if let Some(error) = values.class(self.key).and_then(|class| wrong_class(plugins, self.kind, &class)) {
+            values.add_error(self.key, error);
+        }
+    }
+}
+
+/// What a part of the result adds to the main part.
+struct Part {
+    groups: Vec<String>,
+    configs: Vec<ConfigInfo>,
+}
+
+/// The settings of the converters that the connector brings along.
+fn converters(config: &ConfigMap, plugins: &dyn PluginDefs, values: &Values) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for converter in &CONVERTERS {
+        let faultless = values.get(converter.key).is_some_and(|(value, _)| value.errors.is_empty());
+        let class = if faultless { values.class(converter.key) } else { None };
+        let Some(plugin) = class.and_then(|class| plugins.find(converter.kind, &class)) else { continue };
+        let mut settings = originals_with_prefix(config, converter.prefix);
+        settings.entry("converter.type".to_owned()).or_insert_with(|| Some(converter.converter_type.to_owned()));
+        let configs = plugin
+            .config
+            .validate(&settings, &AmongPlugins(plugins))
+            .into_iter()
+            .map(|mut value| {
+                let definition = plugin.config.get(&value.name).cloned().map(|mut key| {
+                    key.name.insert_str(0, converter.prefix);
+                    key
+                });
+                value.name.insert_str(0, converter.prefix);
+                ConfigInfo { definition, value }
+            })
+            .collect();
+        parts.push(Part { groups: plugin.config.groups(), configs });
+    }
+    parts
+}
+
+/// The client settings that the connector overrides, of those clients that it will have.
+fn overrides(connector: &PluginDef, config: &ConfigMap, policy: OverridePolicy) -> Vec<Part> {
+    let sink = connector.kind == PluginKind::Sink;
+    let dead_letters = sink && text(config, names::DLQ_TOPIC.name()).is_some_and(|topic| !topic.trim().is_empty());
+    let creates_topics = !sink && config.keys().any(|key| key.starts_with("topic.creation."));
+    [
+        ("producer.override.", !sink || dead_letters),
+        ("consumer.override.", sink),
+        ("admin.override.", creates_topics || dead_letters),
+    ]
+    .into_iter()
+    .filter(|(_, used)| *used)
+    .map(|(prefix, _)| Part { groups: Vec::new(), configs: policy.infos(config, prefix) })
+    .collect()
+}
+
+/// Framework and connector together: later values and definitions of the same name replace earlier ones.
+fn merge(
+    class: &str,
+    mut def: ConfigDef,
+    mut framework: Values,
+    connector: &PluginDef,
+    config: &ConfigMap,
+    plugins: &dyn PluginDefs,
+    own: &[OwnErrors],
+) -> ConfigInfos {
+    let mut groups = def.groups();
+    add_groups(&mut groups, connector.config.groups());
+    def.define_all(&connector.config);
+    for (value, read) in Values::of(&connector.config, config, plugins).0 {
+        match framework.0.iter_mut().find(|(known, _)| known.name == value.name) {
+            Some(known) => *known = (value, read),
+            None => framework.0.push((value, read)),
+        }
+    }
+    for OwnErrors { name, errors } in own {
+        for error in errors {
+            framework.add_error(name, error.clone());
+        }
+    }
+    let error_count = framework.0.iter().map(|(value, _)| value.errors.len()).sum();
+    let (defined, undefined): (Vec<_>, Vec<_>) =
+        framework.0.into_iter().map(|(value, _)| value).partition(|value| def.get(&value.name).is_some());
+    let undefined = undefined.into_iter().map(|value| ConfigInfo { definition: None, value });
+    let mut defined: std::collections::HashMap<String, ConfigValue> =
+        defined.into_iter().map(|value| (value.name.clone(), value)).collect();
+    let defined = def.keys().iter().map(|key| ConfigInfo {
+        definition: Some(key.clone()),
+        value: defined.remove(&key.name).unwrap_or_else(|| ConfigValue::new(&key.name)),
+    });
+    ConfigInfos { name: class.to_owned(), error_count, groups, configs: undefined.chain(defined).collect() }
+}
+
+fn append(mut infos: ConfigInfos, part: Part) -> ConfigInfos {
+    add_groups(&mut infos.groups, part.groups);
+    infos.error_count += part.configs.iter().filter(|info| !info.value.errors.is_empty()).count();
+    infos.configs.extend(part.configs);
+    infos
+}
+
+fn add_groups(groups: &mut Vec<String>, more: Vec<String>) {
+    for group in more {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+}
+
+/// A map as Java prints it.
+fn java_map(config: &ConfigMap) -> String {
+    let entries: Vec<String> =
+        config.iter().map(|(key, value)| format!("{key}={}", value.as_deref().unwrap_or("null"))).collect();
+    format!("{{{}}}", entries.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,339 @@
+use super::*;
+use crate::PluginDirectory;
+
+fn plugin(kind: PluginKind, class: &str, keys: Vec<ConfigKey>) -> PluginDef {
+    PluginDef {
+        kind,
+        class: class.to_owned(),
+        aliases: Vec::new(),
+        version: Some("1".to_owned()),
+        documentation: String::new(),
+        config: ConfigDef::of(keys),
+    }
+}
+
+fn plugins() -> PluginDirectory {
+    let pattern = ConfigKey::new("regex", ConfigType::String).importance(Importance::High).validator(Validator::Regex);
+    let converter_type = || ConfigKey::new("converter.type", ConfigType::String);
+    let schemas = || {
+        ConfigKey::new("schemas.enable", ConfigType::Boolean).default_text("true").placed(
+            "Schemas",
+            1,
+            Width::Short,
+            "s",
+        )
+    };
+    PluginDirectory::new(
+        [
+            plugin(
+                PluginKind::Source,
+                "org.example.TickSourceConnector",
+                vec![
+                    ConfigKey::new("topic", ConfigType::String),
+                    ConfigKey::new("secret", ConfigType::Password).default_null(),
+                ],
+            ),
+            plugin(
+                PluginKind::Sink,
+                "org.example.FileSinkConnector",
+                vec![ConfigKey::new("file", ConfigType::String).default_null()],
+            ),
+            plugin(
+                PluginKind::Transform,
+                "org.example.RegexRouter",
+                vec![pattern, ConfigKey::new("predicate", ConfigType::Int)],
+            ),
+            plugin(PluginKind::Transform, "org.example.Cast$Key", vec![]),
+            plugin(PluginKind::Transform, "org.example.Cast$Value", vec![]),
+            plugin(PluginKind::Predicate, "org.example.IsTombstone", vec![]),
+            plugin(PluginKind::Converter, "org.example.JsonConverter", vec![converter_type(), schemas()]),
+            plugin(PluginKind::HeaderConverter, "org.example.JsonConverter", vec![converter_type(), schemas()]),
+        ],
+        |pattern, text| {
+            if pattern == "(" { Err("Unclosed group near index 1\n(".to_owned()) } else { Ok(pattern == text) }
+        },
+    )
+}
+
+fn config(entries: &[(&str, &str)]) -> ConfigMap {
+    entries.iter().map(|&(key, value)| (key.to_owned(), Some(value.to_owned()))).collect()
+}
+
+fn source(more: &[(&str, &str)]) -> ConfigMap {
+    let mut all = config(&[("name", "c"), ("connector.class", "TickSource"), ("topic", "t")]);
+    all.extend(config(more));
+    all
+}
+
+fn sink(more: &[(&str, &str)]) -> ConfigMap {
+    let mut all = config(&[("name", "c"), ("connector.class", "FileSink")]);
+    all.extend(config(more));
+    all
+}
+
+fn validate(config: &ConfigMap) -> ConfigInfos {
+    validate_connector(config, &plugins(), &[], OverridePolicy::All).unwrap()
+}
+
+fn errors(config: &ConfigMap) -> Vec<(String, String)> {
+    let infos = validate(config);
+    let errors = |info: ConfigInfo| {
+        let name = info.value.name;
+        info.value.errors.into_iter().map(move |error| (name.clone(), error))
+    };
+    infos.configs.into_iter().flat_map(errors).collect()
+}
+
+fn only_error(config: &ConfigMap) -> (String, String) {
+    let mut errors = errors(config);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    errors.remove(0)
+}
+
+fn pair(key: &str, error: &str) -> (String, String) {
+    (key.to_owned(), error.to_owned())
+}
+
+#[test]
+fn a_sound_configuration_has_no_errors_and_lists_framework_keys_first() {
+    let infos = validate(&source(&[]));
+    assert_eq!((infos.error_count, infos.name.as_str()), (0, "TickSource"));
+    let names: Vec<&str> = infos.configs.iter().map(|info| info.value.name.as_str()).collect();
+    assert_eq!((names[0], names[20], names[21], names.len()), ("name", "topic", "secret", 22));
+    assert_eq!(
+        infos.groups,
+        [
+            "Common",
+            "Transforms",
+            "Predicates",
+            "Error Handling",
+            "Topic Creation",
+            "Exactly Once Support",
+            "offsets.topic"
+        ]
+    );
+}
+
+#[test]
+fn the_catalogue_of_framework_errors() {
+    for (entries, expected) in [
+        (vec![("name", "")], pair("name", "Invalid value  for configuration name: String may not be empty")),
+        (
+            vec![("tasks.max", "0")],
+            pair("tasks.max", "Invalid value 0 for configuration tasks.max: Value must be at least 1"),
+        ),
+        (
+            vec![("errors.tolerance", "foo")],
+            pair(
+                "errors.tolerance",
+                "Invalid value foo for configuration errors.tolerance: String must be one of: none, all",
+            ),
+        ),
+        (
+            vec![("key.converter", "foo")],
+            pair("key.converter", "Invalid value foo for configuration key.converter: Class foo could not be found."),
+        ),
+        (
+            vec![("key.converter", "RegexRouter")],
+            pair("key.converter", "Class class org.example.RegexRouter does not implement the Converter interface"),
+        ),
+        (
+            vec![("transforms.a.x", "1"), ("transforms", "a")],
+            pair(
+                "transforms.a.type",
+                "Missing required configuration \"transforms.a.type\" which has no default value.",
+            ),
+        ),
+        (
+            vec![("transforms", "a"), ("transforms.a.type", "foo")],
+            pair(
+                "transforms.a.type",
+                "Invalid value foo for configuration transforms.a.type: Class foo could not be found.",
+            ),
+        ),
+        (
+            vec![("transforms", "a"), ("transforms.a.type", "IsTombstone")],
+            pair(
+                "transforms.a.type",
+                "Class class org.example.IsTombstone does not implement the Transformation interface",
+            ),
+        ),
+        (
+            vec![("transforms", "a"), ("transforms.a.type", "org.example.Cast")],
+            pair(
+                "transforms.a.type",
+                "This class is abstract and cannot be created. Did you mean org.example.Cast$Key, org.example.Cast$Value?",
+            ),
+        ),
+        (
+            vec![("transforms", "a"), ("transforms.a.type", "RegexRouter"), ("transforms.a.regex", "(")],
+            pair(
+                "transforms.a.regex",
+                "Invalid value ( for configuration regex: Invalid regex: Unclosed group near index 1\n(",
+            ),
+        ),
+        (
+            vec![("transforms", "a"), ("transforms.a.type", "RegexRouter")],
+            pair(
+                "transforms.a.regex",
+                "Missing required configuration \"transforms.a.regex\" which has no default value.",
+            ),
+        ),
+        (
+            vec![
+                ("transforms", "a"),
+                ("transforms.a.type", "Cast"),
+                ("transforms.a.negate", "true"),
+                ("transforms.a.type", "org.example.Cast$Key"),
+            ],
+            pair(
+                "transforms.a.type",
+                "Config 'transforms.a.negate' was provided but there is no config 'transforms.a.predicate' defining a predicate to be negated.",
+            ),
+        ),
+        (
+            vec![("exactly.once.support", "foo")],
+            pair(
+                "exactly.once.support",
+                "Invalid value foo for configuration exactly.once.support: String must be one of (case insensitive): REQUIRED, REQUESTED",
+            ),
+        ),
+        (
+            vec![("transaction.boundary", "x")],
+            pair(
+                "transaction.boundary",
+                "Invalid value x for configuration transaction.boundary: String must be one of (case insensitive): INTERVAL, POLL, CONNECTOR",
+            ),
+        ),
+        (
+            vec![("offsets.storage.topic", " ")],
+            pair(
+                "offsets.storage.topic",
+                "Invalid value  for configuration offsets.storage.topic: String must be non-empty",
+            ),
+        ),
+        (
+            vec![("header.converter", "Json"), ("header.converter.schemas.enable", "maybe")],
+            pair(
+                "header.converter.schemas.enable",
+                "Invalid value maybe for configuration schemas.enable: Expected value to be either true or false",
+            ),
+        ),
+    ] {
+        assert_eq!(only_error(&source(&entries)), expected);
+    }
+}
+
+#[test]
+fn a_missing_name_gives_one_error() {
+    let mut config = source(&[]);
+    config.remove("name");
+    assert_eq!(only_error(&config).1, "Missing required configuration \"name\" which has no default value.");
+}
+
+#[test]
+fn a_sink_names_its_topics_in_one_way() {
+    assert_eq!(
+        errors(&sink(&[])),
+        [
+            pair("topics", "Must configure one of topics or topics.regex"),
+            pair("topics.regex", "Must configure one of topics or topics.regex")
+        ]
+    );
+    assert_eq!(errors(&sink(&[("topics", "a"), ("topics.regex", "b")])).len(), 2);
+    assert_eq!(
+        only_error(&sink(&[("topics", "a, b"), ("errors.deadletterqueue.topic.name", "b ")])).1,
+        "The DLQ topic 'b' may not be included in the list of topics ('topics=[a, b]') consumed by the connector"
+    );
+    assert_eq!(
+        only_error(&sink(&[("topics.regex", "d"), ("errors.deadletterqueue.topic.name", "d")])).1,
+        "The DLQ topic 'd' may not be matched by the regex for the topics ('topics.regex=d') consumed by the connector"
+    );
+    let config = sink(&[("topics.regex", "("), ("errors.deadletterqueue.topic.name", "d")]);
+    assert!(validate_connector(&config, &plugins(), &[], OverridePolicy::All).is_err());
+}
+
+#[test]
+fn null_values_are_refused_and_unknown_ones_come_first() {
+    let mut config = source(&[]);
+    config.insert("foo".to_owned(), None);
+    let infos = validate(&config);
+    assert_eq!((infos.configs[0].value.name.as_str(), infos.error_count), ("foo", 1));
+    assert!(infos.configs[0].definition.is_none());
+    assert_eq!(infos.configs[0].value.errors, ["Null value can not be supplied as the configuration value."]);
+}
+
+#[test]
+fn transforms_bring_their_keys_with_implicit_ones_hiding_the_plugins_own() {
+    let infos = validate(&source(&[
+        ("transforms", "a,b"),
+        ("transforms.a.type", "RegexRouter"),
+        ("transforms.a.regex", "x"),
+        ("transforms.b.type", "nope"),
+    ]));
+    let a: Vec<(&str, i32, &str)> = infos
+        .configs
+        .iter()
+        .filter_map(|info| info.definition.as_ref())
+        .filter(|key| key.name.starts_with("transforms."))
+        .map(|key| (key.name.as_str(), key.order, key.group.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        a,
+        [
+            ("transforms.a.type", 0, "Transforms: a"),
+            ("transforms.a.regex", 1, "Transforms: a"),
+            ("transforms.a.negate", 2, "Transforms: a"),
+            ("transforms.a.predicate", 3, "Transforms: a"),
+            ("transforms.b.type", 0, "Transforms: b"),
+        ]
+    );
+    let type_key = infos.configs.iter().find(|info| info.value.name == "transforms.a.type").unwrap();
+    assert_eq!(type_key.value.value.as_deref(), Some("org.example.RegexRouter"));
+    assert_eq!(type_key.value.recommended_values.len(), 3);
+    assert_eq!(type_key.definition.as_ref().unwrap().display_name, "Transformation type for a");
+}
+
+#[test]
+fn overrides_and_converters_follow_the_main_part() {
+    let config =
+        source(&[("producer.override.linger.ms", "5"), ("consumer.override.x", "1"), ("key.converter", "Json")]);
+    let infos = validate_connector(&config, &plugins(), &[], OverridePolicy::None).unwrap();
+    let tail: Vec<&str> = infos.configs[22..].iter().map(|info| info.value.name.as_str()).collect();
+    assert_eq!(tail, ["producer.override.linger.ms", "key.converter.converter.type", "key.converter.schemas.enable"]);
+    assert_eq!((infos.error_count, infos.groups.last().map(String::as_str)), (1, Some("Schemas")));
+    let converter_type = &infos.configs[23];
+    assert_eq!(converter_type.value.value.as_deref(), Some("key"));
+    assert_eq!(converter_type.definition.as_ref().unwrap().name, "key.converter.converter.type");
+}
+
+#[test]
+fn what_the_connector_itself_finds_is_added() {
+    let own = [OwnErrors { name: "topic".to_owned(), errors: vec!["taken".to_owned()] }];
+    let infos = validate_connector(&source(&[]), &plugins(), &own, OverridePolicy::All).unwrap();
+    assert_eq!(infos.error_count, 1);
+    assert_eq!(
+        invalid_config_message(&infos).unwrap(),
+        "Connector configuration is invalid and contains the following 1 error(s):\ntaken\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`"
+    );
+}
+
+#[test]
+fn a_configuration_without_a_known_connector_cannot_be_validated() {
+    let validate = |config| validate_connector(&config, &plugins(), &[], OverridePolicy::All).unwrap_err().to_string();
+    assert_eq!(validate(config(&[("a", "b"), ("c", "d")])), "Connector config {a=b, c=d} contains no connector type");
+    assert!(validate(config(&[("connector.class", "X")])).starts_with("Failed to find any class"));
+}
+
+#[test]
+fn a_result_is_shown_with_connects_member_order() {
+    let infos = validate(&source(&[("secret", "s")]));
+    let json = infos.to_json();
+    let members: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["name", "error_count", "groups", "configs"]);
+    assert!(!json.to_string().contains("\"s\""));
+    assert_eq!(
+        json["configs"][20]["value"].to_string(),
+        r#"{"name":"topic","value":"t","recommended_values":[],"errors":[],"visible":true}"#
+    );
+}

@@ -1,0 +1,104 @@
+//! Which client settings a connector may override (`connector.client.config.override.policy`).
+
+use crate::{ConfigInfo, ConfigMap, ConfigValue, HIDDEN};
+
+/// Connect's three policies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OverridePolicy {
+    /// Everything may be overridden.
+    All,
+    /// Nothing may.
+    None,
+    /// Only who the client is.
+    Principal,
+}
+
+impl OverridePolicy {
+    /// The policy meant by an alias or by the name of Connect's class.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let simple = crate::plugin_defs::simple_name(name);
+        match simple.strip_suffix("ConnectorClientConfigOverridePolicy").unwrap_or(simple) {
+            "All" => Some(Self::All),
+            "None" => Some(Self::None),
+            "Principal" => Some(Self::Principal),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "All",
+            Self::None => "None",
+            Self::Principal => "Principal",
+        }
+    }
+
+    fn allows(self, key: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Principal => matches!(key, "sasl.jaas.config" | "sasl.mechanism" | "security.protocol"),
+        }
+    }
+
+    /// Why a key, given without its prefix, may not be overridden; `None` if it may.
+    pub fn refusal(self, key: &str) -> Option<String> {
+        (!self.allows(key)).then(|| {
+            format!(
+                "The '{}' policy does not allow '{key}' to be overridden in the connector configuration.",
+                self.name()
+            )
+        })
+    }
+
+    /// What validation lists for the overrides beneath a prefix.
+    pub(crate) fn infos(self, config: &ConfigMap, prefix: &str) -> Vec<ConfigInfo> {
+        crate::originals_with_prefix(config, prefix)
+            .into_iter()
+            .map(|(key, value)| {
+                let mut info = ConfigValue::new(format!("{prefix}{key}"));
+                info.errors.extend(self.refusal(&key));
+                info.value = if holds_secret(&key) { value.map(|_| HIDDEN.to_owned()) } else { value };
+                ConfigInfo { definition: None, value: info }
+            })
+            .collect()
+    }
+}
+
+/// The client settings of type PASSWORD.
+fn holds_secret(key: &str) -> bool {
+    key.ends_with("password")
+        || matches!(
+            key,
+            "sasl.jaas.config" | "ssl.keystore.key" | "ssl.keystore.certificate.chain" | "ssl.truststore.certificates"
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_known_by_alias_and_by_class() {
+        assert_eq!(OverridePolicy::from_name("All"), Some(OverridePolicy::All));
+        let class = "org.apache.kafka.connect.connector.policy.PrincipalConnectorClientConfigOverridePolicy";
+        assert_eq!(OverridePolicy::from_name(class), Some(OverridePolicy::Principal));
+        assert_eq!(OverridePolicy::from_name("Some"), None);
+    }
+
+    #[test]
+    fn a_refusal_names_the_policy_and_the_key() {
+        assert_eq!(OverridePolicy::Principal.refusal("sasl.mechanism"), None);
+        assert_eq!(
+            OverridePolicy::None.refusal("linger.ms").as_deref(),
+            Some("The 'None' policy does not allow 'linger.ms' to be overridden in the connector configuration.")
+        );
+    }
+
+    #[test]
+    fn secrets_among_overrides_are_not_listed() {
+        let config = ConfigMap::from([("producer.override.ssl.key.password".into(), Some("x".into()))]);
+        let infos = OverridePolicy::All.infos(&config, "producer.override.");
+        assert_eq!(infos[0].value.value.as_deref(), Some(HIDDEN));
+    }
+}

@@ -1,0 +1,337 @@
+//! What validation needs to know about plugins, and how their names are resolved.
+
+use std::collections::BTreeMap;
+
+use crate::{ConfigDef, Environment};
+
+/// The roles a plugin can have.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum PluginKind {
+    /// Source connector.
+    Source,
+    /// Sink connector.
+    Sink,
+    /// Transform.
+    Transform,
+    /// Predicate.
+    Predicate,
+    /// Converter of keys and values.
+    Converter,
+    /// Converter of header values.
+    HeaderConverter,
+}
+
+impl PluginKind {
+    /// All kinds, in the order in which the REST API lists them.
+    pub const ALL: [Self; 6] =
+        [Self::Sink, Self::Source, Self::Transform, Self::Predicate, Self::Converter, Self::HeaderConverter];
+
+    /// The name that the REST API uses.
+    pub fn rest_name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+            Self::Transform => "transformation",
+            Self::Predicate => "predicate",
+            Self::Converter => "converter",
+            Self::HeaderConverter => "header_converter",
+        }
+    }
+
+    /// The name that a component's description uses.
+    pub fn from_description(name: &str) -> Option<Self> {
+        match name {
+            "transform" => Some(Self::Transform),
+            "transformation" => None,
+            other => Self::ALL.into_iter().find(|kind| kind.rest_name() == other),
+        }
+    }
+
+    /// Connect's interface for it, without the package.
+    pub fn interface(self) -> &'static str {
+        match self {
+            Self::Source | Self::Sink => "Connector",
+            Self::Transform => "Transformation",
+            Self::Predicate => "Predicate",
+            Self::Converter => "Converter",
+            Self::HeaderConverter => "HeaderConverter",
+        }
+    }
+
+    /// Whether it is a connector.
+    pub fn is_connector(self) -> bool {
+        matches!(self, Self::Source | Self::Sink)
+    }
+}
+
+/// What is known about one plugin without entering it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginDef {
+    /// Its role.
+    pub kind: PluginKind,
+    /// Its full class name.
+    pub class: String,
+    /// Names beside those derived from the class name.
+    pub aliases: Vec<String>,
+    /// Its version, if it states one.
+    pub version: Option<String>,
+    /// For people, in Markdown.
+    pub documentation: String,
+    /// Its keys.
+    pub config: ConfigDef,
+}
+
+/// The plugins of a worker.
+pub trait PluginDefs: Send + Sync {
+    /// The plugin of that kind with that class name or alias.
+    fn find(&self, kind: PluginKind, name: &str) -> Option<&PluginDef>;
+
+    /// All plugins of a kind, sorted by class name.
+    fn of_kind(&self, kind: PluginKind) -> Vec<&PluginDef>;
+
+    /// Whether a regular expression in Java's syntax matches the whole text.
+    ///
+    /// # Errors
+    ///
+    /// The text that Java's `PatternSyntaxException` would carry.
+    fn full_match(&self, pattern: &str, text: &str) -> Result<bool, String>;
+
+    /// The source or sink connector meant by `connector.class`: class name or alias, else the only one
+    /// whose simple name is that text, with or without `Connector` at its end.
+    ///
+    /// # Errors
+    ///
+    /// When there is none or more than one.
+    fn connector(&self, name: &str) -> Result<&PluginDef, UnknownConnector> {
+        let kinds = [PluginKind::Source, PluginKind::Sink];
+        if let Some(found) = kinds.into_iter().find_map(|kind| self.find(kind, name)) {
+            return Ok(found);
+        }
+        let all: Vec<&PluginDef> = kinds.into_iter().flat_map(|kind| self.of_kind(kind)).collect();
+        let matches: Vec<&PluginDef> = all
+            .iter()
+            .copied()
+            .filter(|plugin| {
+                let simple = simple_name(&plugin.class);
+                simple == name || simple.strip_suffix("Connector") == Some(name)
+            })
+            .collect();
+        let names = |plugins: Vec<&PluginDef>| -> String {
+            plugins.iter().map(|plugin| plugin.class.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        match matches.as_slice() {
+            [found] => Ok(found),
+            [] => Err(UnknownConnector::NotFound { name: name.to_owned(), available: names(all) }),
+            _ => Err(UnknownConnector::Ambiguous { name: name.to_owned(), found: names(matches) }),
+        }
+    }
+
+    /// The class meant by a name, whatever its kind. A name that only stands before `$` in classes is that
+    /// of an abstract class.
+    fn any_class(&self, name: &str) -> Option<String> {
+        let mut kinds = PluginKind::ALL.into_iter();
+        kinds
+            .find_map(|kind| self.find(kind, name).map(|plugin| plugin.class.clone()))
+            .or_else(|| (!self.nested_classes(name).is_empty()).then(|| name.to_owned()))
+    }
+
+    /// The concrete classes nested in an abstract one.
+    fn nested_classes(&self, name: &str) -> Vec<String> {
+        let mut nested: Vec<String> = PluginKind::ALL
+            .into_iter()
+            .flat_map(|kind| self.of_kind(kind))
+            .filter(|plugin| plugin.class.strip_prefix(name).is_some_and(|rest| rest.starts_with('$')))
+            .map(|plugin| plugin.class.clone())
+            .collect();
+        nested.sort();
+        nested.dedup();
+        nested
+    }
+}
+
+/// Why no connector could be chosen.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum UnknownConnector {
+    /// No connector has that name.
+    #[error(
+        "Failed to find any class that implements Connector and which name matches {name}, available connectors are: {available}"
+    )]
+    NotFound {
+        /// The name as written.
+        name: String,
+        /// All connectors.
+        available: String,
+    },
+    /// Several have.
+    #[error(
+        "More than one connector matches alias {name}. Please use full package and class name instead. Classes found: {found}"
+    )]
+    Ambiguous {
+        /// The name as written.
+        name: String,
+        /// The connectors it may mean.
+        found: String,
+    },
+}
+
+/// A class name without its package and without the classes it is nested in.
+pub(crate) fn simple_name(class: &str) -> &str {
+    class.rfind(['.', '$']).map_or(class, |dot| &class[dot + 1..])
+}
+
+/// The aliases that Connect derives from a class name: the simple name, and that without the suffix of its
+/// kind.
+pub fn aliases_of(kind: PluginKind, class: &str) -> Vec<String> {
+    let simple = simple_name(class);
+    let mut aliases = vec![simple.to_owned()];
+    if let Some(cut) = simple.rfind(kind.interface()).filter(|&cut| 0 < cut) {
+        aliases.push(simple[..cut].to_owned());
+    }
+    aliases
+}
+
+/// A fixed set of plugins, found by class name and by every alias that means one class only.
+pub struct PluginDirectory {
+    plugins: Vec<PluginDef>,
+    /// Class name or alias to class name.
+    classes: BTreeMap<String, String>,
+    full_match: fn(&str, &str) -> Result<bool, String>,
+}
+
+impl PluginDirectory {
+    /// Takes the plugins, and what matches whole texts against Java's regular expressions. Of several
+    /// versions of one class the highest is kept.
+    pub fn new(
+        plugins: impl IntoIterator<Item = PluginDef>,
+        full_match: fn(&str, &str) -> Result<bool, String>,
+    ) -> Self {
+        let mut kept: BTreeMap<(PluginKind, String), PluginDef> = BTreeMap::new();
+        for plugin in plugins {
+            let place = (plugin.kind, plugin.class.clone());
+            match kept.get(&place) {
+                Some(other) if version_order(&plugin.version) <= version_order(&other.version) => {}
+                _ => {
+                    kept.insert(place, plugin);
+                }
+            }
+        }
+        let plugins: Vec<PluginDef> = kept.into_values().collect();
+        let mut meanings: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for plugin in &plugins {
+            for alias in aliases_of(plugin.kind, &plugin.class).into_iter().chain(plugin.aliases.iter().cloned()) {
+                let meaning = meanings.entry(alias).or_default();
+                if !meaning.contains(&plugin.class.as_str()) {
+                    meaning.push(&plugin.class);
+                }
+            }
+        }
+        let mut classes: BTreeMap<String, String> = meanings
+            .into_iter()
+            .filter(|(_, meaning)| meaning.len() == 1)
+            .map(|(alias, meaning)| (alias, meaning[0].to_owned()))
+            .collect();
+        classes.extend(plugins.iter().map(|plugin| (plugin.class.clone(), plugin.class.clone())));
+        Self { plugins, classes, full_match }
+    }
+}
+
+impl PluginDefs for PluginDirectory {
+    fn find(&self, kind: PluginKind, name: &str) -> Option<&PluginDef> {
+        let class = self.classes.get(name)?;
+        self.plugins.iter().find(|plugin| plugin.kind == kind && plugin.class == *class)
+    }
+
+    fn of_kind(&self, kind: PluginKind) -> Vec<&PluginDef> {
+        self.plugins.iter().filter(|plugin| plugin.kind == kind).collect()
+    }
+
+    fn full_match(&self, pattern: &str, text: &str) -> Result<bool, String> {
+        (self.full_match)(pattern, text)
+    }
+}
+
+/// Numbers compare as numbers; a plugin without a version is older than any with one.
+fn version_order(version: &Option<String>) -> Option<Vec<(u64, &str)>> {
+    version
+        .as_ref()
+        .map(|version| version.split(['.', '-', '+']).map(|part| (part.parse().unwrap_or(0), part)).collect())
+}
+
+/// Lets definitions be checked against the plugins of a worker.
+pub(crate) struct AmongPlugins<'a>(pub &'a dyn PluginDefs);
+
+impl Environment for AmongPlugins<'_> {
+    fn check_regex(&self, pattern: &str) -> Result<(), String> {
+        self.0.full_match(pattern, "").map(drop)
+    }
+
+    fn resolve_class(&self, name: &str) -> Option<String> {
+        self.0.any_class(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plugin(kind: PluginKind, class: &str, version: &str) -> PluginDef {
+        PluginDef {
+            kind,
+            class: class.to_owned(),
+            aliases: Vec::new(),
+            version: Some(version.to_owned()),
+            documentation: String::new(),
+            config: ConfigDef::new(),
+        }
+    }
+
+    fn directory(plugins: Vec<PluginDef>) -> PluginDirectory {
+        PluginDirectory::new(plugins, |_, _| Ok(true))
+    }
+
+    #[test]
+    fn aliases_are_the_simple_name_and_the_one_without_its_suffix() {
+        assert_eq!(
+            aliases_of(PluginKind::Source, "org.apache.kafka.connect.file.FileStreamSourceConnector"),
+            ["FileStreamSourceConnector", "FileStreamSource"]
+        );
+        assert_eq!(aliases_of(PluginKind::Transform, "a.Cast$Key"), ["Key"]);
+        assert_eq!(aliases_of(PluginKind::Source, "a.Connector"), ["Connector"]);
+    }
+
+    #[test]
+    fn an_alias_with_two_meanings_means_nothing() {
+        let plugins = directory(vec![
+            plugin(PluginKind::Transform, "t.Cast$Key", "1"),
+            plugin(PluginKind::Transform, "t.Mask$Key", "1"),
+            plugin(PluginKind::Transform, "t.Filter", "1"),
+        ]);
+        assert!(plugins.find(PluginKind::Transform, "Key").is_none());
+        assert!(plugins.find(PluginKind::Transform, "t.Cast$Key").is_some());
+        assert!(plugins.find(PluginKind::Transform, "Filter").is_some());
+        assert_eq!(plugins.any_class("t.Cast").as_deref(), Some("t.Cast"));
+        assert_eq!(plugins.any_class("t.Ca"), None);
+    }
+
+    #[test]
+    fn of_two_versions_the_higher_is_used() {
+        let plugins = directory(vec![
+            plugin(PluginKind::Sink, "a.SConnector", "1.10"),
+            plugin(PluginKind::Sink, "a.SConnector", "1.9"),
+        ]);
+        assert_eq!(plugins.connector("S").unwrap().version.as_deref(), Some("1.10"));
+    }
+
+    #[test]
+    fn an_unknown_and_an_ambiguous_connector_are_told_apart() {
+        let plugins = directory(vec![
+            plugin(PluginKind::Sink, "a.SConnector", "1"),
+            plugin(PluginKind::Sink, "b.SConnector", "1"),
+        ]);
+        assert_eq!(
+            plugins.connector("X").unwrap_err().to_string(),
+            "Failed to find any class that implements Connector and which name matches X, available connectors are: a.SConnector, b.SConnector"
+        );
+        assert!(matches!(plugins.connector("S"), Err(UnknownConnector::Ambiguous { .. })));
+    }
+}
