@@ -30,6 +30,8 @@ pub struct ColumnBuilder {
     depth: usize,
     valid: BitBuilder,
     present: BitBuilder,
+    /// What the values' schema is, if they have one.
+    schema: Option<Arc<Schema>>,
     store: Store,
 }
 
@@ -104,7 +106,14 @@ impl ColumnBuilder {
     }
 
     fn at_depth(depth: usize) -> Self {
-        Self { rows: 0, depth, valid: BitBuilder::default(), present: BitBuilder::default(), store: Store::Nulls }
+        Self {
+            rows: 0,
+            depth,
+            valid: BitBuilder::default(),
+            present: BitBuilder::default(),
+            schema: None,
+            store: Store::Nulls,
+        }
     }
 
     /// For values of a schema.
@@ -114,6 +123,7 @@ impl ColumnBuilder {
 
     fn for_schema_at(schema: &Arc<Schema>, depth: usize) -> Self {
         let mut builder = Self::at_depth(depth);
+        builder.schema = Some(Arc::clone(schema));
         let element = |schema: &Option<Arc<Schema>>| match schema {
             Some(schema) => Self::for_schema_at(schema, depth + 1),
             None => Self::at_depth(depth + 1),
@@ -582,15 +592,12 @@ impl ColumnBuilder {
         if matches!(self.store, Store::Nulls) {
             heap = Heap::with_empty_rows(self.rows);
         } else {
-            let schema = match &self.store {
-                Store::Struct(schema, _) => Some(Arc::clone(schema)),
-                _ => None,
-            };
             self.abandon();
-            let column = self.clone().finish();
+            let mut column = self.clone().finish();
+            column.present = self.present.clone().finish().map(Cow::Owned);
             for row in 0..self.rows {
                 if !column.is_null(row) {
-                    let value = column.value(row, schema.as_ref(), schemas);
+                    let value = column.value(row, self.schema.as_ref(), schemas);
                     // What came out of a column can be written: its depth and schemas were accepted.
                     let written = VariantWriter::new(&mut heap.bytes, &mut names).value(&value, schemas);
                     debug_assert!(written.is_ok(), "a stored value cannot be written: {written:?}");
