@@ -1,0 +1,49 @@
+//! What a request to the herder can fail with.
+
+use millstream_connector::Failure;
+
+/// Why the herder did not do what it was asked. The texts are Connect's.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum HerderError {
+    /// No such connector, task, plugin or status: 404.
+    #[error("{0}")]
+    NotFound(String),
+    /// A connector of that name exists: 409.
+    #[error("{0}")]
+    AlreadyExists(String),
+    /// The configuration or the request is at fault: 400.
+    #[error("{0}")]
+    BadRequest(String),
+    /// Something failed on the way: 500. The failure's message is what to show.
+    #[error("{message}")]
+    Failed {
+        /// What was attempted.
+        message: String,
+        /// What led to it.
+        #[source]
+        source: Option<Failure>,
+    },
+    /// The worker is on its way out: 500.
+    #[error("Worker is shutting down")]
+    ShuttingDown,
+}
+
+impl HerderError {
+    /// A failure without a cause.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::Failed { message: message.into(), source: None }
+    }
+
+    /// A failure with its cause.
+    pub(crate) fn caused(message: impl Into<String>, source: Failure) -> Self {
+        Self::Failed { message: message.into(), source: Some(source) }
+    }
+
+    pub(crate) fn no_connector(name: &str) -> Self {
+        Self::NotFound(format!("Connector {name} not found"))
+    }
+
+    pub(crate) fn unknown_connector(name: &str) -> Self {
+        Self::NotFound(format!("Unknown connector {name}"))
+    }
+}

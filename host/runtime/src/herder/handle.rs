@@ -1,0 +1,414 @@
+//! What callers hold: questions answered from what is known, requests passed to the herder's loop.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use millstream_config::{
+    ConfigDef, ConfigInfos, ConfigMap, ConnectorConfigError, OverridePolicy, OwnErrors, PluginDefs,
+    connector_config_def, invalid_config_message, validate_connector,
+};
+use millstream_connector::{ConnectorContext, Failure, PluginInfo, PluginKind, Plugins, TaskId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
+    TargetState, TaskInfo, event::Event, plan::Desired,
+};
+use crate::status::StatusBoard;
+
+/// Longest wait for the answer to a health probe.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is known about one connector.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) config: ConfigMap,
+    pub(crate) kind: ConnectorType,
+    pub(crate) desired: Desired,
+    pub(crate) task_configs: Vec<ConfigMap>,
+    /// The connector configuration that the task configurations were made from.
+    pub(crate) applied: Option<ConfigMap>,
+}
+
+/// What handle and loop share. The loop alone changes it.
+pub(crate) struct Shared {
+    pub(crate) connectors: Mutex<BTreeMap<String, Known>>,
+    pub(crate) statuses: StatusBoard,
+    pub(crate) plugins: Arc<dyn Plugins>,
+    pub(crate) definitions: Arc<dyn PluginDefs>,
+    pub(crate) policy: OverridePolicy,
+    pub(crate) cluster_id: String,
+    pub(crate) ready: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn connectors(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+        self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn info(&self, name: &str) -> Option<ConnectorInfo> {
+        self.connectors().get(name).map(|known| ConnectorInfo {
+            name: name.to_owned(),
+            config: known.config.clone(),
+            tasks: task_ids(name, known.task_configs.len()),
+            kind: known.kind,
+        })
+    }
+
+    pub(crate) fn status(&self, name: &str) -> Option<ConnectorStatus> {
+        let statuses = self.statuses.get(name)?;
+        let kind = self.connectors().get(name).map_or(ConnectorType::Unknown, |known| known.kind);
+        Some(ConnectorStatus {
+            name: name.to_owned(),
+            connector: statuses.connector?,
+            tasks: statuses.tasks.into_iter().collect(),
+            kind,
+        })
+    }
+}
+
+fn task_ids(name: &str, count: usize) -> Vec<TaskId> {
+    (0_u32..).take(count).map(|number| TaskId { connector: name.to_owned(), number }).collect()
+}
+
+/// How the worker is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Health {
+    /// It answers.
+    Healthy,
+    /// It has not started all connectors of the command line yet.
+    Starting,
+    /// It does not answer within ten seconds.
+    Unhealthy,
+}
+
+/// The herder, from outside. Cheap to clone.
+///
+/// Dropping the future of a request does not take the request back.
+#[derive(Clone)]
+pub struct HerderHandle {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) events: mpsc::Sender<Event>,
+}
+
+impl HerderHandle {
+    /// Id of the Kafka cluster, as asked at start.
+    pub fn cluster_id(&self) -> &str {
+        &self.shared.cluster_id
+    }
+
+    /// Names of all connectors, in order.
+    pub fn connectors(&self) -> Vec<String> {
+        self.shared.connectors().keys().cloned().collect()
+    }
+
+    /// A connector as it was configured.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub fn connector_info(&self, name: &str) -> Result<ConnectorInfo, HerderError> {
+        self.shared.info(name).ok_or_else(|| HerderError::no_connector(name))
+    }
+
+    /// Configuration of a connector as submitted.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub fn connector_config(&self, name: &str) -> Result<ConfigMap, HerderError> {
+        self.connector_info(name).map(|info| info.config)
+    }
+
+    /// How a connector and its tasks are doing.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is known about it.
+    pub fn status(&self, name: &str) -> Result<ConnectorStatus, HerderError> {
+        let missing = || HerderError::NotFound(format!("No status found for connector {name}"));
+        self.shared.status(name).ok_or_else(missing)
+    }
+
+    /// How a task is doing.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is known about it.
+    pub fn task_status(&self, name: &str, number: u32) -> Result<InstanceStatus, HerderError> {
+        let statuses = self.shared.statuses.get(name).unwrap_or_default();
+        let missing = || HerderError::NotFound(format!("No status found for task {name}-{number}"));
+        statuses.tasks.get(&number).cloned().ok_or_else(missing)
+    }
+
+    /// Tasks of a connector with their configurations, in order.
+    ///
+    /// # Errors
+    ///
+    /// There is no connector of that name.
+    pub fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        let connectors = self.shared.connectors();
+        let known = connectors.get(name).ok_or_else(|| HerderError::no_connector(name))?;
+        let ids = task_ids(name, known.task_configs.len());
+        Ok(ids.into_iter().zip(&known.task_configs).map(|(id, config)| TaskInfo { id, config: config.clone() }).collect())
+    }
+
+    /// The deprecated form of [`HerderHandle::tasks`]: a connector without tasks is not found.
+    ///
+    /// # Errors
+    ///
+    /// There is no connector of that name, or it has no tasks.
+    pub fn tasks_config(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        self.tasks(name)?.into_iter().map(Some).collect::<Option<Vec<_>>>().filter(|tasks| !tasks.is_empty()).ok_or_else(|| HerderError::no_connector(name))
+    }
+
+    /// All plugins, in Connect's order, connectors alone or all kinds.
+    pub fn plugins(&self, connectors_only: bool) -> Vec<Arc<PluginInfo>> {
+        let wanted = |plugin: &Arc<PluginInfo>| {
+            !connectors_only || matches!(plugin.kind, PluginKind::Sink | PluginKind::Source)
+        };
+        self.shared.plugins.list().into_iter().filter(wanted).collect()
+    }
+
+    /// Keys of a plugin found by class name or alias: its own, then for connectors the framework's
+    /// that it does not declare itself.
+    ///
+    /// # Errors
+    ///
+    /// No plugin goes by the name.
+    pub fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError> {
+        use millstream_config::PluginKind as Kind;
+        let definitions = &self.shared.definitions;
+        let kinds =
+            [Kind::Sink, Kind::Source, Kind::Converter, Kind::HeaderConverter, Kind::Transform, Kind::Predicate];
+        let found = kinds.into_iter().find_map(|kind| definitions.find(kind, name));
+        let plugin = found.ok_or_else(|| HerderError::NotFound(format!("Unknown plugin {name}.")))?;
+        let mut def = plugin.config.clone();
+        if plugin.kind.is_connector() {
+            let framework = connector_config_def(plugin.kind, &ConfigMap::new(), definitions.as_ref());
+            framework.keys().iter().filter(|key| plugin.config.get(&key.name).is_none()).for_each(|key| {
+                def.define(key.clone());
+            });
+        }
+        Ok(def)
+    }
+
+    /// Validates a connector's configuration, the connector's own check included. What is wrong with
+    /// it is in the result.
+    ///
+    /// # Errors
+    ///
+    /// No connector can be told from the configuration, or the connector's check itself failed.
+    pub async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError> {
+        let shared = &self.shared;
+        let mut own = Vec::new();
+        if let Some(class) = config.get("connector.class").and_then(Option::as_deref)
+            && shared.definitions.connector(class.trim()).is_ok()
+        {
+            let name = config.get("name").and_then(Option::as_deref).unwrap_or("");
+            let failed = |error: millstream_connector::PluginError| {
+                let failure = error.failure();
+                HerderError::caused(failure.message.clone(), failure)
+            };
+            let context: Arc<dyn ConnectorContext> = Arc::new(NoContext);
+            let mut connector = shared.plugins.connector(class.trim(), name, context).await.map_err(failed)?;
+            let found = connector.validate(config).await.map_err(failed)?;
+            own.extend(found.into_iter().map(|(name, errors)| OwnErrors { name, errors }));
+        }
+        validate_connector(config, shared.definitions.as_ref(), &own, shared.policy).map_err(|error| match error {
+            ConnectorConfigError::NoClass { .. } => HerderError::BadRequest(error.to_string()),
+            _ => HerderError::failed(error.to_string()),
+        })
+    }
+
+    /// Creates a connector, or replaces its configuration if `replace` allows it, and waits until it
+    /// and its tasks have been started. `initial` is the state of a new connector.
+    ///
+    /// # Errors
+    ///
+    /// The configuration has errors, the connector exists and may not be replaced, or it cannot be
+    /// started; in the last case it is configured nevertheless.
+    pub async fn put_config(
+        &self,
+        name: &str,
+        mut config: ConfigMap,
+        initial: TargetState,
+        replace: bool,
+    ) -> Result<PutConnector, HerderError> {
+        config.entry("name".to_owned()).or_insert_with(|| Some(name.to_owned()));
+        let infos = self.validate(&config).await?;
+        if let Some(message) = invalid_config_message(&infos) {
+            return Err(HerderError::BadRequest(message));
+        }
+        let name = name.to_owned();
+        self.ask(|reply| Event::Put { name, config, initial, replace, reply }).await
+    }
+
+    /// Sets some keys of a connector's configuration, and removes those given without a value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`HerderHandle::put_config`], and if there is no connector of that name.
+    pub async fn patch_config(&self, name: &str, patch: ConfigMap) -> Result<ConnectorInfo, HerderError> {
+        let mut config = self.connector_config(name)?;
+        for (key, value) in patch {
+            match value {
+                Some(value) => config.insert(key, Some(value)),
+                None => config.remove(&key),
+            };
+        }
+        self.put_config(name, config, TargetState::Started, true).await.map(|put| put.info)
+    }
+
+    /// Stops and forgets a connector.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub async fn delete(&self, name: &str) -> Result<(), HerderError> {
+        let name = name.to_owned();
+        self.ask(|reply| Event::Delete { name, reply }).await
+    }
+
+    /// Pauses a connector and its tasks. Answers before they have paused.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub async fn pause(&self, name: &str) -> Result<(), HerderError> {
+        self.set_target(name, TargetState::Paused).await
+    }
+
+    /// Resumes a connector that was paused or stopped.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub async fn resume(&self, name: &str) -> Result<(), HerderError> {
+        self.set_target(name, TargetState::Started).await
+    }
+
+    /// Stops a connector: it keeps its configuration and loses its tasks.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub async fn stop(&self, name: &str) -> Result<(), HerderError> {
+        self.set_target(name, TargetState::Stopped).await
+    }
+
+    async fn set_target(&self, name: &str, target: TargetState) -> Result<(), HerderError> {
+        let name = name.to_owned();
+        self.ask(|reply| Event::SetTarget { name, target, reply }).await
+    }
+
+    /// Restarts the connector instance alone.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name, or it does not start.
+    pub async fn restart_connector(&self, name: &str) -> Result<(), HerderError> {
+        let name = name.to_owned();
+        self.ask(|reply| Event::RestartConnector { name, reply }).await
+    }
+
+    /// Restarts the chosen parts and answers with the status in which they are RESTARTING.
+    ///
+    /// # Errors
+    ///
+    /// There is no connector of that name, or it has no status.
+    pub async fn restart(&self, name: &str, request: RestartRequest) -> Result<ConnectorStatus, HerderError> {
+        let name = name.to_owned();
+        self.ask(|reply| Event::Restart { name, request, reply }).await
+    }
+
+    /// Restarts one task: stops it, for at most the graceful timeout, and starts it.
+    ///
+    /// # Errors
+    ///
+    /// There is no such connector or task.
+    pub async fn restart_task(&self, name: &str, number: u32) -> Result<(), HerderError> {
+        let name = name.to_owned();
+        self.ask(|reply| Event::RestartTask { name, number, reply }).await
+    }
+
+    /// Whether the herder's loop answers.
+    pub async fn health(&self) -> Health {
+        let answer = tokio::time::timeout(HEALTH_TIMEOUT, self.ask(|reply| Event::Ping { reply })).await;
+        match answer {
+            Ok(Ok(())) if self.shared.ready.load(Ordering::Acquire) => Health::Healthy,
+            Ok(Ok(())) => Health::Starting,
+            _ if !self.shared.ready.load(Ordering::Acquire) => Health::Starting,
+            _ => Health::Unhealthy,
+        }
+    }
+
+    /// Says that the connectors of the command line have been created; [`Health::Starting`] before.
+    pub fn mark_ready(&self) {
+        self.shared.ready.store(true, Ordering::Release);
+    }
+
+    /// Stops every connector and task, in Connect's order, and ends the herder. Bounded by the
+    /// graceful timeouts. Later requests are answered with [`HerderError::ShuttingDown`].
+    ///
+    /// # Errors
+    ///
+    /// It has been shut down already.
+    pub async fn shutdown(&self) -> Result<(), HerderError> {
+        self.ask(|reply| Event::Shutdown { reply }).await
+    }
+
+    async fn ask<T>(&self, event: impl FnOnce(super::event::Reply<T>) -> Event) -> Result<T, HerderError> {
+        let (reply, answer) = oneshot::channel();
+        self.events.send(event(reply)).await.map_err(|_| HerderError::ShuttingDown)?;
+        answer.await.map_err(|_| HerderError::ShuttingDown)?
+    }
+}
+
+/// The context of a connector that is only asked to validate.
+struct NoContext;
+
+impl ConnectorContext for NoContext {
+    fn request_task_reconfiguration(&self) {}
+
+    fn raise_error(&self, failure: Failure) {
+        tracing::warn!(error = %failure, "a connector raised an error while it validated a configuration");
+    }
+
+    fn is_stopping(&self) -> bool {
+        false
+    }
+}
+
+/// The status in which the chosen parts of a connector are RESTARTING; the parts are marked so.
+pub(crate) fn mark_restarting(mut status: ConnectorStatus, request: RestartRequest) -> (ConnectorStatus, RestartPlan) {
+    let chosen = |state: State| !request.only_failed || state == State::Failed;
+    let restarting = |status: &mut InstanceStatus| {
+        status.state = State::Restarting;
+        status.trace = None;
+    };
+    let mut plan = RestartPlan { connector: chosen(status.connector.state), tasks: Vec::new() };
+    if plan.connector {
+        restarting(&mut status.connector);
+    }
+    for (number, task) in status.tasks.iter_mut().filter(|_| request.include_tasks) {
+        if chosen(task.state) {
+            restarting(task);
+            plan.tasks.push(*number);
+        }
+    }
+    (status, plan)
+}
+
+/// Which parts to restart.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct RestartPlan {
+    pub(crate) connector: bool,
+    pub(crate) tasks: Vec<u32>,
+}

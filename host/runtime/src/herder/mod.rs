@@ -1,0 +1,132 @@
+//! Decides which connectors and tasks run, and answers for them.
+//!
+//! [`HerderHandle`] is what the REST API and the command line hold. Questions are answered at once
+//! from what is known; everything that changes something goes through one bounded queue to the
+//! herder's loop ([`run`]), which asks [`plan`] what to do and lets the worker do it. HTTP is
+//! deliberately absent: [`HerderError`] says what went wrong in Connect's words, and the caller
+//! chooses a status for it.
+
+mod error;
+mod event;
+mod handle;
+mod plan;
+mod run;
+mod standalone;
+
+pub use error::HerderError;
+pub use handle::{Health, HerderHandle};
+pub use plan::{Action, Desired, Running, plan};
+pub use standalone::{Herder, HerderSettings, StartHerderError};
+
+use millstream_config::ConfigMap;
+use millstream_connector::{PluginKind, TaskId};
+
+pub use crate::status::{InstanceStatus, State};
+
+/// What users want a connector to be.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TargetState {
+    /// Connector and tasks run.
+    #[default]
+    Started,
+    /// They exist and wait.
+    Paused,
+    /// The connector waits and has no tasks.
+    Stopped,
+}
+
+impl TargetState {
+    /// Connect's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "STARTED",
+            Self::Paused => "PAUSED",
+            Self::Stopped => "STOPPED",
+        }
+    }
+}
+
+/// The direction records take through a connector.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ConnectorType {
+    /// Into Kafka.
+    Source,
+    /// Out of Kafka.
+    Sink,
+    /// Its class is not known to this worker.
+    #[default]
+    Unknown,
+}
+
+impl ConnectorType {
+    /// Connect's word in the REST API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The direction of a connector plugin.
+    pub fn of(kind: PluginKind) -> Self {
+        match kind {
+            PluginKind::Source => Self::Source,
+            PluginKind::Sink => Self::Sink,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A connector as it was configured.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConnectorInfo {
+    /// Its name.
+    pub name: String,
+    /// Its configuration as submitted, plus `name`.
+    pub config: ConfigMap,
+    /// Its tasks in order.
+    pub tasks: Vec<TaskId>,
+    /// Its direction.
+    pub kind: ConnectorType,
+}
+
+/// How a connector and its tasks are doing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConnectorStatus {
+    /// Its name.
+    pub name: String,
+    /// Of the connector itself.
+    pub connector: InstanceStatus,
+    /// Of its tasks, by number.
+    pub tasks: Vec<(u32, InstanceStatus)>,
+    /// Its direction.
+    pub kind: ConnectorType,
+}
+
+/// A task and its configuration as the connector made it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TaskInfo {
+    /// Which task.
+    pub id: TaskId,
+    /// Its configuration.
+    pub config: ConfigMap,
+}
+
+/// What became of a configuration that was put.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PutConnector {
+    /// Whether there was no connector of that name before.
+    pub created: bool,
+    /// The connector as it is now.
+    pub info: ConnectorInfo,
+}
+
+/// Which parts of a connector to restart.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RestartRequest {
+    /// Tasks too, not only the connector.
+    pub include_tasks: bool,
+    /// Only what has failed.
+    pub only_failed: bool,
+}

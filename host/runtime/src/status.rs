@@ -1,0 +1,166 @@
+//! States of connectors and tasks, kept in memory.
+//!
+//! Whoever runs an instance writes its status through a [`StatusWriter`]; an instance that was given
+//! up is silenced, so that it cannot overwrite what its successor says.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// State of a connector or a task, in Connect's words.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum State {
+    /// Nobody runs it.
+    Unassigned,
+    /// It runs.
+    Running,
+    /// It waits until it is resumed.
+    Paused,
+    /// A connector that was stopped.
+    Stopped,
+    /// It has failed and stays so until it is restarted.
+    Failed,
+    /// Between the stop and the start of a restart.
+    Restarting,
+}
+
+impl State {
+    /// Connect's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unassigned => "UNASSIGNED",
+            Self::Running => "RUNNING",
+            Self::Paused => "PAUSED",
+            Self::Stopped => "STOPPED",
+            Self::Failed => "FAILED",
+            Self::Restarting => "RESTARTING",
+        }
+    }
+}
+
+/// The status of one connector or task.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InstanceStatus {
+    /// Its state.
+    pub state: State,
+    /// `host:port` of the worker that runs it.
+    pub worker_id: String,
+    /// Why it failed; `class: message`, then `Caused by:` lines.
+    pub trace: Option<String>,
+}
+
+/// The statuses of one connector.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct ConnectorStatuses {
+    pub(crate) connector: Option<InstanceStatus>,
+    pub(crate) tasks: BTreeMap<u32, InstanceStatus>,
+}
+
+/// All statuses of a worker. Cheap to clone; clones share what they hold.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusBoard {
+    worker_id: Arc<str>,
+    statuses: Arc<Mutex<BTreeMap<String, ConnectorStatuses>>>,
+}
+
+impl StatusBoard {
+    pub(crate) fn new(worker_id: &str) -> Self {
+        Self { worker_id: worker_id.into(), statuses: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, ConnectorStatuses>> {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, connector: &str) -> Option<ConnectorStatuses> {
+        self.lock().get(connector).cloned()
+    }
+
+    /// A writer for the connector itself (`None`) or one of its tasks.
+    pub(crate) fn writer(&self, connector: &str, task: Option<u32>) -> StatusWriter {
+        StatusWriter {
+            board: self.clone(),
+            connector: connector.into(),
+            task,
+            silenced: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    pub(crate) fn set(&self, connector: &str, task: Option<u32>, state: State, trace: Option<String>) {
+        let status = InstanceStatus { state, worker_id: self.worker_id.to_string(), trace };
+        let mut statuses = self.lock();
+        let entry = statuses.entry(connector.to_owned()).or_default();
+        match task {
+            None => entry.connector = Some(status),
+            Some(number) => {
+                entry.tasks.insert(number, status);
+            }
+        }
+    }
+
+    /// Forgets a task.
+    pub(crate) fn remove_task(&self, connector: &str, task: u32) {
+        if let Some(entry) = self.lock().get_mut(connector) {
+            entry.tasks.remove(&task);
+        }
+    }
+
+    /// Forgets a connector and its tasks.
+    pub(crate) fn remove(&self, connector: &str) {
+        self.lock().remove(connector);
+    }
+}
+
+/// Writes the status of one instance until it is silenced. Clones are silenced together.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusWriter {
+    board: StatusBoard,
+    connector: Arc<str>,
+    task: Option<u32>,
+    silenced: Arc<AtomicBool>,
+}
+
+impl StatusWriter {
+    /// Writes a state without a trace.
+    pub(crate) fn set(&self, state: State) {
+        self.write(state, None);
+    }
+
+    /// Writes FAILED with a trace.
+    pub(crate) fn failed(&self, trace: String) {
+        self.write(State::Failed, Some(trace));
+    }
+
+    fn write(&self, state: State, trace: Option<String>) {
+        if !self.silenced.load(Ordering::Acquire) {
+            self.board.set(&self.connector, self.task, state, trace);
+        }
+    }
+
+    /// Writes nothing from here on.
+    pub(crate) fn silence(&self) {
+        self.silenced.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_that_was_given_up_cannot_overwrite_its_successor() {
+        let board = StatusBoard::new("w:8083");
+        let (old, new) = (board.writer("c", Some(0)), board.writer("c", Some(0)));
+        old.set(State::Running);
+        old.silence();
+        new.set(State::Running);
+        old.failed("late".to_owned());
+        let status = board.get("c").and_then(|statuses| statuses.tasks.get(&0).cloned());
+        let expected = InstanceStatus { state: State::Running, worker_id: "w:8083".to_owned(), trace: None };
+        assert_eq!(status, Some(expected));
+    }
+}
