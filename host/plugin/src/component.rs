@@ -1,0 +1,122 @@
+//! A component ready to be instantiated: compiled code with everything that it imports.
+
+use std::path::Path;
+
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+
+use crate::contract::v0_1_0::{self, Exports, imports};
+use crate::engine::PluginEngine;
+use crate::instance::{Guest, GuestFault, GuestState, Speaker, Surroundings, call};
+use crate::limits::PluginLimits;
+
+/// Why a component cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    #[error("it is not a WebAssembly component{0}")]
+    NotAComponent(&'static str),
+    #[error("compile it")]
+    Compile { source: wasmtime::Error },
+    #[error("load its compiled form")]
+    Load { source: wasmtime::Error },
+    #[error("it exports {}, but a plugin exports millstream:connect/plugin@0.1.0", listed(.exports))]
+    OtherWorld { exports: Vec<String> },
+    #[error("it is built for another version of the plugin contract: it exports {}", .exports.join(", "))]
+    OtherVersion { exports: Vec<String> },
+    #[error("its exports do not fit the plugin contract")]
+    Exports { source: wasmtime::Error },
+    #[error("it imports what plugins are not given")]
+    Imports { source: wasmtime::Error },
+    #[error("{problem}")]
+    Unfitting { problem: String },
+    #[error("ask it to describe itself")]
+    Describe { source: GuestFault },
+}
+
+fn listed(exports: &[String]) -> String {
+    if exports.is_empty() { "nothing".into() } else { exports.join(", ") }
+}
+
+/// A component with its imports resolved.
+pub(crate) struct Loaded {
+    pub(crate) component: InstancePre<GuestState>,
+    pub(crate) exports: Exports,
+}
+
+impl Loaded {
+    /// Compiles a component. Takes seconds for large ones, on all cores.
+    pub(crate) fn compile(engine: &PluginEngine, wasm: &[u8]) -> Result<Vec<u8>, ComponentError> {
+        if !wasm.starts_with(b"\0asm") {
+            return Err(ComponentError::NotAComponent(""));
+        }
+        // A core module has version 1 and layer 0 where a component has 13 and 1.
+        if wasm.get(4..8) == Some(&[1, 0, 0, 0]) {
+            return Err(ComponentError::NotAComponent(
+                ", but a core module: build it for wasm32-wasip2, or turn it into a component",
+            ));
+        }
+        engine.engine.precompile_component(wasm).map_err(|source| ComponentError::Compile { source })
+    }
+
+    /// Loads compiled code that this host has made itself.
+    pub(crate) fn from_code(engine: &PluginEngine, code: &[u8]) -> Result<Self, ComponentError> {
+        // SAFETY: the bytes come from `compile` or from the build of this very binary.
+        let component = unsafe { Component::deserialize(&engine.engine, code) };
+        Self::link(engine, component.map_err(|source| ComponentError::Load { source })?)
+    }
+
+    /// Maps a file of compiled code that this host has made itself.
+    pub(crate) fn from_code_file(engine: &PluginEngine, path: &Path) -> Result<Self, ComponentError> {
+        // SAFETY: the file lies in the host's own folder, which others cannot write, and its checksum is right.
+        let component = unsafe { Component::deserialize_file(&engine.engine, path) };
+        Self::link(engine, component.map_err(|source| ComponentError::Load { source })?)
+    }
+
+    fn link(engine: &PluginEngine, component: Component) -> Result<Self, ComponentError> {
+        let exports = exported_names(engine, &component);
+        let expected = format!("{}/plugin@", crate::contract::PACKAGE);
+        if component.get_export_index(None, &format!("{expected}0.1.0")).is_none() {
+            return Err(if exports.iter().any(|name| name.starts_with(&expected)) {
+                ComponentError::OtherVersion { exports }
+            } else {
+                ComponentError::OtherWorld { exports }
+            });
+        }
+        let mut linker = Linker::new(&engine.engine);
+        add_imports(&mut linker).map_err(|source| ComponentError::Imports { source })?;
+        let component = linker.instantiate_pre(&component).map_err(|source| ComponentError::Imports { source })?;
+        let exports = Exports::of(&component).map_err(|source| ComponentError::Exports { source })?;
+        Ok(Self { component, exports })
+    }
+
+    /// Asks the component what it carries.
+    pub(crate) async fn describe(
+        &self,
+        engine: &PluginEngine,
+        limits: &PluginLimits,
+        name: &str,
+    ) -> Result<String, ComponentError> {
+        let described = |source| ComponentError::Describe { source };
+        let speaker = Speaker { plugin: name.to_owned(), ..Speaker::default() };
+        let surroundings = Surroundings { speaker, ..Surroundings::default() };
+        let mut guest = Guest::new(engine, &self.component, limits, surroundings).await.map_err(described)?;
+        let api = guest.load(|store, instance| self.exports.plugin.load(store, instance)).map_err(described)?;
+        call!(guest, "describe", |store| api.call_describe(store)).map_err(described)
+    }
+}
+
+fn exported_names(engine: &PluginEngine, component: &Component) -> Vec<String> {
+    let names = component.component_type();
+    names.exports(&engine.engine).map(|(name, _)| name.to_owned()).collect()
+}
+
+fn add_imports(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    type State = HasSelf<GuestState>;
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    v0_1_0::add_types(linker)?;
+    imports::host_log::add_to_linker::<_, State>(linker, |state| state)?;
+    imports::host_wait::add_to_linker::<_, State>(linker, |state| state)?;
+    imports::host_files::add_to_linker::<_, State>(linker, |state| state)?;
+    imports::host_source::add_to_linker::<_, State>(linker, |state| state)?;
+    imports::host_connector::add_to_linker::<_, State>(linker, |state| state)?;
+    imports::host_sink::add_to_linker::<_, State>(linker, |state| state)
+}

@@ -1,0 +1,80 @@
+//! Between the contract's types and the host's, field by field.
+
+use millstream_config::ConfigMap;
+use millstream_connector::{ErrorKind, Failure, RowError, TopicOffset, TopicPartition};
+
+use super::imports::types as theirs;
+
+/// Most causes that are kept of one failure.
+const MAX_CAUSES: usize = 64;
+
+pub(crate) fn failure(theirs::Error { kind, class, message, mut causes }: theirs::Error) -> Failure {
+    causes.truncate(MAX_CAUSES);
+    Failure { causes, ..Failure::new(error_kind(kind), &class, message) }
+}
+
+pub(crate) fn row_error(theirs::RowError { row, link, kind, class, message, field }: theirs::RowError) -> RowError {
+    RowError { row, link, failure: Failure::new(error_kind(kind), &class, message), field }
+}
+
+pub(crate) fn lowered(Failure { kind, class, message, causes }: Failure) -> theirs::Error {
+    let kind = match kind {
+        ErrorKind::Retriable => theirs::ErrorKind::Retriable,
+        ErrorKind::Data => theirs::ErrorKind::Data,
+        ErrorKind::Config => theirs::ErrorKind::Config,
+        ErrorKind::Fatal => theirs::ErrorKind::Fatal,
+    };
+    theirs::Error { kind, class, message, causes }
+}
+
+/// A failure of the host's own that a guest sees.
+pub(crate) fn fatal(message: String) -> theirs::Error {
+    lowered(Failure::new(ErrorKind::Fatal, "", message))
+}
+
+fn error_kind(kind: theirs::ErrorKind) -> ErrorKind {
+    match kind {
+        theirs::ErrorKind::Retriable => ErrorKind::Retriable,
+        theirs::ErrorKind::Data => ErrorKind::Data,
+        theirs::ErrorKind::Config => ErrorKind::Config,
+        theirs::ErrorKind::Fatal => ErrorKind::Fatal,
+    }
+}
+
+/// A guest's partition; one beyond what Kafka can number is a broken promise.
+pub(crate) fn partition(
+    theirs::TopicPartition { topic, partition }: theirs::TopicPartition,
+) -> wasmtime::Result<TopicPartition> {
+    let Ok(partition) = i32::try_from(partition) else {
+        wasmtime::bail!("partition {partition} of {topic} cannot exist")
+    };
+    Ok(TopicPartition { topic, partition })
+}
+
+pub(crate) fn topic_offset(
+    theirs::TopicOffset { topic, partition, offset }: theirs::TopicOffset,
+) -> wasmtime::Result<TopicOffset> {
+    let Ok(partition) = i32::try_from(partition) else {
+        wasmtime::bail!("partition {partition} of {topic} cannot exist")
+    };
+    let Ok(offset) = i64::try_from(u64::from(offset)) else { wasmtime::bail!("an offset of {topic} cannot exist") };
+    Ok(TopicOffset { topic, partition, offset })
+}
+
+pub(crate) fn partition_lowered(TopicPartition { topic, partition }: &TopicPartition) -> theirs::TopicPartition {
+    theirs::TopicPartition { topic: topic.clone(), partition: partition.cast_unsigned() }
+}
+
+pub(crate) fn offset_lowered(TopicOffset { topic, partition, offset }: &TopicOffset) -> theirs::TopicOffset {
+    let offset = super::wide(offset.cast_unsigned());
+    theirs::TopicOffset { topic: topic.clone(), partition: partition.cast_unsigned(), offset }
+}
+
+pub(crate) fn config(config: &ConfigMap) -> theirs::Config {
+    config.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// A guest's configuration as a map; of a key given twice the last counts, as in Java.
+pub(crate) fn config_map(config: theirs::Config) -> ConfigMap {
+    config.into_iter().collect()
+}

@@ -1,0 +1,218 @@
+//! One instance of a component: its store, its limits, and the way into it. One call at a time enters an
+//! instance; after a trap, a call over its limits or a call that was given up it is never entered again.
+
+mod clock;
+mod fault;
+mod limiter;
+mod state;
+mod voice;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::error::Elapsed;
+use wasmtime::component::{Instance, InstancePre};
+use wasmtime::{Store, UpdateDeadline};
+
+pub use fault::{FaultCause, GuestFault, GuestTrace};
+pub(crate) use state::{GuestState, Surroundings};
+pub(crate) use voice::{Level, Speaker, Voice};
+
+use crate::engine::{ActiveCall, MAX_TABLE_ELEMENTS, PluginEngine};
+use crate::limits::PluginLimits;
+use fault::{DeadlinePassed, FaultLimits};
+
+/// What the contract's own values may add to a batch that crosses the boundary, in bytes.
+const CALL_OVERHEAD: usize = 1 << 20;
+
+/// An instance and its store. Dropping it gives back everything that it holds.
+pub(crate) struct Guest {
+    live: Option<Live>,
+    in_call: bool,
+    call: &'static str,
+    engine: PluginEngine,
+    limits: FaultLimits,
+    wall: Duration,
+    host_wait: Duration,
+    plugin: String,
+}
+
+/// A store and the instance in it.
+pub(crate) struct Live {
+    pub(crate) store: Store<GuestState>,
+    pub(crate) instance: Instance,
+}
+
+impl Guest {
+    /// Makes an instance.
+    pub(crate) async fn new(
+        engine: &PluginEngine,
+        component: &InstancePre<GuestState>,
+        limits: &PluginLimits,
+        surroundings: Surroundings,
+    ) -> Result<Self, GuestFault> {
+        let plugin = surroundings.speaker.plugin.clone();
+        let mut store = Store::new(&engine.engine, GuestState::new(limits, surroundings));
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(limits.batch_bytes_max.saturating_add(CALL_OVERHEAD));
+        store.epoch_deadline_callback(|mut context| {
+            let clock = &context.data_mut().clock;
+            clock.account();
+            if clock.is_over() {
+                return Err(DeadlinePassed.into());
+            }
+            let clock = Arc::clone(clock);
+            // The time others run in between is not the guest's.
+            let give_way = async move {
+                tokio::task::yield_now().await;
+                clock.resume();
+            };
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(give_way)))
+        });
+        let mut guest = Self {
+            live: None,
+            in_call: false,
+            call: "instantiation",
+            engine: engine.clone(),
+            limits: FaultLimits {
+                memory: limits.memory_max,
+                table_elements: MAX_TABLE_ELEMENTS,
+                call: limits.call_timeout,
+                batch_bytes: limits.batch_bytes_max,
+                instances: limits.instances_max,
+            },
+            wall: limits.call_timeout.saturating_add(limits.host_wait_timeout),
+            host_wait: limits.host_wait_timeout,
+            plugin,
+        };
+        let _active = engine.ticker.call_begins();
+        store.data_mut().begin_call();
+        store.set_epoch_deadline(1);
+        match tokio::time::timeout(guest.wall, component.instantiate_async(&mut store)).await {
+            Ok(Ok(instance)) => {
+                guest.live = Some(Live { store, instance });
+                Ok(guest)
+            }
+            Ok(Err(error)) => {
+                let cause = FaultCause::of(&error, store.data().limiter.refused(), &guest.limits);
+                let cause = match cause {
+                    FaultCause::Trap(why) => FaultCause::Instantiate(why),
+                    other => other,
+                };
+                Err(guest.fault(cause, trace_of(&store, Some(&error))))
+            }
+            Err(Elapsed { .. }) => {
+                Err(guest.fault(FaultCause::HostWait { limit: guest.host_wait }, trace_of(&store, None)))
+            }
+        }
+    }
+
+    /// Whether it may be called.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.live.is_some() && !self.in_call
+    }
+
+    /// Bytes that the instance holds in memories and tables.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.live.as_ref().map_or(0, |live| live.store.data().limiter.bytes())
+    }
+
+    /// What the store and its host functions share.
+    pub(crate) fn state(&mut self) -> Option<&mut GuestState> {
+        self.live.as_mut().map(|live| live.store.data_mut())
+    }
+
+    /// Longest that one call may last by the clock on the wall.
+    pub(crate) fn wall(&self) -> Duration {
+        self.wall
+    }
+
+    /// Prepares a call. The clock runs until the returned value is dropped.
+    ///
+    /// Everything between this and [`Self::end`] counts as inside of the guest: if the future that does it
+    /// is dropped, the instance is not entered again.
+    pub(crate) fn begin(&mut self, call: &'static str) -> Result<(ActiveCall, &mut Live), GuestFault> {
+        if self.in_call {
+            self.in_call = false;
+            self.live = None;
+            return Err(self.fault(FaultCause::Cancelled, None));
+        }
+        self.call = call;
+        if self.live.is_none() {
+            return Err(self.fault(FaultCause::Discarded, None));
+        }
+        let active = self.engine.ticker.call_begins();
+        self.in_call = true;
+        let live = self.live.as_mut().expect("it was looked at above");
+        live.store.data_mut().begin_call();
+        live.store.set_epoch_deadline(1);
+        Ok((active, live))
+    }
+
+    /// Looks at how a call ended. On a fault the instance is gone.
+    pub(crate) fn end<R>(&mut self, answer: Result<wasmtime::Result<R>, Elapsed>) -> Result<R, GuestFault> {
+        self.in_call = false;
+        match answer {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                let live = self.live.take();
+                let refused = live.as_ref().and_then(|live| live.store.data().limiter.refused());
+                let cause = FaultCause::of(&error, refused, &self.limits);
+                let trace = live.as_ref().and_then(|live| trace_of(&live.store, Some(&error)));
+                Err(self.fault(cause, trace))
+            }
+            Err(Elapsed { .. }) => {
+                let live = self.live.take();
+                let trace = live.as_ref().and_then(|live| trace_of(&live.store, None));
+                Err(self.fault(FaultCause::HostWait { limit: self.host_wait }, trace))
+            }
+        }
+    }
+
+    /// The guest answered, but not as the contract promises: its memory is not to be trusted any more.
+    pub(crate) fn violated(&mut self, what: impl Into<String>) -> GuestFault {
+        let live = self.live.take();
+        let trace = live.as_ref().and_then(|live| trace_of(&live.store, None));
+        self.fault(FaultCause::Violation(what.into()), trace)
+    }
+
+    /// Looks up the functions of an exported interface.
+    pub(crate) fn load<G>(
+        &mut self,
+        find: impl FnOnce(&mut Store<GuestState>, &Instance) -> wasmtime::Result<G>,
+    ) -> Result<G, GuestFault> {
+        let Some(live) = &mut self.live else { return Err(self.fault(FaultCause::Discarded, None)) };
+        find(&mut live.store, &live.instance).map_err(|error| {
+            self.live = None;
+            self.fault(FaultCause::Instantiate(format!("{error:#}")), None)
+        })
+    }
+
+    /// A fault outside of any call.
+    pub(crate) fn fault(&self, cause: FaultCause, trace: Option<GuestTrace>) -> GuestFault {
+        GuestFault { plugin: self.plugin.clone(), call: self.call, cause, trace }
+    }
+}
+
+fn trace_of(store: &Store<GuestState>, error: Option<&wasmtime::Error>) -> Option<GuestTrace> {
+    let last_words = store.data().voice.last_words();
+    let frames = error.map(fault::frames).unwrap_or_default();
+    (last_words.is_some() || !frames.is_empty()).then_some(GuestTrace { last_words, frames })
+}
+
+/// Calls an exported function under the instance's limits: `call!(guest, "poll", |store| future)`.
+macro_rules! call {
+    ($guest:expr, $name:literal, |$store:ident| $future:expr) => {{
+        let wall = $guest.wall();
+        match $guest.begin($name) {
+            Err(fault) => Err(fault),
+            Ok((active, live)) => {
+                let $store = &mut live.store;
+                let answer = tokio::time::timeout(wall, $future).await;
+                drop(active);
+                $guest.end(answer)
+            }
+        }
+    }};
+}
+pub(crate) use call;

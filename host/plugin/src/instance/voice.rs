@@ -1,0 +1,292 @@
+//! What a guest says: its log lines, its standard output and error. All of it goes to the host's log
+//! under one rate limit; the last words of a call are kept, since a guest that panics leaves nothing else.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// Longest line that is kept whole, in bytes.
+const MAX_LINE: usize = 8 << 10;
+
+/// Last words that are kept, in bytes.
+const MAX_LAST_WORDS: usize = 4 << 10;
+
+/// Where the lines of an instance belong.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Speaker {
+    pub(crate) connector: String,
+    pub(crate) task: Option<u32>,
+    pub(crate) plugin: String,
+}
+
+/// Levels as the contract has them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Log of one instance.
+pub(crate) struct Voice {
+    speaker: Speaker,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    rate: RateLimit,
+    last_words: VecDeque<String>,
+    last_words_bytes: usize,
+}
+
+impl Voice {
+    pub(crate) fn new(speaker: Speaker, lines_per_second: u32) -> Self {
+        let rate = RateLimit::new(lines_per_second, Instant::now());
+        Self { speaker, inner: Mutex::new(Inner { rate, last_words: VecDeque::new(), last_words_bytes: 0 }) }
+    }
+
+    /// Whether the host's log keeps lines of this level.
+    pub(crate) fn enabled(level: Level) -> bool {
+        match level {
+            Level::Trace => tracing::enabled!(target: "plugin", tracing::Level::TRACE),
+            Level::Debug => tracing::enabled!(target: "plugin", tracing::Level::DEBUG),
+            Level::Info => tracing::enabled!(target: "plugin", tracing::Level::INFO),
+            Level::Warn => tracing::enabled!(target: "plugin", tracing::Level::WARN),
+            Level::Error => tracing::enabled!(target: "plugin", tracing::Level::ERROR),
+        }
+    }
+
+    /// Logs a line, or counts it as dropped.
+    pub(crate) fn say(&self, level: Level, line: &str) {
+        let line = truncated(line);
+        let admitted = {
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            if level == Level::Error {
+                inner.remember(line);
+            }
+            if !Self::enabled(level) {
+                return;
+            }
+            inner.rate.admit(Instant::now())
+        };
+        match admitted {
+            None => {}
+            Some(dropped) => {
+                if 0 < dropped {
+                    self.emit(Level::Warn, &format!("{dropped} lines before this one went over plugin.log.rate"));
+                }
+                self.emit(level, line);
+            }
+        }
+    }
+
+    /// Keeps a line for the report of a trap, as [`Self::say`] does with errors.
+    fn remember(&self, line: &str) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).remember(truncated(line));
+    }
+
+    /// A call begins: what was said before does not explain what happens in it.
+    pub(crate) fn forget_last_words(&self) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if !inner.last_words.is_empty() {
+            inner.last_words.clear();
+            inner.last_words_bytes = 0;
+        }
+    }
+
+    /// What the guest wrote to its standard error or logged as errors since the call began.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let words: Vec<&str> = inner.last_words.iter().map(String::as_str).collect();
+        (!words.is_empty()).then(|| words.join("\n"))
+    }
+
+    fn emit(&self, level: Level, line: &str) {
+        let Speaker { connector, task, plugin } = &self.speaker;
+        let task = task.map(tracing::field::display);
+        match level {
+            Level::Trace => tracing::trace!(target: "plugin", connector, task, plugin, "{line}"),
+            Level::Debug => tracing::debug!(target: "plugin", connector, task, plugin, "{line}"),
+            Level::Info => tracing::info!(target: "plugin", connector, task, plugin, "{line}"),
+            Level::Warn => tracing::warn!(target: "plugin", connector, task, plugin, "{line}"),
+            Level::Error => tracing::error!(target: "plugin", connector, task, plugin, "{line}"),
+        }
+    }
+}
+
+impl Inner {
+    fn remember(&mut self, line: &str) {
+        self.last_words.push_back(line.to_owned());
+        self.last_words_bytes += line.len();
+        while MAX_LAST_WORDS < self.last_words_bytes && 1 < self.last_words.len() {
+            let oldest = self.last_words.pop_front().expect("there are at least two lines");
+            self.last_words_bytes -= oldest.len();
+        }
+    }
+}
+
+fn truncated(line: &str) -> &str {
+    if line.len() <= MAX_LINE {
+        return line;
+    }
+    &line[..line.floor_char_boundary(MAX_LINE)]
+}
+
+/// So many lines a second, with a second's worth in advance.
+struct RateLimit {
+    per_second: f64,
+    left: f64,
+    at: Instant,
+    dropped: u64,
+}
+
+impl RateLimit {
+    fn new(per_second: u32, now: Instant) -> Self {
+        Self { per_second: per_second.into(), left: per_second.into(), at: now, dropped: 0 }
+    }
+
+    /// Whether a line may pass, and how many were dropped before it.
+    fn admit(&mut self, now: Instant) -> Option<u64> {
+        let earned = now.duration_since(self.at).as_secs_f64() * self.per_second;
+        self.left = (self.left + earned).min(self.per_second);
+        self.at = now;
+        if self.left < 1.0 {
+            self.dropped += 1;
+            return None;
+        }
+        self.left -= 1.0;
+        Some(std::mem::take(&mut self.dropped))
+    }
+}
+
+/// A standard stream of a guest, cut into lines.
+pub(crate) struct StandardStream {
+    voice: Arc<Voice>,
+    level: Level,
+    pending: Arc<Mutex<Vec<u8>>>,
+}
+
+impl StandardStream {
+    pub(crate) fn new(voice: Arc<Voice>, level: Level) -> Self {
+        Self { voice, level, pending: Arc::new(Mutex::new(Vec::new())) }
+    }
+
+    fn same(&self) -> Self {
+        Self { voice: Arc::clone(&self.voice), level: self.level, pending: Arc::clone(&self.pending) }
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let ended = piece.ends_with(b"\n");
+            let room = MAX_LINE.saturating_sub(pending.len());
+            pending.extend_from_slice(&piece[..piece.len().min(room)]);
+            if ended {
+                let line = String::from_utf8_lossy(&pending);
+                let line = line.trim_end();
+                if !line.is_empty() {
+                    if self.level == Level::Warn {
+                        self.voice.remember(line);
+                    }
+                    self.voice.say(self.level, line);
+                }
+                pending.clear();
+            }
+        }
+    }
+}
+
+impl IsTerminal for StandardStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for StandardStream {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.same())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.same())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for StandardStream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for StandardStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.take(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 << 10)
+    }
+}
+
+impl AsyncWrite for StandardStream {
+    fn poll_write(self: Pin<&mut Self>, _context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.take(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn lines_beyond_the_rate_are_counted_until_one_passes() {
+        let start = Instant::now();
+        let mut rate = RateLimit::new(2, start);
+        assert_eq!(rate.admit(start), Some(0));
+        assert_eq!(rate.admit(start), Some(0));
+        assert_eq!(rate.admit(start), None);
+        assert_eq!(rate.admit(start), None);
+        assert_eq!(rate.admit(start + Duration::from_millis(500)), Some(2));
+        assert_eq!(rate.admit(start + Duration::from_millis(500)), None);
+    }
+
+    #[test]
+    fn standard_error_is_cut_into_lines_and_its_end_is_kept() {
+        let voice = Arc::new(Voice::new(Speaker::default(), 10));
+        let stream = StandardStream::new(Arc::clone(&voice), Level::Warn);
+        stream.take(b"thread panicked at ");
+        stream.take(b"lib.rs:1\nboom\n\npartial");
+        assert_eq!(voice.last_words().as_deref(), Some("thread panicked at lib.rs:1\nboom"));
+        stream.take(&[b'x'; 100_000]);
+        stream.take(b"\n");
+        let words = voice.last_words().unwrap();
+        assert!(words.len() <= MAX_LINE, "one long line replaces the rest, and is cut");
+        voice.forget_last_words();
+        assert_eq!(voice.last_words(), None);
+    }
+}

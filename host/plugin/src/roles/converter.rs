@@ -1,0 +1,162 @@
+//! A converter in a guest. The guest gets the bytes as a column of a batch and gives the data back as
+//! another batch, row for row.
+
+use async_trait::async_trait;
+use millstream_config::ConfigMap;
+use millstream_connector::{ByteColumn, Converter, ConverterRole, ErrorKind, Failure, PluginError, RowError, RowInput};
+use millstream_record::Value;
+use millstream_record::batch::{
+    Batch, CannotEncode, Column, ColumnBuilder, Role, SchemaTable, Side, Table, Union, UnionBuilder,
+};
+use wasmtime::component::ResourceAny;
+
+use super::chain::checked;
+use super::{Origin, answer, broken, missing};
+use crate::capability::Worker;
+use crate::contract::v0_1_0::{exports::converter_api, fast, lift};
+use crate::instance::{Guest, call};
+
+/// A configured converter. It keeps no state, so a broken instance is replaced by a new one.
+pub(crate) struct WasmConverter {
+    origin: Origin,
+    role: ConverterRole,
+    config: ConfigMap,
+    guest: Guest,
+    api: converter_api::Guest,
+    converter: ResourceAny,
+}
+
+impl WasmConverter {
+    pub(crate) async fn create(origin: Origin, role: ConverterRole, config: ConfigMap) -> Result<Self, PluginError> {
+        let (loaded, mut guest) = origin.instance(Worker::Nobody).await?;
+        let Some(indices) = &loaded.exports.converter else { return Err(missing(&guest, "converter-api")) };
+        let api = guest.load(|store, instance| indices.load(store, instance)).map_err(broken)?;
+        let (class, lowered) = (&origin.plugin.info.class, lift::config(&config));
+        let theirs = match role {
+            ConverterRole::Key => converter_api::Role::Key,
+            ConverterRole::Value => converter_api::Role::Value,
+            ConverterRole::Header => converter_api::Role::Header,
+        };
+        let converter =
+            answer(call!(guest, "create", |store| api.converter().call_create(store, class, &lowered, theirs)))?;
+        Ok(Self { origin, role, config, guest, api, converter })
+    }
+
+    async fn ready(&mut self) -> Result<(), PluginError> {
+        if self.guest.is_usable() && self.guest.held_bytes() <= self.origin.host.limits.memory_max / 4 * 3 {
+            return Ok(());
+        }
+        *self = Self::create(self.origin.clone(), self.role, self.config.clone()).await?;
+        Ok(())
+    }
+
+    fn side(&self) -> Side {
+        if self.role == ConverterRole::Key { Side::Key } else { Side::Value }
+    }
+
+    /// What came back has the rows that went in, in the same places.
+    fn expect_rows(&mut self, output: &Batch, rows: u32) -> Result<(), PluginError> {
+        if output.rows() == rows && output.open().get(Role::CHILD).is_none() {
+            return Ok(());
+        }
+        let what = format!("converted {rows} rows into {}", output.rows());
+        Err(broken(self.guest.violated(what)))
+    }
+}
+
+#[async_trait]
+impl Converter for WasmConverter {
+    fn class(&self) -> &str {
+        &self.origin.plugin.info.class
+    }
+
+    async fn to_connect(
+        &mut self,
+        topic: &str,
+        input: &dyn RowInput,
+        schemas: &mut SchemaTable<'static>,
+        out: &mut UnionBuilder,
+        errors: &mut Vec<RowError>,
+    ) -> Result<usize, PluginError> {
+        self.ready().await?;
+        let rows = input.len() as u32;
+        let mut bytes = ColumnBuilder::new();
+        for row in 0..input.len() {
+            match input.row(row).bytes {
+                Some(value) => bytes.push_bytes(value),
+                None => bytes.push_null(),
+            }
+        }
+        let mut table = Table::new(rows);
+        table.set(Role::TOPIC, Column::constant_str(rows, topic));
+        *table.side_mut(self.side()) = Union::single(None, bytes.finish());
+        let given = table.into_batch();
+
+        let limits = self.origin.batch_limits();
+        let (api, converter) = (&self.api, self.converter);
+        let guest = &mut self.guest;
+        let outcome =
+            answer(call!(guest, "to-connect", |store| fast::to_connect(api, store, converter, given.as_bytes())))?;
+        let outcome = checked(guest, &given, outcome, 1, &limits)?;
+        self.expect_rows(&outcome.batch, rows)?;
+        let table = outcome.batch.open();
+        let mut failed = outcome.errors;
+        for (row, (schema, value)) in table.data(self.side()).into_iter().enumerate() {
+            let at = row as u32;
+            if failed.iter().any(|error| error.row == at) {
+                out.push(None, &Value::Null, schemas).map_err(|error| cannot_carry(&mut self.guest, &error))?;
+                continue;
+            }
+            if let Err(error) = out.push(schema.as_ref(), &value, schemas) {
+                if matches!(error, CannotEncode::TooManySchemas) {
+                    failed.retain(|error| error.row < at);
+                    errors.extend(failed);
+                    return Ok(row);
+                }
+                let failure = Failure::new(ErrorKind::Data, "", error.to_string());
+                failed.push(RowError { row: at, link: 0, failure, field: None });
+                out.push(None, &Value::Null, schemas).map_err(|error| cannot_carry(&mut self.guest, &error))?;
+            }
+        }
+        failed.sort_by_key(|error| error.row);
+        errors.extend(failed);
+        Ok(input.len())
+    }
+
+    async fn from_connect(
+        &mut self,
+        batch: &Batch,
+        side: Side,
+        out: &mut ByteColumn,
+        errors: &mut Vec<RowError>,
+    ) -> Result<(), PluginError> {
+        self.ready().await?;
+        let limits = self.origin.batch_limits();
+        let (api, converter) = (&self.api, self.converter);
+        let guest = &mut self.guest;
+        let outcome =
+            answer(call!(guest, "from-connect", |store| fast::from_connect(api, store, converter, batch.as_bytes())))?;
+        let outcome = checked(guest, batch, outcome, 1, &limits)?;
+        self.expect_rows(&outcome.batch, batch.rows())?;
+        let table = outcome.batch.open();
+        for (row, (_, value)) in table.data(side).into_iter().enumerate() {
+            match value {
+                _ if !table.is_selected(row) => out.push_null(),
+                Value::Null => out.push_null(),
+                Value::Bytes(bytes) => out.push(&bytes),
+                _ => {
+                    return Err(broken(
+                        self.guest.violated(format!("converted row {row} into something else than bytes")),
+                    ));
+                }
+            }
+        }
+        errors.extend(outcome.errors);
+        Ok(())
+    }
+}
+
+/// Not even a null fits: the batch that is being built is full, which the caller prevents.
+fn cannot_carry(guest: &mut Guest, error: &dyn std::error::Error) -> PluginError {
+    broken(guest.violated(format!("made a batch that cannot be carried: {error}")))
+}

@@ -1,0 +1,134 @@
+//! A source task in a guest.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use millstream_config::ConfigMap;
+use millstream_connector::{AcknowledgedRow, PluginError, PollLimits, SourceContext, SourceTask};
+use millstream_record::batch::{Batch, Column, Kind, Role, Table, bits};
+use wasmtime::component::ResourceAny;
+
+use super::{Origin, answer, batch, broken, missing};
+use crate::capability::Worker;
+use crate::contract::v0_1_0::{exports::source_api, lift};
+use crate::instance::{Guest, call};
+
+/// A source task whose instance lives as long as it does: what it has read is in there.
+pub(crate) struct WasmSourceTask {
+    origin: Origin,
+    guest: Guest,
+    api: source_api::Guest,
+    task: ResourceAny,
+}
+
+impl WasmSourceTask {
+    pub(crate) async fn create(origin: Origin, context: Arc<dyn SourceContext>) -> Result<Self, PluginError> {
+        let (loaded, mut guest) = origin.instance(Worker::Source(context)).await?;
+        let Some(indices) = &loaded.exports.source else { return Err(missing(&guest, "source-api")) };
+        let api = guest.load(|store, instance| indices.load(store, instance)).map_err(broken)?;
+        let class = &origin.plugin.info.class;
+        let task = answer(call!(guest, "create", |store| api.source_task().call_create(store, class)))?;
+        Ok(Self { origin, guest, api, task })
+    }
+}
+
+#[async_trait]
+impl SourceTask for WasmSourceTask {
+    async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError> {
+        self.origin.grant(&mut self.guest, config);
+        let config = lift::config(config);
+        answer(call!(self.guest, "start", |store| self.api.source_task().call_start(store, self.task, &config)))
+    }
+
+    async fn poll(&mut self, limits: PollLimits) -> Result<Option<Batch>, PluginError> {
+        let PollLimits { max_records, max_bytes, max_wait_ms } = limits;
+        let limits = source_api::PollLimits { max_records, max_bytes, max_wait_ms };
+        let polled =
+            answer(call!(self.guest, "poll", |store| self.api.source_task().call_poll(store, self.task, limits)))?;
+        let Some(bytes) = polled else { return Ok(None) };
+        let batch = batch(&mut self.guest, bytes, &self.origin.batch_limits())?;
+        if let Some(role) = forbidden(&batch.open()) {
+            return Err(broken(self.guest.violated(format!("polled a batch with {role}, which only the host knows"))));
+        }
+        Ok(Some(batch))
+    }
+
+    async fn committed(&mut self, polled: &Batch, rows: &[AcknowledgedRow]) -> Result<(), PluginError> {
+        let rows = acknowledged(&polled.open(), rows).write();
+        answer(call!(self.guest, "committed", |store| self.api.source_task().call_committed(store, self.task, &rows)))
+    }
+
+    async fn commit(&mut self) -> Result<(), PluginError> {
+        answer(call!(self.guest, "commit", |store| self.api.source_task().call_commit(store, self.task)))
+    }
+
+    async fn stop(&mut self) -> Result<(), PluginError> {
+        answer(call!(self.guest, "stop", |store| self.api.source_task().call_stop(store, self.task)))
+    }
+}
+
+/// A column that a source cannot fill in, if there is one.
+fn forbidden(table: &Table<'_>) -> Option<&'static str> {
+    let names = [
+        (Role::OFFSET, "Kafka offsets"),
+        (Role::ORIGINAL_TOPIC, "original topics"),
+        (Role::ORIGINAL_PARTITION, "original partitions"),
+        (Role::ORIGINAL_OFFSET, "original offsets"),
+        (Role::ORIGIN, "origins"),
+        (Role::CHILD, "child numbers"),
+    ];
+    names.into_iter().find(|(role, _)| table.get(*role).is_some()).map(|(_, name)| name)
+}
+
+/// Envelope of the rows that ended, with the places they have in Kafka.
+fn acknowledged(polled: &Table<'_>, rows: &[AcknowledgedRow]) -> Table<'static> {
+    let count = rows.len() as u32;
+    let numbers: Vec<u32> = rows.iter().map(|row| row.row).collect();
+    let mut table = Table::new(count);
+    // Headers and source positions may hold values with schemas, which refer to this table.
+    table.schemas = polled.schemas.clone().into_owned();
+    for (role, column) in &polled.envelope {
+        if *role != Role::SELECTION {
+            table.set(*role, column.take(&numbers));
+        }
+    }
+    let present = bits_of(rows);
+    let partitions = rows.iter().flat_map(|row| row.position.map_or(0, |at| at.0).to_le_bytes()).collect::<Vec<_>>();
+    let offsets = rows.iter().flat_map(|row| row.position.map_or(0, |at| at.1).to_le_bytes()).collect::<Vec<_>>();
+    let nullable = |kind, data| Column { valid: present.clone().map(Into::into), ..Column::new(kind, count, data) };
+    table.set(Role::PARTITION, nullable(Kind::Int32, partitions));
+    table.set(Role::OFFSET, nullable(Kind::Int64, offsets));
+    table
+}
+
+/// Which rows have a place; none if all have.
+fn bits_of(rows: &[AcknowledgedRow]) -> Option<Vec<u8>> {
+    if rows.iter().all(|row| row.position.is_some()) {
+        return None;
+    }
+    let mut present = bits::filled(rows.len(), false);
+    for at in (0..rows.len()).filter(|&at| rows[at].position.is_some()) {
+        bits::set(&mut present, at, true);
+    }
+    Some(present)
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_record::batch::Limits;
+
+    use super::*;
+
+    #[test]
+    fn rows_that_ended_carry_their_places_and_no_data() {
+        let mut polled = Table::new(3);
+        polled.set(Role::TOPIC, Column::strings(["a", "b", "c"]));
+        let rows = [AcknowledgedRow { row: 0, position: Some((7, 100)) }, AcknowledgedRow { row: 2, position: None }];
+        let bytes = acknowledged(&polled, &rows).write();
+        let batch = Batch::validate(bytes, &Limits::DEFAULT).expect("a valid batch");
+        let table = batch.open();
+        assert_eq!((table.topic(0), table.topic(1)), (Some("a"), Some("c")));
+        assert_eq!((table.integer(Role::PARTITION, 0), table.integer(Role::OFFSET, 0)), (Some(7), Some(100)));
+        assert_eq!((table.integer(Role::PARTITION, 1), table.integer(Role::OFFSET, 1)), (None, None));
+    }
+}
