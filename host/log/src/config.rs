@@ -1,0 +1,48 @@
+//! What a topic's configuration means to one partition's log.
+
+use millstream_wire::batch::TimestampType;
+
+/// Limits of one partition's log. The defaults are Kafka's own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LogConfig {
+    /// `segment.bytes`: a segment is closed before it grows beyond this.
+    pub segment_bytes: u64,
+    /// `segment.ms`: a segment is closed when its first record is older than this at the next append.
+    pub segment_ms: i64,
+    /// `segment.index.bytes`: a segment is closed when its offset index has grown to this.
+    pub segment_index_bytes: u64,
+    /// `index.interval.bytes`: bytes of log between two index entries.
+    pub index_interval_bytes: u64,
+    /// Whether `cleanup.policy` names `delete`, without which the two `retention` keys mean nothing.
+    pub delete: bool,
+    /// `retention.ms`: closed segments whose newest record is older are deleted. -1 keeps them.
+    pub retention_ms: i64,
+    /// `retention.bytes`: oldest segments are deleted while the rest still has this many bytes. -1 keeps them.
+    pub retention_bytes: i64,
+    /// `max.message.bytes`: most bytes of one batch. Markers are exempt.
+    pub max_message_bytes: usize,
+    /// `message.timestamp.type`.
+    pub timestamp_type: TimestampType,
+    /// `file.delete.delay.ms`: how long deleted files stay, so that readers can finish.
+    pub file_delete_delay_ms: i64,
+    /// `producer.id.expiration.ms`: how long an idle producer's sequence is remembered.
+    pub producer_expiration_ms: i64,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 30,
+            segment_ms: 604_800_000,
+            segment_index_bytes: 10 << 20,
+            index_interval_bytes: 4096,
+            delete: true,
+            retention_ms: 604_800_000,
+            retention_bytes: -1,
+            max_message_bytes: 1_048_588,
+            timestamp_type: TimestampType::CreateTime,
+            file_delete_delay_ms: 60_000,
+            producer_expiration_ms: 86_400_000,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Reading batches while others append.
+
+use std::{io, os::unix::fs::FileExt, sync::Arc};
+
+use bytes::Bytes;
+use millstream_record::{LogOffset, Timestamp};
+use millstream_wire::{batch::Batches, protocol::ResponseError};
+
+use crate::{
+    epochs::EpochEnd,
+    scan::ScanError,
+    segment::Segment,
+    sync::{Shared, offset},
+    transactions::AbortedTransaction,
+};
+
+/// Why a partition's log could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The offset lies before the start or beyond the end.
+    #[error("offset {asked} is not within {start} and {end}")]
+    OutOfRange {
+        /// The offset asked for.
+        asked: LogOffset,
+        /// Where the log begins.
+        start: LogOffset,
+        /// Where it ends.
+        end: LogOffset,
+    },
+    /// The operating system could not read.
+    #[error("read segment {base_offset}")]
+    Io {
+        /// The segment's first offset.
+        base_offset: i64,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A batch is not what was once written.
+    #[error("segment {base_offset} is damaged at byte {position}")]
+    Damaged {
+        /// The segment's first offset.
+        base_offset: i64,
+        /// Where the batch begins.
+        position: u64,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl ReadError {
+    /// Kafka's error code.
+    pub fn code(&self) -> ResponseError {
+        match self {
+            Self::OutOfRange { .. } => ResponseError::OffsetOutOfRange,
+            Self::Io { .. } | Self::Damaged { .. } => ResponseError::KafkaStorageError,
+        }
+    }
+
+    pub(crate) fn of(segment: &Segment, error: ScanError) -> Self {
+        let base_offset = segment.base_offset();
+        match error {
+            ScanError::Io { source, .. } => Self::Io { base_offset, source },
+            ScanError::Damaged { position, source } => Self::Damaged { base_offset, position, source: source.into() },
+        }
+    }
+
+    pub(crate) fn io(segment: &Segment, source: io::Error) -> Self {
+        Self::Io { base_offset: segment.base_offset(), source }
+    }
+}
+
+/// Batches as they are on disk.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LogSlice {
+    /// Whole batches, one after another; empty where nothing was to be had.
+    pub bytes: Bytes,
+    /// The offset after the last of them, or the offset asked for.
+    pub next_offset: LogOffset,
+}
+
+/// A record found by its timestamp.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FoundOffset {
+    /// Its offset.
+    pub offset: LogOffset,
+    /// Its timestamp.
+    pub timestamp: Timestamp,
+    /// The leader epoch of its batch; -1 if it has none.
+    pub leader_epoch: i32,
+}
+
+/// Reads a partition's log. Cheap to clone, and needs no lock that appends hold.
+#[derive(Clone, Debug)]
+pub struct LogReader {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl LogReader {
+    /// The offset after the last record appended.
+    pub fn end_offset(&self) -> LogOffset {
+        offset(self.shared.end())
+    }
+
+    /// The first offset that can be read.
+    pub fn start_offset(&self) -> LogOffset {
+        offset(self.shared.start())
+    }
+
+    /// The offset up to which the log is known to be on stable storage.
+    pub fn durable_end(&self) -> LogOffset {
+        offset(self.shared.durable())
+    }
+
+    /// First offset of the oldest open transaction, or the end.
+    pub fn last_stable_offset(&self) -> LogOffset {
+        offset(self.shared.stable())
+    }
+
+    /// Bytes of all segments' batches.
+    pub fn size_bytes(&self) -> u64 {
+        self.shared.segments().iter().map(|segment| segment.size()).sum()
+    }
+
+    /// Why the log accepts no appends any more, if it doesn't.
+    pub fn offline(&self) -> Option<&str> {
+        self.shared.offline()
+    }
+
+    /// Reads whole batches from the one that has `from` (or the first after it) on, while they end before
+    /// `up_to` and fit into `max_bytes`. The first may lack room and comes all the same if `at_least_one`.
+    ///
+    /// The first batch may begin before `from`; readers skip its earlier records. Never ends empty while a batch
+    /// below `up_to` fits. Blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    ///
+    /// `from` is below the start or beyond the end, or the disk fails.
+    pub fn read(
+        &self,
+        from: LogOffset,
+        max_bytes: usize,
+        at_least_one: bool,
+        up_to: LogOffset,
+    ) -> Result<LogSlice, ReadError> {
+        let (start, end) = (self.shared.start(), self.shared.end());
+        if from.get() < start || end < from.get() {
+            return Err(ReadError::OutOfRange { asked: from, start: offset(start), end: offset(end) });
+        }
+        let up_to = up_to.get().min(end);
+        if from.get() < up_to {
+            let segments = self.shared.segments();
+            // Retention may have taken the first segments since the check above.
+            let first = segments.partition_point(|segment| segment.base_offset() <= from.get()).saturating_sub(1);
+            for segment in &segments[first..] {
+                let found = segment.find(from.get()).map_err(|error| ReadError::of(segment, error))?;
+                if let Some((position, header)) = found {
+                    if up_to <= header.last_offset() || (max_bytes < header.total_len() && !at_least_one) {
+                        break;
+                    }
+                    return read_batches(segment, position, header.total_len().max(max_bytes), up_to);
+                }
+                // Compaction took the rest of this segment.
+            }
+        }
+        Ok(LogSlice { bytes: Bytes::new(), next_offset: from })
+    }
+
+    /// Where an epoch ends: OffsetForLeaderEpoch. `None` for an epoch newer than all known.
+    pub fn epoch_end_offset(&self, epoch: i32) -> Option<EpochEnd> {
+        let epochs = self.shared.epochs.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        epochs.end_of(epoch, self.shared.end())
+    }
+
+    /// Transactions aborted between two offsets that a reader of committed data must leave out.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails, or an index is damaged.
+    pub fn aborted_transactions(&self, from: LogOffset, to: LogOffset) -> Result<Vec<AbortedTransaction>, ReadError> {
+        let segments = self.shared.segments();
+        let first = segments.partition_point(|segment| segment.base_offset() <= from.get()).saturating_sub(1);
+        let mut found = Vec::new();
+        for segment in &segments[first..] {
+            for aborted in segment.aborted().map_err(|error| ReadError::io(segment, error))? {
+                if from.get() <= aborted.last_offset && aborted.first_offset < to.get() {
+                    found.push(aborted);
+                }
+                // Every transaction that began before this offset has ended by then.
+                if to.get() <= aborted.last_stable_offset {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Reads at most `max_bytes` from a byte on and cuts them after the last whole batch that ends before `up_to`.
+fn read_batches(segment: &Segment, position: u64, max_bytes: usize, up_to: i64) -> Result<LogSlice, ReadError> {
+    let present = usize::try_from(segment.size() - position).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; present.min(max_bytes)];
+    segment.log().read_exact_at(&mut bytes, position).map_err(|error| ReadError::io(segment, error))?;
+    let (mut len, mut next_offset) = (0, 0);
+    for batch in Batches::new(&bytes) {
+        let (header, batch) = batch.map_err(|error| ReadError::Damaged {
+            base_offset: segment.base_offset(),
+            position: position + len as u64,
+            source: error.into(),
+        })?;
+        if up_to <= header.last_offset() {
+            break;
+        }
+        len += batch.len();
+        next_offset = header.last_offset() + 1;
+    }
+    bytes.truncate(len);
+    segment.remember(next_offset, position + len as u64);
+    Ok(LogSlice { bytes: bytes.into(), next_offset: offset(next_offset) })
+}

@@ -1,0 +1,255 @@
+//! One segment: a `.log` file with its indexes. Written by one thread at a time, read by many.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use millstream_wire::batch::BatchHeader;
+
+use crate::{
+    files::{self, Kind},
+    index::{Index, OffsetEntry, TimeEntry},
+    scan::{Scan, ScanError},
+    transactions::{self, AbortedTransaction},
+};
+
+/// Read positions that a segment remembers: one for each consumer that follows its end, within reason.
+const HINTS: usize = 8;
+
+/// One segment of a partition.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    dir: Arc<Path>,
+    base_offset: i64,
+    log: File,
+    index: Index<OffsetEntry>,
+    times: Index<TimeEntry>,
+    /// Bytes of whole batches. Published after they are written, so that readers never see part of a batch.
+    size: AtomicU64,
+    /// Bytes known to be on stable storage.
+    synced: AtomicU64,
+    indexes_synced: AtomicBool,
+    /// Largest timestamp of its records, -1 without any.
+    max_timestamp: AtomicI64,
+    /// Entries of its transaction index.
+    aborted: AtomicU64,
+    /// Where reads ended, since the next read of the same consumer begins there: (offset, byte).
+    hints: Mutex<Hints>,
+}
+
+#[derive(Debug, Default)]
+struct Hints {
+    next: usize,
+    places: [Option<(i64, u64)>; HINTS],
+}
+
+/// Whether a segment's indexes can be used as they are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum IndexState {
+    Sound,
+    Damaged,
+}
+
+impl Segment {
+    /// Opens or makes the files of the segment with this base offset. Its size is that of its file, and nothing
+    /// counts as durable yet.
+    pub(crate) fn open(dir: &Arc<Path>, base_offset: i64) -> io::Result<(Self, IndexState)> {
+        let path = files::path(dir, base_offset, Kind::Log);
+        let log = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let size = log.metadata()?.len();
+        let (index, index_sound) = Index::open(&files::path(dir, base_offset, Kind::Index))?;
+        let (times, times_sound) = Index::open(&files::path(dir, base_offset, Kind::TimeIndex))?;
+        let aborted = transactions::read(&files::path(dir, base_offset, Kind::TxnIndex))?;
+        let segment = Self {
+            dir: Arc::clone(dir),
+            base_offset,
+            log,
+            index,
+            times,
+            size: AtomicU64::new(size),
+            synced: AtomicU64::new(0),
+            indexes_synced: AtomicBool::new(false),
+            max_timestamp: AtomicI64::new(-1),
+            aborted: AtomicU64::new(aborted.as_ref().map_or(0, |entries| entries.len() as u64)),
+            hints: Mutex::default(),
+        };
+        let sound = index_sound && times_sound && aborted.is_some() && segment.last_entries_fit()?;
+        Ok((segment, if sound { IndexState::Sound } else { IndexState::Damaged }))
+    }
+
+    /// Whether the last index entries are ones that this segment can have.
+    fn last_entries_fit(&self) -> io::Result<bool> {
+        let index_fits = match self.index.last()? {
+            None => true,
+            Some(entry) => {
+                0 <= entry.relative_offset && u64::try_from(entry.position).is_ok_and(|at| at < self.size())
+            }
+        };
+        let times_fit = match self.times.last()? {
+            // A closed segment always ends in one.
+            None => true,
+            Some(entry) => 0 <= entry.relative_offset && self.size() != 0,
+        };
+        Ok(index_fits && times_fit)
+    }
+
+    pub(crate) fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn log(&self) -> &File {
+        &self.log
+    }
+
+    pub(crate) fn max_timestamp(&self) -> i64 {
+        self.max_timestamp.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_max_timestamp(&self, timestamp: i64) {
+        self.max_timestamp.store(timestamp, Ordering::Release);
+    }
+
+    pub(crate) fn index(&self) -> &Index<OffsetEntry> {
+        &self.index
+    }
+
+    pub(crate) fn times(&self) -> &Index<TimeEntry> {
+        &self.times
+    }
+
+    /// An offset relative to this segment, as indexes have it; `None` where it is too far away.
+    pub(crate) fn relative(&self, offset: i64) -> Option<i32> {
+        i32::try_from(offset.checked_sub(self.base_offset)?).ok()
+    }
+
+    pub(crate) fn path(&self, kind: Kind) -> PathBuf {
+        files::path(&self.dir, self.base_offset, kind)
+    }
+
+    /// Writes a batch behind the others without publishing it. After an error the file is as before, or cannot
+    /// be made so, which the second error says.
+    pub(crate) fn write(&self, batch: &[u8]) -> Result<(), (io::Error, Option<io::Error>)> {
+        let size = self.size();
+        self.log.write_all_at(batch, size).map_err(|error| (error, self.log.set_len(size).err()))
+    }
+
+    /// Publishes what was written.
+    pub(crate) fn publish(&self, bytes: u64, max_timestamp: i64) {
+        self.max_timestamp.fetch_max(max_timestamp, Ordering::AcqRel);
+        self.size.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// Cuts the segment, while no reader has it. Everything behind is gone.
+    pub(crate) fn truncate(&self, size: u64) -> io::Result<()> {
+        self.log.set_len(size)?;
+        self.size.store(size, Ordering::Release);
+        Ok(())
+    }
+
+    /// Takes back what was written and not published.
+    pub(crate) fn unwrite(&self) -> io::Result<()> {
+        self.log.set_len(self.size())
+    }
+
+    /// Empties the indexes, before they are made anew.
+    pub(crate) fn clear_indexes(&self) -> io::Result<()> {
+        self.index.clear()?;
+        self.times.clear()?;
+        self.aborted.store(0, Ordering::Release);
+        files::remove_if_present(&self.path(Kind::TxnIndex)).map(drop)
+    }
+
+    pub(crate) fn append_aborted(&self, aborted: &AbortedTransaction) -> io::Result<()> {
+        let entries = self.aborted.load(Ordering::Acquire);
+        transactions::append(&self.path(Kind::TxnIndex), entries, aborted)?;
+        self.aborted.store(entries + 1, Ordering::Release);
+        Ok(())
+    }
+
+    pub(crate) fn aborted(&self) -> io::Result<Vec<AbortedTransaction>> {
+        let entries = self.aborted.load(Ordering::Acquire);
+        if entries == 0 {
+            return Ok(Vec::new());
+        }
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the transaction index is damaged");
+        let mut read = transactions::read(&self.path(Kind::TxnIndex))?.ok_or_else(damaged)?;
+        read.truncate(entries as usize);
+        Ok(read)
+    }
+
+    /// Whether something is not on stable storage yet. The indexes of the active segment don't count: they are
+    /// made anew after a crash.
+    pub(crate) fn is_dirty(&self, active: bool) -> bool {
+        self.synced.load(Ordering::Acquire) < self.size() || !(active || self.indexes_synced.load(Ordering::Acquire))
+    }
+
+    /// Brings what is published now to stable storage; of a closed segment the indexes as well.
+    pub(crate) fn sync(&self, active: bool) -> io::Result<()> {
+        let size = self.size();
+        if self.synced.load(Ordering::Acquire) < size {
+            self.log.sync_data()?;
+            self.synced.fetch_max(size, Ordering::AcqRel);
+        }
+        if !active && !self.indexes_synced.load(Ordering::Acquire) {
+            self.index.sync()?;
+            self.times.sync()?;
+            if self.aborted.load(Ordering::Acquire) != 0 {
+                File::open(self.path(Kind::TxnIndex))?.sync_data()?;
+            }
+            self.indexes_synced.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Says that everything in the segment is on stable storage, as after a clean stop.
+    pub(crate) fn set_synced(&self) {
+        self.synced.store(self.size(), Ordering::Release);
+        self.indexes_synced.store(true, Ordering::Release);
+    }
+
+    /// A byte at which a batch begins, not after the batch that has the offset.
+    pub(crate) fn position_before(&self, offset: i64) -> io::Result<u64> {
+        if let Some(position) = self.hint(offset) {
+            return Ok(position);
+        }
+        let relative = self.relative(offset).unwrap_or(i32::MAX);
+        let entry = self.index.last_where(|entry| entry.relative_offset <= relative)?;
+        Ok(entry.map_or(0, |entry| entry.position as u64))
+    }
+
+    /// The first batch that ends at or after the offset; `None` where all end before it.
+    pub(crate) fn find(&self, offset: i64) -> Result<Option<(u64, BatchHeader)>, ScanError> {
+        let position = self.position_before(offset).map_err(|source| ScanError::Io { position: 0, source })?;
+        let mut scan = Scan::short(&self.log, position, self.size());
+        while let Some((position, header)) = scan.next()? {
+            if offset <= header.last_offset() {
+                return Ok(Some((position, header)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn hint(&self, offset: i64) -> Option<u64> {
+        let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        hints.places.iter().flatten().find(|place| place.0 == offset).map(|place| place.1)
+    }
+
+    /// Remembers that the batch with this offset begins at this byte.
+    pub(crate) fn remember(&self, offset: i64, position: u64) {
+        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = hints.next;
+        hints.places[next] = Some((offset, position));
+        hints.next = (next + 1) % HINTS;
+    }
+}
