@@ -1,1 +1,1 @@
-//! To be written.
+//! Made-up records.

@@ -1,0 +1,220 @@
+//! FileStreamSink: each record's value becomes a line of a file, or of standard output.
+
+use std::time::Duration;
+
+use millstream_sdk::{
+    ConnectorContext, Error, File, Info, Result, Sink, SinkContext, SinkTask, TopicOffset, TopicPartition,
+    batch::{Column, Kind, Side, Table},
+    config::{ConfigDef, ConfigMap, ConfigValues, Importance, Key, Opens, PluginConfig},
+    info,
+    values::write_value_text,
+    wait, warn,
+};
+
+use crate::KAFKA_VERSION;
+
+const FILE: &str = "file";
+/// Bytes read at once while looking for the end of the last whole line.
+const LOOK_BYTES: u64 = 64 << 10;
+/// How long a last line without an end may still be growing under another task's hands.
+const GROWING: Duration = Duration::from_millis(200);
+
+/// The configuration of connector and task alike.
+#[derive(Clone, Debug)]
+pub struct FileSinkConfig {
+    /// The file's name as configured; `None` for standard output.
+    file: Option<String>,
+    originals: ConfigMap,
+}
+
+impl PluginConfig for FileSinkConfig {
+    fn definition() -> ConfigDef {
+        ConfigDef::new().key(
+            Key::string(FILE)
+                .importance(Importance::High)
+                .doc("Destination filename. If not specified, the standard output will be used")
+                .opens(Opens::append_file().or_stdout()),
+        )
+    }
+
+    fn from_values(values: &ConfigValues) -> Result<Self> {
+        Ok(Self {
+            file: values.opt_string(FILE).filter(|file| !file.is_empty()).map(str::to_owned),
+            originals: values.originals().clone(),
+        })
+    }
+}
+
+/// The connector: as many tasks as are asked for, all of which append to the same file.
+#[derive(Debug)]
+pub struct FileSink {
+    config: FileSinkConfig,
+}
+
+impl Sink for FileSink {
+    const INFO: Info = Info::new("org.apache.kafka.connect.file.FileStreamSinkConnector")
+        .task_class("org.apache.kafka.connect.file.FileStreamSinkTask")
+        .version(KAFKA_VERSION)
+        .doc("Writes the value of each record as a line to a file, or to standard output.");
+    type Config = FileSinkConfig;
+    type Task = FileSinkTask;
+
+    fn start(config: FileSinkConfig, _: ConnectorContext) -> Result<Self> {
+        info!("Starting file sink connector writing to {}", name_of(config.file.as_deref()));
+        Ok(Self { config })
+    }
+
+    fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<ConfigMap>> {
+        Ok((0..max_tasks).map(|_| self.config.originals.clone()).collect())
+    }
+
+    fn alter_offsets(_: &ConfigMap, _: &[(TopicPartition, Option<TopicOffset>)]) -> Result<bool> {
+        // Offsets are the worker's alone; the file knows none.
+        Ok(true)
+    }
+}
+
+fn name_of(file: Option<&str>) -> &str {
+    file.unwrap_or("standard output")
+}
+
+/// The task. What was put is safe after the next flush.
+#[derive(Debug)]
+pub struct FileSinkTask {
+    config: FileSinkConfig,
+    file: File,
+    /// Lines of the running `put`; kept for its memory.
+    text: Vec<u8>,
+    /// Whether something was written since the last flush.
+    unsynced: bool,
+}
+
+impl SinkTask for FileSinkTask {
+    type Config = FileSinkConfig;
+
+    fn start(config: FileSinkConfig, _: SinkContext) -> Result<Self> {
+        let failed = || {
+            let file = config.file.as_deref().unwrap_or_default();
+            Error::fatal(format!("Couldn't find or create file '{file}' for FileStreamSinkTask"))
+        };
+        let opened = File::open(FILE).map_err(|error| failed().because(&error))?;
+        let mut file = opened.ok_or_else(failed)?;
+        if let Some(name) = &config.file {
+            cut_off_partial_line(&mut file, name)?;
+        }
+        Ok(Self { config, file, text: Vec::new(), unsynced: false })
+    }
+
+    fn put(&mut self, records: &Table<'_>) -> Result<()> {
+        self.text.clear();
+        write_lines(records, &mut self.text);
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        self.unsynced = true;
+        self.file.write(&self.text).map_err(|error| {
+            let (lines, name) = (records.selected(), name_of(self.config.file.as_deref()));
+            Error::fatal(format!("write {lines} lines to {name}")).because(&error)
+        })
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.unsynced {
+            let name = name_of(self.config.file.as_deref());
+            self.file.sync().map_err(|error| Error::fatal(format!("flush {name}")).because(&error))?;
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+}
+
+/// Appends the text of each selected row's value, and a line end.
+fn write_lines(records: &Table<'_>, out: &mut Vec<u8>) {
+    let union = records.side(Side::Value);
+    if let ([block], None) = (union.blocks.as_slice(), &union.tags)
+        && block.column.kind == Kind::String
+        && block.column.is_full()
+    {
+        return write_strings(records, &block.column, out);
+    }
+    let schemas: Vec<_> = union.blocks.iter().map(|block| records.schema_of(block)).collect();
+    let mut text = String::new();
+    for (row, place) in union.places(records.rows as usize).enumerate() {
+        if !records.is_selected(row) {
+            continue;
+        }
+        text.clear();
+        match place {
+            None => text.push_str("null"),
+            Some(place) => {
+                let column = &union.blocks[place.block].column;
+                match column.kind {
+                    Kind::String if !column.is_null(place.row) => text.push_str(column.str(place.row)),
+                    _ => {
+                        let value = column.value(place.row, schemas[place.block].as_ref(), &records.schemas);
+                        write_value_text(&mut text, &value);
+                    }
+                }
+            }
+        }
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'\n');
+    }
+}
+
+/// Lines of text: nothing but copies.
+fn write_strings(records: &Table<'_>, column: &Column<'_>, out: &mut Vec<u8>) {
+    let rows = records.rows as usize;
+    out.reserve(column.data.len() + rows);
+    for row in (0..rows).filter(|&row| records.is_selected(row)) {
+        out.extend_from_slice(column.bytes(row));
+        out.push(b'\n');
+    }
+}
+
+/// Removes what a write that was cut off (by a full disk, or by the end of the machine) has left of a
+/// line. Its records were not committed, so they come again.
+fn cut_off_partial_line(file: &mut File, name: &str) -> Result<()> {
+    let failed = |error: Error| Error::fatal(format!("look at the end of {name}")).because(&error);
+    let mut size = file.size().map_err(failed)?.unwrap_or_default();
+    let mut whole = end_of_last_line(file, size).map_err(failed)?;
+    while whole < size {
+        // Another task may be in the middle of a write.
+        if wait(GROWING) {
+            return Ok(());
+        }
+        let now = file.size().map_err(failed)?.unwrap_or_default();
+        if now == size {
+            warn!(
+                "{name} ends in {} bytes that are no whole line, left by a write that was cut off: removing them",
+                size - whole
+            );
+            return file.truncate(whole).map_err(|error| Error::fatal(format!("truncate {name}")).because(&error));
+        }
+        size = now;
+        whole = end_of_last_line(file, size).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Bytes of the file up to and with its last line end.
+fn end_of_last_line(file: &mut File, size: u64) -> Result<u64> {
+    let mut end = size;
+    while 0 < end {
+        let begin = end.saturating_sub(if end == size { 1 } else { LOOK_BYTES });
+        file.seek(begin)?;
+        let mut block = Vec::new();
+        while (block.len() as u64) < end - begin {
+            let read = file.read((end - begin) as u32 - block.len() as u32)?;
+            if read.is_empty() {
+                break;
+            }
+            block.extend_from_slice(&read);
+        }
+        if let Some(at) = block.iter().rposition(|&byte| byte == b'\n') {
+            return Ok(begin + at as u64 + 1);
+        }
+        end = begin;
+    }
+    Ok(0)
+}

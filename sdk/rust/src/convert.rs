@@ -1,0 +1,72 @@
+//! The contract's types as the SDK's own, and back. Field by field, so that a new field in the
+//! contract stops the build here.
+
+use crate::{Error, ErrorKind, RowError, TopicOffset, TopicPartition, bindings::types};
+
+/// The two halves of a 64-bit number.
+pub(crate) fn split(number: u64) -> types::Wide {
+    types::Wide { high: (number >> 32) as u32, low: number as u32 }
+}
+
+/// A 64-bit number from its halves.
+pub(crate) fn join(types::Wide { high, low }: types::Wide) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+fn lower_kind(kind: ErrorKind) -> types::ErrorKind {
+    match kind {
+        ErrorKind::Retriable => types::ErrorKind::Retriable,
+        ErrorKind::Data => types::ErrorKind::Data,
+        ErrorKind::Config => types::ErrorKind::Config,
+        ErrorKind::Fatal => types::ErrorKind::Fatal,
+    }
+}
+
+impl From<Error> for types::Error {
+    fn from(Error { kind, class, message, causes }: Error) -> Self {
+        Self { kind: lower_kind(kind), class: class.into_owned(), message, causes }
+    }
+}
+
+impl From<types::Error> for Error {
+    fn from(types::Error { kind, class, message, causes }: types::Error) -> Self {
+        let kind = match kind {
+            types::ErrorKind::Retriable => ErrorKind::Retriable,
+            types::ErrorKind::Data => ErrorKind::Data,
+            types::ErrorKind::Config => ErrorKind::Config,
+            types::ErrorKind::Fatal => ErrorKind::Fatal,
+        };
+        Self { kind, class: class.into(), message, causes }
+    }
+}
+
+/// A row's failure in a link of a chain. Rows have no list of causes in the contract: they end up in
+/// the message.
+pub(crate) fn row_error(RowError { row, error, field }: RowError, link: u32) -> types::RowError {
+    let message = error.to_string();
+    types::RowError { row, link, kind: lower_kind(error.kind), class: error.class.into_owned(), message, field }
+}
+
+impl From<types::TopicPartition> for TopicPartition {
+    fn from(types::TopicPartition { topic, partition }: types::TopicPartition) -> Self {
+        Self { topic, partition }
+    }
+}
+
+impl From<TopicPartition> for types::TopicPartition {
+    fn from(TopicPartition { topic, partition }: TopicPartition) -> Self {
+        Self { topic, partition }
+    }
+}
+
+impl From<types::TopicOffset> for TopicOffset {
+    fn from(types::TopicOffset { topic, partition, offset }: types::TopicOffset) -> Self {
+        Self { topic, partition, offset: join(offset) }
+    }
+}
+
+impl From<TopicOffset> for types::TopicOffset {
+    fn from(TopicOffset { topic, partition, offset }: TopicOffset) -> Self {
+        Self { topic, partition, offset: split(offset) }
+    }
+}

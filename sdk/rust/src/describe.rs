@@ -1,0 +1,229 @@
+//! What a component says about itself: the JSON of `describe`.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::config::{ConfigDef, Key, Opens};
+
+/// What kind of plugin a class is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PluginKind {
+    /// A source connector.
+    Source,
+    /// A sink connector.
+    Sink,
+    /// A single message transform.
+    Transform,
+    /// A predicate.
+    Predicate,
+    /// A converter for keys and values.
+    Converter,
+    /// A converter for headers.
+    HeaderConverter,
+}
+
+impl PluginKind {
+    /// Name in the description.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+            Self::Transform => "transform",
+            Self::Predicate => "predicate",
+            Self::Converter => "converter",
+            Self::HeaderConverter => "header_converter",
+        }
+    }
+}
+
+/// What users see of a plugin beside its keys.
+///
+/// ```
+/// use millstream_sdk::Info;
+///
+/// const INFO: Info = Info::new("org.example.TickSourceConnector").version("1.2.0").doc("Emits the time.");
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Info {
+    /// The name users write in `connector.class`, `transforms.x.type` and so on.
+    pub class: &'static str,
+    /// Connectors: the class name of the task; derived from `class` if not said.
+    pub task_class: Option<&'static str>,
+    /// Further names beside those that the host derives: the name without its package, and without
+    /// `Connector`, `SourceConnector`, `SinkConnector` and the like.
+    pub aliases: &'static [&'static str],
+    /// Version of the plugin.
+    pub version: &'static str,
+    /// What the plugin does, in Markdown.
+    pub doc: &'static str,
+    /// Sources: whether [`SourceTask::committed`](crate::SourceTask::committed) is to be called.
+    pub wants_committed: bool,
+}
+
+impl Info {
+    /// A plugin under this class name.
+    pub const fn new(class: &'static str) -> Self {
+        Self { class, task_class: None, aliases: &[], version: "", doc: "", wants_committed: false }
+    }
+
+    /// The version shown to users; `env!("CARGO_PKG_VERSION")` is the crate's own.
+    pub const fn version(self, version: &'static str) -> Self {
+        Self { version, ..self }
+    }
+
+    /// What the plugin does, in Markdown.
+    pub const fn doc(self, doc: &'static str) -> Self {
+        Self { doc, ..self }
+    }
+
+    /// Further names that users may write.
+    pub const fn aliases(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    /// The class name shown for the task of a connector.
+    pub const fn task_class(self, class: &'static str) -> Self {
+        Self { task_class: Some(class), ..self }
+    }
+
+    /// Asks for [`SourceTask::committed`](crate::SourceTask::committed) to be called, which costs a
+    /// call per batch.
+    pub const fn wants_committed(self) -> Self {
+        Self { wants_committed: true, ..self }
+    }
+}
+
+/// One plugin of a component, as far as the description goes.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// What it is.
+    pub kind: PluginKind,
+    /// What users see of it.
+    pub info: Info,
+    /// Its keys.
+    pub config: ConfigDef,
+}
+
+/// Version of the batch format that this SDK reads and writes.
+const BATCH_FORMAT: u16 = 1;
+
+/// The JSON document for these plugins.
+pub fn document(plugins: impl IntoIterator<Item = Described>) -> String {
+    let plugins: Vec<Json> = plugins.into_iter().map(|plugin| describe_plugin(&plugin)).collect();
+    json!({ "batch_formats": [BATCH_FORMAT], "plugins": plugins }).to_string()
+}
+
+fn describe_plugin(plugin: &Described) -> Json {
+    // Spelled out, so that a new member cannot be overlooked.
+    let Info { class, task_class, aliases, version, doc, wants_committed } = plugin.info;
+    let mut json = Map::new();
+    json.insert("kind".to_owned(), plugin.kind.name().into());
+    json.insert("class".to_owned(), class.into());
+    if let Some(task_class) = task_class {
+        json.insert("task_class".to_owned(), task_class.into());
+    }
+    json.insert("aliases".to_owned(), json!(aliases));
+    json.insert("version".to_owned(), version.into());
+    json.insert("documentation".to_owned(), doc.into());
+    if plugin.kind == PluginKind::Source {
+        json.insert("commit_records".to_owned(), wants_committed.into());
+    }
+    json.insert("config".to_owned(), plugin.config.keys().iter().map(describe_key).collect());
+    Json::Object(json)
+}
+
+fn describe_key(key: &Key) -> Json {
+    let Key {
+        name,
+        kind,
+        required,
+        default,
+        importance,
+        doc,
+        group,
+        order,
+        width,
+        display_name,
+        dependents,
+        recommended,
+        validator,
+        check: _,
+        opens,
+    } = key;
+    let mut json = Map::new();
+    json.insert("name".to_owned(), name.as_str().into());
+    json.insert("type".to_owned(), kind.name().into());
+    json.insert("required".to_owned(), (*required).into());
+    json.insert("default".to_owned(), json!(default));
+    json.insert("importance".to_owned(), importance.name().into());
+    json.insert("documentation".to_owned(), doc.as_str().into());
+    json.insert("group".to_owned(), json!(group));
+    json.insert("order".to_owned(), (*order).into());
+    json.insert("width".to_owned(), width.name().into());
+    json.insert("display_name".to_owned(), display_name.as_ref().unwrap_or(name).as_str().into());
+    json.insert("dependents".to_owned(), json!(dependents));
+    json.insert("recommended".to_owned(), json!(recommended));
+    if let Some(validator) = validator {
+        json.insert("validator".to_owned(), validator.to_json());
+    }
+    if let Some(opens) = opens {
+        json.insert("opens".to_owned(), describe_opens(*opens));
+    }
+    Json::Object(json)
+}
+
+fn describe_opens(opens: Opens) -> Json {
+    match (opens.append, opens.or_stream) {
+        (false, false) => json!({ "file": "read" }),
+        (false, true) => json!({ "file": "read", "or": "stdin" }),
+        (true, false) => json!({ "file": "append" }),
+        (true, true) => json!({ "file": "append", "or": "stdout" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Importance;
+
+    #[test]
+    fn a_description_says_all_that_the_builder_was_told() {
+        let config = ConfigDef::new()
+            .key(
+                Key::string("file")
+                    .doc("What to read.")
+                    .importance(Importance::High)
+                    .opens(Opens::read_file().or_stdin()),
+            )
+            .key(Key::int("n").default(3).range(1..10).group("Limits", 2).display_name("Number").dependents(&["file"]));
+        let info =
+            Info::new("org.example.LineSourceConnector").version("1.0").doc("Reads *lines*.").aliases(&["Lines"]);
+        let text = document([Described { kind: PluginKind::Source, info, config }]);
+        let expected = json!({
+            "batch_formats": [1],
+            "plugins": [{
+                "kind": "source",
+                "class": "org.example.LineSourceConnector",
+                "aliases": ["Lines"],
+                "version": "1.0",
+                "documentation": "Reads *lines*.",
+                "commit_records": false,
+                "config": [
+                    {
+                        "name": "file", "type": "STRING", "required": false, "default": null, "importance": "HIGH",
+                        "documentation": "What to read.", "group": null, "order": -1, "width": "NONE",
+                        "display_name": "file", "dependents": [], "recommended": [],
+                        "opens": { "file": "read", "or": "stdin" }
+                    },
+                    {
+                        "name": "n", "type": "INT", "required": false, "default": "3", "importance": "MEDIUM",
+                        "documentation": "", "group": "Limits", "order": 2, "width": "NONE",
+                        "display_name": "Number", "dependents": ["file"], "recommended": [],
+                        "validator": { "range": { "min": 1, "max": 9 } }
+                    }
+                ]
+            }]
+        });
+        assert_eq!(serde_json::from_str::<Json>(&text).expect("JSON"), expected);
+    }
+}

@@ -1,0 +1,92 @@
+//! The host's functions as a native plugin finds them: each acts on the harness of the thread.
+
+use std::time::Duration;
+
+use super::{files::Open, with_state};
+use crate::{Error, Result, RowError, TopicOffset, TopicPartition, logging::Level};
+
+pub(crate) use super::files::FileHandle;
+
+pub(crate) fn log_enabled(_: Level) -> bool {
+    true
+}
+
+pub(crate) fn log(level: Level, message: &str) {
+    with_state(|state| state.log.push((level, message.to_owned())));
+}
+
+pub(crate) fn wait(ms: u32) -> bool {
+    with_state(|state| {
+        state.waits.push(Duration::from_millis(ms.into()));
+        state.stopping
+    })
+}
+
+pub(crate) fn open_file(key: &str) -> Result<Option<Open>> {
+    with_state(|state| state.files.get(key).map(|file| file.open()).transpose())
+}
+
+pub(crate) fn read_offsets(partitions: &[String]) -> Result<Vec<Option<String>>> {
+    with_state(|state| Ok(partitions.iter().map(|partition| state.offsets.get(partition).cloned()).collect()))
+}
+
+pub(crate) fn request_task_reconfiguration() {
+    with_state(|state| state.connector.reconfigurations += 1);
+}
+
+pub(crate) fn raise_error(error: Error) {
+    with_state(|state| state.connector.errors.push(error));
+}
+
+pub(crate) fn assignment() -> Vec<TopicPartition> {
+    with_state(|state| state.assignment.clone())
+}
+
+pub(crate) fn seek(offsets: &[TopicOffset]) {
+    with_state(|state| state.sink.seeks.push(offsets.to_vec()));
+}
+
+fn check_assigned(assignment: &[TopicPartition], partitions: &[TopicPartition]) -> Result<()> {
+    match partitions.iter().find(|partition| !assignment.contains(partition)) {
+        None => Ok(()),
+        Some(partition) => {
+            let TopicPartition { topic, partition } = partition;
+            let error = Error::fatal(format!("partition {topic}-{partition} is not assigned to this task"));
+            Err(error.class("org.apache.kafka.connect.errors.IllegalWorkerStateException"))
+        }
+    }
+}
+
+pub(crate) fn pause(partitions: &[TopicPartition]) -> Result<()> {
+    with_state(|state| {
+        check_assigned(&state.assignment, partitions)?;
+        state.sink.paused.extend_from_slice(partitions);
+        Ok(())
+    })
+}
+
+pub(crate) fn resume(partitions: &[TopicPartition]) -> Result<()> {
+    with_state(|state| {
+        check_assigned(&state.assignment, partitions)?;
+        state.sink.paused.retain(|paused| !partitions.contains(paused));
+        Ok(())
+    })
+}
+
+pub(crate) fn timeout(ms: u32) {
+    with_state(|state| state.sink.timeout = Some(Duration::from_millis(ms.into())));
+}
+
+pub(crate) fn request_commit() {
+    with_state(|state| state.sink.commits += 1);
+}
+
+pub(crate) fn report(errors: &[RowError]) -> Result<()> {
+    with_state(|state| match &state.refuse_reports {
+        Some(error) => Err(error.clone()),
+        None => {
+            state.sink.reported.extend_from_slice(errors);
+            Ok(())
+        }
+    })
+}

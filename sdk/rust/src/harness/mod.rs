@@ -1,0 +1,172 @@
+//! A stand-in for the host, for tests of plugins that run natively.
+//!
+//! [`Harness::enter`] takes the place of the host for the current thread until it is dropped. What a
+//! plugin then asks of the host (logs, waits, files, stored offsets, what a sink task may ask) goes
+//! to the harness, where a test prepares it and looks at it afterwards.
+//!
+//! ```
+//! use millstream_sdk::{File, harness::Harness};
+//!
+//! let harness = Harness::enter();
+//! harness.file("file", b"one\ntwo\n");
+//! let mut file = File::open("file").unwrap().expect("the test has put it there");
+//! assert_eq!(file.read(4).unwrap(), b"one\n");
+//! ```
+
+mod files;
+pub(crate) mod host;
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+
+pub use files::TestFile;
+
+use crate::{
+    Error, Result, RowError, SinkContext, SinkTask, SourceContext, SourceTask, TopicOffset, TopicPartition, Value,
+    config::{ConfigMap, PluginConfig},
+    json,
+    logging::Level,
+};
+
+/// What a sink task has asked of the host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SinkRequests {
+    /// Seeks, newest last.
+    pub seeks: Vec<Vec<TopicOffset>>,
+    /// Partitions that are paused now.
+    pub paused: Vec<TopicPartition>,
+    /// The shortened time until the next `put`.
+    pub timeout: Option<Duration>,
+    /// How often a commit was asked for.
+    pub commits: usize,
+    /// Rows reported as never to be written.
+    pub reported: Vec<RowError>,
+}
+
+/// What a connector has asked of the host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConnectorRequests {
+    /// How often task configurations were asked to be made anew.
+    pub reconfigurations: usize,
+    /// Errors raised.
+    pub errors: Vec<Error>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    log: Vec<(Level, String)>,
+    waits: Vec<Duration>,
+    stopping: bool,
+    files: HashMap<String, TestFile>,
+    offsets: HashMap<String, String>,
+    assignment: Vec<TopicPartition>,
+    sink: SinkRequests,
+    refuse_reports: Option<Error>,
+    connector: ConnectorRequests,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<RefCell<State>>>> = const { RefCell::new(None) };
+}
+
+/// The host of this thread, as long as it lives.
+pub struct Harness(Rc<RefCell<State>>);
+
+impl Harness {
+    /// Becomes the host of this thread.
+    ///
+    /// # Panics
+    ///
+    /// If there is one already.
+    pub fn enter() -> Self {
+        let state = Rc::new(RefCell::new(State::default()));
+        CURRENT.with_borrow_mut(|current| {
+            assert!(current.is_none(), "this thread has a harness already");
+            *current = Some(Rc::clone(&state));
+        });
+        Self(state)
+    }
+
+    /// Puts a file in place that the configuration value of `key` is taken to name.
+    pub fn file(&self, key: &str, content: &[u8]) -> TestFile {
+        let file = TestFile::new(content);
+        self.0.borrow_mut().files.insert(key.to_owned(), file.clone());
+        file
+    }
+
+    /// Stores an offset, as if the worker had stored it before. Both are maps ([`map`](crate::map)).
+    ///
+    /// # Panics
+    ///
+    /// If JSON cannot hold one of them.
+    pub fn store_offset(&self, partition: &Value, offset: &Value) {
+        let json = |value| json::to_json(value).unwrap_or_else(|error| panic!("{error}"));
+        self.0.borrow_mut().offsets.insert(json(partition), json(offset));
+    }
+
+    /// Assigns partitions to the sink task.
+    pub fn assign(&self, partitions: &[TopicPartition]) {
+        self.0.borrow_mut().assignment = partitions.to_vec();
+    }
+
+    /// Has every later wait return at once, because the task is to stop.
+    pub fn ask_to_stop(&self) {
+        self.0.borrow_mut().stopping = true;
+    }
+
+    /// Tolerates no errors: every report of a sink fails with this.
+    pub fn refuse_reports(&self, error: Error) {
+        self.0.borrow_mut().refuse_reports = Some(error);
+    }
+
+    /// Starts a source task with a configuration as a user writes it.
+    ///
+    /// # Errors
+    ///
+    /// What the definition or the task has against it.
+    pub fn source_task<T: SourceTask>(&self, config: &ConfigMap) -> Result<T> {
+        T::start(T::Config::parse(config)?, SourceContext(()))
+    }
+
+    /// Starts a sink task with a configuration as a user writes it.
+    ///
+    /// # Errors
+    ///
+    /// What the definition or the task has against it.
+    pub fn sink_task<T: SinkTask>(&self, config: &ConfigMap) -> Result<T> {
+        T::start(T::Config::parse(config)?, SinkContext(()))
+    }
+
+    /// What was logged since the last call.
+    pub fn take_log(&self) -> Vec<(Level, String)> {
+        std::mem::take(&mut self.0.borrow_mut().log)
+    }
+
+    /// How long the plugin has waited since the last call, wait by wait. No time passes in fact.
+    pub fn take_waits(&self) -> Vec<Duration> {
+        std::mem::take(&mut self.0.borrow_mut().waits)
+    }
+
+    /// What the sink task has asked for since the last call.
+    pub fn take_sink_requests(&self) -> SinkRequests {
+        std::mem::take(&mut self.0.borrow_mut().sink)
+    }
+
+    /// What the connector has asked for since the last call.
+    pub fn take_connector_requests(&self) -> ConnectorRequests {
+        std::mem::take(&mut self.0.borrow_mut().connector)
+    }
+}
+
+impl Drop for Harness {
+    fn drop(&mut self) {
+        CURRENT.with_borrow_mut(|current| *current = None);
+    }
+}
+
+/// Runs with the state of this thread's harness, or with an empty one if there is none.
+pub(crate) fn with_state<R>(work: impl FnOnce(&mut State) -> R) -> R {
+    CURRENT.with_borrow(|current| match current {
+        Some(state) => work(&mut state.borrow_mut()),
+        None => work(&mut State::default()),
+    })
+}

@@ -1,0 +1,104 @@
+//! The host's functions as a component calls them.
+
+use crate::{
+    Error, Result, RowError, TopicOffset, TopicPartition,
+    bindings::{host_connector, host_files, host_log, host_sink, host_source, host_wait},
+    convert::{join, split},
+    logging::Level,
+};
+
+fn level(level: Level) -> host_log::Level {
+    match level {
+        Level::Trace => host_log::Level::Trace,
+        Level::Debug => host_log::Level::Debug,
+        Level::Info => host_log::Level::Info,
+        Level::Warn => host_log::Level::Warn,
+        Level::Error => host_log::Level::Error,
+    }
+}
+
+pub(crate) fn log_enabled(of: Level) -> bool {
+    host_log::enabled(level(of))
+}
+
+pub(crate) fn log(of: Level, message: &str) {
+    host_log::log(level(of), message);
+}
+
+pub(crate) fn wait(ms: u32) -> bool {
+    host_wait::wait(ms)
+}
+
+pub(crate) fn read_offsets(partitions: &[String]) -> Result<Vec<Option<String>>> {
+    host_source::read_offsets(partitions).map_err(Error::from)
+}
+
+pub(crate) fn request_task_reconfiguration() {
+    host_connector::request_task_reconfiguration();
+}
+
+pub(crate) fn raise_error(error: Error) {
+    host_connector::raise_error(&error.into());
+}
+
+pub(crate) fn assignment() -> Vec<TopicPartition> {
+    host_sink::assignment().into_iter().map(TopicPartition::from).collect()
+}
+
+pub(crate) fn seek(offsets: &[TopicOffset]) {
+    host_sink::seek(&offsets.iter().cloned().map(Into::into).collect::<Vec<_>>());
+}
+
+pub(crate) fn pause(partitions: &[TopicPartition]) -> Result<()> {
+    host_sink::pause(&partitions.iter().cloned().map(Into::into).collect::<Vec<_>>()).map_err(Error::from)
+}
+
+pub(crate) fn resume(partitions: &[TopicPartition]) -> Result<()> {
+    host_sink::resume(&partitions.iter().cloned().map(Into::into).collect::<Vec<_>>()).map_err(Error::from)
+}
+
+pub(crate) fn timeout(ms: u32) {
+    host_sink::timeout(ms);
+}
+
+pub(crate) fn request_commit() {
+    host_sink::request_commit();
+}
+
+pub(crate) fn report(errors: &[RowError]) -> Result<()> {
+    let errors: Vec<_> = errors.iter().map(|error| crate::convert::row_error(error.clone(), 0)).collect();
+    host_sink::report(&errors).map_err(Error::from)
+}
+
+#[derive(Debug)]
+pub(crate) struct FileHandle(host_files::File);
+
+impl FileHandle {
+    pub(crate) fn open(key: &str) -> Result<Option<Self>> {
+        Ok(host_files::File::open(key)?.map(Self))
+    }
+
+    pub(crate) fn read(&mut self, max: u32) -> Result<Vec<u8>> {
+        Ok(self.0.read(max)?)
+    }
+
+    pub(crate) fn size(&self) -> Result<Option<u64>> {
+        Ok(self.0.size()?.map(join))
+    }
+
+    pub(crate) fn seek(&mut self, position: u64) -> Result<()> {
+        Ok(self.0.seek(split(position))?)
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.0.write(bytes)?)
+    }
+
+    pub(crate) fn truncate(&mut self, length: u64) -> Result<()> {
+        Ok(self.0.truncate(split(length))?)
+    }
+
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        Ok(self.0.sync()?)
+    }
+}
