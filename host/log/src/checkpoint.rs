@@ -47,8 +47,8 @@ pub type Offsets = BTreeMap<(String, i32), i64>;
 ///
 /// The file cannot be read or is damaged. Recovery may go on without it: it then trusts less.
 pub fn read_offsets(path: &Path) -> Result<Offsets, CheckpointError> {
-    let content = files::read_if_present(path)
-        .map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+    let content =
+        files::read_if_present(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
     let Some(content) = content else { return Ok(Offsets::new()) };
     let damaged = |line| CheckpointError::Damaged { path: path.to_owned(), line };
     let text = String::from_utf8(content).map_err(|_| damaged(1))?;

@@ -105,7 +105,9 @@ mod tests {
         assert_eq!(log, Path::new("/d/00000000000000000042.log"));
         assert_eq!(parse_name("00000000000000000042.log"), Some((42, Kind::Log)));
         assert_eq!(parse_name("00000000000000000042.timeindex"), Some((42, Kind::TimeIndex)));
-        for other in ["42.log", "00000000000000000042.log.deleted", "leader-epoch-checkpoint", "9999999999999999999a.log"] {
+        for other in
+            ["42.log", "00000000000000000042.log.deleted", "leader-epoch-checkpoint", "9999999999999999999a.log"]
+        {
             assert_eq!(parse_name(other), None, "{other}");
         }
     }

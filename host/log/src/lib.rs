@@ -29,3 +29,6 @@ pub use recovery::{OpenLogError, OpenMode, RecoveryReport};
 pub use retention::{DeletedSegment, DeletionReason, RetentionError};
 pub use sync::{SyncError, SyncHandle};
 pub use transactions::AbortedTransaction;
+
+#[cfg(test)]
+mod tests;

@@ -21,11 +21,7 @@ impl LogReader {
     /// # Errors
     ///
     /// The disk fails, or the batch is damaged.
-    pub fn offset_for_timestamp(
-        &self,
-        target: Timestamp,
-        up_to: LogOffset,
-    ) -> Result<Option<FoundOffset>, ReadError> {
+    pub fn offset_for_timestamp(&self, target: Timestamp, up_to: LogOffset) -> Result<Option<FoundOffset>, ReadError> {
         let start = self.shared.start();
         for segment in self.shared.segments().iter() {
             if up_to.get() <= segment.base_offset() {
@@ -34,7 +30,8 @@ impl LogReader {
             if segment.max_timestamp() < target.as_millis() {
                 continue;
             }
-            let found = find_in(segment, start, up_to.get(), |header| target.as_millis() <= header.max_timestamp, target)?;
+            let found =
+                find_in(segment, start, up_to.get(), |header| target.as_millis() <= header.max_timestamp, target)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -78,12 +75,42 @@ fn largest_between(segment: &Segment, start: i64, up_to: i64) -> Result<i64, Rea
     let position = segment.position_before(start.max(segment.base_offset())).map_err(|e| ReadError::io(segment, e))?;
     let mut scan = Scan::long(segment.log(), position, segment.size());
     let mut largest = -1;
-    while let Some((_, header)) = scan.next().map_err(|error| ReadError::of(segment, error))? {
+    let damaged = |error| ReadError::of(segment, error);
+    while let Some((position, header)) = scan.next().map_err(damaged)? {
         if up_to <= header.last_offset() {
             break;
         }
-        if start <= header.last_offset() && !header.is_control() {
-            largest = largest.max(header.max_timestamp);
+        if header.last_offset() < start || header.is_control() {
+            continue;
+        }
+        let timestamp = if start <= header.base_offset {
+            header.max_timestamp
+        } else {
+            // Only some of its records can be read any more.
+            let batch = scan.batch(position, &header).map_err(damaged)?;
+            largest_in(&header, &batch, start).map_err(|error| ReadError::Damaged {
+                base_offset: segment.base_offset(),
+                position,
+                source: error.into(),
+            })?
+        };
+        largest = largest.max(timestamp);
+    }
+    Ok(largest)
+}
+
+/// The largest timestamp of a batch's records from `start` on.
+fn largest_in(header: &BatchHeader, batch: &[u8], start: i64) -> Result<i64, InvalidRecord> {
+    if header.timestamp_type() == TimestampType::LogAppendTime {
+        return Ok(header.max_timestamp);
+    }
+    let mut scratch = Vec::new();
+    let records = decompress_records(header, batch, MOST_DECOMPRESSED, &mut scratch)?;
+    let mut largest = -1;
+    for record in RecordReader::new(header, records) {
+        let record = record?;
+        if start <= header.base_offset.saturating_add(i64::from(record.offset_delta)) {
+            largest = largest.max(header.base_timestamp.wrapping_add(record.timestamp_delta));
         }
     }
     Ok(largest)
@@ -101,9 +128,7 @@ fn find_in(
     let damaged = |error| ReadError::of(segment, error);
     // Nothing up to this entry's offset is late enough.
     let earlier = segment.times().last_where(|entry| entry.timestamp < target.as_millis()).map_err(io)?;
-    let from = earlier.map_or(segment.base_offset(), |entry| {
-        segment.base_offset() + i64::from(entry.relative_offset)
-    });
+    let from = earlier.map_or(segment.base_offset(), |entry| segment.base_offset() + i64::from(entry.relative_offset));
     let position = segment.position_before(from.max(start)).map_err(io)?;
     let mut scan = Scan::long(segment.log(), position, segment.size());
     while let Some((position, header)) = scan.next().map_err(damaged)? {

@@ -314,6 +314,9 @@ impl PartitionLog {
     ///
     /// The checkpoint of epochs could not be written.
     pub fn begin_epoch(&mut self, epoch: i32) -> Result<(), AppendError> {
+        if self.leader_epoch().is_some_and(|latest| epoch <= latest) {
+            return Ok(());
+        }
         let end = self.shared.end();
         self.change_epochs(|epochs| epochs.begin(epoch, end))
             .map_err(|source| AppendError::Write { base_offset: end, source })

@@ -273,3 +273,126 @@ impl ProducerStates {
         self.states.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch of producer 1: epoch, first sequence, records.
+    fn batch(epoch: i16, base_sequence: i32, records: i32) -> BatchHeader {
+        BatchHeader {
+            base_offset: 0,
+            batch_length: 100,
+            leader_epoch: 0,
+            magic: 2,
+            crc: 0,
+            attributes: 0,
+            last_offset_delta: records - 1,
+            base_timestamp: 50,
+            max_timestamp: 50,
+            producer_id: 1,
+            producer_epoch: epoch,
+            base_sequence,
+            record_count: records,
+        }
+    }
+
+    fn transactional(batch: BatchHeader) -> BatchHeader {
+        BatchHeader { attributes: 0x10, ..batch }
+    }
+
+    /// Appends batches at the offsets 0, 10, 20, …
+    fn after(batches: &[BatchHeader]) -> ProducerStates {
+        let mut states = ProducerStates::default();
+        for (n, batch) in batches.iter().enumerate() {
+            assert_eq!(states.admit(batch), Ok(Admission::Append));
+            states.appended(&BatchHeader { base_offset: 10 * n as i64, ..*batch }, 1000);
+        }
+        states
+    }
+
+    fn duplicate(base_offset: i64, records: i64) -> Result<Admission, ProducerRefusal> {
+        Ok(Admission::Duplicate { base_offset, last_offset: base_offset + records - 1, timestamp: 50 })
+    }
+
+    fn out_of_order(first: i32, last: i32) -> Result<Admission, ProducerRefusal> {
+        Err(ProducerRefusal::OutOfOrder { producer_id: 1, first, last })
+    }
+
+    #[test]
+    fn a_producers_next_batch_is_judged_by_kafkas_rules() {
+        const APPEND: Result<Admission, ProducerRefusal> = Ok(Admission::Append);
+        let old = Err(ProducerRefusal::OldEpoch { producer_id: 1, epoch: 2, known: 3 });
+        let known = [batch(3, 0, 2), batch(3, 2, 3)];
+        let wrapping = [batch(3, i32::MAX - 1, 1), batch(3, i32::MAX, 3)];
+        let six = [0, 1, 2, 3, 4, 5].map(|n| batch(3, n, 1));
+        for (name, before, next, expected) in [
+            ("any sequence of a stranger", &[][..], batch(3, 17, 2), APPEND),
+            ("the next sequence", &known, batch(3, 5, 1), APPEND),
+            ("the newest again", &known, batch(3, 2, 3), duplicate(10, 3)),
+            ("an older one again", &known, batch(3, 0, 2), duplicate(0, 2)),
+            ("a gap", &known, batch(3, 6, 1), out_of_order(6, 4)),
+            ("the start of a known batch with another end", &known, batch(3, 2, 2), out_of_order(2, 4)),
+            ("an older epoch", &known, batch(2, 5, 1), old),
+            ("an older epoch with a known sequence", &known, batch(2, 2, 3), old),
+            ("a newer epoch from the start", &known, batch(4, 0, 1), APPEND),
+            ("a newer epoch not from the start", &known, batch(4, 5, 1), out_of_order(5, -1)),
+            ("a batch over the largest sequence again", &wrapping, batch(3, i32::MAX, 3), duplicate(10, 3)),
+            ("after the largest sequence", &wrapping, batch(3, 2, 1), APPEND),
+            ("zero right after the largest", &[batch(3, i32::MAX, 1)], batch(3, 0, 1), APPEND),
+            ("the fifth oldest", &six, batch(3, 1, 1), duplicate(10, 1)),
+            ("out of the window", &six, batch(3, 0, 1), out_of_order(0, 5)),
+        ] {
+            assert_eq!(after(before).admit(&next), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn batches_without_a_producer_are_always_taken() {
+        let anonymous = BatchHeader { producer_id: -1, producer_epoch: -1, base_sequence: -1, ..batch(0, 0, 1) };
+        let states = after(&[anonymous, anonymous]);
+        assert!(states.is_empty());
+    }
+
+    #[test]
+    fn a_producer_with_an_open_transaction_writes_within_it() {
+        let mut states = after(&[transactional(batch(0, 0, 1)), transactional(batch(0, 1, 1))]);
+        assert_eq!(states.first_unstable_offset(), Some(0));
+        assert_eq!(states.admit(&batch(0, 2, 1)), Err(ProducerRefusal::TransactionOpen { producer_id: 1 }));
+        let commit = ControlMarker { committed: true, coordinator_epoch: 0 };
+        let marker = BatchHeader { base_offset: 20, ..batch(0, -1, 1) };
+        assert_eq!(states.marker_appended(&marker, commit, 1000), Some(Ended { first_offset: 0 }));
+        assert_eq!(states.first_unstable_offset(), None);
+        assert_eq!(states.admit(&transactional(batch(0, 2, 1))), Ok(Admission::Append), "sequences go on");
+        assert_eq!(states.marker_appended(&marker, commit, 1000), None, "nothing is open");
+    }
+
+    #[test]
+    fn a_marker_of_a_newer_epoch_fences_the_producer() {
+        let mut states = after(&[transactional(batch(0, 0, 1))]);
+        let abort = ControlMarker { committed: false, coordinator_epoch: 4 };
+        let marker = batch(1, -1, 1);
+        assert_eq!(states.admit_marker(&marker, abort), Ok(()));
+        states.marker_appended(&marker, abort, 1000);
+        let old = ProducerRefusal::OldEpoch { producer_id: 1, epoch: 0, known: 1 };
+        assert_eq!(states.admit(&transactional(batch(0, 1, 1))), Err(old));
+        assert_eq!(states.admit(&transactional(batch(1, 1, 1))), out_of_order(1, -1));
+        assert_eq!(states.admit(&transactional(batch(1, 0, 1))), Ok(Admission::Append));
+        assert_eq!(states.admit_marker(&batch(0, -1, 1), abort), Err(old));
+        let before = ControlMarker { coordinator_epoch: 3, ..abort };
+        let replaced = ProducerRefusal::OldCoordinator { producer_id: 1, epoch: 3, known: 4 };
+        assert_eq!(states.admit_marker(&marker, before), Err(replaced));
+    }
+
+    #[test]
+    fn idle_producers_expire_unless_their_transaction_is_open() {
+        let mut states = after(&[batch(0, 0, 1)]);
+        states.expire(1100, 100);
+        assert_eq!(states.len(), 1);
+        states.expire(1101, 100);
+        assert!(states.is_empty());
+        let mut states = after(&[transactional(batch(0, 0, 1))]);
+        states.expire(99_999, 100);
+        assert_eq!(states.len(), 1);
+    }
+}

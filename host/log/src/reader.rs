@@ -202,11 +202,15 @@ fn read_batches(segment: &Segment, position: u64, max_bytes: usize, up_to: i64) 
     segment.log().read_exact_at(&mut bytes, position).map_err(|error| ReadError::io(segment, error))?;
     let (mut len, mut next_offset) = (0, 0);
     for batch in Batches::new(&bytes) {
-        let (header, batch) = batch.map_err(|error| ReadError::Damaged {
-            base_offset: segment.base_offset(),
-            position: position + len as u64,
-            source: error.into(),
-        })?;
+        let (header, batch) = match batch {
+            Ok(batch) => batch,
+            // What is sound before it is still delivered; the next read begins at the damage and says so.
+            Err(_) if len != 0 => break,
+            Err(error) => {
+                let base_offset = segment.base_offset();
+                return Err(ReadError::Damaged { base_offset, position, source: error.into() });
+            }
+        };
         if up_to <= header.last_offset() {
             break;
         }

@@ -52,6 +52,15 @@ pub enum OpenLogError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A batch that was on stable storage is not what was written: the disk or something else changed the file.
+    /// Cutting the log there would lose good records behind it, so this is left to the operator.
+    #[error("segment {base_offset} is damaged before the recovery point, at byte {position}")]
+    Damaged {
+        /// The segment's first offset.
+        base_offset: i64,
+        /// Where the batch begins.
+        position: u64,
+    },
     /// The leader epochs or producer states could not be read or written.
     #[error("recover the state of {}", dir.display())]
     State {
@@ -111,6 +120,7 @@ impl PartitionLog {
             config,
             now_ms: now.as_millis(),
             segments: Vec::new(),
+            unsound: Vec::new(),
             producers: ProducerStates::default(),
             active: Active::new(now.as_millis()),
             end: 0,
@@ -125,6 +135,8 @@ struct Recovery {
     config: LogConfig,
     now_ms: i64,
     segments: Vec<Segment>,
+    /// Of each segment, whether its indexes have to be made anew.
+    unsound: Vec<bool>,
     producers: ProducerStates,
     active: Active,
     end: i64,
@@ -136,17 +148,13 @@ impl Recovery {
         let dir = Arc::clone(&self.dir);
         let state = |source| OpenLogError::State { dir: dir.to_path_buf(), source };
         let bases = prepare_folder(&dir)?;
-        let first_unsound = self.open_segments(&bases)?;
+        self.open_segments(&bases)?;
 
+        let sound = self.unsound.iter().all(|unsound| !unsound);
+        let clean = mode.clean && sound && self.take_clean(mode.recovery_point.get()).map_err(state)?;
         // From the segment that has the recovery point on, nothing is certain.
-        let uncertain = |base: &i64| *base <= mode.recovery_point.get();
-        let mut scan_from = bases.partition_point(uncertain).saturating_sub(1);
-        let clean = mode.clean && first_unsound.is_none() && self.take_clean(mode.recovery_point.get()).map_err(state)?;
+        let scan_from = bases.partition_point(|&base| base <= mode.recovery_point.get()).saturating_sub(1);
         if !clean {
-            if mode.clean {
-                // The files are not those of a clean stop at the recovery point: believe nothing.
-                scan_from = 0;
-            }
             self.rebuild(scan_from)?;
         }
         self.segments_reach(mode.log_start.get())?;
@@ -157,15 +165,17 @@ impl Recovery {
         if cut {
             files::replace(&dir.join(EPOCHS_FILE), epochs.to_text().as_bytes()).map_err(state)?;
         }
-        if clean {
-            self.segments.iter().for_each(Segment::set_synced);
-        } else {
-            for (at, segment) in self.segments.iter().enumerate() {
-                let active = at + 1 == self.segments.len();
-                segment
-                    .sync(active)
-                    .map_err(|source| OpenLogError::Segment { base_offset: segment.base_offset(), source })?;
+        let trusted = if clean { self.segments.len() } else { scan_from };
+        for (at, segment) in self.segments.iter().enumerate() {
+            if at < trusted && !self.unsound[at] {
+                segment.set_synced();
+                continue;
             }
+            segment
+                .sync(at + 1 == self.segments.len())
+                .map_err(|source| OpenLogError::Segment { base_offset: segment.base_offset(), source })?;
+        }
+        if !clean {
             files::sync_dir(&dir).map_err(state)?;
         }
         self.report.segments = self.segments.len();
@@ -183,22 +193,20 @@ impl Recovery {
         Ok((log, self.report))
     }
 
-    /// Opens all segments, and returns the first whose indexes cannot be used.
-    fn open_segments(&mut self, bases: &[i64]) -> Result<Option<usize>, OpenLogError> {
-        let mut unsound = None;
-        for (at, &base_offset) in bases.iter().enumerate() {
+    /// Opens all segments, and notes those whose indexes cannot be used.
+    fn open_segments(&mut self, bases: &[i64]) -> Result<(), OpenLogError> {
+        for &base_offset in bases {
             let failed = |source| OpenLogError::Segment { base_offset, source };
             let (segment, state) = Segment::open(&self.dir, base_offset).map_err(failed)?;
-            // A closed segment with batches ends its time index with the newest timestamp, if there are any.
-            if let Some(last) = segment.times().last().map_err(failed)? {
-                segment.set_max_timestamp(last.timestamp);
-            }
-            if state == IndexState::Damaged {
-                unsound = unsound.or(Some(at));
-            }
+            // A segment that was closed ends its time index with its newest timestamp, and lost the index if there
+            // is none (or no record has a timestamp, and making it anew is in vain).
+            let last = segment.times().last().map_err(failed)?;
+            segment.set_max_timestamp(last.map_or(-1, |last| last.timestamp));
+            let lost = segment.size() != 0 && last.is_none();
+            self.unsound.push(state == IndexState::Damaged || lost);
             self.segments.push(segment);
         }
-        Ok(unsound)
+        Ok(())
     }
 
     /// Takes over the state of a clean stop. False where the files are not those of one.
@@ -218,11 +226,9 @@ impl Recovery {
         loop {
             match scan.next() {
                 Ok(None) => break,
-                Ok(Some((position, header))) => {
+                Ok(Some((_, header))) => {
                     end = header.last_offset() + 1;
-                    if position != from {
-                        active.since_index += header.total_len() as u64;
-                    }
+                    active.since_index += header.total_len() as u64;
                     segment.set_max_timestamp(segment.max_timestamp().max(header.max_timestamp));
                 }
                 Err(ScanError::Damaged { .. }) => return Ok(false),
@@ -246,19 +252,20 @@ impl Recovery {
         let scan_base = self.segments.get(scan_from).map_or(0, Segment::base_offset);
         let replay_from = self.load_snapshot(scan_base).map_err(state)?;
         self.end = self.segments.first().map_or(0, Segment::base_offset);
-        let mut at = 0;
-        while at < self.segments.len() {
+        for at in 0..self.segments.len() {
             let base_offset = self.segments[at].base_offset();
             let failed = |source| OpenLogError::Segment { base_offset, source };
             // Compaction leaves gaps between segments, but nothing goes backwards.
-            let sound = if at < scan_from {
-                self.review(at, replay_from).map_err(failed)?
-            } else {
-                self.end <= base_offset && self.scan(at).map_err(failed)?
-            };
-            at += 1;
-            if !sound {
-                self.drop_from(at.max(1)).map_err(state)?;
+            if base_offset < self.end {
+                self.drop_from(at).map_err(failed)?;
+                break;
+            }
+            if at < scan_from {
+                if let Some(position) = self.review(at, replay_from).map_err(failed)? {
+                    return Err(OpenLogError::Damaged { base_offset, position });
+                }
+            } else if let Some(position) = self.scan(at).map_err(failed)? {
+                self.cut(at, position).map_err(failed)?;
                 break;
             }
         }
@@ -290,31 +297,38 @@ impl Recovery {
     }
 
     /// Looks over a segment before the recovery point: its batches are trusted, its indexes may have to be made
-    /// anew, and producers may need it.
-    fn review(&mut self, at: usize, replay_from: i64) -> io::Result<bool> {
-        let segment = &self.segments[at];
+    /// anew, and producers may need it. Returns where it is damaged all the same.
+    fn review(&mut self, at: usize, replay_from: i64) -> io::Result<Option<u64>> {
         let next_base = self.segments.get(at + 1).map(Segment::base_offset);
-        let needed = next_base.is_none_or(|next| replay_from < next);
-        let empty_index = segment.size() != 0 && segment.times().len() == 0 && segment.index().len() == 0;
-        let (_, state) = Segment::open(&self.dir, segment.base_offset())?;
-        if state == IndexState::Damaged || empty_index {
+        if self.unsound[at] {
             self.report.rebuilt_indexes += 1;
             return self.read_segment(at, replay_from, true, false);
         }
-        if needed {
-            return self.read_segment(at, replay_from, false, false);
+        match next_base {
+            // Nobody needs its batches.
+            Some(next_base) if next_base <= replay_from => {
+                self.end = next_base;
+                Ok(None)
+            }
+            _ => self.read_segment(at, replay_from, false, false),
         }
-        self.end = next_base.unwrap_or(self.end);
-        Ok(true)
     }
 
-    /// Verifies a segment batch by batch. False where it had to be cut.
-    fn scan(&mut self, at: usize) -> io::Result<bool> {
+    /// Verifies a segment batch by batch and makes its indexes anew. Returns where the first unsound batch begins.
+    fn scan(&mut self, at: usize) -> io::Result<Option<u64>> {
         self.report.scanned_bytes += self.segments[at].size();
         self.read_segment(at, i64::MIN, true, true)
     }
 
-    fn read_segment(&mut self, at: usize, replay_from: i64, index: bool, verify: bool) -> io::Result<bool> {
+    /// Ends the log in this segment at this byte.
+    fn cut(&mut self, at: usize, position: u64) -> io::Result<()> {
+        let segment = &self.segments[at];
+        self.report.truncated_bytes += segment.size() - position;
+        segment.truncate(position)?;
+        self.drop_from(at + 1)
+    }
+
+    fn read_segment(&mut self, at: usize, replay_from: i64, index: bool, verify: bool) -> io::Result<Option<u64>> {
         let segment = &self.segments[at];
         let mut active = Active::new(self.now_ms);
         if index {
@@ -353,10 +367,6 @@ impl Recovery {
                 }
             }
         };
-        if let Some(position) = damaged_at {
-            self.report.truncated_bytes += size - position;
-            segment.truncate(position)?;
-        }
         // Of a segment that is closed the time index ends with the newest timestamp.
         let closed = at + 1 < self.segments.len() && damaged_at.is_none();
         if index
@@ -368,11 +378,12 @@ impl Recovery {
         }
         self.end = end;
         self.active = active;
-        Ok(damaged_at.is_none())
+        Ok(damaged_at)
     }
 
     /// Drops all segments from this one on: they follow damage.
     fn drop_from(&mut self, at: usize) -> io::Result<()> {
+        self.unsound.truncate(at);
         for segment in self.segments.drain(at..) {
             self.report.dropped_segments += 1;
             self.report.truncated_bytes += segment.size();
@@ -394,6 +405,7 @@ impl Recovery {
             let (segment, _) = Segment::open(&self.dir, log_start).map_err(failed)?;
             files::sync_dir(&self.dir).map_err(failed)?;
             self.segments.push(segment);
+            self.unsound.push(false);
             self.active = Active::new(self.now_ms);
             self.end = log_start;
         }

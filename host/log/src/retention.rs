@@ -97,10 +97,10 @@ fn choose(segments: &[Candidate], config: &LogConfig, start: i64, now_ms: i64) -
     let mut chosen = Vec::new();
     for segment in segments {
         let rest = left.saturating_sub(segment.bytes);
-        let by_age = config.delete && 0 <= config.retention_ms
-            && config.retention_ms < now_ms.saturating_sub(segment.newest_ms);
-        let by_size = config.delete
-            && u64::try_from(config.retention_bytes).is_ok_and(|bytes| bytes <= rest && bytes < left);
+        let by_age =
+            config.delete && 0 <= config.retention_ms && config.retention_ms < now_ms.saturating_sub(segment.newest_ms);
+        let by_size =
+            config.delete && u64::try_from(config.retention_bytes).is_ok_and(|bytes| bytes <= rest && bytes < left);
         let reason = if segment.end_offset <= start {
             DeletionReason::BelowStart
         } else if by_age {
@@ -185,11 +185,7 @@ impl PartitionLog {
             for kind in &Kind::ALL[1..] {
                 rename(&segment, *kind, &mut self.leftovers, now, &self.config)?;
             }
-            deleted.push(DeletedSegment {
-                base_offset: offset(segment.base_offset()),
-                bytes: segment.size(),
-                reason,
-            });
+            deleted.push(DeletedSegment { base_offset: offset(segment.base_offset()), bytes: segment.size(), reason });
         }
         self.cut_epochs()?;
         Ok(deleted)
@@ -197,8 +193,7 @@ impl PartitionLog {
 
     fn cut_epochs(&self) -> Result<(), RetentionError> {
         let start = self.shared.start();
-        self.change_epochs(|epochs| epochs.truncate_to_start(start))
-            .map_err(|source| RetentionError::Epochs { source })
+        self.change_epochs(|epochs| epochs.truncate_to_start(start)).map_err(|source| RetentionError::Epochs { source })
     }
 
     /// Unlinks deleted files whose delay is over, and returns how many.
@@ -210,8 +205,7 @@ impl PartitionLog {
         let mut purged = 0;
         while let Some(at) = self.leftovers.iter().position(|leftover| leftover.due_ms <= now.as_millis()) {
             let path = &self.leftovers[at].path;
-            files::remove_if_present(path)
-                .map_err(|source| RetentionError::Delete { path: path.clone(), source })?;
+            files::remove_if_present(path).map_err(|source| RetentionError::Delete { path: path.clone(), source })?;
             self.leftovers.swap_remove(at);
             purged += 1;
         }

@@ -59,15 +59,16 @@ impl<'a> Scan<'a> {
         }
         let damaged = |source| ScanError::Damaged { position, source };
         let present = usize::try_from(left).unwrap_or(usize::MAX);
-        let header = self.bytes(position, HEADER_LEN.min(present)).map_err(|source| ScanError::Io { position, source })?;
+        let header =
+            self.bytes(position, HEADER_LEN.min(present)).map_err(|source| ScanError::Io { position, source })?;
         let header = BatchHeader::parse(header).map_err(damaged)?;
         if left < header.total_len() as u64 {
             return Err(damaged(InvalidBatch::CutOff { expected: header.total_len(), present }));
         }
         let end = position + header.total_len() as u64;
         if self.verify {
-            let expected = self.checksum(position + BEFORE_CHECKED, end)
-                .map_err(|source| ScanError::Io { position, source })?;
+            let expected =
+                self.checksum(position + BEFORE_CHECKED, end).map_err(|source| ScanError::Io { position, source })?;
             if expected != header.crc {
                 return Err(damaged(InvalidBatch::Checksum { found: header.crc, expected }));
             }

@@ -88,9 +88,7 @@ impl Segment {
     fn last_entries_fit(&self) -> io::Result<bool> {
         let index_fits = match self.index.last()? {
             None => true,
-            Some(entry) => {
-                0 <= entry.relative_offset && u64::try_from(entry.position).is_ok_and(|at| at < self.size())
-            }
+            Some(entry) => 0 <= entry.relative_offset && u64::try_from(entry.position).is_ok_and(|at| at < self.size()),
         };
         let times_fit = match self.times.last()? {
             // A closed segment always ends in one.

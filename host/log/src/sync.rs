@@ -116,6 +116,15 @@ impl Shared {
         let _ = self.offline.set(reason);
     }
 
+    /// Up to where a recovery may trust the files, indexes included.
+    fn recovery_point(&self) -> i64 {
+        let durable = self.durable();
+        let segments = self.segments();
+        let (_, closed) = segments.split_last().expect("a log always has an active segment");
+        let dirty = closed.iter().find(|segment| segment.is_dirty(false));
+        dirty.map_or(durable, |segment| durable.min(segment.base_offset()))
+    }
+
     fn sync(&self) -> Result<i64, SyncError> {
         let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reason) = self.offline() {
@@ -169,6 +178,12 @@ impl SyncHandle {
     /// The offset up to which the log is known to be on stable storage.
     pub fn durable_end(&self) -> LogOffset {
         offset(self.shared.durable())
+    }
+
+    /// The offset for `recovery-point-offset-checkpoint`: what lies before it needs no recovery. Not after
+    /// [`Self::durable_end`].
+    pub fn recovery_point(&self) -> LogOffset {
+        offset(self.shared.recovery_point())
     }
 
     /// Whether anything appended is not durable yet.

@@ -77,8 +77,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.txnindex");
         assert_eq!(read(&path).unwrap(), Some(Vec::new()));
-        let aborted =
-            AbortedTransaction { producer_id: 4711, first_offset: 3, last_offset: 9, last_stable_offset: 10 };
+        let aborted = AbortedTransaction { producer_id: 4711, first_offset: 3, last_offset: 9, last_stable_offset: 10 };
         append(&path, 0, &aborted).unwrap();
         let mut expected = vec![0, 0];
         for field in [4711_i64, 3, 9, 10] {
