@@ -20,7 +20,7 @@ pub(crate) fn family(name: &str, case_insensitive: bool, unicode_class: bool) ->
         return binary(rest, case_insensitive)
             .or_else(|| category(rest, case_insensitive))
             .or_else(|| script(rest))
-            .ok_or_else(|| format!("Unknown character property name {{{rest}}}"));
+            .ok_or_else(|| format!("Unknown character property name {{{name}}}"));
     }
     if unicode_class && let Some(set) = posix_unicode(name, case_insensitive) {
         return Ok(set);

@@ -6,17 +6,28 @@
 //! WebAssembly. Every parser is total on arbitrary input.
 
 pub mod base64;
+mod calendar;
+mod calendar_fields;
+pub mod convert_value;
+pub mod date_pattern;
 pub mod decimal;
 mod error;
 mod field_path;
 mod java_class;
 pub mod java_text;
+pub mod logical_type;
 mod regex;
 mod regex_class;
 mod regex_match;
 mod regex_parse;
+mod temporal_text;
+mod value_text;
+pub mod values;
+mod zone;
 
+pub use date_pattern::{DatePattern, InvalidDatePattern};
 pub use error::JavaError;
 pub use field_path::{FieldPath, PathSyntax};
 pub use java_text::{parse_int, parse_java_double, parse_java_float, write_f32, write_f64};
 pub use regex::{InvalidRegex, JavaRegex};
+pub use value_text::{value_text, write_value_text};

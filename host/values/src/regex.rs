@@ -204,3 +204,116 @@ impl JavaRegex {
         Ok((group, taken))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_groups(pattern: &str, text: &str, expected: Option<&[Option<&str>]>) {
+        let regex = JavaRegex::compile(pattern).expect("a pattern");
+        let found = regex.find(text).expect("few steps");
+        let groups = found.map(|groups| groups.into_iter().map(|g| g.map(|(a, b)| &text[a..b])).collect::<Vec<_>>());
+        assert_eq!(groups.as_deref(), expected, "{pattern} on {text:?}");
+    }
+
+    #[test]
+    fn constructs_of_java_have_javas_meaning() {
+        check_groups("(a+)(b)?", "xaac", Some(&[Some("aa"), Some("aa"), None]));
+        check_groups(r"(\w+)-\1", "ab-ab", Some(&[Some("ab-ab"), Some("ab")]));
+        check_groups("[a-z&&[^b-y]]+", "bzab", Some(&[Some("za")]));
+        check_groups(r"\Qa.b\E+", "aXb a.bb", Some(&[Some("a.bb")]));
+        check_groups("(?i)É", "é", None);
+        check_groups("(?iu)É", "é", Some(&[Some("é")]));
+        check_groups(r"\w+", "é1", Some(&[Some("1")]));
+        check_groups(r"(?U)\w+", "é1", Some(&[Some("é1")]));
+        check_groups("a.b", "a\u{2028}b a\u{1F600}b", Some(&[Some("a\u{1F600}b")]));
+        check_groups("x$", "x\r\n", Some(&[Some("x")]));
+        check_groups("(?m)^b", "a\r\nb", Some(&[Some("b")]));
+        check_groups("(?<=ab)c(?!d)", "abcd abc", Some(&[Some("c")]));
+        check_groups("a++a", "aaa", None);
+        check_groups("(?>a|ab)c", "abc", None);
+        check_groups("(?:a|ab){2}+", "aba", None);
+        check_groups("(?:a|ab){2}", "aba", Some(&[Some("aba")]));
+        check_groups("(a|b)*?c", "abc", Some(&[Some("abc"), Some("b")]));
+        check_groups(r"(?<y>\d{4})-\k<y>", "2020-2020", Some(&[Some("2020-2020"), Some("2020")]));
+        check_groups(r"\p{Lu}\p{javaLowerCase}\P{IsLatin}", "Ab1", Some(&[Some("Ab1")]));
+        check_groups("(?x) a # note\n b", "ab", Some(&[Some("ab")]));
+        check_groups("(a*)*", "b", Some(&[Some(""), Some("")]));
+    }
+
+    #[test]
+    fn a_whole_match_may_need_another_way_than_a_search() {
+        let regex = JavaRegex::compile("a|ab").expect("a pattern");
+        assert_eq!(regex.matches_whole("ab"), Ok(true));
+        assert_eq!(regex.replace_first("ab", "<$0>"), Ok("<a>b".to_owned()));
+        assert_eq!(regex.replace_all("abba", "<$0>"), Ok("<a>bb<a>".to_owned()));
+    }
+
+    #[test]
+    fn errors_are_worded_and_placed_as_javas() {
+        for (pattern, message) in [
+            ("(", "Unclosed group near index 1\n("),
+            ("[a", "Unclosed character class near index 1\n[a\n ^"),
+            ("*", "Dangling meta character '*' near index 0\n*\n^"),
+            (")", "Unmatched closing ')'\n)"),
+            ("a{2,1}", "Illegal repetition range near index 5\na{2,1}\n     ^"),
+            ("{", "Illegal repetition near index 1\n{"),
+            (r"\y", "Illegal/unsupported escape sequence near index 1\n\\y\n ^"),
+            (r"\p{X}", "Unknown character property name {X} near index 4\n\\p{X}\n    ^"),
+            ("\\", "Unexpected internal error near index 1\n\\"),
+        ] {
+            let error = JavaRegex::compile(pattern).expect_err("not a pattern");
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn what_we_cannot_do_is_refused() {
+        for pattern in [r"\X", r"\b{g}", r"\N{DIGIT ONE}", r"\p{InGreek}", r"\p{javaMirrored}", "(?c)é", r"\uD800"] {
+            let error = JavaRegex::compile(pattern).expect_err("not supported");
+            assert!(error.to_string().contains("not supported"), "{pattern}: {error}");
+        }
+        assert!(JavaRegex::compile(&"(".repeat(300)).is_err());
+        assert!(JavaRegex::compile(&"a".repeat(MAX_PATTERN + 1)).is_err());
+    }
+
+    #[test]
+    fn endless_backtracking_ends_with_an_error() {
+        let text = "a".repeat(100) + "b";
+        let regex = JavaRegex::compile("(a*)*(a*)*(a*)*c").expect("a pattern");
+        assert!(regex.matches_whole(&text).expect_err("too many steps").message().contains("too many steps"));
+    }
+
+    #[test]
+    fn replacements_follow_java() {
+        let regex = JavaRegex::compile(r"(?<name>a)(b)?(c)").expect("a pattern");
+        for (replacement, expected) in [
+            ("$1", Ok("xay")),
+            ("[$2]", Ok("x[]y")),
+            ("$31", Ok("xc1y")),
+            ("${name}!", Ok("xa!y")),
+            (r"\$1\\", Ok(r"x$1\y")),
+            ("$", Err("Illegal group reference: group index is missing")),
+            ("$x", Err("Illegal group reference")),
+            ("$4", Err("No group 4")),
+            (r"\", Err("character to be escaped is missing")),
+            ("${1}", Err("capturing group name {1} starts with digit character")),
+            ("${nobody}", Err("No group with name {nobody}")),
+            ("${name", Err("named capturing group is missing trailing '}'")),
+        ] {
+            let found = regex.replace_first("xacy", replacement);
+            assert_eq!(found.as_deref().map_err(JavaError::message), expected, "{replacement}");
+        }
+        assert_eq!(regex.replace_first("none", "$9"), Ok("none".to_owned()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn compiling_and_matching_are_total(pattern in "[ab(){}\\[\\]|*+?^$.\\\\dwQE1-9,:=!<>&-]{0,14}", text in "[ab\n]{0,8}") {
+            if let Ok(regex) = JavaRegex::compile(&pattern) {
+                let _ = (regex.matches_whole(&text), regex.replace_all(&text, "$0"));
+            }
+        }
+    }
+}

@@ -131,6 +131,7 @@ impl Program {
             Node::Atomic(node) => self.emit_atomic(|program| program.emit(node)),
             Node::Back { group, fold } => self.code.push(Inst::Back { group: *group, fold: *fold }),
             Node::At(place) => self.code.push(Inst::At(*place)),
+            Node::LineBreak => self.emit_alternatives(&line_break()),
         }
     }
 
@@ -176,6 +177,12 @@ impl Program {
             self.code.push(Inst::Run { set: set.clone(), min, max, mode });
             return;
         }
+        if matches!(node, Node::LineBreak) {
+            // A repeated line break never takes a pair apart.
+            let pair = Node::Atomic(Box::new(Node::LineBreak));
+            self.emit_repeat(&pair, min, max, mode);
+            return;
+        }
         if mode == Mode::Possessive {
             // Every round is final by itself, not only the whole of them.
             let round = Node::Atomic(Box::new(node.clone()));
@@ -204,6 +211,12 @@ impl Program {
         self.code.push(Inst::Again { start, top, out });
         self.code[top] = Inst::Round { count, start, min, max, lazy, out };
     }
+}
+
+/// `\R`: the pair, or one line terminator.
+fn line_break() -> [Node; 2] {
+    let pair = ['\r', '\n'].map(|c| Node::Set(CharSet::Range(c, c)));
+    [Node::Concat(pair.to_vec()), Node::Set(CharSet::vertical_space())]
 }
 
 enum Undo {

@@ -33,6 +33,8 @@ pub(crate) enum Node {
     Back { group: usize, fold: Fold },
     /// A condition on the place.
     At(Place),
+    /// `\R`.
+    LineBreak,
 }
 
 /// How eager a quantifier is.
@@ -87,6 +89,8 @@ struct Flags {
 struct Parser {
     /// The pattern with `\Q…\E` written out as escapes.
     pattern: Vec<char>,
+    /// The pattern as it was given, for messages.
+    given: Vec<char>,
     cursor: usize,
     flags: Flags,
     groups: usize,
@@ -103,8 +107,10 @@ pub(crate) fn parse(pattern: &str) -> Parse<Parsed> {
         let message = format!("Pattern of more than {MAX_PATTERN} characters is not supported");
         return Err(InvalidRegex::new(&message, &pattern[..80], -1));
     }
+    let given = pattern.clone();
     let pattern = write_out_quotes(pattern);
-    let mut parser = Parser { pattern, cursor: 0, flags: Flags::default(), groups: 1, names: Vec::new(), depth: 0 };
+    let mut parser =
+        Parser { given, pattern, cursor: 0, flags: Flags::default(), groups: 1, names: Vec::new(), depth: 0 };
     let root = parser.alternatives()?;
     if parser.cursor != parser.pattern.len() {
         let message = match parser.peek() {
@@ -118,14 +124,12 @@ pub(crate) fn parse(pattern: &str) -> Parse<Parsed> {
 
 /// Replaces `\Q…\E` by single escapes. An unclosed `\Q` reaches to the end.
 fn write_out_quotes(pattern: Vec<char>) -> Vec<char> {
-    let Some(first) = pattern.windows(2).position(|pair| pair == ['\\', 'Q']) else {
+    if !pattern.windows(2).any(|pair| pair == ['\\', 'Q']) {
         return pattern;
-    };
-    // An escaped backslash before `Q` is no quote; Java looks for the first pair that is one.
+    }
     let mut at = 0;
     let mut out = Vec::with_capacity(pattern.len() * 2);
     let mut quoted = false;
-    let _ = first;
     while at < pattern.len() {
         let pair = (pattern[at], pattern.get(at + 1).copied());
         match pair {
@@ -167,7 +171,7 @@ enum Escape {
 impl Parser {
     /// Java's error at the character before the cursor.
     fn error(&self, message: &str) -> InvalidRegex {
-        InvalidRegex::new(message, &self.pattern, self.cursor as isize - 1)
+        InvalidRegex::new(message, &self.given, self.cursor as isize - 1)
     }
 
     fn at(&self, index: usize) -> char {
@@ -300,6 +304,8 @@ impl Parser {
                     self.next();
                     return Err(self.error(&format!("Dangling meta character '{found}'")));
                 }
+                // A count with nothing before it repeats nothing.
+                '{' => self.closure(Node::Empty)?,
                 '\0' if self.is_end() => break,
                 c => {
                     self.next();
@@ -345,16 +351,11 @@ impl Parser {
     fn property(&mut self, negated: bool) -> Parse<CharSet> {
         let one_letter = self.next() != '{';
         let name: String = if one_letter {
-            let c = self.at(self.cursor);
-            if self.is_end() {
-                return Err(self.error("Illegal/unsupported escape sequence"));
-            }
-            self.read();
-            c.to_string()
+            self.read().to_string()
         } else {
             let start = self.cursor + 1;
             let Some(len) = self.pattern.get(start..).and_then(|rest| rest.iter().position(|&c| c == '}')) else {
-                self.cursor = self.pattern.len();
+                self.cursor = self.pattern.len() + 1;
                 return Err(self.error("Unclosed character family"));
             };
             self.cursor = start + len + 1;
@@ -372,7 +373,8 @@ impl Parser {
     fn escape(&mut self, in_class: bool, is_range: bool) -> Parse<Escape> {
         let c = self.read_raw();
         if self.pattern.len() < self.cursor {
-            return Err(self.error("Unexpected internal error"));
+            // A backslash at the very end: what surrounds it reports that it is not closed.
+            return Ok(Escape::Char('\0'));
         }
         let unicode = self.flags.unicode_class;
         let place = |place| Ok(Escape::Node(Node::At(place)));
@@ -382,14 +384,14 @@ impl Parser {
             'A' | 'G' if !in_class => place(Place::Start),
             'B' if !in_class => place(Place::NotWordBoundary { unicode }),
             'b' if !in_class => {
-                if self.peek() == '{' {
+                if self.at(self.cursor) == '{' && self.at(self.cursor + 1) == 'g' {
                     return Err(self.error("Boundaries in braces are not supported"));
                 }
                 place(Place::WordBoundary { unicode })
             }
             'Z' if !in_class => place(Place::LastLine { unix: self.flags.unix_lines }),
             'z' if !in_class => place(Place::End),
-            'R' if !in_class => Ok(Escape::Node(line_break())),
+            'R' if !in_class => Ok(Escape::Node(Node::LineBreak)),
             'k' if !in_class => {
                 if self.read() != '<' {
                     return Err(self.error("\\k is not followed by '<' for named capturing group"));
@@ -490,6 +492,7 @@ impl Parser {
             }
         }
         if self.at(self.cursor) != '}' {
+            self.cursor += 1;
             return Err(self.error("Unclosed hexadecimal escape sequence"));
         }
         self.cursor += 1;
@@ -624,9 +627,6 @@ impl Parser {
                         _ => return Err(self.error("Illegal character range")),
                     };
                 } else {
-                    if self.is_end() {
-                        return Err(self.error("Illegal character range"));
-                    }
                     self.next();
                 }
                 if last < c {
@@ -693,21 +693,14 @@ impl Parser {
     }
 
     fn look_behind(&mut self, negated: bool) -> Parse<Node> {
-        let start = self.cursor;
         let node = self.alternatives()?;
         match node.span() {
             (shortest, Some(longest)) => Ok(Node::Behind { node: Box::new(node), negated, shortest, longest }),
-            (_, None) => {
-                let _ = start;
-                Err(self.error("Look-behind group does not have an obvious maximum length"))
-            }
+            (_, None) => Err(self.error("Look-behind group does not have an obvious maximum length")),
         }
     }
 
     fn named_group(&mut self, first: char) -> Parse<Node> {
-        if !first.is_ascii_alphabetic() {
-            return Err(self.error("Unknown look-behind group"));
-        }
         let name = self.group_name(first)?;
         if self.names.iter().any(|(known, _)| *known == name) {
             return Err(self.error(&format!("Named capturing group <{name}> is already defined")));
@@ -787,6 +780,7 @@ impl Parser {
 
     fn counted(&mut self) -> Parse<(u32, u32)> {
         if !self.at(self.cursor + 1).is_ascii_digit() {
+            self.cursor += 2;
             return Err(self.error("Illegal repetition"));
         }
         self.cursor += 1;
@@ -800,6 +794,7 @@ impl Parser {
             }
         }
         if self.peek() != '}' {
+            self.cursor += 1;
             return Err(self.error("Unclosed counted closure"));
         }
         self.cursor += 1;
@@ -833,24 +828,21 @@ fn is_blank(c: char) -> bool {
     matches!(c, '\t'..='\r' | ' ')
 }
 
-/// `\R`.
-fn line_break() -> Node {
-    let pair = ['\r', '\n'].map(|c| Node::Set(CharSet::Range(c, c)));
-    Node::Group(
-        None,
-        Box::new(Node::Alternatives(vec![Node::Concat(pair.to_vec()), Node::Set(CharSet::vertical_space())])),
-    )
+/// Most characters of two parts together; nothing beyond what Java counts.
+fn add_spans(a: Option<u32>, b: Option<u32>) -> Option<u32> {
+    a.zip(b).map(|(a, b)| a.saturating_add(b)).filter(|&sum| sum <= UNBOUNDED)
 }
 
 impl Node {
-    /// Fewest characters the node covers, and most unless that has no obvious limit.
+    /// Fewest characters the node covers, and most unless Java sees no limit to them.
     fn span(&self) -> (u32, Option<u32>) {
         match self {
             Self::Empty | Self::At(_) | Self::Ahead { .. } | Self::Behind { .. } => (0, Some(0)),
             Self::Set(_) => (1, Some(1)),
+            Self::LineBreak => (1, Some(2)),
             Self::Concat(nodes) => nodes.iter().fold((0, Some(0)), |(min, max), node| {
                 let (least, most) = node.span();
-                (min.saturating_add(least), max.zip(most).and_then(|(a, b): (u32, u32)| a.checked_add(b)))
+                (min.saturating_add(least), add_spans(max, most))
             }),
             Self::Alternatives(nodes) => {
                 let spans = nodes.iter().map(Self::span);
@@ -861,10 +853,39 @@ impl Node {
             Self::Group(_, node) | Self::Atomic(node) => node.span(),
             Self::Repeat { node, min, max, .. } => {
                 let (least, most) = node.span();
-                let most = if *max == UNBOUNDED { None } else { most.and_then(|most| most.checked_mul(*max)) };
+                let most = match most {
+                    Some(0) => Some(0),
+                    // A run of one set may be as long as it likes, a repeated group may not.
+                    Some(_) if node.is_one_set() => Some(*max),
+                    Some(most) if *max == 1 => Some(most),
+                    Some(most) if *max != UNBOUNDED && !node.has_choice() => {
+                        most.checked_mul(*max).filter(|&most| most <= UNBOUNDED)
+                    }
+                    _ => None,
+                };
                 (least.saturating_mul(*min), most)
             }
             Self::Back { .. } => (0, None),
+        }
+    }
+
+    fn is_one_set(&self) -> bool {
+        match self {
+            Self::Set(_) => true,
+            Self::Group(_, node) => node.is_one_set(),
+            _ => false,
+        }
+    }
+
+    /// Whether the node can match the same text in several ways.
+    fn has_choice(&self) -> bool {
+        match self {
+            Self::Empty | Self::At(_) | Self::Set(_) | Self::Back { .. } | Self::LineBreak => false,
+            Self::Ahead { .. } | Self::Behind { .. } => false,
+            Self::Alternatives(_) => true,
+            Self::Concat(nodes) => nodes.iter().any(Self::has_choice),
+            Self::Group(_, node) | Self::Atomic(node) => node.has_choice(),
+            Self::Repeat { node, min, max, .. } => min != max || node.has_choice(),
         }
     }
 }

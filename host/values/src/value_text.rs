@@ -4,7 +4,11 @@ use std::fmt::Write;
 
 use millstream_record::Value;
 
-use crate::{date_pattern::write_java_date, decimal::{integer_text, write_decimal}, java_text::{write_f32, write_f64}};
+use crate::{
+    date_pattern::write_java_date,
+    decimal::{integer_text, write_decimal},
+    java_text::{write_f32, write_f64},
+};
 
 /// `String.valueOf(value)`: numbers as Java writes them, `Struct{a=1}` with set fields only, `{a=1}`,
 /// `[1, 2]`, an instant as `Thu Jan 01 00:00:00 UTC 1970`. Bytes are an opaque object, `[B@0`.
@@ -81,11 +85,15 @@ mod tests {
 
     #[test]
     fn values_are_shown_as_java_shows_them() {
-        let field = |name: &str| Field { name: name.to_owned(), schema: Arc::new(Schema::new(SchemaType::Int8).optional()) };
+        let field =
+            |name: &str| Field { name: name.to_owned(), schema: Arc::new(Schema::new(SchemaType::Int8).optional()) };
         let schema = Arc::new(Schema::structure(vec![field("a"), field("b"), field("c")]).expect("names differ"));
         let value = Value::Struct(schema, vec![Value::Int8(1), Value::Null, Value::Int8(3)]);
         assert_eq!(value_text(&value), "Struct{a=1,c=3}");
-        let map = Value::Map(vec![("a".into(), Value::Float64(1.0)), (Value::Null, Value::List(vec![1, 2].into_iter().map(Value::Int32).collect()))]);
+        let map = Value::Map(vec![
+            ("a".into(), Value::Float64(1.0)),
+            (Value::Null, Value::List(vec![1, 2].into_iter().map(Value::Int32).collect())),
+        ]);
         assert_eq!(value_text(&map), "{a=1.0, null=[1, 2]}");
         assert_eq!(value_text(&Value::Instant(0)), "Thu Jan 01 00:00:00 UTC 1970");
     }
