@@ -1,1 +1,29 @@
-//! To be written.
+//! Kafka's clients over any byte stream: producer, consumer, group member and admin.
+//!
+//! The worker always speaks the Kafka protocol through this crate, to its built-in broker over a pipe in
+//! memory and to others over TCP, with the same frames. Nothing here knows which. Start with [`Cluster`], then
+//! [`Producer`], [`Consumer`], [`Admin`] or [`GroupMember`].
+
+pub mod admin;
+mod cluster;
+pub mod config;
+mod connection;
+pub mod consumer;
+mod dial;
+pub mod group;
+mod kafka_error;
+mod metadata;
+pub mod producer;
+mod versions;
+
+pub use admin::Admin;
+pub use cluster::{Cluster, ConnectError, RequestError, TopicsWanted};
+pub use config::{AdminConfig, ConfigError, ConnectionSettings, ConsumerConfig, ProducerConfig};
+pub use connection::{CallError, Disconnect, HandshakeError};
+pub use consumer::Consumer;
+pub use dial::{Dial, HostPort, InvalidAddress, Stream, TcpDial};
+pub use group::GroupMember;
+pub use kafka_error::KafkaCode;
+pub use metadata::{Metadata, Partition, Topic};
+pub use producer::{Ack, Appender, Delivery, Producer, RecordRef, SendError, Sequence, TryAppendError};
+pub use versions::NoCommonVersion;

@@ -1,0 +1,428 @@
+//! A cluster as its clients see it: connections to its brokers and what is known about its topics.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use millstream_record::TopicName;
+use millstream_wire::protocol::{
+    messages::{
+        FindCoordinatorRequest, MetadataRequest, MetadataResponse, metadata_request::MetadataRequestTopic,
+    },
+    protocol::{Request, StrBytes},
+};
+use tokio::time::Instant;
+
+use crate::{
+    config::ConnectionSettings,
+    connection::{CallError, Connection, HandshakeError},
+    dial::{Dial, HostPort},
+    kafka_error::KafkaCode,
+    metadata::Metadata,
+};
+
+/// Why a broker could not be connected to.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The stream could not be opened.
+    #[error("connect to {address}")]
+    Dial {
+        /// Where to.
+        address: HostPort,
+        /// What the transport says.
+        source: io::Error,
+    },
+    /// Nothing came of it in time.
+    #[error("connect to {address}: no answer within {} ms", timeout.as_millis())]
+    Timeout {
+        /// Where to.
+        address: HostPort,
+        /// `socket.connection.setup.timeout.ms`.
+        timeout: Duration,
+    },
+    /// What answers there does not speak Kafka's protocol, or not a version in use here.
+    #[error("agree on versions with {address}")]
+    Handshake {
+        /// Where.
+        address: HostPort,
+        /// Why.
+        source: HandshakeError,
+    },
+}
+
+/// Why a request to a cluster failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RequestError {
+    /// None of the known addresses answers.
+    #[error("no broker answers at {addresses}")]
+    Unreachable {
+        /// The addresses that were tried.
+        addresses: String,
+        /// Why the last of them failed.
+        source: Arc<ConnectError>,
+    },
+    /// The broker that has to answer cannot be connected to.
+    #[error("reach broker {node}")]
+    Connect {
+        /// Its node id.
+        node: i32,
+        /// Why.
+        source: Arc<ConnectError>,
+    },
+    /// The cluster has no broker with this id at the moment.
+    #[error("the cluster has no broker {node}")]
+    UnknownBroker {
+        /// Its node id.
+        node: i32,
+    },
+    /// The request was not answered.
+    #[error("send a request to a broker")]
+    Call {
+        /// Why.
+        #[from]
+        source: CallError,
+    },
+    /// The broker answered with an error.
+    #[error("{attempted}")]
+    Refused {
+        /// What was asked.
+        attempted: String,
+        /// Its answer.
+        source: KafkaCode,
+    },
+    /// Repetitions took too long.
+    #[error("{attempted}: gave up after {} ms", waited.as_millis())]
+    Timeout {
+        /// What was asked.
+        attempted: String,
+        /// For how long it was tried.
+        waited: Duration,
+        /// Why the last attempt failed.
+        source: Option<Box<RequestError>>,
+    },
+}
+
+impl RequestError {
+    /// Whether trying again can help.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Connect { .. } | Self::UnknownBroker { .. } | Self::Timeout { .. } => true,
+            Self::Call { source } => source.is_retriable(),
+            Self::Refused { source, .. } => source.is_retriable(),
+        }
+    }
+
+    /// The code a broker answered, if one did.
+    pub fn code(&self) -> Option<KafkaCode> {
+        match self {
+            Self::Refused { source, .. } => Some(*source),
+            Self::Timeout { source: Some(source), .. } => source.code(),
+            _ => None,
+        }
+    }
+
+    /// Full name of the exception class that Java clients raise in this situation.
+    pub fn java_class(&self) -> String {
+        let class = match self {
+            Self::Refused { source, .. } => return source.java_class(),
+            Self::Unreachable { .. } | Self::Connect { .. } | Self::UnknownBroker { .. } | Self::Timeout { .. } => {
+                "TimeoutException"
+            }
+            Self::Call { source: CallError::Version { .. } } => "UnsupportedVersionException",
+            Self::Call { source: CallError::Disconnected { .. } } => "DisconnectException",
+            Self::Call { .. } => "ApiException",
+        };
+        format!("org.apache.kafka.common.errors.{class}")
+    }
+}
+
+/// A cluster. Clones share connections and knowledge.
+///
+/// Nothing is connected before the first request. Connections of producers, consumers and groups are their
+/// own; those of the cluster serve metadata and administration.
+#[derive(Clone)]
+pub struct Cluster {
+    shared: Arc<ClusterState>,
+}
+
+struct ClusterState {
+    dial: Arc<dyn Dial>,
+    bootstrap: Vec<HostPort>,
+    settings: Arc<ConnectionSettings>,
+    metadata: Mutex<Arc<Metadata>>,
+    pool: Arc<Pool>,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("bootstrap", &self.shared.bootstrap).finish_non_exhaustive()
+    }
+}
+
+/// Which topics to ask about.
+#[derive(Clone, Copy, Debug)]
+pub enum TopicsWanted<'a> {
+    /// These.
+    Named(&'a [TopicName]),
+    /// All that exist.
+    All,
+}
+
+impl Cluster {
+    /// A cluster that is reached through `dial`, first at one of the addresses of `bootstrap` and then at
+    /// those its brokers advertise. Does no I/O.
+    pub fn connect(dial: Arc<dyn Dial>, bootstrap: &[HostPort], settings: ConnectionSettings) -> Self {
+        let settings = Arc::new(settings);
+        let pool = Arc::new(Pool::new(Arc::clone(&dial), Arc::clone(&settings)));
+        let metadata = Mutex::new(Arc::new(Metadata::default()));
+        Self { shared: Arc::new(ClusterState { dial, bootstrap: bootstrap.to_vec(), settings, metadata, pool }) }
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &ConnectionSettings {
+        &self.shared.settings
+    }
+
+    /// What is known at the moment, without asking.
+    pub fn metadata(&self) -> Arc<Metadata> {
+        Arc::clone(&self.shared.metadata.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks a broker about topics, and brings what is known up to date. Repeats nothing.
+    ///
+    /// `may_create` lets the broker create topics that do not exist, if it is set up to.
+    ///
+    /// # Errors
+    ///
+    /// No broker answers. Errors of single topics are part of the result.
+    pub async fn refresh(&self, wanted: TopicsWanted<'_>, may_create: bool) -> Result<Arc<Metadata>, RequestError> {
+        let topics = match wanted {
+            TopicsWanted::All => None,
+            TopicsWanted::Named(names) => {
+                let topic = |name: &TopicName| MetadataRequestTopic::default().with_name(Some(wire_name(name)));
+                Some(names.iter().map(topic).collect())
+            }
+        };
+        let all = topics.is_none();
+        let request = MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(may_create);
+        let response: MetadataResponse = self.link().any().await?.call(&request).await?;
+        let now = Instant::now();
+        let mut metadata = self.shared.metadata.lock().unwrap_or_else(PoisonError::into_inner);
+        *metadata = Arc::new(metadata.updated(&response, all, now));
+        Ok(Arc::clone(&metadata))
+    }
+
+    /// The cluster's own connections.
+    pub(crate) fn link(&self) -> Link {
+        Link { cluster: self.clone(), pool: Arc::clone(&self.shared.pool) }
+    }
+
+    /// Connections that are shared with nobody.
+    pub(crate) fn own_link(&self) -> Link {
+        let pool = Pool::new(Arc::clone(&self.shared.dial), Arc::clone(&self.shared.settings));
+        Link { cluster: self.clone(), pool: Arc::new(pool) }
+    }
+
+    /// Asks which broker coordinates a group. Repeats nothing.
+    pub(crate) async fn find_coordinator(&self, group: &str) -> Result<(i32, HostPort), RequestError> {
+        let request = FindCoordinatorRequest::default().with_key(StrBytes::from_string(group.to_owned()));
+        let response = self.link().any().await?.call(&request).await?;
+        let attempted = || format!("find the coordinator of group {group}");
+        KafkaCode::check(response.error_code)
+            .map_err(|source| RequestError::Refused { attempted: attempted(), source })?;
+        let port = u16::try_from(response.port).map_err(|_| RequestError::Refused {
+            attempted: attempted(),
+            source: KafkaCode::COORDINATOR_NOT_AVAILABLE,
+        })?;
+        Ok((response.node_id.0, HostPort { host: response.host.to_string(), port }))
+    }
+}
+
+/// A topic name as the message types want it.
+pub(crate) fn wire_name(topic: &TopicName) -> millstream_wire::protocol::messages::TopicName {
+    StrBytes::from_string(topic.as_str().to_owned()).into()
+}
+
+/// A set of connections and the knowledge where they lead.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) cluster: Cluster,
+    pool: Arc<Pool>,
+}
+
+impl Link {
+    /// A connection to one broker, made if there is none.
+    pub(crate) async fn to(&self, node: i32) -> Result<Connection, RequestError> {
+        let address = self.cluster.metadata().brokers.get(&node).cloned();
+        let address = address.ok_or(RequestError::UnknownBroker { node })?;
+        self.to_address(node, &address).await
+    }
+
+    pub(crate) async fn to_address(&self, node: i32, address: &HostPort) -> Result<Connection, RequestError> {
+        self.pool.get(address).await.map_err(|source| RequestError::Connect { node, source })
+    }
+
+    /// A connection to whichever broker answers: an open one, else one that is known, else one of the first
+    /// addresses.
+    pub(crate) async fn any(&self) -> Result<Connection, RequestError> {
+        if let Some(open) = self.pool.open() {
+            return Ok(open);
+        }
+        let metadata = self.cluster.metadata();
+        let bootstrap = &self.cluster.shared.bootstrap;
+        let mut tried: Vec<&HostPort> = Vec::new();
+        let mut last = None;
+        for address in metadata.brokers.values().chain(bootstrap) {
+            if tried.contains(&address) {
+                continue;
+            }
+            match self.pool.get(address).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = Some(error),
+            }
+            tried.push(address);
+        }
+        let addresses = tried.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let source = last.unwrap_or_else(|| {
+            let address = HostPort { host: String::new(), port: 0 };
+            Arc::new(ConnectError::Dial { address, source: io::ErrorKind::AddrNotAvailable.into() })
+        });
+        Err(RequestError::Unreachable { addresses, source })
+    }
+
+    /// A connection to the broker that changes topics.
+    pub(crate) async fn controller(&self) -> Result<Connection, RequestError> {
+        let mut metadata = self.cluster.metadata();
+        if metadata.controller.is_none() {
+            metadata = self.cluster.refresh(TopicsWanted::Named(&[]), false).await?;
+        }
+        match metadata.controller {
+            Some(node) => self.to(node).await,
+            None => self.any().await,
+        }
+    }
+
+    /// Sends a request to one broker and waits for its answer. Repeats nothing.
+    pub(crate) async fn call<R: Request>(&self, node: i32, request: &R) -> Result<R::Response, RequestError> {
+        Ok(self.to(node).await?.call(request).await?)
+    }
+}
+
+/// Connections by address, one each, made when first needed and again after they ended.
+struct Pool {
+    dial: Arc<dyn Dial>,
+    settings: Arc<ConnectionSettings>,
+    slots: Mutex<HashMap<HostPort, Slot>>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+type Attempt = Shared<BoxFuture<'static, Result<Connection, Arc<ConnectError>>>>;
+
+/// One address.
+#[derive(Default)]
+struct Slot {
+    state: SlotState,
+    /// Failed attempts in a row.
+    failures: u32,
+    /// Tells attempts apart, so that each is counted once however many wait for it.
+    attempts: u64,
+    not_before: Option<Instant>,
+}
+
+#[derive(Default)]
+enum SlotState {
+    #[default]
+    Idle,
+    Connecting(Attempt),
+    Open(Connection),
+}
+
+impl Pool {
+    fn new(dial: Arc<dyn Dial>, settings: Arc<ConnectionSettings>) -> Self {
+        Self { dial, settings, slots: Mutex::default() }
+    }
+
+    fn open(&self) -> Option<Connection> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.values().find_map(|slot| match &slot.state {
+            SlotState::Open(connection) if connection.is_open() => Some(connection.clone()),
+            _ => None,
+        })
+    }
+
+    /// An open connection. Everyone who asks meanwhile waits for the same attempt, and an attempt whose
+    /// first asker has gone is carried on by the next.
+    async fn get(&self, address: &HostPort) -> Result<Connection, Arc<ConnectError>> {
+        let (attempt, number) = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            let slot = slots.entry(address.clone()).or_default();
+            match &slot.state {
+                SlotState::Open(connection) if connection.is_open() => return Ok(connection.clone()),
+                SlotState::Connecting(attempt) => (attempt.clone(), slot.attempts),
+                _ => {
+                    let attempt = self.attempt(address.clone(), slot.not_before);
+                    slot.attempts += 1;
+                    slot.state = SlotState::Connecting(attempt.clone());
+                    (attempt, slot.attempts)
+                }
+            }
+        };
+        let result = attempt.await;
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = slots.entry(address.clone()).or_default();
+        if slot.attempts == number && matches!(slot.state, SlotState::Connecting(_)) {
+            match &result {
+                Ok(connection) => {
+                    slot.failures = 0;
+                    slot.not_before = None;
+                    slot.state = SlotState::Open(connection.clone());
+                }
+                Err(_) => {
+                    slot.not_before = Some(Instant::now() + self.settings.reconnect_delay(slot.failures));
+                    slot.failures = slot.failures.saturating_add(1);
+                    slot.state = SlotState::Idle;
+                }
+            }
+        }
+        result
+    }
+
+    fn attempt(&self, address: HostPort, not_before: Option<Instant>) -> Attempt {
+        let (dial, settings) = (Arc::clone(&self.dial), Arc::clone(&self.settings));
+        async move {
+            if let Some(not_before) = not_before {
+                tokio::time::sleep_until(not_before).await;
+            }
+            let timeout = settings.connect_timeout;
+            match tokio::time::timeout(timeout, dial_and_agree(&*dial, &address, &settings)).await {
+                Ok(result) => result.map_err(Arc::new),
+                Err(_) => Err(Arc::new(ConnectError::Timeout { address, timeout })),
+            }
+        }
+        .boxed()
+        .shared()
+    }
+}
+
+async fn dial_and_agree(
+    dial: &dyn Dial,
+    address: &HostPort,
+    settings: &ConnectionSettings,
+) -> Result<Connection, ConnectError> {
+    let stream = dial.dial(&address.host, address.port).await;
+    let stream = stream.map_err(|source| ConnectError::Dial { address: address.clone(), source })?;
+    let opened = Connection::open(stream, settings).await;
+    opened.map_err(|source| ConnectError::Handshake { address: address.clone(), source })
+}

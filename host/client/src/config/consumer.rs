@@ -1,0 +1,217 @@
+//! Settings of the consumer.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    connection::{ConnectionSettings, read_bootstrap},
+    reader::{ConfigError, Reader, error},
+};
+use crate::{dial::HostPort, group::Assignor};
+
+/// Where to start in a partition that has no committed offset, or whose position is gone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AutoOffsetReset {
+    /// At the first record there is.
+    Earliest,
+    /// After the last one.
+    Latest,
+    /// Nowhere: it is an error.
+    None,
+}
+
+/// Which records of transactions are seen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum IsolationLevel {
+    /// All of them.
+    ReadUncommitted,
+    /// Those of committed transactions only.
+    ReadCommitted,
+}
+
+impl IsolationLevel {
+    /// The number in requests.
+    pub fn number(self) -> i8 {
+        match self {
+            Self::ReadUncommitted => 0,
+            Self::ReadCommitted => 1,
+        }
+    }
+}
+
+/// Settings of a [`Consumer`](crate::Consumer).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConsumerConfig {
+    /// Addresses that are tried until one answers.
+    pub bootstrap: Vec<HostPort>,
+    /// How the cluster is reached.
+    pub connection: ConnectionSettings,
+    /// The group, needed for subscriptions and commits.
+    pub group_id: Option<String>,
+    /// Makes the member a static one, whose restart causes no rebalance.
+    pub group_instance_id: Option<String>,
+    /// Time without a heartbeat after which the coordinator drops the member.
+    pub session_timeout: Duration,
+    /// Time between heartbeats.
+    pub heartbeat_interval: Duration,
+    /// Longest time between two polls before the member leaves its group.
+    pub max_poll_interval: Duration,
+    /// Records after which a poll stops adding whole batches.
+    pub max_poll_records: u32,
+    /// Bytes that a broker waits for before it answers a fetch.
+    pub fetch_min_bytes: u32,
+    /// Bytes after which a broker stops adding to a fetch.
+    pub fetch_max_bytes: u32,
+    /// How long a broker waits for `fetch_min_bytes`.
+    pub fetch_max_wait: Duration,
+    /// Bytes of one partition after which a broker stops adding to a fetch.
+    pub max_partition_fetch_bytes: u32,
+    /// Where to start without a committed offset.
+    pub auto_offset_reset: AutoOffsetReset,
+    /// Interval at which polls commit what earlier polls returned; `None` leaves commits to the caller.
+    pub auto_commit: Option<Duration>,
+    /// Which records of transactions are seen.
+    pub isolation: IsolationLevel,
+    /// Whether checksums of batches are verified.
+    pub check_crcs: bool,
+    /// Whether asking for a topic may create it.
+    pub allow_auto_create_topics: bool,
+    /// How a group's leader divides partitions, most wanted first. Never empty.
+    pub assignors: Vec<Assignor>,
+    /// Longest time for calls that ask the cluster something, repetitions included.
+    pub api_timeout: Duration,
+    /// Rack of the client, for fetching from near replicas.
+    pub rack: String,
+    /// Keys that have no meaning here, for one warning.
+    pub ignored: Vec<String>,
+}
+
+impl ConsumerConfig {
+    /// Reads Java consumer properties.
+    ///
+    /// # Errors
+    ///
+    /// Names the key whose value cannot be used.
+    pub fn from_properties(properties: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(properties);
+        let connection = ConnectionSettings::read(&mut reader)?;
+        let bootstrap = read_bootstrap(&mut reader)?;
+        let group_id = reader.filled("group.id").map(str::to_owned);
+        let protocol = reader.choice("group.protocol", true, &[("classic", true), ("consumer", false)])?;
+        if !protocol {
+            return Err(error("group.protocol", "consumer", "classic, as the newer protocol is not supported yet"));
+        }
+        let session_timeout = reader.millis("session.timeout.ms", 45_000)?;
+        let heartbeat_interval = reader.millis("heartbeat.interval.ms", 3000)?;
+        if session_timeout <= heartbeat_interval {
+            let value = heartbeat_interval.as_millis().to_string();
+            return Err(error("heartbeat.interval.ms", &value, "less than session.timeout.ms"));
+        }
+        let auto_commit_interval = reader.millis("auto.commit.interval.ms", 5000)?;
+        // Without a group there is nowhere to commit to.
+        let auto_commit = reader.boolean("enable.auto.commit", group_id.is_some())?;
+        reader.boolean("exclude.internal.topics", true)?;
+        Ok(Self {
+            group_id,
+            group_instance_id: reader.filled("group.instance.id").map(str::to_owned),
+            session_timeout,
+            heartbeat_interval,
+            max_poll_interval: reader.millis("max.poll.interval.ms", 300_000)?.max(Duration::from_millis(1)),
+            max_poll_records: reader.count_from("max.poll.records", 500, 1)?,
+            fetch_min_bytes: reader.count("fetch.min.bytes", 1)?,
+            fetch_max_bytes: reader.count("fetch.max.bytes", 52_428_800)?,
+            fetch_max_wait: reader.millis("fetch.max.wait.ms", 500)?,
+            max_partition_fetch_bytes: reader.count("max.partition.fetch.bytes", 1_048_576)?,
+            auto_offset_reset: reader.choice(
+                "auto.offset.reset",
+                AutoOffsetReset::Latest,
+                &[
+                    ("earliest", AutoOffsetReset::Earliest),
+                    ("latest", AutoOffsetReset::Latest),
+                    ("none", AutoOffsetReset::None),
+                ],
+            )?,
+            auto_commit: auto_commit.then_some(auto_commit_interval),
+            isolation: reader.choice(
+                "isolation.level",
+                IsolationLevel::ReadUncommitted,
+                &[
+                    ("read_uncommitted", IsolationLevel::ReadUncommitted),
+                    ("read_committed", IsolationLevel::ReadCommitted),
+                ],
+            )?,
+            check_crcs: reader.boolean("check.crcs", true)?,
+            allow_auto_create_topics: reader.boolean("allow.auto.create.topics", true)?,
+            assignors: read_assignors(&mut reader)?,
+            api_timeout: reader.millis("default.api.timeout.ms", 60_000)?,
+            rack: reader.text("client.rack").unwrap_or_default().to_owned(),
+            bootstrap,
+            connection,
+            ignored: reader.ignored(),
+        })
+    }
+}
+
+fn read_assignors(reader: &mut Reader<'_>) -> Result<Vec<Assignor>, ConfigError> {
+    let key = "partition.assignment.strategy";
+    let Some(value) = reader.filled(key) else { return Ok(vec![Assignor::Range]) };
+    let expected = "a list with org.apache.kafka.clients.consumer.RangeAssignor or RoundRobinAssignor";
+    let mut assignors = Vec::new();
+    for class in value.split(',').map(str::trim) {
+        match class {
+            "range" | "org.apache.kafka.clients.consumer.RangeAssignor" => assignors.push(Assignor::Range),
+            "roundrobin" | "org.apache.kafka.clients.consumer.RoundRobinAssignor" => {
+                assignors.push(Assignor::RoundRobin);
+            }
+            // A group agrees on a strategy that all members know, so these may be left out of a list that
+            // has another one.
+            "sticky"
+            | "cooperative-sticky"
+            | "org.apache.kafka.clients.consumer.StickyAssignor"
+            | "org.apache.kafka.clients.consumer.CooperativeStickyAssignor" => {}
+            _ => return Err(error(key, value, expected)),
+        }
+    }
+    if assignors.is_empty() { Err(error(key, value, expected)) } else { Ok(assignors) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_java_consumer() {
+        let config = read(&[("group.id", "g")]).expect("valid");
+        assert_eq!(config.auto_offset_reset, AutoOffsetReset::Latest);
+        assert_eq!(config.auto_commit, Some(Duration::from_secs(5)));
+        assert_eq!(config.session_timeout, Duration::from_secs(45));
+        assert_eq!(config.max_poll_records, 500);
+        assert_eq!(config.assignors, [Assignor::Range]);
+        assert_eq!(config.isolation, IsolationLevel::ReadUncommitted);
+    }
+
+    #[test]
+    fn javas_default_strategies_are_taken_for_range() {
+        let classes = "org.apache.kafka.clients.consumer.RangeAssignor, org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
+        let config = read(&[("partition.assignment.strategy", classes)]).expect("valid");
+        assert_eq!(config.assignors, [Assignor::Range]);
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_by_name() {
+        for (key, value) in [
+            ("group.protocol", "consumer"),
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("auto.offset.reset", "newest"),
+            ("heartbeat.interval.ms", "45000"),
+            ("max.poll.records", "0"),
+        ] {
+            assert_eq!(read(&[(key, value)]).expect_err(key).key, key);
+        }
+    }
+
+    fn read(pairs: &[(&str, &str)]) -> Result<ConsumerConfig, ConfigError> {
+        let mut properties = BTreeMap::from([("bootstrap.servers".to_owned(), "localhost:9092".to_owned())]);
+        properties.extend(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        ConsumerConfig::from_properties(&properties)
+    }
+}

@@ -1,0 +1,454 @@
+//! One connection to one broker: frames out, frames in, answers matched to requests.
+//!
+//! A task owns the stream and does nothing but move bytes, so that answers arrive while their readers are
+//! busy. It ends, and with it everything that waits, when the last handle is dropped, the stream breaks, an
+//! answer makes no sense or comes too late.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes};
+use millstream_wire::{
+    frame::{self, DecodeError, EncodeError, FrameDecoder, FrameError},
+    protocol::{
+        messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, RequestHeader},
+        protocol::{Request, StrBytes},
+    },
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use crate::{
+    config::ConnectionSettings,
+    dial::Stream,
+    kafka_error::KafkaCode,
+    versions::{self, NoCommonVersion, OfferedVersions},
+};
+
+/// Why a request got no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    /// Broker and client have no version of the API in common.
+    #[error("send {api:?}")]
+    Version {
+        /// The API.
+        api: ApiKey,
+        /// What either side has.
+        source: NoCommonVersion,
+    },
+    /// The request has a value that its version cannot carry.
+    #[error("send {api:?}")]
+    Encode {
+        /// The API.
+        api: ApiKey,
+        /// What is wrong with it.
+        source: Arc<EncodeError>,
+    },
+    /// The connection ended before the answer. The broker may have carried out the request.
+    #[error("the connection ended before {api:?} was answered")]
+    Disconnected {
+        /// The API.
+        api: ApiKey,
+        /// Why it ended.
+        source: Arc<Disconnect>,
+    },
+    /// The answer could not be read.
+    #[error("read the answer to {api:?}")]
+    Decode {
+        /// The API.
+        api: ApiKey,
+        /// What is wrong with it.
+        source: Arc<DecodeError>,
+    },
+}
+
+impl CallError {
+    /// Whether trying again, perhaps with another broker, can help.
+    pub fn is_retriable(&self) -> bool {
+        matches!(self, Self::Disconnected { .. })
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Disconnect {
+    /// The stream broke.
+    #[error("exchange bytes with the broker")]
+    Io {
+        /// What the transport says.
+        source: io::Error,
+    },
+    /// The broker closed the stream.
+    #[error("the broker closed the connection")]
+    Closed,
+    /// The broker did not answer in time.
+    #[error("the broker did not answer {api:?} within {} ms", timeout.as_millis())]
+    Timeout {
+        /// The request that waited longest.
+        api: ApiKey,
+        /// How long it was given.
+        timeout: Duration,
+    },
+    /// The bytes are no frames.
+    #[error("split the broker's answers into frames")]
+    Frame {
+        /// What is wrong with them.
+        source: FrameError,
+    },
+    /// An answer to a request that was not made, or not yet due.
+    #[error("the broker answered request {found} where request {expected} was due")]
+    Correlation {
+        /// The request whose turn it was.
+        expected: i32,
+        /// The request that was answered.
+        found: i32,
+    },
+    /// A frame arrived while nothing was asked.
+    #[error("the broker sent a frame that nobody asked for")]
+    Unasked,
+    /// This side let go of the connection.
+    #[error("this client closed the connection")]
+    Dropped,
+}
+
+/// Why a connection could not be made usable.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// The versions could not be asked for.
+    #[error("ask for the broker's API versions")]
+    Call {
+        /// Why.
+        source: CallError,
+    },
+    /// The broker refused to tell its versions.
+    #[error("ask for the broker's API versions")]
+    Refused {
+        /// What it answered.
+        source: KafkaCode,
+    },
+}
+
+/// A handle on a connection. Clones share it; the last one closes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    requests: mpsc::Sender<Outgoing>,
+    versions: OnceLock<OfferedVersions>,
+    client_id: Option<StrBytes>,
+    timeout: Duration,
+    ended: Arc<OnceLock<Arc<Disconnect>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A request on its way to the task. Its correlation id is written there, so that ids ascend on the wire.
+struct Outgoing {
+    api: ApiKey,
+    frame: bytes::BytesMut,
+    timeout: Duration,
+    /// `None` for a request that is not answered; told when it has been written.
+    answer: Answer,
+}
+
+enum Answer {
+    Frame(oneshot::Sender<Bytes>),
+    /// For requests that brokers do not answer: told once the bytes are written.
+    Written(oneshot::Sender<Bytes>),
+}
+
+/// The answer to a request that has been handed to its connection.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    api: ApiKey,
+    version: i16,
+    receiver: oneshot::Receiver<Bytes>,
+    ended: Arc<OnceLock<Arc<Disconnect>>>,
+}
+
+impl Pending {
+    /// Waits for the answer and decodes it. Dropping the future forgets the answer; the request is not
+    /// taken back.
+    pub(crate) async fn decode<R: Request>(self) -> Result<R::Response, CallError> {
+        let Self { api, version, receiver, ended } = self;
+        let Ok(body) = receiver.await else { return Err(disconnected(api, &ended)) };
+        frame::decode_response::<R::Response>(api, version, body)
+            .map_err(|source| CallError::Decode { api, source: Arc::new(source) })
+    }
+
+    /// Waits until a request that is not answered has been written.
+    pub(crate) async fn written(self) -> Result<(), CallError> {
+        self.receiver.await.map(|_| ()).map_err(|_| disconnected(self.api, &self.ended))
+    }
+}
+
+fn disconnected(api: ApiKey, ended: &OnceLock<Arc<Disconnect>>) -> CallError {
+    let source = ended.get().cloned().unwrap_or_else(|| Arc::new(Disconnect::Dropped));
+    CallError::Disconnected { api, source }
+}
+
+impl Connection {
+    /// Takes over a stream and asks the broker for its versions.
+    pub(crate) async fn open(stream: Box<dyn Stream>, settings: &ConnectionSettings) -> Result<Self, HandshakeError> {
+        let (requests, queue) = mpsc::channel(settings.max_in_flight.clamp(1, 1024));
+        let ended = Arc::new(OnceLock::new());
+        let (reader, writer) = tokio::io::split(stream);
+        let transfer = Transfer {
+            reader,
+            writer,
+            queue,
+            in_flight: VecDeque::new(),
+            max_in_flight: settings.max_in_flight.max(1),
+            decoder: FrameDecoder::new(settings.max_response_bytes),
+            next_correlation: 0,
+        };
+        let task = tokio::spawn(transfer.run(Arc::clone(&ended)));
+        let client_id = Some(StrBytes::from_string(settings.client_id.clone()));
+        let timeout = settings.request_timeout;
+        let shared = Shared { requests, versions: OnceLock::new(), client_id, timeout, ended, task };
+        let connection = Self { shared: Arc::new(shared) };
+        let versions = connection.ask_versions().await?;
+        connection.shared.versions.get_or_init(|| versions);
+        Ok(connection)
+    }
+
+    async fn ask_versions(&self) -> Result<OfferedVersions, HandshakeError> {
+        let call = |source| HandshakeError::Call { source };
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("millstream"))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let mut version = versions::spoken(ApiKey::ApiVersions).1;
+        loop {
+            let mut pending = self.enqueue(ApiKey::ApiVersions, version, &request, self.shared.timeout, true).await.map_err(call)?;
+            let body = (&mut pending.receiver).await.map_err(|_| call(disconnected(ApiKey::ApiVersions, &pending.ended)))?;
+            // A broker that does not know the version answers in the form of version 0, whatever was asked.
+            let unsupported = body.first_chunk() == Some(&KafkaCode::UNSUPPORTED_VERSION.number().to_be_bytes());
+            let answered = if unsupported { 0 } else { version };
+            let response: ApiVersionsResponse = frame::decode_response(ApiKey::ApiVersions, answered, body)
+                .map_err(|source| call(CallError::Decode { api: ApiKey::ApiVersions, source: Arc::new(source) }))?;
+            let offered = OfferedVersions::new(&response.api_keys);
+            match KafkaCode::check(response.error_code) {
+                Ok(()) => return Ok(offered),
+                Err(KafkaCode::UNSUPPORTED_VERSION) if 0 < version => {
+                    let next = offered.choose(ApiKey::ApiVersions).unwrap_or(0);
+                    version = next.min(version - 1);
+                }
+                Err(source) => return Err(HandshakeError::Refused { source }),
+            }
+        }
+    }
+
+    /// Whether requests can still be sent.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.shared.requests.is_closed()
+    }
+
+    /// The version of an API on this connection.
+    pub(crate) fn version(&self, api: ApiKey) -> Result<i16, CallError> {
+        let versions = self.shared.versions.get().expect("the handshake is over before anyone gets the handle");
+        versions.choose(api).map_err(|source| CallError::Version { api, source })
+    }
+
+    /// Sends a request and waits for its answer, as long as the connection's request timeout.
+    pub(crate) async fn call<R: Request>(&self, request: &R) -> Result<R::Response, CallError> {
+        self.call_within(request, self.shared.timeout).await
+    }
+
+    /// Sends a request that the broker may take longer to answer.
+    pub(crate) async fn call_within<R: Request>(&self, request: &R, timeout: Duration) -> Result<R::Response, CallError> {
+        self.send(request, timeout).await?.decode::<R>().await
+    }
+
+    /// Puts a request into the connection's queue, behind those sent before; waits for room there.
+    ///
+    /// Dropping the future before it is ready sends nothing.
+    pub(crate) async fn send<R: Request>(&self, request: &R, timeout: Duration) -> Result<Pending, CallError> {
+        let api = api_of::<R>();
+        self.enqueue(api, self.version(api)?, request, timeout, true).await
+    }
+
+    /// Like [`Self::send`] for a request that brokers do not answer.
+    pub(crate) async fn send_unanswered<R: Request>(&self, request: &R) -> Result<Pending, CallError> {
+        let api = api_of::<R>();
+        self.enqueue(api, self.version(api)?, request, self.shared.timeout, false).await
+    }
+
+    async fn enqueue<R: Request>(
+        &self,
+        api: ApiKey,
+        version: i16,
+        request: &R,
+        timeout: Duration,
+        answered: bool,
+    ) -> Result<Pending, CallError> {
+        let header = RequestHeader::default()
+            .with_request_api_key(api as i16)
+            .with_request_api_version(version)
+            .with_client_id(self.shared.client_id.clone());
+        let frame = frame::encode_request(&header, request)
+            .map_err(|source| CallError::Encode { api, source: Arc::new(source) })?;
+        // The frame was built a moment ago and nobody shares it, so that this takes no copy.
+        let frame = frame.try_into_mut().unwrap_or_else(|frame| bytes::BytesMut::from(&frame[..]));
+        let (sender, receiver) = oneshot::channel();
+        let answer = if answered { Answer::Frame(sender) } else { Answer::Written(sender) };
+        let outgoing = Outgoing { api, frame, timeout, answer };
+        let ended = Arc::clone(&self.shared.ended);
+        match self.shared.requests.send(outgoing).await {
+            Ok(()) => Ok(Pending { api, version, receiver, ended }),
+            Err(_) => Err(disconnected(api, &ended)),
+        }
+    }
+}
+
+fn api_of<R: Request>() -> ApiKey {
+    ApiKey::try_from(R::KEY).expect("every request type has an API")
+}
+
+/// A request whose answer is outstanding.
+struct InFlight {
+    api: ApiKey,
+    version: i16,
+    correlation: i32,
+    timeout: Duration,
+    deadline: Instant,
+    answer: oneshot::Sender<Bytes>,
+}
+
+/// The task's own state.
+struct Transfer {
+    reader: ReadHalf<Box<dyn Stream>>,
+    writer: WriteHalf<Box<dyn Stream>>,
+    queue: mpsc::Receiver<Outgoing>,
+    in_flight: VecDeque<InFlight>,
+    max_in_flight: usize,
+    decoder: FrameDecoder,
+    next_correlation: i32,
+}
+
+/// The frame being written.
+struct Writing {
+    frame: Bytes,
+    written: Option<oneshot::Sender<Bytes>>,
+}
+
+impl Transfer {
+    async fn run(mut self, ended: Arc<OnceLock<Arc<Disconnect>>>) {
+        let reason = match self.transfer().await {
+            Ok(()) => Disconnect::Dropped,
+            Err(reason) => reason,
+        };
+        // Set before the answer channels close, so that whoever waits finds the reason.
+        let _ = ended.set(Arc::new(reason));
+        self.queue.close();
+    }
+
+    /// Reads and writes at the same time: a broker may refuse to read on before its answers are taken.
+    async fn transfer(&mut self) -> Result<(), Disconnect> {
+        let mut writing: Option<Writing> = None;
+        loop {
+            let may_send = writing.is_none() && self.in_flight.len() < self.max_in_flight;
+            let deadline = self.in_flight.iter().map(|waiting| waiting.deadline).min();
+            tokio::select! {
+                biased;
+                read = self.reader.read_buf(self.decoder.spare()) => {
+                    if read.map_err(|source| Disconnect::Io { source })? == 0 {
+                        return Err(Disconnect::Closed);
+                    }
+                    self.take_frames()?;
+                }
+                written = write_some(&mut self.writer, &mut writing), if writing.is_some() => {
+                    written.map_err(|source| Disconnect::Io { source })?;
+                }
+                outgoing = self.queue.recv(), if may_send => match outgoing {
+                    Some(outgoing) => writing = Some(self.admit(outgoing)),
+                    None => return Ok(()),
+                },
+                () = sleep_until(deadline), if deadline.is_some() => {
+                    let now = Instant::now();
+                    if let Some(late) = self.in_flight.iter().find(|waiting| waiting.deadline <= now) {
+                        return Err(Disconnect::Timeout { api: late.api, timeout: late.timeout });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the request its correlation id and notes that its answer is due.
+    fn admit(&mut self, outgoing: Outgoing) -> Writing {
+        let Outgoing { api, mut frame, timeout, answer } = outgoing;
+        let correlation = self.next_correlation;
+        self.next_correlation = self.next_correlation.wrapping_add(1) & i32::MAX;
+        // Size, API key and version come before it.
+        frame[8..12].copy_from_slice(&correlation.to_be_bytes());
+        let version = i16::from_be_bytes([frame[6], frame[7]]);
+        let frame = frame.freeze();
+        match answer {
+            Answer::Written(sender) => Writing { frame, written: Some(sender) },
+            Answer::Frame(answer) => {
+                let deadline = Instant::now() + timeout;
+                self.in_flight.push_back(InFlight { api, version, correlation, timeout, deadline, answer });
+                Writing { frame, written: None }
+            }
+        }
+    }
+
+    fn take_frames(&mut self) -> Result<(), Disconnect> {
+        while let Some(mut frame) = self.decoder.next_frame().map_err(|source| Disconnect::Frame { source })? {
+            let waiting = self.in_flight.pop_front().ok_or(Disconnect::Unasked)?;
+            let found = frame.first_chunk().map_or(-1, |id| i32::from_be_bytes(*id));
+            if found != waiting.correlation {
+                return Err(Disconnect::Correlation { expected: waiting.correlation, found });
+            }
+            if frame::decode_response_header(waiting.api, waiting.version, &mut frame).is_err() {
+                return Err(Disconnect::Correlation { expected: waiting.correlation, found });
+            }
+            // Nobody may be waiting any more; the answer is then of no use to anyone.
+            let _ = waiting.answer.send(frame);
+        }
+        Ok(())
+    }
+}
+
+/// Writes part of the frame. When the future is dropped, what was written is known in `writing`.
+async fn write_some(writer: &mut WriteHalf<Box<dyn Stream>>, writing: &mut Option<Writing>) -> io::Result<()> {
+    let Some(current) = writing else { return Ok(()) };
+    if current.frame.has_remaining() {
+        let written = writer.write(&current.frame).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        current.frame.advance(written);
+    }
+    if !current.frame.has_remaining() {
+        // Streams that encrypt hold back the end of what was written until they are told.
+        writer.flush().await?;
+        if let Some(written) = current.written.take() {
+            let _ = written.send(Bytes::new());
+        }
+        *writing = None;
+    }
+    Ok(())
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

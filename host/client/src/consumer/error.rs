@@ -1,0 +1,158 @@
+//! Why a consumer cannot go on.
+
+use millstream_record::TopicName;
+use millstream_wire::batch::InvalidBatch;
+
+use crate::{cluster::RequestError, group::GroupError, kafka_error::KafkaCode};
+
+/// Why a poll failed. The consumer stays as it was, so that another poll may succeed where the cause is gone.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConsumeError {
+    /// The membership in the group is over.
+    #[error("take part in the consumer group")]
+    Group {
+        /// Why.
+        #[from]
+        source: GroupError,
+    },
+    /// A partition has no committed offset and `auto.offset.reset` is `none`.
+    #[error("partition {topic}-{partition} has no committed offset, and auto.offset.reset is none")]
+    NoOffset {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: i32,
+    },
+    /// The position is outside the partition's log and `auto.offset.reset` is `none`.
+    #[error("offset {offset} of {topic}-{partition} is out of range, and auto.offset.reset is none")]
+    OutOfRange {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: i32,
+        /// The position.
+        offset: i64,
+    },
+    /// A broker refuses to hand out a partition.
+    #[error("read {topic}-{partition}")]
+    Refused {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: i32,
+        /// Its answer.
+        source: KafkaCode,
+    },
+    /// A batch is damaged. To go on, seek past it.
+    #[error("read {topic}-{partition} at offset {offset}")]
+    Damaged {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: i32,
+        /// The position at which it was found.
+        offset: i64,
+        /// What is wrong with it.
+        source: InvalidBatch,
+    },
+    /// The cluster refuses something for good.
+    #[error("ask the cluster")]
+    Request {
+        /// What and why.
+        #[from]
+        source: RequestError,
+    },
+    /// The partition is not assigned to this consumer.
+    #[error("partition {topic}-{partition} is not assigned to this consumer")]
+    NotAssigned {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: i32,
+    },
+    /// `group.id` is missing.
+    #[error("subscriptions and commits need a group.id")]
+    NoGroup,
+}
+
+impl ConsumeError {
+    /// Full name of the exception class that the Java consumer raises in this situation.
+    pub fn java_class(&self) -> String {
+        let class = match self {
+            Self::Group { source } => return source.java_class(),
+            Self::Refused { source, .. } => return source.java_class(),
+            Self::Request { source } => return source.java_class(),
+            Self::NoOffset { .. } => "org.apache.kafka.clients.consumer.NoOffsetForPartitionException",
+            Self::OutOfRange { .. } => "org.apache.kafka.clients.consumer.OffsetOutOfRangeException",
+            Self::Damaged { .. } => "org.apache.kafka.common.errors.CorruptRecordException",
+            Self::NotAssigned { .. } => "java.lang.IllegalStateException",
+            Self::NoGroup => "org.apache.kafka.common.errors.InvalidGroupIdException",
+        };
+        class.to_owned()
+    }
+}
+
+/// Why offsets were not committed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The group has given the partitions to others: the commit came too late.
+    #[error("commit offsets of group {group_id}: the group has rebalanced and the partitions belong to others")]
+    Superseded {
+        /// The group.
+        group_id: String,
+        /// The coordinator's answer.
+        source: KafkaCode,
+    },
+    /// The group rebalances; the commit may succeed once this member has joined again.
+    #[error("commit offsets of group {group_id} while it rebalances")]
+    Rebalancing {
+        /// The group.
+        group_id: String,
+    },
+    /// The coordinator refuses the offset of a partition.
+    #[error("commit the offset of {topic}-{partition} in group {group_id}")]
+    Refused {
+        /// The group.
+        group_id: String,
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: i32,
+        /// Its answer.
+        source: KafkaCode,
+    },
+    /// The coordinator cannot be asked.
+    #[error("commit offsets of group {group_id}")]
+    Request {
+        /// The group.
+        group_id: String,
+        /// Why.
+        source: RequestError,
+    },
+    /// `group.id` is missing.
+    #[error("commits need a group.id")]
+    NoGroup,
+}
+
+impl CommitError {
+    /// Full name of the exception class that the Java consumer raises in this situation.
+    pub fn java_class(&self) -> String {
+        match self {
+            Self::Superseded { .. } => "org.apache.kafka.clients.consumer.CommitFailedException".to_owned(),
+            Self::Rebalancing { .. } => KafkaCode::REBALANCE_IN_PROGRESS.java_class(),
+            Self::Refused { source, .. } => source.java_class(),
+            Self::Request { source, .. } => source.java_class(),
+            Self::NoGroup => "org.apache.kafka.common.errors.InvalidGroupIdException".to_owned(),
+        }
+    }
+
+    /// Whether the same commit may succeed later.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::Rebalancing { .. } => true,
+            Self::Refused { source, .. } => source.is_retriable(),
+            Self::Request { source, .. } => source.is_retriable(),
+            Self::Superseded { .. } | Self::NoGroup => false,
+        }
+    }
+}

@@ -1,0 +1,676 @@
+//! A member of a group and the task that keeps it one.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use millstream_wire::protocol::{
+    messages::{
+        ApiKey, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
+        join_group_request::JoinGroupRequestProtocol, leave_group_request::MemberIdentity,
+        sync_group_request::SyncGroupRequestAssignment,
+    },
+    protocol::StrBytes,
+};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::rules::{HeartbeatStep, JoinStep, after_heartbeat, after_join, after_sync};
+use crate::{
+    admin::{Committer, wire_group},
+    cluster::{Cluster, Link, RequestError},
+    connection::Connection,
+    dial::HostPort,
+    kafka_error::KafkaCode,
+};
+
+/// Events that may wait for their owner. A generation has at most four before the owner has to act.
+const EVENTS: usize = 16;
+
+/// Added to the rebalance timeout for the answer to JoinGroup, as in Java.
+const JOIN_GRACE: Duration = Duration::from_secs(5);
+
+/// How a member presents itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GroupConfig {
+    /// The group.
+    pub group_id: String,
+    /// Makes the member a static one: a restart within the session timeout causes no rebalance.
+    pub group_instance_id: Option<String>,
+    /// `consumer`, `connect` and so on.
+    pub protocol_type: String,
+    /// Time without a heartbeat after which the coordinator drops the member.
+    pub session_timeout: Duration,
+    /// Time that members have to join again when the group rebalances.
+    pub rebalance_timeout: Duration,
+    /// Time between heartbeats.
+    pub heartbeat_interval: Duration,
+    /// Longest time between two calls of [`GroupMember::touch`] before the member leaves; `None` for no limit.
+    pub max_poll_interval: Option<Duration>,
+}
+
+/// One way in which a member can work with the others.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GroupProtocol {
+    /// Its name; the group chooses one that all members have.
+    pub name: String,
+    /// What the leader needs to know about the member.
+    pub metadata: Bytes,
+}
+
+/// A member as its leader sees it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct JoinedMember {
+    /// The id its coordinator gave it.
+    pub member_id: String,
+    /// Its own id, if it is a static member.
+    pub group_instance_id: Option<String>,
+    /// What it said about itself for the chosen protocol.
+    pub metadata: Bytes,
+}
+
+/// What happens to a member.
+#[derive(Clone, Debug)]
+pub enum GroupEvent {
+    /// This member leads the new generation: answer with [`GroupMember::assign`].
+    Elected {
+        /// The generation.
+        generation: i32,
+        /// The chosen protocol.
+        protocol: String,
+        /// All members, this one included.
+        members: Vec<JoinedMember>,
+    },
+    /// The generation is complete and this is the member's part.
+    Assigned {
+        /// The generation.
+        generation: i32,
+        /// The chosen protocol.
+        protocol: String,
+        /// This member's id.
+        member_id: String,
+        /// Whether this member leads.
+        leader: bool,
+        /// Who leads.
+        leader_id: String,
+        /// What the leader gave it to do; empty if nothing.
+        assignment: Bytes,
+    },
+    /// The group rebalances: give up what has to be given up, then [`GroupMember::join`] again. Heartbeats go
+    /// on meanwhile.
+    RebalanceNeeded,
+    /// The group has gone on without this member, and what it was given belongs to others: stop without
+    /// committing, then join again.
+    Lost(LostReason),
+    /// The membership is over.
+    Failed(GroupError),
+}
+
+/// Why a group went on without a member.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LostReason {
+    /// The coordinator says so.
+    #[error("the group has expelled this member")]
+    Expelled {
+        /// Its answer.
+        source: KafkaCode,
+    },
+    /// Polls came too slowly, so the member left.
+    #[error("no poll for more than max.poll.interval.ms ({} ms)", interval.as_millis())]
+    PollInterval {
+        /// The setting.
+        interval: Duration,
+    },
+    /// The coordinator could not be reached for a whole session timeout.
+    #[error("the coordinator was out of reach for session.timeout.ms ({} ms)", timeout.as_millis())]
+    SessionTimeout {
+        /// The setting.
+        timeout: Duration,
+    },
+}
+
+/// Why a membership failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum GroupError {
+    /// The coordinator refuses the member for good.
+    #[error("join group {group_id}")]
+    Refused {
+        /// The group.
+        group_id: String,
+        /// Its answer.
+        source: KafkaCode,
+    },
+    /// The coordinator cannot be asked, and trying again cannot help.
+    #[error("join group {group_id}")]
+    Request {
+        /// The group.
+        group_id: String,
+        /// Why.
+        source: RequestError,
+    },
+    /// The task behind the membership ended unexpectedly.
+    #[error("the membership in group {group_id} ended")]
+    Ended {
+        /// The group.
+        group_id: String,
+    },
+}
+
+impl GroupError {
+    /// Full name of the exception class that Java clients raise.
+    pub fn java_class(&self) -> String {
+        match self {
+            Self::Refused { source, .. } => source.java_class(),
+            Self::Request { source, .. } => source.java_class(),
+            Self::Ended { .. } => "org.apache.kafka.common.KafkaException".to_owned(),
+        }
+    }
+}
+
+/// What the owner wants. Later wishes replace earlier ones.
+#[derive(Debug, Default)]
+struct Wishes {
+    join: Option<Vec<GroupProtocol>>,
+    assign: Option<Vec<(String, Bytes)>>,
+    leave: Option<String>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    wishes: Mutex<Wishes>,
+    wished: Notify,
+    /// In whose name offsets are committed, while there is a generation.
+    committer: Mutex<Option<Committer>>,
+    touched: Mutex<Instant>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// Waits for a wish that `take` finds. Dropping the future loses nothing.
+    async fn wish<T>(&self, take: impl Fn(&mut Wishes) -> Option<T>) -> T {
+        loop {
+            let wished = self.wished.notified();
+            tokio::pin!(wished);
+            // Registered before looking, so that no wish falls between.
+            wished.as_mut().enable();
+            if let Some(wish) = take(&mut lock(&self.wishes)) {
+                return wish;
+            }
+            wished.await;
+        }
+    }
+}
+
+/// A member of a group. A task sends its heartbeats; dropping the handle ends that without leaving the group.
+#[derive(Debug)]
+pub struct GroupMember {
+    group_id: String,
+    shared: Arc<Shared>,
+    events: mpsc::Receiver<GroupEvent>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for GroupMember {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl GroupMember {
+    /// Prepares a membership with a connection of its own; [`GroupMember::join`] begins it. Must be called
+    /// within a tokio runtime.
+    pub fn new(cluster: &Cluster, config: GroupConfig) -> Self {
+        let shared = Arc::new(Shared {
+            wishes: Mutex::default(),
+            wished: Notify::new(),
+            committer: Mutex::default(),
+            touched: Mutex::new(Instant::now()),
+        });
+        let (sender, events) = mpsc::channel(EVENTS);
+        let group_id = config.group_id.clone();
+        let task = Task {
+            link: cluster.own_link(),
+            config,
+            shared: Arc::clone(&shared),
+            events: sender,
+            coordinator: None,
+            member_id: String::new(),
+            generation: None,
+            rejoin_told: false,
+            heard: Instant::now(),
+        };
+        Self { group_id, shared, events, task: tokio::spawn(task.run()) }
+    }
+
+    /// Joins the group, or joins it again, with these protocols, most wanted first. Returns at once; events
+    /// tell how it goes.
+    pub fn join(&mut self, protocols: Vec<GroupProtocol>) {
+        self.touch();
+        lock(&self.shared.wishes).join = Some(protocols);
+        self.shared.wished.notify_waiters();
+    }
+
+    /// The leader's answer to [`GroupEvent::Elected`]: what each member has to do, by member id. Members left out
+    /// get nothing.
+    pub fn assign(&mut self, assignments: Vec<(String, Bytes)>) {
+        lock(&self.shared.wishes).assign = Some(assignments);
+        self.shared.wished.notify_waiters();
+    }
+
+    /// Shows that the owner is alive; see [`GroupConfig::max_poll_interval`].
+    pub fn touch(&self) {
+        *lock(&self.shared.touched) = Instant::now();
+    }
+
+    /// Waits for the next event. Dropping the future loses nothing.
+    pub async fn next_event(&mut self) -> GroupEvent {
+        match self.events.recv().await {
+            Some(event) => event,
+            None => GroupEvent::Failed(GroupError::Ended { group_id: self.group_id.clone() }),
+        }
+    }
+
+    /// The next event, if one is there.
+    pub fn try_event(&mut self) -> Option<GroupEvent> {
+        match self.events.try_recv() {
+            Ok(event) => Some(event),
+            Err(mpsc::error::TryRecvError::Empty) => None,
+            Err(mpsc::error::TryRecvError::Disconnected) => {
+                Some(GroupEvent::Failed(GroupError::Ended { group_id: self.group_id.clone() }))
+            }
+        }
+    }
+
+    /// The generation and the member id, while the member is part of one.
+    pub fn generation(&self) -> Option<(i32, String)> {
+        lock(&self.shared.committer).as_ref().map(|committer| (committer.generation, committer.member_id.clone()))
+    }
+
+    pub(crate) fn committer(&self) -> Option<Committer> {
+        lock(&self.shared.committer).clone()
+    }
+
+    /// Leaves the group (a static member just goes) and waits for that, at most `timeout`.
+    pub async fn leave(mut self, reason: &str, timeout: Duration) {
+        lock(&self.shared.wishes).leave = Some(reason.to_owned());
+        self.shared.wished.notify_waiters();
+        // Events are drained so that the task is never held up by them.
+        let ended = async {
+            while self.events.recv().await.is_some() {}
+        };
+        if tokio::time::timeout(timeout, ended).await.is_err() {
+            tracing::debug!(group = %self.group_id, "leaving the group took too long");
+        }
+    }
+}
+
+struct Task {
+    link: Link,
+    config: GroupConfig,
+    shared: Arc<Shared>,
+    events: mpsc::Sender<GroupEvent>,
+    coordinator: Option<(i32, HostPort)>,
+    member_id: String,
+    generation: Option<i32>,
+    rejoin_told: bool,
+    /// When the coordinator last answered.
+    heard: Instant,
+}
+
+enum Wish {
+    Join(Vec<GroupProtocol>),
+    Leave(String),
+}
+
+fn take_wish(wishes: &mut Wishes) -> Option<Wish> {
+    let leave = wishes.leave.take().map(Wish::Leave);
+    leave.or_else(|| wishes.join.take().map(Wish::Join))
+}
+
+/// How an attempt to become part of a generation ended.
+enum Joined {
+    Assigned(GroupEvent),
+    Lost(LostReason),
+    Failed(GroupError),
+}
+
+impl Task {
+    async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut next_heartbeat = Instant::now();
+        loop {
+            let heartbeat = async {
+                match self.generation {
+                    Some(_) => tokio::time::sleep_until(next_heartbeat).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let wish = tokio::select! {
+                biased;
+                wish = shared.wish(take_wish) => Some(wish),
+                () = heartbeat => None,
+            };
+            match wish {
+                Some(Wish::Leave(reason)) => {
+                    self.leave(&reason).await;
+                    return;
+                }
+                Some(Wish::Join(protocols)) => {
+                    if !self.join(&protocols).await {
+                        return;
+                    }
+                }
+                None => {
+                    if !self.heartbeat().await {
+                        return;
+                    }
+                }
+            }
+            next_heartbeat = Instant::now() + self.config.heartbeat_interval;
+        }
+    }
+
+    /// Says whether the membership goes on. An owner that has gone is noticed by the abort of this task.
+    async fn tell(&self, event: GroupEvent) -> bool {
+        let goes_on = !matches!(event, GroupEvent::Failed(_));
+        self.events.send(event).await.is_ok() && goes_on
+    }
+
+    fn forget(&mut self) {
+        self.member_id.clear();
+        self.generation = None;
+        *lock(&self.shared.committer) = None;
+    }
+
+    async fn lose(&mut self, reason: LostReason) -> bool {
+        self.forget();
+        self.tell(GroupEvent::Lost(reason)).await
+    }
+
+    async fn fail(&mut self, error: GroupError) -> bool {
+        self.forget();
+        self.tell(GroupEvent::Failed(error)).await
+    }
+
+    async fn join(&mut self, protocols: &[GroupProtocol]) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let leaving = shared.wish(|wishes| wishes.leave.take());
+        let joined = tokio::select! {
+            biased;
+            reason = leaving => Err(reason),
+            joined = self.join_and_sync(protocols) => Ok(joined),
+        };
+        match joined {
+            Ok(Joined::Assigned(event)) => {
+                self.rejoin_told = false;
+                self.heard = Instant::now();
+                self.tell(event).await
+            }
+            Ok(Joined::Lost(reason)) => self.lose(reason).await,
+            Ok(Joined::Failed(error)) => self.fail(error).await,
+            Err(reason) => {
+                // The request that is parked at the coordinator would hold up the farewell behind it.
+                self.link = self.link.cluster.own_link();
+                self.leave(&reason).await;
+                false
+            }
+        }
+    }
+
+    /// Repeats JoinGroup and SyncGroup until the member is part of a generation or cannot become one.
+    async fn join_and_sync(&mut self, protocols: &[GroupProtocol]) -> Joined {
+        let mut failures = 0;
+        loop {
+            let step = match self.join_once(protocols).await {
+                Ok(Ok(event)) => return Joined::Assigned(event),
+                Ok(Err((code, step))) => (Some(code), step),
+                Err(error) if error.is_retriable() => {
+                    tracing::debug!(group = %self.config.group_id, error = %millstream_record::Chain(&error), "joining the group is tried again");
+                    (None, JoinStep::Later { find: true })
+                }
+                Err(source) => return Joined::Failed(GroupError::Request { group_id: self.config.group_id.clone(), source }),
+            };
+            match step {
+                (_, JoinStep::WithGivenId | JoinStep::Again) => {}
+                (_, JoinStep::Later { find }) => {
+                    if find {
+                        self.coordinator = None;
+                    }
+                    let delay = self.link.cluster.settings().retry_delay(failures);
+                    failures += 1;
+                    tokio::time::sleep(delay).await;
+                }
+                (Some(source), JoinStep::Forgotten) => {
+                    let was_part = self.generation.is_some();
+                    self.forget();
+                    if was_part {
+                        return Joined::Lost(LostReason::Expelled { source });
+                    }
+                }
+                (Some(source), JoinStep::Fail) => {
+                    return Joined::Failed(GroupError::Refused { group_id: self.config.group_id.clone(), source });
+                }
+                (None, JoinStep::Forgotten | JoinStep::Fail) => self.forget(),
+            }
+        }
+    }
+
+    async fn join_once(
+        &mut self,
+        protocols: &[GroupProtocol],
+    ) -> Result<Result<GroupEvent, (KafkaCode, JoinStep)>, RequestError> {
+        let connection = self.coordinator().await?;
+        let joined = match self.send_join(&connection, protocols).await? {
+            Ok(joined) => joined,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let generation = joined.generation_id;
+        let protocol = joined.protocol_name.as_ref().map(ToString::to_string).unwrap_or_default();
+        let leader = joined.leader == joined.member_id;
+        let mut assignments = Vec::new();
+        if leader && !joined.skip_assignment {
+            lock(&self.shared.wishes).assign = None;
+            let members = joined.members.iter().map(|member| JoinedMember {
+                member_id: member.member_id.to_string(),
+                group_instance_id: member.group_instance_id.as_ref().map(ToString::to_string),
+                metadata: member.metadata.clone(),
+            });
+            self.tell(GroupEvent::Elected { generation, protocol: protocol.clone(), members: members.collect() }).await;
+            assignments = self.shared.wish(|wishes| wishes.assign.take()).await;
+        }
+        let assignment = |(member_id, assignment): (String, Bytes)| {
+            SyncGroupRequestAssignment::default()
+                .with_member_id(StrBytes::from_string(member_id))
+                .with_assignment(assignment)
+        };
+        let version = connection.version(ApiKey::SyncGroup)?;
+        let mut request = SyncGroupRequest::default()
+            .with_group_id(wire_group(&self.config.group_id))
+            .with_generation_id(generation)
+            .with_member_id(joined.member_id.clone())
+            .with_assignments(assignments.into_iter().map(assignment).collect());
+        if 3 <= version {
+            request = request.with_group_instance_id(self.instance_id());
+        }
+        if 5 <= version {
+            request = request
+                .with_protocol_type(Some(StrBytes::from_string(self.config.protocol_type.clone())))
+                .with_protocol_name(joined.protocol_name.clone());
+        }
+        let synced = connection.call_within(&request, self.config.rebalance_timeout.saturating_add(JOIN_GRACE)).await?;
+        if let Err(code) = KafkaCode::check(synced.error_code) {
+            return Ok(Err((code, after_sync(code))));
+        }
+        self.generation = Some(generation);
+        let member_id = joined.member_id.to_string();
+        *lock(&self.shared.committer) = Some(Committer {
+            generation,
+            member_id: member_id.clone(),
+            group_instance_id: self.config.group_instance_id.clone(),
+        });
+        Ok(Ok(GroupEvent::Assigned {
+            generation,
+            protocol,
+            member_id,
+            leader,
+            leader_id: joined.leader.to_string(),
+            assignment: synced.assignment,
+        }))
+    }
+
+    async fn send_join(
+        &mut self,
+        connection: &Connection,
+        protocols: &[GroupProtocol],
+    ) -> Result<Result<JoinGroupResponse, (KafkaCode, JoinStep)>, RequestError> {
+        let protocol = |protocol: &GroupProtocol| {
+            JoinGroupRequestProtocol::default()
+                .with_name(StrBytes::from_string(protocol.name.clone()))
+                .with_metadata(protocol.metadata.clone())
+        };
+        let mut request = JoinGroupRequest::default()
+            .with_group_id(wire_group(&self.config.group_id))
+            .with_session_timeout_ms(millis(self.config.session_timeout))
+            .with_rebalance_timeout_ms(millis(self.config.rebalance_timeout))
+            .with_member_id(StrBytes::from_string(self.member_id.clone()))
+            .with_protocol_type(StrBytes::from_string(self.config.protocol_type.clone()))
+            .with_protocols(protocols.iter().map(protocol).collect());
+        if 5 <= connection.version(ApiKey::JoinGroup)? {
+            request = request.with_group_instance_id(self.instance_id());
+        }
+        let timeout = self.config.rebalance_timeout.saturating_add(JOIN_GRACE);
+        let timeout = timeout.max(self.link.cluster.settings().request_timeout);
+        let joined = connection.call_within(&request, timeout).await?;
+        if let Err(code) = KafkaCode::check(joined.error_code) {
+            let step = after_join(code);
+            if step == JoinStep::WithGivenId {
+                self.member_id = joined.member_id.to_string();
+            }
+            return Ok(Err((code, step)));
+        }
+        self.member_id = joined.member_id.to_string();
+        Ok(Ok(joined))
+    }
+
+    fn instance_id(&self) -> Option<StrBytes> {
+        self.config.group_instance_id.clone().map(StrBytes::from_string)
+    }
+
+    async fn coordinator(&mut self) -> Result<Connection, RequestError> {
+        let (node, address) = match &self.coordinator {
+            Some(known) => known.clone(),
+            None => {
+                let found = self.link.cluster.find_coordinator(&self.config.group_id).await?;
+                self.coordinator.insert(found).clone()
+            }
+        };
+        self.link.to_address(node, &address).await
+    }
+
+    async fn heartbeat(&mut self) -> bool {
+        if let Some(interval) = self.config.max_poll_interval
+            && interval < lock(&self.shared.touched).elapsed()
+        {
+            self.say_goodbye("the poll interval was exceeded").await;
+            return self.lose(LostReason::PollInterval { interval }).await;
+        }
+        let Some(generation) = self.generation else { return true };
+        let step = match self.send_heartbeat(generation).await {
+            Ok(answer) => {
+                if answer.is_ok() {
+                    self.heard = Instant::now();
+                }
+                (answer.err(), after_heartbeat(answer))
+            }
+            Err(error) if error.is_retriable() => (None, HeartbeatStep::FindCoordinator),
+            Err(source) => {
+                return self.fail(GroupError::Request { group_id: self.config.group_id.clone(), source }).await;
+            }
+        };
+        match step {
+            (_, HeartbeatStep::Fine) => true,
+            (_, HeartbeatStep::Rejoin) if self.rejoin_told => true,
+            (_, HeartbeatStep::Rejoin) => {
+                self.heard = Instant::now();
+                self.rejoin_told = true;
+                self.tell(GroupEvent::RebalanceNeeded).await
+            }
+            (Some(source), HeartbeatStep::Lost) => self.lose(LostReason::Expelled { source }).await,
+            (Some(source), HeartbeatStep::Fail) => {
+                self.fail(GroupError::Refused { group_id: self.config.group_id.clone(), source }).await
+            }
+            (_, HeartbeatStep::FindCoordinator | HeartbeatStep::NextTime | HeartbeatStep::Lost | HeartbeatStep::Fail) => {
+                if step.1 == HeartbeatStep::FindCoordinator {
+                    self.coordinator = None;
+                }
+                let timeout = self.config.session_timeout;
+                // After that long the coordinator has given the member's part to others.
+                if timeout < self.heard.elapsed() { self.lose(LostReason::SessionTimeout { timeout }).await } else { true }
+            }
+        }
+    }
+
+    async fn send_heartbeat(&mut self, generation: i32) -> Result<Result<(), KafkaCode>, RequestError> {
+        let connection = self.coordinator().await?;
+        let mut request = HeartbeatRequest::default()
+            .with_group_id(wire_group(&self.config.group_id))
+            .with_generation_id(generation)
+            .with_member_id(StrBytes::from_string(self.member_id.clone()));
+        if 3 <= connection.version(ApiKey::Heartbeat)? {
+            request = request.with_group_instance_id(self.instance_id());
+        }
+        let answer = connection.call_within(&request, self.config.session_timeout).await?;
+        Ok(KafkaCode::check(answer.error_code))
+    }
+
+    async fn leave(&mut self, reason: &str) {
+        self.say_goodbye(reason).await;
+        self.forget();
+    }
+
+    /// Tells the coordinator that the member leaves. A failure is as good as a lapsed session.
+    async fn say_goodbye(&mut self, reason: &str) {
+        if self.member_id.is_empty() || self.config.group_instance_id.is_some() {
+            return;
+        }
+        let said = async {
+            let connection = self.coordinator().await?;
+            let version = connection.version(ApiKey::LeaveGroup)?;
+            let member_id = StrBytes::from_string(self.member_id.clone());
+            let mut request = LeaveGroupRequest::default().with_group_id(wire_group(&self.config.group_id));
+            if 3 <= version {
+                let mut member = MemberIdentity::default().with_member_id(member_id);
+                if 5 <= version {
+                    member = member.with_reason(Some(StrBytes::from_string(reason.to_owned())));
+                }
+                request = request.with_members(vec![member]);
+            } else {
+                request = request.with_member_id(member_id);
+            }
+            connection.call(&request).await?;
+            Ok::<(), RequestError>(())
+        };
+        if let Err(error) = said.await {
+            tracing::debug!(group = %self.config.group_id, error = %millstream_record::Chain(&error), "the coordinator was not told about leaving");
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// Keeps the compiler honest about what is sent between threads.
+const _: fn() = || {
+    fn sends(_: impl Future + Send) {}
+    let _ = |task: Task| sends(task.run());
+};

@@ -1,0 +1,374 @@
+//! The task behind a producer: carries out what the accumulator plans.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use futures::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::FuturesUnordered,
+};
+use millstream_wire::protocol::{
+    messages::{
+        InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId,
+        produce_request::{PartitionProduceData, TopicProduceData},
+        produce_response::PartitionProduceResponse,
+    },
+};
+use tokio::time::Instant;
+
+use super::{
+    Shared,
+    accumulator::{BatchKey, Capacity, Lent, Plan},
+    batch::{Stamp, encode},
+    error::SendError,
+    partition::Answer,
+};
+use crate::{
+    cluster::{Link, RequestError, TopicsWanted, wire_name},
+    config::{Acks, ProducerConfig},
+    connection::{CallError, Connection},
+    kafka_error::KafkaCode,
+    metadata::Metadata,
+};
+
+/// A batch on the wire.
+#[derive(Clone, Debug)]
+struct Sent {
+    key: BatchKey,
+    topic: millstream_record::TopicName,
+    stamp: Stamp,
+}
+
+/// Something the sender waited for.
+enum Event {
+    Produced { node: i32, sent: Vec<Sent>, result: Result<Option<ProduceResponse>, CallError> },
+    Connected { node: i32, result: Result<Connection, RequestError> },
+    Metadata(Result<Arc<Metadata>, RequestError>),
+    Identity(Result<(i64, i16), RequestError>),
+}
+
+/// A broker that batches go to.
+#[derive(Default)]
+struct Node {
+    connection: Option<Connection>,
+    connecting: bool,
+    in_flight: usize,
+}
+
+pub(super) struct Sender {
+    shared: Arc<Shared>,
+    link: Link,
+    config: ProducerConfig,
+    nodes: HashMap<i32, Node>,
+    pending: FuturesUnordered<BoxFuture<'static, Event>>,
+    asking_metadata: bool,
+    asking_identity: bool,
+    /// Failed attempts in a row, for the delay before the next.
+    metadata_failures: u32,
+    identity_failures: u32,
+    last_metadata: Instant,
+    known: Arc<Metadata>,
+}
+
+/// Fails what is left if the task ends in any way but an orderly one, so that nobody waits for ever.
+struct Guard(Arc<Shared>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let mut accumulator = self.0.lock();
+        accumulator.closed = true;
+        accumulator.fail_all(&SendError::Closed);
+        self.0.handle.notify_one();
+    }
+}
+
+impl Sender {
+    pub(super) fn new(shared: Arc<Shared>, link: Link, config: ProducerConfig) -> Self {
+        Self {
+            shared,
+            known: link.cluster.metadata(),
+            link,
+            config,
+            nodes: HashMap::new(),
+            pending: FuturesUnordered::new(),
+            asking_metadata: false,
+            asking_identity: false,
+            metadata_failures: 0,
+            identity_failures: 0,
+            last_metadata: Instant::now(),
+        }
+    }
+
+    /// Runs until the producer aborts it.
+    pub(super) async fn run(mut self) {
+        let _guard = Guard(Arc::clone(&self.shared));
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let now = Instant::now();
+            let plan = self.plan(now);
+            let mut wake = plan.wake;
+            self.prepare(&plan, now);
+            let idle = plan.requests.is_empty();
+            for (node, batches) in plan.requests {
+                self.dispatch(node, batches).await;
+            }
+            if !idle {
+                // A batch that could not be encoded has ended; the rest is in flight.
+                self.shared.handle.notify_one();
+            }
+            let refresh_at = self.last_metadata.checked_add(self.config.connection.metadata_max_age);
+            wake = wake.into_iter().chain(refresh_at.filter(|_| !self.asking_metadata)).min();
+            tokio::select! {
+                Some(event) = self.pending.next(), if !self.pending.is_empty() => self.handle(event),
+                () = shared.sender.notified() => {}
+                () = sleep_until(wake), if wake.is_some() => {}
+            }
+        }
+    }
+
+    fn plan(&mut self, now: Instant) -> Plan {
+        let metadata = self.link.cluster.metadata();
+        let mut accumulator = self.shared.lock();
+        if !Arc::ptr_eq(&metadata, &self.known) {
+            for topic in accumulator.topic_names() {
+                accumulator.learn(&topic, &metadata);
+            }
+            self.known = Arc::clone(&metadata);
+        }
+        let most = self.config.connection.max_in_flight;
+        let nodes = &self.nodes;
+        let plan = accumulator.plan(now, &metadata, |id| match nodes.get(&id) {
+            Some(Node { connection: Some(connection), in_flight, .. }) if connection.is_open() => {
+                Capacity::Requests(most.saturating_sub(*in_flight))
+            }
+            _ => Capacity::NotConnected,
+        });
+        if accumulator.has_ack() {
+            self.shared.handle.notify_one();
+        }
+        plan
+    }
+
+    /// Starts what has to be there before more can be sent.
+    fn prepare(&mut self, plan: &Plan, now: Instant) {
+        for id in &plan.connect {
+            let node = self.nodes.entry(*id).or_default();
+            if !node.connecting {
+                node.connecting = true;
+                let (link, id) = (self.link.clone(), *id);
+                self.pending.push(async move { Event::Connected { node: id, result: link.to(id).await } }.boxed());
+            }
+        }
+        let stale = std::mem::take(&mut self.shared.lock().metadata_stale);
+        let old = self.config.connection.metadata_max_age <= now.duration_since(self.last_metadata);
+        if (stale || plan.wants_metadata || old) && !self.asking_metadata {
+            self.ask_metadata();
+        }
+        if plan.wants_identity && !self.asking_identity {
+            self.asking_identity = true;
+            let link = self.link.clone();
+            let delay = self.delay(self.identity_failures);
+            let asked = async move {
+                tokio::time::sleep(delay).await;
+                Event::Identity(init_producer_id(&link).await)
+            };
+            self.pending.push(asked.boxed());
+        }
+    }
+
+    fn ask_metadata(&mut self) {
+        self.asking_metadata = true;
+        let topics = self.shared.lock().topic_names();
+        let cluster = self.link.cluster.clone();
+        // The first answer to a change may come at once; after that the cluster needs time to settle.
+        let delay = self.delay(self.metadata_failures);
+        let asked = async move {
+            tokio::time::sleep(delay).await;
+            Event::Metadata(cluster.refresh(TopicsWanted::Named(&topics), false).await)
+        };
+        self.pending.push(asked.boxed());
+    }
+
+    fn delay(&self, failures: u32) -> std::time::Duration {
+        match failures.checked_sub(1) {
+            None => std::time::Duration::ZERO,
+            Some(attempt) => self.config.connection.retry_delay(attempt),
+        }
+    }
+
+    async fn dispatch(&mut self, node: i32, batches: Vec<Lent>) {
+        let mut topics: BTreeMap<usize, TopicProduceData> = BTreeMap::new();
+        let mut sent = Vec::with_capacity(batches.len());
+        let compression = self.shared.lock().limits.compression;
+        for Lent { key, topic, stamp, content } in batches {
+            let encoded = encode(content, stamp, compression);
+            let bytes = encoded.as_ref().ok().map(|(bytes, _)| bytes.clone());
+            self.shared.lock().encoded(key, stamp, encoded);
+            let Some(bytes) = bytes else { continue };
+            let data = PartitionProduceData::default().with_index(key.partition as i32).with_records(Some(bytes));
+            let request = topics.entry(key.topic).or_insert_with(|| TopicProduceData::default().with_name(wire_name(&topic)));
+            request.partition_data.push(data);
+            sent.push(Sent { key, topic, stamp });
+        }
+        if sent.is_empty() {
+            return;
+        }
+        let timeout = self.config.connection.request_timeout;
+        let request = ProduceRequest::default()
+            .with_acks(self.config.acks.number())
+            .with_timeout_ms(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX))
+            .with_topic_data(topics.into_values().collect());
+        let entry = self.nodes.entry(node).or_default();
+        let Some(connection) = entry.connection.clone() else { return };
+        entry.in_flight += 1;
+        let answered = self.config.acks != Acks::None;
+        // The connection has room for as many requests as may be in flight, so this does not wait for answers.
+        let queued = if answered {
+            connection.send(&request, timeout).await
+        } else {
+            connection.send_unanswered(&request).await
+        };
+        drop(request);
+        let produced = async move {
+            let result = match queued {
+                Ok(pending) if answered => pending.decode::<ProduceRequest>().await.map(Some),
+                Ok(pending) => pending.written().await.map(|()| None),
+                Err(error) => Err(error),
+            };
+            Event::Produced { node, sent, result }
+        };
+        self.pending.push(produced.boxed());
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Produced { node, sent, result } => {
+                if let Some(node) = self.nodes.get_mut(&node) {
+                    node.in_flight -= 1;
+                }
+                self.take_answers(sent, result);
+            }
+            Event::Connected { node: id, result } => {
+                let node = self.nodes.entry(id).or_default();
+                node.connecting = false;
+                match result {
+                    Ok(connection) => node.connection = Some(connection),
+                    Err(error) => {
+                        // Its partitions may have moved elsewhere; what waits fails when its time is up.
+                        tracing::debug!(node = id, error = %millstream_record::Chain(&error), "broker not reached");
+                        self.shared.lock().metadata_stale = true;
+                        self.metadata_failures = self.metadata_failures.max(1);
+                    }
+                }
+            }
+            Event::Metadata(result) => {
+                self.asking_metadata = false;
+                self.last_metadata = Instant::now();
+                match result {
+                    // Asking again at once would not help if leaders are still missing.
+                    Ok(_) => self.metadata_failures = 1,
+                    Err(error) => {
+                        self.metadata_failures = self.metadata_failures.saturating_add(1);
+                        tracing::debug!(error = %millstream_record::Chain(&error), "metadata not refreshed");
+                    }
+                }
+            }
+            Event::Identity(result) => {
+                self.asking_identity = false;
+                match result {
+                    Ok(identity) => {
+                        self.identity_failures = 0;
+                        self.shared.lock().identity = Some(identity);
+                    }
+                    Err(error) if error.is_retriable() => {
+                        self.identity_failures = self.identity_failures.saturating_add(1);
+                        tracing::debug!(error = %millstream_record::Chain(&error), "no producer id yet");
+                    }
+                    Err(error) => self.shared.lock().fail_waiting_for_identity(&error),
+                }
+            }
+        }
+        self.shared.handle.notify_one();
+    }
+
+    fn take_answers(&mut self, sent: Vec<Sent>, result: Result<Option<ProduceResponse>, CallError>) {
+        let now = Instant::now();
+        let mut accumulator = self.shared.lock();
+        match result {
+            Ok(None) => {
+                for Sent { key, stamp, .. } in sent {
+                    accumulator.answered(key, stamp, Answer::Written { base_offset: -1 }, || SendError::Closed, now);
+                }
+            }
+            Ok(Some(response)) => {
+                let mut answers: HashMap<(&str, i32), &PartitionProduceResponse> = HashMap::new();
+                for topic in &response.responses {
+                    for partition in &topic.partition_responses {
+                        answers.insert((topic.name.as_str(), partition.index), partition);
+                    }
+                }
+                for Sent { key, topic, stamp } in sent {
+                    let partition = key.partition as i32;
+                    let answer = answers.get(&(topic.as_str(), partition)).copied();
+                    // A partition left out of the answer is like an unexplained error.
+                    let code = KafkaCode::check(answer.map_or(-1, |answer| answer.error_code));
+                    let base_offset = answer.map_or(-1, |answer| answer.base_offset);
+                    let log_start_offset = answer.map_or(-1, |answer| answer.log_start_offset);
+                    match code {
+                        Ok(()) => accumulator.answered(key, stamp, Answer::Written { base_offset }, || SendError::Closed, now),
+                        Err(code) => {
+                            let refused = || SendError::Refused {
+                                topic,
+                                partition,
+                                detail: answer.and_then(describe),
+                                source: code,
+                            };
+                            accumulator.answered(key, stamp, Answer::Refused { code, log_start_offset }, refused, now);
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                for Sent { key, topic, stamp } in sent {
+                    let partition = key.partition as i32;
+                    let lost = Answer::Lost { retriable: error.is_retriable() };
+                    let failed = || SendError::Request { topic, partition, source: error.clone().into() };
+                    accumulator.answered(key, stamp, lost, failed, now);
+                }
+            }
+        }
+    }
+}
+
+/// What the broker says in words, with the records it means.
+fn describe(answer: &PartitionProduceResponse) -> Option<String> {
+    let mut words: Vec<String> = answer.error_message.iter().map(ToString::to_string).collect();
+    for record in answer.record_errors.iter().take(3) {
+        let message = record.batch_index_error_message.as_ref().map_or("", |message| message.as_str());
+        words.push(format!("record {}: {message}", record.batch_index));
+    }
+    if words.is_empty() { None } else { Some(words.join("; ")) }
+}
+
+async fn init_producer_id(link: &Link) -> Result<(i64, i16), RequestError> {
+    let request = InitProducerIdRequest::default()
+        .with_transactional_id(None)
+        .with_transaction_timeout_ms(i32::MAX)
+        .with_producer_id(ProducerId(-1))
+        .with_producer_epoch(-1);
+    let response = link.any().await?.call(&request).await?;
+    match KafkaCode::check(response.error_code) {
+        Ok(()) => Ok((response.producer_id.0, response.producer_epoch)),
+        Err(source) => Err(RequestError::Refused { attempted: "get a producer id".to_owned(), source }),
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,176 @@
+//! Real peers for the tests of this crate: an Apache Kafka broker and its programs.
+//!
+//! A peer that cannot be had skips the test aloud, or fails it where `MILLSTREAM_REQUIRE_PEERS=1` is set.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use millstream_client::{
+    Admin, AdminConfig, Cluster, Consumer, ConsumerConfig, Dial, HostPort, Producer, ProducerConfig, TcpDial,
+    admin::NewTopic,
+};
+use millstream_record::TopicName;
+
+/// One Apache Kafka broker, shared by the tests of a file. It ends with the test process, whose end closes its
+/// standard input.
+pub struct Kafka {
+    pub port: u16,
+    _dir: tempfile::TempDir,
+    _child: Child,
+}
+
+/// The broker, started when first asked for. `None` when it cannot be had; the reason has been printed.
+pub fn kafka() -> Option<&'static Kafka> {
+    static KAFKA: OnceLock<Result<Kafka, String>> = OnceLock::new();
+    match KAFKA.get_or_init(Kafka::start) {
+        Ok(kafka) => Some(kafka),
+        Err(reason) => {
+            skip(&format!("no Apache Kafka: {reason}"));
+            None
+        }
+    }
+}
+
+/// Says why a test does not run, or fails it where peers are required.
+pub fn skip(reason: &str) {
+    assert!(std::env::var("MILLSTREAM_REQUIRE_PEERS").as_deref() != Ok("1"), "a peer is required: {reason}");
+    // Straight to the terminal, past the capture of the test harness.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
+}
+
+pub fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat/kafka.sh")
+}
+
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
+    Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
+}
+
+impl Kafka {
+    fn start() -> Result<Self, String> {
+        let text = |error: std::io::Error| error.to_string();
+        let libs = Command::new(script()).arg("libs").stdin(Stdio::null()).output().map_err(text)?;
+        if !libs.status.success() {
+            return Err(String::from_utf8_lossy(&libs.stderr).trim().to_owned());
+        }
+        let dir = tempfile::tempdir().map_err(text)?;
+        let (port, controller) = (free_port()?, free_port()?);
+        let child = Command::new(script())
+            .arg("broker")
+            .arg(dir.path())
+            .args([port.to_string(), controller.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(text)?;
+        let kafka = Self { port, _dir: dir, _child: child };
+        kafka.await_start()?;
+        Ok(kafka)
+    }
+
+    fn await_start(&self) -> Result<(), String> {
+        let started = Instant::now();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        // The broker answers once it has registered; our own client asks until then.
+        let admin = self.admin();
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| runtime.block_on(async { admin.describe_cluster().await }));
+            asked.join().map_err(|_| "the client panicked".to_owned())?.map_err(|error| {
+                let log = std::fs::read_to_string(self._dir.path().join("broker.log")).unwrap_or_default();
+                format!("{error} after {:?}; {log}", started.elapsed())
+            })
+        })?;
+        Ok(())
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Client properties for this broker.
+    pub fn properties(&self, more: &[(&str, &str)]) -> BTreeMap<String, String> {
+        properties(&self.address(), more)
+    }
+
+    pub fn admin(&self) -> Admin {
+        let config = AdminConfig::from_properties(&self.properties(&[("default.api.timeout.ms", "90000")]));
+        let config = config.expect("valid");
+        let cluster = Cluster::connect(Arc::new(TcpDial), &config.bootstrap, config.connection.clone());
+        Admin::new(&cluster, &config)
+    }
+
+    pub fn producer(&self, more: &[(&str, &str)]) -> Producer {
+        producer(Arc::new(TcpDial), &self.address(), more)
+    }
+
+    pub fn consumer(&self, more: &[(&str, &str)]) -> Consumer {
+        consumer(Arc::new(TcpDial), &self.address(), more)
+    }
+
+    /// Creates a topic of its own for one test.
+    pub async fn topic(&self, name: &str, partitions: u32, configs: &[(&str, &str)]) -> TopicName {
+        let topic = topic(name);
+        let configs = configs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let new = NewTopic { partitions: Some(partitions), configs, ..NewTopic::new(topic.clone()) };
+        let results = self.admin().create_topics(&[new], false).await.expect("the broker answers");
+        results[&topic].as_ref().expect("created");
+        topic
+    }
+
+    /// Runs one of Kafka's programs to its end, with `input` on its standard input.
+    pub async fn run(&self, class: &str, arguments: &[&str], input: &str) -> Output {
+        let mut command = tokio::process::Command::new(script());
+        command.arg("run").arg(class).args(arguments);
+        run(command, input).await
+    }
+}
+
+pub fn properties(address: &str, more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let mut properties = BTreeMap::from([("bootstrap.servers".to_owned(), address.to_owned())]);
+    properties.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    properties
+}
+
+pub fn producer(dial: Arc<dyn Dial>, address: &str, more: &[(&str, &str)]) -> Producer {
+    let config = ProducerConfig::from_properties(&properties(address, more)).expect("valid");
+    let cluster = Cluster::connect(dial, &config.bootstrap, config.connection.clone());
+    Producer::new(&cluster, config)
+}
+
+pub fn consumer(dial: Arc<dyn Dial>, address: &str, more: &[(&str, &str)]) -> Consumer {
+    let config = ConsumerConfig::from_properties(&properties(address, more)).expect("valid");
+    let cluster = Cluster::connect(dial, &config.bootstrap, config.connection.clone());
+    Consumer::new(&cluster, config)
+}
+
+pub fn topic(name: &str) -> TopicName {
+    TopicName::parse(name).expect("a valid name")
+}
+
+pub fn host_port(address: &str) -> HostPort {
+    HostPort::parse(address).expect("an address")
+}
+
+/// Runs a command to its end, with `input` on its standard input, for at most a minute and a half.
+pub async fn run(mut command: tokio::process::Command, input: &str) -> Output {
+    use tokio::io::AsyncWriteExt;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("the program starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(input.as_bytes()).await.expect("the program reads");
+    drop(stdin);
+    tokio::time::timeout(Duration::from_secs(90), child.wait_with_output())
+        .await
+        .expect("the program ends in time")
+        .expect("its output can be read")
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Fetches Apache Kafka and runs it, for tests against the real thing.
+#
+#   kafka.sh libs                      prints the folder of Kafka's jars, fetching them first if need be
+#   kafka.sh broker DIR PORT CPORT     runs one broker with its data in DIR until standard input ends
+#   kafka.sh run CLASS ARGUMENT...     runs one of Kafka's programs
+#
+# The jars are kept below target/peers of the repository, or in the folder that MILLSTREAM_KAFKA_LIBS names.
+# Needs a JDK 17 or newer, and Maven for the first run.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+libs=${MILLSTREAM_KAFKA_LIBS:-$here/../../target/peers/kafka-4.3.0}
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+fetch() {
+    [ -e "$libs/.complete" ] && return
+    command -v mvn >/dev/null || fail "Apache Kafka's jars are not there and Maven is not installed"
+    mkdir -p "$libs"
+    # Tests that start together must not fetch into the same folder at once.
+    exec 9>"$libs/.lock"
+    flock 9
+    if ! [ -e "$libs/.complete" ]; then
+        mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs" >&2 \
+            || fail "Maven could not fetch Apache Kafka"
+        touch "$libs/.complete"
+    fi
+    exec 9>&-
+}
+
+java_with_libs() {
+    command -v java >/dev/null || fail "Java is not installed"
+    exec java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*" "$@"
+}
+
+broker() {
+    local dir=$1 port=$2 controller=$3
+    mkdir -p "$dir"
+    cat >"$dir/server.properties" <<PROPERTIES
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$controller
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=$dir/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=3
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=3
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+PROPERTIES
+    if ! [ -e "$dir/data/meta.properties" ]; then
+        (java_with_libs kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$dir/server.properties") >"$dir/format.log" 2>&1
+    fi
+    (java_with_libs kafka.Kafka "$dir/server.properties") >"$dir/broker.log" 2>&1 &
+    local pid=$!
+    trap 'kill -9 $pid 2>/dev/null || true' EXIT
+    # Ends when whoever started this has ended, however it did.
+    cat >/dev/null || true
+}
+
+case ${1:-} in
+    libs)
+        fetch
+        echo "$libs"
+        ;;
+    broker)
+        fetch
+        broker "$2" "$3" "$4"
+        ;;
+    run)
+        fetch
+        shift
+        java_with_libs "$@"
+        ;;
+    *) fail "usage: $0 libs | broker DIR PORT CONTROLLER-PORT | run CLASS ARGUMENT..." ;;
+esac
