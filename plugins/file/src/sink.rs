@@ -218,3 +218,124 @@ fn end_of_last_line(file: &mut File, size: u64) -> Result<u64> {
     }
     Ok(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_sdk::{Collector, Record, Schema, SchemaType, Value, harness::Harness, map};
+
+    use super::*;
+
+    fn config() -> ConfigMap {
+        ConfigMap::from([("file", "out.txt")])
+    }
+
+    fn put(task: &mut FileSinkTask, records: &[Record]) -> Result<()> {
+        let mut collector = Collector::new();
+        records.iter().for_each(|record| collector.push(record).expect("fits into a batch"));
+        task.put(&collector.into_table().expect("a batch").unwrap_or_default())
+    }
+
+    fn start(harness: &Harness) -> FileSinkTask {
+        harness.sink_task(&config()).expect("started")
+    }
+
+    #[test]
+    fn values_become_lines_and_are_on_disk_after_a_flush() {
+        let harness = Harness::enter();
+        let file = harness.file("file", b"before\n");
+        let mut task = start(&harness);
+        put(&mut task, &[Record::new("t", "one"), Record::new("t", "two")]).expect("written");
+        assert_eq!(file.content(), b"before\none\ntwo\n");
+        assert_eq!(file.synced(), b"before\n");
+        assert_eq!(task.pre_commit(&[]).expect("flushed"), None);
+        assert_eq!(file.synced(), b"before\none\ntwo\n");
+    }
+
+    #[test]
+    fn values_that_are_no_text_look_as_in_java() {
+        let harness = Harness::enter();
+        let file = harness.file("file", b"");
+        let mut task = start(&harness);
+        let list = Value::List(vec![Value::Int32(1), Value::Int32(2)]);
+        let schema = std::sync::Arc::new(Schema::new(SchemaType::Int64));
+        let records = [
+            Record::new("t", Value::Null),
+            Record::new("t", map([("a", Value::Int64(1)), ("b", list)])),
+            Record::with_schema("t", &schema, Value::Int64(-5)),
+            Record::new("t", "text"),
+        ];
+        put(&mut task, &records).expect("written");
+        assert_eq!(String::from_utf8_lossy(&file.content()), "null\n{a=1, b=[1, 2]}\n-5\ntext\n");
+    }
+
+    #[test]
+    fn rows_that_were_filtered_are_left_out() {
+        let harness = Harness::enter();
+        let file = harness.file("file", b"");
+        let mut task = start(&harness);
+        let mut collector = Collector::new();
+        for line in ["a", "b", "c"] {
+            collector.push(&Record::new("t", line)).expect("fits");
+        }
+        let mut table = collector.into_table().expect("a batch").expect("three rows");
+        table.deselect([1]);
+        task.put(&table).expect("written");
+        assert_eq!(file.content(), b"a\nc\n");
+    }
+
+    #[test]
+    fn a_failed_write_fails_the_task_and_its_half_line_goes_before_the_next_start() {
+        let harness = Harness::enter();
+        let file = harness.file("file", b"");
+        let mut task = start(&harness);
+        file.fill_after(7);
+        let error = put(&mut task, &[Record::new("t", "first"), Record::new("t", "second")]).expect_err("full");
+        assert_eq!(error.to_string(), "write 2 lines to out.txt: No space left on device");
+        assert_eq!(file.content(), b"first\ns");
+        file.make_room();
+        let mut task = start(&harness);
+        assert_eq!(file.content(), b"first\n");
+        assert_eq!(harness.take_log().len(), 1);
+        put(&mut task, &[Record::new("t", "second")]).expect("written");
+        assert_eq!(file.content(), b"first\nsecond\n");
+    }
+
+    #[test]
+    fn a_half_line_of_any_length_is_found() {
+        let harness = Harness::enter();
+        let content = format!("whole\n{}", "x".repeat(200_000));
+        let file = harness.file("file", content.as_bytes());
+        start(&harness);
+        assert_eq!(file.content(), b"whole\n");
+        let file = harness.file("file", b"never ended");
+        start(&harness);
+        assert_eq!(file.content(), b"");
+    }
+
+    #[test]
+    fn a_failed_flush_is_reported_and_tried_again() {
+        let harness = Harness::enter();
+        let file = harness.file("file", b"");
+        let mut task = start(&harness);
+        put(&mut task, &[Record::new("t", "x")]).expect("written");
+        file.fail_sync(Error::fatal("input/output error"));
+        assert_eq!(task.flush().expect_err("failed").to_string(), "flush out.txt: input/output error");
+        assert!(task.flush().is_err());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_has_connects_message() {
+        let harness = Harness::enter();
+        harness.file("file", b"").fail_open(Error::fatal("permission denied"));
+        let error = harness.sink_task::<FileSinkTask>(&config()).expect_err("refused");
+        assert_eq!(error.message, "Couldn't find or create file 'out.txt' for FileStreamSinkTask");
+        assert_eq!(error.causes, ["permission denied"]);
+    }
+
+    #[test]
+    fn every_task_gets_the_whole_configuration() {
+        let config = config().with("unknown", "kept");
+        let mut connector = FileSink { config: FileSinkConfig::parse(&config).expect("accepted") };
+        assert_eq!(connector.task_configs(2).expect("made"), [config.clone(), config]);
+    }
+}

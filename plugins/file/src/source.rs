@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use millstream_sdk::{
-    ConnectorContext, Error, File, Info, PollLimits, Result, Schema, SchemaType, Source, SourceContext, SourceTask,
-    Support, Timestamp, Value,
+    ConnectorContext, Error, ErrorKind, File, Info, PollLimits, Result, Schema, SchemaType, Source, SourceContext,
+    SourceTask, Support, Timestamp, Value,
     batch::{Column, Kind, Role, Table, Union},
     config::{ConfigDef, ConfigMap, ConfigValues, Importance, Key, Opens, PluginConfig},
-    constant_map, get, info, map, wait, warn,
+    constant_map,
+    error::class::RETRIABLE_EXCEPTION,
+    get, info, map, wait, warn,
 };
 
 use crate::{
@@ -212,7 +214,7 @@ impl SourceTask for FileSourceTask {
 
 /// Reading again may succeed, and nothing has been lost meanwhile.
 fn retriable(error: Error) -> Error {
-    Error::retriable(error.message.clone()).because(&error)
+    Error { kind: ErrorKind::Retriable, class: RETRIABLE_EXCEPTION.into(), ..error }
 }
 
 impl FileSourceTask {
@@ -315,4 +317,198 @@ fn text_column(bytes: &[u8], lines: &[Line]) -> Column<'static> {
         data[(row + 1) * 4..(row + 2) * 4].copy_from_slice(&end.to_le_bytes());
     }
     Column::new(Kind::String, lines.len() as u32, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_sdk::{Record, harness::Harness, logging::Level, records_of};
+
+    const LIMITS: PollLimits = PollLimits { max_records: 10_000, max_bytes: 1 << 20, max_wait_ms: 5_000 };
+
+    fn config() -> ConfigMap {
+        ConfigMap::from([("file", "a.txt"), ("topic", "lines")])
+    }
+
+    fn poll(task: &mut FileSourceTask) -> Vec<Record> {
+        let table = task.poll(&LIMITS).expect("polled");
+        table.map_or_else(Vec::new, |table| records_of(table.write()).expect("a valid batch"))
+    }
+
+    fn lines(records: &[Record]) -> Vec<(&str, i64)> {
+        let line = |record: &Record| match (&record.value, get(&record.source_offset, "position")) {
+            (Value::String(line), Some(Value::Int64(position))) => (line.clone(), *position),
+            other => panic!("no line: {other:?}"),
+        };
+        records.iter().map(line).map(|(line, at)| (&*line.leak(), at)).collect()
+    }
+
+    #[test]
+    fn a_record_has_the_line_its_place_and_nothing_else() {
+        let harness = Harness::enter();
+        harness.file("file", b"hello\n");
+        let mut task = harness.source_task::<FileSourceTask>(&config()).expect("started");
+        let before = Timestamp::now().as_millis();
+        let mut records = poll(&mut task);
+        let record = records.pop().expect("a line");
+        assert!(records.is_empty());
+        let timestamp = record.timestamp_ms.expect("a time");
+        assert!((before..=Timestamp::now().as_millis()).contains(&timestamp));
+        let expected = Record::with_schema("lines", &Arc::new(Schema::new(SchemaType::String)), "hello")
+            .timestamp_ms(timestamp)
+            .from(map([("filename", "a.txt".into())]), map([("position", Value::Int64(6))]));
+        assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn appended_lines_arrive_once_they_end() {
+        let harness = Harness::enter();
+        let file = harness.file("file", b"one\ntwo\r\nthr");
+        let mut task = harness.source_task::<FileSourceTask>(&config()).expect("started");
+        assert_eq!(lines(&poll(&mut task)), [("one", 4), ("two", 9)]);
+        assert!(poll(&mut task).is_empty());
+        file.append(b"ee\r");
+        assert!(poll(&mut task).is_empty());
+        file.append(b"\n");
+        assert_eq!(lines(&poll(&mut task)), [("three", 16)]);
+    }
+
+    #[test]
+    fn batch_size_limits_a_poll_and_the_rest_follows_at_once() {
+        let harness = Harness::enter();
+        harness.file("file", b"1\n2\n3\n4\n5\n");
+        let config = config().with("batch.size", "2");
+        let mut task = harness.source_task::<FileSourceTask>(&config).expect("started");
+        assert_eq!(lines(&poll(&mut task)), [("1", 2), ("2", 4)]);
+        assert_eq!(lines(&poll(&mut task)), [("3", 6), ("4", 8)]);
+        assert_eq!(lines(&poll(&mut task)), [("5", 10)]);
+        assert_eq!(harness.take_waits(), []);
+    }
+
+    #[test]
+    fn a_batch_is_filled_across_reads() {
+        let harness = Harness::enter();
+        let line = "x".repeat(299) + "\n";
+        harness.file("file", line.repeat(7000).as_bytes());
+        let config = config().with("batch.size", "3000");
+        let mut task = harness.source_task::<FileSourceTask>(&config).expect("started");
+        let sizes: Vec<usize> = (0..3).map(|_| poll(&mut task).len()).collect();
+        assert_eq!(sizes, [3000, 3000, 1000]);
+    }
+
+    #[test]
+    fn reading_resumes_at_the_stored_byte() {
+        let harness = Harness::enter();
+        harness.file("file", "für\nzwei\n".as_bytes());
+        harness.store_offset(&map([("filename", "a.txt".into())]), &map([("position", Value::Int64(5))]));
+        let mut task = harness.source_task::<FileSourceTask>(&config()).expect("started");
+        assert_eq!(lines(&poll(&mut task)), [("zwei", 10)]);
+    }
+
+    #[test]
+    fn a_stored_position_that_is_no_long_fails_the_task() {
+        let harness = Harness::enter();
+        harness.file("file", b"");
+        harness.store_offset(&map([("filename", "a.txt".into())]), &map([("position", "5".into())]));
+        let mut task = harness.source_task::<FileSourceTask>(&config()).expect("started");
+        let error = task.poll(&LIMITS).expect_err("refused");
+        assert_eq!(error.message, "Offset position is the incorrect type");
+        assert_eq!(error.class, millstream_sdk::error::class::CONNECT_EXCEPTION);
+    }
+
+    #[test]
+    fn a_missing_file_is_waited_for() {
+        let harness = Harness::enter();
+        let mut task = harness.source_task::<FileSourceTask>(&config()).expect("started");
+        assert!(poll(&mut task).is_empty());
+        assert_eq!(harness.take_waits(), [Duration::from_secs(1)]);
+        assert_eq!(harness.take_log()[0].0, Level::Warn);
+        harness.file("file", b"there\n");
+        assert_eq!(lines(&poll(&mut task)), [("there", 6)]);
+    }
+
+    #[test]
+    fn nothing_to_read_is_waited_for_as_long_as_the_host_allows() {
+        let harness = Harness::enter();
+        harness.file("file", b"");
+        let mut task = harness.source_task::<FileSourceTask>(&config()).expect("started");
+        assert!(poll(&mut task).is_empty());
+        assert_eq!(harness.take_waits().iter().sum::<Duration>(), Duration::from_secs(1));
+        let limits = PollLimits { max_wait_ms: 150, ..LIMITS };
+        assert!(task.poll(&limits).expect("polled").is_none());
+        assert_eq!(harness.take_waits(), [Duration::from_millis(100), Duration::from_millis(50)]);
+        harness.ask_to_stop();
+        assert!(poll(&mut task).is_empty());
+        assert_eq!(harness.take_waits().len(), 1);
+    }
+
+    #[test]
+    fn lines_that_were_found_are_delivered_before_a_failure() {
+        let harness = Harness::enter();
+        let file = harness.file("file", b"one\n");
+        let mut task = harness.source_task::<FileSourceTask>(&config()).expect("started");
+        file.fail_read(Error::fatal("damaged"));
+        let error = task.poll(&LIMITS).expect_err("failed");
+        assert_eq!((error.kind, error.to_string()), (ErrorKind::Retriable, "damaged".to_owned()));
+        assert_eq!(lines(&poll(&mut task)), [("one", 4)]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced_and_positions_count_bytes() {
+        let harness = Harness::enter();
+        harness.file("file", b"a\xffb\n\xe2\x82\xac\n");
+        let mut task = harness.source_task::<FileSourceTask>(&config()).expect("started");
+        assert_eq!(lines(&poll(&mut task)), [("a\u{FFFD}b", 4), ("€", 8)]);
+    }
+
+    #[test]
+    fn standard_input_has_no_position() {
+        let harness = Harness::enter();
+        harness.file("file", b"typed\n").make_stream();
+        let config = ConfigMap::from([("file", ""), ("topic", "lines")]);
+        let mut task = harness.source_task::<FileSourceTask>(&config).expect("started");
+        let records = poll(&mut task);
+        assert_eq!(records[0].value, Value::from("typed"));
+        assert_eq!(records[0].source_partition, map([("filename", Value::Null)]));
+        assert_eq!(records[0].source_offset, map([("position", Value::Null)]));
+    }
+
+    #[track_caller]
+    fn check_alter(partition: Value, offset: Option<Value>, expected: Result<bool, &str>) {
+        let result = FileSource::alter_offsets(&config(), &[(partition, offset)]);
+        assert_eq!(result.map_err(|error| error.message), expected.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn offsets_that_a_user_sets_are_checked() {
+        let partition = || map([("filename", "other.txt".into())]);
+        let position = |value| Some(map([("position", value)]));
+        check_alter(partition(), position(Value::Int64(7)), Ok(true));
+        check_alter(Value::Null, None, Ok(true));
+        let message = "Offset objects should either be null or contain the key 'position'";
+        check_alter(partition(), Some(map([("offset", Value::Int64(1))])), Err(message));
+        let message = "The value for the 'position' key in the offset is expected to be a Long value";
+        check_alter(partition(), position(Value::Float64(1.5)), Err(message));
+        let message = "The value for the 'position' key in the offset should be a non-negative value";
+        check_alter(partition(), position(Value::Int64(-1)), Err(message));
+        check_alter(Value::Null, position(Value::Int64(1)), Err("Partition objects cannot be null"));
+        let message = "Partition objects should contain the key 'filename'";
+        check_alter(map([]), position(Value::Int64(1)), Err(message));
+        let no_file = ConfigMap::from([("topic", "t")]);
+        let error = FileSource::alter_offsets(&no_file, &[]).expect_err("refused");
+        assert!(error.message.starts_with("Offsets cannot be modified if the 'file' configuration is unspecified."));
+    }
+
+    #[test]
+    fn there_is_one_task_with_the_whole_configuration() {
+        let harness = Harness::enter();
+        let config = config().with("unknown", "kept");
+        let parsed = FileSourceConfig::parse(&config).expect("accepted");
+        let mut connector = FileSource { config: parsed };
+        assert_eq!(connector.task_configs(5).expect("made"), [config.clone()]);
+        assert_eq!(FileSource::exactly_once_support(&config).expect("known"), Support::Supported);
+        let stdin = ConfigMap::from([("topic", "t")]);
+        assert_eq!(FileSource::exactly_once_support(&stdin).expect("known"), Support::Unsupported);
+        drop(harness);
+    }
 }

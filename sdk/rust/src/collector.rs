@@ -195,3 +195,61 @@ pub fn constant_map(rows: u32, map: &Value) -> Result<Column<'static>> {
     column.constant = true;
     Ok(column)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{Field, Header, Schema, SchemaType, map, records_of};
+
+    #[test]
+    fn records_come_out_as_they_went_in() {
+        let field = |name: &str, kind| Field { name: name.to_owned(), schema: Arc::new(Schema::new(kind).optional()) };
+        let fields = vec![field("n", SchemaType::Int32), field("s", SchemaType::String)];
+        let schema = Arc::new(Schema::structure(fields).expect("names differ"));
+        let int8 = Arc::new(Schema::new(SchemaType::Int8));
+        let partition = map([("file", "a".into())]);
+        let slots = vec![Value::Int32(1), Value::Null];
+        let mut full = Record::with_schema("t", &schema, Value::Struct(Arc::clone(&schema), slots))
+            .key_with_schema(&int8, Value::Int8(4))
+            .timestamp_ms(5)
+            .partition(3)
+            .header("h", "x")
+            .from(partition.clone(), map([("at", Value::Int64(1))]));
+        full.headers.push(Header { key: "h".to_owned(), schema: Some(int8), value: Value::Int8(1) });
+        let records = [
+            full,
+            Record::new("u", Value::Null),
+            Record::new("t", map([("a", Value::List(vec![Value::Float64(1.5)]))]))
+                .key("k")
+                .from(partition, Value::Null),
+        ];
+        let mut collector = Collector::new();
+        records.iter().for_each(|record| collector.push(record).expect("fits into a batch"));
+        let table = collector.into_table().expect("a batch").expect("rows");
+        assert_eq!(records_of(table.write()), Ok(records.to_vec()));
+    }
+
+    #[test]
+    fn a_record_that_no_batch_can_carry_leaves_nothing_behind() {
+        let mut deep = Value::Null;
+        for _ in 0..1100 {
+            deep = Value::List(vec![deep]);
+        }
+        let mut collector = Collector::new();
+        let good = Record::new("t", "good").key("k");
+        collector.push(&good).expect("fits");
+        for bad in [
+            Record::new("t", deep.clone()),
+            Record::new("t", "x").key(deep.clone()),
+            Record::new("t", "x").header("h", deep.clone()),
+            Record::new("t", "x").from(Value::Null, map([("deep", deep)])),
+        ] {
+            assert!(collector.push(&bad).is_err());
+        }
+        collector.push(&good).expect("fits");
+        let table = collector.into_table().expect("a batch").expect("rows");
+        assert_eq!(records_of(table.write()), Ok(vec![good.clone(), good]));
+    }
+}

@@ -67,3 +67,7 @@ pub use records::Records;
 pub use sink::{Sink, SinkTask};
 pub use source::{PollLimits, Source, SourceTask, Support};
 pub use transform::{RowTransform, Rows, Transform};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Tutorial;
