@@ -340,7 +340,15 @@ keys! {
     /// Longest wait of a plugin for the host.
     PLUGIN_HOST_CALL_TIMEOUT: Duration = Key::millis("plugin.host.call.timeout.ms").default("60000").importance(Low)
         .validator(|| Validator::at_least(1))
-        .doc("Milliseconds that a plugin may wait inside one call of the host, such as reading a file.");
+        .doc("Milliseconds that one call into a plugin may wait for the host in all, such as for files to be read.");
+    /// Log lines of a plugin.
+    PLUGIN_LOG_RATE: i32 = Key::int("plugin.log.rate").default("100").importance(Low)
+        .validator(|| Validator::at_least(1))
+        .doc("Lines per second that one plugin instance may log. Lines beyond are dropped, and their number is logged.");
+    /// Most plugin instances.
+    PLUGIN_INSTANCES_MAX: i32 = Key::int("plugin.instances.max").default("1000").importance(Low)
+        .validator(|| Validator::between(1.0, 10_000.0))
+        .doc("Most plugin instances that may be alive in the worker at a time. A task has one, and one for each component among its transforms. Only address space is set aside for them.");
     /// Folders whose files plugins may open.
     PLUGIN_ALLOW_FILES: Option<Vec<String>> = Key::optional_list("plugin.allow.files").importance(Medium)
         .doc("Folders beneath which files that a connector's configuration names may be opened for its plugin; anywhere unless set, nowhere when empty.");

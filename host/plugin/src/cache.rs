@@ -38,6 +38,7 @@ pub(crate) struct Entry {
 
 /// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the variants and fields are")]
 pub enum CacheError {
     #[error("make the plugin cache {}", folder.display())]
     Create { folder: PathBuf, source: io::Error },

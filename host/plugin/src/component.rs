@@ -11,6 +11,7 @@ use crate::limits::PluginLimits;
 
 /// Why a component cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the variants and fields are")]
 pub enum ComponentError {
     #[error("it is not a WebAssembly component{0}")]
     NotAComponent(&'static str),

@@ -1,6 +1,6 @@
 //! The JSON in which a component says what it carries, as `description.md` beside the contract specifies.
 
-use millstream_config::{Capability, ConfigDef, InvalidDefinition};
+use millstream_config::{ConfigDef, InvalidDefinition};
 use millstream_connector::PluginKind;
 use serde_json::{Map, Value};
 
@@ -44,6 +44,7 @@ pub struct PluginDescription {
 
 /// Why a description cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the variants and fields are")]
 pub enum DescriptionError {
     #[error("the description is {len} bytes long, more than {MAX_DESCRIPTION}")]
     TooLong { len: usize },
@@ -126,11 +127,6 @@ impl PluginDescription {
             class,
         })
     }
-
-    /// The keys that open something.
-    pub(crate) fn opening_keys(&self) -> impl Iterator<Item = (&str, Capability)> {
-        self.config.keys().iter().filter_map(|key| Some((key.name.as_str(), key.opens?)))
-    }
 }
 
 /// A JSON object and where it stands.
@@ -191,7 +187,7 @@ impl<'a> Object<'a> {
 
 #[cfg(test)]
 mod tests {
-    use millstream_config::{FileAccess, StandardStream};
+    use millstream_config::{Capability, FileAccess, StandardStream};
 
     use super::*;
 
@@ -209,7 +205,6 @@ mod tests {
         let file = Capability::File { access: FileAccess::Read, or: Some(StandardStream::Stdin) };
         assert_eq!(plugin.config.keys()[0].opens, Some(file));
         assert!(plugin.config.get("topic").is_some_and(|key| key.is_required() && key.order == 3));
-        assert_eq!(plugin.opening_keys().count(), 1);
     }
 
     #[test]

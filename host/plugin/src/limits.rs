@@ -1,35 +1,57 @@
 //! What one plugin may use of the machine: the worker's `plugin.` keys.
 
+use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use millstream_config::{ParsedConfig, worker_key};
 
 /// Limits that hold for each plugin instance, and the places plugins may reach.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PluginLimits {
-    /// `plugin.memory.max`: bytes of all memories and tables of one instance together.
+    /// `plugin.memory.max.bytes`: bytes of all memories and tables of one instance together.
     pub memory_max: usize,
     /// `plugin.call.timeout.ms`: how long one call may compute. Waiting in the host does not count.
     pub call_timeout: Duration,
-    /// `plugin.host.wait.timeout.ms`: how long one call may wait for the host in all.
+    /// `plugin.host.call.timeout.ms`: how long one call may wait for the host in all.
     pub host_wait_timeout: Duration,
     /// `plugin.log.rate`: lines a second that one instance may log.
     pub log_rate: u32,
     /// `plugin.instances.max`: instances alive at a time in the whole worker.
     pub instances_max: u32,
-    /// `plugin.batch.bytes.max`: the largest batch that a plugin may hand over, in bytes.
+    /// The largest batch that a plugin may hand over, in bytes.
     pub batch_bytes_max: usize,
     /// `plugin.cache.dir`: where compiled plugins are kept; none compiles them anew at each start.
     pub cache_dir: Option<PathBuf>,
     /// `plugin.allow.files`: folders below which files may be opened that a configuration names; none
-    /// allows every file that the worker itself may open.
+    /// allows every file that the worker itself may open, so that Connect's configurations run unchanged.
     pub allow_files: Option<Vec<PathBuf>>,
+}
+
+impl PluginLimits {
+    /// Reads the keys of a worker's configuration, which has checked their ranges.
+    pub fn of(config: &ParsedConfig) -> Self {
+        // The keys' validators allow no negative numbers.
+        let count = |number: i32| u32::try_from(number).unwrap_or(0);
+        let paths = |paths: Vec<String>| paths.into_iter().map(PathBuf::from).collect();
+        Self {
+            memory_max: usize::try_from(worker_key::PLUGIN_MEMORY_MAX_BYTES.get(config)).unwrap_or(usize::MAX),
+            call_timeout: worker_key::PLUGIN_CALL_TIMEOUT.get(config),
+            host_wait_timeout: worker_key::PLUGIN_HOST_CALL_TIMEOUT.get(config),
+            log_rate: count(worker_key::PLUGIN_LOG_RATE.get(config)),
+            instances_max: count(worker_key::PLUGIN_INSTANCES_MAX.get(config)),
+            cache_dir: worker_key::PLUGIN_CACHE_DIR.get(config).map(PathBuf::from).or_else(user_cache),
+            allow_files: worker_key::PLUGIN_ALLOW_FILES.get(config).map(paths),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for PluginLimits {
     fn default() -> Self {
         Self {
             memory_max: 256 << 20,
-            call_timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(30),
             host_wait_timeout: Duration::from_secs(60),
             log_rate: 100,
             instances_max: 1000,
@@ -37,5 +59,55 @@ impl Default for PluginLimits {
             cache_dir: None,
             allow_files: None,
         }
+    }
+}
+
+/// The user's own folder for what can be made again. None without a home: then nothing is kept.
+fn user_cache() -> Option<PathBuf> {
+    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+    let folder = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
+    let folder = folder.or_else(|| Some(absolute(PathBuf::from(env::var_os("HOME")?))?.join(".cache")))?;
+    Some(folder.join("millstream/plugins"))
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_config::{ConfigMap, Mode};
+
+    use super::*;
+
+    #[test]
+    fn a_workers_keys_fill_every_limit_and_their_defaults_are_ours() {
+        let definition = Mode::Standalone.config_def();
+        let read = |pairs: &[(&str, &str)]| {
+            let mut map: ConfigMap =
+                pairs.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect();
+            for key in definition.keys().iter().filter(|key| key.is_required()) {
+                map.insert(key.name.clone(), Some("x".into()));
+            }
+            PluginLimits::of(&definition.parse(&map).unwrap())
+        };
+        let defaults = read(&[]);
+        assert_eq!(PluginLimits { cache_dir: None, ..defaults }, PluginLimits::default());
+        let set = read(&[
+            ("plugin.memory.max.bytes", "1048576"),
+            ("plugin.call.timeout.ms", "5"),
+            ("plugin.host.call.timeout.ms", "6"),
+            ("plugin.log.rate", "7"),
+            ("plugin.instances.max", "8"),
+            ("plugin.cache.dir", "/c"),
+            ("plugin.allow.files", "/a,/b"),
+        ]);
+        let expected = PluginLimits {
+            memory_max: 1 << 20,
+            call_timeout: Duration::from_millis(5),
+            host_wait_timeout: Duration::from_millis(6),
+            log_rate: 7,
+            instances_max: 8,
+            batch_bytes_max: 64 << 20,
+            cache_dir: Some("/c".into()),
+            allow_files: Some(vec!["/a".into(), "/b".into()]),
+        };
+        assert_eq!(set, expected);
     }
 }

@@ -34,6 +34,7 @@ pub struct PluginProblem {
 
 /// Why a file is not used as a plugin.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the variants and fields are")]
 pub enum PluginFileError {
     #[error("the folder cannot be read")]
     Folder { source: io::Error },

@@ -27,6 +27,7 @@ pub struct Bundled {
 
 /// Why a worker's plugins could not be set up. Damaged plugin files are no reason: they are skipped.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the variants and fields are")]
 pub enum StartError {
     #[error("start the plugin engine")]
     Engine(#[from] EngineError),

@@ -36,16 +36,17 @@ impl GuestFault {
 
 /// What happened to an instance.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the variants and fields are")]
 pub enum FaultCause {
-    #[error("used more than {} of memory (plugin.memory.max)", Bytes(*limit))]
+    #[error("used more than {} of memory (plugin.memory.max.bytes)", Bytes(*limit))]
     Memory { limit: usize },
     #[error("asked for a table of more than {limit} elements")]
     Table { limit: usize },
     #[error("ran longer than {} ms (plugin.call.timeout.ms)", limit.as_millis())]
     CallTimeout { limit: Duration },
-    #[error("waited for the host longer than {} ms (plugin.host.wait.timeout.ms)", limit.as_millis())]
+    #[error("waited for the host longer than {} ms (plugin.host.call.timeout.ms)", limit.as_millis())]
     HostWait { limit: Duration },
-    #[error("handed over more than {} at once (plugin.batch.bytes.max)", Bytes(*limit))]
+    #[error("handed over more than {} in one call", Bytes(*limit))]
     TooMuchAtOnce { limit: usize },
     #[error("called itself too deeply")]
     StackOverflow,
@@ -182,7 +183,7 @@ mod tests {
         };
         assert_eq!(
             fault.to_string(),
-            "the plugin org.example.Hungry used more than 256 MiB of memory (plugin.memory.max), in poll"
+            "the plugin org.example.Hungry used more than 256 MiB of memory (plugin.memory.max.bytes), in poll"
         );
     }
 }

@@ -9,7 +9,7 @@ const TABLE_ELEMENT_BYTES: usize = 8;
 /// What a guest was refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Refusal {
-    /// More bytes than `plugin.memory.max`.
+    /// More bytes than `plugin.memory.max.bytes`.
     Memory,
     /// More elements in one table than the host has room for.
     Table,

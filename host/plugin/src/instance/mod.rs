@@ -216,3 +216,78 @@ macro_rules! call {
     }};
 }
 pub(crate) use call;
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::component::{Component, Linker};
+
+    use super::*;
+
+    /// A component whose one core module has these sections.
+    fn component(sections: &[(u8, &[u8])]) -> Vec<u8> {
+        let mut module = b"\0asm\x01\0\0\0".to_vec();
+        for (id, section) in sections {
+            module.extend([*id, section.len() as u8]);
+            module.extend(*section);
+        }
+        let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+        component.extend([1, module.len() as u8]);
+        component.extend(module);
+        // One core instance: module 0 without arguments.
+        component.extend([2, 4, 1, 0, 0, 0]);
+        component
+    }
+
+    async fn fault(wasm: &[u8], limits: &PluginLimits) -> FaultCause {
+        let engine = PluginEngine::new(limits).unwrap();
+        let component = Component::new(&engine.engine, wasm).unwrap();
+        let component = Linker::new(&engine.engine).instantiate_pre(&component).unwrap();
+        match Guest::new(&engine, &component, limits, Surroundings::default()).await {
+            Err(fault) => fault.cause,
+            Ok(_) => panic!("it should not be instantiated"),
+        }
+    }
+
+    fn limits() -> PluginLimits {
+        PluginLimits { instances_max: 4, memory_max: 1 << 20, ..PluginLimits::default() }
+    }
+
+    #[tokio::test]
+    async fn a_table_that_grows_without_end_is_named() {
+        // (table 1 funcref) (start: if table.grow by 10,000,000 fails, unreachable)
+        let bomb = component(&[
+            (1, &[1, 0x60, 0, 0]),
+            (3, &[1, 0]),
+            (4, &[1, 0x70, 0, 1]),
+            (8, &[0]),
+            (
+                10,
+                &[
+                    1, 19, 0, 0xd0, 0x70, 0x41, 0x80, 0xad, 0xe2, 0x04, 0xfc, 0x0f, 0, 0x41, 0x7f, 0x46, 0x04, 0x40, 0,
+                    0x0b, 0x0b,
+                ],
+            ),
+        ]);
+        assert_eq!(fault(&bomb, &limits()).await, FaultCause::Table { limit: MAX_TABLE_ELEMENTS });
+    }
+
+    #[tokio::test]
+    async fn a_memory_that_begins_too_large_is_named() {
+        // (memory 100): 6.25 MiB
+        let large = component(&[(5, &[1, 0, 100])]);
+        assert_eq!(fault(&large, &limits()).await, FaultCause::Memory { limit: 1 << 20 });
+    }
+
+    #[tokio::test]
+    async fn a_loop_at_the_start_is_ended() {
+        // (start: loop forever)
+        let endless = component(&[
+            (1, &[1, 0x60, 0, 0]),
+            (3, &[1, 0]),
+            (8, &[0]),
+            (10, &[1, 7, 0, 0x03, 0x40, 0x0c, 0, 0x0b, 0x0b]),
+        ]);
+        let limits = PluginLimits { call_timeout: Duration::from_millis(50), ..limits() };
+        assert_eq!(fault(&endless, &limits).await, FaultCause::CallTimeout { limit: limits.call_timeout });
+    }
+}

@@ -3,7 +3,7 @@
 pub(crate) mod fast;
 pub(crate) mod lift;
 
-#[expect(missing_docs, clippy::all, reason = "generated from the contract, which documents it")]
+#[allow(clippy::all, reason = "generated from the contract")]
 mod generated {
     wasmtime::component::bindgen!({
         path: "../../wit/millstream-connect@0.1.0",

@@ -1,0 +1,41 @@
+//! Converters that come as plugins.
+
+use millstream_connector::{ByteColumn, ConverterRole, InputRow, Plugins, RowInput};
+use millstream_record::batch::{SchemaTable, Side, Table, UnionBuilder};
+
+use crate::support::{config, lines, plugins, task};
+
+struct Rows(Vec<Option<&'static [u8]>>);
+
+impl RowInput for Rows {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn row(&self, at: usize) -> InputRow<'_> {
+        InputRow { bytes: self.0[at] }
+    }
+}
+
+#[tokio::test]
+async fn bytes_become_data_and_data_becomes_bytes() {
+    let plugins = plugins().await;
+    let settings = config(&[("behaviour", "good")]);
+    let mut converter = plugins.converter("OddConverter", &task(), ConverterRole::Value, &settings).await.unwrap();
+    let input = Rows(vec![Some(b"one"), None, Some(b"\xff"), Some(b"four")]);
+    let (mut schemas, mut out, mut errors) = (SchemaTable::default(), UnionBuilder::default(), Vec::new());
+    let taken = converter.to_connect("topic", &input, &mut schemas, &mut out, &mut errors).await.unwrap();
+    assert_eq!(taken, 4);
+    assert_eq!(errors.iter().map(|error| error.row).collect::<Vec<_>>(), [2]);
+    let mut table = Table::new(4);
+    table.values = out.finish(&mut schemas).unwrap();
+    table.schemas = schemas;
+    let batch = table.into_batch();
+    let values: Vec<String> = batch.open().data(Side::Value).iter().map(|(_, value)| format!("{value:?}")).collect();
+    assert_eq!(values, [r#"String("one")"#, "Null", "Null", r#"String("four")"#]);
+
+    let mut bytes = ByteColumn::default();
+    let mut errors = Vec::new();
+    converter.from_connect(&lines(&["a", "bc"]), Side::Value, &mut bytes, &mut errors).await.unwrap();
+    assert_eq!((bytes.get(0), bytes.get(1)), (Some(&b"a"[..]), Some(&b"bc"[..])));
+    assert!(errors.is_empty());
+}

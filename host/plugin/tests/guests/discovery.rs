@@ -1,0 +1,163 @@
+//! Finding plugins in folders, and what is said of files that are none.
+
+use std::fs;
+use std::path::Path;
+
+use millstream_connector::{PluginKind, Plugins};
+use millstream_plugin::{Bundled, PluginLimits, WasmPlugins, check_file, compile_settings};
+use millstream_record::Chain as Causes;
+
+use crate::support::{LIMITS, hostile, limits, plugins, source, texts};
+
+async fn found(limits: PluginLimits, folder: &Path) -> WasmPlugins {
+    WasmPlugins::start(limits, &[folder.to_owned()], &[]).await.unwrap()
+}
+
+#[tokio::test]
+async fn plugins_are_found_by_class_alias_and_short_name() {
+    let plugins = plugins().await;
+    for name in ["org.millstream.odd.OddSourceConnector", "OddSourceConnector", "OddSource"] {
+        assert_eq!(plugins.find_connector(name).unwrap().class, "org.millstream.odd.OddSourceConnector", "{name}");
+    }
+    assert_eq!(plugins.find(PluginKind::Transform, "Suffix").unwrap().class, "org.millstream.odd.Suffix");
+    let unknown = plugins.find_connector("Nothing").unwrap_err().to_string();
+    assert!(
+        unknown.starts_with("Failed to find any class that implements Connector and which name matches Nothing"),
+        "{unknown}"
+    );
+    assert_eq!(plugins.list().len(), 6);
+}
+
+#[tokio::test]
+async fn a_known_plugin_is_not_compiled_again_and_a_damaged_cache_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, cache) = (folder.path().join("plugins"), folder.path().join("cache"));
+    fs::create_dir_all(path.join("odd")).unwrap();
+    fs::copy(hostile(), path.join("odd/odd.wasm")).unwrap();
+    let limits = PluginLimits { cache_dir: Some(cache.clone()), ..limits() };
+    let entries = || {
+        let mut entries: Vec<_> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
+        entries.sort();
+        entries
+    };
+    assert_eq!(found(limits.clone(), &path).await.list().len(), 6);
+    let (code, json) = (entries()[0].clone(), entries()[1].clone());
+    let compiled_at = fs::metadata(&code).unwrap().modified().unwrap();
+    let plugins = found(limits.clone(), &path).await;
+    let mut lines = source(&plugins, &[("behaviour", "lines")]).await;
+    assert_eq!(texts(&lines.poll(LIMITS).await.unwrap().unwrap())[0], "line 0");
+    assert_eq!(fs::metadata(&code).unwrap().modified().unwrap(), compiled_at);
+
+    for damaged in [&code, &json] {
+        let mut bytes = fs::read(damaged).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x55;
+        fs::write(damaged, bytes).unwrap();
+        let plugins = found(limits.clone(), &path).await;
+        assert!(plugins.problems().is_empty());
+        let mut lines = source(&plugins, &[("behaviour", "lines")]).await;
+        assert!(lines.poll(LIMITS).await.unwrap().is_some());
+    }
+    assert_eq!(entries().len(), 2);
+}
+
+const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A component that exports an empty instance under this name.
+fn exporting(name: &str) -> Vec<u8> {
+    let mut export = vec![1, 0, name.len() as u8];
+    export.extend(name.bytes());
+    // Instance 0, without a type of its own.
+    export.extend([5, 0, 0]);
+    let sections = [
+        (4, EMPTY_COMPONENT.to_vec()),
+        // Instance 0: component 0 instantiated without arguments.
+        (5, vec![1, 0, 0, 0]),
+        (11, export),
+    ];
+    let mut component = EMPTY_COMPONENT.to_vec();
+    for (id, section) in sections {
+        component.extend([id, section.len() as u8]);
+        component.extend(section);
+    }
+    component
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named_and_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let wasm = fs::read(hostile()).unwrap();
+    fs::write(folder.path().join("cut.wasm"), &wasm[..wasm.len() / 2]).unwrap();
+    fs::write(folder.path().join("text.wasm"), "hello").unwrap();
+    fs::write(folder.path().join("core.wasm"), b"\0asm\x01\0\0\0").unwrap();
+    fs::write(folder.path().join("empty.wasm"), EMPTY_COMPONENT).unwrap();
+    fs::write(folder.path().join("other.wasm"), exporting("example:other/thing@1.0.0")).unwrap();
+    fs::write(folder.path().join("newer.wasm"), exporting("millstream:connect/plugin@0.2.0")).unwrap();
+    fs::copy(hostile(), folder.path().join("good.wasm")).unwrap();
+    let plugins = found(limits(), folder.path()).await;
+    assert_eq!(plugins.list().len(), 6, "the good file counts");
+    let said = |name: &str| {
+        let problem = plugins.problems().iter().find(|problem| problem.path.ends_with(name));
+        Causes(&problem.unwrap_or_else(|| panic!("{name} is named")).problem).to_string()
+    };
+    assert!(said("cut.wasm").contains("compile it"), "{}", said("cut.wasm"));
+    assert!(said("text.wasm").contains("it is not a WebAssembly component"), "{}", said("text.wasm"));
+    assert!(said("core.wasm").contains("but a core module"), "{}", said("core.wasm"));
+    assert!(said("empty.wasm").contains("it exports nothing, but a plugin exports"), "{}", said("empty.wasm"));
+    assert!(
+        said("other.wasm")
+            .contains("it exports example:other/thing@1.0.0, but a plugin exports millstream:connect/plugin@0.1.0")
+    );
+    assert!(said("newer.wasm").contains("another version of the plugin contract"), "{}", said("newer.wasm"));
+}
+
+#[tokio::test]
+async fn a_java_archive_leads_to_the_nearest_plugin() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(hostile(), folder.path().join("odd.wasm")).unwrap();
+    fs::write(folder.path().join("connect-odd-sink-3.0.jar"), "").unwrap();
+    fs::create_dir(folder.path().join("kafka-connect-jdbc")).unwrap();
+    fs::write(folder.path().join("kafka-connect-jdbc/lib.jar"), "").unwrap();
+    let plugins = found(limits(), folder.path()).await;
+    let said: Vec<String> = plugins.problems().iter().map(|problem| problem.problem.to_string()).collect();
+    assert_eq!(
+        said,
+        [
+            "Java plugins need a Java machine and are not loaded here; the nearest plugin there is: org.millstream.odd.OddSinkConnector",
+            "Java plugins need a Java machine and are not loaded here",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_a_problem_and_no_more() {
+    let plugins = found(limits(), Path::new("/nowhere/at/all")).await;
+    assert_eq!(plugins.problems().len(), 1);
+    assert!(plugins.list().is_empty());
+}
+
+#[tokio::test]
+async fn a_bundled_plugin_runs_from_its_compiled_form_and_without_it() {
+    let wasm: &'static [u8] = Box::leak(fs::read(hostile()).unwrap().into_boxed_slice());
+    let target = option_env!("MILLSTREAM_TEST_TARGET").unwrap_or("x86_64-unknown-linux-gnu");
+    let engine = wasmtime::Engine::new(&compile_settings(Some(target)).unwrap()).unwrap();
+    let code: &'static [u8] = Box::leak(engine.precompile_component(wasm).unwrap().into_boxed_slice());
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    for (code, compiled_again) in [(code, 0), (&b""[..], 2), (&code[..code.len() / 2], 2)] {
+        let limits = PluginLimits { cache_dir: Some(cache.clone()), ..limits() };
+        let bundled = Bundled { name: "odd", wasm, code };
+        let plugins = WasmPlugins::start(limits, &[], &[bundled]).await.unwrap();
+        assert_eq!(plugins.list()[0].location, "bundled");
+        let mut lines = source(&plugins, &[("behaviour", "lines")]).await;
+        assert!(lines.poll(LIMITS).await.unwrap().is_some());
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), compiled_again);
+    }
+}
+
+#[tokio::test]
+async fn checking_a_file_tells_what_it_carries() {
+    let checked = check_file(limits(), &hostile()).await.unwrap().unwrap();
+    assert_eq!(checked.plugins.len(), 6);
+    assert!(check_file(limits(), Path::new("/nowhere.wasm")).await.unwrap().is_err());
+}

@@ -1,0 +1,9 @@
+//! Guests that break every promise of the contract: each ends its own instance, with a reason that a user can act on, and
+//! nobody else notices.
+
+mod chains;
+mod converters;
+mod discovery;
+mod sinks;
+mod sources;
+mod support;

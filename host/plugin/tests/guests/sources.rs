@@ -1,0 +1,258 @@
+//! Sources and what they may do to the host: nothing.
+
+use std::time::{Duration, Instant};
+
+use millstream_connector::{AcknowledgedRow, ErrorKind, PluginError, Plugins};
+
+use crate::support::{
+    LIMITS, SOURCE, Worker, config, limits, plugins, plugins_with, polled, reason, source, task, texts,
+};
+
+#[tokio::test]
+async fn a_source_polls_batches_and_hears_what_became_of_its_rows() {
+    let plugins = plugins().await;
+    let mut source = source(&plugins, &[("behaviour", "lines")]).await;
+    let batch = source.poll(LIMITS).await.unwrap().unwrap();
+    assert_eq!(batch.rows(), 100);
+    let batch = source.poll(LIMITS).await.unwrap().unwrap();
+    assert_eq!(texts(&batch)[0], "line 100");
+    let rows = [AcknowledgedRow { row: 0, position: Some((3, 4)) }, AcknowledgedRow { row: 1, position: None }];
+    source.committed(&batch, &rows).await.unwrap();
+    let heard = source.poll(LIMITS).await.unwrap().unwrap();
+    assert_eq!(texts(&heard), [r#"Some("lines") Some(3) Some(4); Some("lines") None None"#]);
+    source.commit().await.unwrap();
+    source.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_way_to_break_has_its_own_reason() {
+    let plugins = plugins().await;
+    let expected = [
+        ("panic", "panicked or trapped", "odd on purpose"),
+        ("loop", "ran longer than 300 ms (plugin.call.timeout.ms), in poll", ""),
+        ("memory", "used more than 32 MiB of memory (plugin.memory.max.bytes), in poll", ""),
+        ("deep", "", ""),
+        ("exit", "ended its own process with status", ""),
+        ("garbage", "broke the plugin contract: handed over a damaged batch", ""),
+        ("overlap", "handed over a damaged batch", "overlap"),
+        ("huge", "handed over a damaged batch", "rows"),
+        ("origins", "polled a batch with origins, which only the host knows", ""),
+    ];
+    for (behaviour, beginning, detail) in expected {
+        let reason = reason(&plugins, behaviour).await;
+        assert!(reason.contains(beginning) && reason.contains(detail), "{behaviour}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn more_bytes_than_a_batch_may_have_are_not_even_copied() {
+    let plugins = plugins_with(millstream_plugin::PluginLimits { memory_max: 256 << 20, ..limits() }).await;
+    let reason = reason(&plugins, "too much").await;
+    assert!(reason.contains("handed over more than 64 MiB in one call"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_a_plugin_reports_leaves_its_instance_alive() {
+    let plugins = plugins().await;
+    let mut source = source(&plugins, &[("behaviour", "report")]).await;
+    for _ in 0..3 {
+        match source.poll(LIMITS).await {
+            Err(PluginError::Reported(failure)) => {
+                assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::Retriable, "not yet"));
+                assert_eq!(failure.class, "org.apache.kafka.connect.errors.RetriableException");
+                assert_eq!(failure.causes, ["java.lang.Exception: deeper"]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broken_instance_is_never_entered_again() {
+    let plugins = plugins().await;
+    let mut source = source(&plugins, &[("behaviour", "panic")]).await;
+    assert!(source.poll(LIMITS).await.is_err());
+    match source.poll(LIMITS).await {
+        Err(PluginError::Broken { reason, .. }) => {
+            assert!(reason.contains("discarded after an earlier fault"), "{reason}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_given_up_poisons_the_instance() {
+    let plugins = plugins().await;
+    let mut source = source(&plugins, &[("behaviour", "wait")]).await;
+    let given_up = tokio::time::timeout(Duration::from_millis(20), source.poll(LIMITS)).await;
+    assert!(given_up.is_err());
+    match source.poll(LIMITS).await {
+        Err(PluginError::Broken { reason, .. }) => assert!(reason.contains("was given up"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_looping_neighbour_changes_nothing_about_a_task() {
+    // One thread for both: only a guest that gives way lets the other one run.
+    let plugins = plugins().await;
+    let mut alone = source(&plugins, &[("behaviour", "lines")]).await;
+    let mut expected = Vec::new();
+    for _ in 0..50 {
+        expected.extend(texts(&alone.poll(LIMITS).await.unwrap().unwrap()));
+    }
+    let mut neighbour = source(&plugins, &[("behaviour", "lines")]).await;
+    let mut looping = source(&plugins, &[("behaviour", "loop")]).await;
+    let beside = async {
+        let (begin, mut found) = (Instant::now(), Vec::new());
+        for _ in 0..50 {
+            found.extend(texts(&neighbour.poll(LIMITS).await.unwrap().unwrap()));
+            tokio::task::yield_now().await;
+        }
+        (found, begin.elapsed())
+    };
+    let looped = async {
+        let begin = Instant::now();
+        (looping.poll(LIMITS).await, begin.elapsed())
+    };
+    let ((looped, looped_for), (found, _)) = tokio::join!(looped, beside);
+    assert!(matches!(looped, Err(PluginError::Broken { .. })), "{looped:?}");
+    assert!(Duration::from_millis(250) < looped_for, "{looped_for:?}");
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn breaking_and_hungry_neighbours_change_nothing_about_a_task() {
+    let plugins = plugins().await;
+    let mut neighbour = source(&plugins, &[("behaviour", "lines")]).await;
+    let mut found = Vec::new();
+    for behaviour in ["panic", "memory", "deep", "log flood", "stderr flood", "huge", "many files"] {
+        found.extend(texts(&neighbour.poll(LIMITS).await.unwrap().unwrap()));
+        let _ended = polled(&plugins, behaviour).await;
+    }
+    let expected: Vec<String> = (0..700).map(|number| format!("line {number}")).collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn waiting_does_not_count_as_computing() {
+    let plugins =
+        plugins_with(millstream_plugin::PluginLimits { call_timeout: Duration::from_millis(100), ..limits() }).await;
+    assert_eq!(polled(&plugins, "wait").await.unwrap(), ["stopped false"]);
+    assert_eq!(polled(&plugins, "short waits").await.unwrap(), ["waited"]);
+    assert_eq!(polled(&plugins, "sleep").await.unwrap(), ["slept"]);
+}
+
+#[tokio::test]
+async fn waiting_has_a_limit_of_its_own() {
+    let limits = millstream_plugin::PluginLimits {
+        call_timeout: Duration::from_millis(100),
+        host_wait_timeout: Duration::from_millis(100),
+        ..limits()
+    };
+    let plugins = plugins_with(limits).await;
+    for behaviour in ["wait", "sleep"] {
+        let reason = reason(&plugins, behaviour).await;
+        assert!(reason.contains("waited for the host longer than 100 ms (plugin.host.call.timeout.ms)"), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_the_task_is_to_stop() {
+    let plugins = plugins().await;
+    let worker = Worker::new();
+    let mut source = plugins.source_task(SOURCE, &task(), worker.clone()).await.unwrap();
+    source.start(&config(&[("behaviour", "wait")])).await.unwrap();
+    worker.stop();
+    let begin = Instant::now();
+    let batch = source.poll(millstream_connector::PollLimits { max_wait_ms: 10_000, ..LIMITS }).await.unwrap().unwrap();
+    assert_eq!(texts(&batch), ["stopped true"]);
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_guest_sees_no_environment_no_files_and_no_network() {
+    let plugins = plugins().await;
+    let found = polled(&plugins, "look around").await.unwrap();
+    assert_eq!(found, ["env 0, file false, write false, socket false"]);
+}
+
+#[tokio::test]
+async fn a_key_opens_the_file_it_names_and_no_other() {
+    let plugins = plugins().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.txt");
+    let path = path.to_str().unwrap();
+    let mut missing = source(&plugins, &[("behaviour", "read file"), ("file", path)]).await;
+    assert_eq!(texts(&missing.poll(LIMITS).await.unwrap().unwrap()), ["missing"]);
+    std::fs::write(path, "hello\n").unwrap();
+    let found = texts(&missing.poll(LIMITS).await.unwrap().unwrap());
+    let denial = "the key behaviour opens no file: its definition does not say so";
+    assert_eq!(found, [format!("hello Some({denial:?})")]);
+
+    let out = folder.path().join("out.txt");
+    let mut writer = source(&plugins, &[("behaviour", "write file"), ("out", out.to_str().unwrap())]).await;
+    assert_eq!(texts(&writer.poll(LIMITS).await.unwrap().unwrap()), ["Some(8)"]);
+    assert_eq!(std::fs::read_to_string(out).unwrap(), "one\ntwo\n");
+}
+
+#[tokio::test]
+async fn a_file_outside_of_the_allowed_folders_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("inside");
+    std::fs::create_dir(&inside).unwrap();
+    std::fs::write(folder.path().join("secret"), "x").unwrap();
+    let plugins =
+        plugins_with(millstream_plugin::PluginLimits { allow_files: Some(vec![inside.clone()]), ..limits() }).await;
+    let secret = inside.join("../secret");
+    let mut source = source(&plugins, &[("behaviour", "read file"), ("file", secret.to_str().unwrap())]).await;
+    match source.poll(LIMITS).await {
+        Err(PluginError::Reported(failure)) => {
+            assert!(failure.message.contains("outside of what the worker allows (plugin.allow.files)"), "{failure}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn stored_offsets_come_from_the_worker() {
+    let plugins = plugins().await;
+    assert_eq!(polled(&plugins, "offsets").await.unwrap(), [r#"[Some("{\"position\":7}"), None]"#]);
+}
+
+#[tokio::test]
+async fn connectors_configure_tasks_and_talk_to_the_worker() {
+    let plugins = plugins().await;
+    let worker = Worker::new();
+    let mut connector = plugins.connector("OddSource", "odd", worker.clone()).await.unwrap();
+    assert_eq!(
+        connector.validate(&config(&[("behaviour", "bad")])).await.unwrap(),
+        [("behaviour".to_owned(), vec!["is bad".to_owned()])]
+    );
+    connector.start(&config(&[("behaviour", "reconfigure")])).await.unwrap();
+    assert_eq!(*worker.asked.lock().unwrap(), ["reconfigure", "raise raised on purpose"]);
+    let configs = connector.task_configs(2).await.unwrap();
+    assert_eq!(configs[1], config(&[("behaviour", "reconfigure"), ("task", "1")]));
+    let mut refusing = plugins.connector("OddSinkConnector", "odd", worker.clone()).await.unwrap();
+    assert!(matches!(refusing.start(&config(&[("behaviour", "refuse")])).await, Err(PluginError::Reported(_))));
+    assert!(matches!(refusing.validate(&config(&[("behaviour", "no json")])).await, Err(PluginError::Broken { .. })));
+}
+
+#[tokio::test]
+async fn instances_are_given_back_and_run_out_with_a_reason() {
+    let plugins = plugins_with(millstream_plugin::PluginLimits { instances_max: 3, ..limits() }).await;
+    for _ in 0..20 {
+        assert!(polled(&plugins, "panic").await.is_err());
+    }
+    let mut alive = Vec::new();
+    let full = loop {
+        match plugins.source_task(SOURCE, &task(), Worker::new()).await {
+            Ok(source) => alive.push(source),
+            Err(error) => break error,
+        }
+        assert!(alive.len() <= 3);
+    };
+    assert!(full.to_string().contains("found no free instance among 3 (plugin.instances.max)"), "{full}");
+    alive.pop();
+    assert!(polled(&plugins, "lines").await.is_ok());
+}

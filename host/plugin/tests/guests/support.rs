@@ -1,0 +1,197 @@
+//! The hostile guest, compiled once per test run, and a worker's side of it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millstream_config::ConfigMap;
+use millstream_connector::{
+    ConnectorContext, Failure, PluginError, Plugins, PollLimits, RowError, SinkContext, SourceContext, SourceTask,
+    TaskId, TopicOffset, TopicPartition,
+};
+use millstream_plugin::guest_build::GuestBuild;
+use millstream_plugin::{PluginLimits, WasmPlugins};
+use millstream_record::Value;
+use millstream_record::batch::{Batch, Column, ColumnBuilder, Role, Side, Table, Union};
+use tokio::sync::watch;
+
+pub const SOURCE: &str = "org.millstream.odd.OddSourceConnector";
+
+/// The compiled guest.
+pub fn hostile() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/hostile");
+        let target_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guests");
+        let build = GuestBuild { folder, packages: Vec::new(), target_dir, locked: false };
+        build.component("hostile").unwrap_or_else(|error| panic!("{error}"))
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+/// Limits small enough that a test reaches them soon.
+pub fn limits() -> PluginLimits {
+    let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugin-cache");
+    PluginLimits {
+        memory_max: 32 << 20,
+        call_timeout: Duration::from_millis(300),
+        host_wait_timeout: Duration::from_secs(20),
+        instances_max: 40,
+        cache_dir: Some(cache),
+        ..PluginLimits::default()
+    }
+}
+
+/// The guest's plugins under these limits.
+pub async fn plugins_with(limits: PluginLimits) -> WasmPlugins {
+    let folder = hostile();
+    let folder = folder.parent().expect("the guest lies in a folder");
+    let plugins = WasmPlugins::start(limits, &[folder.to_owned()], &[]).await.unwrap();
+    assert!(plugins.problems().is_empty(), "{:?}", plugins.problems());
+    plugins
+}
+
+pub async fn plugins() -> WasmPlugins {
+    plugins_with(limits()).await
+}
+
+pub fn config(pairs: &[(&str, &str)]) -> ConfigMap {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect()
+}
+
+pub fn task() -> TaskId {
+    TaskId { connector: "odd".into(), number: 0 }
+}
+
+/// A worker that remembers what it was asked.
+pub struct Worker {
+    pub asked: Mutex<Vec<String>>,
+    pub reported: Mutex<Vec<RowError>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Worker {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { asked: Mutex::default(), reported: Mutex::default(), stop: watch::Sender::new(false) })
+    }
+
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    fn note(&self, what: impl Into<String>) {
+        self.asked.lock().unwrap().push(what.into());
+    }
+
+    async fn wait(&self) {
+        let mut stop = self.stop.subscribe();
+        stop.wait_for(|&stop| stop).await.expect("the sender lives as long as this");
+    }
+}
+
+impl ConnectorContext for Worker {
+    fn request_task_reconfiguration(&self) {
+        self.note("reconfigure");
+    }
+    fn raise_error(&self, failure: Failure) {
+        self.note(format!("raise {failure}"));
+    }
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+}
+
+#[async_trait]
+impl SourceContext for Worker {
+    async fn read_offsets(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Failure> {
+        Ok(partitions.iter().map(|one| one.contains("\"a\"").then(|| r#"{"position":7}"#.to_owned())).collect())
+    }
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+    async fn stopped(&self) {
+        self.wait().await;
+    }
+}
+
+#[async_trait]
+impl SinkContext for Worker {
+    fn assignment(&self) -> Vec<TopicPartition> {
+        vec![TopicPartition { topic: "lines".into(), partition: 0 }]
+    }
+    fn seek(&self, offsets: Vec<TopicOffset>) {
+        self.note(format!("seek {}", offsets[0].offset));
+    }
+    fn pause(&self, partitions: &[TopicPartition]) -> Result<(), Failure> {
+        self.note(format!("pause {}", partitions.len()));
+        Ok(())
+    }
+    fn resume(&self, _partitions: &[TopicPartition]) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn timeout(&self, ms: u32) {
+        self.note(format!("timeout {ms}"));
+    }
+    fn request_commit(&self) {
+        self.note("commit");
+    }
+    fn report(&self, errors: Vec<RowError>) -> Result<(), Failure> {
+        self.reported.lock().unwrap().extend(errors);
+        Ok(())
+    }
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+    async fn stopped(&self) {
+        self.wait().await;
+    }
+}
+
+/// A started source task with this behaviour.
+pub async fn source(plugins: &WasmPlugins, settings: &[(&str, &str)]) -> Box<dyn SourceTask> {
+    let mut source = plugins.source_task(SOURCE, &task(), Worker::new()).await.unwrap();
+    source.start(&config(settings)).await.unwrap();
+    source
+}
+
+pub const LIMITS: PollLimits = PollLimits { max_records: 100, max_bytes: 1 << 20, max_wait_ms: 500 };
+
+/// What one poll of a source with this behaviour gives: its lines, or why it failed.
+pub async fn polled(plugins: &WasmPlugins, behaviour: &str) -> Result<Vec<String>, PluginError> {
+    let mut source = source(plugins, &[("behaviour", behaviour)]).await;
+    Ok(source.poll(LIMITS).await?.map(|batch| texts(&batch)).unwrap_or_default())
+}
+
+/// The reason with which a behaviour ends its instance.
+pub async fn reason(plugins: &WasmPlugins, behaviour: &str) -> String {
+    match polled(plugins, behaviour).await {
+        Err(PluginError::Broken { plugin, reason }) => {
+            assert_eq!(plugin, SOURCE);
+            reason
+        }
+        other => panic!("{behaviour} should break the instance, but: {other:?}"),
+    }
+}
+
+/// A batch of lines.
+pub fn lines(texts: &[&str]) -> Batch {
+    let mut column = ColumnBuilder::new();
+    texts.iter().for_each(|text| column.push_str(text));
+    let rows = texts.len() as u32;
+    let mut table = Table::new(rows);
+    table.set(Role::TOPIC, Column::constant_str(rows, "lines"));
+    table.values = Union::single(None, column.finish());
+    table.into_batch()
+}
+
+/// Values of the selected rows.
+pub fn texts(batch: &Batch) -> Vec<String> {
+    let table = batch.open();
+    let rows = table.data(Side::Value).into_iter().enumerate().filter(|(row, _)| table.is_selected(*row));
+    let text = |(_, (_, value))| match value {
+        Value::String(text) => text,
+        other => format!("{other:?}"),
+    };
+    rows.map(text).collect()
+}

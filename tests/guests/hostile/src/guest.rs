@@ -1,0 +1,570 @@
+//! The exports.
+
+use std::cell::{Cell, RefCell};
+
+use millstream_record::Value;
+use millstream_record::batch::{Batch, Role, Side, Table, Union, bits};
+
+use crate::batches::{huge, lines, origins, overlapping, received};
+
+wit_bindgen::generate!({ path: "../../../wit/millstream-connect@0.1.0", world: "bundle" });
+export!(Odd);
+
+use exports::millstream::connect::{converter_api, plugin, predicate_api, sink_api, source_api, transform_api};
+use millstream::connect::host_files::File;
+use millstream::connect::host_log::{Level, log};
+use millstream::connect::types::{Config, Error, ErrorKind, Outcome, RowError, TopicOffset, TopicPartition, Wide};
+use millstream::connect::{host_connector, host_sink, host_source, host_wait};
+
+struct Odd;
+
+impl plugin::Guest for Odd {
+    fn describe() -> String {
+        let behaviour = r#"{"name":"behaviour","type":"STRING","required":true,"importance":"HIGH"}"#;
+        let file = r#"{"name":"file","type":"STRING","opens":{"file":"read"}}"#;
+        let out = r#"{"name":"out","type":"STRING","opens":{"file":"append"}}"#;
+        let plugin = |kind: &str, class: &str, keys: &str| {
+            format!(r#"{{"kind":"{kind}","class":"org.millstream.odd.{class}","version":"1.0","config":[{keys}]}}"#)
+        };
+        let plugins = [
+            plugin("source", "OddSourceConnector", &format!("{behaviour},{file},{out}")),
+            plugin("sink", "OddSinkConnector", behaviour),
+            plugin("transform", "OddTransform", behaviour),
+            plugin("transform", "Suffix", r#"{"name":"suffix","type":"STRING","required":true}"#),
+            plugin("predicate", "OddPredicate", behaviour),
+            plugin("converter", "OddConverter", behaviour),
+        ];
+        format!(r#"{{"batch_formats":[1],"plugins":[{}]}}"#, plugins.join(","))
+    }
+}
+
+fn behaviour(config: &Config) -> String {
+    value(config, "behaviour").unwrap_or_default()
+}
+
+fn value(config: &Config, name: &str) -> Option<String> {
+    config.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.clone())
+}
+
+fn failure(kind: ErrorKind, message: &str) -> Error {
+    Error { kind, class: String::new(), message: message.into(), causes: vec!["java.lang.Exception: deeper".into()] }
+}
+
+/// What every call may be asked to do. False if the behaviour is another one.
+fn misbehave(behaviour: &str) -> bool {
+    match behaviour {
+        "panic" => panic!("odd on purpose"),
+        "loop" => {
+            let mut number = 0_u64;
+            loop {
+                number = std::hint::black_box(number.wrapping_add(1));
+            }
+        }
+        "memory" => {
+            let mut hoard = Vec::new();
+            loop {
+                hoard.push(vec![std::hint::black_box(1_u8); 1 << 20]);
+            }
+        }
+        "deep" => {
+            #[expect(unconditional_recursion, reason = "it is to overflow the stack")]
+            fn deeper(level: u64) -> u64 {
+                let room = std::hint::black_box([level; 64]);
+                deeper(level + 1) + room[3]
+            }
+            log(Level::Info, &deeper(0).to_string());
+        }
+        "log flood" => {
+            for number in 0..100_000 {
+                log(Level::Warn, &format!("line {number} of a flood"));
+            }
+        }
+        "stderr flood" => {
+            for number in 0..10_000 {
+                eprintln!("line {number} of a flood");
+            }
+        }
+        "exit" => std::process::exit(3),
+        _ => return false,
+    }
+    true
+}
+
+struct Connector {
+    behaviour: RefCell<String>,
+}
+
+impl Connector {
+    fn make(class: &str) -> Result<Self, Error> {
+        if !class.starts_with("org.millstream.odd.") {
+            return Err(failure(ErrorKind::Fatal, "no such class"));
+        }
+        Ok(Self { behaviour: RefCell::default() })
+    }
+
+    fn begin(&self, config: &Config) -> Result<(), Error> {
+        self.behaviour.replace(behaviour(config));
+        match self.behaviour.borrow().as_str() {
+            "refuse" => Err(failure(ErrorKind::Config, "refused on purpose")),
+            "reconfigure" => {
+                host_connector::request_task_reconfiguration();
+                host_connector::raise_error(&failure(ErrorKind::Fatal, "raised on purpose"));
+                Ok(())
+            }
+            other => {
+                misbehave(other.strip_prefix("start ").unwrap_or_default());
+                Ok(())
+            }
+        }
+    }
+
+    fn check(config: &Config) -> String {
+        match behaviour(config).as_str() {
+            "no json" => "not JSON".into(),
+            "bad" => r#"[{"name":"behaviour","errors":["is bad"]}]"#.into(),
+            _ => "[]".into(),
+        }
+    }
+
+    fn configs(&self, count: u32) -> Vec<Config> {
+        let behaviour = self.behaviour.borrow();
+        (0..count)
+            .map(|task| vec![("behaviour".into(), Some(behaviour.clone())), ("task".into(), Some(task.to_string()))])
+            .collect()
+    }
+}
+
+impl source_api::Guest for Odd {
+    type SourceConnector = Connector;
+    type SourceTask = SourceTask;
+}
+
+impl source_api::GuestSourceConnector for Connector {
+    fn create(class: String) -> Result<source_api::SourceConnector, Error> {
+        Ok(source_api::SourceConnector::new(Self::make(&class)?))
+    }
+    fn validate(&self, config: Config) -> Result<String, Error> {
+        Ok(Self::check(&config))
+    }
+    fn start(&self, config: Config) -> Result<(), Error> {
+        self.begin(&config)
+    }
+    fn task_configs(&self, max_tasks: u32) -> Result<Vec<Config>, Error> {
+        Ok(self.configs(max_tasks))
+    }
+    fn stop(&self) -> Result<(), Error> {
+        Ok(())
+    }
+    fn exactly_once_support(&self, _config: Config) -> Result<source_api::Support, Error> {
+        Ok(source_api::Support::Supported)
+    }
+    fn can_define_transaction_boundaries(&self, _config: Config) -> Result<source_api::Support, Error> {
+        Ok(source_api::Support::Unsupported)
+    }
+    fn alter_offsets(&self, _config: Config, _offsets: Vec<(String, Option<String>)>) -> Result<bool, Error> {
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
+struct SourceTask {
+    config: RefCell<Config>,
+    next: Cell<u64>,
+    heard: RefCell<Vec<String>>,
+}
+
+impl source_api::GuestSourceTask for SourceTask {
+    fn create(_class: String) -> Result<source_api::SourceTask, Error> {
+        Ok(source_api::SourceTask::new(Self::default()))
+    }
+
+    fn start(&self, config: Config) -> Result<(), Error> {
+        self.config.replace(config);
+        Ok(())
+    }
+
+    fn poll(&self, limits: source_api::PollLimits) -> Result<Option<Vec<u8>>, Error> {
+        let behaviour = behaviour(&self.config.borrow());
+        if misbehave(&behaviour) {
+            return Ok(None);
+        }
+        let said = |text: String| Ok(Some(lines([text]).write()));
+        match behaviour.as_str() {
+            "lines" => {
+                let first = self.next.replace(self.next.get() + u64::from(limits.max_records));
+                let numbers = first..first + u64::from(limits.max_records);
+                Ok(Some(lines(numbers.map(|number| format!("line {number}"))).write()))
+            }
+            "garbage" => Ok(Some(vec![1, 2, 3])),
+            "overlap" => Ok(Some(overlapping())),
+            "huge" => Ok(Some(huge())),
+            "too much" => Ok(Some(vec![0; 80 << 20])),
+            "origins" => {
+                let mut table = lines(["a".into(), "b".into()]);
+                table.set(Role::ORIGIN, origins(&[7, 7]));
+                Ok(Some(table.write()))
+            }
+            "report" => Err(failure(ErrorKind::Retriable, "not yet")),
+            "wait" => {
+                let stopped = host_wait::wait(limits.max_wait_ms);
+                said(format!("stopped {stopped}"))
+            }
+            "short waits" => {
+                for _ in 0..100 {
+                    host_wait::wait(2);
+                }
+                said("waited".into())
+            }
+            "sleep" => {
+                std::thread::sleep(std::time::Duration::from_millis(limits.max_wait_ms.into()));
+                said("slept".into())
+            }
+            "offsets" => {
+                let stored = host_source::read_offsets(&[r#"{"file":"a"}"#.into(), r#"{"file":"b"}"#.into()])?;
+                said(format!("{stored:?}"))
+            }
+            "look around" => said(format!(
+                "env {}, file {}, write {}, socket {}",
+                std::env::vars().count(),
+                std::fs::read("/etc/passwd").is_ok(),
+                std::fs::write("/tmp/odd", "x").is_ok(),
+                std::net::TcpStream::connect("127.0.0.1:9092").is_ok(),
+            )),
+            "read file" => {
+                let opened = File::open("file")?;
+                let Some(file) = opened else { return said("missing".into()) };
+                let bytes = file.read(1000)?;
+                let other = File::open("behaviour").err().map(|error| error.message);
+                said(format!("{} {other:?}", String::from_utf8_lossy(&bytes).trim_end()))
+            }
+            "write file" => {
+                let file = File::open("out")?.expect("a file opened to append is made");
+                file.write(b"one\ntwo\nthr")?;
+                file.truncate(Wide { high: 0, low: 8 })?;
+                file.sync()?;
+                said(format!("{:?}", file.size()?.map(|size| size.low)))
+            }
+            "many files" => {
+                let files: Result<Vec<_>, _> = (0..100_000).map(|_| File::open("file")).collect();
+                said(format!("{}", files?.len()))
+            }
+            "heard" => said(self.heard.borrow().join("; ")),
+            _ => Ok(None),
+        }
+    }
+
+    fn committed(&self, rows: Vec<u8>) -> Result<(), Error> {
+        let batch = received(rows);
+        let table = batch.open();
+        for row in 0..table.rows as usize {
+            let line = format!(
+                "{:?} {:?} {:?}",
+                table.topic(row),
+                table.integer(Role::PARTITION, row),
+                table.integer(Role::OFFSET, row)
+            );
+            self.heard.borrow_mut().push(line);
+        }
+        self.config.borrow_mut().iter_mut().for_each(|(_, value)| *value = Some("heard".into()));
+        Ok(())
+    }
+
+    fn commit(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl sink_api::Guest for Odd {
+    type SinkConnector = Connector;
+    type SinkTask = SinkTask;
+}
+
+impl sink_api::GuestSinkConnector for Connector {
+    fn create(class: String) -> Result<sink_api::SinkConnector, Error> {
+        Ok(sink_api::SinkConnector::new(Self::make(&class)?))
+    }
+    fn validate(&self, config: Config) -> Result<String, Error> {
+        Ok(Self::check(&config))
+    }
+    fn start(&self, config: Config) -> Result<(), Error> {
+        self.begin(&config)
+    }
+    fn task_configs(&self, max_tasks: u32) -> Result<Vec<Config>, Error> {
+        Ok(self.configs(max_tasks))
+    }
+    fn stop(&self) -> Result<(), Error> {
+        Ok(())
+    }
+    fn alter_offsets(&self, _: Config, _: Vec<(TopicPartition, Option<TopicOffset>)>) -> Result<bool, Error> {
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
+struct SinkTask {
+    behaviour: RefCell<String>,
+}
+
+impl sink_api::GuestSinkTask for SinkTask {
+    fn create(_class: String) -> Result<sink_api::SinkTask, Error> {
+        Ok(sink_api::SinkTask::new(Self::default()))
+    }
+
+    fn start(&self, config: Config) -> Result<(), Error> {
+        self.behaviour.replace(behaviour(&config));
+        Ok(())
+    }
+
+    fn open(&self, partitions: Vec<TopicPartition>) -> Result<(), Error> {
+        if partitions.len() == host_sink::assignment().len() {
+            return Ok(());
+        }
+        Err(failure(ErrorKind::Fatal, "opened something else than what is assigned"))
+    }
+
+    fn put(&self, records: Vec<u8>) -> Result<(), Error> {
+        if misbehave(&self.behaviour.borrow()) {
+            return Ok(());
+        }
+        let batch = received(records);
+        match self.behaviour.borrow().as_str() {
+            "report" => host_sink::report(&[row_error(1, "odd row")]),
+            "report twice" => host_sink::report(&[row_error(1, "odd row"), row_error(1, "odd row")]),
+            "report beyond" => host_sink::report(&[row_error(batch.rows(), "odd row")]),
+            "seek" => {
+                host_sink::seek(&[TopicOffset {
+                    topic: "lines".into(),
+                    partition: 0,
+                    offset: Wide { high: 1, low: 2 },
+                }]);
+                host_sink::pause(&[TopicPartition { topic: "lines".into(), partition: 0 }])?;
+                host_sink::timeout(250);
+                host_sink::request_commit();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn pre_commit(&self, mut offsets: Vec<TopicOffset>) -> Result<Option<Vec<TopicOffset>>, Error> {
+        match self.behaviour.borrow().as_str() {
+            "commit ahead" => {
+                offsets.iter_mut().for_each(|offset| offset.offset.low += 1);
+                Ok(Some(offsets))
+            }
+            "commit some" => {
+                offsets.truncate(1);
+                Ok(Some(offsets))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn close(&self, _partitions: Vec<TopicPartition>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn row_error(row: u32, message: &str) -> RowError {
+    RowError { row, link: 0, kind: ErrorKind::Data, class: String::new(), message: message.into(), field: None }
+}
+
+impl transform_api::Guest for Odd {
+    type Chain = Chain;
+}
+
+struct Chain {
+    links: Vec<transform_api::Link>,
+}
+
+impl transform_api::GuestChain for Chain {
+    fn create(links: Vec<transform_api::Link>) -> Result<transform_api::Chain, transform_api::LinkError> {
+        let refused = links.iter().position(|link| behaviour(&link.config) == "refuse");
+        if let Some(link) = refused {
+            let error = failure(ErrorKind::Config, "refused on purpose");
+            return Err(transform_api::LinkError { link: link as u32, error });
+        }
+        Ok(transform_api::Chain::new(Self { links }))
+    }
+
+    fn apply(&self, records: Vec<u8>, only: Option<Vec<u8>>) -> Result<Outcome, Error> {
+        let batch = received(records);
+        let rows = batch.rows() as usize;
+        let mut current: Option<Batch> = None;
+        let mut errors: Vec<RowError> = Vec::new();
+        for (number, link) in self.links.iter().enumerate() {
+            let batch = current.clone().unwrap_or_else(|| batch.clone());
+            let mut table = batch.open();
+            let mut chosen: Vec<bool> = (0..rows)
+                .map(|row| table.is_selected(row) && only.as_ref().is_none_or(|only| bits::get(only, row)))
+                .collect();
+            if let Some(condition) = &link.condition {
+                for (row, chosen) in chosen.iter_mut().enumerate() {
+                    *chosen &= holds(&behaviour(&condition.config), row) != condition.negate;
+                }
+            }
+            if let Some(suffix) = value(&link.config, "suffix") {
+                let with_suffix = |(row, (_, value)): (usize, (_, Value))| match value {
+                    Value::String(text) if chosen[row] => format!("{text}{suffix}"),
+                    Value::String(text) => text,
+                    other => format!("{other:?}"),
+                };
+                let texts: Vec<String> = table.data(Side::Value).into_iter().enumerate().map(with_suffix).collect();
+                table.values = lines(texts).values;
+                current = Some(table.into_batch());
+                continue;
+            }
+            let behaviour = behaviour(&link.config);
+            if misbehave(&behaviour) {
+                continue;
+            }
+            match behaviour.as_str() {
+                "filter odd" => table.deselect((0..rows).filter(|&row| chosen[row] && row % 2 == 1)),
+                "fail third" if chosen[2] => {
+                    table.deselect([2]);
+                    errors.push(RowError { link: number as u32, ..row_error(2, "third row") });
+                }
+                "fail unchanged" => {
+                    return Ok(Outcome { changed: None, errors: vec![row_error(0, "first row")] });
+                }
+                "double" => {
+                    let twice: Vec<u32> = (0..rows as u32).flat_map(|row| [row, row]).collect();
+                    table = doubled(&table, &twice);
+                }
+                "forge" => table.set(Role::ORIGIN, origins(&vec![77; rows])),
+                "revive" => drop(table.remove(Role::SELECTION)),
+                "vanish" => {
+                    let kept: Vec<u32> = (1..rows as u32).collect();
+                    table = table.take(&kept);
+                }
+                "both" => errors.push(row_error(0, "and yet it is there")),
+                "beyond" => errors.push(row_error(rows as u32, "no such row")),
+                "other link" => {
+                    table.deselect([0]);
+                    errors.push(RowError { link: 9, ..row_error(0, "no such link") });
+                }
+                "overlap" => return Ok(Outcome { changed: Some(overlapping()), errors }),
+                "huge" => return Ok(Outcome { changed: Some(huge()), errors }),
+                "report" => return Err(failure(ErrorKind::Fatal, "the whole batch")),
+                _ => {}
+            }
+            current = Some(table.into_batch());
+        }
+        let changed = current.map(|batch| batch.as_bytes().to_vec());
+        Ok(Outcome { changed, errors })
+    }
+}
+
+/// Each row as often as it is listed.
+fn doubled(table: &Table<'_>, rows: &[u32]) -> Table<'static> {
+    let texts = table.data(Side::Value).into_iter().map(|(_, value)| match value {
+        Value::String(text) => text,
+        other => format!("{other:?}"),
+    });
+    let texts: Vec<String> = texts.collect();
+    let mut doubled = lines(rows.iter().map(|&row| texts[row as usize].clone()));
+    let numbers: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+    let children: Vec<i32> = (0..rows.len() as i32).map(|row| row % 2).collect();
+    doubled.set(Role::ORIGIN, origins(&numbers));
+    doubled.set(Role::CHILD, origins(&children));
+    doubled
+}
+
+impl predicate_api::Guest for Odd {
+    type Predicate = Predicate;
+}
+
+struct Predicate {
+    behaviour: String,
+}
+
+fn holds(behaviour: &str, row: usize) -> bool {
+    match behaviour {
+        "even" => row % 2 == 0,
+        _ => true,
+    }
+}
+
+impl predicate_api::GuestPredicate for Predicate {
+    fn create(_class: String, config: Config) -> Result<predicate_api::Predicate, Error> {
+        Ok(predicate_api::Predicate::new(Self { behaviour: behaviour(&config) }))
+    }
+
+    fn test(&self, records: Vec<u8>) -> Result<predicate_api::Verdict, Error> {
+        let rows = received(records).rows() as usize;
+        misbehave(&self.behaviour);
+        let mut verdict = bits::filled(rows, false);
+        for row in (0..rows).filter(|&row| holds(&self.behaviour, row)) {
+            bits::set(&mut verdict, row, true);
+        }
+        let mut errors = Vec::new();
+        match self.behaviour.as_str() {
+            "short" => drop(verdict.pop()),
+            "fail first" => errors.push(row_error(0, "cannot tell")),
+            _ => {}
+        }
+        Ok(predicate_api::Verdict { holds: verdict, errors })
+    }
+}
+
+impl converter_api::Guest for Odd {
+    type Converter = Converter;
+}
+
+struct Converter {
+    behaviour: String,
+    side: Side,
+}
+
+impl converter_api::GuestConverter for Converter {
+    fn create(_class: String, config: Config, role: converter_api::Role) -> Result<converter_api::Converter, Error> {
+        let side = if role == converter_api::Role::Key { Side::Key } else { Side::Value };
+        Ok(converter_api::Converter::new(Self { behaviour: behaviour(&config), side }))
+    }
+
+    fn to_connect(&self, records: Vec<u8>) -> Result<Outcome, Error> {
+        misbehave(&self.behaviour);
+        let batch = received(records);
+        let mut table = batch.open();
+        let mut errors = Vec::new();
+        let mut texts = millstream_record::batch::ColumnBuilder::new();
+        for (row, (_, value)) in table.data(self.side).into_iter().enumerate() {
+            match value {
+                Value::Bytes(bytes) => match String::from_utf8(bytes) {
+                    Ok(text) => texts.push_str(&text),
+                    Err(_) => {
+                        texts.push_null();
+                        errors.push(row_error(row as u32, "no text"));
+                    }
+                },
+                _ => texts.push_null(),
+            }
+        }
+        *table.side_mut(self.side) = Union::single(None, texts.finish());
+        table.deselect(errors.iter().map(|error| error.row as usize).collect::<Vec<_>>());
+        Ok(Outcome { changed: Some(table.write()), errors })
+    }
+
+    fn from_connect(&self, records: Vec<u8>) -> Result<Outcome, Error> {
+        misbehave(&self.behaviour);
+        let batch = received(records);
+        let mut table = batch.open();
+        let mut bytes = millstream_record::batch::ColumnBuilder::new();
+        for (_, value) in table.data(self.side) {
+            match value {
+                Value::String(text) => bytes.push_bytes(text.as_bytes()),
+                _ => bytes.push_null(),
+            }
+        }
+        *table.side_mut(self.side) = Union::single(None, bytes.finish());
+        Ok(Outcome { changed: Some(table.write()), errors: Vec::new() })
+    }
+}

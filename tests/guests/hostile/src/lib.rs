@@ -1,0 +1,7 @@
+//! Plugins that break every promise of the contract, each when its configuration key `behaviour` asks for it. Behaviours
+//! that are no misbehaviour (`lines`, `keep`, ...) play the neighbour that must not notice.
+
+#[cfg(target_arch = "wasm32")]
+mod batches;
+#[cfg(target_arch = "wasm32")]
+mod guest;
