@@ -1,1 +1,29 @@
-//! To be written.
+//! A Kafka broker of one node: topics, consumer groups and idempotent producers over the Kafka protocol.
+//!
+//! [`Broker::start`] opens the data folder, recovers it and serves; clients reach it over TCP or through
+//! [`Broker::connect`], with the same frames either way. Each API of the protocol has a file below `api`. What a
+//! record goes through: `connection` → `api::produce` → `partition` → `syncer` → `api::fetch`.
+//!
+//! Nothing here knows of connectors. Transactions, compaction, TLS and SASL are not served.
+
+mod api;
+mod broker;
+mod checkpoints;
+mod clock;
+pub mod config;
+mod connection;
+mod error_code;
+mod groups;
+mod node;
+mod partition;
+mod producer_ids;
+mod recompress;
+mod recovery;
+mod storage;
+mod syncer;
+mod topics;
+mod wait_list;
+
+pub use broker::{Broker, StartBrokerError, StopBrokerError};
+pub use config::{BrokerConfig, Durability, InvalidBrokerConfig, listener::Endpoint};
+pub use storage::{catalogue::CatalogueError, data_dir::OpenDataDirError};

@@ -1,0 +1,281 @@
+//! DescribeConfigs, AlterConfigs and IncrementalAlterConfigs, for topics; the broker's own settings can be read.
+
+use std::collections::HashSet;
+
+use millstream_wire::protocol::{
+    messages::{
+        AlterConfigsRequest, AlterConfigsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
+        IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+        alter_configs_response::AlterConfigsResourceResponse,
+        describe_configs_request::DescribeConfigsResource,
+        describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym},
+        incremental_alter_configs_request::AlterableConfig,
+        incremental_alter_configs_response::AlterConfigsResourceResponse as IncrementalResourceResponse,
+    },
+    protocol::StrBytes,
+};
+
+use super::{Call, text};
+use crate::{
+    config::{
+        keys::{self, BROKER_KEYS, Key, Kind, TOPIC_KEYS},
+        topic::{Overrides, Source, check_override, effective},
+    },
+    error_code::ErrorCode,
+    topics::Topic,
+};
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+const BROKER_LOGGER: i8 = 8;
+
+type Refused = (ErrorCode, String);
+
+pub fn describe(call: &Call<'_>, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+    let (synonyms, documentation) = (request.include_synonyms, request.include_documentation);
+    let results = request.resources.into_iter().map(|resource| {
+        let result = DescribeConfigsResult::default()
+            .with_resource_type(resource.resource_type)
+            .with_resource_name(resource.resource_name.clone());
+        match describe_resource(call, &resource, synonyms, documentation) {
+            Ok(configs) => result.with_configs(configs),
+            Err((code, message)) => result.with_error_code(code.get()).with_error_message(Some(text(message))),
+        }
+    });
+    DescribeConfigsResponse::default().with_results(results.collect())
+}
+
+fn describe_resource(
+    call: &Call<'_>,
+    resource: &DescribeConfigsResource,
+    synonyms: bool,
+    documentation: bool,
+) -> Result<Vec<DescribeConfigsResourceResult>, Refused> {
+    let wanted = |key: &&Key| match &resource.configuration_keys {
+        None => true,
+        Some(names) => names.iter().any(|name| &**name == key.name),
+    };
+    let given = &call.node.config.given;
+    match resource.resource_type {
+        TOPIC => {
+            let topic = topic(call, &resource.resource_name)?;
+            let entry = |key: &Key| {
+                let (value, source) = effective(key, &topic.overrides, given);
+                let described = entry(call.version, key, value, source, false, documentation);
+                if synonyms { described.with_synonyms(synonyms_of(key, &topic.overrides, call)) } else { described }
+            };
+            Ok(TOPIC_KEYS.iter().filter(wanted).map(entry).collect())
+        }
+        BROKER => {
+            check_broker(call, &resource.resource_name)?;
+            let entry = |key: &Key| match given.get(key.name) {
+                Some(value) => entry(call.version, key, Some(value.clone()), Source::Broker, true, documentation),
+                None => entry(call.version, key, key.default.map(str::to_owned), Source::Default, true, documentation),
+            };
+            Ok(BROKER_KEYS.iter().filter(wanted).map(entry).collect())
+        }
+        BROKER_LOGGER => check_broker(call, &resource.resource_name).map(|()| Vec::new()),
+        other => Err((ErrorCode::INVALID_REQUEST, format!("resources of type {other} have no configuration here"))),
+    }
+}
+
+fn entry(
+    version: i16,
+    key: &Key,
+    value: Option<String>,
+    source: Source,
+    read_only: bool,
+    documentation: bool,
+) -> DescribeConfigsResourceResult {
+    let described = DescribeConfigsResourceResult::default()
+        .with_name(text(key.name))
+        .with_value(value.map(text))
+        .with_read_only(read_only)
+        .with_config_source(source as i8);
+    if version < 3 {
+        return described;
+    }
+    described.with_config_type(key.kind as i8).with_documentation(documentation.then(|| text(key.doc)))
+}
+
+fn synonyms_of(key: &Key, overrides: &Overrides, call: &Call<'_>) -> Vec<DescribeConfigsSynonym> {
+    let synonym = |name: &'static str, value: Option<String>, source: Source| {
+        DescribeConfigsSynonym::default().with_name(text(name)).with_value(value.map(text)).with_source(source as i8)
+    };
+    let mut synonyms = Vec::new();
+    if let Some(value) = overrides.get(key.name) {
+        synonyms.push(synonym(key.name, Some(value.clone()), Source::Topic));
+    }
+    let name = key.broker_key.unwrap_or(key.name);
+    let (value, source) = effective(key, &Overrides::new(), &call.node.config.given);
+    if source == Source::Broker {
+        synonyms.push(synonym(name, value, source));
+    }
+    synonyms.push(synonym(name, key.default.map(str::to_owned), Source::Default));
+    synonyms
+}
+
+fn topic(call: &Call<'_>, name: &str) -> Result<std::sync::Arc<Topic>, Refused> {
+    if let Err(error) = millstream_record::TopicName::parse(name) {
+        return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, error.to_string()));
+    }
+    let unknown = || (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("the topic '{name}' does not exist"));
+    call.node.topics.get(name).ok_or_else(unknown)
+}
+
+/// An empty name stands for the defaults of all brokers.
+fn check_broker(call: &Call<'_>, name: &str) -> Result<(), Refused> {
+    let own = call.node.config.node_id.to_string();
+    if name.is_empty() || name == own {
+        Ok(())
+    } else {
+        Err((ErrorCode::INVALID_REQUEST, format!("this is broker {own}, not '{name}'")))
+    }
+}
+
+pub async fn alter(call: &Call<'_>, request: AlterConfigsRequest) -> AlterConfigsResponse {
+    let mut responses = Vec::with_capacity(request.resources.len());
+    for resource in request.resources {
+        let pairs = resource.configs.iter().map(|config| (config.name.clone(), config.value.clone())).collect();
+        let altered =
+            replace_all(call, resource.resource_type, &resource.resource_name, pairs, request.validate_only).await;
+        let (code, message) = split(altered);
+        responses.push(
+            AlterConfigsResourceResponse::default()
+                .with_error_code(code)
+                .with_error_message(message)
+                .with_resource_type(resource.resource_type)
+                .with_resource_name(resource.resource_name),
+        );
+    }
+    AlterConfigsResponse::default().with_responses(responses)
+}
+
+pub async fn incremental_alter(
+    call: &Call<'_>,
+    request: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
+    let mut responses = Vec::with_capacity(request.resources.len());
+    for resource in request.resources {
+        let altered =
+            change(call, resource.resource_type, &resource.resource_name, &resource.configs, request.validate_only).await;
+        let (code, message) = split(altered);
+        responses.push(
+            IncrementalResourceResponse::default()
+                .with_error_code(code)
+                .with_error_message(message)
+                .with_resource_type(resource.resource_type)
+                .with_resource_name(resource.resource_name),
+        );
+    }
+    IncrementalAlterConfigsResponse::default().with_responses(responses)
+}
+
+fn split(altered: Result<(), Refused>) -> (i16, Option<StrBytes>) {
+    match altered {
+        Ok(()) => (ErrorCode::NONE.get(), None),
+        Err((code, message)) => (code.get(), Some(text(message))),
+    }
+}
+
+fn only_topics(resource_type: i8) -> Result<(), Refused> {
+    if resource_type == TOPIC {
+        Ok(())
+    } else {
+        Err((ErrorCode::INVALID_REQUEST, "only topics can be reconfigured while the broker runs".to_owned()))
+    }
+}
+
+async fn replace_all(
+    call: &Call<'_>,
+    resource_type: i8,
+    name: &str,
+    configs: Vec<(StrBytes, Option<StrBytes>)>,
+    validate_only: bool,
+) -> Result<(), Refused> {
+    only_topics(resource_type)?;
+    let topic = topic(call, name)?;
+    let mut overrides = Overrides::new();
+    for (key, value) in configs {
+        // A null value means the default, as an absent key does.
+        let Some(value) = value else { continue };
+        check_override(&key, &value).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+        if overrides.insert(key.to_string(), value.to_string()).is_some() {
+            return Err((ErrorCode::INVALID_REQUEST, format!("'{}' is given more than once", &*key)));
+        }
+    }
+    apply(call, &topic, overrides, validate_only).await
+}
+
+async fn change(
+    call: &Call<'_>,
+    resource_type: i8,
+    name: &str,
+    configs: &[AlterableConfig],
+    validate_only: bool,
+) -> Result<(), Refused> {
+    only_topics(resource_type)?;
+    let topic = topic(call, name)?;
+    let mut overrides = topic.overrides.clone();
+    let mut seen = HashSet::new();
+    for config in configs {
+        let key = &*config.name;
+        if !seen.insert(key) {
+            return Err((ErrorCode::INVALID_REQUEST, format!("'{key}' is given more than once")));
+        }
+        change_one(call, &mut overrides, key, config.config_operation, config.value.as_deref())?;
+    }
+    apply(call, &topic, overrides, validate_only).await
+}
+
+fn change_one(
+    call: &Call<'_>,
+    overrides: &mut Overrides,
+    name: &str,
+    operation: i8,
+    value: Option<&str>,
+) -> Result<(), Refused> {
+    let invalid = |message: String| (ErrorCode::INVALID_CONFIG, message);
+    let key = keys::find(TOPIC_KEYS, name).ok_or_else(|| invalid(format!("unknown topic config name: {name}")))?;
+    let needs_value = || (ErrorCode::INVALID_REQUEST, format!("'{name}' needs a value"));
+    let list = |key: &Key| {
+        if key.kind == Kind::List {
+            Ok(())
+        } else {
+            Err(invalid(format!("'{name}' is not a list, so nothing can be added to it or taken away")))
+        }
+    };
+    let current = || effective(key, overrides, &call.node.config.given).0.unwrap_or_default();
+    let words = |text: &str| -> Vec<String> {
+        text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let new = match operation {
+        0 => value.ok_or_else(needs_value)?.to_owned(),
+        1 => {
+            overrides.remove(name);
+            return Ok(());
+        }
+        2 => {
+            list(key)?;
+            let mut all = words(&current());
+            all.extend(words(value.ok_or_else(needs_value)?).into_iter().filter(|word| !words(&current()).contains(word)));
+            all.join(",")
+        }
+        3 => {
+            list(key)?;
+            let gone = words(value.ok_or_else(needs_value)?);
+            words(&current()).into_iter().filter(|word| !gone.contains(word)).collect::<Vec<_>>().join(",")
+        }
+        other => return Err((ErrorCode::INVALID_REQUEST, format!("there is no operation {other}"))),
+    };
+    check_override(name, &new).map_err(invalid)?;
+    overrides.insert(name.to_owned(), new);
+    Ok(())
+}
+
+async fn apply(call: &Call<'_>, topic: &Topic, overrides: Overrides, validate_only: bool) -> Result<(), Refused> {
+    if validate_only {
+        return Ok(());
+    }
+    call.node.topics.set_overrides(&topic.name, overrides).await.map_err(|error| (error.code(), error.to_string()))
+}

@@ -1,0 +1,51 @@
+//! FindCoordinator: this node, for every group and transactional id.
+
+use millstream_record::Chain;
+use millstream_wire::protocol::messages::{
+    BrokerId, FindCoordinatorRequest, FindCoordinatorResponse, find_coordinator_response::Coordinator,
+};
+use tracing::error;
+
+use super::{Call, broker_id, text};
+use crate::error_code::ErrorCode;
+
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+
+pub async fn handle(call: &Call<'_>, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
+    let code = verdict(call, request.key_type).await;
+    let found = code == ErrorCode::NONE;
+    let node_id = if found { broker_id(call.node) } else { BrokerId(-1) };
+    let host = text(if found { call.peer.advertised.host.as_str() } else { "" });
+    let port = if found { i32::from(call.peer.advertised.port) } else { -1 };
+    if call.version < 4 {
+        return FindCoordinatorResponse::default()
+            .with_error_code(code.get())
+            .with_node_id(node_id)
+            .with_host(host)
+            .with_port(port);
+    }
+    let answers = request.coordinator_keys.into_iter().map(|key| {
+        Coordinator::default()
+            .with_key(key)
+            .with_node_id(node_id)
+            .with_host(host.clone())
+            .with_port(port)
+            .with_error_code(code.get())
+    });
+    FindCoordinatorResponse::default().with_coordinators(answers.collect())
+}
+
+async fn verdict(call: &Call<'_>, key_type: i8) -> ErrorCode {
+    match key_type {
+        GROUP => match call.node.groups.ensure_topic().await {
+            Ok(()) => ErrorCode::NONE,
+            Err(error) => {
+                error!(error = %Chain(&error), "cannot create the offsets topic");
+                ErrorCode::COORDINATOR_NOT_AVAILABLE
+            }
+        },
+        TRANSACTION => ErrorCode::NONE,
+        _ => ErrorCode::INVALID_REQUEST,
+    }
+}

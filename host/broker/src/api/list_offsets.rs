@@ -1,0 +1,67 @@
+//! ListOffsets: ends of partitions, and the first record at or after a time.
+
+use millstream_wire::protocol::messages::{
+    ListOffsetsRequest, ListOffsetsResponse,
+    list_offsets_request::ListOffsetsPartition,
+    list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+};
+
+use super::Call;
+use crate::{error_code::ErrorCode, partition::Isolation, topics::Topic};
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+
+/// Offset, its timestamp, and the leader epoch of the record where known.
+type Found = (i64, i64, i32);
+
+const NOTHING: Found = (-1, -1, -1);
+
+pub fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let isolation = if request.isolation_level == 1 { Isolation::Committed } else { Isolation::Uncommitted };
+    let topics = request.topics.into_iter().map(|asked| {
+        let topic = call.node.topics.get(asked.name.as_str());
+        let partitions = asked.partitions.iter().map(|partition| {
+            let response =
+                ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
+            match find(call.version, topic.as_deref(), partition, isolation) {
+                Ok((offset, timestamp, epoch)) => {
+                    let response = response.with_offset(offset).with_timestamp(timestamp);
+                    if 4 <= call.version { response.with_leader_epoch(epoch) } else { response }
+                }
+                Err(code) => response.with_error_code(code.get()).with_offset(-1).with_timestamp(-1),
+            }
+        });
+        let partitions = partitions.collect();
+        ListOffsetsTopicResponse::default().with_name(asked.name).with_partitions(partitions)
+    });
+    ListOffsetsResponse::default().with_topics(topics.collect())
+}
+
+fn find(
+    version: i16,
+    topic: Option<&Topic>,
+    asked: &ListOffsetsPartition,
+    isolation: Isolation,
+) -> Result<Found, ErrorCode> {
+    let partition = topic
+        .and_then(|topic| topic.partition(asked.partition_index))
+        .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    partition.check_leader_epoch(asked.current_leader_epoch)?;
+    let too_new = |since: i16| if version < since { Err(ErrorCode::UNSUPPORTED_VERSION) } else { Ok(()) };
+    match asked.timestamp {
+        LATEST => Ok((partition.readable_end(isolation), -1, partition.leader_epoch())),
+        EARLIEST => Ok((partition.log_start(), -1, -1)),
+        EARLIEST_LOCAL => too_new(8).map(|()| (partition.log_start(), -1, -1)),
+        LATEST_TIERED => too_new(9).map(|()| NOTHING),
+        MAX_TIMESTAMP => {
+            too_new(7)?;
+            Ok(partition.find_max_timestamp(isolation)?.unwrap_or(NOTHING))
+        }
+        timestamp if 0 <= timestamp => Ok(partition.find_time(timestamp, isolation)?.unwrap_or(NOTHING)),
+        _ => Err(ErrorCode::INVALID_REQUEST),
+    }
+}

@@ -1,0 +1,214 @@
+//! One file per API of the Kafka protocol, and the table of what is served.
+//!
+//! A request is decoded here, handed to its file, and its answer encoded. Produce and OffsetCommit answer in two
+//! steps: what they do to the log happens at once and in order, and the wait for the disk goes on while the
+//! connection reads its next request.
+
+mod acls;
+mod api_versions;
+mod configs;
+mod create_partitions;
+mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_log_dirs;
+mod elect_leaders;
+mod fetch;
+mod find_coordinator;
+mod groups_admin;
+mod heartbeat;
+mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_offsets;
+mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
+mod offset_for_leader_epoch;
+mod produce;
+mod sync_group;
+mod table;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use millstream_wire::{
+    frame::{self, DecodeError, EncodeError},
+    protocol::{
+        messages::{ApiKey, BrokerId, RequestHeader, TopicName},
+        protocol::{Encodable, StrBytes},
+    },
+};
+
+use crate::{config::listener::Endpoint, node::Node};
+
+/// Who sent a request, and where clients of the same listener are told to connect.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// `/` and the address, or [`crate::groups::EMBEDDED_HOST`].
+    pub host: String,
+    /// What Metadata and FindCoordinator answer on this connection.
+    pub advertised: Endpoint,
+}
+
+/// What every API gets to see besides its own request.
+pub struct Call<'a> {
+    /// The broker.
+    pub node: &'a Arc<Node>,
+    /// The other end.
+    pub peer: &'a Peer,
+    /// Version of request and answer.
+    pub version: i16,
+    /// As the client calls itself; may be empty.
+    pub client_id: &'a str,
+}
+
+/// What becomes of a request.
+pub enum Reply {
+    /// The answer, as a whole frame.
+    Frame(Bytes),
+    /// The answer will follow; requests behind it may be begun meanwhile.
+    Later(Later),
+    /// There is no answer to this request (acks=0).
+    Silence,
+}
+
+/// An answer that waits for the disk.
+pub type Later = Pin<Box<dyn Future<Output = Result<Bytes, Rejected>> + Send>>;
+
+/// Why a connection is closed instead of a request answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejected {
+    /// Not a request that can be read.
+    #[error("the request cannot be read")]
+    Decode {
+        /// What is wrong with it.
+        #[from]
+        source: DecodeError,
+    },
+    /// An API or version that was not offered.
+    #[error("{api:?} version {version} is not served")]
+    NotServed {
+        /// The API.
+        api: ApiKey,
+        /// The version asked for.
+        version: i16,
+    },
+    /// The answer does not fit its own format.
+    #[error("the answer cannot be written")]
+    Encode {
+        /// What is wrong with it.
+        #[from]
+        source: EncodeError,
+    },
+    /// A Produce request that wants no answer failed; closing is how its client finds out.
+    #[error("a request without acknowledgement failed")]
+    Unacknowledged,
+}
+
+/// One decoded header with the bytes behind it.
+pub struct Incoming {
+    api: ApiKey,
+    header: RequestHeader,
+    body: Bytes,
+}
+
+impl Incoming {
+    /// Reads the header of a frame and checks that the API is served in this version.
+    ///
+    /// # Errors
+    ///
+    /// The connection is to be closed.
+    pub fn read(mut frame: Bytes) -> Result<Self, Rejected> {
+        let (api, header) = frame::decode_request_header(&mut frame)?;
+        let version = header.request_api_version;
+        // ApiVersions answers versions that it does not know, so that the client can try a lower one.
+        if api != ApiKey::ApiVersions && !table::serves(api, version) {
+            return Err(Rejected::NotServed { api, version });
+        }
+        Ok(Self { api, header, body: frame })
+    }
+
+    /// Whether requests of this kind may be begun while earlier ones wait for the disk.
+    pub fn may_overlap(&self) -> bool {
+        matches!(self.api, ApiKey::Produce | ApiKey::OffsetCommit)
+    }
+
+    fn version(&self) -> i16 {
+        self.header.request_api_version
+    }
+
+    fn decode<B: millstream_wire::protocol::protocol::Decodable>(&self) -> Result<B, DecodeError> {
+        frame::decode_request(self.api, self.version(), self.body.clone())
+    }
+
+    fn answer<B: Encodable>(&self, body: &B) -> Result<Reply, Rejected> {
+        Ok(Reply::Frame(self.encode(body)?))
+    }
+
+    fn encode<B: Encodable>(&self, body: &B) -> Result<Bytes, Rejected> {
+        Ok(frame::encode_response(self.api, self.version(), self.header.correlation_id, body)?)
+    }
+}
+
+/// Carries out a request. Dropping the future drops what is parked; what was begun stays done.
+///
+/// # Errors
+///
+/// The connection is to be closed.
+pub async fn handle(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
+    let client_id = incoming.header.client_id.clone().unwrap_or_default();
+    let call = Call { node, peer, version: incoming.version(), client_id: client_id.as_str() };
+    let it = &incoming;
+    match incoming.api {
+        ApiKey::Produce => produce::handle(&call, incoming).await,
+        ApiKey::OffsetCommit => offset_commit::handle(&call, incoming).await,
+        ApiKey::Fetch => it.answer(&fetch::handle(&call, it.decode()?).await),
+        ApiKey::ListOffsets => it.answer(&list_offsets::handle(&call, it.decode()?)),
+        ApiKey::Metadata => it.answer(&metadata::handle(&call, it.decode()?).await),
+        ApiKey::OffsetFetch => it.answer(&offset_fetch::handle(&call, it.decode()?)),
+        ApiKey::FindCoordinator => it.answer(&find_coordinator::handle(&call, it.decode()?).await),
+        ApiKey::JoinGroup => it.answer(&join_group::handle(&call, it.decode()?).await),
+        ApiKey::SyncGroup => it.answer(&sync_group::handle(&call, it.decode()?).await),
+        ApiKey::Heartbeat => it.answer(&heartbeat::handle(&call, &it.decode()?)),
+        ApiKey::LeaveGroup => it.answer(&leave_group::handle(&call, it.decode()?)),
+        ApiKey::DescribeGroups => it.answer(&groups_admin::describe(&call, it.decode()?)),
+        ApiKey::ListGroups => it.answer(&groups_admin::list(&call, &it.decode()?)),
+        ApiKey::DeleteGroups => it.answer(&groups_admin::delete(&call, it.decode()?).await),
+        ApiKey::OffsetDelete => it.answer(&offset_delete::handle(&call, it.decode()?).await),
+        ApiKey::ApiVersions => api_versions::handle(&incoming),
+        ApiKey::CreateTopics => it.answer(&create_topics::handle(&call, it.decode()?).await),
+        ApiKey::DeleteTopics => it.answer(&delete_topics::handle(&call, it.decode()?).await),
+        ApiKey::CreatePartitions => it.answer(&create_partitions::handle(&call, it.decode()?).await),
+        ApiKey::DeleteRecords => it.answer(&delete_records::handle(&call, it.decode()?).await),
+        ApiKey::InitProducerId => it.answer(&init_producer_id::handle(&call, &it.decode()?).await),
+        ApiKey::OffsetForLeaderEpoch => it.answer(&offset_for_leader_epoch::handle(&call, it.decode()?)),
+        ApiKey::DescribeConfigs => it.answer(&configs::describe(&call, it.decode()?)),
+        ApiKey::AlterConfigs => it.answer(&configs::alter(&call, it.decode()?).await),
+        ApiKey::IncrementalAlterConfigs => it.answer(&configs::incremental_alter(&call, it.decode()?).await),
+        ApiKey::DescribeCluster => it.answer(&describe_cluster::handle(&call, &it.decode()?)),
+        ApiKey::DescribeLogDirs => it.answer(&describe_log_dirs::handle(&call, it.decode()?)),
+        ApiKey::DescribeAcls => it.answer(&acls::describe()),
+        ApiKey::CreateAcls => it.answer(&acls::create(&it.decode()?)),
+        ApiKey::DeleteAcls => it.answer(&acls::delete(&it.decode()?)),
+        ApiKey::ElectLeaders => it.answer(&elect_leaders::handle(&call, it.decode()?)),
+        ApiKey::ListPartitionReassignments => it.answer(&elect_leaders::list_reassignments()),
+        api => Err(Rejected::NotServed { api, version: incoming.version() }),
+    }
+}
+
+/// A text for a message.
+fn text(text: impl Into<String>) -> StrBytes {
+    StrBytes::from_string(text.into())
+}
+
+/// A topic name for a message.
+fn name_of(topic: &millstream_record::TopicName) -> TopicName {
+    TopicName(text(topic.as_str()))
+}
+
+fn broker_id(node: &Node) -> BrokerId {
+    BrokerId(node.config.node_id)
+}

@@ -1,0 +1,105 @@
+//! OffsetCommit: appended at once, acknowledged when durable.
+
+use std::sync::Arc;
+
+use millstream_record::{Chain, Timestamp};
+use millstream_wire::protocol::messages::{
+    OffsetCommitRequest, OffsetCommitResponse,
+    offset_commit_request::OffsetCommitRequestTopic,
+    offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+};
+use tracing::error;
+
+use super::{Call, Incoming, Rejected, Reply};
+use crate::{
+    error_code::ErrorCode,
+    groups::{Commit, records::StoredOffset},
+};
+
+pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Rejected> {
+    let request: OffsetCommitRequest = incoming.decode()?;
+    let node = call.node;
+    if let Err(error) = node.groups.ensure_topic().await {
+        error!(error = %Chain(&error), "cannot create the offsets topic");
+        return incoming.answer(&answer(&request.topics, |_, _| ErrorCode::COORDINATOR_NOT_AVAILABLE));
+    }
+    let verdicts: Vec<Vec<ErrorCode>> = request.topics.iter().map(|topic| verdicts_of(call, topic)).collect();
+    let commits = commits(call.version, &request, &verdicts);
+    let begun = node.groups.begin_commit(
+        request.group_id.as_str(),
+        request.generation_id_or_member_epoch,
+        &request.member_id,
+        request.group_instance_id.as_deref(),
+        commits,
+    );
+    let pending = match begun {
+        Ok(pending) => pending,
+        Err(code) => return incoming.answer(&answer(&request.topics, |_, _| code)),
+    };
+    let groups = Arc::clone(&node.groups);
+    Ok(Reply::Later(Box::pin(async move {
+        let failed = groups.finish_commit(pending).await.err();
+        incoming.encode(&answer(&request.topics, |topic, partition| match (verdicts[topic][partition], failed) {
+            (ErrorCode::NONE, Some(code)) => code,
+            (verdict, _) => verdict,
+        }))
+    })))
+}
+
+/// What is wrong with each partition by itself.
+fn verdicts_of(call: &Call<'_>, topic: &OffsetCommitRequestTopic) -> Vec<ErrorCode> {
+    let known = call.node.topics.get(topic.name.as_str());
+    let verdict = |index: i32, metadata: usize| match &known {
+        Some(known) if known.partition(index).is_some() => {
+            if call.node.config.offset_metadata_max_bytes < metadata {
+                ErrorCode::OFFSET_METADATA_TOO_LARGE
+            } else {
+                ErrorCode::NONE
+            }
+        }
+        _ => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    };
+    let partitions = topic.partitions.iter();
+    partitions.map(|it| verdict(it.partition_index, it.committed_metadata.as_ref().map_or(0, |text| text.len()))).collect()
+}
+
+fn commits(version: i16, request: &OffsetCommitRequest, verdicts: &[Vec<ErrorCode>]) -> Vec<Commit> {
+    let now_ms = Timestamp::now().as_millis();
+    let expires_at_ms = (version <= 4 && 0 <= request.retention_time_ms)
+        .then(|| now_ms.saturating_add(request.retention_time_ms));
+    let mut commits = Vec::new();
+    for (topic, verdicts) in request.topics.iter().zip(verdicts) {
+        for (partition, verdict) in topic.partitions.iter().zip(verdicts) {
+            if *verdict != ErrorCode::NONE {
+                continue;
+            }
+            commits.push(Commit {
+                topic: topic.name.to_string(),
+                partition: partition.partition_index,
+                offset: StoredOffset {
+                    offset: partition.committed_offset,
+                    leader_epoch: partition.committed_leader_epoch,
+                    metadata: partition.committed_metadata.as_ref().map(|text| text.to_string()).unwrap_or_default(),
+                    committed_at_ms: now_ms,
+                    expires_at_ms,
+                },
+            });
+        }
+    }
+    commits
+}
+
+fn answer(
+    topics: &[OffsetCommitRequestTopic],
+    code: impl Fn(usize, usize) -> ErrorCode,
+) -> OffsetCommitResponse {
+    let topics = topics.iter().enumerate().map(|(i, topic)| {
+        let partitions = topic.partitions.iter().enumerate().map(|(j, partition)| {
+            OffsetCommitResponsePartition::default()
+                .with_partition_index(partition.partition_index)
+                .with_error_code(code(i, j).get())
+        });
+        OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions.collect())
+    });
+    OffsetCommitResponse::default().with_topics(topics.collect())
+}

@@ -1,0 +1,98 @@
+//! OffsetFetch: one group up to version 7, several from version 8 on.
+
+use millstream_wire::protocol::messages::{
+    OffsetFetchRequest, OffsetFetchResponse, TopicName,
+    offset_fetch_response::{
+        OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+        OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+    },
+};
+
+use super::{Call, text};
+use crate::groups::offsets::CommittedOffset;
+
+pub fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    if 8 <= call.version {
+        let groups = request.groups.into_iter().map(|group| {
+            let wanted = group.topics.map(|topics| {
+                topics.into_iter().map(|topic| (topic.name.to_string(), topic.partition_indexes)).collect::<Vec<_>>()
+            });
+            let topics = found(call, group.group_id.as_str(), wanted).into_iter().map(|(name, partitions)| {
+                let partitions = partitions.into_iter().map(|(index, known)| {
+                    OffsetFetchResponsePartitions::default()
+                        .with_partition_index(index)
+                        .with_committed_offset(known.offset)
+                        .with_committed_leader_epoch(known.leader_epoch)
+                        .with_metadata(Some(text(known.metadata)))
+                });
+                OffsetFetchResponseTopics::default()
+                    .with_name(TopicName(text(name)))
+                    .with_partitions(partitions.collect())
+            });
+            OffsetFetchResponseGroup::default().with_group_id(group.group_id).with_topics(topics.collect())
+        });
+        return OffsetFetchResponse::default().with_groups(groups.collect());
+    }
+    let wanted = request.topics.map(|topics| {
+        topics.into_iter().map(|topic| (topic.name.to_string(), topic.partition_indexes)).collect::<Vec<_>>()
+    });
+    let topics = found(call, request.group_id.as_str(), wanted).into_iter().map(|(name, partitions)| {
+        let partitions = partitions.into_iter().map(|(index, known)| {
+            let answered = OffsetFetchResponsePartition::default()
+                .with_partition_index(index)
+                .with_committed_offset(known.offset)
+                .with_metadata(Some(text(known.metadata)));
+            if 5 <= call.version { answered.with_committed_leader_epoch(known.leader_epoch) } else { answered }
+        });
+        OffsetFetchResponseTopic::default().with_name(TopicName(text(name))).with_partitions(partitions.collect())
+    });
+    OffsetFetchResponse::default().with_topics(topics.collect())
+}
+
+type Found = Vec<(String, Vec<(i32, CommittedOffset)>)>;
+
+/// What was asked for with what is committed; −1 where nothing is.
+fn found(call: &Call<'_>, group: &str, wanted: Option<Vec<(String, Vec<i32>)>>) -> Found {
+    let Some(wanted) = wanted else {
+        let mut all: Found = Vec::new();
+        for (topic, partition, known) in call.node.groups.offsets(group, None) {
+            match all.last_mut() {
+                Some((name, partitions)) if *name == topic => partitions.push((partition, known)),
+                _ => all.push((topic, vec![(partition, known)])),
+            }
+        }
+        return all;
+    };
+    let flat: Vec<(String, i32)> = wanted
+        .iter()
+        .flat_map(|(topic, partitions)| partitions.iter().map(move |&partition| (topic.clone(), partition)))
+        .collect();
+    let known: std::collections::HashMap<(String, i32), CommittedOffset> = call
+        .node
+        .groups
+        .offsets(group, Some(&flat))
+        .into_iter()
+        .map(|(topic, partition, known)| ((topic, partition), known))
+        .collect();
+    let answer = |topic: &str, partition: i32| {
+        known.get(&(topic.to_owned(), partition)).cloned().unwrap_or_else(nothing)
+    };
+    wanted
+        .into_iter()
+        .map(|(topic, partitions)| {
+            let answers = partitions.into_iter().map(|partition| (partition, answer(&topic, partition))).collect();
+            (topic, answers)
+        })
+        .collect()
+}
+
+fn nothing() -> CommittedOffset {
+    CommittedOffset {
+        offset: -1,
+        leader_epoch: -1,
+        metadata: String::new(),
+        committed_at_ms: -1,
+        expires_at_ms: None,
+        log_position: -1,
+    }
+}

@@ -1,0 +1,269 @@
+//! Produce: every batch is checked and appended at once, in the order of the request; acks=all is answered when
+//! the appended batches are durable.
+
+use std::{cell::RefCell, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use millstream_record::{Chain, Timestamp};
+use millstream_wire::{
+    batch::{BatchHeader, BatchRules, Refusal, TimestampType, validate_for_append},
+    protocol::messages::{
+        ProduceRequest, ProduceResponse,
+        produce_request::PartitionProduceData,
+        produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
+    },
+};
+use tracing::debug;
+
+use super::{Call, Incoming, Rejected, Reply, text};
+use crate::{
+    config::topic::TopicConfig,
+    error_code::ErrorCode,
+    partition::{AppendedAt, Partition},
+    recompress::recompress,
+    topics::Topic,
+};
+
+/// The one client that Kafka lets write to internal topics.
+const ADMIN_CLIENT: &str = "__admin_client";
+
+/// Most bytes that the records of one batch may expand to.
+const MAX_DECOMPRESSED: usize = 256 << 20;
+
+/// Uncompressed batches up to this size are checked where they arrived; others on a thread of their own.
+const CHECK_INLINE: usize = 4 << 20;
+
+/// Largest buffer that a thread keeps for stamping batches, in bytes.
+const MAX_KEPT_BUFFER: usize = 1 << 20;
+
+/// Why one batch was not appended.
+#[derive(Debug)]
+pub struct Refused {
+    code: ErrorCode,
+    message: Option<String>,
+    record: Option<i32>,
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, message: None, record: None }
+    }
+}
+
+impl Refused {
+    fn because(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: Some(message.into()), record: None }
+    }
+}
+
+/// What became of one partition's batch.
+struct Outcome {
+    index: i32,
+    result: Result<(Arc<Partition>, AppendedAt), Refused>,
+}
+
+pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Rejected> {
+    let request: ProduceRequest = incoming.decode()?;
+    let acks = request.acks;
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let transactional = request.transactional_id.is_some();
+    let mut outcomes = Vec::with_capacity(request.topic_data.len());
+    for topic_data in request.topic_data {
+        let topic = call.node.topics.get(topic_data.name.as_str());
+        let mut partitions = Vec::with_capacity(topic_data.partition_data.len());
+        for data in topic_data.partition_data {
+            let index = data.index;
+            let result = if !(-1..=1).contains(&acks) {
+                Err(ErrorCode::INVALID_REQUIRED_ACKS.into())
+            } else if transactional {
+                Err(Refused::because(ErrorCode::INVALID_TXN_STATE, "no transaction is open for this producer"))
+            } else {
+                append(call, topic.as_ref(), data, acks).await
+            };
+            if let Err(refused) = &result {
+                debug!(
+                    topic = topic_data.name.as_str(),
+                    partition = index,
+                    error = refused.code.name(),
+                    message = refused.message,
+                    "batch refused"
+                );
+            }
+            partitions.push(Outcome { index, result });
+        }
+        outcomes.push((topic_data.name, partitions));
+    }
+    match acks {
+        0 if outcomes.iter().flat_map(|(_, partitions)| partitions).all(|outcome| outcome.result.is_ok()) => {
+            Ok(Reply::Silence)
+        }
+        0 => Err(Rejected::Unacknowledged),
+        -1 if !all_durable(&outcomes) => {
+            Ok(Reply::Later(Box::pin(async move {
+                // Many batches of one request wait together, so one deadline does for all.
+                let deadline = tokio::time::Instant::now() + timeout;
+                for outcome in outcomes.iter_mut().flat_map(|(_, partitions)| partitions) {
+                    if let Err(code) = wait_durable(outcome, deadline).await {
+                        outcome.result = Err(code.into());
+                    }
+                }
+                incoming.encode(&answer(incoming.version(), outcomes))
+            })))
+        }
+        _ => incoming.answer(&answer(incoming.version(), outcomes)),
+    }
+}
+
+fn all_durable(outcomes: &[(millstream_wire::protocol::messages::TopicName, Vec<Outcome>)]) -> bool {
+    let mut appended = outcomes.iter().flat_map(|(_, partitions)| partitions).filter_map(|it| it.result.as_ref().ok());
+    appended.all(|(partition, at)| at.last_offset < partition.high_watermark())
+}
+
+async fn wait_durable(outcome: &Outcome, deadline: tokio::time::Instant) -> Result<(), ErrorCode> {
+    let Ok((partition, at)) = &outcome.result else { return Ok(()) };
+    if at.last_offset < partition.high_watermark() {
+        return Ok(());
+    }
+    match tokio::time::timeout_at(deadline, partition.wait_durable(at.last_offset)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(unavailable)) => Err(unavailable.code()),
+        Err(_) => Err(ErrorCode::REQUEST_TIMED_OUT),
+    }
+}
+
+async fn append(
+    call: &Call<'_>,
+    topic: Option<&Arc<Topic>>,
+    data: PartitionProduceData,
+    acks: i16,
+) -> Result<(Arc<Partition>, AppendedAt), Refused> {
+    let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    let partition = topic.partition(data.index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    if topic.is_internal() && call.client_id != ADMIN_CLIENT {
+        return Err(Refused::because(ErrorCode::INVALID_TOPIC_EXCEPTION, "the topic is the broker's own"));
+    }
+    if acks == -1 && 1 < topic.config.min_insync_replicas {
+        return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
+    }
+    let now_ms = Timestamp::now().as_millis();
+    let batch = data.records.unwrap_or_default();
+    // The lowest attribute bits name the codec; a batch too short to have any is refused inline.
+    let compressed = batch.get(22).is_some_and(|attributes| attributes & 7 != 0);
+    let recompresses = topic.config.compression_type != "producer";
+    let at = if !compressed && !recompresses && batch.len() <= CHECK_INLINE {
+        append_inline(partition, &batch, &rules(&topic.config, call.version), now_ms)?
+    } else {
+        let mut checked = check_aside(batch, Arc::clone(&topic.config), call.version, now_ms).await?;
+        append_checked(partition, &mut checked, now_ms)?
+    };
+    Ok((Arc::clone(partition), at))
+}
+
+thread_local! {
+    /// Where a batch gets its offsets: the bytes that arrived are shared with the frame they came in.
+    static STAMPING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+fn append_inline(
+    partition: &Arc<Partition>,
+    batch: &[u8],
+    rules: &BatchRules,
+    now_ms: i64,
+) -> Result<AppendedAt, Refused> {
+    STAMPING.with_borrow_mut(|buffer| {
+        buffer.clear();
+        buffer.extend_from_slice(batch);
+        let header = validate_for_append(buffer, rules, now_ms, &mut Vec::new()).map_err(refused)?;
+        refuse_transactional(&header)?;
+        let appended = append_checked(partition, buffer, now_ms);
+        buffer.clear();
+        buffer.shrink_to(MAX_KEPT_BUFFER);
+        appended
+    })
+}
+
+fn append_checked(partition: &Arc<Partition>, batch: &mut [u8], now_ms: i64) -> Result<AppendedAt, Refused> {
+    partition.append(batch, now_ms).map_err(|error| Refused::because(error.code(), Chain(&error).to_string()))
+}
+
+fn refuse_transactional(header: &BatchHeader) -> Result<(), Refused> {
+    if header.is_transactional() {
+        return Err(Refused::because(ErrorCode::INVALID_TXN_STATE, "no transaction is open for this producer"));
+    }
+    Ok(())
+}
+
+/// Checks a batch on a thread of its own, and puts it into the topic's codec.
+async fn check_aside(
+    batch: Bytes,
+    config: Arc<TopicConfig>,
+    version: i16,
+    now_ms: i64,
+) -> Result<BytesMut, Refused> {
+    let work = move || {
+        let mut batch = BytesMut::from(&batch[..]);
+        let rules = rules(&config, version);
+        let header = validate_for_append(&mut batch, &rules, now_ms, &mut Vec::new()).map_err(refused)?;
+        refuse_transactional(&header)?;
+        match recompress(&batch, &header, &config.compression_type, MAX_DECOMPRESSED) {
+            Ok(recompressed) => Ok(recompressed.unwrap_or(batch)),
+            Err(error) => Err(Refused::because(ErrorCode::UNKNOWN_SERVER_ERROR, Chain(&error).to_string())),
+        }
+    };
+    let checked = tokio::task::spawn_blocking(work).await;
+    checked.map_err(|error| Refused::because(ErrorCode::UNKNOWN_SERVER_ERROR, error.to_string()))?
+}
+
+fn rules(config: &TopicConfig, version: i16) -> BatchRules {
+    BatchRules {
+        max_message_bytes: config.max_message_bytes,
+        max_decompressed_bytes: MAX_DECOMPRESSED,
+        timestamp_type: if config.log_append_time { TimestampType::LogAppendTime } else { TimestampType::CreateTime },
+        timestamp_before_max_ms: config.timestamp_before_max_ms,
+        timestamp_after_max_ms: config.timestamp_after_max_ms,
+        compacted: config.compact,
+        zstd_allowed: 7 <= version,
+    }
+}
+
+fn refused(refusal: Refusal) -> Refused {
+    Refused {
+        code: ErrorCode::from_wire(refusal.code.code()),
+        message: Some(Chain(&refusal).to_string()),
+        record: refusal.record,
+    }
+}
+
+fn answer(
+    version: i16,
+    outcomes: Vec<(millstream_wire::protocol::messages::TopicName, Vec<Outcome>)>,
+) -> ProduceResponse {
+    let topics = outcomes.into_iter().map(|(name, partitions)| {
+        let partitions = partitions.into_iter().map(|outcome| answer_partition(version, outcome)).collect();
+        TopicProduceResponse::default().with_name(name).with_partition_responses(partitions)
+    });
+    ProduceResponse::default().with_responses(topics.collect())
+}
+
+fn answer_partition(version: i16, outcome: Outcome) -> PartitionProduceResponse {
+    let answered = PartitionProduceResponse::default().with_index(outcome.index).with_log_append_time_ms(-1);
+    match outcome.result {
+        Ok((_, at)) => {
+            let answered =
+                answered.with_base_offset(at.base_offset).with_log_append_time_ms(at.append_time_ms.unwrap_or(-1));
+            if 5 <= version { answered.with_log_start_offset(at.log_start) } else { answered }
+        }
+        Err(refused) => {
+            let answered = answered.with_base_offset(-1).with_error_code(refused.code.get());
+            if version < 8 {
+                return answered;
+            }
+            let culprits = refused.record.map(|record| {
+                BatchIndexAndErrorMessage::default()
+                    .with_batch_index(record)
+                    .with_batch_index_error_message(refused.message.clone().map(text))
+            });
+            answered.with_record_errors(culprits.into_iter().collect()).with_error_message(refused.message.map(text))
+        }
+    }
+}

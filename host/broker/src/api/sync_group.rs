@@ -1,0 +1,30 @@
+//! SyncGroup: translates between the message and the coordinator.
+
+use millstream_wire::protocol::messages::{SyncGroupRequest, SyncGroupResponse};
+
+use super::{Call, text};
+use crate::groups::coordinator::SyncRequest;
+
+pub async fn handle(call: &Call<'_>, request: SyncGroupRequest) -> SyncGroupResponse {
+    let sync = SyncRequest {
+        group: request.group_id.to_string(),
+        generation: request.generation_id,
+        member_id: request.member_id.to_string(),
+        instance_id: request.group_instance_id.map(|id| id.to_string()),
+        protocol_type: request.protocol_type.map(|name| name.to_string()),
+        protocol: request.protocol_name.map(|name| name.to_string()),
+        assignments: request
+            .assignments
+            .into_iter()
+            .map(|share| (share.member_id.to_string(), share.assignment))
+            .collect(),
+    };
+    let synced = call.node.groups.sync(sync).await;
+    let response =
+        SyncGroupResponse::default().with_error_code(synced.error.get()).with_assignment(synced.assignment);
+    if 5 <= call.version {
+        response.with_protocol_type(synced.protocol_type.map(text)).with_protocol_name(synced.protocol.map(text))
+    } else {
+        response
+    }
+}

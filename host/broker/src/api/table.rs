@@ -1,0 +1,93 @@
+//! Which APIs are served, and in which versions.
+
+use millstream_wire::protocol::messages::ApiKey;
+
+/// An API with its versions.
+pub struct Served {
+    /// The API.
+    pub api: ApiKey,
+    /// Lowest version that is announced.
+    pub announced_min: i16,
+    /// Lowest version that is served.
+    pub min: i16,
+    /// Highest version.
+    pub max: i16,
+}
+
+const fn served(api: ApiKey, min: i16, max: i16) -> Served {
+    Served { api, announced_min: min, min, max }
+}
+
+/// In ascending order of the API's number, as ApiVersions lists them.
+///
+/// Ceilings leave out what belongs to transactions of the second kind (Produce 12, InitProducerId 6) and to
+/// replication. The transaction APIs are not here yet.
+pub const SERVED: &[Served] = &[
+    // Librdkafka before 2.11.1 takes a missing version 0 for "no gzip, no snappy".
+    Served { api: ApiKey::Produce, announced_min: 0, min: 3, max: 11 },
+    served(ApiKey::Fetch, 4, 16),
+    served(ApiKey::ListOffsets, 1, 9),
+    served(ApiKey::Metadata, 0, 13),
+    served(ApiKey::OffsetCommit, 2, 9),
+    served(ApiKey::OffsetFetch, 1, 9),
+    served(ApiKey::FindCoordinator, 0, 5),
+    served(ApiKey::JoinGroup, 0, 9),
+    served(ApiKey::Heartbeat, 0, 4),
+    served(ApiKey::LeaveGroup, 0, 5),
+    served(ApiKey::SyncGroup, 0, 5),
+    served(ApiKey::DescribeGroups, 0, 6),
+    served(ApiKey::ListGroups, 0, 5),
+    served(ApiKey::ApiVersions, 0, 4),
+    served(ApiKey::CreateTopics, 2, 7),
+    served(ApiKey::DeleteTopics, 1, 6),
+    served(ApiKey::DeleteRecords, 0, 2),
+    served(ApiKey::InitProducerId, 0, 5),
+    served(ApiKey::OffsetForLeaderEpoch, 2, 4),
+    served(ApiKey::DescribeAcls, 1, 3),
+    served(ApiKey::CreateAcls, 1, 3),
+    served(ApiKey::DeleteAcls, 1, 3),
+    served(ApiKey::DescribeConfigs, 1, 4),
+    served(ApiKey::AlterConfigs, 0, 2),
+    served(ApiKey::DescribeLogDirs, 1, 4),
+    served(ApiKey::CreatePartitions, 0, 3),
+    served(ApiKey::DeleteGroups, 0, 2),
+    served(ApiKey::ElectLeaders, 0, 2),
+    served(ApiKey::IncrementalAlterConfigs, 0, 1),
+    served(ApiKey::ListPartitionReassignments, 0, 0),
+    served(ApiKey::OffsetDelete, 0, 0),
+    served(ApiKey::DescribeCluster, 0, 1),
+];
+
+/// Whether a request of this version is answered.
+pub fn serves(api: ApiKey, version: i16) -> bool {
+    SERVED.iter().any(|served| served.api == api && (served.min..=served.max).contains(&version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_listed_in_ascending_order_each_once() {
+        let keys: Vec<i16> = SERVED.iter().map(|served| served.api as i16).collect();
+        let mut sorted = keys.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(keys, sorted);
+    }
+
+    #[test]
+    fn what_is_announced_is_what_the_message_types_can_read() {
+        for served in SERVED {
+            let known = served.api.valid_versions();
+            assert!(known.min <= served.min && served.max <= known.max, "{:?}", served.api);
+        }
+    }
+
+    #[test]
+    fn produce_is_announced_from_zero_and_served_from_three() {
+        assert_eq!(SERVED[0].announced_min, 0);
+        assert!(!serves(ApiKey::Produce, 2));
+        assert!(serves(ApiKey::Produce, 3));
+    }
+}

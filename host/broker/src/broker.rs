@@ -1,0 +1,397 @@
+//! Starting and stopping: from a data folder to a serving node, and back to a data folder left in order.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use millstream_log::checkpoint::CheckpointError;
+use millstream_record::{Chain, Timestamp};
+use tokio::{
+    io::DuplexStream,
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    api::Peer,
+    checkpoints::Checkpoints,
+    clock::Clock,
+    config::{BrokerConfig, listener::Endpoint},
+    connection,
+    groups::{EMBEDDED_HOST, Groups, coordinator::Settings},
+    node::Node,
+    partition::{Partition, PartitionUnavailable},
+    producer_ids::ProducerIds,
+    recovery,
+    storage::{
+        catalogue::CatalogueError,
+        data_dir::{DataDir, OpenDataDirError},
+    },
+    syncer::Syncer,
+};
+
+/// Room in each direction of an in-memory connection, in bytes.
+const STREAM_BYTES: usize = 1 << 20;
+
+/// How long connections may take to end once the broker stops.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// A running broker. Dropping it ends it as a crash would, data and promises intact; [`Broker::shutdown`] leaves
+/// the data folder in order, which makes the next start faster.
+pub struct Broker {
+    node: Arc<Node>,
+    addresses: Vec<SocketAddr>,
+    data_dir: Arc<DataDir>,
+    /// Listeners, connections, timers.
+    tasks: TaskTracker,
+    /// Work on its way to the disk.
+    disk_tasks: TaskTracker,
+    /// Ends what does not end by itself.
+    abort: CancellationToken,
+    _ends_with: (DropGuard, DropGuard),
+    connections: Arc<Semaphore>,
+}
+
+/// Why a broker did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartBrokerError {
+    /// The data folder cannot be used.
+    #[error("open the broker's data folder")]
+    DataDir {
+        /// Why.
+        #[from]
+        source: OpenDataDirError,
+    },
+    /// The topics cannot be read.
+    #[error("load the topics")]
+    Catalogue {
+        /// Why.
+        #[from]
+        source: CatalogueError,
+    },
+    /// A listener's port is taken or its address does not exist.
+    #[error("listen on {endpoint}")]
+    Listen {
+        /// The listener.
+        endpoint: Endpoint,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The groups cannot be read.
+    #[error("load the groups")]
+    Groups {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The data folder cannot be listed.
+    #[error("list the data folder {}", path.display())]
+    List {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The thread that recovers ended early.
+    #[error("recover the data folder")]
+    Interrupted {
+        /// How it ended.
+        source: io::Error,
+    },
+}
+
+/// Why a broker did not stop in order. The next start recovers its data folder.
+#[derive(Debug, thiserror::Error)]
+pub enum StopBrokerError {
+    /// Some partitions could not be closed; each was reported.
+    #[error("close {count} partitions")]
+    Partitions {
+        /// How many.
+        count: usize,
+    },
+    /// A checkpoint could not be written.
+    #[error("write the checkpoints")]
+    Checkpoint {
+        /// Why.
+        #[from]
+        source: CheckpointError,
+    },
+    /// The marker could not be written.
+    #[error("mark the data folder as cleanly left")]
+    Marker {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The thread that closes ended early.
+    #[error("close the data folder")]
+    Interrupted {
+        /// How it ended.
+        source: io::Error,
+    },
+}
+
+impl Broker {
+    /// Opens the data folder, recovers it if it was not left in order, and serves. Clients are answered once this
+    /// returns; none is accepted before everything is recovered.
+    ///
+    /// Must be called within a tokio runtime with time and I/O enabled. Dropping the future half-way leaves the
+    /// data folder as a crash would.
+    ///
+    /// # Errors
+    ///
+    /// Says which folder, file or listener stands in the way.
+    pub async fn start(config: BrokerConfig) -> Result<Self, StartBrokerError> {
+        for warning in &config.warnings {
+            warn!("{warning}");
+        }
+        let (tasks, disk_tasks) = (TaskTracker::new(), TaskTracker::new());
+        let (stopping, abort) = (CancellationToken::new(), CancellationToken::new());
+        let clock = Clock::start();
+        let mut listeners = Vec::with_capacity(config.listeners.len());
+        let mut addresses = Vec::with_capacity(config.listeners.len());
+        for endpoint in &config.listeners {
+            let listen = |source| StartBrokerError::Listen { endpoint: endpoint.clone(), source };
+            let listener = TcpListener::bind(endpoint.bind_address()).await.map_err(listen)?;
+            addresses.push(listener.local_addr().map_err(listen)?);
+            listeners.push(listener);
+        }
+        let syncer = Syncer::new(disk_tasks.clone());
+        let opening = config.clone();
+        let (data_dir, topics) = run_blocking(move || recovery::open(&opening, syncer))
+            .await
+            .map_err(|source| StartBrokerError::Interrupted { source })??;
+        let settings = Settings {
+            min_session_ms: config.group_min_session_ms,
+            max_session_ms: config.group_max_session_ms,
+            initial_delay_ms: config.group_initial_rebalance_delay_ms,
+            max_size: config.group_max_size,
+            offset_retention_ms: config.offsets_retention_ms,
+        };
+        let groups = Groups::new(settings, clock, Arc::clone(&topics), disk_tasks.clone());
+        let loading = Arc::clone(&groups);
+        run_blocking(move || loading.load())
+            .await
+            .map_err(|source| StartBrokerError::Interrupted { source })?
+            .map_err(|error: PartitionUnavailable| StartBrokerError::Groups { source: Box::new(error) })?;
+        let node = Arc::new(Node {
+            cluster_id: data_dir.cluster_id.clone(),
+            producer_ids: ProducerIds::new(data_dir.path()),
+            checkpoints: Checkpoints::new(data_dir.path().to_owned()),
+            topics,
+            groups,
+            stopping: stopping.clone(),
+            config,
+        });
+        let broker = Self {
+            connections: Arc::new(Semaphore::new(node.config.max_connections.min(Semaphore::MAX_PERMITS))),
+            node,
+            addresses,
+            data_dir,
+            tasks,
+            disk_tasks,
+            _ends_with: (stopping.drop_guard(), abort.clone().drop_guard()),
+            abort,
+        };
+        broker.spawn_timers();
+        for (number, listener) in listeners.into_iter().enumerate() {
+            broker.spawn_listener(number, listener);
+        }
+        info!(cluster_id = %broker.node.cluster_id, listeners = ?broker.addresses, "broker started");
+        Ok(broker)
+    }
+
+    /// Where the broker listens, in the order of its listeners, chosen ports filled in.
+    pub fn listen_addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The id that clients see in Metadata; the same for the life of the data folder.
+    pub fn cluster_id(&self) -> &str {
+        &self.node.cluster_id
+    }
+
+    /// A connection within the process: the same frames as over TCP, at most 1 MiB under way in each direction.
+    ///
+    /// A group member that joins through it is taken to have died with its process: it is dropped when groups are
+    /// loaded. The addresses in Metadata are not meant to be dialled; every one means this broker.
+    pub fn connect(&self) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(STREAM_BYTES);
+        let advertised = match self.node.config.advertised_listeners.first().or(self.node.config.listeners.first()) {
+            Some(endpoint) => Endpoint {
+                port: if endpoint.port == 0 { self.addresses.first().map_or(0, SocketAddr::port) } else { endpoint.port },
+                host: if endpoint.host.is_empty() { "localhost".to_owned() } else { endpoint.host.clone() },
+                name: endpoint.name.clone(),
+            },
+            None => Endpoint { name: "PLAINTEXT".to_owned(), host: "embedded".to_owned(), port: 9092 },
+        };
+        let peer = Peer { host: EMBEDDED_HOST.to_owned(), advertised };
+        let (reader, writer) = tokio::io::split(far);
+        self.tasks.spawn(serve(Arc::clone(&self.node), peer, reader, writer, self.abort.clone()));
+        near
+    }
+
+    /// Stops serving, answers or fails what is parked, makes everything durable and leaves the folder in order.
+    /// Takes a few seconds at most unless the disk is slower than that.
+    ///
+    /// # Errors
+    ///
+    /// Everything acknowledged is safe all the same; the next start recovers.
+    pub async fn shutdown(self) -> Result<(), StopBrokerError> {
+        self.node.stopping.cancel();
+        self.node.groups.close();
+        self.tasks.close();
+        if timeout(DRAIN_LIMIT, self.tasks.wait()).await.is_err() {
+            warn!("some connections did not end in time and are cut off");
+        }
+        self.abort.cancel();
+        self.tasks.wait().await;
+        self.disk_tasks.close();
+        self.disk_tasks.wait().await;
+        let (node, data_dir) = (Arc::clone(&self.node), Arc::clone(&self.data_dir));
+        let closed = run_blocking(move || close(&node, &data_dir)).await;
+        closed.map_err(|source| StopBrokerError::Interrupted { source })??;
+        info!("broker stopped");
+        Ok(())
+    }
+
+    fn spawn_timers(&self) {
+        let (node, stop) = (Arc::clone(&self.node), self.node.stopping.clone());
+        self.tasks.spawn(async move {
+            node.groups.run(node.config.offsets_check_interval, stop).await;
+        });
+        let (node, stop) = (Arc::clone(&self.node), self.node.stopping.clone());
+        self.tasks.spawn(every(self.node.config.retention_check_interval, stop, move || {
+            let now = Timestamp::now();
+            for_each_partition(&node, |partition| partition.retain(now));
+        }));
+        let (node, stop) = (Arc::clone(&self.node), self.node.stopping.clone());
+        self.tasks.spawn(every(self.node.config.checkpoint_interval, stop, move || {
+            if let Err(error) = node.checkpoints.write(&node.topics) {
+                // Old checkpoints are still true; recovery merely reads more.
+                warn!(error = %Chain(&error), "checkpoints could not be written");
+            }
+        }));
+    }
+
+    fn spawn_listener(&self, number: usize, listener: TcpListener) {
+        let node = Arc::clone(&self.node);
+        let (tasks, abort) = (self.tasks.clone(), self.abort.clone());
+        let connections = Arc::clone(&self.connections);
+        self.tasks.spawn(async move {
+            loop {
+                let accepted = tokio::select! {
+                    () = node.stopping.cancelled() => return,
+                    accepted = listener.accept() => accepted,
+                };
+                let stream = match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        // Out of file handles, usually: accepting again at once would only burn time.
+                        error!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                };
+                let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
+                    warn!(limit = node.config.max_connections, "too many connections: one was refused");
+                    continue;
+                };
+                let Ok(peer) = peer_of(&node, number, &stream) else { continue };
+                let (node, abort) = (Arc::clone(&node), abort.clone());
+                tasks.spawn(async move {
+                    let _permit = permit;
+                    let (reader, writer) = stream.into_split();
+                    serve(node, peer, reader, writer, abort).await;
+                });
+            }
+        });
+    }
+}
+
+async fn serve(
+    node: Arc<Node>,
+    peer: Peer,
+    reader: impl tokio::io::AsyncRead + Unpin + Send,
+    writer: impl tokio::io::AsyncWrite + Unpin + Send,
+    abort: CancellationToken,
+) {
+    let stop = node.stopping.clone();
+    tokio::select! {
+        () = connection::serve(node, peer, reader, writer, stop) => {}
+        () = abort.cancelled() => {}
+    }
+}
+
+fn peer_of(node: &Node, listener: usize, stream: &TcpStream) -> io::Result<Peer> {
+    // Answers are whole messages; waiting to fill a packet would only delay them.
+    stream.set_nodelay(true)?;
+    let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
+    let advertised = match node.config.advertised_listeners.get(listener) {
+        Some(endpoint) => endpoint.clone(),
+        None => {
+            let configured = &node.config.listeners[listener];
+            let any = configured.host.is_empty() || configured.host == "0.0.0.0" || configured.host == "::";
+            Endpoint {
+                name: configured.name.clone(),
+                // The address this very client reached is one that it can reach again.
+                host: if any { local.ip().to_canonical().to_string() } else { configured.host.clone() },
+                port: local.port(),
+            }
+        }
+    };
+    let advertised = if advertised.port == 0 { Endpoint { port: local.port(), ..advertised } } else { advertised };
+    Ok(Peer { host: format!("/{}", peer.ip().to_canonical()), advertised })
+}
+
+/// Runs `work` on a blocking thread every now and then until stopped.
+async fn every(interval: Duration, stop: CancellationToken, work: impl Fn() + Send + Sync + 'static) {
+    let work = Arc::new(work);
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let work = Arc::clone(&work);
+        if let Err(error) = run_blocking(move || work()).await {
+            error!(%error, "periodic work ended early");
+        }
+    }
+}
+
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+}
+
+fn for_each_partition(node: &Node, mut each: impl FnMut(&Partition)) {
+    for topic in node.topics.all() {
+        topic.partitions.iter().for_each(|partition| each(partition));
+    }
+}
+
+fn close(node: &Node, data_dir: &DataDir) -> Result<(), StopBrokerError> {
+    let mut failed = 0;
+    for_each_partition(node, |partition| {
+        if let Err(error) = partition.close() {
+            failed += 1;
+            error!(partition = %partition.name(), error = %Chain(&error), "the partition could not be closed");
+        }
+    });
+    node.checkpoints.write(&node.topics)?;
+    if 0 < failed {
+        return Err(StopBrokerError::Partitions { count: failed });
+    }
+    data_dir.mark_clean().map_err(|source| StopBrokerError::Marker { source })
+}

@@ -1,0 +1,295 @@
+//! What the broker is told: Apache Kafka's `server.properties` keys, and a few of our own.
+//!
+//! [`keys`] declares every key once; that table parses the file and answers DescribeConfigs.
+
+pub mod keys;
+pub mod listener;
+pub mod topic;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::Duration,
+};
+
+use keys::{BROKER_KEYS, Key};
+use listener::Endpoint;
+
+/// When acks=all, offset commits and coordinator records are acknowledged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Durability {
+    /// After an fdatasync shared by all that wait; readers see only what is durable.
+    Fsync,
+    /// Once the operating system has the data, which is Kafka's own default.
+    Os,
+}
+
+/// A broker's settings. [`BrokerConfig::from_properties`] makes one; the fields may be changed before the start.
+#[derive(Clone, Debug)]
+pub struct BrokerConfig {
+    /// Where to listen; empty for a broker that is only reached in memory.
+    pub listeners: Vec<Endpoint>,
+    /// What Metadata tells clients, one per listener; empty means the listeners themselves.
+    pub advertised_listeners: Vec<Endpoint>,
+    /// `log.dirs` (the first of them) or `log.dir`.
+    pub data_dir: PathBuf,
+    /// `node.id`, or `broker.id`.
+    pub node_id: i32,
+    /// `cluster.id`: for a new data folder; drawn at random when absent.
+    pub cluster_id: Option<String>,
+    /// `acks.durability`.
+    pub durability: Durability,
+    /// `replication.factor.clamp`.
+    pub clamp_replication_factor: bool,
+    /// `num.partitions`.
+    pub num_partitions: i32,
+    /// `auto.create.topics.enable`.
+    pub auto_create_topics: bool,
+    /// `delete.topic.enable`.
+    pub delete_topics: bool,
+    /// `socket.request.max.bytes`.
+    pub max_request_bytes: usize,
+    /// `connections.max.idle.ms`; `None` for no limit.
+    pub max_idle: Option<Duration>,
+    /// `max.connections`.
+    pub max_connections: usize,
+    /// `fetch.max.bytes`.
+    pub fetch_max_bytes: usize,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_interval: Duration,
+    /// `log.flush.offset.checkpoint.interval.ms`.
+    pub checkpoint_interval: Duration,
+    /// `num.recovery.threads.per.data.dir`.
+    pub recovery_threads: usize,
+    /// `group.min.session.timeout.ms`.
+    pub group_min_session_ms: i32,
+    /// `group.max.session.timeout.ms`.
+    pub group_max_session_ms: i32,
+    /// `group.initial.rebalance.delay.ms`.
+    pub group_initial_rebalance_delay_ms: i32,
+    /// `group.max.size`.
+    pub group_max_size: usize,
+    /// `offsets.topic.num.partitions`.
+    pub offsets_partitions: i32,
+    /// `offsets.retention.minutes`, in milliseconds.
+    pub offsets_retention_ms: i64,
+    /// `offsets.retention.check.interval.ms`.
+    pub offsets_check_interval: Duration,
+    /// `offset.metadata.max.bytes`.
+    pub offset_metadata_max_bytes: usize,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration: Duration,
+    /// Every key that was given, for DescribeConfigs and as the topics' defaults.
+    pub given: BTreeMap<String, String>,
+    /// Remarks on keys that do nothing here; logged once at the start.
+    pub warnings: Vec<String>,
+}
+
+/// Why settings are refused.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidBrokerConfig {
+    /// A key of ours that does not exist.
+    #[error("unknown broker key '{key}'; did you mean '{nearest}'?")]
+    UnknownKey {
+        /// As written.
+        key: String,
+        /// The nearest that exists.
+        nearest: String,
+    },
+    /// A value that the key does not take.
+    #[error("broker key '{key}' cannot be '{value}': {reason}")]
+    Value {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+        /// What it has to be.
+        reason: String,
+    },
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self::from_properties(&BTreeMap::new()).expect("the defaults of the key table are valid")
+    }
+}
+
+impl BrokerConfig {
+    /// Reads `server.properties` keys.
+    ///
+    /// Keys of Apache Kafka that mean nothing to this broker leave one warning; so do keys nobody knows, as in
+    /// Kafka, unless they look like one that exists.
+    ///
+    /// # Errors
+    ///
+    /// The first key that is misspelt or has an impossible value.
+    pub fn from_properties(properties: &BTreeMap<String, String>) -> Result<Self, InvalidBrokerConfig> {
+        let mut warnings = Vec::new();
+        let mut inert = Vec::new();
+        for (key, value) in properties {
+            match keys::find(BROKER_KEYS, key) {
+                Some(declared) => declared.check(value).map_err(|reason| InvalidBrokerConfig::Value {
+                    key: key.clone(),
+                    value: value.clone(),
+                    reason,
+                })?,
+                None if keys::is_known_elsewhere(key) => inert.push(key.as_str()),
+                None => match keys::looks_like_ours(key) {
+                    Some(nearest) => {
+                        return Err(InvalidBrokerConfig::UnknownKey { key: key.clone(), nearest: nearest.to_owned() });
+                    }
+                    None => inert.push(key.as_str()),
+                },
+            }
+        }
+        if !inert.is_empty() {
+            warnings.push(format!("these broker keys have no effect here: {}", inert.join(", ")));
+        }
+        let values = Values { given: properties };
+        let listeners = values.endpoints("listeners")?;
+        let advertised_listeners = values.endpoints("advertised.listeners")?;
+        if !advertised_listeners.is_empty() && advertised_listeners.len() != listeners.len() {
+            return Err(InvalidBrokerConfig::Value {
+                key: "advertised.listeners".into(),
+                value: values.text("advertised.listeners"),
+                reason: format!("there must be one for each of the {} listeners", listeners.len()),
+            });
+        }
+        let dirs = if properties.contains_key("log.dirs") { values.text("log.dirs") } else { values.text("log.dir") };
+        let mut dirs = dirs.split(',').map(str::trim).filter(|dir| !dir.is_empty());
+        let data_dir = dirs.next().map(PathBuf::from).ok_or_else(|| InvalidBrokerConfig::Value {
+            key: "log.dirs".into(),
+            value: String::new(),
+            reason: "a folder is needed".into(),
+        })?;
+        if dirs.next().is_some() {
+            warnings.push(format!("only the first folder of log.dirs is used: {}", data_dir.display()));
+        }
+        let node_key = if properties.contains_key("node.id") { "node.id" } else { "broker.id" };
+        let node_id = values.int(node_key).max(0);
+        Ok(Self {
+            listeners,
+            advertised_listeners,
+            data_dir,
+            node_id,
+            cluster_id: Some(values.text("cluster.id")).filter(|id| !id.is_empty()),
+            durability: if values.text("acks.durability") == "os" { Durability::Os } else { Durability::Fsync },
+            clamp_replication_factor: values.flag("replication.factor.clamp"),
+            num_partitions: values.int("num.partitions"),
+            auto_create_topics: values.flag("auto.create.topics.enable"),
+            delete_topics: values.flag("delete.topic.enable"),
+            max_request_bytes: values.size("socket.request.max.bytes"),
+            max_idle: u64::try_from(values.long("connections.max.idle.ms")).ok().map(Duration::from_millis),
+            max_connections: values.size("max.connections"),
+            fetch_max_bytes: values.size("fetch.max.bytes"),
+            retention_check_interval: values.millis("log.retention.check.interval.ms"),
+            checkpoint_interval: values.millis("log.flush.offset.checkpoint.interval.ms"),
+            recovery_threads: values.size("num.recovery.threads.per.data.dir"),
+            group_min_session_ms: values.int("group.min.session.timeout.ms"),
+            group_max_session_ms: values.int("group.max.session.timeout.ms"),
+            group_initial_rebalance_delay_ms: values.int("group.initial.rebalance.delay.ms"),
+            group_max_size: values.size("group.max.size"),
+            offsets_partitions: values.int("offsets.topic.num.partitions"),
+            offsets_retention_ms: values.long("offsets.retention.minutes").saturating_mul(60_000),
+            offsets_check_interval: values.millis("offsets.retention.check.interval.ms"),
+            offset_metadata_max_bytes: values.size("offset.metadata.max.bytes"),
+            producer_id_expiration: values.millis("producer.id.expiration.ms"),
+            given: properties.clone(),
+            warnings,
+        })
+    }
+}
+
+/// Typed access to values that were checked against their declarations.
+struct Values<'a> {
+    given: &'a BTreeMap<String, String>,
+}
+
+impl Values<'_> {
+    fn declared(key: &str) -> &'static Key {
+        keys::find(BROKER_KEYS, key).expect("every key read here is declared")
+    }
+
+    fn text(&self, key: &str) -> String {
+        let default = || Self::declared(key).default.unwrap_or_default().to_owned();
+        self.given.get(key).map_or_else(default, |value| value.trim().to_owned())
+    }
+
+    fn long(&self, key: &str) -> i64 {
+        self.text(key).parse().expect("the value was checked against its declaration")
+    }
+
+    fn int(&self, key: &str) -> i32 {
+        i32::try_from(self.long(key)).expect("the declaration bounds the value")
+    }
+
+    fn size(&self, key: &str) -> usize {
+        usize::try_from(self.long(key)).expect("the declaration bounds the value")
+    }
+
+    fn millis(&self, key: &str) -> Duration {
+        Duration::from_millis(u64::try_from(self.long(key)).unwrap_or(0))
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        self.text(key).eq_ignore_ascii_case("true")
+    }
+
+    fn endpoints(&self, key: &str) -> Result<Vec<Endpoint>, InvalidBrokerConfig> {
+        let text = self.text(key);
+        Endpoint::parse_list(&text).map_err(|reason| InvalidBrokerConfig::Value {
+            key: key.to_owned(),
+            value: text.clone(),
+            reason,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn properties(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn apache_kafkas_sample_file_is_accepted_with_one_warning() {
+        let sample = properties(&[
+            ("process.roles", "broker,controller"),
+            ("node.id", "1"),
+            ("listeners", "PLAINTEXT://:9092"),
+            ("num.network.threads", "3"),
+            ("socket.send.buffer.bytes", "102400"),
+            ("log.dirs", "/tmp/kraft"),
+            ("num.partitions", "4"),
+            ("log.retention.hours", "168"),
+        ]);
+        let config = BrokerConfig::from_properties(&sample).unwrap();
+        assert_eq!((config.node_id, config.num_partitions), (1, 4));
+        assert_eq!(
+            config.warnings,
+            ["these broker keys have no effect here: num.network.threads, process.roles, socket.send.buffer.bytes"]
+        );
+    }
+
+    #[test]
+    fn a_misspelt_key_of_ours_is_an_error_that_names_the_right_one() {
+        let error = BrokerConfig::from_properties(&properties(&[("acks.durabilty", "os")])).unwrap_err();
+        assert_eq!(error.to_string(), "unknown broker key 'acks.durabilty'; did you mean 'acks.durability'?");
+    }
+
+    #[test]
+    fn an_impossible_value_is_refused_with_its_reason() {
+        let error = BrokerConfig::from_properties(&properties(&[("num.partitions", "0")])).unwrap_err();
+        assert_eq!(error.to_string(), "broker key 'num.partitions' cannot be '0': it must be at least 1");
+        let error = BrokerConfig::from_properties(&properties(&[("acks.durability", "maybe")])).unwrap_err();
+        assert_eq!(error.to_string(), "broker key 'acks.durability' cannot be 'maybe': it must be one of fsync, os");
+    }
+
+    #[test]
+    fn listeners_may_be_empty() {
+        let config = BrokerConfig::from_properties(&properties(&[("listeners", "")])).unwrap();
+        assert_eq!(config.listeners, []);
+    }
+}

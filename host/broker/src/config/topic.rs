@@ -1,0 +1,163 @@
+//! What holds for one topic: its own overrides over the broker's settings over the defaults.
+
+use std::collections::BTreeMap;
+
+use super::keys::{self, Key, TOPIC_KEYS};
+
+/// Where a value comes from; the number is that of DescribeConfigs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// Set for the topic.
+    Topic = 1,
+    /// From the broker's file.
+    Broker = 4,
+    /// The default.
+    Default = 5,
+}
+
+/// Overrides of one topic, each checked against its declaration.
+pub type Overrides = BTreeMap<String, String>;
+
+/// Checks one override.
+///
+/// # Errors
+///
+/// An unknown name or a value that it does not take, in words.
+pub fn check_override(name: &str, value: &str) -> Result<(), String> {
+    let key = keys::find(TOPIC_KEYS, name).ok_or_else(|| format!("unknown topic config name: {name}"))?;
+    if !key.allowed.is_empty() && key.kind == keys::Kind::Boolean && !key.allowed.contains(&value.trim()) {
+        return Err(format!("invalid value {value} for configuration {name}: it must be {}", key.allowed.join(" or ")));
+    }
+    key.check(value).map_err(|reason| format!("invalid value {value} for configuration {name}: {reason}"))
+}
+
+/// The value of a topic key, and where it comes from.
+pub fn effective(key: &Key, overrides: &Overrides, given: &BTreeMap<String, String>) -> (Option<String>, Source) {
+    if let Some(value) = overrides.get(key.name) {
+        return (Some(value.clone()), Source::Topic);
+    }
+    match from_broker(key, given) {
+        Some(value) => (Some(value), Source::Broker),
+        None => (key.default.map(str::to_owned), Source::Default),
+    }
+}
+
+fn from_broker(key: &Key, given: &BTreeMap<String, String>) -> Option<String> {
+    if let Some(value) = key.broker_key.and_then(|name| given.get(name)) {
+        return Some(value.trim().to_owned());
+    }
+    // Coarser units of the same thing, finest first.
+    let coarser: &[(&str, i64)] = match key.name {
+        "retention.ms" => &[("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)],
+        "segment.ms" => &[("log.roll.hours", 3_600_000)],
+        _ => &[],
+    };
+    coarser.iter().find_map(|(name, unit_ms)| {
+        let amount: i64 = given.get(*name)?.trim().parse().ok()?;
+        let value = if amount < 0 { -1 } else { amount.saturating_mul(*unit_ms) };
+        Some(value.to_string())
+    })
+}
+
+/// The settings of a topic as code uses them. Field names are those of the keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopicConfig {
+    /// `cleanup.policy` contains `compact`.
+    pub compact: bool,
+    /// `cleanup.policy` contains `delete`.
+    pub delete: bool,
+    /// `retention.ms`; `None` for ever.
+    pub retention_ms: Option<i64>,
+    /// `retention.bytes`; `None` for any size.
+    pub retention_bytes: Option<u64>,
+    /// `segment.bytes`.
+    pub segment_bytes: u64,
+    /// `segment.ms`.
+    pub segment_ms: i64,
+    /// `segment.jitter.ms`.
+    pub segment_jitter_ms: i64,
+    /// `segment.index.bytes`.
+    pub segment_index_bytes: u64,
+    /// `index.interval.bytes`.
+    pub index_interval_bytes: u64,
+    /// `file.delete.delay.ms`.
+    pub file_delete_delay_ms: u64,
+    /// `max.message.bytes`.
+    pub max_message_bytes: usize,
+    /// `message.timestamp.type` is LogAppendTime.
+    pub log_append_time: bool,
+    /// `message.timestamp.before.max.ms`.
+    pub timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`.
+    pub timestamp_after_max_ms: i64,
+    /// `min.insync.replicas`.
+    pub min_insync_replicas: i32,
+    /// `compression.type`.
+    pub compression_type: String,
+}
+
+impl TopicConfig {
+    /// Puts overrides, the broker's keys and defaults together.
+    pub fn resolve(overrides: &Overrides, given: &BTreeMap<String, String>) -> Self {
+        let text = |name: &str| {
+            let key = keys::find(TOPIC_KEYS, name).expect("every key read here is declared");
+            effective(key, overrides, given).0.unwrap_or_default()
+        };
+        // Values were checked on arrival; a default stands in for one that an older release accepted.
+        let number = |name: &str| -> i64 {
+            let declared = keys::find(TOPIC_KEYS, name).and_then(|key| key.default);
+            text(name).trim().parse().ok().or_else(|| declared?.parse().ok()).unwrap_or(0)
+        };
+        let unsigned = |name: &str| u64::try_from(number(name)).unwrap_or(0);
+        let policy = text("cleanup.policy");
+        let has = |word: &str| policy.split(',').any(|part| part.trim() == word);
+        Self {
+            compact: has("compact"),
+            delete: has("delete"),
+            retention_ms: Some(number("retention.ms")).filter(|&ms| 0 <= ms),
+            retention_bytes: u64::try_from(number("retention.bytes")).ok(),
+            segment_bytes: unsigned("segment.bytes"),
+            segment_ms: number("segment.ms"),
+            segment_jitter_ms: number("segment.jitter.ms"),
+            segment_index_bytes: unsigned("segment.index.bytes"),
+            index_interval_bytes: unsigned("index.interval.bytes"),
+            file_delete_delay_ms: unsigned("file.delete.delay.ms"),
+            max_message_bytes: usize::try_from(number("max.message.bytes")).unwrap_or(0),
+            log_append_time: text("message.timestamp.type") == "LogAppendTime",
+            timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
+            timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
+            min_insync_replicas: i32::try_from(number("min.insync.replicas")).unwrap_or(i32::MAX),
+            compression_type: text("compression.type"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn an_override_beats_the_broker_and_milliseconds_beat_hours() {
+        let given = map(&[("log.retention.hours", "1"), ("message.max.bytes", "500")]);
+        let config = TopicConfig::resolve(&map(&[]), &given);
+        assert_eq!((config.retention_ms, config.max_message_bytes), (Some(3_600_000), 500));
+        let config = TopicConfig::resolve(&map(&[("retention.ms", "-1")]), &given);
+        assert_eq!(config.retention_ms, None);
+        let given = map(&[("log.retention.hours", "1"), ("log.retention.ms", "7")]);
+        assert_eq!(TopicConfig::resolve(&map(&[]), &given).retention_ms, Some(7));
+    }
+
+    #[test]
+    fn unknown_names_and_bad_values_are_refused_in_words() {
+        assert_eq!(check_override("retention.ms", "-1"), Ok(()));
+        assert_eq!(check_override("cleanup.policy", "compact,delete"), Ok(()));
+        assert_eq!(check_override("foo", "1"), Err("unknown topic config name: foo".to_owned()));
+        assert!(check_override("cleanup.policy", "shred").is_err());
+        assert!(check_override("retention.ms", "-2").is_err());
+        assert!(check_override("remote.storage.enable", "true").is_err());
+    }
+}

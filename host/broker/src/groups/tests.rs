@@ -1,0 +1,586 @@
+//! The coordinator as tables: what comes in, and what goes out.
+
+use bytes::Bytes;
+
+use super::{
+    coordinator::{
+        Action, Coordinator, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer, SyncRequest, Ticket,
+    },
+    group::{GroupState, Protocol},
+    offsets::CommittedOffset,
+    records::{StoredGroup, StoredMember},
+};
+use crate::{clock::Tick, error_code::ErrorCode};
+
+const WALL: i64 = 1_700_000_000_000;
+
+struct Bench {
+    coordinator: Coordinator,
+    now_ms: u64,
+    next_ticket: u64,
+    joins: Vec<(u64, JoinAnswer)>,
+    syncs: Vec<(u64, SyncAnswer)>,
+    stores: Vec<(u64, StoredGroup)>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(Settings {
+            min_session_ms: 6_000,
+            max_session_ms: 1_800_000,
+            initial_delay_ms: 0,
+            max_size: 100,
+            offset_retention_ms: 1_000,
+        })
+    }
+
+    fn with(settings: Settings) -> Self {
+        Self {
+            coordinator: Coordinator::new(settings),
+            now_ms: 0,
+            next_ticket: 0,
+            joins: Vec::new(),
+            syncs: Vec::new(),
+            stores: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> Tick {
+        Tick::from_millis(self.now_ms)
+    }
+
+    fn take(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::AnswerJoin { to, answer } => self.joins.push((to.0, answer)),
+                Action::AnswerSync { to, answer } => self.syncs.push((to.0, answer)),
+                Action::Store { store, record, .. } => self.stores.push((store, record)),
+                Action::Forget { .. } => {}
+            }
+        }
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+
+    fn join(&mut self, request: &JoinRequest) -> u64 {
+        let ticket = self.ticket();
+        let actions = self.coordinator.join(self.now(), WALL, request, ticket);
+        self.take(actions);
+        ticket.0
+    }
+
+    fn sync(&mut self, member: &str, generation: i32, assignments: &[(&str, &str)]) -> u64 {
+        let ticket = self.ticket();
+        let request = SyncRequest {
+            group: "g".into(),
+            generation,
+            member_id: member.into(),
+            instance_id: None,
+            protocol_type: None,
+            protocol: None,
+            assignments: assignments
+                .iter()
+                .map(|(member, share)| ((*member).to_owned(), Bytes::copy_from_slice(share.as_bytes())))
+                .collect(),
+        };
+        let actions = self.coordinator.sync(self.now(), WALL, &request, ticket);
+        self.take(actions);
+        ticket.0
+    }
+
+    fn store_done(&mut self, durable: bool) {
+        for (store, _) in std::mem::take(&mut self.stores) {
+            let actions = self.coordinator.stored(self.now(), WALL, "g", store, durable);
+            self.take(actions);
+        }
+    }
+
+    fn advance(&mut self, ms: u64) {
+        self.now_ms += ms;
+        let actions = self.coordinator.tick(self.now(), WALL);
+        self.take(actions);
+    }
+
+    fn heartbeat(&mut self, member: &str, generation: i32) -> ErrorCode {
+        self.coordinator.heartbeat(self.now(), "g", generation, member, None)
+    }
+
+    fn leave(&mut self, member: &str) -> ErrorCode {
+        let leaving = [Leaving { member_id: member.into(), instance_id: None }];
+        let (verdicts, actions) = self.coordinator.leave(self.now(), WALL, "g", &leaving).unwrap();
+        self.take(actions);
+        verdicts[0]
+    }
+
+    #[track_caller]
+    fn joined(&mut self, ticket: u64) -> JoinAnswer {
+        let at = self.joins.iter().position(|(to, _)| *to == ticket).expect("the join was answered");
+        self.joins.remove(at).1
+    }
+
+    #[track_caller]
+    fn synced(&mut self, ticket: u64) -> SyncAnswer {
+        let at = self.syncs.iter().position(|(to, _)| *to == ticket).expect("the sync was answered");
+        self.syncs.remove(at).1
+    }
+
+    fn state(&self) -> Option<GroupState> {
+        self.coordinator.describe("g").map(|group| group.state)
+    }
+
+    /// Members `a` (leader) and `b`, stable in generation 2.
+    fn stable_pair() -> Self {
+        let mut bench = Self::new();
+        let first = bench.join(&member("a"));
+        assert_eq!(bench.joined(first).generation, 1);
+        let second = bench.join(&member("b"));
+        assert_eq!(bench.heartbeat("a", 1), ErrorCode::REBALANCE_IN_PROGRESS);
+        let again = bench.join(&JoinRequest { member_id: "a".into(), ..member("a") });
+        assert_eq!(bench.joined(again).generation, 2);
+        assert_eq!(bench.joined(second).leader, "a");
+        let (sync_b, sync_a) = (bench.sync("b", 2, &[]), bench.sync("a", 2, &[("a", "1"), ("b", "2")]));
+        assert!(bench.syncs.is_empty(), "nobody is answered before the assignment is on disk");
+        bench.store_done(true);
+        assert_eq!(bench.synced(sync_a).assignment, "1");
+        assert_eq!(bench.synced(sync_b).assignment, "2");
+        bench
+    }
+}
+
+/// A new member that will be called `id`, of a version that admits it at once.
+fn member(id: &str) -> JoinRequest {
+    JoinRequest {
+        group: "g".into(),
+        member_id: String::new(),
+        new_member_id: id.into(),
+        instance_id: None,
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 60_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![protocol("range", "r"), protocol("sticky", "s")],
+        require_known_member: false,
+        knows_skip_assignment: false,
+    }
+}
+
+fn known(id: &str) -> JoinRequest {
+    JoinRequest { member_id: id.into(), ..member(id) }
+}
+
+fn static_member(id: &str, instance: &str) -> JoinRequest {
+    JoinRequest { instance_id: Some(instance.into()), ..member(id) }
+}
+
+fn protocol(name: &str, metadata: &str) -> Protocol {
+    Protocol { name: name.into(), metadata: Bytes::copy_from_slice(metadata.as_bytes()) }
+}
+
+#[test]
+fn requests_that_can_never_work_are_refused_with_their_own_error() {
+    let cases = [
+        (JoinRequest { group: String::new(), ..member("a") }, ErrorCode::INVALID_GROUP_ID),
+        (JoinRequest { session_timeout_ms: 5_999, ..member("a") }, ErrorCode::INVALID_SESSION_TIMEOUT),
+        (JoinRequest { session_timeout_ms: 1_800_001, ..member("a") }, ErrorCode::INVALID_SESSION_TIMEOUT),
+        (JoinRequest { protocol_type: String::new(), ..member("a") }, ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
+        (JoinRequest { protocols: Vec::new(), ..member("a") }, ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
+        (known("a"), ErrorCode::UNKNOWN_MEMBER_ID),
+    ];
+    for (request, expected) in cases {
+        let mut bench = Bench::new();
+        let ticket = bench.join(&request);
+        assert_eq!(bench.joined(ticket).error, expected, "{request:?}");
+        assert_eq!(bench.state(), None, "no trace of the group is left");
+    }
+}
+
+#[test]
+fn a_lone_member_leads_the_first_generation_and_sees_its_own_metadata() {
+    let mut bench = Bench::new();
+    let ticket = bench.join(&member("a"));
+    let answer = bench.joined(ticket);
+    assert_eq!((answer.error, answer.generation, answer.leader.as_str()), (ErrorCode::NONE, 1, "a"));
+    assert_eq!(answer.protocol.as_deref(), Some("range"));
+    assert_eq!(answer.members.len(), 1);
+    assert_eq!(answer.members[0].metadata, "r");
+}
+
+#[test]
+fn from_version_four_on_a_new_member_first_learns_its_id_and_is_forgotten_if_it_never_uses_it() {
+    let mut bench = Bench::new();
+    let ticket = bench.join(&JoinRequest { require_known_member: true, ..member("a") });
+    let answer = bench.joined(ticket);
+    assert_eq!((answer.error, answer.member_id.as_str()), (ErrorCode::MEMBER_ID_REQUIRED, "a"));
+    let ticket = bench.join(&known("a"));
+    assert_eq!(bench.joined(ticket).generation, 1);
+
+    let mut bench = Bench::new();
+    bench.join(&JoinRequest { require_known_member: true, ..member("a") });
+    bench.advance(10_000);
+    assert_eq!(bench.state(), None);
+    let ticket = bench.join(&known("a"));
+    assert_eq!(bench.joined(ticket).error, ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+#[test]
+fn two_members_share_a_generation_and_only_the_leader_sees_the_list() {
+    let mut bench = Bench::new();
+    bench.join(&member("a"));
+    let b = bench.join(&member("b"));
+    let a = bench.join(&known("a"));
+    let (a, b) = (bench.joined(a), bench.joined(b));
+    assert_eq!((a.generation, b.generation), (2, 2));
+    assert_eq!(a.members.iter().map(|member| member.member_id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert!(b.members.is_empty());
+}
+
+#[test]
+fn the_protocol_with_most_first_choices_among_the_common_ones_wins() {
+    let mut bench = Bench::new();
+    let lists: [(&str, &[&str]); 3] = [("a", &["x", "range", "sticky"]), ("b", &["sticky", "range"]), ("c", &["sticky", "range"])];
+    bench.join(&JoinRequest { protocols: named(lists[0].1), ..member("a") });
+    bench.join(&JoinRequest { protocols: named(lists[1].1), ..member("b") });
+    bench.join(&JoinRequest { protocols: named(lists[2].1), ..member("c") });
+    let a = bench.join(&JoinRequest { protocols: named(lists[0].1), ..known("a") });
+    assert_eq!(bench.joined(a).protocol.as_deref(), Some("sticky"));
+}
+
+fn named(names: &[&str]) -> Vec<Protocol> {
+    names.iter().map(|name| protocol(name, name)).collect()
+}
+
+#[test]
+fn a_candidate_without_a_common_protocol_or_of_another_type_is_refused() {
+    let mut bench = Bench::new();
+    bench.join(&member("a"));
+    for odd in [
+        JoinRequest { protocols: named(&["other"]), ..member("b") },
+        JoinRequest { protocol_type: "connect".into(), ..member("b") },
+    ] {
+        let ticket = bench.join(&odd);
+        assert_eq!(bench.joined(ticket).error, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+    }
+}
+
+#[test]
+fn members_that_do_not_join_again_in_time_are_removed() {
+    let mut bench = Bench::stable_pair();
+    let c = bench.join(&member("c"));
+    let a = bench.join(&known("a"));
+    // b keeps its session alive but never joins.
+    for _ in 0..7 {
+        bench.advance(8_500);
+        bench.heartbeat("b", 2);
+    }
+    bench.advance(8_500);
+    let answer = bench.joined(a);
+    assert_eq!(answer.generation, 3);
+    assert_eq!(answer.members.iter().map(|member| member.member_id.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!(bench.joined(c).generation, 3);
+    assert_eq!(bench.heartbeat("b", 3), ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+#[test]
+fn a_session_that_ends_removes_the_member_and_rebalances_the_rest() {
+    let mut bench = Bench::stable_pair();
+    bench.advance(6_000);
+    assert_eq!(bench.heartbeat("a", 2), ErrorCode::NONE);
+    bench.advance(5_000);
+    assert_eq!(bench.heartbeat("b", 2), ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(bench.heartbeat("a", 2), ErrorCode::REBALANCE_IN_PROGRESS);
+    let a = bench.join(&known("a"));
+    assert_eq!(bench.joined(a).generation, 3);
+}
+
+#[test]
+fn a_parked_join_keeps_its_member_alive_however_long_it_waits() {
+    let mut bench = Bench::stable_pair();
+    let c = bench.join(&member("c"));
+    for _ in 0..3 {
+        bench.advance(9_000);
+        bench.heartbeat("a", 2);
+        bench.heartbeat("b", 2);
+    }
+    let (a, b) = (bench.join(&known("a")), bench.join(&known("b")));
+    for ticket in [a, b, c] {
+        assert_eq!(bench.joined(ticket).generation, 3);
+    }
+}
+
+#[test]
+fn the_last_member_leaving_empties_the_group_and_writes_it() {
+    let mut bench = Bench::new();
+    bench.join(&member("a"));
+    bench.sync("a", 1, &[("a", "x")]);
+    bench.store_done(true);
+    assert_eq!(bench.leave("a"), ErrorCode::NONE);
+    assert_eq!(bench.state(), Some(GroupState::Empty));
+    let (_, stored) = bench.stores.pop().unwrap();
+    assert_eq!((stored.generation, stored.members.len(), stored.leader), (2, 0, None));
+    assert_eq!(bench.leave("a"), ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+#[test]
+fn a_follower_that_joins_again_unchanged_is_answered_without_a_rebalance() {
+    let mut bench = Bench::stable_pair();
+    let b = bench.join(&known("b"));
+    assert_eq!(bench.joined(b).generation, 2);
+    assert_eq!(bench.state(), Some(GroupState::Stable));
+    bench.join(&JoinRequest { protocols: vec![protocol("range", "new")], ..known("b") });
+    assert_eq!(bench.state(), Some(GroupState::PreparingRebalance));
+}
+
+#[test]
+fn the_leader_joining_again_rebalances() {
+    let mut bench = Bench::stable_pair();
+    bench.join(&known("a"));
+    assert_eq!(bench.heartbeat("b", 2), ErrorCode::REBALANCE_IN_PROGRESS);
+}
+
+#[test]
+fn sync_checks_member_then_generation_then_state() {
+    let mut bench = Bench::stable_pair();
+    let cases = [("x", 2, ErrorCode::UNKNOWN_MEMBER_ID), ("a", 1, ErrorCode::ILLEGAL_GENERATION)];
+    for (member, generation, expected) in cases {
+        let ticket = bench.sync(member, generation, &[]);
+        assert_eq!(bench.synced(ticket).error, expected);
+    }
+    let again = bench.sync("b", 2, &[]);
+    assert_eq!(bench.synced(again).assignment, "2");
+    bench.join(&member("c"));
+    let ticket = bench.sync("a", 2, &[]);
+    assert_eq!(bench.synced(ticket).error, ErrorCode::REBALANCE_IN_PROGRESS);
+}
+
+#[test]
+fn an_assignment_that_cannot_be_written_is_never_handed_out() {
+    let mut bench = Bench::new();
+    bench.join(&member("a"));
+    let sync = bench.sync("a", 1, &[("a", "x")]);
+    bench.store_done(false);
+    assert_eq!(bench.synced(sync).error, ErrorCode::COORDINATOR_NOT_AVAILABLE);
+    assert_eq!(bench.state(), Some(GroupState::PreparingRebalance));
+}
+
+#[test]
+fn members_that_never_ask_for_their_assignment_are_expelled() {
+    let mut bench = Bench::new();
+    bench.join(&member("a"));
+    let b = bench.join(&member("b"));
+    bench.join(&known("a"));
+    bench.joined(b);
+    bench.sync("a", 2, &[("a", "1")]);
+    bench.store_done(true);
+    for _ in 0..10 {
+        bench.advance(6_100);
+        bench.heartbeat("a", 2);
+        bench.heartbeat("b", 2);
+    }
+    assert_eq!(bench.heartbeat("b", 2), ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(bench.heartbeat("a", 2), ErrorCode::REBALANCE_IN_PROGRESS);
+}
+
+#[test]
+fn the_first_rebalance_waits_for_more_members_and_arrivals_extend_it() {
+    let mut bench = Bench::with(Settings {
+        min_session_ms: 1,
+        max_session_ms: 1_800_000,
+        initial_delay_ms: 3_000,
+        max_size: 100,
+        offset_retention_ms: 1_000,
+    });
+    let a = bench.join(&member("a"));
+    bench.advance(2_000);
+    let b = bench.join(&member("b"));
+    bench.advance(1_000);
+    assert!(bench.joins.is_empty(), "the arrival of b has extended the wait");
+    bench.advance(3_000);
+    assert_eq!((bench.joined(a).generation, bench.joined(b).generation), (1, 1));
+}
+
+#[test]
+fn a_returning_static_member_gets_a_new_id_and_causes_no_rebalance() {
+    let mut bench = Bench::new();
+    bench.join(&static_member("s1", "inst"));
+    bench.sync("s1", 1, &[("s1", "mine")]);
+    bench.store_done(true);
+    bench.syncs.clear();
+
+    let back = bench.join(&static_member("s2", "inst"));
+    bench.store_done(true);
+    let answer = bench.joined(back);
+    assert_eq!((answer.error, answer.generation, answer.member_id.as_str()), (ErrorCode::NONE, 1, "s2"));
+    assert_eq!(answer.leader, "s1", "it must believe that it follows");
+    assert!(answer.members.is_empty() && !answer.skip_assignment);
+    let sync = bench.sync("s2", 1, &[]);
+    assert_eq!(bench.synced(sync).assignment, "mine");
+
+    let verdict = bench.coordinator.heartbeat(bench.now(), "g", 1, "s1", Some("inst"));
+    assert_eq!(verdict, ErrorCode::FENCED_INSTANCE_ID);
+
+    let back = bench.join(&JoinRequest { knows_skip_assignment: true, ..static_member("s3", "inst") });
+    bench.store_done(true);
+    let answer = bench.joined(back);
+    assert_eq!((answer.leader.as_str(), answer.skip_assignment, answer.members.len()), ("s3", true, 1));
+}
+
+#[test]
+fn the_parked_requests_of_a_displaced_static_member_are_fenced() {
+    let mut bench = Bench::new();
+    bench.join(&member("a"));
+    let first = bench.join(&static_member("s1", "inst"));
+    let second = bench.join(&static_member("s2", "inst"));
+    assert_eq!(bench.joined(first).error, ErrorCode::FENCED_INSTANCE_ID);
+    bench.join(&known("a"));
+    assert_eq!(bench.joined(second).error, ErrorCode::NONE);
+}
+
+#[test]
+fn an_administrator_removes_a_static_member_by_its_instance_id() {
+    let mut bench = Bench::new();
+    bench.join(&static_member("s1", "inst"));
+    let leave = |bench: &mut Bench, member: &str, instance: &str| {
+        let leaving = [Leaving { member_id: member.into(), instance_id: Some(instance.into()) }];
+        let (verdicts, actions) = bench.coordinator.leave(bench.now(), WALL, "g", &leaving).unwrap();
+        bench.take(actions);
+        verdicts[0]
+    };
+    assert_eq!(leave(&mut bench, "", "other"), ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(leave(&mut bench, "x", "inst"), ErrorCode::FENCED_INSTANCE_ID);
+    assert_eq!(leave(&mut bench, "", "inst"), ErrorCode::NONE);
+    assert_eq!(bench.state(), Some(GroupState::Empty));
+}
+
+#[test]
+fn a_full_group_admits_nobody_new() {
+    let mut bench = Bench::with(Settings {
+        min_session_ms: 1,
+        max_session_ms: 1_800_000,
+        initial_delay_ms: 0,
+        max_size: 1,
+        offset_retention_ms: 1_000,
+    });
+    bench.join(&member("a"));
+    let b = bench.join(&member("b"));
+    assert_eq!(bench.joined(b).error, ErrorCode::GROUP_MAX_SIZE_REACHED);
+    let a = bench.join(&known("a"));
+    assert_eq!(bench.joined(a).error, ErrorCode::NONE);
+}
+
+#[test]
+fn who_may_commit_depends_on_state_member_and_generation() {
+    let check = |bench: &mut Bench, generation, member: &str| {
+        bench.coordinator.check_commit(bench.now(), WALL, "g", generation, member, None).err()
+    };
+    let mut bench = Bench::new();
+    assert_eq!(check(&mut bench, 0, "a"), Some(ErrorCode::ILLEGAL_GENERATION));
+    assert_eq!(check(&mut bench, -1, ""), None, "a consumer without a group protocol");
+
+    let mut bench = Bench::stable_pair();
+    assert_eq!(check(&mut bench, 2, "a"), None);
+    assert_eq!(check(&mut bench, 1, "a"), Some(ErrorCode::ILLEGAL_GENERATION));
+    assert_eq!(check(&mut bench, 2, "x"), Some(ErrorCode::UNKNOWN_MEMBER_ID));
+    assert_eq!(check(&mut bench, -1, ""), Some(ErrorCode::UNKNOWN_MEMBER_ID));
+    bench.join(&member("c"));
+    assert_eq!(check(&mut bench, 2, "b"), None, "revocation commits while a rebalance is prepared");
+    bench.join(&known("a"));
+    bench.join(&known("b"));
+    assert_eq!(check(&mut bench, 3, "b"), Some(ErrorCode::REBALANCE_IN_PROGRESS));
+}
+
+fn committed(offset: i64, at_ms: i64) -> CommittedOffset {
+    CommittedOffset {
+        offset,
+        leader_epoch: -1,
+        metadata: String::new(),
+        committed_at_ms: at_ms,
+        expires_at_ms: None,
+        log_position: 0,
+    }
+}
+
+#[test]
+fn offsets_outlive_their_group_by_the_retention_and_then_go_with_it() {
+    let mut bench = Bench::new();
+    bench.coordinator.load_offset(WALL, "g", "t", 0, committed(5, WALL));
+    assert_eq!(bench.coordinator.expire_offsets(WALL + 999), []);
+    let gone = bench.coordinator.expire_offsets(WALL + 1_000);
+    assert_eq!(gone, [Action::Forget { group: "g".into(), offsets: vec![("t".into(), 0)], whole: true }]);
+    assert_eq!(bench.state(), None);
+}
+
+#[test]
+fn a_live_group_keeps_its_offsets() {
+    let mut bench = Bench::stable_pair();
+    let connect = JoinRequest { protocol_type: "connect".into(), group: "w".into(), ..member("w1") };
+    bench.join(&connect);
+    bench.coordinator.load_offset(WALL, "w", "t", 0, committed(5, WALL));
+    assert_eq!(bench.coordinator.expire_offsets(WALL + 1_000_000), []);
+}
+
+fn stored(hosts: &[(&str, &str)]) -> StoredGroup {
+    StoredGroup {
+        protocol_type: "connect".into(),
+        generation: 7,
+        protocol: Some("sessioned".into()),
+        leader: Some(hosts[0].0.into()),
+        state_since_ms: WALL,
+        members: hosts
+            .iter()
+            .map(|(id, host)| StoredMember {
+                member_id: (*id).into(),
+                instance_id: None,
+                client_id: "c".into(),
+                client_host: (*host).into(),
+                rebalance_timeout_ms: 60_000,
+                session_timeout_ms: 10_000,
+                subscription: Bytes::new(),
+                assignment: Bytes::from_static(b"kept"),
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn a_loaded_group_goes_on_in_its_generation_with_fresh_sessions() {
+    let mut bench = Bench::new();
+    bench.now_ms = 50;
+    let actions = bench.coordinator.load_group(bench.now(), WALL, "g", stored(&[("m", "/1.2.3.4")]), |_| false);
+    assert_eq!(actions, []);
+    assert_eq!(bench.heartbeat("m", 7), ErrorCode::NONE);
+    let sync = bench.sync("m", 7, &[]);
+    assert_eq!(bench.synced(sync).assignment, "kept");
+    bench.advance(10_001);
+    assert_eq!(bench.heartbeat("m", 7), ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+#[test]
+fn members_that_died_with_the_process_are_dropped_when_their_group_is_loaded() {
+    let mut bench = Bench::new();
+    let died = |host: &str| host == "/embedded";
+    bench.coordinator.load_group(bench.now(), WALL, "g", stored(&[("m", "/embedded")]), died);
+    assert_eq!(bench.state(), Some(GroupState::Empty));
+    let fresh = bench.join(&JoinRequest { protocol_type: "connect".into(), ..member("n") });
+    assert_eq!(bench.joined(fresh).generation, 9, "one for the emptying, one for the new member");
+
+    let mut bench = Bench::new();
+    bench.coordinator.load_group(bench.now(), WALL, "g", stored(&[("m", "/embedded"), ("o", "/1.2.3.4")]), died);
+    assert_eq!(bench.heartbeat("o", 7), ErrorCode::REBALANCE_IN_PROGRESS);
+}
+
+#[test]
+fn deleting_needs_an_empty_group() {
+    let mut bench = Bench::stable_pair();
+    assert_eq!(bench.coordinator.delete("g"), Err(ErrorCode::NON_EMPTY_GROUP));
+    assert_eq!(bench.coordinator.delete("x"), Err(ErrorCode::GROUP_ID_NOT_FOUND));
+    bench.leave("a");
+    bench.leave("b");
+    assert_eq!(
+        bench.coordinator.delete("g"),
+        Ok(Action::Forget { group: "g".into(), offsets: vec![], whole: true })
+    );
+}

@@ -1,0 +1,355 @@
+//! What is done with an open partition: append, wait, read, look up, retain.
+
+use millstream_log::FoundOffset;
+
+use super::*;
+
+impl Partition {
+    /// Appends one checked batch of a producer, which gets its offsets in place.
+    ///
+    /// Under `acks.durability=fsync` it is not visible yet when this returns; a sync that covers it has been asked
+    /// for. The check for duplicates and the append are one step.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was appended.
+    pub fn append(self: &Arc<Self>, batch: &mut [u8], now_ms: i64) -> Result<AppendedAt, AppendRefused> {
+        let open = self.open_for_append()?;
+        let appended = match &mut *lock(&open.log) {
+            Some(log) => log
+                .append(batch, self.leader_epoch, Timestamp::from_millis(now_ms))
+                .map_err(|source| AppendRefused::Log { partition: self.name(), source })?,
+            None => return Err(PartitionUnavailable::Offline { partition: self.name() }.into()),
+        };
+        self.after_append(&open);
+        let base_offset = appended.base_offset.get();
+        Ok(AppendedAt {
+            base_offset,
+            last_offset: appended.last_offset.get(),
+            append_time_ms: appended.log_append_time.map(Timestamp::as_millis),
+            log_start: open.reader.start_offset().get(),
+        })
+    }
+
+    /// Appends a batch of the broker's own making and returns the offset of its last record.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was appended.
+    pub fn append_own(self: &Arc<Self>, batch: &mut [u8], now_ms: i64) -> Result<i64, AppendRefused> {
+        self.append(batch, now_ms).map(|at| at.last_offset)
+    }
+
+    fn after_append(self: &Arc<Self>, open: &OpenLog) {
+        match self.home.durability {
+            Durability::Os => self.waiters.wake(),
+            Durability::Fsync => {
+                if open.sync.is_dirty() && !self.queued.swap(true, Ordering::AcqRel) {
+                    self.home.syncer.submit(Arc::clone(self));
+                }
+            }
+        }
+    }
+
+    /// Makes everything appended so far durable and tells who waits. Blocks; for the [`Syncer`].
+    pub fn sync_and_publish(self: &Arc<Self>) {
+        // Whatever is appended from here on asks for a sync of its own.
+        self.queued.store(false, Ordering::Release);
+        let Some(open) = self.opened() else { return };
+        if let Err(error) = open.sync.sync() {
+            error!(partition = %self.name(), error = %Chain(&error), "the partition goes offline");
+        }
+        self.waiters.wake();
+    }
+
+    /// Waits until a record is on stable storage, or, under `acks.durability=os`, not at all.
+    ///
+    /// # Errors
+    ///
+    /// It never will be: the disk failed, or the topic was deleted.
+    pub async fn wait_durable(&self, last_offset: i64) -> Result<(), PartitionUnavailable> {
+        if last_offset < self.high_watermark() {
+            return Ok(());
+        }
+        let notify = Arc::new(Notify::new());
+        let _place = self.waiters.register(&notify);
+        loop {
+            if last_offset < self.high_watermark() {
+                return Ok(());
+            }
+            match self.usable()? {
+                Some(open) if open.reader.offline().is_none() => {}
+                _ => return Err(PartitionUnavailable::Offline { partition: self.name() }),
+            }
+            notify.notified().await;
+        }
+    }
+
+    fn open_for_append(&self) -> Result<Arc<OpenLog>, PartitionUnavailable> {
+        if let Some(open) = self.usable()? {
+            return Ok(open);
+        }
+        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have made the files meanwhile.
+        match &*slot {
+            Slot::Open(open) => return Ok(Arc::clone(open)),
+            Slot::Offline => return Err(PartitionUnavailable::Offline { partition: self.name() }),
+            Slot::Deleted => return Err(PartitionUnavailable::Deleted { partition: self.name() }),
+            Slot::Absent => {}
+        }
+        let open = self.create_log()?;
+        *slot = Slot::Open(Arc::clone(&open));
+        Ok(open)
+    }
+
+    fn end_of(&self, open: &OpenLog) -> i64 {
+        match self.home.durability {
+            Durability::Fsync => open.reader.durable_end().get(),
+            Durability::Os => open.reader.end_offset().get(),
+        }
+    }
+
+    /// The end of what readers may see.
+    pub fn high_watermark(&self) -> i64 {
+        self.opened().map_or(0, |open| self.end_of(&open))
+    }
+
+    /// The end of what a reader of this isolation may see.
+    pub fn readable_end(&self, isolation: Isolation) -> i64 {
+        self.opened().map_or(0, |open| self.readable_end_of(&open, isolation))
+    }
+
+    fn readable_end_of(&self, open: &OpenLog, isolation: Isolation) -> i64 {
+        let end = self.end_of(open);
+        match isolation {
+            Isolation::Uncommitted => end,
+            Isolation::Committed => end.min(open.reader.last_stable_offset().get()),
+        }
+    }
+
+    /// The first offset that can be read.
+    pub fn log_start(&self) -> i64 {
+        self.opened().map_or(0, |open| open.reader.start_offset().get())
+    }
+
+    /// Bytes of its batches.
+    pub fn size_bytes(&self) -> u64 {
+        self.opened().map_or(0, |open| open.reader.size_bytes())
+    }
+
+    /// Checks the epoch that a client believes in; −1 asks for no check.
+    ///
+    /// # Errors
+    ///
+    /// Older or newer than the partition's.
+    pub fn check_leader_epoch(&self, believed: i32) -> Result<(), ErrorCode> {
+        match believed {
+            -1 => Ok(()),
+            older if older < self.leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
+            newer if self.leader_epoch < newer => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads whole batches from `offset` on, at most `max_bytes` unless `one_batch` asks for at least one.
+    ///
+    /// # Errors
+    ///
+    /// The code for the partition, and where it starts if that is known.
+    pub fn read(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        one_batch: bool,
+        isolation: Isolation,
+    ) -> Result<ReadOutcome, (ErrorCode, Option<i64>)> {
+        let open = self.usable().map_err(|unavailable| (unavailable.code(), None))?;
+        let (start, end) = open.as_ref().map_or((0, 0), |open| {
+            (open.reader.start_offset().get(), open.reader.end_offset().get())
+        });
+        let from = LogOffset::new(offset).filter(|from| start <= from.get() && from.get() <= end);
+        let from = from.ok_or((ErrorCode::OFFSET_OUT_OF_RANGE, Some(start)))?;
+        let mut outcome = ReadOutcome {
+            records: Bytes::new(),
+            high_watermark: 0,
+            last_stable_offset: 0,
+            log_start: start,
+            aborted: Vec::new(),
+        };
+        let Some(open) = open else { return Ok(outcome) };
+        let up_to = self.readable_end_of(&open, isolation);
+        outcome.high_watermark = self.end_of(&open);
+        outcome.last_stable_offset = self.readable_end_of(&open, Isolation::Committed);
+        if up_to <= offset || (max_bytes == 0 && !one_batch) {
+            return Ok(outcome);
+        }
+        let failed = |error: ReadError| {
+            warn!(partition = %self.name(), error = %Chain(&error), "a read failed");
+            (ErrorCode::from_wire(error.code().code()), Some(start))
+        };
+        let up_to = LogOffset::new(up_to).unwrap_or(LogOffset::ZERO);
+        let slice = open.reader.read(from, max_bytes, one_batch, up_to).map_err(failed)?;
+        if isolation == Isolation::Committed && !slice.bytes.is_empty() {
+            let aborted = open.reader.aborted_transactions(from, slice.next_offset).map_err(failed)?;
+            outcome.aborted = aborted.iter().map(|aborted| (aborted.producer_id, aborted.first_offset)).collect();
+        }
+        outcome.records = slice.bytes;
+        Ok(outcome)
+    }
+
+    /// Hands every batch to `each`, from the start to the end. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The partition cannot be read to its end.
+    pub fn for_each_batch(&self, mut each: impl FnMut(&BatchHeader, &[u8])) -> Result<(), PartitionUnavailable> {
+        let Some(open) = self.usable()? else { return Ok(()) };
+        let end = open.reader.end_offset();
+        let mut from = open.reader.start_offset();
+        while from < end {
+            let slice = open
+                .reader
+                .read(from, SCAN_BYTES, true, end)
+                .map_err(|source| PartitionUnavailable::Read { partition: self.name(), source })?;
+            if slice.bytes.is_empty() {
+                break;
+            }
+            for (header, batch) in Batches::new(&slice.bytes).flatten() {
+                each(&header, batch);
+            }
+            from = slice.next_offset;
+        }
+        Ok(())
+    }
+
+    /// The first record at or after a time (milliseconds): offset, timestamp, leader epoch.
+    ///
+    /// # Errors
+    ///
+    /// The partition cannot be read.
+    pub fn find_time(&self, timestamp_ms: i64, isolation: Isolation) -> Result<Option<(i64, i64, i32)>, ErrorCode> {
+        let Some(open) = self.usable().map_err(|unavailable| unavailable.code())? else { return Ok(None) };
+        let found = open.reader.offset_for_timestamp(Timestamp::from_millis(timestamp_ms), self.bound(&open, isolation));
+        found.map(as_numbers).map_err(|error| self.lookup_failed(&error))
+    }
+
+    /// The record with the largest timestamp: offset, timestamp, leader epoch.
+    ///
+    /// # Errors
+    ///
+    /// The partition cannot be read.
+    pub fn find_max_timestamp(&self, isolation: Isolation) -> Result<Option<(i64, i64, i32)>, ErrorCode> {
+        let Some(open) = self.usable().map_err(|unavailable| unavailable.code())? else { return Ok(None) };
+        let found = open.reader.offset_of_max_timestamp(self.bound(&open, isolation));
+        found.map(as_numbers).map_err(|error| self.lookup_failed(&error))
+    }
+
+    fn lookup_failed(&self, error: &ReadError) -> ErrorCode {
+        warn!(partition = %self.name(), error = %Chain(error), "a look-up by time failed");
+        ErrorCode::from_wire(error.code().code())
+    }
+
+    /// A record beyond what the reader may see counts as none.
+    fn bound(&self, open: &OpenLog, isolation: Isolation) -> LogOffset {
+        LogOffset::new(self.readable_end_of(open, isolation)).unwrap_or(LogOffset::ZERO)
+    }
+
+    /// The largest known epoch up to the asked one and where it ended; −1 and −1 when there is none.
+    pub fn end_of_epoch(&self, epoch: i32) -> (i32, i64) {
+        if self.leader_epoch < epoch || epoch < 0 {
+            return (-1, -1);
+        }
+        let Some(open) = self.opened() else { return (self.leader_epoch, 0) };
+        if epoch == self.leader_epoch {
+            // The current epoch may have no record yet, and still has not ended.
+            return (epoch, self.end_of(&open));
+        }
+        open.reader.epoch_end_offset(epoch).map_or((-1, -1), |end| (end.epoch, end.end_offset.get()))
+    }
+
+    /// Moves the start up to `offset`; −1 means to the end of what is visible. Returns the start.
+    ///
+    /// # Errors
+    ///
+    /// Beyond the end, or the partition cannot be used.
+    pub fn delete_before(&self, offset: i64) -> Result<i64, ErrorCode> {
+        let high_watermark = self.high_watermark();
+        let to = if offset == -1 { high_watermark } else { offset };
+        let target = LogOffset::new(to).filter(|to| to.get() <= high_watermark);
+        let target = target.ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)?;
+        let Some(open) = self.usable().map_err(|unavailable| unavailable.code())? else { return Ok(0) };
+        if let Some(log) = &mut *lock(&open.log) {
+            log.delete_records(target, Timestamp::now()).map_err(|error| {
+                warn!(partition = %self.name(), error = %Chain(&error), "records could not be deleted");
+                ErrorCode::KAFKA_STORAGE_ERROR
+            })?;
+        }
+        self.waiters.wake();
+        Ok(open.reader.start_offset().get())
+    }
+
+    /// Deletes what retention no longer keeps. Blocks.
+    pub fn retain(&self, now: Timestamp) {
+        let Some(open) = self.opened() else { return };
+        let before = open.reader.start_offset();
+        if let Some(log) = &mut *lock(&open.log) {
+            match log.apply_retention(now) {
+                Ok(deleted) if !deleted.is_empty() => {
+                    let start = open.reader.start_offset();
+                    info!(partition = %self.name(), segments = deleted.len(), %start, "old segments deleted");
+                }
+                Ok(_) => {}
+                Err(error) => warn!(partition = %self.name(), error = %Chain(&error), "retention failed"),
+            }
+            if let Err(error) = log.purge_deleted(now) {
+                warn!(partition = %self.name(), error = %Chain(&error), "deleted files could not be removed");
+            }
+            log.expire_producers(now);
+        }
+        if before < open.reader.start_offset() {
+            self.waiters.wake();
+        }
+    }
+
+    /// Topic, number, durable end and start, for the checkpoints; `None` without files.
+    pub fn checkpoint(&self) -> Option<(LogOffset, LogOffset)> {
+        let open = self.opened()?;
+        Some((open.reader.durable_end(), open.reader.start_offset()))
+    }
+
+    /// Syncs everything and leaves the files as a clean stop does. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The next start has to recover the partition.
+    pub fn close(&self) -> Result<(), SyncError> {
+        let Some(open) = self.opened() else { return Ok(()) };
+        let log = lock(&open.log).take();
+        if let Some(log) = log {
+            log.close_clean()?;
+        }
+        self.waiters.wake();
+        Ok(())
+    }
+
+    /// Takes the partition out of use and removes its files. Blocks.
+    pub fn delete(&self) {
+        *self.slot.write().unwrap_or_else(PoisonError::into_inner) = Slot::Deleted;
+        self.waiters.wake();
+        let dir = self.dir();
+        // Moved first, so that a new topic of this name finds its place free even if the removal is cut short.
+        let doomed = self.home.data_dir.join(format!("{}.{}-delete", self.name(), Uuid::new_v4().simple()));
+        let removed = match fs::rename(&dir, &doomed) {
+            Ok(()) => fs::remove_dir_all(&doomed),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            warn!(partition = %self.name(), %error, "the files of a deleted partition may be left over");
+        }
+    }
+}
+
+fn as_numbers(found: Option<FoundOffset>) -> Option<(i64, i64, i32)> {
+    found.map(|found| (found.offset.get(), found.timestamp.as_millis(), found.leader_epoch))
+}
