@@ -204,22 +204,26 @@ impl RecordBatchBuilder {
         }
         let timestamp_delta = timestamp_ms.wrapping_sub(self.base_timestamp);
 
-        let mut body = Varints::<{ MOST_HEAD }>::new();
-        body.byte(0);
-        body.signed(timestamp_delta);
-        body.signed(i64::from(offset_delta));
-        body.signed(key.map_or(-1, |key| key.len() as i64));
-        let body_head = body.written();
+        // Few and large copies: everything up to the first bytes of the producer's own goes in one.
+        let mut head = Varints::<{ MOST_HEAD + 5 }>::after_gap(LENGTH_GAP);
+        head.byte(0);
+        head.signed(timestamp_delta);
+        head.signed(i64::from(offset_delta));
+        head.signed(key.map_or(-1, |key| key.len() as i64));
+        let value_prefix = value.map_or(-1, |value| value.len() as i64);
         // Length of everything after the length field itself.
-        let record_len = body_head.len() + key_len + bytes_len(value) + varint_len(header_count as i64) + headers_len;
-        let mut length = Varints::<5>::new();
-        length.signed(record_len as i64);
-
+        let record_len =
+            (head.len - LENGTH_GAP) + key_len + bytes_len(value) + varint_len(header_count as i64) + headers_len;
+        if key.is_none() {
+            head.signed(value_prefix);
+        }
         self.buffer.reserve(most);
-        self.buffer.extend_from_slice(length.written());
-        self.buffer.extend_from_slice(body_head);
-        self.buffer.extend_from_slice(key.unwrap_or_default());
-        put_bytes(&mut self.buffer, value);
+        self.buffer.extend_from_slice(head.with_length(record_len));
+        if let Some(key) = key {
+            self.buffer.extend_from_slice(key);
+            put_varint(&mut self.buffer, value_prefix);
+        }
+        self.buffer.extend_from_slice(value.unwrap_or_default());
         put_varint(&mut self.buffer, header_count as i64);
 
         self.record_count += 1;
@@ -308,6 +312,9 @@ pub fn write_control_batch(
     builder.finish(&stamp).expect("no codec is involved")
 }
 
+/// Room for the length that is known last and stands first.
+const LENGTH_GAP: usize = 5;
+
 /// A few varints on the stack.
 struct Varints<const N: usize> {
     bytes: [u8; N],
@@ -317,6 +324,20 @@ struct Varints<const N: usize> {
 impl<const N: usize> Varints<N> {
     fn new() -> Self {
         Self { bytes: [0; N], len: 0 }
+    }
+
+    /// Leaves room in front.
+    fn after_gap(gap: usize) -> Self {
+        Self { bytes: [0; N], len: gap }
+    }
+
+    /// Puts a length right before what was written after a gap of [`LENGTH_GAP`], and returns both.
+    fn with_length(&mut self, length: usize) -> &[u8] {
+        let mut prefix = Varints::<LENGTH_GAP>::new();
+        prefix.signed(length as i64);
+        let start = LENGTH_GAP - prefix.len;
+        self.bytes[start..LENGTH_GAP].copy_from_slice(prefix.written());
+        &self.bytes[start..self.len]
     }
 
     fn byte(&mut self, byte: u8) {
