@@ -7,6 +7,7 @@
 pub struct JavaError {
     class: &'static str,
     message: String,
+    source: Option<Box<JavaError>>,
 }
 
 macro_rules! constructors {
@@ -14,7 +15,7 @@ macro_rules! constructors {
         $(
             $(#[$doc])*
             pub fn $name(message: impl Into<String>) -> Self {
-                Self { class: $class, message: message.into() }
+                Self { class: $class, message: message.into(), source: None }
             }
         )*
     };
@@ -23,7 +24,7 @@ macro_rules! constructors {
 impl JavaError {
     /// Any exception class by its full Java name.
     pub fn new(class: &'static str, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self { class, message: message.into(), source: None }
     }
 
     constructors! {
@@ -72,7 +73,13 @@ impl JavaError {
 
     /// The same class with another message; for wrapping with context.
     pub fn with_message(self, message: impl Into<String>) -> Self {
-        Self { class: self.class, message: message.into() }
+        Self { class: self.class, message: message.into(), source: self.source }
+    }
+
+    /// The same error, caused by another.
+    pub fn caused_by(mut self, cause: Self) -> Self {
+        self.source = Some(Box::new(cause));
+        self
     }
 }
 

@@ -16,6 +16,7 @@ mod field_path;
 mod java_class;
 pub mod java_text;
 pub mod logical_type;
+pub mod model;
 mod regex;
 mod regex_class;
 mod regex_match;
