@@ -1,1 +1,24 @@
-//! To be written.
+//! Connect's REST API over the herder.
+//!
+//! [`RestServer::bind`] takes the listeners first, so that the worker knows under which address others reach
+//! it; [`RestServer::attach`] serves the API once there is a herder. What the API does is the herder's business:
+//! here are paths, bodies, statuses and headers only.
+
+mod body;
+mod cors;
+mod entity;
+mod error;
+mod herder;
+mod listener;
+mod negotiate;
+mod path;
+mod query;
+mod response_headers;
+mod routes;
+mod server;
+mod stream;
+
+pub use herder::{Herder, PluginListing};
+pub use listener::{Listener, ListenerError};
+pub use response_headers::HeaderRuleError;
+pub use server::{RestConfig, RestConfigError, RestServer, StartRestError, WorkerVersion};

@@ -1,0 +1,160 @@
+//! Request bodies: strict JSON, of limited size, read as Connect reads it.
+
+use axum::{body::Body, http::StatusCode};
+use millstream_config::{ConfigMap, InitialState};
+use millstream_runtime::herder::TargetState;
+use serde_json::{Map, Value};
+
+use crate::error::RestError;
+
+/// The body of `POST /connectors`.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct CreateConnector {
+    /// Trimmed; empty if it was not given.
+    pub(crate) name: String,
+    pub(crate) config: ConfigMap,
+    pub(crate) initial: TargetState,
+}
+
+/// Reads a whole body of at most `max_bytes`.
+pub(crate) async fn read(body: Body, max_bytes: usize) -> Result<Vec<u8>, RestError> {
+    // One byte more than allowed tells a body that is too large from one that just fits.
+    match axum::body::to_bytes(body, max_bytes).await {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(error) if is_too_large(&error) => Err(RestError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!(
+                "The request's body is larger than the {max_bytes} bytes that the worker's rest.request.max.bytes allows"
+            ),
+        )),
+        Err(error) => Err(RestError::internal(format!("The request's body could not be read: {error}"))),
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    use std::error::Error;
+    error.source().is_some_and(|source| source.to_string() == "length limit exceeded")
+}
+
+/// Reads a configuration: texts, with numbers and booleans taken as their text.
+pub(crate) fn config(bytes: &[u8]) -> Result<ConfigMap, RestError> {
+    match first_value(bytes)? {
+        Some(Value::Object(object)) => config_map(&object),
+        Some(Value::Null) | None => Err(RestError::internal("A configuration is needed, but the request has no body")),
+        Some(other) => Err(unexpected("a JSON object of texts", &other)),
+    }
+}
+
+/// Reads the body of `POST /connectors`.
+pub(crate) fn create_connector(bytes: &[u8]) -> Result<CreateConnector, RestError> {
+    let object = match first_value(bytes)? {
+        Some(Value::Object(object)) => object,
+        Some(Value::Null) | None => {
+            return Err(RestError::internal("'name' and 'config' are needed, but the request has no body"));
+        }
+        Some(other) => return Err(unexpected("a JSON object", &other)),
+    };
+    let known = ["name", "config", "initial_state"];
+    if let Some(unknown) = object.keys().find(|member| !known.contains(&member.as_str())) {
+        return Err(RestError::internal(format!(
+            "Unrecognized field \"{unknown}\" (3 known properties: \"name\", \"config\", \"initial_state\")"
+        )));
+    }
+    let name = match object.get("name") {
+        Some(name) => scalar("name", name)?.unwrap_or_default(),
+        None => String::new(),
+    };
+    let config = match object.get("config") {
+        Some(Value::Object(config)) => config_map(config)?,
+        Some(Value::Null) | None => return Err(RestError::internal("'config' is needed, but it is null or missing")),
+        Some(other) => return Err(unexpected("a JSON object of texts", other)),
+    };
+    Ok(CreateConnector { name: name.trim().to_owned(), config, initial: initial_state(object.get("initial_state"))? })
+}
+
+fn initial_state(value: Option<&Value>) -> Result<TargetState, RestError> {
+    let state = match value {
+        None | Some(Value::Null) => return Ok(TargetState::Started),
+        Some(value) => value,
+    };
+    match state.as_str().and_then(InitialState::from_name) {
+        Some(InitialState::Running) => Ok(TargetState::Started),
+        Some(InitialState::Paused) => Ok(TargetState::Paused),
+        Some(InitialState::Stopped) => Ok(TargetState::Stopped),
+        None => Err(RestError::internal(format!(
+            "Cannot read 'initial_state' from {state}: expected one of RUNNING, PAUSED, STOPPED"
+        ))),
+    }
+}
+
+/// The first JSON value; what follows it is ignored. `None` if there is nothing but white space.
+fn first_value(bytes: &[u8]) -> Result<Option<Value>, RestError> {
+    serde_json::Deserializer::from_slice(bytes)
+        .into_iter()
+        .next()
+        .transpose()
+        .map_err(|error| RestError::internal(format!("The request's body is not valid JSON: {error}")))
+}
+
+fn config_map(object: &Map<String, Value>) -> Result<ConfigMap, RestError> {
+    object.iter().map(|(key, value)| Ok((key.clone(), scalar(key, value)?))).collect()
+}
+
+fn scalar(member: &str, value: &Value) -> Result<Option<String>, RestError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        Value::Bool(_) | Value::Number(_) => Ok(Some(value.to_string())),
+        Value::Array(_) => {
+            Err(RestError::internal(format!("Cannot deserialize value of `{member}`: expected a text, found an array")))
+        }
+        Value::Object(_) => Err(RestError::internal(format!(
+            "Cannot deserialize value of `{member}`: expected a text, found an object"
+        ))),
+    }
+}
+
+fn unexpected(expected: &str, found: &Value) -> RestError {
+    let found = match found {
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+        Value::String(_) => "a text",
+        Value::Number(_) => "a number",
+        Value::Bool(_) => "a boolean",
+        Value::Null => "null",
+    };
+    RestError::internal(format!("Cannot deserialize the request's body: expected {expected}, found {found}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_booleans_become_their_text_and_null_stays() {
+        let config = config(br#"{"a": 1, "b": 1.50, "c": true, "d": null, "e": "x"} trailing"#).unwrap();
+        let expected = [("a", Some("1")), ("b", Some("1.50")), ("c", Some("true")), ("d", None), ("e", Some("x"))];
+        let expected: ConfigMap =
+            expected.into_iter().map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).collect();
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn whatever_is_no_map_of_texts_is_refused() {
+        for body in ["", " ", "null", "[]", "{", "{\"a\": []}", "{\"a\": {}}", "7", "\u{1}"] {
+            assert!(config(body.as_bytes()).is_err(), "{body:?}");
+        }
+        assert!(config(b"{\"a\": \"\xff\"}").is_err());
+        assert!(config("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_connector_is_created_from_three_members_only() {
+        let create = create_connector(br#"{"name": " c ", "config": {}, "initial_state": "paused"}"#).unwrap();
+        assert_eq!((create.name.as_str(), create.initial), ("c", TargetState::Paused));
+        assert_eq!(create_connector(br#"{"config": {}}"#).unwrap().name, "");
+        assert!(create_connector(br#"{"config": {}, "tasks": []}"#).is_err());
+        assert!(create_connector(br#"{"name": "c"}"#).is_err());
+        assert!(create_connector(br#"{"name": "c", "config": {}, "initial_state": "ASLEEP"}"#).is_err());
+    }
+}

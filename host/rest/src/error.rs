@@ -1,0 +1,71 @@
+//! Errors as the API answers them: `{"error_code": …, "message": …}`.
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use millstream_runtime::herder::HerderError;
+use serde_json::{Value, json};
+
+/// An error answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct RestError {
+    status: StatusCode,
+    message: String,
+}
+
+/// What a handler answers.
+pub(crate) type Answer = Result<Response, RestError>;
+
+impl RestError {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    /// An answer that says no more than its status, as JAX-RS words it.
+    pub(crate) fn plain(status: StatusCode) -> Self {
+        Self::new(status, format!("HTTP {} {}", status.as_u16(), status.canonical_reason().unwrap_or("")))
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 500; Connect's answer to a body that cannot be read, too.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::plain(StatusCode::NOT_FOUND)
+    }
+}
+
+impl From<HerderError> for RestError {
+    fn from(error: HerderError) -> Self {
+        let status = match &error {
+            HerderError::NotFound(_) => StatusCode::NOT_FOUND,
+            HerderError::AlreadyExists(_) => StatusCode::CONFLICT,
+            HerderError::BadRequest(_) => StatusCode::BAD_REQUEST,
+            HerderError::Failed { .. } | HerderError::ShuttingDown => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl IntoResponse for RestError {
+    fn into_response(self) -> Response {
+        let body = json!({"error_code": self.status.as_u16(), "message": self.message});
+        json_response(self.status, &body)
+    }
+}
+
+/// An answer with a JSON body.
+pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+/// 200 with a JSON body.
+pub(crate) fn ok(body: &Value) -> Response {
+    json_response(StatusCode::OK, body)
+}

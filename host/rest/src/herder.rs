@@ -1,0 +1,168 @@
+//! What the REST API asks of the herder. A trait, so that the API is tested without a worker.
+
+use async_trait::async_trait;
+use millstream_config::{ConfigDef, ConfigInfos, ConfigMap};
+use millstream_runtime::herder::{
+    ConnectorInfo, ConnectorStatus, Health, HerderError, HerderHandle, InstanceStatus, PutConnector, RestartRequest,
+    TargetState, TaskInfo,
+};
+
+/// A plugin as the API lists it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PluginListing {
+    /// Its class name.
+    pub class: String,
+    /// Connect's word for its kind.
+    pub kind: &'static str,
+    /// Its version; empty or `undefined` if it states none.
+    pub version: String,
+}
+
+/// The herder as the API sees it. Dropping the future of a request does not take the request back.
+///
+/// Errors carry Connect's own texts; see [`HerderError`] for their meaning.
+#[async_trait]
+pub trait Herder: Send + Sync + 'static {
+    /// Id of the Kafka cluster.
+    fn cluster_id(&self) -> String;
+    /// Whether the worker answers, after at most ten seconds.
+    async fn health(&self) -> Health;
+    /// Names of all connectors.
+    fn connectors(&self) -> Vec<String>;
+    /// A connector as it was configured.
+    fn connector_info(&self, name: &str) -> Result<ConnectorInfo, HerderError>;
+    /// How a connector and its tasks are doing.
+    fn status(&self, name: &str) -> Result<ConnectorStatus, HerderError>;
+    /// How a task is doing.
+    fn task_status(&self, name: &str, number: u32) -> Result<InstanceStatus, HerderError>;
+    /// Tasks of a connector in order.
+    fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError>;
+    /// The same, where a connector without tasks is not found.
+    fn tasks_config(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError>;
+    /// Creates a connector, or replaces its configuration if `replace` allows it.
+    async fn put_config(
+        &self,
+        name: &str,
+        config: ConfigMap,
+        initial: TargetState,
+        replace: bool,
+    ) -> Result<PutConnector, HerderError>;
+    /// Sets some keys and removes those without a value.
+    async fn patch_config(&self, name: &str, patch: ConfigMap) -> Result<ConnectorInfo, HerderError>;
+    /// Stops and forgets a connector.
+    async fn delete(&self, name: &str) -> Result<(), HerderError>;
+    /// Pauses a connector.
+    async fn pause(&self, name: &str) -> Result<(), HerderError>;
+    /// Resumes a connector.
+    async fn resume(&self, name: &str) -> Result<(), HerderError>;
+    /// Stops a connector.
+    async fn stop(&self, name: &str) -> Result<(), HerderError>;
+    /// Restarts the connector instance alone.
+    async fn restart_connector(&self, name: &str) -> Result<(), HerderError>;
+    /// Restarts the chosen parts.
+    async fn restart(&self, name: &str, request: RestartRequest) -> Result<ConnectorStatus, HerderError>;
+    /// Restarts one task.
+    async fn restart_task(&self, name: &str, number: u32) -> Result<(), HerderError>;
+    /// Plugins in Connect's order.
+    fn plugins(&self, connectors_only: bool) -> Vec<PluginListing>;
+    /// Keys of a plugin.
+    fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError>;
+    /// Validates a connector's configuration.
+    async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError>;
+}
+
+#[async_trait]
+impl Herder for HerderHandle {
+    fn cluster_id(&self) -> String {
+        HerderHandle::cluster_id(self).to_owned()
+    }
+
+    async fn health(&self) -> Health {
+        HerderHandle::health(self).await
+    }
+
+    fn connectors(&self) -> Vec<String> {
+        HerderHandle::connectors(self)
+    }
+
+    fn connector_info(&self, name: &str) -> Result<ConnectorInfo, HerderError> {
+        HerderHandle::connector_info(self, name)
+    }
+
+    fn status(&self, name: &str) -> Result<ConnectorStatus, HerderError> {
+        HerderHandle::status(self, name)
+    }
+
+    fn task_status(&self, name: &str, number: u32) -> Result<InstanceStatus, HerderError> {
+        HerderHandle::task_status(self, name, number)
+    }
+
+    fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        HerderHandle::tasks(self, name)
+    }
+
+    fn tasks_config(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        HerderHandle::tasks_config(self, name)
+    }
+
+    async fn put_config(
+        &self,
+        name: &str,
+        config: ConfigMap,
+        initial: TargetState,
+        replace: bool,
+    ) -> Result<PutConnector, HerderError> {
+        HerderHandle::put_config(self, name, config, initial, replace).await
+    }
+
+    async fn patch_config(&self, name: &str, patch: ConfigMap) -> Result<ConnectorInfo, HerderError> {
+        HerderHandle::patch_config(self, name, patch).await
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), HerderError> {
+        HerderHandle::delete(self, name).await
+    }
+
+    async fn pause(&self, name: &str) -> Result<(), HerderError> {
+        HerderHandle::pause(self, name).await
+    }
+
+    async fn resume(&self, name: &str) -> Result<(), HerderError> {
+        HerderHandle::resume(self, name).await
+    }
+
+    async fn stop(&self, name: &str) -> Result<(), HerderError> {
+        HerderHandle::stop(self, name).await
+    }
+
+    async fn restart_connector(&self, name: &str) -> Result<(), HerderError> {
+        HerderHandle::restart_connector(self, name).await
+    }
+
+    async fn restart(&self, name: &str, request: RestartRequest) -> Result<ConnectorStatus, HerderError> {
+        HerderHandle::restart(self, name, request).await
+    }
+
+    async fn restart_task(&self, name: &str, number: u32) -> Result<(), HerderError> {
+        HerderHandle::restart_task(self, name, number).await
+    }
+
+    fn plugins(&self, connectors_only: bool) -> Vec<PluginListing> {
+        HerderHandle::plugins(self, connectors_only)
+            .into_iter()
+            .map(|plugin| PluginListing {
+                class: plugin.class.clone(),
+                kind: plugin.kind.name(),
+                version: plugin.version.clone(),
+            })
+            .collect()
+    }
+
+    fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError> {
+        HerderHandle::plugin_config(self, name)
+    }
+
+    async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError> {
+        HerderHandle::validate(self, config).await
+    }
+}

@@ -1,0 +1,415 @@
+//! The API against a herder that remembers what it was asked.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use axum::{
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+    response::Response,
+};
+use millstream_config::{ConfigDef, ConfigInfos, ConfigKey, ConfigMap, ConfigType};
+use millstream_connector::TaskId;
+use millstream_runtime::herder::{
+    ConnectorInfo, ConnectorStatus, ConnectorType, Health, HerderError, InstanceStatus, PutConnector, RestartRequest,
+    State, TargetState, TaskInfo,
+};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::PluginListing;
+
+/// Knows the connector `c` with a task, and `no status` without one.
+#[derive(Default)]
+pub(crate) struct Fake {
+    asked: Mutex<Vec<String>>,
+}
+
+impl Fake {
+    fn note(&self, text: String) {
+        self.asked.lock().unwrap().push(text);
+    }
+
+    fn known(name: &str) -> Result<(), HerderError> {
+        match name {
+            "c" | "no status" | "new/a" => Ok(()),
+            _ => Err(HerderError::NotFound(format!("Connector {name} not found"))),
+        }
+    }
+}
+
+fn texts(entries: &[(&str, &str)]) -> ConfigMap {
+    entries.iter().map(|&(key, value)| (key.to_owned(), Some(value.to_owned()))).collect()
+}
+
+fn a_status(state: State, trace: Option<&str>) -> InstanceStatus {
+    InstanceStatus { state, worker_id: "w:8083".to_owned(), trace: trace.map(str::to_owned) }
+}
+
+fn an_info(name: &str, config: ConfigMap) -> ConnectorInfo {
+    let tasks = vec![TaskId { connector: name.to_owned(), number: 0 }];
+    ConnectorInfo { name: name.to_owned(), config, tasks, kind: ConnectorType::Source }
+}
+
+#[async_trait]
+impl Herder for Fake {
+    fn cluster_id(&self) -> String {
+        "id".to_owned()
+    }
+
+    async fn health(&self) -> Health {
+        Health::Starting
+    }
+
+    fn connectors(&self) -> Vec<String> {
+        vec!["c".to_owned(), "no status".to_owned()]
+    }
+
+    fn connector_info(&self, name: &str) -> Result<ConnectorInfo, HerderError> {
+        Self::known(name)?;
+        Ok(an_info(name, texts(&[("name", name), ("topic", "t")])))
+    }
+
+    fn status(&self, name: &str) -> Result<ConnectorStatus, HerderError> {
+        if name != "c" {
+            return Err(HerderError::NotFound(format!("No status found for connector {name}")));
+        }
+        Ok(ConnectorStatus {
+            name: name.to_owned(),
+            connector: a_status(State::Running, None),
+            tasks: vec![(0, a_status(State::Failed, Some("trace\n")))],
+            kind: ConnectorType::Source,
+        })
+    }
+
+    fn task_status(&self, name: &str, number: u32) -> Result<InstanceStatus, HerderError> {
+        if (name, number) != ("c", 0) {
+            return Err(HerderError::NotFound(format!("No status found for task {name}-{number}")));
+        }
+        Ok(a_status(State::Running, None))
+    }
+
+    fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        Self::known(name)?;
+        let id = TaskId { connector: name.to_owned(), number: 0 };
+        Ok(vec![TaskInfo { id, config: texts(&[("topic", "t")]) }])
+    }
+
+    fn tasks_config(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        self.tasks(name)
+    }
+
+    async fn put_config(
+        &self,
+        name: &str,
+        config: ConfigMap,
+        initial: TargetState,
+        replace: bool,
+    ) -> Result<PutConnector, HerderError> {
+        self.note(format!("put {name} {} {replace}", initial.name()));
+        if name == "c" && !replace {
+            return Err(HerderError::AlreadyExists("Connector c already exists".to_owned()));
+        }
+        Ok(PutConnector { created: name != "c", info: an_info(name, config) })
+    }
+
+    async fn patch_config(&self, name: &str, patch: ConfigMap) -> Result<ConnectorInfo, HerderError> {
+        Self::known(name)?;
+        Ok(an_info(name, patch))
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), HerderError> {
+        self.note(format!("delete {name}"));
+        Self::known(name)
+    }
+
+    async fn pause(&self, name: &str) -> Result<(), HerderError> {
+        Self::known(name)
+    }
+
+    async fn resume(&self, name: &str) -> Result<(), HerderError> {
+        Self::known(name)
+    }
+
+    async fn stop(&self, name: &str) -> Result<(), HerderError> {
+        Self::known(name)
+    }
+
+    async fn restart_connector(&self, name: &str) -> Result<(), HerderError> {
+        self.note(format!("restart connector {name}"));
+        Self::known(name)
+    }
+
+    async fn restart(&self, name: &str, request: RestartRequest) -> Result<ConnectorStatus, HerderError> {
+        self.note(format!("restart {name} {} {}", request.include_tasks, request.only_failed));
+        self.status(name)
+    }
+
+    async fn restart_task(&self, name: &str, number: u32) -> Result<(), HerderError> {
+        self.note(format!("restart task {name}-{number}"));
+        std::future::pending::<()>().await;
+        Ok(())
+    }
+
+    fn plugins(&self, connectors_only: bool) -> Vec<PluginListing> {
+        let sink = PluginListing { class: "a.Sink".to_owned(), kind: "sink", version: "1".to_owned() };
+        let transform = PluginListing { class: "a.T".to_owned(), kind: "transformation", version: String::new() };
+        if connectors_only { vec![sink] } else { vec![sink, transform] }
+    }
+
+    fn plugin_config(&self, _: &str) -> Result<ConfigDef, HerderError> {
+        Ok(ConfigDef::of([ConfigKey::new("k", ConfigType::Int).default_text("1")]))
+    }
+
+    async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError> {
+        let name = config.get("connector.class").cloned().flatten();
+        let name = name.ok_or_else(|| HerderError::BadRequest("no class".to_owned()))?;
+        Ok(ConfigInfos { name, error_count: 0, groups: Vec::new(), configs: Vec::new() })
+    }
+}
+
+struct Asked {
+    response: Response,
+    herder: Arc<Fake>,
+}
+
+impl Asked {
+    fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    fn header(&self, name: header::HeaderName) -> &str {
+        self.response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    async fn text(self) -> String {
+        let bytes = axum::body::to_bytes(self.response.into_body(), 1 << 20).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    async fn json(self) -> Value {
+        serde_json::from_str(&self.text().await).unwrap()
+    }
+}
+
+async fn send(request: Request<Body>) -> Asked {
+    let herder = Arc::new(Fake::default());
+    let version = WorkerVersion { version: "4.3.0".to_owned(), commit: "abc".to_owned() };
+    let api = Api { herder: Arc::clone(&herder) as Arc<dyn Herder>, version, max_body_bytes: 1000 };
+    let response = router(api).oneshot(request).await.unwrap();
+    Asked { response, herder }
+}
+
+async fn ask(method: Method, path: &str) -> Asked {
+    send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
+}
+
+async fn ask_get(path: &str) -> Asked {
+    ask(Method::GET, path).await
+}
+
+async fn ask_with(method: Method, path: &str, body: &str) -> Asked {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "h:1")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONTENT_LENGTH, body.len())
+        .body(Body::from(body.to_owned()));
+    send(request.unwrap()).await
+}
+
+#[tokio::test]
+async fn the_worker_says_who_it_is_and_how() {
+    let root = ask_get("/").await;
+    assert_eq!(root.header(header::CONTENT_TYPE), "application/json");
+    assert_eq!(root.text().await, r#"{"version":"4.3.0","commit":"abc","kafka_cluster_id":"id"}"#);
+    let health = ask_get("/health").await;
+    assert_eq!(health.status(), 503);
+    assert_eq!(health.text().await, r#"{"status":"starting","message":"Worker is still starting up."}"#);
+}
+
+#[tokio::test]
+async fn connectors_are_listed_with_what_is_asked_for() {
+    assert_eq!(ask_get("/connectors").await.json().await, json!(["c", "no status"]));
+    assert_eq!(ask_get("/connectors/").await.status(), 200);
+    let both = ask_get("/connectors?expand=status&expand=info").await.json().await;
+    assert!(both["c"]["status"].is_object() && both["c"]["info"].is_object());
+    assert!(both.get("no status").is_none());
+    assert_eq!(ask_get("/connectors?expand=info").await.json().await.as_object().unwrap().len(), 2);
+    assert_eq!(ask_get("/connectors?expand=x").await.json().await, json!({"c": {}, "no status": {}}));
+}
+
+#[tokio::test]
+async fn a_connector_is_created_at_its_own_place() {
+    let body = r#"{"name": " new/a ", "config": {"tasks.max": 1}, "initial_state": "stopped"}"#;
+    let created = ask_with(Method::POST, "/connectors", body).await;
+    assert_eq!(created.status(), 201);
+    assert_eq!(created.header(header::LOCATION), "http://h:1/connectors/new%2Fa");
+    assert_eq!(*created.herder.asked.lock().unwrap(), ["put new/a STOPPED false"]);
+    assert_eq!(
+        created.text().await,
+        r#"{"name":"new/a","config":{"name":"new/a","tasks.max":"1"},"tasks":[{"connector":"new/a","task":0}],"type":"source"}"#
+    );
+    let exists = ask_with(Method::POST, "/connectors", r#"{"name": "c", "config": {}}"#).await;
+    assert_eq!(exists.status(), 409);
+    assert_eq!(exists.text().await, r#"{"error_code":409,"message":"Connector c already exists"}"#);
+    let other = ask_with(Method::POST, "/connectors", r#"{"name": "a", "config": {"name": "b"}}"#).await;
+    assert_eq!(other.status(), 400);
+    assert_eq!(
+        other.json().await["message"],
+        "Connector name configuration (b) doesn't match connector name in the URL (a)"
+    );
+}
+
+#[tokio::test]
+async fn a_configuration_is_put_and_patched() {
+    let replaced = ask_with(Method::PUT, "/connectors/c/config", r#"{"x": true}"#).await;
+    assert_eq!((replaced.status(), replaced.header(header::LOCATION)), (200, ""));
+    let created = ask_with(Method::PUT, "/connectors/new%2Fa/config", "{}").await;
+    assert_eq!(created.status(), 201);
+    assert_eq!(*created.herder.asked.lock().unwrap(), ["put new/a STARTED true"]);
+    let patched = ask_with(Method::PATCH, "/connectors/c/config", r#"{"x": null}"#).await;
+    assert_eq!((patched.status(), patched.json().await["config"].clone()), (200, json!({"x": null})));
+    assert_eq!(ask_get("/connectors/c/config").await.json().await, json!({"name": "c", "topic": "t"}));
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_an_internal_error_as_in_connect() {
+    for body in ["", "{", "[]", r#"{"a": {}}"#] {
+        assert_eq!(ask_with(Method::PUT, "/connectors/c/config", body).await.status(), 500, "{body}");
+    }
+    let unknown = ask_with(Method::POST, "/connectors", r#"{"nam": "c"}"#).await;
+    assert_eq!(unknown.status(), 500);
+    assert!(unknown.json().await["message"].as_str().unwrap().starts_with("Unrecognized field \"nam\""));
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_by_name_of_the_key() {
+    let body = format!("{{\"a\": \"{}\"}}", "x".repeat(1000));
+    let refused = ask_with(Method::PUT, "/connectors/c/config", &body).await;
+    assert_eq!(refused.status(), 413);
+    assert!(refused.json().await["message"].as_str().unwrap().contains("rest.request.max.bytes"));
+}
+
+#[tokio::test]
+async fn unknown_things_are_not_found_in_connects_words() {
+    for (path, message) in [
+        ("/connectors/x", "Connector x not found"),
+        ("/connectors/x%20y/status", "No status found for connector x y"),
+        ("/connectors/c/tasks/7/status", "No status found for task c-7"),
+        ("/connectors/c/tasks/seven/status", "HTTP 404 Not Found"),
+        ("/nothing", "HTTP 404 Not Found"),
+        ("/connectors/%ff", "HTTP 404 Not Found"),
+    ] {
+        let asked = ask_get(path).await;
+        assert_eq!(asked.status(), 404, "{path}");
+        assert_eq!(asked.json().await, json!({"error_code": 404, "message": message}));
+    }
+}
+
+#[tokio::test]
+async fn what_allow_promises_is_served() {
+    for path in ["/connectors", "/connectors/c/config", "/connectors/c/pause", "/connectors/c/tasks", "/health"] {
+        let options = ask(Method::OPTIONS, path).await;
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+            let promised = options.header(header::ALLOW).split(',').any(|allowed| allowed == method);
+            let status = ask(method.parse().unwrap(), path).await.status();
+            assert_eq!(status != 405, promised, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn methods_and_media_types_are_refused_as_jax_rs_does() {
+    let method = ask(Method::DELETE, "/connectors").await;
+    assert_eq!((method.status(), method.header(header::ALLOW)), (405, "GET,HEAD,POST,OPTIONS"));
+    assert_eq!(method.json().await["message"], "HTTP 405 Method Not Allowed");
+    let options = ask(Method::OPTIONS, "/connectors/c").await;
+    assert_eq!((options.status(), options.header(header::ALLOW)), (200, "GET,HEAD,DELETE,OPTIONS"));
+    assert_eq!(ask(Method::HEAD, "/connectors/c").await.status(), 200);
+
+    let accept = |accept| Request::get("/connectors").header(header::ACCEPT, accept).body(Body::empty()).unwrap();
+    let refused = send(accept("text/plain")).await;
+    assert_eq!(refused.status(), 406);
+    assert_eq!(refused.json().await, json!({"error_code": 406, "message": "HTTP 406 Not Acceptable"}));
+    assert_eq!(send(accept("text/plain, */*")).await.status(), 200);
+
+    let form = Request::put("/connectors/c/config")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::CONTENT_LENGTH, 2)
+        .body(Body::from("{}"));
+    let refused = send(form.unwrap()).await;
+    assert_eq!(refused.status(), 415);
+    assert_eq!(refused.json().await["message"], "HTTP 415 Unsupported Media Type");
+}
+
+#[tokio::test]
+async fn states_are_shown_and_changed() {
+    assert_eq!(
+        ask_get("/connectors/c/status").await.text().await,
+        r#"{"name":"c","connector":{"state":"RUNNING","worker_id":"w:8083"},"tasks":[{"id":0,"state":"FAILED","worker_id":"w:8083","trace":"trace\n"}],"type":"source"}"#
+    );
+    assert_eq!(
+        ask_get("/connectors/c/tasks/0/status").await.text().await,
+        r#"{"id":0,"state":"RUNNING","worker_id":"w:8083"}"#
+    );
+    for (path, status) in [("pause", 202), ("resume", 202), ("stop", 204)] {
+        let asked = ask(Method::PUT, &format!("/connectors/c/{path}")).await;
+        assert_eq!(asked.status(), status);
+        assert_eq!(asked.text().await, "");
+    }
+    assert_eq!(ask(Method::DELETE, "/connectors/c").await.status(), 204);
+    assert_eq!(ask(Method::DELETE, "/connectors/x").await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_restart_without_flags_is_of_the_connector_alone() {
+    let alone = ask(Method::POST, "/connectors/c/restart").await;
+    assert_eq!(alone.status(), 204);
+    assert_eq!(*alone.herder.asked.lock().unwrap(), ["restart connector c"]);
+    let planned = ask(Method::POST, "/connectors/c/restart?includeTasks=True&onlyFailed=no").await;
+    assert_eq!(planned.status(), 202);
+    assert_eq!(*planned.herder.asked.lock().unwrap(), ["restart c true false"]);
+    assert_eq!(planned.json().await["name"], "c");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_takes_too_long_is_given_up() {
+    let asked = ask(Method::POST, "/connectors/c/tasks/0/restart").await;
+    assert_eq!(asked.status(), 500);
+    assert_eq!(*asked.herder.asked.lock().unwrap(), ["restart task c-0"]);
+    assert_eq!(asked.text().await, r#"{"error_code":500,"message":"Request timed out"}"#);
+}
+
+#[tokio::test]
+async fn tasks_are_shown_with_their_configurations() {
+    assert_eq!(
+        ask_get("/connectors/c/tasks").await.text().await,
+        r#"[{"id":{"connector":"c","task":0},"config":{"topic":"t"}}]"#
+    );
+    assert_eq!(ask_get("/connectors/c/tasks-config").await.json().await, json!({"c-0": {"topic": "t"}}));
+    assert_eq!(ask(Method::PUT, "/connectors/c/fence").await.status(), 500);
+}
+
+#[tokio::test]
+async fn plugins_are_listed_described_and_validated() {
+    assert_eq!(ask_get("/connector-plugins").await.text().await, r#"[{"class":"a.Sink","type":"sink","version":"1"}]"#);
+    let all = ask_get("/connector-plugins?connectorsOnly=false").await.json().await;
+    assert_eq!(all[1], json!({"class": "a.T", "type": "transformation"}));
+    let config = ask_get("/connector-plugins/a.Sink/config").await.json().await;
+    assert_eq!(config[0]["default_value"], "1");
+
+    let validate = |path: &'static str, body: &'static str| ask_with(Method::PUT, path, body);
+    let path = "/connector-plugins/Sink/config/validate";
+    let result = validate(path, r#"{"connector.class": "a.SinkConnector"}"#).await;
+    assert_eq!(
+        (result.status(), result.text().await.as_str()),
+        (200, r#"{"name":"a.SinkConnector","error_count":0,"groups":[],"configs":[]}"#)
+    );
+    let other = validate(path, r#"{"connector.class": "a.Source"}"#).await;
+    assert_eq!(other.status(), StatusCode::BAD_REQUEST.as_u16());
+    assert_eq!(other.json().await["message"], "Included connector type a.Source does not match request type Sink");
+    assert_eq!(validate(path, "{}").await.status(), 400);
+}
