@@ -79,14 +79,10 @@ pub struct GuestTrace {
 
 impl fmt::Display for GuestTrace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(words) = &self.last_words {
-            write!(formatter, "the plugin's last words: {words}")?;
-            if !self.frames.is_empty() {
-                formatter.write_str("; ")?;
-            }
-        }
-        if !self.frames.is_empty() {
-            write!(formatter, "at {}", self.frames.join(" < "))?;
+        // Who has said where it happened needs no list of functions.
+        match &self.last_words {
+            Some(words) => write!(formatter, "the plugin's last words: {words}")?,
+            None => write!(formatter, "at {}", self.frames.join(" < "))?,
         }
         Ok(())
     }
@@ -164,7 +160,10 @@ impl FaultCause {
 pub(crate) fn frames(error: &wasmtime::Error) -> Vec<String> {
     let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let named = |frame: &wasmtime::FrameInfo| {
-        frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), str::to_owned)
+        frame.func_name().map_or_else(
+            || format!("function {}", frame.func_index()),
+            |name| format!("{:#}", rustc_demangle::demangle(name)),
+        )
     };
     trace.frames().iter().take(MAX_FRAMES).map(named).collect()
 }

@@ -195,7 +195,8 @@ impl StandardStream {
                 let line = String::from_utf8_lossy(&pending);
                 let line = line.trim_end();
                 if !line.is_empty() {
-                    if self.level == Level::Warn {
+                    // Rust's own advice after a panic, which nobody can follow here.
+                    if self.level == Level::Warn && !line.starts_with("note: run with `RUST_BACKTRACE=1`") {
                         self.voice.remember(line);
                     }
                     self.voice.say(self.level, line);

@@ -90,6 +90,10 @@ impl Connector for WasmSourceConnector {
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
+        if !self.guest.is_usable() {
+            // Nothing is left to be ended: the fault that discarded the instance was reported then.
+            return Ok(());
+        }
         answer(call!(self.guest, "stop", |store| self.api.source_connector().call_stop(store, self.connector)))
     }
 
@@ -136,6 +140,10 @@ impl Connector for WasmSinkConnector {
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
+        if !self.guest.is_usable() {
+            // Nothing is left to be ended: the fault that discarded the instance was reported then.
+            return Ok(());
+        }
         answer(call!(self.guest, "stop", |store| self.api.sink_connector().call_stop(store, self.connector)))
     }
 

@@ -115,6 +115,7 @@ fn check_rows(input: &Table<'_>, output: &Table<'_>, failed: &Failed) -> Result<
 fn check_runs(input: &Table<'_>, output: &Table<'_>, failed: &Failed) -> Result<(), BadOutcome> {
     let mut next_input = 0;
     for (origin, rows) in runs(output) {
+        let skipped_from = next_input;
         let found = loop {
             let Some(run) = run_at(input, next_input) else {
                 return Err(BadOutcome::Forged { row: rows.start as u32, origin });
@@ -123,8 +124,8 @@ fn check_runs(input: &Table<'_>, output: &Table<'_>, failed: &Failed) -> Result<
             if run.0 == origin {
                 break run.1;
             }
-            expect_ended(input, run.1, failed)?;
         };
+        expect_ended(input, skipped_from..found.start, failed)?;
         if rows.clone().any(|row| output.is_selected(row)) {
             if !found.clone().any(|row| input.is_selected(row)) {
                 return Err(BadOutcome::Revived { row: rows.start as u32 });
@@ -227,6 +228,7 @@ mod tests {
         let input = table(3, Some(&[4, 4, 9]), &[]);
         assert_eq!(checked(&input, &table(3, Some(&[4, 4, 9]), &[0]), &[]), Ok(()));
         assert_eq!(checked(&input, &table(3, None, &[]), &[]), Err(BadOutcome::OriginsDropped));
-        assert_eq!(checked(&input, &table(2, Some(&[0, 1]), &[]), &[]), Err(BadOutcome::Missing { row: 0 }));
+        assert_eq!(checked(&input, &table(2, Some(&[0, 1]), &[]), &[]), Err(BadOutcome::Forged { row: 0, origin: 0 }));
+        assert_eq!(checked(&input, &table(1, Some(&[9]), &[]), &[]), Err(BadOutcome::Missing { row: 0 }));
     }
 }

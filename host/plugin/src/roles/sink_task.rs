@@ -89,6 +89,10 @@ impl SinkTask for WasmSinkTask {
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
+        if !self.guest.is_usable() {
+            // Nothing is left to be ended: the fault that discarded the instance was reported then.
+            return Ok(());
+        }
         answer(call!(self.guest, "stop", |store| self.api.sink_task().call_stop(store, self.task)))
     }
 }

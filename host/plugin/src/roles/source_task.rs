@@ -63,6 +63,10 @@ impl SourceTask for WasmSourceTask {
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
+        if !self.guest.is_usable() {
+            // Nothing is left to be ended: the fault that discarded the instance was reported then.
+            return Ok(());
+        }
         answer(call!(self.guest, "stop", |store| self.api.source_task().call_stop(store, self.task)))
     }
 }

@@ -3,6 +3,7 @@
 
 mod chains;
 mod converters;
+mod costs;
 mod discovery;
 mod sinks;
 mod sources;

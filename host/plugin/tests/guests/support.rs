@@ -25,7 +25,12 @@ pub fn hostile() -> PathBuf {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/hostile");
         let target_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guests");
         let build = GuestBuild { folder, packages: Vec::new(), target_dir, locked: false };
-        build.component("hostile").unwrap_or_else(|error| panic!("{error}"))
+        let built = build.component("hostile").unwrap_or_else(|error| panic!("{error}"));
+        // A folder with this file alone: cargo keeps another copy beside its own.
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::copy(built, folder.join("hostile.wasm")).unwrap();
+        folder.join("hostile.wasm")
     };
     BUILT.get_or_init(build).clone()
 }
@@ -180,7 +185,7 @@ pub fn lines(texts: &[&str]) -> Batch {
     texts.iter().for_each(|text| column.push_str(text));
     let rows = texts.len() as u32;
     let mut table = Table::new(rows);
-    table.set(Role::TOPIC, Column::constant_str(rows, "lines"));
+    table.set(Role::TOPIC, Column::strings(texts.iter().map(|_| "lines")));
     table.values = Union::single(None, column.finish());
     table.into_batch()
 }
