@@ -45,7 +45,26 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ConfigType, Validator};
+    use crate::{ConfigType, Mode, Validator, sink_keys, source_keys};
+
+    /// The committed pages are rewritten instead when `MILLSTREAM_WRITE_PAGES` is set.
+    #[test]
+    fn the_committed_pages_are_those_of_the_program() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("reference");
+        for (file, page) in [
+            ("standalone.md", Mode::Standalone.reference_page()),
+            ("distributed.md", Mode::Distributed.reference_page()),
+            ("source.md", reference_page("Keys of every source connector", "", &source_keys())),
+            ("sink.md", reference_page("Keys of every sink connector", "", &sink_keys())),
+        ] {
+            let path = folder.join(file);
+            if std::env::var_os("MILLSTREAM_WRITE_PAGES").is_some() {
+                std::fs::write(&path, &page).unwrap();
+            }
+            let committed = std::fs::read_to_string(&path).unwrap();
+            assert!(committed == page, "reference/{file} is stale: run this test with MILLSTREAM_WRITE_PAGES=1");
+        }
+    }
 
     #[test]
     fn a_page_has_a_row_for_every_key() {
