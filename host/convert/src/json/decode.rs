@@ -1,0 +1,443 @@
+//! JSON to data: straight into columns, and through trees where the text is not what the schema
+//! calls for.
+//!
+//! Under a schema Connect coerces silently (a text under int32 reads as 0); the table of those
+//! coercions is `value_of`. The fast path below takes texts of the expected kind and leaves the
+//! rest to it.
+
+use std::sync::Arc;
+
+use millstream_connector::{ErrorKind, Failure};
+use millstream_record::{
+    Decimal, Schema, SchemaType, Value,
+    batch::{ColumnBuilder, Kind, SchemaTable, physical_kind},
+    logical,
+};
+use millstream_values::{base64, decimal};
+
+use super::{
+    node::Node,
+    scan::{MAX_DEPTH, Malformed, Number, Scanner},
+};
+use crate::trees::{data, decimal_scale, instant_from_stored};
+
+/// Why a text gives no data.
+#[derive(Debug)]
+pub enum CannotDecode {
+    /// The text is no JSON.
+    Malformed(Malformed),
+    /// It is not what the schema wants.
+    Data(Failure),
+}
+
+impl From<Malformed> for CannotDecode {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl From<Failure> for CannotDecode {
+    fn from(failure: Failure) -> Self {
+        Self::Data(failure)
+    }
+}
+
+/// Appends the value that comes next, without a schema.
+pub fn schemaless(scanner: &mut Scanner<'_>, out: &mut ColumnBuilder, depth: usize) -> Result<(), Malformed> {
+    if MAX_DEPTH < depth {
+        return Err(Malformed { what: "nested deeper than 1000 levels", at: scanner.position() });
+    }
+    match scanner.peek() {
+        b'"' => out.push_str(&scanner.string()?),
+        b'-' | b'0'..=b'9' => {
+            let number = scanner.number()?;
+            if number.integral {
+                out.push_int64(number.low_bits());
+            } else {
+                out.push_float64(number.to_f64());
+            }
+        }
+        b't' => {
+            scanner.word("true")?;
+            out.push_bool(true);
+        }
+        b'f' => {
+            scanner.word("false")?;
+            out.push_bool(false);
+        }
+        b'n' => {
+            scanner.word("null")?;
+            out.push_null();
+        }
+        b'{' => {
+            let begin = scanner.position();
+            if let Some(mut cursor) = out.begin_object() {
+                if object(scanner, out, &mut cursor, depth)? {
+                    out.end_object();
+                    return Ok(());
+                }
+                out.abandon();
+                scanner.set_position(begin);
+            }
+            tree(scanner, out, depth)?;
+        }
+        b'[' => {
+            let Some(elements) = out.begin_list() else { return tree(scanner, out, depth) };
+            scanner.accept(b'[');
+            if !scanner.accept(b']') {
+                loop {
+                    schemaless(scanner, elements, depth + 1)?;
+                    if !scanner.more(b']')? {
+                        break;
+                    }
+                }
+            }
+            out.end_list();
+        }
+        _ => return Node::read(scanner, depth).map(|_| ()),
+    }
+    Ok(())
+}
+
+/// Reads the members of an object; false if there are too many different ones.
+fn object(
+    scanner: &mut Scanner<'_>,
+    out: &mut ColumnBuilder,
+    cursor: &mut millstream_record::batch::ObjectCursor,
+    depth: usize,
+) -> Result<bool, Malformed> {
+    scanner.accept(b'{');
+    if scanner.accept(b'}') {
+        return Ok(true);
+    }
+    loop {
+        let name = scanner.name()?;
+        let Some(member) = out.member(cursor, &name) else { return Ok(false) };
+        schemaless(scanner, member, depth + 1)?;
+        if !scanner.more(b'}')? {
+            return Ok(true);
+        }
+    }
+}
+
+fn tree(scanner: &mut Scanner<'_>, out: &mut ColumnBuilder, depth: usize) -> Result<(), Malformed> {
+    let at = scanner.position();
+    let value = Node::read(scanner, depth)?.to_value();
+    // Depth was checked, and JSON knows no structs, so a batch can carry it.
+    out.push(&value, &mut SchemaTable::default())
+        .map_err(|_| Malformed { what: "nested deeper than a batch can carry", at })
+}
+
+/// How data is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Defaults in the place of nulls.
+    pub replace_null: bool,
+}
+
+/// Appends the value that comes next, under a schema.
+pub fn typed(
+    scanner: &mut Scanner<'_>,
+    schema: &Arc<Schema>,
+    out: &mut ColumnBuilder,
+    settings: Settings,
+    depth: usize,
+) -> Result<(), CannotDecode> {
+    let begin = scanner.position();
+    let next = scanner.peek();
+    let kind = physical_kind(schema);
+    match (next, kind) {
+        (b'"', Kind::String) => out.push_str(&scanner.string()?),
+        (b'-' | b'0'..=b'9', Kind::Int8) => out.push_int8(scanner.number()?.low_bits() as i8),
+        (b'-' | b'0'..=b'9', Kind::Int16) => out.push_int16(scanner.number()?.low_bits() as i16),
+        (b'-' | b'0'..=b'9', Kind::Int32) => out.push_int32(scanner.number()?.low_bits() as i32),
+        (b'-' | b'0'..=b'9', Kind::Int64) => out.push_int64(scanner.number()?.low_bits()),
+        (b'-' | b'0'..=b'9', Kind::Float32) => out.push_float32(scanner.number()?.to_f32()),
+        (b'-' | b'0'..=b'9', Kind::Float64) => out.push_float64(scanner.number()?.to_f64()),
+        (b't', Kind::Bool) => {
+            scanner.word("true")?;
+            out.push_bool(true);
+        }
+        (b'f', Kind::Bool) => {
+            scanner.word("false")?;
+            out.push_bool(false);
+        }
+        (b'n', _) => {
+            scanner.word("null")?;
+            push_null(schema, out, settings)?;
+        }
+        (b'{', Kind::Struct) if out.kind() == Kind::Struct => {
+            structure(scanner, schema, out, settings, depth)?;
+        }
+        (b'[', Kind::List) if out.kind() == Kind::List => {
+            let SchemaType::Array(Some(items)) = &schema.kind else {
+                return slow(scanner, begin, schema, out, settings, depth);
+            };
+            let Some(elements) = out.begin_list() else { return slow(scanner, begin, schema, out, settings, depth) };
+            scanner.accept(b'[');
+            if !scanner.accept(b']') {
+                loop {
+                    typed(scanner, items, elements, settings, depth + 1)?;
+                    if !scanner.more(b']')? {
+                        break;
+                    }
+                }
+            }
+            out.end_list();
+        }
+        _ => return slow(scanner, begin, schema, out, settings, depth),
+    }
+    Ok(())
+}
+
+fn slow(
+    scanner: &mut Scanner<'_>,
+    begin: usize,
+    schema: &Arc<Schema>,
+    out: &mut ColumnBuilder,
+    settings: Settings,
+    depth: usize,
+) -> Result<(), CannotDecode> {
+    scanner.set_position(begin);
+    let node = Node::read(scanner, depth)?;
+    push_value(&value_of(&node, schema, settings.replace_null)?, out)?;
+    Ok(())
+}
+
+fn push_value(value: &Value, out: &mut ColumnBuilder) -> Result<(), Failure> {
+    out.push(value, &mut SchemaTable::default()).map_err(|error| data(error.to_string()))
+}
+
+fn push_null(schema: &Arc<Schema>, out: &mut ColumnBuilder, settings: Settings) -> Result<(), Failure> {
+    match null_of(schema, settings.replace_null)? {
+        Value::Null => {
+            out.push_null();
+            Ok(())
+        }
+        value => push_value(&value, out),
+    }
+}
+
+fn structure(
+    scanner: &mut Scanner<'_>,
+    schema: &Arc<Schema>,
+    out: &mut ColumnBuilder,
+    settings: Settings,
+    depth: usize,
+) -> Result<(), CannotDecode> {
+    if MAX_DEPTH < depth {
+        return Err(Malformed { what: "nested deeper than 1000 levels", at: scanner.position() }.into());
+    }
+    let fields = schema.fields();
+    let rows = out.rows();
+    let Some(builders) = out.begin_struct() else { return Ok(()) };
+    scanner.accept(b'{');
+    let mut next = 0;
+    // What a field's value lacks shows only when no later member of the same name replaces it.
+    let mut faults: Vec<(usize, Failure)> = Vec::new();
+    if !scanner.accept(b'}') {
+        loop {
+            let name = scanner.name()?;
+            let at = match fields.get(next) {
+                Some(field) if field.name == name => Some(next),
+                _ => fields.iter().position(|field| field.name == name),
+            };
+            match at {
+                None => scanner.skip(depth + 1)?,
+                Some(at) => {
+                    next = at + 1;
+                    let builder = &mut builders[at];
+                    if rows < builder.rows() {
+                        builder.truncate(rows);
+                        faults.retain(|(field, _)| *field != at);
+                    }
+                    let begin = scanner.position();
+                    match typed(scanner, &fields[at].schema, builder, settings, depth + 1) {
+                        Ok(()) => {}
+                        Err(CannotDecode::Malformed(malformed)) => return Err(malformed.into()),
+                        Err(CannotDecode::Data(failure)) => {
+                            scanner.set_position(begin);
+                            scanner.skip(depth + 1)?;
+                            builder.truncate(rows);
+                            builder.push_null();
+                            faults.push((at, failure));
+                        }
+                    }
+                }
+            }
+            if !scanner.more(b'}')? {
+                break;
+            }
+        }
+    }
+    faults.sort_by_key(|(field, _)| *field);
+    if let Some((_, failure)) = faults.into_iter().next() {
+        return Err(failure.into());
+    }
+    for (field, builder) in fields.iter().zip(builders) {
+        if builder.rows() == rows {
+            push_null(&field.schema, builder, settings)?;
+        }
+    }
+    out.end_struct();
+    Ok(())
+}
+
+fn null_of(schema: &Schema, replace_null: bool) -> Result<Value, Failure> {
+    match &schema.default {
+        Some(default) if replace_null => Ok(default.clone()),
+        _ if schema.optional => Ok(Value::Null),
+        _ => Err(data(format!("Invalid null value for required {} field", schema.kind.name()))),
+    }
+}
+
+/// A JSON tree as data under a schema, with Connect's silent coercions.
+///
+/// # Errors
+///
+/// What Connect does not coerce.
+pub fn value_of(node: &Node, schema: &Arc<Schema>, replace_null: bool) -> Result<Value, Failure> {
+    if *node == Node::Null {
+        return null_of(schema, replace_null);
+    }
+    if let Some(name) = schema.name.as_deref()
+        && let Some(value) = logical_value(name, node, schema)?
+    {
+        return Ok(value);
+    }
+    let number = match node {
+        Node::Number { text, integral } => Some(Number { text, integral: *integral }),
+        _ => None,
+    };
+    let bits = number.map_or(0, |number| number.low_bits());
+    Ok(match &schema.kind {
+        SchemaType::Int8 => Value::Int8(bits as i8),
+        SchemaType::Int16 => Value::Int16(bits as i16),
+        SchemaType::Int32 => Value::Int32(bits as i32),
+        SchemaType::Int64 => Value::Int64(bits),
+        SchemaType::Float32 => Value::Float32(number.map_or(0.0, Number::to_f32)),
+        SchemaType::Float64 => Value::Float64(number.map_or(0.0, Number::to_f64)),
+        SchemaType::Boolean => Value::Boolean(*node == Node::Boolean(true)),
+        SchemaType::String => match node {
+            Node::Text(text) => Value::String(text.clone()),
+            _ => Value::Null,
+        },
+        SchemaType::Bytes => match node {
+            Node::Text(text) => {
+                let bytes = base64::decode(text).ok_or_else(|| data("Invalid bytes field"))?;
+                Value::Bytes(bytes)
+            }
+            _ => Value::Null,
+        },
+        SchemaType::Array(items) => {
+            let element = |node: &Node| element_of(node, items, replace_null);
+            Value::List(match node {
+                Node::Array(nodes) => nodes.iter().map(element).collect::<Result<_, _>>()?,
+                Node::Object(members) => members.iter().map(|(_, node)| element(node)).collect::<Result<_, _>>()?,
+                _ => Vec::new(),
+            })
+        }
+        SchemaType::Map(key, item) => map_of(node, key, item, replace_null)?,
+        SchemaType::Struct(fields) => {
+            if !matches!(node, Node::Object(_)) {
+                return Err(data(format!("Structs should be encoded as JSON objects, but found {}", node.kind())));
+            }
+            let slot = |field: &millstream_record::Field| {
+                value_of(node.get(&field.name).unwrap_or(&Node::Null), &field.schema, replace_null)
+            };
+            Value::Struct(Arc::clone(schema), fields.iter().map(slot).collect::<Result<_, _>>()?)
+        }
+    })
+}
+
+fn element_of(node: &Node, schema: &Option<Arc<Schema>>, replace_null: bool) -> Result<Value, Failure> {
+    match schema {
+        Some(schema) => value_of(node, schema, replace_null),
+        None => Ok(node.to_value()),
+    }
+}
+
+fn map_of(
+    node: &Node,
+    key: &Option<Arc<Schema>>,
+    item: &Option<Arc<Schema>>,
+    replace_null: bool,
+) -> Result<Value, Failure> {
+    let mut map: Vec<(Value, Value)> = Vec::new();
+    if key.as_ref().is_some_and(|key| key.kind == SchemaType::String) {
+        let Node::Object(members) = node else {
+            let kind = node.kind();
+            return Err(data(format!("Maps with string fields should be encoded as JSON objects, but found {kind}")));
+        };
+        for (name, node) in members {
+            map.push((Value::String(name.clone()), element_of(node, item, replace_null)?));
+        }
+        return Ok(Value::Map(map));
+    }
+    let Node::Array(entries) = node else {
+        let kind = node.kind();
+        return Err(data(format!(
+            "Maps with non-string fields should be encoded as JSON array of tuples, but found {kind}"
+        )));
+    };
+    for entry in entries {
+        let Node::Array(pair) = entry else {
+            return Err(data(format!("Found invalid map entry instead of array tuple: {}", entry.kind())));
+        };
+        let [name, value] = pair.as_slice() else {
+            return Err(data(format!("Found invalid map entry, expected length 2 but found :{}", pair.len())));
+        };
+        let name = element_of(name, key, replace_null)?;
+        let value = element_of(value, item, replace_null)?;
+        match map.iter_mut().find(|(other, _)| other.same(&name)) {
+            Some((_, old)) => *old = value,
+            None => map.push((name, value)),
+        }
+    }
+    Ok(Value::Map(map))
+}
+
+/// A value of a logical type; `None` for names that are no logical type.
+fn logical_value(name: &str, node: &Node, schema: &Schema) -> Result<Option<Value>, Failure> {
+    let integer = || match node {
+        Node::Number { text, integral: true } => Some(Number { text, integral: true }),
+        _ => None,
+    };
+    match name {
+        logical::DECIMAL => match node {
+            Node::Number { text, .. } => {
+                let value = decimal::parse_decimal(text).ok_or_else(|| data("Invalid number for Decimal field"))?;
+                Ok(Some(Value::Decimal(value)))
+            }
+            Node::Text(text) => {
+                let invalid = |cause: Failure| cause.caused(ErrorKind::Data, "", "Invalid bytes for Decimal field");
+                let bytes = base64::decode(text).filter(|bytes| !bytes.is_empty());
+                let unscaled = bytes.ok_or_else(|| data("Invalid bytes for Decimal field"))?;
+                let scale = decimal_scale(schema).map_err(invalid)?;
+                let unscaled = decimal::minimal_bytes(&unscaled).to_vec();
+                Ok(Some(Value::Decimal(Decimal { unscaled, scale })))
+            }
+            _ => Err(data(format!(
+                "Invalid type for Decimal, underlying representation should be numeric or bytes but was {}",
+                node.kind()
+            ))),
+        },
+        logical::DATE | logical::TIME => {
+            let short = if name == logical::DATE { "Date" } else { "Time" };
+            let wrong = || {
+                let kind = node.kind();
+                data(format!("Invalid type for {short}, underlying representation should be integer but was {kind}"))
+            };
+            let stored = integer().and_then(|number| number.text.parse::<i32>().ok()).ok_or_else(wrong)?;
+            instant_from_stored(name, stored.into()).map(|ms| Some(Value::Instant(ms)))
+        }
+        logical::TIMESTAMP => match integer() {
+            Some(number) => Ok(Some(Value::Instant(number.low_bits()))),
+            None => Err(data(format!(
+                "Invalid type for Timestamp, underlying representation should be integral but was {}",
+                node.kind()
+            ))),
+        },
+        _ => Ok(None),
+    }
+}

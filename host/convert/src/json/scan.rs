@@ -1,0 +1,347 @@
+//! JSON text, token by token, with the limits and the leniency of the parser Connect uses.
+
+use std::borrow::Cow;
+
+/// Deepest nesting, as in Connect.
+pub const MAX_DEPTH: usize = 1000;
+/// Longest number, in characters.
+const MAX_NUMBER: usize = 1000;
+/// Longest text, in bytes.
+const MAX_TEXT: usize = 20_000_000;
+
+/// What is wrong with the text and where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Malformed {
+    /// What is wrong.
+    pub what: &'static str,
+    /// Byte of the text.
+    pub at: usize,
+}
+
+/// A number as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Number<'a> {
+    /// Its characters.
+    pub text: &'a str,
+    /// Without fraction and exponent.
+    pub integral: bool,
+}
+
+impl Number<'_> {
+    /// The low 64 bits of an integral number.
+    pub fn low_bits(&self) -> i64 {
+        if let Ok(value) = self.text.parse::<i64>() {
+            return value;
+        }
+        if self.integral {
+            return millstream_values::decimal::parse_integer(self.text)
+                .map_or(0, |bytes| millstream_values::decimal::integer_to_i64(&bytes));
+        }
+        millstream_values::decimal::parse_decimal(self.text)
+            .map_or(0, |value| millstream_values::decimal::decimal_to_i64(&value))
+    }
+
+    /// The nearest double; numbers are decimals first, so there is no negative zero.
+    pub fn to_f64(self) -> f64 {
+        self.text.parse::<f64>().unwrap_or(f64::NAN) + 0.0
+    }
+
+    /// The nearest float.
+    pub fn to_f32(self) -> f32 {
+        self.text.parse::<f32>().unwrap_or(f32::NAN) + 0.0
+    }
+}
+
+/// Reads one text front to back.
+#[derive(Clone, Debug)]
+pub struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// At the beginning of the text.
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Where the scanner is.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Goes back (or forward) to a position.
+    pub fn set_position(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// The text between two positions.
+    pub fn slice(&self, from: usize, to: usize) -> &'a str {
+        &self.text[from..to]
+    }
+
+    /// What is left.
+    pub fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
+        Err(Malformed { what, at: self.at })
+    }
+
+    /// The next byte that is not white space, without taking it; 0 at the end.
+    #[inline]
+    pub fn peek(&mut self) -> u8 {
+        let bytes = self.text.as_bytes();
+        while let Some(&byte) = bytes.get(self.at) {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return byte;
+            }
+            self.at += 1;
+        }
+        0
+    }
+
+    /// Takes the byte if it comes next.
+    #[inline]
+    pub fn accept(&mut self, byte: u8) -> bool {
+        let found = self.peek() == byte && byte != 0;
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Takes the byte, which must come next.
+    pub fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Malformed> {
+        if self.accept(byte) { Ok(()) } else { self.fail(what) }
+    }
+
+    /// Takes `true`, `false` or `null`.
+    pub fn word(&mut self, word: &'static str) -> Result<(), Malformed> {
+        if !self.rest().starts_with(word) {
+            return self.fail("unrecognized token");
+        }
+        self.at += word.len();
+        match self.text.as_bytes().get(self.at) {
+            Some(byte) if byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'$' || 0x80 <= *byte => {
+                self.fail("unrecognized token")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a text, whose opening quote comes next.
+    #[inline]
+    pub fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
+        self.expect(b'"', "a text was expected")?;
+        let bytes = self.text.as_bytes();
+        let begin = self.at;
+        let mut at = begin;
+        loop {
+            match bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    if MAX_TEXT < at - begin {
+                        return self.fail("a text is longer than 20000000 characters");
+                    }
+                    return Ok(Cow::Borrowed(&self.text[begin..at]));
+                }
+                Some(b'\\') => {
+                    self.at = at;
+                    return self.escaped(begin).map(Cow::Owned);
+                }
+                Some(0..0x20) => {
+                    self.at = at;
+                    return self.fail("a control character stands in a text");
+                }
+                Some(_) => at += 1,
+                None => {
+                    self.at = at;
+                    return self.fail("a text does not end");
+                }
+            }
+        }
+    }
+
+    fn escaped(&mut self, begin: usize) -> Result<String, Malformed> {
+        let mut out = self.text[begin..self.at].to_owned();
+        loop {
+            let rest = self.rest();
+            let plain = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+            let Some(plain) = plain else {
+                self.at = self.text.len();
+                return self.fail("a text does not end");
+            };
+            out.push_str(&rest[..plain]);
+            self.at += plain;
+            if MAX_TEXT < out.len() {
+                return self.fail("a text is longer than 20000000 characters");
+            }
+            match rest.as_bytes()[plain] {
+                b'"' => {
+                    self.at += 1;
+                    return Ok(out);
+                }
+                b'\\' => {
+                    self.at += 1;
+                    self.escape(&mut out)?;
+                }
+                _ => return self.fail("a control character stands in a text"),
+            }
+        }
+    }
+
+    fn escape(&mut self, out: &mut String) -> Result<(), Malformed> {
+        let Some(&byte) = self.text.as_bytes().get(self.at) else { return self.fail("a text does not end") };
+        self.at += 1;
+        out.push(match byte {
+            b'"' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let unit = self.hex()?;
+                let pair = self.text.as_bytes().get(self.at..self.at + 2) == Some(b"\\u");
+                if (0xd800..0xdc00).contains(&unit) && pair {
+                    let back = self.at;
+                    self.at += 2;
+                    let low = self.hex()?;
+                    if let Some(Ok(c)) = char::decode_utf16([unit, low]).next() {
+                        out.push(c);
+                        return Ok(());
+                    }
+                    self.at = back;
+                }
+                // Half of a pair is no character; Java would keep it, no other system could read it.
+                char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER)
+            }
+            _ => return self.fail("unknown escape in a text"),
+        });
+        Ok(())
+    }
+
+    fn hex(&mut self) -> Result<u16, Malformed> {
+        let digits = self.text.as_bytes().get(self.at..self.at + 4);
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let unit = digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|text| u16::from_str_radix(text, 16).ok());
+        match unit {
+            Some(unit) => {
+                self.at += 4;
+                Ok(unit)
+            }
+            None => self.fail("\\u must be followed by four hexadecimal digits"),
+        }
+    }
+
+    /// Takes a number, whose first character comes next.
+    #[inline]
+    pub fn number(&mut self) -> Result<Number<'a>, Malformed> {
+        let bytes = self.text.as_bytes();
+        let begin = self.at;
+        let mut at = begin + usize::from(bytes.get(begin) == Some(&b'-'));
+        let digits = |mut at: usize| {
+            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            at
+        };
+        let whole = digits(at);
+        let mut sound = at < whole;
+        at = whole;
+        let mut integral = true;
+        if bytes.get(at) == Some(&b'.') {
+            integral = false;
+            let end = digits(at + 1);
+            sound &= at + 1 < end;
+            at = end;
+        }
+        if matches!(bytes.get(at), Some(b'e' | b'E')) {
+            integral = false;
+            at += 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
+            let end = digits(at);
+            sound &= at < end;
+            at = end;
+        }
+        let ended = matches!(bytes.get(at), None | Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}' | b':'));
+        if !sound || !ended {
+            self.at = at;
+            return self.fail("a number is malformed");
+        }
+        if MAX_NUMBER < at - begin {
+            return self.fail("a number has more than 1000 characters");
+        }
+        self.at = at;
+        Ok(Number { text: &self.text[begin..at], integral })
+    }
+
+    /// Takes a comma or the closing bracket; true if a further element follows.
+    #[inline]
+    pub fn more(&mut self, close: u8) -> Result<bool, Malformed> {
+        match self.peek() {
+            b',' => {
+                self.at += 1;
+                Ok(true)
+            }
+            byte if byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => self.fail("a comma or a closing bracket was expected"),
+        }
+    }
+
+    /// Takes a member's name and the colon.
+    #[inline]
+    pub fn name(&mut self) -> Result<Cow<'a, str>, Malformed> {
+        if self.peek() != b'"' {
+            return self.fail("a member name was expected");
+        }
+        let name = self.string()?;
+        self.expect(b':', "a colon was expected")?;
+        Ok(name)
+    }
+
+    /// Steps over a value.
+    pub fn skip(&mut self, depth: usize) -> Result<(), Malformed> {
+        if MAX_DEPTH < depth {
+            return self.fail("nested deeper than 1000 levels");
+        }
+        match self.peek() {
+            b'{' => {
+                self.at += 1;
+                if self.accept(b'}') {
+                    return Ok(());
+                }
+                loop {
+                    self.name()?;
+                    self.skip(depth + 1)?;
+                    if !self.more(b'}')? {
+                        return Ok(());
+                    }
+                }
+            }
+            b'[' => {
+                self.at += 1;
+                if self.accept(b']') {
+                    return Ok(());
+                }
+                loop {
+                    self.skip(depth + 1)?;
+                    if !self.more(b']')? {
+                        return Ok(());
+                    }
+                }
+            }
+            b'"' => self.string().map(|_| ()),
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            b'n' => self.word("null"),
+            b'-' | b'0'..=b'9' => self.number().map(|_| ()),
+            0 => self.fail("the text ends where a value was expected"),
+            _ => self.fail("a value was expected"),
+        }
+    }
+}

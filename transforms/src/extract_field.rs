@@ -1,0 +1,176 @@
+//! ExtractField: one field in the place of the whole key or value.
+
+use std::sync::Arc;
+
+use millstream_sdk::{
+    Error, Result, Schema, SchemaType, Value,
+    batch::Kind,
+    config::{
+        ConfigDef, ConfigValue, ConfigValues,
+        Importance::{High, Medium},
+        Key, PluginConfig,
+    },
+    error::class,
+    values::{FieldPath, PathSyntax},
+};
+
+use crate::{
+    key_and_value,
+    side::{Datum, Logic, OpenBlock, RowContext},
+    trees::{get, require_map, require_struct},
+};
+
+key_and_value!(
+    ExtractFieldKey,
+    ExtractFieldValue,
+    "org.apache.kafka.connect.transforms.ExtractField",
+    ExtractFieldConfig,
+    ExtractField,
+    "Replaces a struct (or map, without a schema) by one of its fields."
+);
+
+const PURPOSE: &str = "field extraction";
+
+/// Its configuration.
+#[derive(Debug)]
+pub struct ExtractFieldConfig {
+    path: FieldPath,
+    replace_null: bool,
+}
+
+impl PluginConfig for ExtractFieldConfig {
+    fn definition() -> ConfigDef {
+        ConfigDef::new()
+            .key(Key::string("field").required().importance(Medium).doc("Name or path of the field."))
+            .key(
+                Key::string("field.syntax.version")
+                    .default("V1")
+                    .validator(millstream_sdk::config::Validator::OneOfIgnoreCase(vec!["V1".into(), "V2".into()]))
+                    .importance(High)
+                    .doc("`V1`: `field` is a name. `V2`: it is a path, with dots between the steps and backticks around steps that contain dots."),
+            )
+            .key(crate::replace_null_key())
+    }
+
+    fn from_values(values: &ConfigValues) -> Result<Self> {
+        let syntax = match values.value("field.syntax.version") {
+            ConfigValue::String(text) => PathSyntax::parse(text),
+            _ => None,
+        };
+        let syntax = syntax.ok_or_else(|| {
+            Error::config("Invalid value null for configuration field.syntax.version: Value must be non-null")
+        })?;
+        let path = FieldPath::parse(values.opt_string("field").unwrap_or_default(), syntax)?;
+        Ok(Self { path, replace_null: values.boolean("replace.null.with.default")? })
+    }
+}
+
+/// The transform.
+pub struct ExtractField {
+    config: ExtractFieldConfig,
+}
+
+impl ExtractField {
+    fn configure(config: ExtractFieldConfig) -> Result<Self> {
+        Ok(Self { config })
+    }
+
+    fn unknown(&self) -> Error {
+        let path = self.config.path.as_str();
+        Error::data(format!("Unknown field: {path}")).class(class::ILLEGAL_ARGUMENT_EXCEPTION)
+    }
+
+    /// The schema of the addressed field.
+    fn schema(&self, schema: &Arc<Schema>) -> Result<Arc<Schema>> {
+        let steps = self.config.path.steps();
+        if steps.is_empty() {
+            return Err(self.unknown());
+        }
+        let mut current = Arc::clone(schema);
+        for step in steps {
+            if !matches!(current.kind, SchemaType::Struct(_)) {
+                return Err(Error::data("Cannot look up fields on non-struct type"));
+            }
+            let field = current.field(step).map(|(_, field)| Arc::clone(&field.schema));
+            current = field.ok_or_else(|| self.unknown())?;
+        }
+        Ok(current)
+    }
+}
+
+impl Logic for ExtractField {
+    fn columns(&mut self, block: &mut OpenBlock<'_, '_>) -> Result<bool> {
+        let [step] = self.config.path.steps() else { return Ok(false) };
+        if block.column.valid.is_some() || block.column.constant {
+            return Ok(false);
+        }
+        match (block.schema.clone(), block.column.kind) {
+            (Some(schema), Kind::Struct) => {
+                let Some((at, field)) = schema.field(step) else { return Ok(false) };
+                if self.config.replace_null && field.schema.default.is_some() && !block.column.children[at].is_full() {
+                    return Ok(false);
+                }
+                *block.schema = Some(Arc::clone(&field.schema));
+                *block.column = block.column.children.swap_remove(at).named("");
+                Ok(true)
+            }
+            (None, Kind::Object) => {
+                let Some(at) = block.column.children.iter().position(|child| child.name == *step) else {
+                    return Ok(false);
+                };
+                let mut column = block.column.children.swap_remove(at).named("");
+                // A map that lacks the key gives null, so absence becomes null.
+                if let Some(present) = column.present.take()
+                    && column.kind != Kind::Null
+                {
+                    let mut valid = present.into_owned();
+                    if let Some(old) = &column.valid {
+                        valid.iter_mut().zip(old.iter()).for_each(|(bits, old)| *bits &= old);
+                    }
+                    column.valid = Some(valid.into());
+                }
+                *block.column = column;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn row(&mut self, schema: Option<Arc<Schema>>, value: Value, _: &RowContext<'_, '_>) -> Result<Datum> {
+        let steps = self.config.path.steps();
+        let Some(schema) = schema else {
+            if value.is_null() {
+                return Ok((None, Value::Null));
+            }
+            if steps.is_empty() {
+                return Err(self.unknown());
+            }
+            let mut current = value;
+            for (at, step) in steps.iter().enumerate() {
+                if current.is_null() {
+                    return Ok((None, Value::Null));
+                }
+                let entries = require_map(current, if at == 0 { PURPOSE } else { "nested field access" })?;
+                current = get(&entries, step).cloned().unwrap_or_default();
+            }
+            // An element that is a struct stands without its schema.
+            return Ok((None, current));
+        };
+        let out = self.schema(&schema)?;
+        let mut current = value;
+        for (at, step) in steps.iter().enumerate() {
+            if current.is_null() {
+                return Ok((Some(out), Value::Null));
+            }
+            let (own, mut slots) = require_struct(current, PURPOSE)?;
+            let (index, field) = own.field(step).ok_or_else(|| self.unknown())?;
+            let slot = std::mem::take(&mut slots[index]);
+            let replace = at + 1 < steps.len() || self.config.replace_null;
+            current = match &field.schema.default {
+                Some(default) if slot.is_null() && replace => default.clone(),
+                _ => slot,
+            };
+        }
+        Ok((Some(out), current))
+    }
+}

@@ -1,0 +1,142 @@
+//! What several transforms need to know of schemas, structs and maps.
+
+use std::sync::Arc;
+
+use millstream_sdk::{Error, Field, Result, Schema, SchemaType, Value, batch, check_fields, error::class};
+
+/// Rebuilt schemas kept per transform, as in Connect.
+const CACHE_ENTRIES: usize = 16;
+
+/// Keeps what was made of recent schemas, so that equal schemas give one schema and no work.
+#[derive(Debug)]
+pub struct SchemaCache<T = Arc<Schema>>(Vec<(Arc<Schema>, T)>);
+
+impl<T> Default for SchemaCache<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Clone> SchemaCache<T> {
+    /// What was made of a schema, made now if it is not known.
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`.
+    pub fn get(&mut self, schema: &Arc<Schema>, make: impl FnOnce(&Arc<Schema>) -> Result<T>) -> Result<T> {
+        if let Some(at) = self.0.iter().position(|(known, _)| Arc::ptr_eq(known, schema) || known == schema) {
+            let entry = self.0.remove(at);
+            let made = entry.1.clone();
+            self.0.push(entry);
+            return Ok(made);
+        }
+        let made = make(schema)?;
+        if self.0.len() == CACHE_ENTRIES {
+            self.0.remove(0);
+        }
+        self.0.push((Arc::clone(schema), made.clone()));
+        Ok(made)
+    }
+}
+
+/// A struct schema with the source's name, version, doc and parameters, but neither optional nor
+/// with a default: what Connect calls copying the basics.
+///
+/// # Errors
+///
+/// Fields without or with equal names.
+pub fn rebuilt(source: &Schema, fields: Vec<Field>) -> Result<Arc<Schema>> {
+    check_fields(&fields).map_err(|error| Error::data(error.to_string()).class(class::SCHEMA_BUILDER_EXCEPTION))?;
+    Ok(shared(Schema {
+        kind: SchemaType::Struct(fields),
+        optional: false,
+        default: None,
+        name: source.name.clone(),
+        version: source.version,
+        doc: source.doc.clone(),
+        parameters: source.parameters.clone(),
+    }))
+}
+
+/// A schema in its canonical copy, so that batches find it by address.
+pub fn shared(schema: Schema) -> Arc<Schema> {
+    let schema = Arc::new(schema);
+    batch::intern(&schema).unwrap_or(schema)
+}
+
+/// The fields of the struct that an operating value must be.
+///
+/// # Errors
+///
+/// Connect's DataException for anything else.
+pub fn require_struct(value: Value, purpose: &str) -> Result<(Arc<Schema>, Vec<Value>)> {
+    match value {
+        Value::Struct(schema, slots) => Ok((schema, slots)),
+        other => {
+            Err(Error::data(format!("Only Struct objects supported for [{purpose}], found: {}", other.java_class())))
+        }
+    }
+}
+
+/// The entries of the map that a schemaless operating value must be.
+///
+/// # Errors
+///
+/// Connect's DataException for anything else.
+pub fn require_map(value: Value, purpose: &str) -> Result<Vec<(Value, Value)>> {
+    match value {
+        Value::Map(entries) => Ok(entries),
+        other => Err(Error::data(format!(
+            "Only Map objects supported in absence of schema for [{purpose}], found: {}",
+            other.java_class()
+        ))),
+    }
+}
+
+/// Sets an entry of a map, in its place if the key is there.
+pub fn put(entries: &mut Vec<(Value, Value)>, key: &str, value: Value) {
+    match entries.iter_mut().find(|(name, _)| matches!(name, Value::String(name) if name == key)) {
+        Some((_, old)) => *old = value,
+        None => entries.push((Value::from(key), value)),
+    }
+}
+
+/// An entry of a map; null if there is none.
+pub fn get<'v>(entries: &'v [(Value, Value)], key: &str) -> Option<&'v Value> {
+    entries.iter().find(|(name, _)| matches!(name, Value::String(name) if name == key)).map(|(_, value)| value)
+}
+
+/// A struct's slot as a copy into another struct sees it: null becomes the default if that is
+/// wanted, and a null that a required field has no right to is refused.
+///
+/// # Errors
+///
+/// Null in a required field.
+pub fn copied(field: &Field, slot: Value, replace_null: bool) -> Result<Value> {
+    if !slot.is_null() {
+        return Ok(slot);
+    }
+    match &field.schema.default {
+        Some(default) if replace_null => Ok(default.clone()),
+        _ if field.schema.optional => Ok(Value::Null),
+        // A slot that was never set is copied as it is; only a default that is not wanted shows.
+        None => Err(null_in_required(field)),
+        Some(_) => Err(null_in_required(field)),
+    }
+}
+
+fn null_in_required(field: &Field) -> Error {
+    Error::data(format!(
+        "Invalid value: null used for required field: \"{}\", schema type: {}",
+        field.name,
+        field.schema.kind.name()
+    ))
+}
+
+/// Whether copying a struct's columns as they are is what Connect does: no default would take the
+/// place of a null, and no required field holds one.
+pub fn copies_as_is(schema: &Schema, column: &batch::Column<'_>, skip: impl Fn(&str) -> bool) -> bool {
+    schema.fields().iter().zip(&column.children).all(|(field, child)| {
+        skip(&field.name) || child.is_full() || field.schema.optional && field.schema.default.is_none()
+    })
+}
