@@ -2,7 +2,8 @@
 # Fetches Apache Kafka and runs it, for tests against the real thing.
 #
 #   kafka.sh libs                      prints the folder of Kafka's jars, fetching them first if need be
-#   kafka.sh broker DIR PORT CPORT     runs one broker with its data in DIR until standard input ends
+#   kafka.sh broker DIR PORT CPORT     runs one broker with its data in DIR until standard input ends, and then
+#                                      removes DIR unless KEEP is set
 #   kafka.sh run CLASS ARGUMENT...     runs one of Kafka's programs
 #
 # The jars are kept below target/peers of the repository, or in the folder that MILLSTREAM_KAFKA_LIBS names.
@@ -37,6 +38,12 @@ java_with_libs() {
     exec java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*" "$@"
 }
 
+stop() {
+    kill -9 "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+    [ -n "${KEEP:-}" ] || rm -rf "$data"
+}
+
 broker() {
     local dir=$1 port=$2 controller=$3
     mkdir -p "$dir"
@@ -62,8 +69,9 @@ PROPERTIES
         (java_with_libs kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$dir/server.properties") >"$dir/format.log" 2>&1
     fi
     (java_with_libs kafka.Kafka "$dir/server.properties") >"$dir/broker.log" 2>&1 &
-    local pid=$!
-    trap 'kill -9 $pid 2>/dev/null || true' EXIT
+    pid=$!
+    data=$dir
+    trap stop EXIT
     # Ends when whoever started this has ended, however it did.
     cat >/dev/null || true
 }

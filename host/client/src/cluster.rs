@@ -13,9 +13,7 @@ use futures::{
 };
 use millstream_record::TopicName;
 use millstream_wire::protocol::{
-    messages::{
-        FindCoordinatorRequest, MetadataRequest, MetadataResponse, metadata_request::MetadataRequestTopic,
-    },
+    messages::{FindCoordinatorRequest, MetadataRequest, MetadataResponse, metadata_request::MetadataRequestTopic},
     protocol::{Request, StrBytes},
 };
 use tokio::time::Instant;

@@ -235,8 +235,10 @@ impl Connection {
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
         let mut version = versions::spoken(ApiKey::ApiVersions).1;
         loop {
-            let mut pending = self.enqueue(ApiKey::ApiVersions, version, &request, self.shared.timeout, true).await.map_err(call)?;
-            let body = (&mut pending.receiver).await.map_err(|_| call(disconnected(ApiKey::ApiVersions, &pending.ended)))?;
+            let mut pending =
+                self.enqueue(ApiKey::ApiVersions, version, &request, self.shared.timeout, true).await.map_err(call)?;
+            let body =
+                (&mut pending.receiver).await.map_err(|_| call(disconnected(ApiKey::ApiVersions, &pending.ended)))?;
             // A broker that does not know the version answers in the form of version 0, whatever was asked.
             let unsupported = body.first_chunk() == Some(&KafkaCode::UNSUPPORTED_VERSION.number().to_be_bytes());
             let answered = if unsupported { 0 } else { version };
@@ -271,7 +273,11 @@ impl Connection {
     }
 
     /// Sends a request that the broker may take longer to answer.
-    pub(crate) async fn call_within<R: Request>(&self, request: &R, timeout: Duration) -> Result<R::Response, CallError> {
+    pub(crate) async fn call_within<R: Request>(
+        &self,
+        request: &R,
+        timeout: Duration,
+    ) -> Result<R::Response, CallError> {
         self.send(request, timeout).await?.decode::<R>().await
     }
 

@@ -109,7 +109,8 @@ impl Topic {
         // Numbers run from 0; one beyond their count would be a broker's mistake and is left out.
         let mut partitions = vec![Partition { leader_epoch: -1, ..Partition::default() }; answered.partitions.len()];
         for partition in &answered.partitions {
-            let Some(slot) = usize::try_from(partition.partition_index).ok().and_then(|at| partitions.get_mut(at)) else {
+            let Some(slot) = usize::try_from(partition.partition_index).ok().and_then(|at| partitions.get_mut(at))
+            else {
                 continue;
             };
             *slot = Partition {
@@ -156,7 +157,10 @@ mod tests {
         assert_eq!(first.leader(&topic("a"), 3), None);
         let second = first.updated(&answer(&[("a", 3, 0)]), false, now);
         assert_eq!(second.partition_count(&topic("a")), None);
-        assert_eq!(second.topic(&topic("a")).and_then(|topic| topic.error), Some(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION));
+        assert_eq!(
+            second.topic(&topic("a")).and_then(|topic| topic.error),
+            Some(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION)
+        );
         assert_eq!(second.partition_count(&topic("b")), Some(1));
         let all = first.updated(&answer(&[("b", 0, 1)]), true, now);
         assert!(all.topic(&topic("a")).is_none());

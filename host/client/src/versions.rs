@@ -83,9 +83,8 @@ mod tests {
 
     #[test]
     fn the_newest_common_version_is_chosen() {
-        let offered = [(0, 0, 13), (1, 4, 6), (3, 13, 14)].map(|(key, min, max)| {
-            ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max)
-        });
+        let offered = [(0, 0, 13), (1, 4, 6), (3, 13, 14)]
+            .map(|(key, min, max)| ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max));
         let offered = OfferedVersions::new(&offered);
         assert_eq!(offered.choose(ApiKey::Produce), Ok(11));
         assert_eq!(offered.choose(ApiKey::Fetch), Ok(6));

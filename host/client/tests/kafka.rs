@@ -61,14 +61,27 @@ async fn the_java_console_tools_understand_every_codec_and_are_understood() {
         let mut producer = kafka.producer(&[("compression.type", codec)]);
         for n in 0..500 {
             let value = format!("{codec} line {n}");
-            producer.append(&ours, None, RecordRef { value: Some(value.as_bytes()), ..RecordRef::default() }).await.expect("taken");
+            producer
+                .append(&ours, None, RecordRef { value: Some(value.as_bytes()), ..RecordRef::default() })
+                .await
+                .expect("taken");
         }
         producer.flush().await;
         delivered(&mut producer, 500).await;
         let consumed = kafka
             .run(
                 "org.apache.kafka.tools.consumer.ConsoleConsumer",
-                &["--bootstrap-server", &address, "--topic", ours.as_str(), "--from-beginning", "--max-messages", "500", "--timeout-ms", "30000"],
+                &[
+                    "--bootstrap-server",
+                    &address,
+                    "--topic",
+                    ours.as_str(),
+                    "--from-beginning",
+                    "--max-messages",
+                    "500",
+                    "--timeout-ms",
+                    "30000",
+                ],
                 "",
             )
             .await;
@@ -107,12 +120,27 @@ async fn librdkafka_understands_every_codec_and_is_understood() {
         let mut producer = kafka.producer(&[("compression.type", codec)]);
         let expected: Vec<String> = (0..500).map(|n| format!("{codec} line {n}")).collect();
         for value in &expected {
-            producer.append(&ours, None, RecordRef { value: Some(value.as_bytes()), ..RecordRef::default() }).await.expect("taken");
+            producer
+                .append(&ours, None, RecordRef { value: Some(value.as_bytes()), ..RecordRef::default() })
+                .await
+                .expect("taken");
         }
         producer.flush().await;
         delivered(&mut producer, 500).await;
         let mut command = tokio::process::Command::new("kcat");
-        command.args(["-C", "-b", &address, "-t", ours.as_str(), "-o", "beginning", "-e", "-q", "-X", "check.crcs=true"]);
+        command.args([
+            "-C",
+            "-b",
+            &address,
+            "-t",
+            ours.as_str(),
+            "-o",
+            "beginning",
+            "-e",
+            "-q",
+            "-X",
+            "check.crcs=true",
+        ]);
         let consumed = run(command, "").await;
         let lines = String::from_utf8(consumed.stdout).expect("text");
         assert_eq!(lines.lines().collect::<Vec<_>>(), expected, "{}", String::from_utf8_lossy(&consumed.stderr));
@@ -139,7 +167,10 @@ async fn keys_go_where_the_java_producer_puts_them_and_other_records_stay_in_bat
     let mut producer = kafka.producer(&[]);
     assert_eq!(producer.partitions(&topic).await.expect("known"), 12);
     for (key, partition) in [("", 9), ("a", 4), ("21", 0), ("foobar", 6), ("order-42", 0), ("äöü€", 7)] {
-        producer.append(&topic, None, RecordRef { key: Some(key.as_bytes()), ..RecordRef::default() }).await.expect("taken");
+        producer
+            .append(&topic, None, RecordRef { key: Some(key.as_bytes()), ..RecordRef::default() })
+            .await
+            .expect("taken");
         producer.flush().await;
         let ack = producer.next_ack().await;
         assert_eq!(ack.result.expect("delivered").partition, partition, "{key}");
@@ -162,12 +193,21 @@ async fn a_batch_too_large_for_its_topic_is_split_and_a_record_too_large_is_refu
     let mut producer = kafka.producer(&[("linger.ms", "20")]);
     let value = vec![b'v'; 500];
     for _ in 0..200 {
-        producer.append(&topic, Some(0), RecordRef { value: Some(&value), ..RecordRef::default() }).await.expect("taken");
+        producer
+            .append(&topic, Some(0), RecordRef { value: Some(&value), ..RecordRef::default() })
+            .await
+            .expect("taken");
     }
     let giant = vec![b'v'; 5000];
-    let giant = producer.append(&topic, Some(0), RecordRef { value: Some(&giant), ..RecordRef::default() }).await.expect("taken");
+    let giant = producer
+        .append(&topic, Some(0), RecordRef { value: Some(&giant), ..RecordRef::default() })
+        .await
+        .expect("taken");
     for _ in 0..20 {
-        producer.append(&topic, Some(0), RecordRef { value: Some(&value), ..RecordRef::default() }).await.expect("taken");
+        producer
+            .append(&topic, Some(0), RecordRef { value: Some(&value), ..RecordRef::default() })
+            .await
+            .expect("taken");
     }
     producer.flush().await;
     let (mut delivered, mut refused) = (0, 0);
@@ -200,7 +240,10 @@ async fn five_requests_in_flight_keep_the_order_of_records() {
     producer.partitions(&topic).await.expect("known");
     for n in 0..20_000 {
         let value = n.to_string();
-        producer.append(&topic, Some(0), RecordRef { value: Some(value.as_bytes()), ..RecordRef::default() }).await.expect("taken");
+        producer
+            .append(&topic, Some(0), RecordRef { value: Some(value.as_bytes()), ..RecordRef::default() })
+            .await
+            .expect("taken");
     }
     producer.flush().await;
     delivered(&mut producer, 20_000).await;
@@ -239,7 +282,8 @@ async fn offsets_are_looked_up_and_records_before_one_deleted() {
     let topic = kafka.topic("offsets", 1, &[]).await;
     let mut producer = kafka.producer(&[]);
     for n in 0..10 {
-        let record = RecordRef { timestamp_ms: Some(1_700_000_000_000 + n * 1000), value: Some(b"x"), ..RecordRef::default() };
+        let record =
+            RecordRef { timestamp_ms: Some(1_700_000_000_000 + n * 1000), value: Some(b"x"), ..RecordRef::default() };
         producer.append(&topic, Some(0), record).await.expect("taken");
     }
     producer.flush().await;
@@ -252,7 +296,8 @@ async fn offsets_are_looked_up_and_records_before_one_deleted() {
         (OffsetSpec::At(1_700_000_003_500), Some(4)),
         (OffsetSpec::At(1_800_000_000_000), None),
     ] {
-        let found = admin.list_offsets(&[(topic.clone(), 0, spec)], IsolationLevel::ReadUncommitted).await.expect("answered");
+        let found =
+            admin.list_offsets(&[(topic.clone(), 0, spec)], IsolationLevel::ReadUncommitted).await.expect("answered");
         assert_eq!(found[&(topic.clone(), 0)].offset, offset, "{spec:?}");
     }
     let begins = admin.delete_records(&[((topic.clone(), 0), 6)].into()).await.expect("answered");
@@ -299,7 +344,8 @@ async fn a_group_shares_partitions_commits_and_goes_on_where_it_stopped() {
             for event in polled.events {
                 match event {
                     RebalanceEvent::Revoked(partitions) => {
-                        let offsets: Vec<_> = partitions.into_iter().map(|(topic, at)| (topic, at, OffsetAndMetadata::new(10))).collect();
+                        let offsets: Vec<_> =
+                            partitions.into_iter().map(|(topic, at)| (topic, at, OffsetAndMetadata::new(10))).collect();
                         consumer.commit(&offsets).await.expect("still a member");
                         *count = 0;
                     }
@@ -343,6 +389,7 @@ async fn a_group_is_shared_with_a_java_consumer() {
         topic.as_str(),
         "--group",
         "mixed",
+        "--from-beginning",
         "--max-messages",
         "1",
         "--timeout-ms",
@@ -361,7 +408,10 @@ async fn a_group_is_shared_with_a_java_consumer() {
     }
     let mut producer = kafka.producer(&[]);
     for partition in [0, 1] {
-        producer.append(&topic, Some(partition), RecordRef { value: Some(b"x"), ..RecordRef::default() }).await.expect("taken");
+        producer
+            .append(&topic, Some(partition), RecordRef { value: Some(b"x"), ..RecordRef::default() })
+            .await
+            .expect("taken");
     }
     producer.flush().await;
     loop {
@@ -397,7 +447,9 @@ async fn a_group_of_any_protocol_type_elects_assigns_and_rebalances() {
     let protocols = |name: &str| vec![GroupProtocol { name: "sessioned".to_owned(), metadata: name.to_owned().into() }];
     let mut first = GroupMember::new(&cluster, config.clone());
     first.join(protocols("one"));
-    let GroupEvent::Elected { members, generation, .. } = next(&mut first).await else { panic!("the only member leads") };
+    let GroupEvent::Elected { members, generation, .. } = next(&mut first).await else {
+        panic!("the only member leads")
+    };
     assert_eq!(members.len(), 1);
     first.assign(vec![(members[0].member_id.clone(), "all of it".into())]);
     let GroupEvent::Assigned { assignment, .. } = next(&mut first).await else { panic!("assigned") };

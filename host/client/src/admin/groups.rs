@@ -118,16 +118,17 @@ impl Admin {
             let response = call_coordinator(&self.link, group_id, &request).await?;
             let group = response.groups.into_iter().next().unwrap_or_default();
             refused(&attempted, group.error_code)?;
-            let member = |member: millstream_wire::protocol::messages::describe_groups_response::DescribedGroupMember| {
-                MemberDescription {
-                    member_id: member.member_id.to_string(),
-                    group_instance_id: member.group_instance_id.map(|id| id.to_string()),
-                    client_id: member.client_id.to_string(),
-                    host: member.client_host.to_string(),
-                    metadata: member.member_metadata,
-                    assignment: member.member_assignment,
-                }
-            };
+            let member =
+                |member: millstream_wire::protocol::messages::describe_groups_response::DescribedGroupMember| {
+                    MemberDescription {
+                        member_id: member.member_id.to_string(),
+                        group_instance_id: member.group_instance_id.map(|id| id.to_string()),
+                        client_id: member.client_id.to_string(),
+                        host: member.client_host.to_string(),
+                        metadata: member.member_metadata,
+                        assignment: member.member_assignment,
+                    }
+                };
             Ok(GroupDescription {
                 group_id: group_id.to_owned(),
                 state: group.group_state.to_string(),
@@ -362,9 +363,8 @@ pub(crate) async fn commit_offsets(
         }
         topics.entry(topic).or_default().push(asked);
     }
-    let topic = |(name, partitions)| {
-        OffsetCommitRequestTopic::default().with_name(wire_name(name)).with_partitions(partitions)
-    };
+    let topic =
+        |(name, partitions)| OffsetCommitRequestTopic::default().with_name(wire_name(name)).with_partitions(partitions);
     let mut request = OffsetCommitRequest::default()
         .with_group_id(wire_group(group_id))
         .with_generation_id_or_member_epoch(committer.generation)

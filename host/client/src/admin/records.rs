@@ -137,7 +137,8 @@ fn no_leader(attempted: &str, topic: &TopicName, partition: i32) -> RequestError
 /// Asks about topics that are not known, or known to be missing.
 async fn learn_leaders<'a>(link: &Link, topics: impl Iterator<Item = &'a TopicName>) -> Result<(), RequestError> {
     let metadata = link.cluster.metadata();
-    let mut unknown: Vec<TopicName> = topics.filter(|topic| metadata.partition_count(topic).is_none()).cloned().collect();
+    let mut unknown: Vec<TopicName> =
+        topics.filter(|topic| metadata.partition_count(topic).is_none()).cloned().collect();
     unknown.sort_unstable();
     unknown.dedup();
     if unknown.is_empty() {

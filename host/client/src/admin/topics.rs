@@ -174,10 +174,9 @@ impl Admin {
                 let error = known.map_or(Some(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION), |topic| topic.error);
                 let description = match (known, error) {
                     (Some(topic), None) => Ok(TopicDescription { name: name.clone(), topic: topic.clone() }),
-                    (_, error) => Err(Refused {
-                        message: None,
-                        source: error.unwrap_or(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION),
-                    }),
+                    (_, error) => {
+                        Err(Refused { message: None, source: error.unwrap_or(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION) })
+                    }
                 };
                 results.insert(name.clone(), description);
             }

@@ -58,7 +58,11 @@ impl ConnectionSettings {
                 return Err(error("security.protocol", protocol, "PLAINTEXT, as TLS and SASL are not supported yet"));
             }
         }
-        reader.choice("client.dns.lookup", (), &[("use_all_dns_ips", ()), ("resolve_canonical_bootstrap_servers_only", ())])?;
+        reader.choice(
+            "client.dns.lookup",
+            (),
+            &[("use_all_dns_ips", ()), ("resolve_canonical_bootstrap_servers_only", ())],
+        )?;
         // Sizes of socket buffers are left to the operating system; a wrong value is still refused.
         reader.integer("send.buffer.bytes", 131_072, -1..=i64::from(i32::MAX))?;
         reader.integer("receive.buffer.bytes", 32_768, -1..=i64::from(i32::MAX))?;

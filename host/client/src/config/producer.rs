@@ -213,9 +213,7 @@ fn read_partitioner(reader: &mut Reader<'_>) -> Result<Partitioner, ConfigError>
             | "org.apache.kafka.clients.producer.UniformStickyPartitioner",
         ) => Ok(Partitioner::Default { ignore_keys }),
         Some("org.apache.kafka.clients.producer.RoundRobinPartitioner") => Ok(Partitioner::RoundRobin),
-        Some(class) => {
-            Err(error(key, class, "no value or org.apache.kafka.clients.producer.RoundRobinPartitioner"))
-        }
+        Some(class) => Err(error(key, class, "no value or org.apache.kafka.clients.producer.RoundRobinPartitioner")),
     }
 }
 
@@ -259,11 +257,31 @@ mod tests {
     #[test]
     fn a_wrong_value_is_refused_with_its_key_and_what_was_expected() {
         for (key, value, message) in [
-            ("linger.ms", "soon", "invalid value \"soon\" for configuration linger.ms: expected an integer from 0 to 9223372036854775807"),
-            ("compression.type", "brotli", "invalid value \"brotli\" for configuration compression.type: expected one of none, gzip, snappy, lz4, zstd"),
-            ("security.protocol", "SASL_SSL", "invalid value \"SASL_SSL\" for configuration security.protocol: expected PLAINTEXT, as TLS and SASL are not supported yet"),
-            ("bootstrap.servers", "nowhere", "invalid value \"nowhere\" for configuration bootstrap.servers: expected a list of host:port"),
-            ("delivery.timeout.ms", "1000", "invalid value \"1000\" for configuration delivery.timeout.ms: expected at least linger.ms + request.timeout.ms"),
+            (
+                "linger.ms",
+                "soon",
+                "invalid value \"soon\" for configuration linger.ms: expected an integer from 0 to 9223372036854775807",
+            ),
+            (
+                "compression.type",
+                "brotli",
+                "invalid value \"brotli\" for configuration compression.type: expected one of none, gzip, snappy, lz4, zstd",
+            ),
+            (
+                "security.protocol",
+                "SASL_SSL",
+                "invalid value \"SASL_SSL\" for configuration security.protocol: expected PLAINTEXT, as TLS and SASL are not supported yet",
+            ),
+            (
+                "bootstrap.servers",
+                "nowhere",
+                "invalid value \"nowhere\" for configuration bootstrap.servers: expected a list of host:port",
+            ),
+            (
+                "delivery.timeout.ms",
+                "1000",
+                "invalid value \"1000\" for configuration delivery.timeout.ms: expected at least linger.ms + request.timeout.ms",
+            ),
         ] {
             assert_eq!(read(&[(key, value)]).expect_err(key).to_string(), message);
         }

@@ -40,7 +40,12 @@ impl<'a> Reader<'a> {
         self.text(key).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn integer(&mut self, key: &'static str, default: i64, range: RangeInclusive<i64>) -> Result<i64, ConfigError> {
+    pub(super) fn integer(
+        &mut self,
+        key: &'static str,
+        default: i64,
+        range: RangeInclusive<i64>,
+    ) -> Result<i64, ConfigError> {
         let Some(value) = self.text(key) else { return Ok(default) };
         match value.parse::<i64>() {
             Ok(number) if range.contains(&number) => Ok(number),
@@ -75,7 +80,12 @@ impl<'a> Reader<'a> {
     }
 
     /// One of a few words, compared as Java does for this key: exactly, or ignoring case.
-    pub(super) fn choice<T: Copy>(&mut self, key: &'static str, default: T, choices: &[(&str, T)]) -> Result<T, ConfigError> {
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        choices: &[(&str, T)],
+    ) -> Result<T, ConfigError> {
         let Some(value) = self.text(key) else { return Ok(default) };
         if let Some((_, chosen)) = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(value)) {
             return Ok(*chosen);

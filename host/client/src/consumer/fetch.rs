@@ -59,7 +59,8 @@ impl FetchWork {
             Ok(mut answers) => {
                 // A partition that the broker left out is asked for again.
                 let answer = |asked: Asked| {
-                    let answer = answers.remove(&asked.key).unwrap_or(FetchAnswer::Refused(KafkaCode::NOT_LEADER_OR_FOLLOWER));
+                    let answer =
+                        answers.remove(&asked.key).unwrap_or(FetchAnswer::Refused(KafkaCode::NOT_LEADER_OR_FOLLOWER));
                     (asked, answer)
                 };
                 self.asked.into_iter().map(answer).collect()
@@ -85,7 +86,8 @@ impl FetchWork {
             // In the order asked for, since brokers fill partitions in this order; topics may come twice.
             match topics.last_mut() {
                 Some(topic) if topic.topic.as_str() == asked.key.0.as_str() => topic.partitions.push(partition),
-                _ => topics.push(FetchTopic::default().with_topic(wire_name(&asked.key.0)).with_partitions(vec![partition])),
+                _ => topics
+                    .push(FetchTopic::default().with_topic(wire_name(&asked.key.0)).with_partitions(vec![partition])),
             }
         }
         let mut request = FetchRequest::default()
@@ -118,7 +120,8 @@ impl FetchWork {
                     Ok(()) => {
                         let bytes = partition.records.unwrap_or_default();
                         let aborted = partition.aborted_transactions.unwrap_or_default();
-                        let aborted = aborted.iter().map(|aborted| (aborted.producer_id.0, aborted.first_offset)).collect();
+                        let aborted =
+                            aborted.iter().map(|aborted| (aborted.producer_id.0, aborted.first_offset)).collect();
                         let visible = visible(&bytes, asked.offset, config.isolation, aborted, config.check_crcs);
                         FetchAnswer::Data { visible, bytes, high_watermark: partition.high_watermark }
                     }

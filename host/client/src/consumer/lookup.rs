@@ -42,7 +42,12 @@ pub(super) async fn look_up(link: &Link, config: &Arc<ConsumerConfig>, questions
     lookup
 }
 
-async fn look_up_committed(link: &Link, config: &ConsumerConfig, wanted: Vec<(TopicPartition, u64)>, lookup: &mut Lookup) {
+async fn look_up_committed(
+    link: &Link,
+    config: &ConsumerConfig,
+    wanted: Vec<(TopicPartition, u64)>,
+    lookup: &mut Lookup,
+) {
     let Some(group_id) = &config.group_id else {
         lookup.uncommitted.extend(wanted);
         return;

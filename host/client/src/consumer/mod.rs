@@ -514,7 +514,13 @@ impl Consumer {
             let (member_id, group_instance_id) = (member.member_id.clone(), member.group_instance_id.clone());
             subscribers.push(Subscriber { member_id, group_instance_id, topics });
         }
-        let wanted: Vec<TopicName> = subscribers.iter().flat_map(|member| &member.topics).cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        let wanted: Vec<TopicName> = subscribers
+            .iter()
+            .flat_map(|member| &member.topics)
+            .cloned()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         let cluster = self.cluster.clone();
         let may_create = self.config.allow_auto_create_topics;
         let session = self.config.session_timeout;
@@ -523,7 +529,8 @@ impl Consumer {
             let count = |topic: &TopicName| Some((topic.clone(), metadata.partition_count(topic)?));
             let partitions: BTreeMap<TopicName, u32> = wanted.iter().filter_map(count).collect();
             let assignments = assignor.assign(&subscribers, &partitions);
-            let encode = |(member, partitions): (String, Vec<_>)| (member, consumer_protocol::encode_assignment(&partitions));
+            let encode =
+                |(member, partitions): (String, Vec<_>)| (member, consumer_protocol::encode_assignment(&partitions));
             Event::Divided { assignments: assignments.into_iter().map(encode).collect(), partitions }
         };
         self.work.push(divided.boxed());

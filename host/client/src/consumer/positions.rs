@@ -143,9 +143,8 @@ impl Positions {
 
     /// Partitions whose position has to be found, marked as being looked up.
     pub(super) fn searches(&mut self, now: Instant) -> Vec<Question<Search>> {
-        let unknown = |place: &Place| {
-            place.position.is_none() && !place.searching && place.not_before.is_none_or(|at| at <= now)
-        };
+        let unknown =
+            |place: &Place| place.position.is_none() && !place.searching && place.not_before.is_none_or(|at| at <= now);
         let mut questions = Vec::new();
         for (key, place) in self.places.iter_mut().filter(|(_, place)| unknown(place)) {
             place.searching = true;
@@ -190,7 +189,8 @@ impl Positions {
         let count = self.places.len();
         self.turn = self.turn.wrapping_add(1);
         let start = if count == 0 { 0 } else { self.turn % count };
-        let keys: Vec<TopicPartition> = self.places.keys().skip(start).chain(self.places.keys().take(start)).cloned().collect();
+        let keys: Vec<TopicPartition> =
+            self.places.keys().skip(start).chain(self.places.keys().take(start)).cloned().collect();
         for key in keys {
             let place = self.places.get_mut(&key).expect("the key was just listed");
             let idle = !place.paused && !place.fetching && place.buffered.is_empty();

@@ -55,8 +55,7 @@ impl Assignor {
     pub(crate) fn assign(self, members: &[Subscriber], partitions: &BTreeMap<TopicName, u32>) -> Assignment {
         let mut members: Vec<&Subscriber> = members.iter().collect();
         members.sort_by(|a, b| a.order().cmp(&b.order()));
-        let mut assignment: Assignment =
-            members.iter().map(|member| (member.member_id.clone(), Vec::new())).collect();
+        let mut assignment: Assignment = members.iter().map(|member| (member.member_id.clone(), Vec::new())).collect();
         match self {
             Self::Range => assign_ranges(&members, partitions, &mut assignment),
             Self::RoundRobin => assign_in_turn(&members, partitions, &mut assignment),
@@ -104,23 +103,28 @@ mod tests {
 
     #[test]
     fn range_gives_neighbouring_partitions_of_each_topic() {
-        check(Assignor::Range, &[("a", &["t", "u"]), ("b", &["t", "u"])], &[("t", 3), ("u", 3)], &[
-            ("a", &["t0", "t1", "u0", "u1"]),
-            ("b", &["t2", "u2"]),
-        ]);
-        check(Assignor::Range, &[("b", &["t"]), ("a", &["t", "u"]), ("c", &["u"])], &[("t", 2), ("u", 1)], &[
-            ("a", &["t0", "u0"]),
-            ("b", &["t1"]),
-            ("c", &[]),
-        ]);
+        check(
+            Assignor::Range,
+            &[("a", &["t", "u"]), ("b", &["t", "u"])],
+            &[("t", 3), ("u", 3)],
+            &[("a", &["t0", "t1", "u0", "u1"]), ("b", &["t2", "u2"])],
+        );
+        check(
+            Assignor::Range,
+            &[("b", &["t"]), ("a", &["t", "u"]), ("c", &["u"])],
+            &[("t", 2), ("u", 1)],
+            &[("a", &["t0", "u0"]), ("b", &["t1"]), ("c", &[])],
+        );
     }
 
     #[test]
     fn round_robin_gives_all_partitions_in_turn() {
-        check(Assignor::RoundRobin, &[("a", &["t", "u"]), ("b", &["t", "u"])], &[("t", 3), ("u", 3)], &[
-            ("a", &["t0", "t2", "u1"]),
-            ("b", &["t1", "u0", "u2"]),
-        ]);
+        check(
+            Assignor::RoundRobin,
+            &[("a", &["t", "u"]), ("b", &["t", "u"])],
+            &[("t", 3), ("u", 3)],
+            &[("a", &["t0", "t2", "u1"]), ("b", &["t1", "u0", "u2"])],
+        );
         // Java's own example of unequal subscriptions.
         check(
             Assignor::RoundRobin,

@@ -154,7 +154,9 @@ mod tests {
 
     #[test]
     fn hostile_bytes_are_refused_without_reserving_memory() {
-        for bytes in [&b""[..], b"\0", b"\0\x01", b"\0\x01\x7f\xff\xff\xff", b"\0\0\0\0\0\x01\0\x05ab", b"\0\0\x80\0\0\0"] {
+        for bytes in
+            [&b""[..], b"\0", b"\0\x01", b"\0\x01\x7f\xff\xff\xff", b"\0\0\0\0\0\x01\0\x05ab", b"\0\0\x80\0\0\0"]
+        {
             assert!(decode_subscription(bytes).is_err(), "{bytes:?}");
         }
         assert!(decode_assignment(b"\0\0\0\0\0\x01\0\x01a\x7f\xff\xff\xff").is_err());

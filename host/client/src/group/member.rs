@@ -304,9 +304,7 @@ impl GroupMember {
         lock(&self.shared.wishes).leave = Some(reason.to_owned());
         self.shared.wished.notify_waiters();
         // Events are drained so that the task is never held up by them.
-        let ended = async {
-            while self.events.recv().await.is_some() {}
-        };
+        let ended = async { while self.events.recv().await.is_some() {} };
         if tokio::time::timeout(timeout, ended).await.is_err() {
             tracing::debug!(group = %self.group_id, "leaving the group took too long");
         }
@@ -437,7 +435,9 @@ impl Task {
                     tracing::debug!(group = %self.config.group_id, error = %millstream_record::Chain(&error), "joining the group is tried again");
                     (None, JoinStep::Later { find: true })
                 }
-                Err(source) => return Joined::Failed(GroupError::Request { group_id: self.config.group_id.clone(), source }),
+                Err(source) => {
+                    return Joined::Failed(GroupError::Request { group_id: self.config.group_id.clone(), source });
+                }
             };
             match step {
                 (_, JoinStep::WithGivenId | JoinStep::Again) => {}
@@ -608,13 +608,20 @@ impl Task {
             (Some(source), HeartbeatStep::Fail) => {
                 self.fail(GroupError::Refused { group_id: self.config.group_id.clone(), source }).await
             }
-            (_, HeartbeatStep::FindCoordinator | HeartbeatStep::NextTime | HeartbeatStep::Lost | HeartbeatStep::Fail) => {
+            (
+                _,
+                HeartbeatStep::FindCoordinator | HeartbeatStep::NextTime | HeartbeatStep::Lost | HeartbeatStep::Fail,
+            ) => {
                 if step.1 == HeartbeatStep::FindCoordinator {
                     self.coordinator = None;
                 }
                 let timeout = self.config.session_timeout;
                 // After that long the coordinator has given the member's part to others.
-                if timeout < self.heard.elapsed() { self.lose(LostReason::SessionTimeout { timeout }).await } else { true }
+                if timeout < self.heard.elapsed() {
+                    self.lose(LostReason::SessionTimeout { timeout }).await
+                } else {
+                    true
+                }
             }
         }
     }

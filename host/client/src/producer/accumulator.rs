@@ -435,7 +435,15 @@ impl Accumulator {
                     continue;
                 }
                 for partition in 0..self.topics[topic].partitions.len() {
-                    self.plan_partition(now, metadata, (topic, partition), &mut capacity, &mut left, &mut requests, &mut plan);
+                    self.plan_partition(
+                        now,
+                        metadata,
+                        (topic, partition),
+                        &mut capacity,
+                        &mut left,
+                        &mut requests,
+                        &mut plan,
+                    );
                 }
             }
             if requests.is_empty() {
@@ -571,7 +579,12 @@ impl Accumulator {
     }
 
     /// Takes a batch back from the sender as it was sent, or fails it.
-    pub(super) fn encoded(&mut self, key: BatchKey, stamp: Stamp, result: Result<(Bytes, Option<RecordBatchBuilder>), Arc<CompressError>>) {
+    pub(super) fn encoded(
+        &mut self,
+        key: BatchKey,
+        stamp: Stamp,
+        result: Result<(Bytes, Option<RecordBatchBuilder>), Arc<CompressError>>,
+    ) {
         let slot = &mut self.topics[key.topic].partitions[key.partition as usize];
         match result {
             Ok((bytes, builder)) => {
@@ -595,7 +608,14 @@ impl Accumulator {
     }
 
     /// Carries out what an answer means for a batch that was sent with `sent`.
-    pub(super) fn answered(&mut self, key: BatchKey, sent: Stamp, answer: Answer, error: impl FnOnce() -> SendError, now: Instant) {
+    pub(super) fn answered(
+        &mut self,
+        key: BatchKey,
+        sent: Stamp,
+        answer: Answer,
+        error: impl FnOnce() -> SendError,
+        now: Instant,
+    ) {
         let place = (key.topic, key.partition as usize);
         let queue = &mut self.topics[key.topic].partitions[place.1].queue;
         let Some(verdict) = queue.decide(key.id, sent, answer, &self.limits.patience) else { return };
@@ -612,8 +632,10 @@ impl Accumulator {
                 }
             }
             Verdict::Repeat => {
-                let attempts = queue.unacknowledged.iter().find(|batch| batch.id == key.id).map_or(1, |batch| batch.attempts);
-                let forgotten = matches!(answer, Answer::Refused { code: crate::kafka_error::KafkaCode::UNKNOWN_PRODUCER_ID, .. });
+                let attempts =
+                    queue.unacknowledged.iter().find(|batch| batch.id == key.id).map_or(1, |batch| batch.attempts);
+                let forgotten =
+                    matches!(answer, Answer::Refused { code: crate::kafka_error::KafkaCode::UNKNOWN_PRODUCER_ID, .. });
                 queue.repeat(key.id, now + self.limits.retry_delay(attempts), forgotten);
                 self.topics[key.topic].partitions[place.1].last_error = Some(error());
             }
@@ -634,7 +656,8 @@ impl Accumulator {
         let halves = split(batch, &mut self.next_batch);
         match halves {
             Ok(Some(halves)) => {
-                let added: usize = halves.iter().map(|half| half.size + half.ranges.len() * RANGE_COST + ACK_COST).sum();
+                let added: usize =
+                    halves.iter().map(|half| half.size + half.ranges.len() * RANGE_COST + ACK_COST).sum();
                 if let Some(whole) = slot.queue.replace(key.id, halves) {
                     self.used = self.used + added - (whole.size + whole.ranges.len() * RANGE_COST + ACK_COST);
                     self.unfinished += 1;

@@ -20,11 +20,11 @@ use std::{
 use millstream_record::{Timestamp, TopicName};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-pub use self::{batch::Sequence, error::SendError};
 use self::{
     accumulator::{Accumulator, Limits, Refusal},
     sender::Sender,
 };
+pub use self::{batch::Sequence, error::SendError};
 use crate::{
     cluster::{Cluster, TopicsWanted},
     config::ProducerConfig,

@@ -56,6 +56,9 @@ pub(super) struct PartitionQueue {
     /// Producer id and epoch in use here, once there was something to send.
     identity: Option<(i64, i16)>,
     next_sequence: i32,
+    /// Whether the broker has acknowledged a batch under this identity. Before that it takes any sequence number
+    /// for the first, so a second batch must not overtake one that fails.
+    established: bool,
     /// Newest offset known to be written, 0 before the first.
     last_offset: i64,
     /// Set while it is not known whether a failed batch was written.
@@ -90,7 +93,8 @@ impl PartitionQueue {
                 _ => Sendable::Nothing,
             };
         }
-        let window_full = patience.idempotent && MOST_UNACKNOWLEDGED <= self.unacknowledged.len();
+        let window = if self.established { MOST_UNACKNOWLEDGED } else { 1 };
+        let window_full = patience.idempotent && window <= self.unacknowledged.len();
         if self.unresolved || window_full || self.ready.is_empty() { Sendable::Nothing } else { Sendable::New }
     }
 
@@ -107,6 +111,7 @@ impl PartitionQueue {
             if self.identity.is_none() {
                 self.identity = identity;
                 self.next_sequence = 0;
+                self.established = false;
             }
             if let Some((producer_id, epoch)) = self.identity {
                 batch.stamp = Stamp { producer_id, epoch, sequence: self.next_sequence };
@@ -137,7 +142,9 @@ impl PartitionQueue {
             Answer::Written { base_offset } => Verdict::Delivered { base_offset },
             Answer::Lost { retriable: true } => repeat_or_fail(false),
             Answer::Lost { retriable: false } => Verdict::Fail { certain: false },
-            Answer::Refused { code: KafkaCode::DUPLICATE_SEQUENCE_NUMBER, .. } => Verdict::Delivered { base_offset: -1 },
+            Answer::Refused { code: KafkaCode::DUPLICATE_SEQUENCE_NUMBER, .. } => {
+                Verdict::Delivered { base_offset: -1 }
+            }
             Answer::Refused { code: KafkaCode::MESSAGE_TOO_LARGE, .. } if 1 < batch.records => Verdict::Split,
             Answer::Refused { code, log_start_offset } if patience.idempotent && is_sequence_gap(code) => {
                 // A gap is no wonder while an earlier batch is to be repeated, when numbers have changed since
@@ -158,6 +165,7 @@ impl PartitionQueue {
     pub(super) fn delivered(&mut self, id: u64, base_offset: i64) -> Option<Batch> {
         let at = self.unacknowledged.iter().position(|batch| batch.id == id)?;
         let batch = self.unacknowledged.remove(at)?;
+        self.established = true;
         if 0 <= base_offset {
             self.last_offset = self.last_offset.max(base_offset + i64::from(batch.records) - 1);
         }
@@ -228,6 +236,7 @@ impl PartitionQueue {
 
     fn renumber(&mut self) {
         self.next_sequence = 0;
+        self.established = false;
         let Some((producer_id, epoch)) = self.identity else { return };
         for batch in &mut self.unacknowledged {
             batch.stamp = Stamp { producer_id, epoch, sequence: self.next_sequence };
@@ -257,15 +266,18 @@ mod tests {
     const NOT_LEADER: Answer = Answer::Refused { code: KafkaCode::NOT_LEADER_OR_FOLLOWER, log_start_offset: -1 };
 
     #[test]
-    fn five_batches_are_in_flight_and_the_sixth_waits() {
-        let (mut queue, now) = (with_ready(6), Instant::now());
-        for expected in 0..5 {
+    fn after_the_first_five_batches_are_in_flight_and_the_sixth_waits() {
+        let (mut queue, now) = (with_ready(8), Instant::now());
+        queue.send(false, Some((7, 0)));
+        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Nothing, "the broker does not know the producer yet");
+        queue.delivered(0, 90);
+        for expected in 1..6 {
             assert_eq!(queue.sendable(now, &PATIENCE), Sendable::New);
             let batch = queue.send(false, Some((7, 0))).expect("ready");
             assert_eq!(batch.stamp, Stamp { producer_id: 7, epoch: 0, sequence: expected * 10 });
         }
         assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Nothing);
-        queue.delivered(0, 100);
+        queue.delivered(1, 100);
         assert_eq!(queue.sendable(now, &PATIENCE), Sendable::New);
     }
 

@@ -5,17 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use futures::{
-    FutureExt, StreamExt,
-    future::BoxFuture,
-    stream::FuturesUnordered,
-};
-use millstream_wire::protocol::{
-    messages::{
-        InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId,
-        produce_request::{PartitionProduceData, TopicProduceData},
-        produce_response::PartitionProduceResponse,
-    },
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use millstream_wire::protocol::messages::{
+    InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId,
+    produce_request::{PartitionProduceData, TopicProduceData},
+    produce_response::PartitionProduceResponse,
 };
 use tokio::time::Instant;
 
@@ -209,7 +203,8 @@ impl Sender {
             self.shared.lock().encoded(key, stamp, encoded);
             let Some(bytes) = bytes else { continue };
             let data = PartitionProduceData::default().with_index(key.partition as i32).with_records(Some(bytes));
-            let request = topics.entry(key.topic).or_insert_with(|| TopicProduceData::default().with_name(wire_name(&topic)));
+            let request =
+                topics.entry(key.topic).or_insert_with(|| TopicProduceData::default().with_name(wire_name(&topic)));
             request.partition_data.push(data);
             sent.push(Sent { key, topic, stamp });
         }
@@ -318,7 +313,9 @@ impl Sender {
                     let base_offset = answer.map_or(-1, |answer| answer.base_offset);
                     let log_start_offset = answer.map_or(-1, |answer| answer.log_start_offset);
                     match code {
-                        Ok(()) => accumulator.answered(key, stamp, Answer::Written { base_offset }, || SendError::Closed, now),
+                        Ok(()) => {
+                            accumulator.answered(key, stamp, Answer::Written { base_offset }, || SendError::Closed, now)
+                        }
                         Err(code) => {
                             let refused = || SendError::Refused {
                                 topic,

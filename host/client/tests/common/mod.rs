@@ -3,6 +3,8 @@
 //! A peer that cannot be had skips the test aloud, or fails it where `MILLSTREAM_REQUIRE_PEERS=1` is set.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod scripted;
+
 use std::{
     collections::BTreeMap,
     io::Write,
@@ -23,7 +25,7 @@ use millstream_record::TopicName;
 /// standard input.
 pub struct Kafka {
     pub port: u16,
-    _dir: tempfile::TempDir,
+    dir: PathBuf,
     _child: Child,
 }
 
@@ -62,34 +64,38 @@ impl Kafka {
         if !libs.status.success() {
             return Err(String::from_utf8_lossy(&libs.stderr).trim().to_owned());
         }
-        let dir = tempfile::tempdir().map_err(text)?;
+        // The script removes it at the end, which this process may not live to see.
+        let dir = tempfile::tempdir().map_err(text)?.keep();
         let (port, controller) = (free_port()?, free_port()?);
         let child = Command::new(script())
             .arg("broker")
-            .arg(dir.path())
+            .arg(&dir)
             .args([port.to_string(), controller.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .map_err(text)?;
-        let kafka = Self { port, _dir: dir, _child: child };
+        let kafka = Self { port, dir, _child: child };
         kafka.await_start()?;
         Ok(kafka)
     }
 
     fn await_start(&self) -> Result<(), String> {
         let started = Instant::now();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| error.to_string())?;
-        // The broker answers once it has registered; our own client asks until then.
-        let admin = self.admin();
-        std::thread::scope(|scope| {
-            let asked = scope.spawn(|| runtime.block_on(async { admin.describe_cluster().await }));
-            asked.join().map_err(|_| "the client panicked".to_owned())?.map_err(|error| {
-                let log = std::fs::read_to_string(self._dir.path().join("broker.log")).unwrap_or_default();
-                format!("{error} after {:?}; {log}", started.elapsed())
-            })
-        })?;
+        // The broker answers once it has registered; our own client asks until then. On a thread of its own,
+        // since the test that asks for the broker runs within a runtime already.
+        let asked = std::thread::scope(|scope| {
+            let ask = || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let runtime = runtime.map_err(|error| error.to_string())?;
+                runtime.block_on(async { self.admin().describe_cluster().await }).map_err(|error| {
+                    let log = std::fs::read_to_string(self.dir.join("broker.log")).unwrap_or_default();
+                    format!("{} after {:?}; {log}", millstream_record::Chain(&error), started.elapsed())
+                })
+            };
+            scope.spawn(ask).join()
+        });
+        asked.map_err(|_| "the client panicked".to_owned())??;
         Ok(())
     }
 
