@@ -175,26 +175,38 @@ fn write_strings(records: &Table<'_>, column: &Column<'_>, out: &mut Vec<u8>) {
 /// Removes what a write that was cut off (by a full disk, or by the end of the machine) has left of a
 /// line. Its records were not committed, so they come again.
 fn cut_off_partial_line(file: &mut File, name: &str) -> Result<()> {
-    let failed = |error: Error| Error::fatal(format!("look at the end of {name}")).because(&error);
-    let mut size = file.size().map_err(failed)?.unwrap_or_default();
-    let mut whole = end_of_last_line(file, size).map_err(failed)?;
+    let (mut size, mut whole) = match look_at_end(file) {
+        Ok(found) => found,
+        Err(error) => {
+            // A file may well be writable and not readable.
+            warn!("cannot look whether {name} ends in a whole line: {error}");
+            return Ok(());
+        }
+    };
     while whole < size {
         // Another task may be in the middle of a write.
         if wait(GROWING) {
             return Ok(());
         }
-        let now = file.size().map_err(failed)?.unwrap_or_default();
-        if now == size {
+        let before = size;
+        (size, whole) = look_at_end(file)?;
+        if whole < size && size == before {
+            let rest = size - whole;
             warn!(
-                "{name} ends in {} bytes that are no whole line, left by a write that was cut off: removing them",
-                size - whole
+                "{name} ends in {rest} bytes that are no whole line, left by a write that was cut off: removing them"
             );
-            return file.truncate(whole).map_err(|error| Error::fatal(format!("truncate {name}")).because(&error));
+            return file
+                .truncate(whole)
+                .map_err(|error| Error::fatal(format!("truncate {name} to {whole} bytes")).because(&error));
         }
-        size = now;
-        whole = end_of_last_line(file, size).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Size of the file, and how much of it is whole lines.
+fn look_at_end(file: &mut File) -> Result<(u64, u64)> {
+    let size = file.size()?.unwrap_or_default();
+    Ok((size, end_of_last_line(file, size)?))
 }
 
 /// Bytes of the file up to and with its last line end.

@@ -505,7 +505,7 @@ mod tests {
         let config = config().with("unknown", "kept");
         let parsed = FileSourceConfig::parse(&config).expect("accepted");
         let mut connector = FileSource { config: parsed };
-        assert_eq!(connector.task_configs(5).expect("made"), [config.clone()]);
+        assert_eq!(connector.task_configs(5).expect("made"), std::slice::from_ref(&config));
         assert_eq!(FileSource::exactly_once_support(&config).expect("known"), Support::Supported);
         let stdin = ConfigMap::from([("topic", "t")]);
         assert_eq!(FileSource::exactly_once_support(&stdin).expect("known"), Support::Unsupported);

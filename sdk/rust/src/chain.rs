@@ -33,6 +33,10 @@ pub struct LinkSpec {
     pub condition: Option<(String, ConfigMap, bool)>,
 }
 
+/// What a chain made of a batch: the batch if it was changed, and the rows that failed, each with the
+/// link it failed in.
+pub type Applied<'a> = (Option<Table<'a>>, Vec<(u32, RowError)>);
+
 /// Transforms that run one after the other over each batch.
 pub struct Chain(Vec<Link>);
 
@@ -64,11 +68,7 @@ impl Chain {
     /// # Errors
     ///
     /// The batch as a whole failed.
-    pub fn apply<'a>(
-        &mut self,
-        table: Table<'a>,
-        only: Option<&[u8]>,
-    ) -> Result<(Option<Table<'a>>, Vec<(u32, RowError)>)> {
+    pub fn apply<'a>(&mut self, table: Table<'a>, only: Option<&[u8]>) -> Result<Applied<'a>> {
         let mut records = Records::new(table);
         for (number, link) in (0..).zip(&mut self.0) {
             let mut active = only.map(|only| {

@@ -253,6 +253,7 @@ impl<P: Predicate> AnyPredicate for P {
 /// A configured converter.
 pub(crate) trait AnyConverter {
     fn to_connect(&mut self, records: &mut Records<'_>) -> Result<()>;
+    #[expect(clippy::wrong_self_convention, reason = "the name is Connect's")]
     fn from_connect(&mut self, records: &mut Records<'_>) -> Result<()>;
 }
 

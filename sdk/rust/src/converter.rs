@@ -50,6 +50,7 @@ pub trait Converter: Sized + 'static {
     /// # Errors
     ///
     /// The batch as a whole failed; a row alone goes to [`Records::fail`].
+    #[expect(clippy::wrong_self_convention, reason = "the name is Connect's")]
     fn from_connect(&mut self, records: &mut Records<'_>) -> Result<()>;
 }
 
@@ -91,6 +92,7 @@ pub trait RowConverter: Sized + 'static {
     /// # Errors
     ///
     /// The record has failed.
+    #[expect(clippy::wrong_self_convention, reason = "the name is Connect's")]
     fn from_connect(
         &mut self,
         subject: Subject<'_>,

@@ -47,7 +47,7 @@ mod sink;
 mod source;
 mod transform;
 
-pub use chain::{Chain, LinkSpec};
+pub use chain::{Applied, Chain, LinkSpec};
 pub use collector::{Collector, constant_map};
 pub use component::{Component, Plugin, describe};
 pub use context::{ConnectorContext, SinkContext, SourceContext, wait};

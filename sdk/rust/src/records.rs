@@ -8,6 +8,7 @@ use std::{
 use crate::{
     Record, Result, RowError,
     batch::{Column, ColumnBuilder, HeadersBuilder, Kind, Role, SchemaTable, Table, UnionBuilder, bits},
+    chain::Applied,
     collector::Topics,
     record::Reader,
 };
@@ -111,7 +112,7 @@ impl<'a> Records<'a> {
     }
 
     /// The batch if it was changed, and the failures with their links.
-    pub fn finish(self) -> (Option<Table<'a>>, Vec<(u32, RowError)>) {
+    pub fn finish(self) -> Applied<'a> {
         (self.changed.then_some(self.table), self.errors)
     }
 
