@@ -20,13 +20,16 @@ pub trait Component: 'static {
 
 /// What `describe` returns for a component.
 pub fn describe<C: Component>() -> String {
-    crate::describe::document(C::plugins().into_iter().map(|plugin| plugin.described))
+    let described = |Plugin { kind, info, definition, .. }: Plugin| Described { kind, info, config: definition() };
+    crate::describe::document(C::plugins().into_iter().map(described))
 }
 
 /// A plugin of a component.
 pub struct Plugin {
-    pub(crate) described: Described,
-    pub(crate) made: Made,
+    kind: PluginKind,
+    info: Info,
+    definition: fn() -> ConfigDef,
+    made: Made,
 }
 
 /// How an instance of the plugin is made.
@@ -39,44 +42,44 @@ pub(crate) enum Made {
 }
 
 impl Plugin {
-    fn new(kind: PluginKind, info: Info, config: ConfigDef, made: Made) -> Self {
-        Self { described: Described { kind, info, config }, made }
+    fn new(kind: PluginKind, info: Info, definition: fn() -> ConfigDef, made: Made) -> Self {
+        Self { kind, info, definition, made }
     }
 
     /// A source.
     pub fn source<S: Source>() -> Self {
         let made = Made::Source(Box::new(SourceOf::<S>(None, None)));
-        Self::new(PluginKind::Source, S::INFO, S::Config::definition(), made)
+        Self::new(PluginKind::Source, S::INFO, S::Config::definition, made)
     }
 
     /// A sink.
     pub fn sink<S: Sink>() -> Self {
         let made = Made::Sink(Box::new(SinkOf::<S>(None, None)));
-        Self::new(PluginKind::Sink, S::INFO, S::Config::definition(), made)
+        Self::new(PluginKind::Sink, S::INFO, S::Config::definition, made)
     }
 
     /// A transform.
     pub fn transform<T: Transform>() -> Self {
         let made = Made::Transform(|config| Ok(Box::new(T::configure(T::Config::parse(config)?)?)));
-        Self::new(PluginKind::Transform, T::INFO, T::Config::definition(), made)
+        Self::new(PluginKind::Transform, T::INFO, T::Config::definition, made)
     }
 
     /// A predicate.
     pub fn predicate<P: Predicate>() -> Self {
         let made = Made::Predicate(|config| Ok(Box::new(P::configure(P::Config::parse(config)?)?)));
-        Self::new(PluginKind::Predicate, P::INFO, P::Config::definition(), made)
+        Self::new(PluginKind::Predicate, P::INFO, P::Config::definition, made)
     }
 
     /// A converter.
     pub fn converter<C: Converter>() -> Self {
         let made = Made::Converter(|config, role| Ok(Box::new(C::configure(C::Config::parse(config)?, role)?)));
-        Self::new(C::KIND, C::INFO, C::Config::definition(), made)
+        Self::new(C::KIND, C::INFO, C::Config::definition, made)
     }
 }
 
 /// Finds a plugin by its class name and makes something of it.
 pub(crate) fn make<C: Component, T>(class: &str, of: impl Fn(Made) -> Option<T>) -> Result<T> {
-    let named = C::plugins().into_iter().filter(|plugin| plugin.described.info.class == class);
+    let named = C::plugins().into_iter().filter(|plugin| plugin.info.class == class);
     named
         .filter_map(|plugin| of(plugin.made))
         .next()

@@ -123,7 +123,9 @@ fn describe_plugin(plugin: &Described) -> Json {
         json.insert("task_class".to_owned(), task_class.into());
     }
     json.insert("aliases".to_owned(), json!(aliases));
-    json.insert("version".to_owned(), version.into());
+    if !version.is_empty() {
+        json.insert("version".to_owned(), version.into());
+    }
     json.insert("documentation".to_owned(), doc.into());
     if plugin.kind == PluginKind::Source {
         json.insert("commit_records".to_owned(), wants_committed.into());
