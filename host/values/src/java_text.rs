@@ -44,15 +44,10 @@ pub fn f32_text(value: f32) -> String {
 }
 
 /// Room for the longest text of a double, on the stack.
+#[derive(Default)]
 struct FloatText {
     bytes: [u8; 32],
     len: usize,
-}
-
-impl Default for FloatText {
-    fn default() -> Self {
-        Self { bytes: [0; 32], len: 0 }
-    }
 }
 
 impl FloatText {

@@ -30,5 +30,5 @@ pub use date_pattern::{DatePattern, InvalidDatePattern};
 pub use error::JavaError;
 pub use field_path::{FieldPath, PathSyntax};
 pub use java_text::{parse_int, parse_java_double, parse_java_float, write_f32, write_f64};
-pub use regex::{InvalidRegex, JavaRegex};
+pub use regex::{Groups, InvalidRegex, JavaRegex};
 pub use value_text::{value_text, write_value_text};

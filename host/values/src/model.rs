@@ -430,7 +430,7 @@ fn check_compatible(source: &Schema, target: &Schema) -> Result<(), JavaError> {
     };
     let same_type = source.kind.name() == target.kind.name();
     let ranks = number_rank(&source.kind).zip(number_rank(&target.kind));
-    if !same_type && !ranks.is_some_and(|(from, to)| from < to) {
+    if !same_type && ranks.is_none_or(|(from, to)| to <= from) {
         return mismatch("type mismatch|type", source.kind.name(), target.kind.name());
     }
     if source.name != target.name {
@@ -457,7 +457,8 @@ fn parameters_text(parameters: &Option<Parameters>) -> String {
     }
 }
 
-fn number_rank(kind: &SchemaType) -> Option<u8> {
+/// Where a number type stands among those that widen to the next: INT8 is 0, FLOAT64 is 5.
+pub(crate) fn number_rank(kind: &SchemaType) -> Option<u8> {
     Some(match kind {
         SchemaType::Int8 => 0,
         SchemaType::Int16 => 1,

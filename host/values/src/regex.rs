@@ -19,6 +19,9 @@ pub const MAX_DEPTH: usize = 250;
 /// Longest pattern, in characters.
 pub const MAX_PATTERN: usize = 65_536;
 
+/// Byte ranges of a match: the whole at 0, then its groups; `None` for a group that took no part.
+pub type Groups = Vec<Option<(usize, usize)>>;
+
 /// A compiled pattern. Cheap to share: matching needs no lock and changes nothing.
 #[derive(Debug)]
 pub struct JavaRegex {
@@ -83,7 +86,7 @@ impl JavaRegex {
     /// # Errors
     ///
     /// The search took too many steps.
-    pub fn find(&self, text: &str) -> Result<Option<Vec<Option<(usize, usize)>>>, JavaError> {
+    pub fn find(&self, text: &str) -> Result<Option<Groups>, JavaError> {
         Matcher::new(&self.program, text).find(0)
     }
 

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use crate::{
     JavaError,
+    regex::Groups,
     regex_class::{CharSet, Fold, same_letter},
     regex_parse::{Mode, Node, Place, UNBOUNDED},
 };
@@ -245,13 +246,13 @@ impl<'a> Matcher<'a> {
     }
 
     /// The groups of a match of the whole text.
-    pub(crate) fn matches(&mut self) -> Result<Option<Vec<Option<(usize, usize)>>>, JavaError> {
+    pub(crate) fn matches(&mut self) -> Result<Option<Groups>, JavaError> {
         let end = self.run(0, 0, Some(self.text.len()))?;
         Ok(end.map(|end| self.groups(0, end)))
     }
 
     /// The groups of the first match at or after `from`, which must be a character boundary.
-    pub(crate) fn find(&mut self, from: usize) -> Result<Option<Vec<Option<(usize, usize)>>>, JavaError> {
+    pub(crate) fn find(&mut self, from: usize) -> Result<Option<Groups>, JavaError> {
         let mut start = from;
         loop {
             self.registers.fill(UNSET);
@@ -266,7 +267,7 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    fn groups(&self, start: usize, end: usize) -> Vec<Option<(usize, usize)>> {
+    fn groups(&self, start: usize, end: usize) -> Groups {
         let mut groups = vec![Some((start, end))];
         for pair in self.registers[2..self.program.groups * 2].chunks(2) {
             groups.push((pair[0] != UNSET).then(|| (pair[0], pair[1])));

@@ -9,6 +9,7 @@ use crate::{
     date_pattern::write_instant_header_text,
     decimal::{decimal_as_exact_i64, decimal_to_f32, decimal_to_f64, parse_decimal},
     java_text::{decimal_digit, java_trim},
+    model::number_rank,
     temporal_text::parse_temporal,
     value_text::write_value_text,
 };
@@ -375,7 +376,7 @@ impl<'a> Parser<'a> {
     fn time(&mut self) -> Option<(Arc<Schema>, Value)> {
         let token = java_trim(self.take());
         decimal_digit(token.chars().next()?)?;
-        let (after, rest_start) = (self.at, self.mark());
+        let rest_start = self.mark();
         let rest = self.take_four();
         // Only texts of 13 or 24 characters are looked at, so a long rest is not worth joining.
         if let Some(rest) = rest.filter(|rest| token.len() + rest.len() <= 200)
@@ -383,7 +384,6 @@ impl<'a> Parser<'a> {
         {
             return Some(found);
         }
-        debug_assert!(after == rest_start);
         self.rewind(rest_start);
         parse_temporal(token)
     }
@@ -460,18 +460,6 @@ fn merge(first: Arc<Schema>, latest: Arc<Schema>) -> Option<Arc<Schema>> {
         _ if first.kind.name() == latest.kind.name() => Some(latest),
         _ => None,
     }
-}
-
-fn number_rank(kind: &SchemaType) -> Option<u8> {
-    Some(match kind {
-        SchemaType::Int8 => 0,
-        SchemaType::Int16 => 1,
-        SchemaType::Int32 => 2,
-        SchemaType::Int64 => 3,
-        SchemaType::Float32 => 4,
-        SchemaType::Float64 => 5,
-        _ => return None,
-    })
 }
 
 /// Makes an element fit the common schema.
