@@ -2,7 +2,7 @@
 //! field paths, the header grammar (`Values`), and the rules of Connect's data model (validation,
 //! structs, projection, logical types).
 //!
-//! Plain computation only: no I/O, no clock except as an argument, no global state. Also builds for
+//! Plain computation only: no I/O, no global state, and no clock but in [`DatePattern::compile`]. Also builds for
 //! WebAssembly. Every parser is total on arbitrary input.
 
 pub mod base64;
