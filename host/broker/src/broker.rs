@@ -1,12 +1,6 @@
 //! Starting and stopping: from a data folder to a serving node, and back to a data folder left in order.
 
-use std::{
-    io,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use millstream_log::checkpoint::CheckpointError;
 use millstream_record::{Chain, Timestamp};
@@ -24,7 +18,6 @@ use tracing::{error, info, warn};
 
 use crate::{
     api::Peer,
-    checkpoints::Checkpoints,
     clock::Clock,
     config::{BrokerConfig, listener::Endpoint},
     connection,
@@ -186,7 +179,6 @@ impl Broker {
         let node = Arc::new(Node {
             cluster_id: data_dir.cluster_id.clone(),
             producer_ids: ProducerIds::new(data_dir.path()),
-            checkpoints: Checkpoints::new(data_dir.path().to_owned()),
             topics,
             groups,
             stopping: stopping.clone(),
@@ -228,7 +220,11 @@ impl Broker {
         let (near, far) = tokio::io::duplex(STREAM_BYTES);
         let advertised = match self.node.config.advertised_listeners.first().or(self.node.config.listeners.first()) {
             Some(endpoint) => Endpoint {
-                port: if endpoint.port == 0 { self.addresses.first().map_or(0, SocketAddr::port) } else { endpoint.port },
+                port: if endpoint.port == 0 {
+                    self.addresses.first().map_or(0, SocketAddr::port)
+                } else {
+                    endpoint.port
+                },
                 host: if endpoint.host.is_empty() { "localhost".to_owned() } else { endpoint.host.clone() },
                 name: endpoint.name.clone(),
             },
@@ -276,7 +272,7 @@ impl Broker {
         }));
         let (node, stop) = (Arc::clone(&self.node), self.node.stopping.clone());
         self.tasks.spawn(every(self.node.config.checkpoint_interval, stop, move || {
-            if let Err(error) = node.checkpoints.write(&node.topics) {
+            if let Err(error) = node.topics.write_checkpoints() {
                 // Old checkpoints are still true; recovery merely reads more.
                 warn!(error = %Chain(&error), "checkpoints could not be written");
             }
@@ -389,7 +385,7 @@ fn close(node: &Node, data_dir: &DataDir) -> Result<(), StopBrokerError> {
             error!(partition = %partition.name(), error = %Chain(&error), "the partition could not be closed");
         }
     });
-    node.checkpoints.write(&node.topics)?;
+    node.topics.write_checkpoints()?;
     if 0 < failed {
         return Err(StopBrokerError::Partitions { count: failed });
     }

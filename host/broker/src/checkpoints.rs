@@ -2,12 +2,12 @@
 
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use millstream_log::checkpoint::{self, CheckpointError, Offsets};
 
-use crate::topics::Topics;
+use crate::topics::Topic;
 
 /// Name of the file of recovery points.
 pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
@@ -18,8 +18,8 @@ pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
 #[derive(Debug)]
 pub struct Checkpoints {
     dir: PathBuf,
-    /// What stands in the files, so that an idle broker writes nothing.
-    written: Mutex<(Offsets, Offsets)>,
+    /// What stands in the files, so that an idle broker writes nothing; `None` until the first write.
+    written: Mutex<Option<(Offsets, Offsets)>>,
 }
 
 impl Checkpoints {
@@ -33,10 +33,10 @@ impl Checkpoints {
     /// # Errors
     ///
     /// The old content stays, which is true still.
-    pub fn write(&self, topics: &Topics) -> Result<(), CheckpointError> {
+    pub fn write(&self, topics: &[Arc<Topic>]) -> Result<(), CheckpointError> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut recovery_points, mut log_starts) = (Offsets::new(), Offsets::new());
-        for topic in topics.all() {
+        for topic in topics {
             for partition in &topic.partitions {
                 let Some((durable, start)) = partition.checkpoint() else { continue };
                 let key = (topic.name.to_string(), partition.index());
@@ -46,14 +46,15 @@ impl Checkpoints {
                 }
             }
         }
-        if written.0 != recovery_points {
+        // What a failed write leaves behind is not known.
+        let before = written.take();
+        if before.as_ref().is_none_or(|(known, _)| *known != recovery_points) {
             checkpoint::write_offsets(&self.dir.join(RECOVERY_POINTS), &recovery_points)?;
-            written.0 = recovery_points;
         }
-        if written.1 != log_starts {
+        if before.as_ref().is_none_or(|(_, known)| *known != log_starts) {
             checkpoint::write_offsets(&self.dir.join(LOG_STARTS), &log_starts)?;
-            written.1 = log_starts;
         }
+        *written = Some((recovery_points, log_starts));
         Ok(())
     }
 }

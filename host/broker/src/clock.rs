@@ -8,6 +8,7 @@ pub struct Tick(u64);
 
 impl Tick {
     /// This many milliseconds after the start.
+    #[cfg(test)]
     pub fn from_millis(ms: u64) -> Self {
         Self(ms)
     }

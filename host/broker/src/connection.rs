@@ -4,12 +4,7 @@
 //! connection and nothing else. Produce and OffsetCommit requests overlap: the next is begun while the answer to
 //! the last waits for the disk. A peer that sends nonsense loses this connection only.
 
-use std::{
-    collections::VecDeque,
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use millstream_record::Chain;

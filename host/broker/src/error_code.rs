@@ -16,7 +16,7 @@ macro_rules! codes {
             pub fn name(self) -> &'static str {
                 match self.0 {
                     $($number => stringify!($name),)*
-                    _ => "UNLISTED_ERROR",
+                    _ => "an error of another crate",
                 }
             }
         }
@@ -27,15 +27,10 @@ codes! {
     UNKNOWN_SERVER_ERROR = -1,
     NONE = 0,
     OFFSET_OUT_OF_RANGE = 1,
-    CORRUPT_MESSAGE = 2,
     UNKNOWN_TOPIC_OR_PARTITION = 3,
-    LEADER_NOT_AVAILABLE = 5,
     REQUEST_TIMED_OUT = 7,
-    MESSAGE_TOO_LARGE = 10,
     OFFSET_METADATA_TOO_LARGE = 12,
-    COORDINATOR_LOAD_IN_PROGRESS = 14,
     COORDINATOR_NOT_AVAILABLE = 15,
-    NOT_COORDINATOR = 16,
     INVALID_TOPIC_EXCEPTION = 17,
     NOT_ENOUGH_REPLICAS = 19,
     INVALID_REQUIRED_ACKS = 21,
@@ -45,7 +40,6 @@ codes! {
     UNKNOWN_MEMBER_ID = 25,
     INVALID_SESSION_TIMEOUT = 26,
     REBALANCE_IN_PROGRESS = 27,
-    INVALID_TIMESTAMP = 32,
     UNSUPPORTED_VERSION = 35,
     TOPIC_ALREADY_EXISTS = 36,
     INVALID_PARTITIONS = 37,
@@ -54,8 +48,6 @@ codes! {
     INVALID_CONFIG = 40,
     INVALID_REQUEST = 42,
     POLICY_VIOLATION = 44,
-    OUT_OF_ORDER_SEQUENCE_NUMBER = 45,
-    INVALID_PRODUCER_EPOCH = 47,
     INVALID_TXN_STATE = 48,
     TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53,
     SECURITY_DISABLED = 54,
@@ -66,13 +58,11 @@ codes! {
     TOPIC_DELETION_DISABLED = 73,
     FENCED_LEADER_EPOCH = 74,
     UNKNOWN_LEADER_EPOCH = 75,
-    UNSUPPORTED_COMPRESSION_TYPE = 76,
     MEMBER_ID_REQUIRED = 79,
     GROUP_MAX_SIZE_REACHED = 81,
     FENCED_INSTANCE_ID = 82,
     ELECTION_NOT_NEEDED = 84,
     GROUP_SUBSCRIBED_TO_TOPIC = 86,
-    INVALID_RECORD = 87,
     UNKNOWN_TOPIC_ID = 100,
     UNSUPPORTED_ENDPOINT_TYPE = 115,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{checkpoints::Checkpoints, config::BrokerConfig, groups::Groups, producer_ids::ProducerIds, topics::Topics};
+use crate::{config::BrokerConfig, groups::Groups, producer_ids::ProducerIds, topics::Topics};
 
 /// Broker, controller and group coordinator in one.
 pub struct Node {
@@ -16,8 +16,6 @@ pub struct Node {
     pub topics: Arc<Topics>,
     /// Consumer groups.
     pub groups: Arc<Groups>,
-    /// Recovery points and log starts.
-    pub checkpoints: Checkpoints,
     /// Ids for idempotent producers.
     pub producer_ids: ProducerIds,
     /// Cancelled when the broker stops: whatever is parked is answered.

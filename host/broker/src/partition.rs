@@ -18,7 +18,8 @@ use std::{
 
 use bytes::Bytes;
 use millstream_log::{
-    AppendError, LogConfig, LogReader, OpenLogError, OpenMode, PartitionLog, ReadError, SyncError, SyncHandle, checkpoint,
+    AppendError, LogConfig, LogReader, OpenLogError, OpenMode, PartitionLog, ReadError, SyncError, SyncHandle,
+    checkpoint,
 };
 use millstream_record::{Chain, LogOffset, Timestamp, TopicName};
 use millstream_wire::batch::{BatchHeader, Batches, TimestampType};
@@ -252,10 +253,10 @@ impl Partition {
 
     /// Puts a changed topic configuration into effect.
     pub fn set_config(&self, config: Arc<TopicConfig>) {
-        if let Some(open) = self.opened() {
-            if let Some(log) = &mut *lock(&open.log) {
-                log.set_config(self.log_config(&config));
-            }
+        if let Some(open) = self.opened()
+            && let Some(log) = &mut *lock(&open.log)
+        {
+            log.set_config(self.log_config(&config));
         }
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
@@ -280,7 +281,11 @@ impl Partition {
             retention_ms: config.retention_ms.unwrap_or(-1),
             retention_bytes: config.retention_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             // The offsets topic holds what the coordinator needs, whatever its size.
-            max_message_bytes: if self.topic.as_str().starts_with("__") { usize::MAX } else { config.max_message_bytes },
+            max_message_bytes: if self.topic.as_str().starts_with("__") {
+                usize::MAX
+            } else {
+                config.max_message_bytes
+            },
             timestamp_type: if config.log_append_time {
                 TimestampType::LogAppendTime
             } else {
@@ -330,9 +335,8 @@ impl Partition {
 
     fn open_log(&self, mode: OpenMode) -> Result<Arc<OpenLog>, PartitionUnavailable> {
         let config = self.log_config(&self.config());
-        let (log, report) = PartitionLog::open(&self.dir(), config, mode, Timestamp::now()).map_err(|source| {
-            PartitionUnavailable::Open { partition: self.name(), source: Box::new(source) }
-        })?;
+        let (log, report) = PartitionLog::open(&self.dir(), config, mode, Timestamp::now())
+            .map_err(|source| PartitionUnavailable::Open { partition: self.name(), source: Box::new(source) })?;
         if 0 < report.truncated_bytes {
             warn!(
                 partition = %self.name(),
@@ -356,7 +360,6 @@ impl Partition {
         self.open_log(OpenMode::UNKNOWN)
     }
 }
-
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -59,9 +59,9 @@ impl ProducerIds {
         let mut block = self.block.lock().await;
         if block.is_empty() {
             let path = self.path.clone();
-            *block = tokio::task::spawn_blocking(move || reserve(&path))
-                .await
-                .map_err(|error| ProducerIdError::File { path: self.path.clone(), source: io::Error::other(error) })??;
+            *block = tokio::task::spawn_blocking(move || reserve(&path)).await.map_err(|error| {
+                ProducerIdError::File { path: self.path.clone(), source: io::Error::other(error) }
+            })??;
         }
         block.next().ok_or(ProducerIdError::Exhausted)
     }

@@ -3,8 +3,7 @@
 use bytes::BytesMut;
 use millstream_wire::{
     batch::{
-        BatchHeader, BatchStamp, BatchTooLarge, InvalidRecord, RecordBatchBuilder, RecordReader,
-        decompress_records,
+        BatchHeader, BatchStamp, BatchTooLarge, InvalidRecord, RecordBatchBuilder, RecordReader, decompress_records,
     },
     compression::{Codec, CompressError},
 };
@@ -65,7 +64,14 @@ pub fn recompress(
         let record = record?;
         let headers = &record.headers;
         let timestamp = header.base_timestamp.saturating_add(record.timestamp_delta);
-        builder.append_at(record.offset_delta, timestamp, record.key, record.value, headers.len(), headers.encoded())?;
+        builder.append_at(
+            record.offset_delta,
+            timestamp,
+            record.key,
+            record.value,
+            headers.len(),
+            headers.encoded(),
+        )?;
     }
     let stamp = BatchStamp {
         codec,

@@ -6,11 +6,13 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use millstream_log::checkpoint::CheckpointError;
 use millstream_record::{Chain, TopicName};
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
+    checkpoints::Checkpoints,
     config::{
         BrokerConfig,
         topic::{Overrides, TopicConfig},
@@ -129,6 +131,7 @@ pub struct Topics {
     home: Arc<PartitionHome>,
     given: BTreeMap<String, String>,
     offsets_partitions: i32,
+    checkpoints: Arc<Checkpoints>,
     /// Held while a change is decided and written.
     changing: tokio::sync::Mutex<()>,
     registry: RwLock<Registry>,
@@ -149,11 +152,8 @@ impl Registry {
 
     fn catalogue(&self) -> Catalogue {
         let entry = |topic: &Arc<Topic>| {
-            let entry = TopicEntry {
-                id: topic.id,
-                partitions: topic.partition_count(),
-                overrides: topic.overrides.clone(),
-            };
+            let entry =
+                TopicEntry { id: topic.id, partitions: topic.partition_count(), overrides: topic.overrides.clone() };
             (topic.name.clone(), entry)
         };
         Catalogue { leader_epoch: self.leader_epoch, topics: self.by_name.values().map(entry).collect() }
@@ -164,6 +164,7 @@ impl Topics {
     /// The topics of a catalogue, their partitions not opened yet.
     pub fn new(home: Arc<PartitionHome>, config: &BrokerConfig, catalogue: Catalogue) -> Self {
         let topics = Self {
+            checkpoints: Arc::new(Checkpoints::new(home.data_dir.clone())),
             home,
             given: config.given.clone(),
             offsets_partitions: config.offsets_partitions,
@@ -217,6 +218,15 @@ impl Topics {
         }
     }
 
+    /// Writes how far each partition is on stable storage, and where it starts. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The old checkpoints stay, which are true still.
+    pub fn write_checkpoints(&self) -> Result<(), CheckpointError> {
+        self.checkpoints.write(&self.all())
+    }
+
     /// Whether a topic of this name could be made.
     ///
     /// # Errors
@@ -229,9 +239,8 @@ impl Topics {
         }
         if name.as_str().contains(['.', '_']) {
             let folded = name.as_str().replace('.', "_");
-            let collides = |other: &&TopicName| {
-                other.as_str().len() == folded.len() && other.as_str().replace('.', "_") == folded
-            };
+            let collides =
+                |other: &&TopicName| other.as_str().len() == folded.len() && other.as_str().replace('.', "_") == folded;
             if let Some(existing) = registry.by_name.keys().find(collides) {
                 return Err(ChangeTopicError::Collides { name: name.clone(), existing: existing.clone() });
             }
@@ -274,10 +283,16 @@ impl Topics {
             registry.by_id.remove(&topic.id);
         }
         // The folders must be out of the way before a topic of the same name can be made.
-        let partitions = topic.partitions.clone();
-        let moved = tokio::task::spawn_blocking(move || partitions.iter().for_each(|partition| partition.delete()));
-        if let Err(error) = moved.await {
-            warn!(topic = %name, %error, "the files of a deleted topic may be left over");
+        let (partitions, checkpoints, others) = (topic.partitions.clone(), Arc::clone(&self.checkpoints), self.all());
+        let moved = tokio::task::spawn_blocking(move || {
+            partitions.iter().for_each(|partition| partition.delete());
+            // Nor may its checkpoints be taken for those of the new topic.
+            checkpoints.write(&others)
+        });
+        match moved.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(topic = %name, error = %Chain(&error), "checkpoints could not be written"),
+            Err(error) => warn!(topic = %name, %error, "the files of a deleted topic may be left over"),
         }
         info!(topic = %name, "topic deleted");
         Ok(())

@@ -16,16 +16,12 @@ fn message() -> Option<StrBytes> {
 }
 
 pub fn describe() -> DescribeAclsResponse {
-    DescribeAclsResponse::default()
-        .with_error_code(ErrorCode::SECURITY_DISABLED.get())
-        .with_error_message(message())
+    DescribeAclsResponse::default().with_error_code(ErrorCode::SECURITY_DISABLED.get()).with_error_message(message())
 }
 
 pub fn create(request: &CreateAclsRequest) -> CreateAclsResponse {
     let refused = |_| {
-        AclCreationResult::default()
-            .with_error_code(ErrorCode::SECURITY_DISABLED.get())
-            .with_error_message(message())
+        AclCreationResult::default().with_error_code(ErrorCode::SECURITY_DISABLED.get()).with_error_message(message())
     };
     CreateAclsResponse::default().with_results(request.creations.iter().map(refused).collect())
 }

@@ -2,13 +2,13 @@
 
 use millstream_wire::{
     frame,
-    protocol::messages::{
-        ApiVersionsRequest, ApiVersionsResponse,
-        api_versions_response::ApiVersion,
-    },
+    protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, api_versions_response::ApiVersion},
 };
 
-use super::{Incoming, Rejected, Reply, table::{SERVED, serves}};
+use super::{
+    Incoming, Rejected, Reply,
+    table::{SERVED, serves},
+};
 use crate::error_code::ErrorCode;
 
 pub fn handle(incoming: &Incoming) -> Result<Reply, Rejected> {
@@ -16,9 +16,8 @@ pub fn handle(incoming: &Incoming) -> Result<Reply, Rejected> {
     if !serves(incoming.api, version) {
         // The client's version is too new: a version 0 answer that any client can read names the highest one.
         let own = SERVED.iter().filter(|served| served.api == incoming.api).map(announced).collect();
-        let body = ApiVersionsResponse::default()
-            .with_error_code(ErrorCode::UNSUPPORTED_VERSION.get())
-            .with_api_keys(own);
+        let body =
+            ApiVersionsResponse::default().with_error_code(ErrorCode::UNSUPPORTED_VERSION.get()).with_api_keys(own);
         let frame = frame::encode_response(incoming.api, 0, incoming.header.correlation_id, &body)?;
         return Ok(Reply::Frame(frame));
     }

@@ -158,7 +158,8 @@ pub async fn incremental_alter(
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
         let altered =
-            change(call, resource.resource_type, &resource.resource_name, &resource.configs, request.validate_only).await;
+            change(call, resource.resource_type, &resource.resource_name, &resource.configs, request.validate_only)
+                .await;
         let (code, message) = split(altered);
         responses.push(
             IncrementalResourceResponse::default()
@@ -258,7 +259,9 @@ fn change_one(
         2 => {
             list(key)?;
             let mut all = words(&current());
-            all.extend(words(value.ok_or_else(needs_value)?).into_iter().filter(|word| !words(&current()).contains(word)));
+            all.extend(
+                words(value.ok_or_else(needs_value)?).into_iter().filter(|word| !words(&current()).contains(word)),
+            );
             all.join(",")
         }
         3 => {

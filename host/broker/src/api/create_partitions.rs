@@ -1,8 +1,7 @@
 //! CreatePartitions: raises the number of partitions of a topic.
 
 use millstream_wire::protocol::messages::{
-    CreatePartitionsRequest, CreatePartitionsResponse,
-    create_partitions_request::CreatePartitionsTopic,
+    CreatePartitionsRequest, CreatePartitionsResponse, create_partitions_request::CreatePartitionsTopic,
     create_partitions_response::CreatePartitionsTopicResult,
 };
 

@@ -16,7 +16,7 @@ pub async fn handle(call: &Call<'_>, request: DeleteRecordsRequest) -> DeleteRec
     let response = delete_all(call, request);
     // The new start must survive a crash before anybody relies on it.
     let node = Arc::clone(call.node);
-    let written = tokio::task::spawn_blocking(move || node.checkpoints.write(&node.topics)).await;
+    let written = tokio::task::spawn_blocking(move || node.topics.write_checkpoints()).await;
     match written {
         Ok(Ok(())) => response,
         Ok(Err(error)) => {

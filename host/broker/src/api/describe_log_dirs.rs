@@ -32,6 +32,10 @@ pub fn handle(call: &Call<'_>, request: DescribeLogDirsRequest) -> DescribeLogDi
     }
     let dir = text(call.node.config.data_dir.display().to_string());
     // -1: the sizes of the volume are not known without a system call that the standard library lacks.
-    let result = DescribeLogDirsResult::default().with_log_dir(dir).with_topics(topics).with_total_bytes(-1).with_usable_bytes(-1);
+    let result = DescribeLogDirsResult::default()
+        .with_log_dir(dir)
+        .with_topics(topics)
+        .with_total_bytes(-1)
+        .with_usable_bytes(-1);
     DescribeLogDirsResponse::default().with_results(vec![result])
 }

@@ -15,7 +15,10 @@ use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
 use super::Call;
-use crate::{error_code::ErrorCode, partition::{Isolation, Partition, ReadOutcome}};
+use crate::{
+    error_code::ErrorCode,
+    partition::{Isolation, Partition, ReadOutcome},
+};
 
 const READ_COMMITTED: i8 = 1;
 
@@ -33,7 +36,11 @@ pub async fn handle(call: &Call<'_>, request: FetchRequest) -> FetchResponse {
     }
     let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let limits = Limits {
-        isolation: if request.isolation_level == READ_COMMITTED { Isolation::Committed } else { Isolation::Uncommitted },
+        isolation: if request.isolation_level == READ_COMMITTED {
+            Isolation::Committed
+        } else {
+            Isolation::Uncommitted
+        },
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(call.node.config.fetch_max_bytes),
         min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
     };

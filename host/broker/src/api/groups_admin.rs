@@ -61,7 +61,8 @@ pub fn list(call: &Call<'_>, request: &ListGroupsRequest) -> ListGroupsResponse 
             if !wants(&request.states_filter, state.name()) {
                 continue;
             }
-            let listed = ListedGroup::default().with_group_id(GroupId(text(group_id))).with_protocol_type(text(protocol_type));
+            let listed =
+                ListedGroup::default().with_group_id(GroupId(text(group_id))).with_protocol_type(text(protocol_type));
             let listed = if 4 <= call.version { listed.with_group_state(text(state.name())) } else { listed };
             groups.push(if 5 <= call.version { listed.with_group_type(text(CLASSIC)) } else { listed });
         }

@@ -25,8 +25,7 @@ pub fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> ListOffsetsRespon
     let topics = request.topics.into_iter().map(|asked| {
         let topic = call.node.topics.get(asked.name.as_str());
         let partitions = asked.partitions.iter().map(|partition| {
-            let response =
-                ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
+            let response = ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
             match find(call.version, topic.as_deref(), partition, isolation) {
                 Ok((offset, timestamp, epoch)) => {
                     let response = response.with_offset(offset).with_timestamp(timestamp);
@@ -47,9 +46,8 @@ fn find(
     asked: &ListOffsetsPartition,
     isolation: Isolation,
 ) -> Result<Found, ErrorCode> {
-    let partition = topic
-        .and_then(|topic| topic.partition(asked.partition_index))
-        .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    let partition =
+        topic.and_then(|topic| topic.partition(asked.partition_index)).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     partition.check_leader_epoch(asked.current_leader_epoch)?;
     let too_new = |since: i16| if version < since { Err(ErrorCode::UNSUPPORTED_VERSION) } else { Ok(()) };
     match asked.timestamp {

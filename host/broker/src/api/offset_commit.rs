@@ -60,13 +60,15 @@ fn verdicts_of(call: &Call<'_>, topic: &OffsetCommitRequestTopic) -> Vec<ErrorCo
         _ => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
     };
     let partitions = topic.partitions.iter();
-    partitions.map(|it| verdict(it.partition_index, it.committed_metadata.as_ref().map_or(0, |text| text.len()))).collect()
+    partitions
+        .map(|it| verdict(it.partition_index, it.committed_metadata.as_ref().map_or(0, |text| text.len())))
+        .collect()
 }
 
 fn commits(version: i16, request: &OffsetCommitRequest, verdicts: &[Vec<ErrorCode>]) -> Vec<Commit> {
     let now_ms = Timestamp::now().as_millis();
-    let expires_at_ms = (version <= 4 && 0 <= request.retention_time_ms)
-        .then(|| now_ms.saturating_add(request.retention_time_ms));
+    let expires_at_ms =
+        (version <= 4 && 0 <= request.retention_time_ms).then(|| now_ms.saturating_add(request.retention_time_ms));
     let mut commits = Vec::new();
     for (topic, verdicts) in request.topics.iter().zip(verdicts) {
         for (partition, verdict) in topic.partitions.iter().zip(verdicts) {
@@ -89,10 +91,7 @@ fn commits(version: i16, request: &OffsetCommitRequest, verdicts: &[Vec<ErrorCod
     commits
 }
 
-fn answer(
-    topics: &[OffsetCommitRequestTopic],
-    code: impl Fn(usize, usize) -> ErrorCode,
-) -> OffsetCommitResponse {
+fn answer(topics: &[OffsetCommitRequestTopic], code: impl Fn(usize, usize) -> ErrorCode) -> OffsetCommitResponse {
     let topics = topics.iter().enumerate().map(|(i, topic)| {
         let partitions = topic.partitions.iter().enumerate().map(|(j, partition)| {
             OffsetCommitResponsePartition::default()

@@ -74,9 +74,8 @@ fn found(call: &Call<'_>, group: &str, wanted: Option<Vec<(String, Vec<i32>)>>) 
         .into_iter()
         .map(|(topic, partition, known)| ((topic, partition), known))
         .collect();
-    let answer = |topic: &str, partition: i32| {
-        known.get(&(topic.to_owned(), partition)).cloned().unwrap_or_else(nothing)
-    };
+    let answer =
+        |topic: &str, partition: i32| known.get(&(topic.to_owned(), partition)).cloned().unwrap_or_else(nothing);
     wanted
         .into_iter()
         .map(|(topic, partitions)| {

@@ -15,9 +15,9 @@ pub fn handle(call: &Call<'_>, request: OffsetForLeaderEpochRequest) -> OffsetFo
             let end = EpochEndOffset::default().with_partition(it.partition);
             let found = match topic.as_ref().and_then(|topic| topic.partition(it.partition)) {
                 None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-                Some(partition) => {
-                    partition.check_leader_epoch(it.current_leader_epoch).map(|()| partition.end_of_epoch(it.leader_epoch))
-                }
+                Some(partition) => partition
+                    .check_leader_epoch(it.current_leader_epoch)
+                    .map(|()| partition.end_of_epoch(it.leader_epoch)),
             };
             match found {
                 Ok((epoch, end_offset)) => end.with_leader_epoch(epoch).with_end_offset(end_offset),

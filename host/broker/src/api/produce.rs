@@ -194,12 +194,7 @@ fn refuse_transactional(header: &BatchHeader) -> Result<(), Refused> {
 }
 
 /// Checks a batch on a thread of its own, and puts it into the topic's codec.
-async fn check_aside(
-    batch: Bytes,
-    config: Arc<TopicConfig>,
-    version: i16,
-    now_ms: i64,
-) -> Result<BytesMut, Refused> {
+async fn check_aside(batch: Bytes, config: Arc<TopicConfig>, version: i16, now_ms: i64) -> Result<BytesMut, Refused> {
     let work = move || {
         let mut batch = BytesMut::from(&batch[..]);
         let rules = rules(&config, version);

@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn kafkas_ways_of_writing_a_listener_are_read() {
-        let parsed = |text| Endpoint::parse_list(text).map(|list| list.iter().map(Endpoint::to_string).collect::<Vec<_>>());
+        let parsed =
+            |text| Endpoint::parse_list(text).map(|list| list.iter().map(Endpoint::to_string).collect::<Vec<_>>());
         assert_eq!(parsed("PLAINTEXT://:9092"), Ok(vec!["PLAINTEXT://:9092".to_owned()]));
         assert_eq!(
             parsed("plaintext://[::1]:0, INSIDE://h:1"),

@@ -6,11 +6,7 @@ pub mod keys;
 pub mod listener;
 pub mod topic;
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use keys::{BROKER_KEYS, Key};
 use listener::Endpoint;

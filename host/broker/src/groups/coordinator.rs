@@ -245,13 +245,7 @@ pub struct Coordinator {
 impl Coordinator {
     /// No groups yet.
     pub fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            groups: HashMap::new(),
-            agenda: BTreeSet::new(),
-            on_agenda: HashMap::new(),
-            next_id: 0,
-        }
+        Self { settings, groups: HashMap::new(), agenda: BTreeSet::new(), on_agenda: HashMap::new(), next_id: 0 }
     }
 
     fn fresh_id(&mut self) -> u64 {
@@ -265,11 +259,7 @@ impl Coordinator {
     }
 
     /// Runs an event on a group and keeps the agenda.
-    fn on_group(
-        &mut self,
-        group_id: &str,
-        event: impl FnOnce(&mut Group, &Settings, &mut Outbox<'_>),
-    ) -> Vec<Action> {
+    fn on_group(&mut self, group_id: &str, event: impl FnOnce(&mut Group, &Settings, &mut Outbox<'_>)) -> Vec<Action> {
         let mut actions = Vec::new();
         if let Some(group) = self.groups.get_mut(group_id) {
             event(group, &self.settings, &mut Outbox { actions: &mut actions, next_id: &mut self.next_id });
@@ -511,8 +501,12 @@ impl Coordinator {
         let offsets = self.groups.remove(group_id).map(|known| known.offsets).unwrap_or_default();
         let mut group = Group::restore(group_id, incarnation, stored, now);
         group.offsets = offsets;
-        let dead: Vec<String> =
-            group.in_order().iter().filter(|member| died(&member.client_host)).map(|member| member.id.clone()).collect();
+        let dead: Vec<String> = group
+            .in_order()
+            .iter()
+            .filter(|member| died(&member.client_host))
+            .map(|member| member.id.clone())
+            .collect();
         self.groups.insert(group_id.to_owned(), group);
         self.on_group(group_id, |group, settings, out| {
             let mut step = Step { group, settings, now, wall_ms, out };
@@ -523,7 +517,14 @@ impl Coordinator {
     }
 
     /// Puts an offset found on disk in place.
-    pub fn load_offset(&mut self, wall_ms: i64, group_id: &str, topic: &str, partition: i32, committed: CommittedOffset) {
+    pub fn load_offset(
+        &mut self,
+        wall_ms: i64,
+        group_id: &str,
+        topic: &str,
+        partition: i32,
+        committed: CommittedOffset,
+    ) {
         if !self.groups.contains_key(group_id) {
             let incarnation = self.fresh_id();
             self.groups.insert(group_id.to_owned(), Group::new(group_id, incarnation, wall_ms));
@@ -723,11 +724,13 @@ struct Step<'a, 'b> {
 impl Step<'_, '_> {
     fn join(&mut self, request: &JoinRequest, to: Ticket) -> Result<(), ErrorCode> {
         let group = &mut *self.group;
-        let known_instance = request.instance_id.as_ref().and_then(|instance| group.static_members.get(instance)).cloned();
+        let known_instance =
+            request.instance_id.as_ref().and_then(|instance| group.static_members.get(instance)).cloned();
         let is_new = !group.members.contains_key(&request.member_id)
             && !group.pending.contains_key(&request.member_id)
             && known_instance.is_none();
-        if is_new && request.member_id.is_empty() && self.settings.max_size <= group.members.len() + group.pending.len() {
+        if is_new && request.member_id.is_empty() && self.settings.max_size <= group.members.len() + group.pending.len()
+        {
             return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
         }
         if !group.accepts(&request.protocol_type, &request.protocols) {
@@ -952,12 +955,8 @@ impl Step<'_, '_> {
             .and_then(|leader| self.group.members.get(leader))
             .is_some_and(|member| member.join.is_some());
         if !leader_joined {
-            self.group.leader = self
-                .group
-                .in_order()
-                .into_iter()
-                .find(|member| member.join.is_some())
-                .map(|member| member.id.clone());
+            self.group.leader =
+                self.group.in_order().into_iter().find(|member| member.join.is_some()).map(|member| member.id.clone());
         }
         self.group.protocol = self.group.elect_protocol();
         self.group.set_state(GroupState::CompletingRebalance, self.wall_ms);
@@ -1156,7 +1155,8 @@ impl Step<'_, '_> {
             && 0 < delay.remaining_ms
         {
             let next_ms = self.settings.initial_delay_ms.min(delay.remaining_ms);
-            self.group.initial_delay = Some(InitialDelay { remaining_ms: delay.remaining_ms - next_ms, arrivals: false });
+            self.group.initial_delay =
+                Some(InitialDelay { remaining_ms: delay.remaining_ms - next_ms, arrivals: false });
             self.group.joins_close = Some(self.now.plus_ms(next_ms));
             return;
         }

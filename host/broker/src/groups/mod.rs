@@ -28,6 +28,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
+pub use self::group::{GroupState, Protocol};
 use self::{
     coordinator::{
         Action, CommitPermit, Coordinator, GroupDescription, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer,
@@ -36,7 +37,6 @@ use self::{
     offsets::CommittedOffset,
     records::{RecordKey, StoredGroup, StoredOffset},
 };
-pub use self::group::{GroupState, Protocol};
 use crate::{
     clock::Clock,
     error_code::ErrorCode,
@@ -195,11 +195,8 @@ impl Groups {
             return Ok(PendingCommit { group: group.to_owned(), permit, commits, written: None });
         }
         let records = commits.iter().map(|commit| {
-            let key = RecordKey::Offset {
-                group: group.to_owned(),
-                topic: commit.topic.clone(),
-                partition: commit.partition,
-            };
+            let key =
+                RecordKey::Offset { group: group.to_owned(), topic: commit.topic.clone(), partition: commit.partition };
             (key.encode(), Some(commit.offset.encode()))
         });
         match self.append(group, records) {
@@ -237,7 +234,9 @@ impl Groups {
         let state = self.lock();
         let Some(offsets) = state.coordinator.offsets(group) else { return Vec::new() };
         match of {
-            None => offsets.iter().map(|(topic, partition, known)| (topic.to_owned(), partition, known.clone())).collect(),
+            None => {
+                offsets.iter().map(|(topic, partition, known)| (topic.to_owned(), partition, known.clone())).collect()
+            }
             Some(partitions) => partitions
                 .iter()
                 .filter_map(|(topic, partition)| {
@@ -354,11 +353,7 @@ impl Groups {
         self.append(group, records).map(Some)
     }
 
-    fn append(
-        &self,
-        group: &str,
-        records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
-    ) -> Result<Written, ErrorCode> {
+    fn append(&self, group: &str, records: impl Iterator<Item = (Bytes, Option<Bytes>)>) -> Result<Written, ErrorCode> {
         let partition = self.topics.offsets_partition(group).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
         let now = now_ms();
         let mut batch = build_batch(records, now).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
@@ -387,8 +382,7 @@ impl Groups {
         let (now, wall_ms) = (self.clock.now(), now_ms());
         let (group_count, offset_count) = (groups.len(), offsets.len());
         for (group, stored) in groups {
-            let actions =
-                state.coordinator.load_group(now, wall_ms, &group, stored, |host| host == EMBEDDED_HOST);
+            let actions = state.coordinator.load_group(now, wall_ms, &group, stored, |host| host == EMBEDDED_HOST);
             self.execute(&mut state, actions);
         }
         for ((group, topic, partition), committed) in offsets {

@@ -164,7 +164,13 @@ impl StoredOffset {
         let metadata = reader.string().ok_or(malformed)?;
         let committed_at_ms = reader.int64().ok_or(malformed)?;
         let expires_at_ms = if version == 1 { Some(reader.int64().ok_or(malformed)?) } else { None };
-        Ok(Self { offset, leader_epoch, metadata, committed_at_ms, expires_at_ms: expires_at_ms.filter(|&at| at != -1) })
+        Ok(Self {
+            offset,
+            leader_epoch,
+            metadata,
+            committed_at_ms,
+            expires_at_ms: expires_at_ms.filter(|&at| at != -1),
+        })
     }
 }
 
@@ -385,7 +391,8 @@ mod tests {
                 assignment: Bytes::from_static(b"A"),
             }],
         };
-        let bytes: &[u8] = b"\x00\x03\x00\x08consumer\x00\x00\x00\x07\x00\x05range\x00\x02m1\x00\x00\x00\x00\x00\x00\x00\x09\
+        let bytes: &[u8] =
+            b"\x00\x03\x00\x08consumer\x00\x00\x00\x07\x00\x05range\x00\x02m1\x00\x00\x00\x00\x00\x00\x00\x09\
             \x00\x00\x00\x01\x00\x02m1\xff\xff\x00\x01c\x00\x08/1.2.3.4\x00\x00\xea\x60\x00\x00\x27\x10\
             \x00\x00\x00\x01S\x00\x00\x00\x01A";
         assert_eq!(value.encode(), bytes);
@@ -396,7 +403,8 @@ mod tests {
     fn cut_off_and_foreign_records_are_refused() {
         assert_eq!(RecordKey::decode(b"\x00\x03\x00\x01g"), Err(UnreadableRecord::Version(3)));
         assert_eq!(RecordKey::decode(b"\x00\x02\x00\x05g"), Err(UnreadableRecord::Malformed));
-        let many_members = b"\x00\x03\x00\x00\x00\x00\x00\x07\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x09\x7f\xff\xff\xff";
+        let many_members =
+            b"\x00\x03\x00\x00\x00\x00\x00\x07\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x09\x7f\xff\xff\xff";
         assert_eq!(StoredGroup::decode(many_members), Err(UnreadableRecord::Malformed));
     }
 }

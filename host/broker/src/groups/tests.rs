@@ -3,9 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    coordinator::{
-        Action, Coordinator, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer, SyncRequest, Ticket,
-    },
+    coordinator::{Action, Coordinator, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer, SyncRequest, Ticket},
     group::{GroupState, Protocol},
     offsets::CommittedOffset,
     records::{StoredGroup, StoredMember},
@@ -241,7 +239,8 @@ fn two_members_share_a_generation_and_only_the_leader_sees_the_list() {
 #[test]
 fn the_protocol_with_most_first_choices_among_the_common_ones_wins() {
     let mut bench = Bench::new();
-    let lists: [(&str, &[&str]); 3] = [("a", &["x", "range", "sticky"]), ("b", &["sticky", "range"]), ("c", &["sticky", "range"])];
+    let lists: [(&str, &[&str]); 3] =
+        [("a", &["x", "range", "sticky"]), ("b", &["sticky", "range"]), ("c", &["sticky", "range"])];
     bench.join(&JoinRequest { protocols: named(lists[0].1), ..member("a") });
     bench.join(&JoinRequest { protocols: named(lists[1].1), ..member("b") });
     bench.join(&JoinRequest { protocols: named(lists[2].1), ..member("c") });
@@ -579,8 +578,5 @@ fn deleting_needs_an_empty_group() {
     assert_eq!(bench.coordinator.delete("x"), Err(ErrorCode::GROUP_ID_NOT_FOUND));
     bench.leave("a");
     bench.leave("b");
-    assert_eq!(
-        bench.coordinator.delete("g"),
-        Ok(Action::Forget { group: "g".into(), offsets: vec![], whole: true })
-    );
+    assert_eq!(bench.coordinator.delete("g"), Ok(Action::Forget { group: "g".into(), offsets: vec![], whole: true }));
 }

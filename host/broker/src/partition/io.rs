@@ -164,9 +164,8 @@ impl Partition {
         isolation: Isolation,
     ) -> Result<ReadOutcome, (ErrorCode, Option<i64>)> {
         let open = self.usable().map_err(|unavailable| (unavailable.code(), None))?;
-        let (start, end) = open.as_ref().map_or((0, 0), |open| {
-            (open.reader.start_offset().get(), open.reader.end_offset().get())
-        });
+        let (start, end) =
+            open.as_ref().map_or((0, 0), |open| (open.reader.start_offset().get(), open.reader.end_offset().get()));
         let from = LogOffset::new(offset).filter(|from| start <= from.get() && from.get() <= end);
         let from = from.ok_or((ErrorCode::OFFSET_OUT_OF_RANGE, Some(start)))?;
         let mut outcome = ReadOutcome {
@@ -229,7 +228,8 @@ impl Partition {
     /// The partition cannot be read.
     pub fn find_time(&self, timestamp_ms: i64, isolation: Isolation) -> Result<Option<(i64, i64, i32)>, ErrorCode> {
         let Some(open) = self.usable().map_err(|unavailable| unavailable.code())? else { return Ok(None) };
-        let found = open.reader.offset_for_timestamp(Timestamp::from_millis(timestamp_ms), self.bound(&open, isolation));
+        let found =
+            open.reader.offset_for_timestamp(Timestamp::from_millis(timestamp_ms), self.bound(&open, isolation));
         found.map(as_numbers).map_err(|error| self.lookup_failed(&error))
     }
 

@@ -19,8 +19,6 @@ pub struct DataDir {
     path: PathBuf,
     /// From `meta.properties`.
     pub cluster_id: String,
-    /// From `meta.properties`.
-    pub node_id: i32,
     /// Whether the last process to use the folder stopped in order.
     pub was_clean: bool,
     _lock: File,
@@ -87,12 +85,7 @@ impl DataDir {
             let path = path.to_owned();
             move |source| OpenDataDirError::File { path, source }
         };
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(at(&lock_path))?;
+        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(at(&lock_path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenDataDirError::InUse { path: path_buf }),
@@ -106,7 +99,7 @@ impl DataDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(at(&marker)(error)),
         };
-        Ok(Self { path: path_buf, cluster_id, node_id, was_clean, _lock: lock })
+        Ok(Self { path: path_buf, cluster_id, was_clean, _lock: lock })
     }
 
     /// The folder.
@@ -131,20 +124,27 @@ fn identity(dir: &Path, node_id: i32, configured: Option<&str>) -> Result<String
     let Some(text) = durable_file::read_if_present(&path).map_err(failed)? else {
         let cluster_id = configured.map_or_else(|| topic_id::to_text(topic_id::draw()), str::to_owned);
         let directory_id = topic_id::to_text(topic_id::draw());
-        let content =
-            format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\ndirectory.id={directory_id}\n");
+        let content = format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\ndirectory.id={directory_id}\n");
         durable_file::replace(&path, content.as_bytes()).map_err(failed)?;
         return Ok(cluster_id);
     };
     let value = |key: &str| {
         let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-        lines.filter_map(|line| line.split_once('=')).find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned())
+        lines
+            .filter_map(|line| line.split_once('='))
+            .find(|(name, _)| name.trim() == key)
+            .map(|(_, value)| value.trim().to_owned())
     };
     let damaged = |key| OpenDataDirError::DamagedMeta { path: path.clone(), key };
     let cluster_id = value("cluster.id").filter(|id| !id.is_empty()).ok_or_else(|| damaged("cluster.id"))?;
     let found_node = value("node.id").or_else(|| value("broker.id")).ok_or_else(|| damaged("node.id"))?;
     let found_node: i32 = found_node.parse().map_err(|_| damaged("node.id"))?;
-    let foreign = |key, found: String, configured: String| OpenDataDirError::Foreign { path: path.clone(), key, found, configured };
+    let foreign = |key, found: String, configured: String| OpenDataDirError::Foreign {
+        path: path.clone(),
+        key,
+        found,
+        configured,
+    };
     if found_node != node_id {
         return Err(foreign("node.id", found_node.to_string(), node_id.to_string()));
     }
