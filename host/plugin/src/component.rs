@@ -75,7 +75,7 @@ impl Loaded {
     fn link(engine: &PluginEngine, component: Component) -> Result<Self, ComponentError> {
         let exports = exported_names(engine, &component);
         let expected = format!("{}/plugin@", crate::contract::PACKAGE);
-        if component.get_export_index(None, &format!("{expected}0.1.0")).is_none() {
+        if component.get_export_index(None, format!("{expected}0.1.0")).is_none() {
             return Err(if exports.iter().any(|name| name.starts_with(&expected)) {
                 ComponentError::OtherVersion { exports }
             } else {

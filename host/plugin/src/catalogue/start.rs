@@ -34,7 +34,7 @@ pub enum StartError {
     #[error("open the plugin cache (plugin.cache.dir)")]
     Cache(#[from] CacheError),
     #[error("use the bundled plugin {name}")]
-    Bundled { name: &'static str, source: ComponentError },
+    Bundled { name: &'static str, source: Box<ComponentError> },
     #[error("read what the bundled plugin {name} says of itself")]
     BundledDescription { name: &'static str, source: DescriptionError },
 }
@@ -82,7 +82,7 @@ impl WasmPlugins {
 
 async fn take_bundled(host: &Arc<Host>, bundled: &Bundled) -> Result<Vec<Arc<Registered>>, StartError> {
     let Bundled { name, wasm, code } = *bundled;
-    let failed = |source| StartError::Bundled { name, source };
+    let failed = |source| StartError::Bundled { name, source: Box::new(source) };
     let (loaded, _) = load_bundled(host, wasm, code, |_| Ok(String::new())).map_err(failed)?;
     let json = loaded.describe(&host.engine, &host.limits, name).await.map_err(failed)?;
     let description = Description::parse(&json).map_err(|source| StartError::BundledDescription { name, source })?;

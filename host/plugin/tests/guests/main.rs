@@ -1,6 +1,7 @@
 //! Guests that break every promise of the contract: each ends its own instance, with a reason that a user can act on, and
 //! nobody else notices.
 
+mod bundled;
 mod chains;
 mod converters;
 mod costs;

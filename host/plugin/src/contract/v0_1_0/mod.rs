@@ -55,7 +55,7 @@ impl Exports {
     /// When it does not export `plugin`, or an interface of ours lacks a function.
     pub(crate) fn of<T>(component: &wasmtime::component::InstancePre<T>) -> wasmtime::Result<Self> {
         let has = |interface: &str| {
-            component.component().get_export_index(None, &format!("{}/{interface}@0.1.0", super::PACKAGE)).is_some()
+            component.component().get_export_index(None, format!("{}/{interface}@0.1.0", super::PACKAGE)).is_some()
         };
         Ok(Self {
             plugin: exports::plugin::GuestIndices::new(component)?,
