@@ -217,7 +217,7 @@ fn cast(schema: Option<&Arc<Schema>>, value: &Value, target: Target) -> Result<V
         }),
         Target::String => Value::String(match value {
             Value::Bytes(bytes) => base64::encode(bytes),
-            Value::Instant(ms) => date_pattern::instant_text(*ms),
+            Value::Instant(ms) => date_pattern::instant_header_text(*ms),
             other => millstream_sdk::values::value_text(other),
         }),
     })

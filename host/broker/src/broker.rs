@@ -39,8 +39,8 @@ const STREAM_BYTES: usize = 1 << 20;
 /// How long connections may take to end once the broker stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// A running broker. Dropping it ends it as a crash would, data and promises intact; [`Broker::shutdown`] leaves
-/// the data folder in order, which makes the next start faster.
+/// A running broker. Dropping it ends it as a crash would, promises intact; the data folder stays locked until its
+/// last task has noticed. [`Broker::shutdown`] leaves the data folder in order, which makes the next start faster.
 pub struct Broker {
     node: Arc<Node>,
     addresses: Vec<SocketAddr>,
@@ -258,6 +258,18 @@ impl Broker {
         closed.map_err(|source| StopBrokerError::Interrupted { source })??;
         info!("broker stopped");
         Ok(())
+    }
+
+    /// Ends at once, as a crash of the process would, and waits until nothing of the broker runs any more. What was
+    /// acknowledged is safe; the next start recovers the rest.
+    pub async fn abandon(self) {
+        self.node.stopping.cancel();
+        self.abort.cancel();
+        self.node.groups.close();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.disk_tasks.close();
+        self.disk_tasks.wait().await;
     }
 
     fn spawn_timers(&self) {

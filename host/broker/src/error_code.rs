@@ -16,7 +16,7 @@ macro_rules! codes {
             pub fn name(self) -> &'static str {
                 match self.0 {
                     $($number => stringify!($name),)*
-                    _ => "an error of another crate",
+                    _ => "OTHER_ERROR",
                 }
             }
         }

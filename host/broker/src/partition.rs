@@ -30,7 +30,7 @@ use uuid::Uuid;
 use crate::{
     config::{Durability, topic::TopicConfig},
     error_code::ErrorCode,
-    storage::durable_file,
+    storage::{data_dir::DataDir, durable_file},
     syncer::Syncer,
     wait_list::WaitList,
 };
@@ -41,8 +41,8 @@ const SCAN_BYTES: usize = 1 << 20;
 /// What all partitions share.
 #[derive(Debug)]
 pub struct PartitionHome {
-    /// The broker's data folder.
-    pub data_dir: PathBuf,
+    /// The broker's data folder, locked for as long as anything may still write to it.
+    pub data_dir: Arc<DataDir>,
     /// What an acknowledgement waits for.
     pub durability: Durability,
     /// How long idle idempotent producers are remembered.
@@ -233,7 +233,7 @@ impl Partition {
 
     /// Its folder.
     pub fn dir(&self) -> PathBuf {
-        self.home.data_dir.join(self.name())
+        self.home.data_dir.path().join(self.name())
     }
 
     /// Its number within the topic.

@@ -42,7 +42,8 @@ use crate::{
 ///
 /// The folder as a whole cannot be used.
 pub fn open(config: &BrokerConfig, syncer: Arc<Syncer>) -> Result<(Arc<DataDir>, Arc<Topics>), StartBrokerError> {
-    let data_dir = DataDir::open(&config.data_dir, config.node_id, config.cluster_id.as_deref())?;
+    let opened = DataDir::open(&config.data_dir, config.node_id, config.cluster_id.as_deref())?;
+    let data_dir = Arc::new(opened);
     let mut catalogue = match Catalogue::load(data_dir.path())? {
         Some(catalogue) => catalogue,
         None => {
@@ -60,14 +61,14 @@ pub fn open(config: &BrokerConfig, syncer: Arc<Syncer>) -> Result<(Arc<DataDir>,
     }
     clear_away(data_dir.path(), &catalogue)?;
     let home = Arc::new(PartitionHome {
-        data_dir: config.data_dir.clone(),
+        data_dir: Arc::clone(&data_dir),
         durability: config.durability,
         producer_expiration: config.producer_id_expiration,
         syncer,
     });
     let topics = Topics::new(home, config, catalogue);
     open_partitions(&topics, &data_dir, config.recovery_threads);
-    Ok((Arc::new(data_dir), Arc::new(topics)))
+    Ok((data_dir, Arc::new(topics)))
 }
 
 fn open_partitions(topics: &Topics, data_dir: &DataDir, threads: usize) {

@@ -164,7 +164,7 @@ impl Topics {
     /// The topics of a catalogue, their partitions not opened yet.
     pub fn new(home: Arc<PartitionHome>, config: &BrokerConfig, catalogue: Catalogue) -> Self {
         let topics = Self {
-            checkpoints: Arc::new(Checkpoints::new(home.data_dir.clone())),
+            checkpoints: Arc::new(Checkpoints::new(home.data_dir.path().to_owned())),
             home,
             given: config.given.clone(),
             offsets_partitions: config.offsets_partitions,
@@ -334,7 +334,7 @@ impl Topics {
     }
 
     async fn store(&self, catalogue: Catalogue) -> Result<(), ChangeTopicError> {
-        let dir = self.home.data_dir.clone();
+        let dir = self.home.data_dir.path().to_owned();
         let stored = tokio::task::spawn_blocking(move || catalogue.store(&dir)).await;
         let stored = stored.map_err(|error| ChangeTopicError::Interrupted { source: io::Error::other(error) })?;
         if let Err(error) = &stored {

@@ -35,9 +35,6 @@ impl HeaderConverter for SimpleHeaderConverter {
         _: Option<&Arc<Schema>>,
         value: &Value,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        if value.is_null() {
-            return Ok(None);
-        }
-        values::to_header_text(value).map(|text| Some(text.into_bytes())).map_err(failure)
+        values::to_header_text(value).map(|text| text.map(String::into_bytes)).map_err(failure)
     }
 }

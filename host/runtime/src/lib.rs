@@ -1,1 +1,26 @@
-//! To be written.
+//! The worker: runs connectors and their tasks.
+//!
+//! Follow a record through [`source_task`] or [`sink_task`]. What may be committed is decided by
+//! [`in_flight`], what becomes of a bad record by [`error_policy`]; both are plain values. [`herder`]
+//! decides what runs and [`worker`] runs it. Plugins, converters and Kafka are traits here, and HTTP,
+//! WebAssembly and protocol types are deliberately absent.
+
+mod converters;
+pub mod error_policy;
+pub mod herder;
+pub mod in_flight;
+pub mod kafka;
+pub mod offsets;
+mod record_headers;
+mod report;
+mod sink_task;
+mod source_task;
+mod status;
+mod task;
+#[cfg(test)]
+mod testing;
+mod transform_chain;
+mod worker;
+
+pub use converters::{ConverterChoice, NativeConverter, NativeHeaderConverter, Natives};
+pub use worker::{Worker, WorkerParts, WorkerSettings};

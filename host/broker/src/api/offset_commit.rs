@@ -1,7 +1,5 @@
 //! OffsetCommit: appended at once, acknowledged when durable.
 
-use std::sync::Arc;
-
 use millstream_record::{Chain, Timestamp};
 use millstream_wire::protocol::messages::{
     OffsetCommitRequest, OffsetCommitResponse,
@@ -36,9 +34,9 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
         Ok(pending) => pending,
         Err(code) => return incoming.answer(&answer(&request.topics, |_, _| code)),
     };
-    let groups = Arc::clone(&node.groups);
+    let finished = node.groups.finish_commit(pending);
     Ok(Reply::Later(Box::pin(async move {
-        let failed = groups.finish_commit(pending).await.err();
+        let failed = finished.await.err();
         incoming.encode(&answer(&request.topics, |topic, partition| match (verdicts[topic][partition], failed) {
             (ErrorCode::NONE, Some(code)) => code,
             (verdict, _) => verdict,

@@ -208,12 +208,22 @@ impl Groups {
         }
     }
 
-    /// The second half: waits until the commit is durable and makes it visible.
+    /// The second half: waits until the commit is durable and makes it visible, which happens even if the
+    /// returned future is dropped because nobody is left to answer.
     ///
     /// # Errors
     ///
     /// The error for every partition of the request.
-    pub async fn finish_commit(&self, pending: PendingCommit) -> Result<(), ErrorCode> {
+    pub fn finish_commit(
+        self: &Arc<Self>,
+        pending: PendingCommit,
+    ) -> impl Future<Output = Result<(), ErrorCode>> + Send + use<> {
+        let groups = Arc::clone(self);
+        let finished = self.tracker.spawn(async move { groups.publish_commit(pending).await });
+        async move { finished.await.unwrap_or(Err(ErrorCode::COORDINATOR_NOT_AVAILABLE)) }
+    }
+
+    async fn publish_commit(&self, pending: PendingCommit) -> Result<(), ErrorCode> {
         let PendingCommit { group, permit, commits, written } = pending;
         let Some(Written { partition, last_offset }) = written else { return Ok(()) };
         let durable = partition.wait_durable(last_offset).await;

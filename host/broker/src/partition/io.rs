@@ -338,7 +338,7 @@ impl Partition {
         self.waiters.wake();
         let dir = self.dir();
         // Moved first, so that a new topic of this name finds its place free even if the removal is cut short.
-        let doomed = self.home.data_dir.join(format!("{}.{}-delete", self.name(), Uuid::new_v4().simple()));
+        let doomed = self.home.data_dir.path().join(format!("{}.{}-delete", self.name(), Uuid::new_v4().simple()));
         let removed = match fs::rename(&dir, &doomed) {
             Ok(()) => fs::remove_dir_all(&doomed),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -55,10 +55,10 @@ pub(super) fn visible(
         while let Some((producer, _)) = aborted.pop_if(|(_, first_offset)| *first_offset <= header.last_offset()) {
             aborting.insert(producer);
         }
-        if header.is_control() {
-            if let Ok(Some(ControlMarker { committed: false, .. })) = ControlMarker::parse(&header, bytes) {
-                aborting.remove(&header.producer_id);
-            }
+        if header.is_control()
+            && let Ok(Some(ControlMarker { committed: false, .. })) = ControlMarker::parse(&header, bytes)
+        {
+            aborting.remove(&header.producer_id);
         }
         if next_offset <= visible.next_offset {
             continue;

@@ -190,7 +190,7 @@ impl Producer {
     /// The appender must be dropped before anything is awaited; dropping it wakes the sender.
     pub fn appender(&mut self) -> Appender<'_> {
         Appender {
-            accumulator: self.shared.lock(),
+            accumulator: Some(self.shared.lock()),
             sender: &self.shared.sender,
             now: Instant::now(),
             now_ms: Timestamp::now().as_millis(),
@@ -314,7 +314,8 @@ impl Producer {
 /// Appends a group of records under one lock. See [`Producer::appender`].
 #[derive(Debug)]
 pub struct Appender<'a> {
-    accumulator: MutexGuard<'a, Accumulator>,
+    /// There until the drop, which lets go of it before it wakes the sender.
+    accumulator: Option<MutexGuard<'a, Accumulator>>,
     sender: &'a Notify,
     now: Instant,
     now_ms: i64,
@@ -333,7 +334,8 @@ impl Appender<'_> {
         partition: Option<i32>,
         record: RecordRef<'_>,
     ) -> Result<Sequence, TryAppendError> {
-        match self.accumulator.append(self.now, self.now_ms, topic, partition, &record) {
+        let accumulator = self.accumulator.as_mut().expect("the lock is held until the appender is dropped");
+        match accumulator.append(self.now, self.now_ms, topic, partition, &record) {
             Ok((sequence, look)) => {
                 self.look |= look;
                 Ok(sequence)
@@ -347,6 +349,7 @@ impl Appender<'_> {
 
 impl Drop for Appender<'_> {
     fn drop(&mut self) {
+        drop(self.accumulator.take());
         if self.look {
             self.sender.notify_one();
         }

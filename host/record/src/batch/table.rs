@@ -93,12 +93,10 @@ impl<'a> Union<'a> {
             return None;
         }
         let tags = self.tags.get_or_insert_with(|| Cow::Owned(vec![0; rows])).to_mut();
-        let mut at = 0;
-        for tag in tags.iter_mut().filter(|tag| usize::from(**tag) == block) {
+        for (at, tag) in tags.iter_mut().filter(|tag| usize::from(**tag) == block).enumerate() {
             if chosen(at) {
                 *tag = fresh as u8;
             }
-            at += 1;
         }
         let column = self.blocks[block].column.take(&inside);
         self.blocks[block].column = self.blocks[block].column.take(&outside);

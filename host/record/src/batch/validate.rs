@@ -155,7 +155,7 @@ impl<'a, 'l> Checks<'a, 'l> {
             }
             Kind::Decimal => {
                 let short = |row: usize| {
-                    if column.is_null(row) { 0 < column.range(row).len() } else { column.range(row).len() < 5 }
+                    if column.is_null(row) { !column.range(row).is_empty() } else { column.range(row).len() < 5 }
                 };
                 if (0..rows).any(short) {
                     return Err(fault("has a decimal without digits, or digits under a null"));

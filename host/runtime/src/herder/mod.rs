@@ -15,7 +15,7 @@ mod standalone;
 
 pub use error::HerderError;
 pub use handle::{Health, HerderHandle};
-pub use plan::{Action, Desired, Running, plan};
+pub use plan::{Action, Desired, Running, RunningConnector, plan};
 pub use standalone::{Herder, HerderSettings, StartHerderError};
 
 use millstream_config::ConfigMap;

@@ -1,0 +1,173 @@
+//! The command line.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+
+use crate::{
+    broker_command,
+    exit::{self, Failure},
+    logging, plugin_command, standalone, topic_command,
+};
+
+/// Data integration that speaks Kafka Connect and runs its plugins as sandboxed WebAssembly.
+#[derive(Debug, Parser)]
+#[command(name = "millstream", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a worker by itself, like Kafka's connect-standalone
+    Standalone {
+        /// Worker configuration (.properties)
+        worker: PathBuf,
+        /// Connectors to create at the start (.properties or JSON)
+        connectors: Vec<PathBuf>,
+    },
+    /// Run the built-in broker alone
+    Broker {
+        /// Broker configuration: Apache Kafka's server.properties keys
+        properties: Option<PathBuf>,
+        /// A setting that overrides the file
+        #[arg(long = "override", value_name = "KEY=VALUE")]
+        overrides: Vec<String>,
+    },
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Work with topics of a Kafka cluster or of the built-in broker
+    #[command(subcommand)]
+    Topic(TopicCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// List the plugins a worker would find
+    List {
+        /// Folders with .wasm files, as in the worker's plugin.path
+        #[arg(long, value_name = "FOLDERS", value_delimiter = ',')]
+        plugin_path: Vec<PathBuf>,
+    },
+    /// Check that a file is a plugin, and say what it carries
+    Check {
+        /// The .wasm file
+        file: PathBuf,
+    },
+}
+
+/// How to reach the brokers.
+#[derive(Args, Debug)]
+pub struct Connection {
+    /// Addresses of brokers, separated by commas
+    #[arg(long, default_value = "localhost:9092", value_name = "HOST:PORT,...")]
+    pub bootstrap_server: String,
+    /// Further client settings
+    #[arg(long = "property", value_name = "KEY=VALUE")]
+    pub properties: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TopicCommand {
+    /// List topics
+    List {
+        #[command(flatten)]
+        connection: Connection,
+        /// Kafka's own topics too
+        #[arg(long)]
+        internal: bool,
+    },
+    /// Create a topic
+    Create {
+        #[command(flatten)]
+        connection: Connection,
+        /// Its name
+        topic: String,
+        /// Number of partitions; the broker's default if not given
+        #[arg(long)]
+        partitions: Option<u32>,
+        /// Copies of each partition; the broker's default if not given
+        #[arg(long)]
+        replication_factor: Option<u16>,
+        /// A topic setting
+        #[arg(long = "config", value_name = "KEY=VALUE")]
+        configs: Vec<String>,
+    },
+    /// Describe topics: partitions, offsets, settings that differ from the defaults
+    Describe {
+        #[command(flatten)]
+        connection: Connection,
+        /// Their names
+        #[arg(required = true)]
+        topics: Vec<String>,
+    },
+    /// Produce each line of standard input as a record
+    Produce {
+        #[command(flatten)]
+        connection: Connection,
+        /// The topic
+        topic: String,
+        /// Text between key and value; without it lines are values
+        #[arg(long, value_name = "TEXT")]
+        key_separator: Option<String>,
+        /// Partition; chosen by the key if not given
+        #[arg(long)]
+        partition: Option<i32>,
+    },
+    /// Print the values of a topic's records, one per line
+    Consume {
+        #[command(flatten)]
+        connection: Connection,
+        /// The topic
+        topic: String,
+        /// Begin with the oldest record instead of the next one
+        #[arg(long)]
+        from_beginning: bool,
+        /// End after so many records
+        #[arg(long, value_name = "COUNT")]
+        max_messages: Option<u64>,
+        /// End when no record came for so long, in milliseconds
+        #[arg(long, value_name = "MS")]
+        timeout_ms: Option<u64>,
+        /// Print the key in front of the value, with this text between them
+        #[arg(long, value_name = "TEXT")]
+        key_separator: Option<String>,
+    },
+}
+
+/// Parses the arguments and runs the command.
+pub fn run() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // As Connect's scripts do, help and wrong usage end with 1; only the version is a success.
+            let code = if error.kind() == ErrorKind::DisplayVersion { 0 } else { exit::USAGE };
+            // Nothing can be done about a closed terminal.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let long_running = matches!(cli.command, Command::Standalone { .. } | Command::Broker { .. });
+    logging::start(if long_running { "info" } else { "warn" });
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::of(exit::SETUP, &error).report(),
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Standalone { worker, connectors } => standalone::run(&worker, &connectors).await,
+            Command::Broker { properties, overrides } => broker_command::run(properties.as_deref(), &overrides).await,
+            Command::Plugin(command) => plugin_command::run(command).await,
+            Command::Topic(command) => topic_command::run(command).await,
+        }
+    });
+    // Blocking reads of standard input cannot be interrupted; the process does not wait for them.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

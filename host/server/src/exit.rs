@@ -1,0 +1,39 @@
+//! How the process ends: Kafka Connect's exit codes, and errors as one line with their causes.
+
+use std::{error::Error, fmt::Display, process::ExitCode};
+
+use millstream_record::Chain;
+
+/// Wrong usage, or the end of a run that failed.
+pub const USAGE: u8 = 1;
+/// The configuration or what it leads to could not be set up.
+pub const SETUP: u8 = 2;
+/// The worker did not start, or a connector given on the command line could not be created.
+pub const START: u8 = 3;
+
+/// Why the process ends early.
+#[derive(Debug)]
+pub struct Failure {
+    /// Exit code.
+    pub code: u8,
+    /// What to print, causes included.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure in our own words.
+    pub fn new(code: u8, message: impl Display) -> Self {
+        Self { code, message: message.to_string() }
+    }
+
+    /// A failure with the errors that led to it.
+    pub fn of(code: u8, error: &(dyn Error + 'static)) -> Self {
+        Self { code, message: Chain(error).to_string() }
+    }
+
+    /// Prints the failure and gives the exit code.
+    pub fn report(&self) -> ExitCode {
+        eprintln!("millstream: {}", self.message);
+        ExitCode::from(self.code)
+    }
+}
