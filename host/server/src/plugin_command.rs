@@ -18,7 +18,7 @@ pub async fn run(command: PluginCommand) -> Result<(), Failure> {
             let plugins = plugins.await.map_err(|error| Failure::of(SETUP, &error))?;
             plugins.list().iter().for_each(|plugin| print_plugin(plugin));
             for problem in plugins.problems() {
-                eprintln!("skipped {}: {}", problem.path.display(), Chain(&problem.error));
+                eprintln!("skipped {}: {}", problem.path.display(), Chain(&problem.problem));
             }
             Ok(())
         }

@@ -156,7 +156,11 @@ impl HerderHandle {
         let connectors = self.shared.connectors();
         let known = connectors.get(name).ok_or_else(|| HerderError::no_connector(name))?;
         let ids = task_ids(name, known.task_configs.len());
-        Ok(ids.into_iter().zip(&known.task_configs).map(|(id, config)| TaskInfo { id, config: config.clone() }).collect())
+        Ok(ids
+            .into_iter()
+            .zip(&known.task_configs)
+            .map(|(id, config)| TaskInfo { id, config: config.clone() })
+            .collect())
     }
 
     /// The deprecated form of [`HerderHandle::tasks`]: a connector without tasks is not found.
@@ -165,14 +169,18 @@ impl HerderHandle {
     ///
     /// There is no connector of that name, or it has no tasks.
     pub fn tasks_config(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
-        self.tasks(name)?.into_iter().map(Some).collect::<Option<Vec<_>>>().filter(|tasks| !tasks.is_empty()).ok_or_else(|| HerderError::no_connector(name))
+        self.tasks(name)?
+            .into_iter()
+            .map(Some)
+            .collect::<Option<Vec<_>>>()
+            .filter(|tasks| !tasks.is_empty())
+            .ok_or_else(|| HerderError::no_connector(name))
     }
 
     /// All plugins, in Connect's order, connectors alone or all kinds.
     pub fn plugins(&self, connectors_only: bool) -> Vec<Arc<PluginInfo>> {
-        let wanted = |plugin: &Arc<PluginInfo>| {
-            !connectors_only || matches!(plugin.kind, PluginKind::Sink | PluginKind::Source)
-        };
+        let wanted =
+            |plugin: &Arc<PluginInfo>| !connectors_only || matches!(plugin.kind, PluginKind::Sink | PluginKind::Source);
         self.shared.plugins.list().into_iter().filter(wanted).collect()
     }
 

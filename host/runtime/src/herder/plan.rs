@@ -125,8 +125,7 @@ mod tests {
 
     fn running(connector: Option<(u64, TargetState)>, tasks: &[(u32, u64, TargetState)]) -> Running {
         Running {
-            connector: connector
-                .map(|(generation, target)| RunningConnector { generation, target, failed: false }),
+            connector: connector.map(|(generation, target)| RunningConnector { generation, target, failed: false }),
             tasks: tasks.iter().map(|&(number, generation, target)| (number, (generation, target))).collect(),
         }
     }

@@ -1,0 +1,89 @@
+//! The standalone herder: everything in one process and in memory, but for source offsets.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, atomic::AtomicBool},
+};
+
+use millstream_config::{OverridePolicy, PluginDefs};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::{
+    event::Reconfigurations,
+    handle::{HerderHandle, Shared},
+    run::Loop,
+};
+use crate::{
+    status::StatusBoard,
+    worker::{Worker, WorkerParts},
+};
+
+/// Requests that may wait for the loop; further ones wait before it.
+const MAX_REQUESTS: usize = 64;
+
+/// What a herder needs to know.
+pub struct HerderSettings {
+    /// `host:port` under which the worker is known.
+    pub worker_id: String,
+    /// Id of the Kafka cluster.
+    pub cluster_id: String,
+    /// Which client settings connectors may override.
+    pub policy: OverridePolicy,
+    /// Definitions of all plugins, for validation.
+    pub definitions: Arc<dyn PluginDefs>,
+}
+
+/// Why a herder could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartHerderError {
+    /// It was asked for outside a tokio runtime.
+    #[error("start the herder outside a tokio runtime")]
+    NoRuntime {
+        /// Why.
+        #[from]
+        source: tokio::runtime::TryCurrentError,
+    },
+}
+
+/// A running herder. End it with [`HerderHandle::shutdown`], then await [`Herder::ended`].
+pub struct Herder {
+    handle: HerderHandle,
+    task: JoinHandle<()>,
+}
+
+impl Herder {
+    /// Starts a herder without connectors, on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// There is no tokio runtime.
+    pub fn start(parts: WorkerParts, settings: HerderSettings) -> Result<Self, StartHerderError> {
+        let runtime = tokio::runtime::Handle::try_current()?;
+        let statuses = StatusBoard::new(&settings.worker_id);
+        let reconfigurations = Arc::new(Reconfigurations::default());
+        let shared = Arc::new(Shared {
+            connectors: Mutex::new(BTreeMap::new()),
+            statuses: statuses.clone(),
+            plugins: Arc::clone(&parts.plugins),
+            definitions: settings.definitions,
+            policy: settings.policy,
+            cluster_id: settings.cluster_id,
+            ready: AtomicBool::new(false),
+        });
+        let (events, requests) = mpsc::channel(MAX_REQUESTS);
+        let asked = Arc::clone(&reconfigurations);
+        let worker = Worker::new(parts, statuses, Arc::new(move |name: &str| asked.request(name)));
+        let task = runtime.spawn(Loop::new(Arc::clone(&shared), worker, reconfigurations).run(requests));
+        Ok(Self { handle: HerderHandle { shared, events }, task })
+    }
+
+    /// What callers use.
+    pub fn handle(&self) -> HerderHandle {
+        self.handle.clone()
+    }
+
+    /// Returns when the herder has been shut down; `false` if it broke.
+    pub async fn ended(self) -> bool {
+        self.task.await.is_ok()
+    }
+}

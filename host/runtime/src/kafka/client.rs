@@ -1,0 +1,373 @@
+//! Kafka for tasks, over `millstream-client`.
+
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use millstream_client::{
+    Ack, Admin, AdminConfig, Appender, Cluster, Consumer, ConsumerConfig, Dial, KafkaCode, Producer, ProducerConfig,
+    RecordRef, SendError, Sequence, TryAppendError,
+    admin::{NewTopic, OffsetAndMetadata},
+    consumer::{FetchedBatch, RebalanceEvent},
+};
+use millstream_config::{ConfigMap, OverridePolicy, originals_with_prefix};
+use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
+use millstream_record::{Chain, TopicName};
+use millstream_wire::batch::{Batches, RecordReader, TimestampType, decompress_records};
+
+use super::{
+    Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer, RecordSlot,
+};
+use crate::error_policy::CONNECT_EXCEPTION;
+
+/// Longest time for leaving a group.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Most bytes that the compressed batches of one fetch from one partition may expand to together.
+const MAX_DECOMPRESSED: usize = 1 << 30;
+
+/// Makes clients of one cluster, with the worker's settings and what connectors may override.
+pub struct KafkaClients {
+    dial: Arc<dyn Dial>,
+    bootstrap: String,
+    worker: ConfigMap,
+    policy: OverridePolicy,
+}
+
+impl KafkaClients {
+    /// Clients that reach the cluster through `dial`, beginning at `bootstrap` (`host:port,…`), with the
+    /// settings in the worker's properties.
+    pub fn new(dial: Arc<dyn Dial>, bootstrap: impl Into<String>, worker: ConfigMap, policy: OverridePolicy) -> Self {
+        Self { dial, bootstrap: bootstrap.into(), worker, policy }
+    }
+
+    /// Client settings: the framework's, then the worker's beneath a prefix, then the connector's.
+    fn properties(
+        &self,
+        own: &[(&str, &str)],
+        kind: &str,
+        connector: &ConfigMap,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let mut properties = BTreeMap::from([("bootstrap.servers".to_owned(), self.bootstrap.clone())]);
+        properties.extend(own.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let worker = originals_with_prefix(&self.worker, &format!("{kind}."));
+        let overrides = originals_with_prefix(connector, &format!("{kind}.override."));
+        if let Some(refusal) = overrides.keys().find_map(|key| self.policy.refusal(key)) {
+            let message = format!("Client Config Overrides not allowed: {refusal}");
+            return Err(Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, message));
+        }
+        properties.extend(worker.into_iter().chain(overrides).filter_map(|(key, value)| Some((key, value?))));
+        Ok(properties)
+    }
+
+    fn cluster(
+        &self,
+        bootstrap: &[millstream_client::HostPort],
+        connection: &millstream_client::ConnectionSettings,
+    ) -> Cluster {
+        Cluster::connect(Arc::clone(&self.dial), bootstrap, connection.clone())
+    }
+
+    fn admin(&self, client_id: &str, connector: &ConfigMap) -> Result<Admin, Failure> {
+        // Keys of the worker without a prefix concern its own clients, the admin among them.
+        let client_prefix =
+            |key: &str| ["admin.", "producer.", "consumer."].iter().any(|prefix| key.starts_with(prefix));
+        let mut properties: BTreeMap<String, String> = self
+            .worker
+            .iter()
+            .filter(|(key, _)| !client_prefix(key))
+            .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
+            .collect();
+        properties.extend(self.properties(&[("client.id", client_id)], "admin", connector)?);
+        let config = AdminConfig::from_properties(&properties).map_err(wrong_setting)?;
+        let cluster = self.cluster(&config.bootstrap, &config.connection);
+        Ok(Admin::new(&cluster, &config))
+    }
+
+    /// Asks the cluster for its id, as a worker does at its start.
+    ///
+    /// # Errors
+    ///
+    /// The cluster does not answer within `default.api.timeout.ms`.
+    pub async fn cluster_id(&self) -> Result<String, Failure> {
+        let admin = self.admin("connect-cluster-id", &ConfigMap::new())?;
+        let failed = |cause: Failure| {
+            cause.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties.")
+        };
+        let description = admin.describe_cluster().await.map_err(|error| failed(request_failure(&error)))?;
+        Ok(description.cluster_id.unwrap_or_default())
+    }
+}
+
+fn wrong_setting(error: millstream_client::ConfigError) -> Failure {
+    Failure::new(ErrorKind::Config, "", error.to_string())
+}
+
+fn request_failure(error: &millstream_client::RequestError) -> Failure {
+    Failure::new(ErrorKind::Fatal, &error.java_class(), Chain(error).to_string())
+}
+
+#[async_trait]
+impl Clients for KafkaClients {
+    async fn producer(
+        &self,
+        task: &TaskId,
+        wanted: ProducerUse,
+        connector: &ConfigMap,
+    ) -> Result<Box<dyn RecordProducer>, Failure> {
+        let client_id = match wanted {
+            ProducerUse::Records => format!("connector-producer-{task}"),
+            ProducerUse::DeadLetters => format!("connector-dlq-producer-{task}"),
+        };
+        // Unlike Connect's, these are idempotent and have five requests in flight, which keeps the
+        // order without waiting for each.
+        let own = [
+            ("client.id", client_id.as_str()),
+            ("max.block.ms", "9223372036854775807"),
+            ("acks", "all"),
+            ("delivery.timeout.ms", "2147483647"),
+        ];
+        let properties = self.properties(&own, "producer", connector)?;
+        let config = ProducerConfig::from_properties(&properties).map_err(wrong_setting)?;
+        let cluster = self.cluster(&config.bootstrap, &config.connection);
+        Ok(Box::new(ClientProducer(Producer::new(&cluster, config))))
+    }
+
+    async fn consumer(
+        &self,
+        task: &TaskId,
+        topics: &[TopicName],
+        connector: &ConfigMap,
+    ) -> Result<Box<dyn RecordConsumer>, Failure> {
+        let (group, client_id) = (format!("connect-{}", task.connector), format!("connector-consumer-{task}"));
+        let own = [
+            ("group.id", group.as_str()),
+            ("client.id", client_id.as_str()),
+            ("enable.auto.commit", "false"),
+            ("auto.offset.reset", "earliest"),
+        ];
+        let properties = self.properties(&own, "consumer", connector)?;
+        let config = ConsumerConfig::from_properties(&properties).map_err(wrong_setting)?;
+        let cluster = self.cluster(&config.bootstrap, &config.connection);
+        let mut consumer = Consumer::new(&cluster, config);
+        consumer.subscribe(topics.iter().cloned()).map_err(|error| consume_failure(&error))?;
+        Ok(Box::new(ClientConsumer { consumer, scratch: Vec::new() }))
+    }
+
+    async fn create_topic(
+        &self,
+        _task: &TaskId,
+        topic: &TopicName,
+        replication_factor: i16,
+        connector: &ConfigMap,
+    ) -> Result<(), Failure> {
+        let admin = self.admin("connector-dlq-adminclient-", connector)?;
+        let wanted = NewTopic {
+            partitions: Some(1),
+            replication_factor: u16::try_from(replication_factor).ok(),
+            ..NewTopic::new(topic.clone())
+        };
+        let mut answers = admin.create_topics(&[wanted], false).await.map_err(|error| request_failure(&error))?;
+        match answers.remove(topic) {
+            Some(Err(refused)) if refused.source != KafkaCode::TOPIC_ALREADY_EXISTS => {
+                Err(Failure::new(ErrorKind::Fatal, &refused.java_class(), Chain(&refused).to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+struct ClientProducer(Producer);
+
+impl RecordAppender for Appender<'_> {
+    fn append(
+        &mut self,
+        topic: &TopicName,
+        partition: Option<i32>,
+        record: RecordRef<'_>,
+    ) -> Result<Sequence, TryAppendError> {
+        Appender::append(self, topic, partition, record)
+    }
+}
+
+#[async_trait]
+impl RecordProducer for ClientProducer {
+    fn group(&mut self, work: &mut dyn FnMut(&mut dyn RecordAppender)) {
+        work(&mut self.0.appender());
+    }
+
+    async fn learn(&mut self, topic: &TopicName) -> Result<(), SendError> {
+        self.0.partitions(topic).await.map(drop)
+    }
+
+    async fn ready(&mut self) {
+        self.0.ready().await;
+    }
+
+    fn try_ack(&mut self) -> Option<Ack> {
+        self.0.try_ack()
+    }
+
+    async fn next_ack(&mut self) -> Ack {
+        self.0.next_ack().await
+    }
+
+    fn outstanding(&self) -> u64 {
+        self.0.outstanding()
+    }
+
+    async fn flush(&mut self) {
+        self.0.flush().await;
+    }
+
+    async fn close(self: Box<Self>, timeout: Duration) -> Vec<Ack> {
+        self.0.close(timeout).await
+    }
+}
+
+struct ClientConsumer {
+    consumer: Consumer,
+    scratch: Vec<u8>,
+}
+
+fn consume_failure(error: &millstream_client::consumer::ConsumeError) -> Failure {
+    Failure::new(ErrorKind::Fatal, &error.java_class(), Chain(error).to_string())
+}
+
+fn topic(name: &str) -> Option<TopicName> {
+    TopicName::parse(name).ok()
+}
+
+fn partitions(set: impl IntoIterator<Item = (TopicName, i32)>) -> Vec<TopicPartition> {
+    set.into_iter().map(|(topic, partition)| TopicPartition { topic: topic.as_str().to_owned(), partition }).collect()
+}
+
+#[async_trait]
+impl RecordConsumer for ClientConsumer {
+    async fn poll(&mut self, timeout: Duration) -> Result<Polled, Failure> {
+        let polled = self.consumer.poll(timeout).await.map_err(|error| consume_failure(&error))?;
+        let events = polled
+            .events
+            .into_iter()
+            .map(|event| match event {
+                RebalanceEvent::Assigned(set) => Rebalance::Assigned(partitions(set)),
+                RebalanceEvent::Revoked(set) => Rebalance::Revoked(partitions(set)),
+                RebalanceEvent::Lost(set, _) => Rebalance::Lost(partitions(set)),
+            })
+            .collect();
+        let scratch = &mut self.scratch;
+        let fetched = polled.fetched.iter().map(|batch| read(batch, scratch)).collect::<Result<_, _>>()?;
+        Ok(Polled { events, fetched })
+    }
+
+    async fn position(&mut self, partition: &TopicPartition) -> Result<i64, Failure> {
+        let Some(name) = topic(&partition.topic) else { return Ok(-1) };
+        self.consumer.position(&name, partition.partition).await.map_err(|error| consume_failure(&error))
+    }
+
+    async fn commit(&mut self, offsets: &[TopicOffset]) -> Result<(), Failure> {
+        let offsets: Vec<(TopicName, i32, OffsetAndMetadata)> = offsets
+            .iter()
+            .filter_map(|to| Some((topic(&to.topic)?, to.partition, OffsetAndMetadata::new(to.offset))))
+            .collect();
+        let failed = |error: millstream_client::consumer::CommitError| {
+            let kind = if error.is_retriable() { ErrorKind::Retriable } else { ErrorKind::Fatal };
+            Failure::new(kind, &error.java_class(), Chain(&error).to_string())
+        };
+        self.consumer.commit(&offsets).await.map_err(failed)
+    }
+
+    fn seek(&mut self, to: &TopicOffset) {
+        if let Some(name) = topic(&to.topic)
+            && let Err(error) = self.consumer.seek(&name, to.partition, to.offset)
+        {
+            tracing::warn!(error = %Chain(&error), "a seek was ignored");
+        }
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            // A partition that is not assigned any more needs no pause.
+            let _ = topic(&partition.topic).map(|name| self.consumer.pause(&name, partition.partition));
+        }
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            // Likewise.
+            let _ = topic(&partition.topic).map(|name| self.consumer.resume(&name, partition.partition));
+        }
+    }
+
+    async fn close(self: Box<Self>) {
+        self.consumer.close(CLOSE_TIMEOUT).await;
+    }
+}
+
+/// Walks fetched record batches. Uncompressed ones stay where they are.
+fn read(batch: &FetchedBatch, scratch: &mut Vec<u8>) -> Result<FetchedRecords, Failure> {
+    let damaged = |error: &(dyn std::error::Error + 'static)| {
+        let class = "org.apache.kafka.common.errors.CorruptRecordException";
+        let place = format!("read {}-{} from offset {}", batch.topic, batch.partition, batch.first_offset);
+        Failure::new(ErrorKind::Fatal, class, format!("{place}: {}", Chain(error)))
+    };
+    let mut records = Vec::with_capacity(batch.record_count as usize);
+    // Decompressed batches are collected; where none is compressed the fetched bytes are kept.
+    let mut expanded: Option<Vec<u8>> = None;
+    let mut walk = Batches::new(&batch.records);
+    let mut compressed = false;
+    for item in &mut walk {
+        let (header, _) = item.map_err(|error| damaged(&error))?;
+        compressed |= header.codec() != millstream_wire::compression::Codec::None;
+    }
+    if compressed {
+        expanded = Some(Vec::with_capacity(batch.records.len() * 4));
+    }
+    for item in Batches::new(&batch.records) {
+        let (header, bytes) = item.map_err(|error| damaged(&error))?;
+        let room = MAX_DECOMPRESSED - expanded.as_ref().map_or(0, Vec::len);
+        let plain = decompress_records(&header, bytes, room, scratch).map_err(|error| damaged(&error))?;
+        let base = match &mut expanded {
+            Some(expanded) => {
+                expanded.extend_from_slice(plain);
+                expanded.len() - plain.len()
+            }
+            None => offset_in(&batch.records, plain),
+        };
+        let append_time = header.timestamp_type() == TimestampType::LogAppendTime;
+        for record in RecordReader::new(&header, plain) {
+            let record = record.map_err(|error| damaged(&error))?;
+            let offset = header.base_offset.saturating_add(record.offset_delta.into());
+            if offset < batch.first_offset {
+                continue;
+            }
+            let place = |part: &[u8]| -> Range<u32> {
+                let begin = (base + offset_in(plain, part)) as u32;
+                begin..begin + part.len() as u32
+            };
+            let created = header.base_timestamp.wrapping_add(record.timestamp_delta);
+            let timestamp = if append_time { header.max_timestamp } else { created };
+            let headers = record.headers.encoded();
+            records.push(RecordSlot {
+                offset,
+                timestamp,
+                timestamp_type: match (timestamp, append_time) {
+                    (-1, _) => 0,
+                    (_, false) => 1,
+                    (_, true) => 2,
+                },
+                key: record.key.map(place),
+                value: record.value.map(place),
+                header_count: record.headers.len() as u32,
+                headers: if headers.is_empty() { 0..0 } else { place(headers) },
+            });
+        }
+    }
+    let buffer = expanded.map_or_else(|| batch.records.clone(), Bytes::from);
+    Ok(FetchedRecords { topic: batch.topic.clone(), partition: batch.partition, buffer, records })
+}
+
+/// Where a part of a slice begins.
+fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr() - whole.as_ptr().addr()
+}

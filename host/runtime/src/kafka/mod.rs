@@ -1,0 +1,193 @@
+//! Kafka as tasks see it: traits, so that tests can stand in for a cluster.
+//!
+//! [`client`] implements them over `millstream-client`, method by method. Whoever runs a worker hands
+//! in a [`Clients`], which knows addresses and settings; tasks only name what they need a client for.
+
+mod client;
+
+use std::{ops::Range, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use millstream_client::{Ack, RecordRef, SendError, Sequence, TryAppendError};
+use millstream_config::ConfigMap;
+use millstream_connector::{Failure, TaskId, TopicOffset, TopicPartition};
+use millstream_record::TopicName;
+
+pub use client::KafkaClients;
+
+/// Takes records while the producer's buffer is locked.
+pub trait RecordAppender {
+    /// Appends a record to a partition, or to one that the partitioner chooses.
+    ///
+    /// # Errors
+    ///
+    /// The record was not taken.
+    fn append(
+        &mut self,
+        topic: &TopicName,
+        partition: Option<i32>,
+        record: RecordRef<'_>,
+    ) -> Result<Sequence, TryAppendError>;
+}
+
+/// A producer; see [`millstream_client::Producer`], whose guarantees these methods have.
+#[async_trait]
+pub trait RecordProducer: Send {
+    /// Lets `work` append a group of records under one lock.
+    fn group(&mut self, work: &mut dyn FnMut(&mut dyn RecordAppender));
+    /// Waits until the partitions of a topic are known.
+    ///
+    /// # Errors
+    ///
+    /// They do not become known.
+    async fn learn(&mut self, topic: &TopicName) -> Result<(), SendError>;
+    /// Waits until there is room, or an acknowledgement to take. Dropping the future loses nothing.
+    async fn ready(&mut self);
+    /// Takes an acknowledgement if one is there.
+    fn try_ack(&mut self) -> Option<Ack>;
+    /// Waits for the next acknowledgement; for ever while nothing is outstanding. Dropping the future
+    /// loses nothing.
+    async fn next_ack(&mut self) -> Ack;
+    /// Records appended whose acknowledgement has not been taken.
+    fn outstanding(&self) -> u64;
+    /// Sends everything and waits until it has ended. Dropping the future only stops the waiting.
+    async fn flush(&mut self);
+    /// Flushes for at most `timeout` and gives up the rest; the acknowledgements that are left.
+    async fn close(self: Box<Self>, timeout: Duration) -> Vec<Ack>;
+}
+
+/// Where one consumed record lies in its buffer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RecordSlot {
+    /// Its offset in the log.
+    pub offset: i64,
+    /// Milliseconds since the epoch; -1 for none.
+    pub timestamp: i64,
+    /// 0 none, 1 create time, 2 log append time.
+    pub timestamp_type: i8,
+    /// Its key; `None` for null.
+    pub key: Option<Range<u32>>,
+    /// Its value; `None` for null.
+    pub value: Option<Range<u32>>,
+    /// How many headers it has.
+    pub header_count: u32,
+    /// Its headers as a record carries them, without their count.
+    pub headers: Range<u32>,
+}
+
+/// Consumed records of one partition, in offset order.
+#[derive(Clone, Debug)]
+pub struct FetchedRecords {
+    /// Their topic.
+    pub topic: TopicName,
+    /// Their partition.
+    pub partition: i32,
+    /// The bytes that the slots refer to.
+    pub buffer: Bytes,
+    /// The records.
+    pub records: Vec<RecordSlot>,
+}
+
+/// What happened to the assignment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Rebalance {
+    /// These partitions are new.
+    Assigned(Vec<TopicPartition>),
+    /// These are to be given up; offsets may still be committed before the next poll.
+    Revoked(Vec<TopicPartition>),
+    /// These belong to somebody else already.
+    Lost(Vec<TopicPartition>),
+}
+
+/// The result of a poll. Events come before the records.
+#[derive(Clone, Debug, Default)]
+pub struct Polled {
+    /// What happened to the assignment, in order.
+    pub events: Vec<Rebalance>,
+    /// Records of assigned partitions.
+    pub fetched: Vec<FetchedRecords>,
+}
+
+/// A member of a consumer group, subscribed to the topics of a sink.
+#[async_trait]
+pub trait RecordConsumer: Send {
+    /// Waits for records or a change of the assignment, at most `timeout`. Dropping the future loses
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// The group or the log cannot be read, now and for good.
+    async fn poll(&mut self, timeout: Duration) -> Result<Polled, Failure>;
+    /// Offset of the next record that a poll returns from an assigned partition.
+    ///
+    /// # Errors
+    ///
+    /// The group's offsets cannot be read.
+    async fn position(&mut self, partition: &TopicPartition) -> Result<i64, Failure>;
+    /// Commits offsets for the group.
+    ///
+    /// # Errors
+    ///
+    /// The coordinator refused, or did not answer.
+    async fn commit(&mut self, offsets: &[TopicOffset]) -> Result<(), Failure>;
+    /// Continues at this offset.
+    fn seek(&mut self, to: &TopicOffset);
+    /// Returns nothing from these partitions.
+    fn pause(&mut self, partitions: &[TopicPartition]);
+    /// Returns records from these partitions again.
+    fn resume(&mut self, partitions: &[TopicPartition]);
+    /// Leaves the group.
+    async fn close(self: Box<Self>);
+}
+
+/// Which producer a task asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ProducerUse {
+    /// Records of a source task.
+    Records,
+    /// Dead letters of a sink task.
+    DeadLetters,
+}
+
+/// Makes clients for tasks, with the worker's settings and the connector's overrides.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    /// A producer.
+    ///
+    /// # Errors
+    ///
+    /// The settings cannot be used.
+    async fn producer(
+        &self,
+        task: &TaskId,
+        wanted: ProducerUse,
+        connector: &ConfigMap,
+    ) -> Result<Box<dyn RecordProducer>, Failure>;
+
+    /// A consumer subscribed to these topics as a member of the connector's group. It joins with its
+    /// first poll.
+    ///
+    /// # Errors
+    ///
+    /// The settings cannot be used.
+    async fn consumer(
+        &self,
+        task: &TaskId,
+        topics: &[TopicName],
+        connector: &ConfigMap,
+    ) -> Result<Box<dyn RecordConsumer>, Failure>;
+
+    /// Creates a topic with one partition unless it exists.
+    ///
+    /// # Errors
+    ///
+    /// It does not exist and cannot be created.
+    async fn create_topic(
+        &self,
+        task: &TaskId,
+        topic: &TopicName,
+        replication_factor: i16,
+        connector: &ConfigMap,
+    ) -> Result<(), Failure>;
+}

@@ -1,0 +1,129 @@
+//! Which offsets of a sink's partitions may be committed. A plain value.
+
+use std::collections::BTreeMap;
+
+use millstream_connector::{TopicOffset, TopicPartition};
+
+/// Offsets of one partition; each names the next record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Offsets {
+    committed: i64,
+    current: i64,
+}
+
+/// Offsets of the assigned partitions.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    partitions: BTreeMap<TopicPartition, Offsets>,
+}
+
+fn at(partition: &TopicPartition, offset: i64) -> TopicOffset {
+    TopicOffset { topic: partition.topic.clone(), partition: partition.partition, offset }
+}
+
+fn partition_of(offset: &TopicOffset) -> TopicPartition {
+    TopicPartition { topic: offset.topic.clone(), partition: offset.partition }
+}
+
+impl Commits {
+    /// A new partition, to be read from this position.
+    pub(super) fn assign(&mut self, partition: &TopicPartition, position: i64) {
+        self.partitions.insert(partition.clone(), Offsets { committed: position, current: position });
+    }
+
+    pub(super) fn unassign(&mut self, partitions: &[TopicPartition]) {
+        partitions.iter().for_each(|partition| {
+            self.partitions.remove(partition);
+        });
+    }
+
+    pub(super) fn is_assigned(&self, partition: &TopicPartition) -> bool {
+        self.partitions.contains_key(partition)
+    }
+
+    pub(super) fn assigned(&self) -> Vec<TopicPartition> {
+        self.partitions.keys().cloned().collect()
+    }
+
+    /// A batch up to these offsets was taken.
+    pub(super) fn consumed(&mut self, offsets: &[TopicOffset]) {
+        for offset in offsets {
+            if let Some(known) = self.partitions.get_mut(&partition_of(offset)) {
+                known.current = offset.offset;
+            }
+        }
+    }
+
+    /// Reading goes on elsewhere; `false` if the partition is not assigned.
+    pub(super) fn seek(&mut self, to: &TopicOffset) -> bool {
+        let Some(known) = self.partitions.get_mut(&partition_of(to)) else { return false };
+        *known = Offsets { committed: to.offset, current: to.offset };
+        true
+    }
+
+    pub(super) fn current(&self) -> Vec<TopicOffset> {
+        self.partitions.iter().map(|(partition, known)| at(partition, known.current)).collect()
+    }
+
+    pub(super) fn current_of(&self, partitions: &[TopicPartition]) -> Vec<TopicOffset> {
+        let known = |partition| self.partitions.get(partition).map(|known| at(partition, known.current));
+        partitions.iter().filter_map(known).collect()
+    }
+
+    /// What of the plugin's answer is to be committed: nothing that was not consumed, and nothing that
+    /// is committed already.
+    pub(super) fn committable(&self, answered: Vec<TopicOffset>) -> Vec<TopicOffset> {
+        let wanted = |offset: &TopicOffset| match self.partitions.get(&partition_of(offset)) {
+            None => {
+                tracing::warn!(topic = %offset.topic, partition = offset.partition, "a sink task wants to commit an offset of a partition that it does not have");
+                false
+            }
+            Some(known) if known.current < offset.offset => {
+                tracing::warn!(topic = %offset.topic, partition = offset.partition, offset = offset.offset, consumed = known.current, "a sink task wants to commit an offset beyond what it was given");
+                false
+            }
+            Some(known) => known.committed != offset.offset && 0 <= offset.offset,
+        };
+        answered.into_iter().filter(wanted).collect()
+    }
+
+    /// These offsets were committed.
+    pub(super) fn committed(&mut self, offsets: &[TopicOffset]) {
+        for offset in offsets {
+            if let Some(known) = self.partitions.get_mut(&partition_of(offset)) {
+                known.committed = offset.offset;
+            }
+        }
+    }
+
+    /// Goes back to what was committed last, and says where that is.
+    pub(super) fn rewind(&mut self) -> Vec<TopicOffset> {
+        self.partitions.values_mut().for_each(|known| known.current = known.committed);
+        self.current()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offset(offset: i64) -> TopicOffset {
+        TopicOffset { topic: "t".to_owned(), partition: 0, offset }
+    }
+
+    #[test]
+    fn only_what_was_consumed_and_is_news_is_committed() {
+        let mut commits = Commits::default();
+        commits.assign(&partition_of(&offset(0)), 5);
+        assert_eq!(commits.committable(vec![offset(5)]), []);
+        commits.consumed(&[offset(9)]);
+        assert_eq!(commits.committable(vec![offset(10)]), []);
+        assert_eq!(commits.committable(vec![offset(7)]), [offset(7)]);
+        commits.committed(&[offset(7)]);
+        assert_eq!(commits.committable(vec![offset(7)]), []);
+        let other = TopicOffset { topic: "u".to_owned(), ..offset(1) };
+        assert_eq!(commits.committable(vec![other]), []);
+        assert_eq!(commits.rewind(), [offset(7)]);
+        assert_eq!(commits.current(), [offset(7)]);
+    }
+}

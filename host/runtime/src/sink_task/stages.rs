@@ -1,0 +1,364 @@
+//! The stages of a sink task before `put`: converters, then transforms, with every row's ending.
+//!
+//! What comes out are deliveries in order. A row that has to be tried again alone splits its batch, so
+//! that the plugin sees the records in the order of the log. At a row that the policy does not tolerate
+//! the last delivery ends; it carries the failure, which follows when the plugin has taken it.
+
+use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
+
+use millstream_connector::{Failure, PluginError, RowError, TopicOffset};
+use millstream_record::batch::{Batch, Role, Table};
+
+use super::raw::{Chunk, Cursor, Fetched, Trouble, batch_of_one, next_batch};
+use crate::{
+    converters::Converters,
+    error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Verdict, tolerance_exceeded},
+    kafka::FetchedRecords,
+    report::{self, DeadLetters, LogPolicy, Report, consumed_record},
+    task::{Halt, Retry, TaskControl},
+    transform_chain::TransformChain,
+};
+
+/// Class that Connect names for rows a sink task reports.
+const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
+
+/// A batch for the plugin.
+pub(super) struct Delivery {
+    /// The records; may be empty.
+    pub(super) batch: Batch,
+    /// What has been consumed when the plugin has taken it.
+    pub(super) consumed: Vec<TopicOffset>,
+    /// Why the task fails after it.
+    pub(super) failure: Option<Failure>,
+    /// Where the rows come from, kept only if they can be reported.
+    origin: Option<(Chunk, Vec<u32>)>,
+}
+
+/// Where failed records are reported.
+pub(crate) struct Reporting {
+    pub(crate) log: LogPolicy,
+    pub(crate) dead_letters: Option<DeadLetters>,
+}
+
+/// See the module's documentation.
+pub(crate) struct Stages {
+    pub(crate) chain: Option<TransformChain>,
+    pub(crate) converters: Converters,
+    pub(crate) policy: ErrorPolicy,
+    pub(crate) reporting: Reporting,
+    pub(crate) control: TaskControl,
+}
+
+/// A batch between converters and transforms, with the chunk rows that its rows are.
+struct Segment {
+    batch: Batch,
+    rows: Range<u32>,
+    /// Chunk row of each row, where they are not the range itself.
+    chosen: Option<Vec<u32>>,
+}
+
+/// What became of a row that failed.
+enum Settled {
+    /// Tried again, it went well.
+    Row(Batch),
+    /// Skipped.
+    Skipped(Trouble),
+    /// The task fails.
+    Failed(Trouble),
+}
+
+impl Segment {
+    fn chunk_row(&self, row: u32) -> u32 {
+        self.chosen.as_ref().map_or(self.rows.start + row, |chosen| chosen[row as usize])
+    }
+}
+
+impl Stages {
+    /// Makes deliveries of consumed records and puts them behind those that wait.
+    ///
+    /// # Errors
+    ///
+    /// A plugin broke, or the task is to stop while a row waits to be tried again.
+    pub(super) async fn prepare(
+        &mut self,
+        fetched: Vec<FetchedRecords>,
+        out: &mut VecDeque<Delivery>,
+    ) -> Result<(), Halt> {
+        if fetched.is_empty() || out.back().is_some_and(|delivery| delivery.failure.is_some()) {
+            return Ok(());
+        }
+        let fetched = Arc::new(Fetched(fetched));
+        let originals = self.chain.is_some();
+        let mut cursor = Cursor::default();
+        while let Some((batch, chunk, troubles)) =
+            next_batch(&fetched, &mut cursor, &mut self.converters, originals).await.map_err(broken)?
+        {
+            if !self.chunk(batch, &chunk, troubles, out).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One chunk of converted records. `false` if the task fails at one of them.
+    async fn chunk(
+        &mut self,
+        batch: Batch,
+        chunk: &Chunk,
+        troubles: Vec<Trouble>,
+        out: &mut VecDeque<Delivery>,
+    ) -> Result<bool, Halt> {
+        if troubles.is_empty() {
+            let segment = Segment { rows: 0..batch.rows(), batch, chosen: None };
+            return self.segment(segment, chunk, Vec::new(), None, out).await;
+        }
+        let table = batch.open();
+        let (mut start, mut skipped) = (0, Vec::new());
+        for trouble in troubles {
+            let row = trouble.row;
+            match self.convert_again(chunk, trouble).await? {
+                Settled::Skipped(trouble) => skipped.push(trouble),
+                Settled::Failed(trouble) => {
+                    let segment = without(&table, start..row, &skipped);
+                    return self.segment(segment, chunk, skipped, Some(trouble), out).await;
+                }
+                Settled::Row(alone) => {
+                    let segment = without(&table, start..row, &skipped);
+                    if !self.segment(segment, chunk, std::mem::take(&mut skipped), None, out).await? {
+                        return Ok(false);
+                    }
+                    let segment = Segment { batch: alone, rows: row..row + 1, chosen: None };
+                    if !self.segment(segment, chunk, Vec::new(), None, out).await? {
+                        return Ok(false);
+                    }
+                    start = row + 1;
+                }
+            }
+        }
+        let segment = without(&table, start..table.rows, &skipped);
+        self.segment(segment, chunk, skipped, None, out).await
+    }
+
+    /// Converts a row again, alone, as long as the policy says.
+    async fn convert_again(&mut self, chunk: &Chunk, trouble: Trouble) -> Result<Settled, Halt> {
+        let mut trouble = trouble;
+        let row = trouble.row;
+        let mut retry = Retry::new(self.policy);
+        loop {
+            if let Some(verdict) = retry.failed(&trouble.failure, &self.control).await? {
+                return Ok(settled(verdict, trouble));
+            }
+            let one = chunk.one(row);
+            let (batch, again) =
+                batch_of_one(&one, &mut self.converters, self.chain.is_some()).await.map_err(broken)?;
+            match again.into_iter().next() {
+                None => return Ok(Settled::Row(batch)),
+                Some(again) => trouble = Trouble { row, ..again },
+            }
+        }
+    }
+
+    /// Runs the transforms over converted records and delivers what comes out. `failed` is a record right
+    /// behind them that fails the task. `false` if the task fails here.
+    async fn segment(
+        &mut self,
+        segment: Segment,
+        chunk: &Chunk,
+        mut skipped: Vec<Trouble>,
+        failed: Option<Trouble>,
+        out: &mut VecDeque<Delivery>,
+    ) -> Result<bool, Halt> {
+        let Some(chain) = &mut self.chain else {
+            self.report_all(chunk, &skipped, failed.as_ref()).await;
+            let end = segment.rows.end;
+            let going_on = failed.is_none();
+            self.deliver(&segment, segment.batch.clone(), None, chunk, end, failed, out);
+            return Ok(going_on);
+        };
+        let outcome = chain.chain.apply(&segment.batch).await.map_err(broken)?;
+        if outcome.errors.is_empty() {
+            self.report_all(chunk, &skipped, failed.as_ref()).await;
+            let end = segment.rows.end;
+            let going_on = failed.is_none();
+            self.deliver(&segment, outcome.batch, None, chunk, end, failed, out);
+            return Ok(going_on);
+        }
+        let output = outcome.batch.open();
+        let mut start = 0;
+        for error in outcome.errors {
+            let (row, chunk_row) = (error.row, segment.chunk_row(error.row));
+            match self.transform_again(&segment, chunk_row, error).await? {
+                Settled::Skipped(trouble) => skipped.push(trouble),
+                Settled::Failed(trouble) => {
+                    skipped.retain(|other| other.row < trouble.row);
+                    skipped.sort_by_key(|trouble| trouble.row);
+                    self.report_all(chunk, &skipped, Some(&trouble)).await;
+                    let part = origins_in(&output, start..row);
+                    self.deliver(&segment, part, None, chunk, chunk_row, Some(trouble), out);
+                    return Ok(false);
+                }
+                Settled::Row(alone) => {
+                    let part = origins_in(&output, start..row);
+                    self.deliver(&segment, part, None, chunk, chunk_row, None, out);
+                    self.deliver(&segment, alone, Some(row), chunk, chunk_row + 1, None, out);
+                    start = row + 1;
+                }
+            }
+        }
+        skipped.sort_by_key(|trouble| trouble.row);
+        self.report_all(chunk, &skipped, failed.as_ref()).await;
+        let going_on = failed.is_none();
+        let part = origins_in(&output, start..segment.batch.rows());
+        self.deliver(&segment, part, None, chunk, segment.rows.end, failed, out);
+        Ok(going_on)
+    }
+
+    /// Transforms a row again, alone, as long as the policy says.
+    async fn transform_again(&mut self, segment: &Segment, chunk_row: u32, error: RowError) -> Result<Settled, Halt> {
+        let mut error = error;
+        let row = error.row;
+        let mut retry = Retry::new(self.policy);
+        loop {
+            let verdict = retry.failed(&error.failure, &self.control).await?;
+            let chain = self.chain.as_mut().expect("only a chain has errors");
+            if let Some(verdict) = verdict {
+                let class = chain.class(error.link).to_owned();
+                let trouble = Trouble { row: chunk_row, stage: Stage::Transformation, class, failure: error.failure };
+                return Ok(settled(verdict, trouble));
+            }
+            let alone = rows_of(&segment.batch.open(), &[row]);
+            let outcome = chain.chain.apply(&alone).await.map_err(broken)?;
+            match outcome.errors.into_iter().next() {
+                None => return Ok(Settled::Row(outcome.batch)),
+                Some(again) => error = again,
+            }
+        }
+    }
+
+    /// Puts what came out behind what waits. `consumed_to` is the chunk row that is reached with it.
+    #[expect(clippy::too_many_arguments, reason = "a delivery and where it comes from")]
+    fn deliver(
+        &self,
+        segment: &Segment,
+        batch: Batch,
+        alone: Option<u32>,
+        chunk: &Chunk,
+        consumed_to: u32,
+        failed: Option<Trouble>,
+        out: &mut VecDeque<Delivery>,
+    ) {
+        let table = batch.open();
+        let selection = table.get(Role::SELECTION).is_some();
+        let chosen: Option<Vec<u32>> =
+            selection.then(|| (0..table.rows).filter(|&row| table.is_selected(row as usize)).collect());
+        let origin = self.can_report().then(|| {
+            let origins = table.get(Role::ORIGIN);
+            let chunk_row = |row: u32| {
+                let row = alone.unwrap_or_else(|| origins.map_or(row, |origins| origins.int32(row as usize) as u32));
+                segment.chunk_row(row)
+            };
+            let rows = match &chosen {
+                Some(chosen) => chosen.iter().copied().map(chunk_row).collect(),
+                None => (0..table.rows).map(chunk_row).collect(),
+            };
+            (chunk.clone(), rows)
+        });
+        let batch = match &chosen {
+            Some(chosen) => rows_of(&table, chosen),
+            None => batch.clone(),
+        };
+        out.push_back(Delivery {
+            batch,
+            consumed: chunk.consumed(consumed_to),
+            failure: failed.map(|trouble| tolerance_exceeded(trouble.failure)),
+            origin,
+        });
+    }
+
+    fn can_report(&self) -> bool {
+        self.reporting.log.enabled || self.reporting.dead_letters.is_some()
+    }
+
+    /// Rows that the plugin reported during a `put`.
+    pub(super) async fn reported(&mut self, delivery: &Delivery, errors: &[RowError]) {
+        let Some((chunk, rows)) = &delivery.origin else { return };
+        for error in errors {
+            if let Some(&row) = rows.get(error.row as usize) {
+                let report = Report { stage: Stage::TaskPut, class: SINK_TASK, failure: &error.failure };
+                self.report(chunk, row, &report).await;
+            }
+        }
+    }
+
+    async fn report_all(&mut self, chunk: &Chunk, skipped: &[Trouble], failed: Option<&Trouble>) {
+        if self.can_report() {
+            for trouble in skipped.iter().chain(failed) {
+                let report = Report { stage: trouble.stage, class: &trouble.class, failure: &trouble.failure };
+                self.report(chunk, trouble.row, &report).await;
+            }
+        }
+    }
+
+    async fn report(&mut self, chunk: &Chunk, row: u32, report: &Report<'_>) {
+        let original = chunk.original(row);
+        report::log(self.reporting.log, &self.control.id, report, || consumed_record(&original));
+        if let Some(dead_letters) = &mut self.reporting.dead_letters {
+            dead_letters.send(&original, report).await;
+        }
+    }
+
+    /// Waits until the dead letters so far are written or have failed.
+    pub(super) async fn settle(&mut self) {
+        if let Some(dead_letters) = &mut self.reporting.dead_letters {
+            dead_letters.settle().await;
+        }
+    }
+
+    pub(super) async fn close(self, timeout: Duration) {
+        if let Some(dead_letters) = self.reporting.dead_letters {
+            dead_letters.close(timeout).await;
+        }
+    }
+}
+
+fn settled(verdict: Verdict, trouble: Trouble) -> Settled {
+    if verdict == Verdict::Tolerate { Settled::Skipped(trouble) } else { Settled::Failed(trouble) }
+}
+
+/// Some rows as a batch of their own, each its own origin.
+fn rows_of(table: &Table<'_>, rows: &[u32]) -> Batch {
+    let mut taken = table.take(rows);
+    for role in [Role::ORIGIN, Role::CHILD, Role::SELECTION] {
+        taken.remove(role);
+    }
+    taken.into_batch()
+}
+
+/// Rows of a range of a chunk but for those that were skipped.
+fn without(table: &Table<'_>, rows: Range<u32>, skipped: &[Trouble]) -> Segment {
+    let chosen: Vec<u32> = rows.clone().filter(|row| skipped.iter().all(|trouble| trouble.row != *row)).collect();
+    Segment { batch: rows_of(table, &chosen), rows, chosen: Some(chosen) }
+}
+
+/// The selected rows of a chain's output that come from these input rows. They keep their origins.
+fn origins_in(output: &Table<'_>, rows: Range<u32>) -> Batch {
+    let origins = output.get(Role::ORIGIN);
+    let origin = |row: u32| origins.map_or(row, |origins| origins.int32(row as usize) as u32);
+    let chosen: Vec<u32> =
+        (0..output.rows).filter(|&row| output.is_selected(row as usize) && rows.contains(&origin(row))).collect();
+    let mut taken = output.take(&chosen);
+    taken.remove(Role::SELECTION);
+    taken.into_batch()
+}
+
+/// A call into a plugin that gave no outcome at all: no policy covers it.
+fn broken(error: PluginError) -> Halt {
+    match error {
+        PluginError::Cancelled => Halt::Stopped,
+        error => Halt::Failed(error.failure().caused(
+            millstream_connector::ErrorKind::Fatal,
+            CONNECT_EXCEPTION,
+            "Tolerance exceeded in error handler",
+        )),
+    }
+}

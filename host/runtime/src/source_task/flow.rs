@@ -1,0 +1,339 @@
+//! Everything of a source task that is under way: records at the producer, rows in the ledger, offsets
+//! that are to be stored, and what the plugin is still to be told.
+
+use std::{collections::HashMap, future::Future, ops::Range, sync::Arc, time::Duration};
+
+use millstream_client::{Ack, SendError};
+use millstream_connector::{AcknowledgedRow, ErrorKind, Failure, SourceTask, TaskId};
+use millstream_record::{
+    Chain,
+    batch::{Batch, Role},
+};
+use tokio::time::Instant;
+
+use super::view::source_record;
+use crate::{
+    error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Tolerance},
+    in_flight::{BatchId, InFlight, Offsets},
+    kafka::RecordProducer,
+    offsets::{OffsetStore, row_json},
+    report::{self, LogPolicy, Report},
+    task::TaskControl,
+};
+
+/// Bytes of polled batches that may be under way. The producer's requests in flight come to about one
+/// megabyte; the rest keeps a task busy through a slow disk sync.
+const MAX_IN_FLIGHT_BYTES: usize = 8 << 20;
+
+/// Source partitions with news after which offsets are stored early, so that a connector with a
+/// partition per file does not collect them for a minute.
+const MAX_PARTITIONS: usize = 50_000;
+
+/// Class that Connect names for failures of its producer.
+const WORKER_SOURCE_TASK: &str = "org.apache.kafka.connect.runtime.WorkerSourceTask";
+
+/// A polled batch in the ledger.
+#[derive(Clone, Debug)]
+pub(super) struct SourceBatch(pub(super) Batch);
+
+impl Offsets for SourceBatch {
+    /// JSON of the offset, `None` for null; or why it cannot be stored.
+    type Offset = Result<Option<String>, String>;
+
+    fn offset(&self, row: u32) -> Self::Offset {
+        let table = self.0.open();
+        match table.get(Role::SOURCE_OFFSET) {
+            None => Ok(None),
+            Some(column) => row_json(column, row as usize, &table.schemas),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.as_bytes().len()
+    }
+}
+
+/// Settings of a [`Flow`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlowSettings {
+    /// Time between two commits.
+    pub(crate) flush_interval: Duration,
+    /// Longest time for one.
+    pub(crate) flush_timeout: Duration,
+    /// What becomes of records that cannot be written.
+    pub(crate) policy: ErrorPolicy,
+    /// Whether they are logged.
+    pub(crate) log: LogPolicy,
+    /// Whether the plugin wants to hear of every row that ended.
+    pub(crate) commit_records: bool,
+}
+
+/// See the module's documentation.
+pub(crate) struct Flow {
+    pub(super) id: TaskId,
+    pub(super) producer: Box<dyn RecordProducer>,
+    pub(super) ledger: InFlight<SourceBatch>,
+    store: Arc<dyn OffsetStore>,
+    settings: FlowSettings,
+    /// Offsets by source partition that no flush has stored yet.
+    unsaved: HashMap<Arc<str>, Option<String>>,
+    next_commit: Instant,
+    /// Why a record could not be written, until the task notices.
+    failure: Option<Failure>,
+    /// Rows that ended and that the plugin has not been told of.
+    ended: Vec<(Batch, Vec<AcknowledgedRow>)>,
+    owes_commit: bool,
+}
+
+impl Flow {
+    pub(crate) fn new(
+        id: TaskId,
+        producer: Box<dyn RecordProducer>,
+        store: Arc<dyn OffsetStore>,
+        settings: FlowSettings,
+    ) -> Self {
+        Self {
+            id,
+            producer,
+            ledger: InFlight::new(MAX_IN_FLIGHT_BYTES),
+            store,
+            settings,
+            unsaved: HashMap::new(),
+            next_commit: Instant::now() + settings.flush_interval,
+            failure: None,
+            ended: Vec::new(),
+            owes_commit: false,
+        }
+    }
+
+    /// Waits for something while acknowledgements are taken and offsets committed.
+    pub(super) async fn attend<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        tokio::pin!(wanted);
+        loop {
+            tokio::select! {
+                biased;
+                value = &mut wanted => return value,
+                () = self.step() => {}
+            }
+        }
+    }
+
+    /// Handles one acknowledgement or one commit, whichever is there first. Dropping the future loses
+    /// nothing but a flush that has begun, whose offsets stay to be flushed again.
+    async fn step(&mut self) {
+        let due = self.commit_due();
+        tokio::select! {
+            biased;
+            ack = self.producer.next_ack() => {
+                self.take(ack);
+                self.take_acks();
+            }
+            () = tokio::time::sleep_until(due) => {
+                self.commit_offsets().await;
+            }
+        }
+    }
+
+    fn commit_due(&self) -> Instant {
+        if MAX_PARTITIONS <= self.ledger.partitions() && self.unsaved.len() < MAX_PARTITIONS {
+            Instant::now()
+        } else {
+            self.next_commit
+        }
+    }
+
+    /// Waits until the ledger has room for another batch, or the task is to stop.
+    pub(super) async fn make_room(&mut self, control: &TaskControl) {
+        self.take_acks();
+        if self.commit_due() <= Instant::now() {
+            self.commit_offsets().await;
+        }
+        while !self.ledger.has_room() && self.failure.is_none() {
+            tokio::select! {
+                () = control.stopped() => return,
+                () = self.step() => {}
+            }
+        }
+    }
+
+    /// Fails if a record could not be written and the policy does not tolerate it.
+    pub(super) fn check(&mut self) -> Result<(), Failure> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn take_acks(&mut self) {
+        while let Some(ack) = self.producer.try_ack() {
+            self.take(ack);
+        }
+    }
+
+    fn take(&mut self, ack: Ack) {
+        match ack.result {
+            Ok(delivery) => {
+                if self.settings.commit_records {
+                    let ended = &mut self.ended;
+                    self.ledger.rows_of(ack.first, ack.last, |batch, rows, first| {
+                        let base = delivery.base_offset;
+                        let offset = if base < 0 { -1 } else { base + (first - ack.first) as i64 };
+                        let positions = (offset..).take(rows.len()).map(|offset| Some((ack.partition, offset)));
+                        note(ended, &batch.0, rows, positions);
+                    });
+                }
+                self.ledger.acknowledge(ack.first, ack.last);
+            }
+            Err(error) => self.failed_to_send(ack.first, ack.last, &error),
+        }
+    }
+
+    fn failed_to_send(&mut self, first: u64, last: u64, error: &SendError) {
+        let failure = send_failure(error);
+        if self.settings.policy.tolerance == Tolerance::None {
+            tracing::error!(task = %self.id, records = last - first + 1, error = %Chain(error), "records were not written");
+            self.failure.get_or_insert(failure.caused(
+                ErrorKind::Fatal,
+                CONNECT_EXCEPTION,
+                "Unrecoverable exception from producer send callback",
+            ));
+            return;
+        }
+        let (log, id, ended) = (self.settings.log, &self.id, &mut self.ended);
+        let wants_rows = self.settings.commit_records;
+        if log.enabled || wants_rows {
+            let report = Report { stage: Stage::KafkaProduce, class: WORKER_SOURCE_TASK, failure: &failure };
+            self.ledger.rows_of(first, last, |batch, rows, _| {
+                for row in rows.clone() {
+                    report::log(log, id, &report, || source_record(&batch.0, row));
+                }
+                if wants_rows {
+                    note(ended, &batch.0, rows.clone(), rows.map(|_| None));
+                }
+            });
+        }
+        self.ledger.acknowledge(first, last);
+    }
+
+    /// A record of a row could not even be appended: the same as a failed acknowledgement.
+    pub(super) fn refused(
+        &mut self,
+        polled: &Batch,
+        batch: BatchId,
+        row: u32,
+        failure: Failure,
+    ) -> Result<(), Failure> {
+        if self.settings.policy.tolerance == Tolerance::None {
+            return Err(failure.caused(
+                ErrorKind::Fatal,
+                CONNECT_EXCEPTION,
+                "Unrecoverable exception from producer send callback",
+            ));
+        }
+        let report = Report { stage: Stage::KafkaProduce, class: WORKER_SOURCE_TASK, failure: &failure };
+        report::log(self.settings.log, &self.id, &report, || source_record(polled, row));
+        self.dropped(polled, batch, row..row + 1);
+        Ok(())
+    }
+
+    /// Rows were filtered or skipped by policy.
+    pub(super) fn dropped(&mut self, polled: &Batch, batch: BatchId, rows: Range<u32>) {
+        if self.settings.commit_records {
+            note(&mut self.ended, polled, rows.clone(), rows.clone().map(|_| None));
+        }
+        self.ledger.end(batch, rows);
+    }
+
+    /// Stores what may be committed. `false` if that failed, was not possible in time, or an offset
+    /// cannot be stored; the offsets are then kept for the next time.
+    async fn commit_offsets(&mut self) -> bool {
+        let mut whole = true;
+        for (partition, offset) in self.ledger.take_committable() {
+            match offset {
+                Ok(offset) => {
+                    self.unsaved.insert(partition, offset);
+                }
+                Err(reason) => {
+                    tracing::error!(task = %self.id, %reason, "a source offset cannot be stored");
+                    whole = false;
+                }
+            }
+        }
+        // Nothing is stored for a connector that gives neither partitions nor offsets.
+        self.unsaved.retain(|partition, offset| offset.is_some() || &**partition != "null");
+        let stored = if self.unsaved.is_empty() {
+            true
+        } else {
+            let entries: Vec<(Arc<str>, Option<String>)> =
+                self.unsaved.iter().map(|(partition, offset)| (Arc::clone(partition), offset.clone())).collect();
+            let write = self.store.write(&self.id.connector, entries);
+            match tokio::time::timeout(self.settings.flush_timeout, write).await {
+                Ok(Ok(())) => {
+                    self.unsaved.clear();
+                    true
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(task = %self.id, error = %Chain(&error), "failed to commit offsets");
+                    false
+                }
+                Err(_) => {
+                    tracing::error!(task = %self.id, "timed out while committing offsets, they are committed the next time");
+                    false
+                }
+            }
+        };
+        self.owes_commit |= stored;
+        self.next_commit = Instant::now() + self.settings.flush_interval;
+        whole && stored
+    }
+
+    /// Tells the plugin what has ended and what was stored. Its exceptions change nothing.
+    pub(super) async fn tell(&mut self, task: &mut dyn SourceTask) {
+        for (batch, rows) in std::mem::take(&mut self.ended) {
+            if let Err(error) = task.committed(&batch, &rows).await {
+                tracing::warn!(task = %self.id, error = %error, "the source task failed to take note of records that ended");
+            }
+        }
+        if std::mem::take(&mut self.owes_commit)
+            && let Err(error) = task.commit().await
+        {
+            tracing::warn!(task = %self.id, error = %error, "the source task failed to commit");
+        }
+    }
+
+    /// Waits a little for records that are under way, then commits for the last time.
+    pub(super) async fn finish(&mut self, task: &mut dyn SourceTask) {
+        if self.producer.outstanding() != 0 {
+            // What has not ended by then may be repeated after the next start.
+            let _ = tokio::time::timeout(self.settings.flush_timeout, self.producer.flush()).await;
+            self.take_acks();
+        }
+        if let Err(failure) = self.check() {
+            tracing::error!(task = %self.id, error = %failure, "records of a stopping task were not written");
+        }
+        self.commit_offsets().await;
+        self.tell(task).await;
+    }
+
+    /// Gives up what is left.
+    pub(super) async fn close(self) {
+        self.producer.close(Duration::ZERO).await;
+    }
+}
+
+fn note(
+    ended: &mut Vec<(Batch, Vec<AcknowledgedRow>)>,
+    batch: &Batch,
+    rows: Range<u32>,
+    positions: impl Iterator<Item = Option<(i32, i64)>>,
+) {
+    let same = |other: &Batch| std::ptr::eq(other.as_bytes(), batch.as_bytes());
+    let news = rows.zip(positions).map(|(row, position)| AcknowledgedRow { row, position });
+    match ended.last_mut() {
+        Some((last, list)) if same(last) => list.extend(news),
+        _ => ended.push((batch.clone(), news.collect())),
+    }
+}
+
+/// A producer's failure in Connect's words.
+pub(super) fn send_failure(error: &SendError) -> Failure {
+    let kind = if error.is_retriable() { ErrorKind::Retriable } else { ErrorKind::Fatal };
+    Failure::new(kind, &error.java_class(), Chain(error).to_string())
+}

@@ -1,0 +1,138 @@
+//! A source task: guest `poll` → transforms → converters → producer → acknowledgement → ledger →
+//! offset store → guest `commit`.
+//!
+//! The story is here. [`Pipeline`] takes a polled batch apart into records, in order and with every
+//! row's ending; [`Flow`] has everything that is under way: producer, ledger, offsets. While the guest
+//! is waited for, acknowledgements and commits go on.
+
+mod flow;
+mod pipeline;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use millstream_config::ConfigMap;
+use millstream_connector::{Failure, PollLimits, SourceContext};
+
+pub(crate) use self::{
+    flow::{Flow, FlowSettings},
+    pipeline::Pipeline,
+};
+use crate::{
+    herder::TargetState,
+    offsets::OffsetStore,
+    status::State,
+    task::{Halt, TaskControl},
+};
+
+/// What one poll may return. Half a megabyte keeps a batch inside the processor's caches; waiting half
+/// a second keeps an idle task quiet and a stop quick.
+const POLL_LIMITS: PollLimits = PollLimits { max_records: 4096, max_bytes: 512 << 10, max_wait_ms: 500 };
+
+/// Wait after a poll that returned nothing at once, so that such a plugin does not keep a core busy.
+const EMPTY_POLL_WAIT: Duration = Duration::from_millis(50);
+
+/// A source task with all it needs.
+pub(crate) struct SourceTask {
+    pub(crate) task: Box<dyn millstream_connector::SourceTask>,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) flow: Flow,
+    pub(crate) control: TaskControl,
+}
+
+impl SourceTask {
+    /// Runs until the task is told to stop or fails, then waits for what is under way and commits.
+    ///
+    /// Dropping the future abandons the task: nothing more is written, nothing more committed.
+    ///
+    /// # Errors
+    ///
+    /// Why the task failed.
+    pub(crate) async fn run(mut self, config: &ConfigMap) -> Result<(), Failure> {
+        let ended = self.work(config).await;
+        // Offsets of records that did end are kept even when the task failed.
+        self.flow.finish(self.task.as_mut()).await;
+        if let Err(error) = self.task.stop().await {
+            tracing::warn!(task = %self.control.id, error = %error, "the source task did not stop cleanly");
+        }
+        self.flow.close().await;
+        ended
+    }
+
+    async fn work(&mut self, config: &ConfigMap) -> Result<(), Failure> {
+        if !self.control.wait_until_started().await {
+            return Ok(());
+        }
+        self.task.start(config).await.map_err(|error| error.failure())?;
+        self.control.status.set(State::Running);
+        loop {
+            match self.control.target() {
+                TargetState::Stopped => return Ok(()),
+                TargetState::Started => {}
+                TargetState::Paused => {
+                    self.control.status.set(State::Paused);
+                    self.flow.attend(self.control.unpaused()).await;
+                    self.flow.tell(self.task.as_mut()).await;
+                    if !self.control.is_stopping() {
+                        self.control.status.set(State::Running);
+                    }
+                    continue;
+                }
+            }
+            self.flow.make_room(&self.control).await;
+            self.flow.check()?;
+            let asked = tokio::time::Instant::now();
+            let polled = self.flow.attend(self.task.poll(POLL_LIMITS)).await;
+            self.flow.tell(self.task.as_mut()).await;
+            match polled {
+                Ok(Some(batch)) if batch.rows() != 0 => match self.pipeline.deliver(&mut self.flow, batch).await {
+                    Ok(()) => {}
+                    Err(Halt::Stopped) => return Ok(()),
+                    Err(Halt::Failed(failure)) => return Err(failure),
+                },
+                Err(error) if !error.is_retriable() => {
+                    return if self.control.is_stopping() && error == millstream_connector::PluginError::Cancelled {
+                        Ok(())
+                    } else {
+                        Err(error.failure())
+                    };
+                }
+                nothing => {
+                    if let Err(error) = nothing {
+                        tracing::debug!(task = %self.control.id, error = %error, "the source task has nothing for now");
+                    }
+                    if asked.elapsed() < EMPTY_POLL_WAIT {
+                        let stopped = tokio::time::timeout(EMPTY_POLL_WAIT, self.control.stopped());
+                        // Either way the loop looks again.
+                        let _ = self.flow.attend(stopped).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a source task's plugin may ask of the worker.
+pub(crate) struct Context {
+    pub(crate) control: TaskControl,
+    pub(crate) offsets: Arc<dyn OffsetStore>,
+}
+
+#[async_trait]
+impl SourceContext for Context {
+    async fn read_offsets(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Failure> {
+        self.offsets.read(&self.control.id.connector, &partitions).await.map_err(crate::offsets::fetch_failed)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.control.is_stopping()
+    }
+
+    async fn stopped(&self) {
+        self.control.stopped().await;
+    }
+}

@@ -1,0 +1,108 @@
+//! What source and sink tasks have in common: how they are told to pause and stop, and how they end.
+
+use millstream_connector::{Failure, TaskId};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    error_policy::{ErrorPolicy, Verdict, random},
+    herder::TargetState,
+    status::{State, StatusWriter},
+};
+
+/// Why a task does not go on with a batch.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// It was asked to stop.
+    Stopped,
+    /// It has failed.
+    Failed(Failure),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// A task's side of its worker: what it is to be, and where it says what it is.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskControl {
+    pub(crate) id: TaskId,
+    target: watch::Receiver<TargetState>,
+    pub(crate) status: StatusWriter,
+}
+
+impl TaskControl {
+    pub(crate) fn new(id: TaskId, target: watch::Receiver<TargetState>, status: StatusWriter) -> Self {
+        Self { id, target, status }
+    }
+
+    pub(crate) fn target(&self) -> TargetState {
+        // A worker that is gone wants nothing any more.
+        if self.target.has_changed().is_err() { TargetState::Stopped } else { *self.target.borrow() }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.target() == TargetState::Stopped
+    }
+
+    /// Returns when the task is to stop. Dropping the future loses nothing.
+    pub(crate) async fn stopped(&self) {
+        self.reached(|target| target == TargetState::Stopped).await;
+    }
+
+    /// Returns when the task is not to be paused any more.
+    pub(crate) async fn unpaused(&self) {
+        self.reached(|target| target != TargetState::Paused).await;
+    }
+
+    async fn reached(&self, mut wanted: impl FnMut(TargetState) -> bool) {
+        // An error means that the worker is gone, which is a request to stop.
+        let _ = self.target.clone().wait_for(|target| wanted(*target)).await;
+    }
+
+    /// Returns when the target is another one than this.
+    pub(crate) async fn changed_from(&self, told: TargetState) {
+        self.reached(|target| target != told).await;
+    }
+
+    /// Waits, PAUSED, until the task is to run; `false` if it is to stop.
+    pub(crate) async fn wait_until_started(&self) -> bool {
+        if self.target() == TargetState::Paused {
+            self.status.set(State::Paused);
+            self.unpaused().await;
+        }
+        !self.is_stopping()
+    }
+}
+
+/// Repetitions of one record at one stage.
+pub(crate) struct Retry {
+    policy: ErrorPolicy,
+    started: Instant,
+    attempts: u32,
+}
+
+impl Retry {
+    /// Begins with a failure that has just happened.
+    pub(crate) fn new(policy: ErrorPolicy) -> Self {
+        Self { policy, started: Instant::now(), attempts: 0 }
+    }
+
+    /// Takes note of a failure and waits as long as the policy says: `None` to try again, or what is to
+    /// become of the record.
+    ///
+    /// # Errors
+    ///
+    /// The task is to stop.
+    pub(crate) async fn failed(&mut self, failure: &Failure, control: &TaskControl) -> Result<Option<Verdict>, Halt> {
+        self.attempts = self.attempts.saturating_add(1);
+        match self.policy.decide(failure.kind, self.attempts, self.started.elapsed(), random()) {
+            Verdict::RetryAfter(delay) => tokio::select! {
+                () = control.stopped() => Err(Halt::Stopped),
+                () = tokio::time::sleep(delay) => Ok(None),
+            },
+            verdict => Ok(Some(verdict)),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The transform chain of a connector, from its configuration.
+//!
+//! This module reads `transforms` and `predicates`; the links are run by the plugin host, neighbours of
+//! one component in one call. Error classes are Connect's: a wrong declaration is a ConfigException, a
+//! predicate that is not declared a ConnectException.
+
+use millstream_config::{ConfigMap, ParsedConfig, connector_key_names as key, originals_with_prefix};
+use millstream_connector::{Chain, Condition, ErrorKind, Failure, Link, Plugins, TaskId};
+
+use crate::error_policy::CONNECT_EXCEPTION;
+
+/// The chain of a task, with the class of each link for error reports.
+pub(crate) struct TransformChain {
+    pub(crate) chain: Box<dyn Chain>,
+    classes: Vec<String>,
+}
+
+impl TransformChain {
+    /// Builds the chain; `None` if the connector has no transforms.
+    ///
+    /// # Errors
+    ///
+    /// The declaration is wrong, or a transform refuses its configuration.
+    pub(crate) async fn build(
+        plugins: &dyn Plugins,
+        task: &TaskId,
+        config: &ParsedConfig,
+    ) -> Result<Option<Self>, Failure> {
+        let links = links(config)?;
+        if links.is_empty() {
+            return Ok(None);
+        }
+        let classes = links
+            .iter()
+            .map(|link| {
+                let found = plugins.find(millstream_connector::PluginKind::Transform, &link.class);
+                found.map_or_else(|_| link.class.clone(), |plugin| plugin.class.clone())
+            })
+            .collect();
+        match plugins.chain(task, &links).await {
+            Ok(chain) => Ok(Some(Self { chain, classes })),
+            Err((_, error)) => {
+                let failure = error.failure();
+                // What the declared options refuse is the user's mistake as it stands; what only the
+                // transform itself refuses comes out as Connect wraps it.
+                Err(if failure.kind == ErrorKind::Config {
+                    failure
+                } else {
+                    let message = failure.message.clone();
+                    failure.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, message)
+                })
+            }
+        }
+    }
+
+    /// Class of a link.
+    pub(crate) fn class(&self, link: u32) -> &str {
+        self.classes.get(link as usize).map_or("", String::as_str)
+    }
+}
+
+/// The links that a connector's configuration declares, in order.
+///
+/// # Errors
+///
+/// A transform or predicate without a type, or a predicate that is not declared.
+pub(crate) fn links(config: &ParsedConfig) -> Result<Vec<Link>, Failure> {
+    let originals = config.originals();
+    let predicates = key::PREDICATES.get(config);
+    for alias in &predicates {
+        class_of("predicates", alias, originals)?;
+    }
+    key::TRANSFORMS.get(config).iter().map(|alias| link(alias, &predicates, originals)).collect()
+}
+
+fn link(alias: &str, predicates: &[String], originals: &ConfigMap) -> Result<Link, Failure> {
+    let class = class_of("transforms", alias, originals)?;
+    let mut config = originals_with_prefix(originals, &format!("transforms.{alias}."));
+    config.remove("type");
+    let negate = config.remove("negate").flatten();
+    let condition = match config.remove("predicate").flatten() {
+        None => None,
+        Some(predicate) => {
+            if !predicates.contains(&predicate) {
+                let message = format!(
+                    "Transformation '{alias}' refers to a predicate '{predicate}' that is not declared in 'predicates'"
+                );
+                return Err(Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, message));
+            }
+            let class = class_of("predicates", &predicate, originals)?;
+            let mut config = originals_with_prefix(originals, &format!("predicates.{predicate}."));
+            config.remove("type");
+            // Validated with spaces around it, but read without trimming, as Connect does.
+            let negate = negate.is_some_and(|negate| negate.eq_ignore_ascii_case("true"));
+            Some(Condition { class, config, negate })
+        }
+    };
+    Ok(Link { class, config, condition })
+}
+
+fn class_of(list: &str, alias: &str, originals: &ConfigMap) -> Result<String, Failure> {
+    let key = format!("{list}.{alias}.type");
+    let class = originals.get(&key).cloned().flatten().map(|class| class.trim().to_owned());
+    match class {
+        Some(class) if !class.is_empty() => Ok(class),
+        Some(_) => {
+            let message = format!("Invalid value  for configuration {key}: Class  could not be found.");
+            Err(Failure::new(ErrorKind::Config, "", message))
+        }
+        None => {
+            let message = format!("Missing required configuration \"{key}\" which has no default value.");
+            Err(Failure::new(ErrorKind::Config, "", message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_config::common_keys;
+
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Vec<Link>, Failure> {
+        let mut config: ConfigMap =
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect();
+        for required in ["name", "connector.class"] {
+            config.entry(required.to_owned()).or_insert_with(|| Some("x".to_owned()));
+        }
+        links(&common_keys().parse(&config).expect("valid keys"))
+    }
+
+    #[test]
+    fn links_come_in_list_order_with_their_own_keys_and_predicates() {
+        let links = read(&[
+            ("transforms", "b, a"),
+            ("transforms.a.type", "A"),
+            ("transforms.a.field", "f"),
+            ("transforms.a.predicate", "p"),
+            ("transforms.a.negate", "TRUE"),
+            ("transforms.b.type", "B"),
+            ("transforms.c.type", "ignored"),
+            ("predicates", "p"),
+            ("predicates.p.type", "P"),
+            ("predicates.p.name", "n"),
+        ]);
+        let config = |key: &str, value: &str| ConfigMap::from([(key.to_owned(), Some(value.to_owned()))]);
+        let condition = Condition { class: "P".to_owned(), config: config("name", "n"), negate: true };
+        assert_eq!(
+            links,
+            Ok(vec![
+                Link { class: "B".to_owned(), config: ConfigMap::new(), condition: None },
+                Link { class: "A".to_owned(), config: config("field", "f"), condition: Some(condition) },
+            ])
+        );
+    }
+
+    #[test]
+    fn negate_is_read_without_trimming() {
+        let links = read(&[
+            ("transforms", "a"),
+            ("transforms.a.type", "A"),
+            ("transforms.a.predicate", "p"),
+            ("transforms.a.negate", " true "),
+            ("predicates", "p"),
+            ("predicates.p.type", "P"),
+        ]);
+        assert_eq!(links.map(|links| links[0].condition.as_ref().map(|condition| condition.negate)), Ok(Some(false)));
+    }
+
+    #[test]
+    fn wrong_declarations_have_connects_classes() {
+        for (pairs, kind) in [
+            (vec![("transforms", "a")], ErrorKind::Config),
+            (vec![("transforms", "a"), ("transforms.a.type", " ")], ErrorKind::Config),
+            (vec![("predicates", "unused")], ErrorKind::Config),
+            (vec![("transforms", "a"), ("transforms.a.type", "A"), ("transforms.a.predicate", "p")], ErrorKind::Fatal),
+        ] {
+            assert_eq!(read(&pairs).expect_err("refused").kind, kind, "{pairs:?}");
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! Runs connector instances and tasks: starts them, tells them to pause, stops them within Connect's
+//! times, and says what became of them.
+//!
+//! Every task that is spawned is owned here. One that does not end in time is cancelled: its future is
+//! dropped, so that nothing more is written or committed, and its status is silenced.
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::FutureExt as _;
+use millstream_config::{
+    ConfigMap, ParsedConfig, WorkerConfig, connector_key_names as key, sink_keys, source_keys, topic_list, worker_key,
+};
+use millstream_connector::{
+    Connector, ConnectorContext, ErrorKind, Failure, PluginInfo, PluginKind, Plugins, SinkContext, SourceContext,
+    TaskId,
+};
+use millstream_record::{InvalidTopicName, TopicName};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    converters::{Converters, Natives},
+    error_policy::{CONNECT_EXCEPTION, ErrorPolicy},
+    herder::TargetState,
+    kafka::{Clients, ProducerUse},
+    offsets::OffsetStore,
+    report::{DeadLetters, LogPolicy},
+    sink_task::{self, CommitSettings, ReportRules, Reporting, SinkTask, Stages},
+    source_task::{self, Flow, FlowSettings, Pipeline, SourceTask},
+    status::{State, StatusBoard, StatusWriter},
+    task::TaskControl,
+    transform_chain::TransformChain,
+};
+
+/// Time that a connector has to stop.
+const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The worker's settings that concern connectors and tasks.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// The worker's properties, for converters and their settings.
+    pub properties: ConfigMap,
+    /// Time between two commits.
+    pub flush_interval: Duration,
+    /// Longest time for one.
+    pub flush_timeout: Duration,
+    /// Time that tasks have to stop.
+    pub shutdown_timeout: Duration,
+}
+
+impl WorkerSettings {
+    /// Reads a worker's configuration.
+    pub fn from_config(worker: &WorkerConfig) -> Self {
+        let config = worker.config();
+        Self {
+            properties: config.originals().clone(),
+            flush_interval: worker_key::OFFSET_FLUSH_INTERVAL.get(config),
+            flush_timeout: worker_key::OFFSET_FLUSH_TIMEOUT.get(config),
+            shutdown_timeout: worker_key::TASK_SHUTDOWN_TIMEOUT.get(config),
+        }
+    }
+}
+
+/// What a worker works with. Cheap to clone.
+#[derive(Clone)]
+pub struct WorkerParts {
+    /// Connectors, tasks and transforms.
+    pub plugins: Arc<dyn Plugins>,
+    /// Connect's own converters.
+    pub natives: Natives,
+    /// Kafka.
+    pub clients: Arc<dyn Clients>,
+    /// Source offsets.
+    pub offsets: Arc<dyn OffsetStore>,
+    /// Settings.
+    pub settings: WorkerSettings,
+}
+
+/// See the module's documentation.
+pub struct Worker {
+    parts: WorkerParts,
+    statuses: StatusBoard,
+    reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
+    connectors: BTreeMap<String, RunningConnector>,
+    tasks: BTreeMap<TaskId, RunningTask>,
+}
+
+struct RunningConnector {
+    /// `None` if the instance could not be made.
+    connector: Option<Box<dyn Connector>>,
+    status: StatusWriter,
+    control: watch::Sender<bool>,
+    started: bool,
+}
+
+struct RunningTask {
+    target: watch::Sender<TargetState>,
+    cancel: CancellationToken,
+    status: StatusWriter,
+    handle: JoinHandle<()>,
+}
+
+impl Drop for RunningTask {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// A task to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskStart {
+    pub(crate) id: TaskId,
+    pub(crate) connector_config: ConfigMap,
+    pub(crate) task_config: ConfigMap,
+    /// How many tasks the connector has.
+    pub(crate) count: u32,
+    pub(crate) target: TargetState,
+}
+
+impl Worker {
+    /// A worker that runs nothing yet. `reconfigure` is called with a connector's name when the
+    /// connector asks for new task configurations.
+    pub(crate) fn new(parts: WorkerParts, statuses: StatusBoard, reconfigure: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
+        Self { parts, statuses, reconfigure, connectors: BTreeMap::new(), tasks: BTreeMap::new() }
+    }
+
+    /// Makes a connector instance and, if the target says so, starts it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made or started; its status is FAILED then, and it occupies its place until it is
+    /// stopped.
+    pub(crate) async fn start_connector(
+        &mut self,
+        name: &str,
+        config: &ConfigMap,
+        target: TargetState,
+    ) -> Result<(), Failure> {
+        let status = self.statuses.writer(name, None);
+        let (control, stopping) = watch::channel(false);
+        let context: Arc<dyn ConnectorContext> = Arc::new(Context {
+            name: name.to_owned(),
+            status: status.clone(),
+            reconfigure: Arc::clone(&self.reconfigure),
+            stopping,
+        });
+        let mut running = RunningConnector { connector: None, status, control, started: false };
+        let class = config.get(key::CONNECTOR_CLASS.name()).and_then(Option::as_deref).unwrap_or("").trim();
+        let made = self.parts.plugins.connector(class, name, context).await;
+        let result = match made {
+            Ok(connector) => {
+                running.connector = Some(connector);
+                running.turn(config, target).await
+            }
+            Err(error) => Err(running.fail(error.failure())),
+        };
+        self.connectors.insert(name.to_owned(), running);
+        result
+    }
+
+    /// Pauses, resumes or stops a connector instance; it stays the same instance.
+    ///
+    /// # Errors
+    ///
+    /// It does not start; its status is FAILED then.
+    pub(crate) async fn turn_connector(
+        &mut self,
+        name: &str,
+        config: &ConfigMap,
+        target: TargetState,
+    ) -> Result<(), Failure> {
+        match self.connectors.get_mut(name) {
+            Some(running) => running.turn(config, target).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Task configurations of a started connector, with the framework's keys; `None` if it is not
+    /// started.
+    ///
+    /// # Errors
+    ///
+    /// The connector fails to make them, or makes too many; its status is FAILED then.
+    pub(crate) async fn task_configs(
+        &mut self,
+        name: &str,
+        config: &ConfigMap,
+        task_class: &str,
+    ) -> Result<Option<Vec<ConfigMap>>, Failure> {
+        let Some(running) = self.connectors.get_mut(name) else { return Ok(None) };
+        let (true, Some(connector)) = (running.started, &mut running.connector) else { return Ok(None) };
+        let limits = TaskLimits::read(config);
+        let made = connector.task_configs(limits.max).await.map_err(|error| error.failure());
+        let made = made.and_then(|configs| limits.check(name, configs.len()).map(|()| configs));
+        let mut configs = made.map_err(|failure| running.fail(failure))?;
+        for task in &mut configs {
+            task.insert("task.class".to_owned(), Some(task_class.to_owned()));
+            for key in [key::TOPICS.name(), key::TOPICS_REGEX.name()] {
+                if let Some(value) = config.get(key) {
+                    task.insert(key.to_owned(), value.clone());
+                }
+            }
+        }
+        Ok(Some(configs))
+    }
+
+    /// Stops a connector instance and discards it, in at most five seconds.
+    pub(crate) async fn stop_connector(&mut self, name: &str) {
+        let Some(mut running) = self.connectors.remove(name) else { return };
+        running.control.send_replace(true);
+        let stopped = tokio::time::timeout(CONNECTOR_STOP_TIMEOUT, running.stop()).await;
+        match stopped {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => {
+                tracing::warn!(connector = name, error = %failure, "the connector did not stop cleanly")
+            }
+            Err(_) => tracing::warn!(connector = name, "the connector did not stop in time and was given up"),
+        }
+        running.status.set(State::Unassigned);
+        running.status.silence();
+    }
+
+    /// Starts a task. What it fails over, from its first step on, is in its status.
+    pub(crate) fn start_task(&mut self, start: TaskStart) {
+        let (target, told) = watch::channel(start.target);
+        let status = self.statuses.writer(&start.id.connector, Some(start.id.number));
+        let cancel = CancellationToken::new();
+        let control = TaskControl::new(start.id.clone(), told, status.clone());
+        let id = start.id.clone();
+        let (parts, cancelled) = (self.parts.clone(), cancel.clone());
+        let handle = tokio::spawn(async move {
+            let status = control.status.clone();
+            let task = start.id.clone();
+            let work = AssertUnwindSafe(run_task(parts, start, control)).catch_unwind();
+            let ended = tokio::select! {
+                biased;
+                () = cancelled.cancelled() => return,
+                ended = work => ended,
+            };
+            let failure = match ended {
+                Ok(Ok(())) => return status.set(State::Unassigned),
+                Ok(Err(failure)) => failure,
+                Err(panic) => Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, panic_text(panic.as_ref())),
+            };
+            let trace = failure.trace();
+            tracing::error!(%task, error = %trace, "the task has failed and will not recover until it is restarted");
+            status.failed(trace);
+        });
+        self.tasks.insert(id, RunningTask { target, cancel, status, handle });
+    }
+
+    /// Pauses or resumes a task.
+    pub(crate) fn turn_task(&mut self, id: &TaskId, target: TargetState) {
+        if let Some(running) = self.tasks.get(id) {
+            running.target.send_replace(target);
+        }
+    }
+
+    /// Stops tasks; all share the graceful timeout, after which those left are cancelled.
+    pub(crate) async fn stop_tasks(&mut self, ids: &[TaskId]) {
+        let mut running: Vec<(TaskId, RunningTask)> = ids.iter().filter_map(|id| self.tasks.remove_entry(id)).collect();
+        for (_, task) in &running {
+            task.target.send_replace(TargetState::Stopped);
+        }
+        let deadline = Instant::now() + self.parts.settings.shutdown_timeout;
+        for (id, task) in &mut running {
+            if tokio::time::timeout_at(deadline, &mut task.handle).await.is_err() {
+                tracing::error!(task = %id, "graceful stop of the task failed, it is cancelled");
+                task.status.silence();
+                task.cancel.cancel();
+                // Cancelled at its next await. One that never awaits is not waited for without end.
+                let _ = tokio::time::timeout(Duration::from_secs(1), &mut task.handle).await;
+            }
+            task.status.silence();
+        }
+    }
+
+    /// Stops everything: connectors first, then tasks.
+    pub(crate) async fn stop_all(&mut self) {
+        let names: Vec<String> = self.connectors.keys().cloned().collect();
+        for name in names {
+            self.stop_connector(&name).await;
+        }
+        let ids: Vec<TaskId> = self.tasks.keys().cloned().collect();
+        self.stop_tasks(&ids).await;
+    }
+}
+
+impl RunningConnector {
+    fn fail(&self, failure: Failure) -> Failure {
+        tracing::error!(error = %failure.trace(), "the connector has failed");
+        self.status.failed(failure.trace());
+        failure
+    }
+
+    async fn turn(&mut self, config: &ConfigMap, target: TargetState) -> Result<(), Failure> {
+        match target {
+            TargetState::Started => {
+                if let (false, Some(connector)) = (self.started, &mut self.connector) {
+                    if let Err(error) = connector.start(config).await {
+                        return Err(self.fail(error.failure()));
+                    }
+                    self.started = true;
+                }
+                self.status.set(State::Running);
+            }
+            TargetState::Paused => {
+                if let Err(failure) = self.stop().await {
+                    return Err(self.fail(failure));
+                }
+                self.status.set(State::Paused);
+            }
+            TargetState::Stopped => {
+                if let Err(failure) = self.stop().await {
+                    tracing::error!(error = %failure.trace(), "the connector did not stop cleanly");
+                }
+                self.status.set(State::Stopped);
+            }
+        }
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<(), Failure> {
+        match &mut self.connector {
+            Some(connector) if std::mem::take(&mut self.started) => {
+                connector.stop().await.map_err(|error| error.failure())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How many tasks a connector may have.
+struct TaskLimits {
+    max: u32,
+    enforced: bool,
+}
+
+impl TaskLimits {
+    fn read(config: &ConfigMap) -> Self {
+        let text = |key: &str| config.get(key).and_then(Option::as_deref).map(str::trim);
+        Self {
+            max: text(key::TASKS_MAX.name()).and_then(|max| max.parse().ok()).unwrap_or(1),
+            enforced: !text(key::TASKS_MAX_ENFORCE.name())
+                .is_some_and(|enforced| enforced.eq_ignore_ascii_case("false")),
+        }
+    }
+
+    fn check(&self, name: &str, tasks: usize) -> Result<(), Failure> {
+        if tasks <= self.max as usize {
+            return Ok(());
+        }
+        let message = format!(
+            "The connector {name} has generated {tasks} tasks, which is greater than {}, the maximum number of tasks it is configured to create. ",
+            self.max
+        );
+        if !self.enforced {
+            tracing::warn!(connector = name, "{message}It is permitted because 'tasks.max.enforce' is false.");
+            return Ok(());
+        }
+        let message = format!(
+            "{message}This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with 'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect."
+        );
+        Err(Failure::new(ErrorKind::Fatal, "org.apache.kafka.connect.errors.TooManyTasksException", message))
+    }
+}
+
+/// What a connector may ask of the worker.
+struct Context {
+    name: String,
+    status: StatusWriter,
+    reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl ConnectorContext for Context {
+    fn request_task_reconfiguration(&self) {
+        if !self.is_stopping() {
+            (self.reconfigure)(&self.name);
+        }
+    }
+
+    fn raise_error(&self, failure: Failure) {
+        if !self.is_stopping() {
+            tracing::error!(connector = self.name, error = %failure.trace(), "the connector raised an error");
+            self.status.failed(failure.trace());
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.has_changed().is_err() || *self.stopping.borrow()
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the task panicked: {}", text.unwrap_or("no message"))
+}
+
+/// Builds a task and runs it to its end.
+async fn run_task(parts: WorkerParts, start: TaskStart, control: TaskControl) -> Result<(), Failure> {
+    let class = start.connector_config.get(key::CONNECTOR_CLASS.name()).and_then(Option::as_deref).unwrap_or("").trim();
+    let plugin = parts
+        .plugins
+        .find_connector(class)
+        .map_err(|error| Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, error.to_string()))?;
+    TaskLimits::read(&start.connector_config).check(&start.id.connector, start.count as usize)?;
+    let keys = if plugin.kind == PluginKind::Sink { sink_keys() } else { source_keys() };
+    let config =
+        keys.parse(&start.connector_config).map_err(|error| Failure::new(ErrorKind::Config, "", error.message()))?;
+    let build = Build { parts: &parts, start: &start, control, plugin: &plugin, config: &config, class };
+    if plugin.kind == PluginKind::Sink {
+        build.sink().await?.run(&start.task_config).await
+    } else {
+        build.source().await?.run(&start.task_config).await
+    }
+}
+
+/// Builds one task.
+struct Build<'a> {
+    parts: &'a WorkerParts,
+    start: &'a TaskStart,
+    control: TaskControl,
+    plugin: &'a PluginInfo,
+    config: &'a ParsedConfig,
+    class: &'a str,
+}
+
+impl Build<'_> {
+    async fn converters(&self) -> Result<Converters, Failure> {
+        let WorkerParts { plugins, natives, settings, .. } = self.parts;
+        let (id, connector) = (&self.start.id, &self.start.connector_config);
+        Converters::build(plugins.as_ref(), natives, id, &settings.properties, connector).await
+    }
+
+    async fn chain(&self) -> Result<Option<TransformChain>, Failure> {
+        TransformChain::build(self.parts.plugins.as_ref(), &self.start.id, self.config).await
+    }
+
+    async fn source(self) -> Result<SourceTask, Failure> {
+        let (converters, chain) = (self.converters().await?, self.chain().await?);
+        let (policy, log) = (ErrorPolicy::read(self.config), LogPolicy::read(self.config));
+        let Self { parts, start, control, plugin, class, .. } = self;
+        let id = &start.id;
+        let producer = parts.clients.producer(id, ProducerUse::Records, &start.connector_config).await?;
+        let context: Arc<dyn SourceContext> =
+            Arc::new(source_task::Context { control: control.clone(), offsets: Arc::clone(&parts.offsets) });
+        let task = parts.plugins.source_task(class, id, context).await.map_err(|error| error.failure())?;
+        let settings = FlowSettings {
+            flush_interval: parts.settings.flush_interval,
+            flush_timeout: parts.settings.flush_timeout,
+            policy,
+            log,
+            commit_records: plugin.commit_records,
+        };
+        let flow = Flow::new(id.clone(), producer, Arc::clone(&parts.offsets), settings);
+        let pipeline =
+            Pipeline { chain, converters, policy, log, control: control.clone(), scratch: Default::default() };
+        Ok(SourceTask { task, pipeline, flow, control })
+    }
+
+    async fn sink(self) -> Result<SinkTask, Failure> {
+        let (converters, chain) = (self.converters().await?, self.chain().await?);
+        let (policy, log) = (ErrorPolicy::read(self.config), LogPolicy::read(self.config));
+        let dead_letters = self.dead_letters().await?;
+        let topics = self.topics()?;
+        let Self { parts, start, control, class, .. } = self;
+        let id = &start.id;
+        let rules = ReportRules { available: log.enabled || dead_letters.is_some(), tolerance: policy.tolerance };
+        let context = Arc::new(sink_task::Context::new(control.clone(), rules));
+        let asked: Arc<dyn SinkContext> = Arc::clone(&context) as Arc<dyn SinkContext>;
+        let task = parts.plugins.sink_task(class, id, asked).await.map_err(|error| error.failure())?;
+        let consumer = parts.clients.consumer(id, &topics, &start.connector_config).await?;
+        let reporting = Reporting { log, dead_letters };
+        let stages = Stages { chain, converters, policy, reporting, control: control.clone() };
+        let settings =
+            CommitSettings { interval: parts.settings.flush_interval, timeout: parts.settings.flush_timeout };
+        Ok(SinkTask::new(task, consumer, stages, context, control, settings))
+    }
+
+    fn topics(&self) -> Result<Vec<TopicName>, Failure> {
+        let invalid = |error: InvalidTopicName| Failure::new(ErrorKind::Config, "", error.to_string());
+        let topics = topic_list(&self.start.connector_config);
+        if topics.is_empty() {
+            let message = "topics.regex is not supported yet: name the topics in 'topics'";
+            return Err(Failure::new(ErrorKind::Config, "", message));
+        }
+        topics.iter().map(|topic| TopicName::parse(topic).map_err(invalid)).collect()
+    }
+
+    async fn dead_letters(&self) -> Result<Option<DeadLetters>, Failure> {
+        let topic = key::DLQ_TOPIC.get(self.config);
+        if topic.is_empty() {
+            return Ok(None);
+        }
+        let failed = |cause: Failure| {
+            let message = format!("Could not initialize dead letter queue with topic={topic}");
+            cause.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, message)
+        };
+        let (id, connector) = (&self.start.id, &self.start.connector_config);
+        let name =
+            TopicName::parse(&topic).map_err(|error| failed(Failure::new(ErrorKind::Config, "", error.to_string())))?;
+        let replication = key::DLQ_REPLICATION_FACTOR.get(self.config);
+        self.parts.clients.create_topic(id, &name, replication, connector).await.map_err(failed)?;
+        let producer = self.parts.clients.producer(id, ProducerUse::DeadLetters, connector).await?;
+        let context_headers = key::DLQ_CONTEXT_HEADERS.get(self.config);
+        Ok(Some(DeadLetters::new(producer, name, context_headers, id.clone())))
+    }
+}

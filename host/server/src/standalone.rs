@@ -1,0 +1,255 @@
+//! `millstream standalone`: a worker by itself, in the order of Connect's own start and stop.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use millstream_broker::{Broker, BrokerConfig};
+use millstream_client::{Dial, TcpDial};
+use millstream_config::{ConfigMap, ConnectorFile, InitialState, Mode, WorkerConfig, worker_key};
+use millstream_connector::Plugins;
+use millstream_plugin::{PluginLimits, WasmPlugins};
+use millstream_record::Chain;
+use millstream_rest::{RestConfig, RestServer, WorkerVersion};
+use millstream_runtime::{
+    WorkerParts, WorkerSettings,
+    herder::{Herder, HerderHandle, HerderSettings, TargetState},
+    kafka::KafkaClients,
+    offsets::FileOffsetStore,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    bootstrap::{read_file, read_properties},
+    bundled::BUNDLED,
+    catalogue::{Catalogue, KAFKA_VERSION, natives},
+    embedded::EmbeddedDial,
+    exit::{Failure, SETUP, START, USAGE},
+    signals::Signals,
+};
+
+/// Where the built-in broker listens unless told otherwise.
+const BROKER_LISTENERS: &str = "PLAINTEXT://127.0.0.1:9092";
+/// Where it keeps its data unless told otherwise.
+const BROKER_DATA: &str = "millstream-data";
+
+/// Runs until a signal comes.
+pub async fn run(worker_file: &Path, connector_files: &[PathBuf]) -> Result<(), Failure> {
+    let mut signals = Signals::listen().map_err(|error| Failure::of(SETUP, &error))?;
+    let properties: ConfigMap =
+        read_properties(worker_file)?.into_iter().map(|(key, value)| (key, Some(value))).collect();
+    let config = WorkerConfig::parse(Mode::Standalone, &properties)
+        .map_err(|error| Failure::new(SETUP, format!("{}: {error}", worker_file.display())))?;
+    config.warnings().iter().for_each(|warning| warn!("{warning}"));
+
+    let catalogue = Arc::new(Catalogue::new(plugins(&config).await?));
+    let kafka = Kafka::open(&config).await?;
+    let worker = match Running::start(&config, catalogue, &kafka).await {
+        Ok(worker) => worker,
+        Err(failure) => {
+            kafka.close().await;
+            return Err(failure);
+        }
+    };
+    let mut result = Ok(());
+    for file in connector_files {
+        if let Err(failure) = create(&worker.herder.handle(), file).await {
+            result = Err(failure);
+            break;
+        }
+    }
+    if result.is_ok() {
+        worker.herder.handle().mark_ready();
+        worker.print_what_runs(&kafka, connector_files.is_empty());
+        let signal = signals.wait().await;
+        info!("{signal}: stopping the worker");
+    }
+    result = result.and(worker.stop().await);
+    kafka.close().await;
+    result
+}
+
+async fn plugins(config: &WorkerConfig) -> Result<WasmPlugins, Failure> {
+    let folders: Vec<PathBuf> =
+        worker_key::PLUGIN_PATH.get(config.config()).unwrap_or_default().into_iter().map(PathBuf::from).collect();
+    let plugins = WasmPlugins::start(PluginLimits::of(config.config()), &folders, BUNDLED);
+    let plugins = plugins.await.map_err(|error| Failure::of(SETUP, &error))?;
+    for problem in plugins.problems() {
+        warn!("plugin.path: skipped {}: {}", problem.path.display(), Chain(&problem.problem));
+    }
+    Ok(plugins)
+}
+
+/// The cluster the worker uses: one that is given, or the built-in broker.
+struct Kafka {
+    broker: Option<Arc<Broker>>,
+    dial: Arc<dyn Dial>,
+    bootstrap: String,
+    data: String,
+}
+
+impl Kafka {
+    async fn open(config: &WorkerConfig) -> Result<Self, Failure> {
+        if let Some(servers) = config.bootstrap_servers() {
+            let bootstrap = servers.join(",");
+            return Ok(Self { broker: None, dial: Arc::new(TcpDial), bootstrap, data: String::new() });
+        }
+        let mut settings: BTreeMap<String, String> =
+            config.broker_settings().into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect();
+        for (key, value) in
+            [("listeners", BROKER_LISTENERS), ("group.initial.rebalance.delay.ms", "0"), ("log.dirs", BROKER_DATA)]
+        {
+            if !(key == "log.dirs" && settings.contains_key("log.dir")) {
+                settings.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+            }
+        }
+        let config = BrokerConfig::from_properties(&settings).map_err(|error| {
+            Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))
+        })?;
+        config.warnings.iter().for_each(|warning| warn!("built-in broker: {warning}"));
+        let data = config.data_dir.display().to_string();
+        let broker = Broker::start(config).await.map_err(|error| {
+            Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))
+        })?;
+        let broker = Arc::new(broker);
+        let dial = Arc::new(EmbeddedDial(Arc::downgrade(&broker)));
+        // The address is only a name: every dial leads to the broker in this process.
+        Ok(Self { broker: Some(broker), dial, bootstrap: "localhost:9092".to_owned(), data })
+    }
+
+    /// Stops the built-in broker after everything that used it.
+    async fn close(self) {
+        let Some(broker) = self.broker else { return };
+        drop(self.dial);
+        match Arc::try_unwrap(broker) {
+            Ok(broker) => {
+                if let Err(failure) = broker.shutdown().await {
+                    error!("stop the built-in broker: {}", Chain(&failure));
+                }
+            }
+            // Only a dial under way holds it besides us, for a moment; its data is safe either way.
+            Err(_) => warn!("the built-in broker is still in use and ends with the process"),
+        }
+    }
+}
+
+/// The worker after its start.
+struct Running {
+    rest: RestServer,
+    herder: Herder,
+}
+
+impl Running {
+    async fn start(config: &WorkerConfig, catalogue: Arc<Catalogue>, kafka: &Kafka) -> Result<Self, Failure> {
+        let settings = WorkerSettings::from_config(config);
+        let policy = config.override_policy();
+        let clients =
+            KafkaClients::new(Arc::clone(&kafka.dial), kafka.bootstrap.clone(), settings.properties.clone(), policy);
+        let cluster_id = clients.cluster_id().await.map_err(|failure| {
+            let hint = match (&kafka.broker, kafka.bootstrap.as_str()) {
+                (None, "localhost:9092" | "127.0.0.1:9092") => {
+                    " Nothing answers at the address of Kafka's sample files; remove the line bootstrap.servers to \
+                     use the built-in broker."
+                }
+                (None, _) => " Check bootstrap.servers, or remove it to use the built-in broker.",
+                _ => "",
+            };
+            let causes = failure.causes.join(": ");
+            Failure::new(SETUP, format!("{failure} (bootstrap.servers={}: {causes}){hint}", kafka.bootstrap))
+        })?;
+        let offsets = worker_key::OFFSET_FILE.get(config.config());
+        let offsets = FileOffsetStore::open(&offsets).map_err(|error| Failure::of(SETUP, &error))?;
+        let rest = RestConfig::of(config).map_err(|error| Failure::of(SETUP, &error))?;
+        let mut rest = RestServer::bind(rest).await.map_err(|error| Failure::of(SETUP, &error))?;
+        let herder = HerderSettings {
+            worker_id: rest.worker_id(),
+            cluster_id,
+            policy,
+            definitions: Arc::new(catalogue.definitions()),
+        };
+        let plugins: Arc<dyn Plugins> = catalogue;
+        let parts = WorkerParts {
+            plugins,
+            natives: natives(),
+            clients: Arc::new(clients),
+            offsets: Arc::new(offsets),
+            settings,
+        };
+        let herder = Herder::start(parts, herder).map_err(|error| Failure::of(START, &error))?;
+        let version = WorkerVersion { version: KAFKA_VERSION.to_owned(), commit: env!("CARGO_PKG_VERSION").to_owned() };
+        rest.attach(Arc::new(herder.handle()), version);
+        Ok(Self { rest, herder })
+    }
+
+    fn print_what_runs(&self, kafka: &Kafka, without_connectors: bool) {
+        let handle = self.herder.handle();
+        let address = self.rest.worker_id();
+        match &kafka.broker {
+            Some(broker) => {
+                let listeners: Vec<String> = broker.listen_addresses().iter().map(ToString::to_string).collect();
+                println!("Kafka     built-in broker on {}, data in {}", listeners.join(", "), kafka.data);
+            }
+            None => println!("Kafka     {}", kafka.bootstrap),
+        }
+        println!("REST API  http://{address}");
+        for name in handle.connectors() {
+            let Ok(status) = handle.status(&name) else { continue };
+            let tasks: Vec<String> =
+                status.tasks.iter().map(|(number, task)| format!("task {number} {}", task.state.name())).collect();
+            let config = handle.connector_config(&name).unwrap_or_default();
+            let of = |key: &str| config.get(key).cloned().flatten();
+            let file = of("file")
+                .map(|file| format!(", {} {file}", if status.kind.name() == "source" { "from" } else { "to" }))
+                .unwrap_or_default();
+            let topic =
+                of("topic").or_else(|| of("topics")).map(|topic| format!(", topic {topic}")).unwrap_or_default();
+            println!(
+                "{:<9} {name}: {}, {}{file}{topic}",
+                status.kind.name(),
+                status.connector.state.name(),
+                tasks.join(", ")
+            );
+        }
+        println!();
+        if without_connectors {
+            println!("No connector yet. See what there is:  curl http://{address}/connector-plugins");
+        } else {
+            println!("Watch them:  curl 'http://{address}/connectors?expand=status'");
+            if let Some(file) = handle.connectors().iter().find_map(|name| {
+                let status = handle.status(name).ok().filter(|status| status.kind.name() == "source")?;
+                handle.connector_config(&status.name).ok()?.get("file").cloned().flatten()
+            }) {
+                println!("Try it:      echo hello >> {file}");
+            }
+        }
+        println!("Stop:        Ctrl-C");
+    }
+
+    async fn stop(self) -> Result<(), Failure> {
+        self.rest.stop().await;
+        let handle = self.herder.handle();
+        handle.shutdown().await.map_err(|error| Failure::of(USAGE, &error))?;
+        drop(handle);
+        if self.herder.ended().await { Ok(()) } else { Err(Failure::new(USAGE, "the worker's main loop broke")) }
+    }
+}
+
+async fn create(herder: &HerderHandle, path: &Path) -> Result<(), Failure> {
+    let failed = |message: String| Failure::new(START, message);
+    let bytes = read_file(path).map_err(|failure| failed(failure.message))?;
+    let file = ConnectorFile::parse(&path.display().to_string(), &bytes).map_err(|error| Failure::of(START, &error))?;
+    let initial = match file.initial_state {
+        None | Some(InitialState::Running) => TargetState::Started,
+        Some(InitialState::Paused) => TargetState::Paused,
+        Some(InitialState::Stopped) => TargetState::Stopped,
+    };
+    let name = file.name.clone();
+    herder
+        .put_config(&name, file.config, initial, false)
+        .await
+        .map_err(|error| failed(format!("create connector {name} of {}: {}", path.display(), Chain(&error))))?;
+    info!("connector {name} created");
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! The structure of the checkout, as the house plan has it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::Command,
+};
+
+use serde_json::Value;
+
+/// Our crates and which of ours each may use (beside itself).
+const ARROWS: [(&str, &[&str]); 22] = [
+    ("millstream-record", &[]),
+    ("millstream-values", &["millstream-record"]),
+    ("millstream-config", &[]),
+    ("millstream-wire", &["millstream-record"]),
+    ("millstream-log", &["millstream-record", "millstream-wire"]),
+    ("millstream-broker", &["millstream-record", "millstream-config", "millstream-wire", "millstream-log"]),
+    ("millstream-client", &["millstream-record", "millstream-config", "millstream-wire"]),
+    ("millstream-connector", &["millstream-record", "millstream-config"]),
+    ("millstream-convert", &["millstream-record", "millstream-values", "millstream-config", "millstream-connector"]),
+    ("millstream-plugin", &["millstream-record", "millstream-config", "millstream-connector"]),
+    (
+        "millstream-runtime",
+        &[
+            "millstream-record",
+            "millstream-config",
+            "millstream-connector",
+            "millstream-convert",
+            "millstream-client",
+            "millstream-wire",
+            "millstream-values",
+        ],
+    ),
+    (
+        "millstream-rest",
+        &["millstream-record", "millstream-config", "millstream-runtime", "millstream-connector", "millstream-values"],
+    ),
+    ("millstream", ANYTHING),
+    ("millstream-sdk", &["millstream-record", "millstream-values"]),
+    ("millstream-transforms", &["millstream-sdk"]),
+    ("millstream-plugin-file", &["millstream-sdk"]),
+    ("millstream-plugin-datagen", &["millstream-sdk"]),
+    ("conformance", ANYTHING),
+    ("tidy", &[]),
+    ("bench", ANYTHING),
+    ("crash", ANYTHING),
+    ("harness", ANYTHING),
+];
+
+/// Stands for every crate.
+const ANYTHING: &[&str] = &["*"];
+
+/// Libraries that have one home, and who may name them.
+const HOMES: [(&str, &[&str]); 12] = [
+    ("wasmtime", &["millstream-plugin", "millstream", "bench"]),
+    ("wasmtime-wasi", &["millstream-plugin"]),
+    ("kafka-protocol", &["millstream-wire"]),
+    ("axum", &["millstream-rest"]),
+    ("clap", &["millstream", "conformance", "bench", "crash"]),
+    ("sqlx", &["millstream-plugin"]),
+    ("zstd", &["millstream-wire"]),
+    ("lz4_flex", &["millstream-wire"]),
+    ("snap", &["millstream-wire"]),
+    ("flate2", &["millstream-wire"]),
+    ("wit-bindgen", &["millstream-sdk"]),
+    ("mimalloc", &["millstream", "bench"]),
+];
+
+/// Who may use tokio.
+const TOKIO: [&str; 12] = [
+    "millstream-broker",
+    "millstream-client",
+    "millstream-plugin",
+    "millstream-runtime",
+    "millstream-rest",
+    "millstream",
+    "conformance",
+    "bench",
+    "crash",
+    "harness",
+    // Tests of traits that are asynchronous.
+    "millstream-connector",
+    "millstream-convert",
+];
+
+/// Visible names at the top.
+const TOP: [&str; 12] = [
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "host",
+    "plugins",
+    "rust-toolchain.toml",
+    "sdk",
+    "tests",
+    "transforms",
+    "wit",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.current_dir(root()).output().expect("the tool runs");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Packages of the workspace with the names of what they depend on. Development dependencies do not
+/// count: a test may look at anything.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = output(Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps"]));
+    let metadata: Value = serde_json::from_str(&metadata).expect("JSON");
+    let mut packages = BTreeMap::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        let dependencies = package["dependencies"].as_array().expect("dependencies");
+        let named = dependencies.iter().filter(|dependency| dependency["kind"].as_str() != Some("dev"));
+        let named = named.filter_map(|dependency| dependency["name"].as_str()).map(str::to_owned).collect();
+        packages.insert(package["name"].as_str().expect("a name").to_owned(), named);
+    }
+    packages
+}
+
+#[test]
+fn crates_use_only_what_the_plan_allows() {
+    let packages = dependencies();
+    let mut wrong = Vec::new();
+    for (package, used) in &packages {
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| name == package) else {
+            wrong.push(format!("{package} is not in the plan"));
+            continue;
+        };
+        for other in used.iter().filter(|other| packages.contains_key(*other)) {
+            if *allowed != ANYTHING && !allowed.contains(&other.as_str()) {
+                wrong.push(format!("{package} must not use {other}"));
+            }
+            if other == "millstream" {
+                wrong.push(format!("{package} must not use the binary's crate"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn heavy_libraries_have_one_home() {
+    let mut wrong = Vec::new();
+    for (package, used) in dependencies() {
+        for (library, homes) in HOMES {
+            if used.contains(library) && !homes.contains(&package.as_str()) {
+                wrong.push(format!("{package} must not use {library}"));
+            }
+        }
+        if used.contains("tokio") && !TOKIO.contains(&package.as_str()) {
+            wrong.push(format!("{package} must not use tokio"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_else_stands_at_the_top() {
+    let files = output(Command::new("git").args(["ls-files"]));
+    let top: BTreeSet<&str> = files.lines().filter_map(|file| file.split('/').next()).collect();
+    let visible: Vec<&str> = top.into_iter().filter(|name| !name.starts_with('.')).collect();
+    assert_eq!(visible, TOP);
+}
+
+#[test]
+fn no_file_knows_the_machine_it_was_made_on() {
+    let pattern = "/work/(main|shared|t)/|/root/[.]";
+    let found = Command::new("git")
+        .args(["grep", "-lE", pattern, "--", ":!tests/tidy"])
+        .current_dir(root())
+        .output()
+        .expect("git runs");
+    // git grep ends with 1 where it finds nothing.
+    assert_eq!((found.status.code(), String::from_utf8_lossy(&found.stdout).as_ref()), (Some(1), ""));
+}
