@@ -196,21 +196,14 @@ impl Running {
         println!("REST API  http://{address}");
         for name in handle.connectors() {
             let Ok(status) = handle.status(&name) else { continue };
-            let tasks: Vec<String> =
-                status.tasks.iter().map(|(number, task)| format!("task {number} {}", task.state.name())).collect();
             let config = handle.connector_config(&name).unwrap_or_default();
             let of = |key: &str| config.get(key).cloned().flatten();
-            let file = of("file")
-                .map(|file| format!(", {} {file}", if status.kind.name() == "source" { "from" } else { "to" }))
-                .unwrap_or_default();
-            let topic =
-                of("topic").or_else(|| of("topics")).map(|topic| format!(", topic {topic}")).unwrap_or_default();
-            println!(
-                "{:<9} {name}: {}, {}{file}{topic}",
-                status.kind.name(),
-                status.connector.state.name(),
-                tasks.join(", ")
-            );
+            let source = status.kind.name() == "source";
+            let file = of("file").map(|file| format!("file {file}"));
+            let topic = of("topic").or_else(|| of("topics")).map(|topic| format!("topic {topic}"));
+            let ends: Vec<String> = if source { [file, topic] } else { [topic, file] }.into_iter().flatten().collect();
+            let ends = if ends.is_empty() { String::new() } else { format!(": {}", ends.join(" → ")) };
+            println!("{:<9} {name}{ends}", status.kind.name());
         }
         println!();
         if without_connectors {

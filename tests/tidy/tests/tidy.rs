@@ -38,7 +38,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ),
     ("millstream", ANYTHING),
     ("millstream-sdk", &["millstream-record", "millstream-values"]),
-    ("millstream-transforms", &["millstream-sdk"]),
+    ("millstream-transforms", &["millstream-sdk", "millstream-record", "millstream-values"]),
     ("millstream-plugin-file", &["millstream-sdk"]),
     ("millstream-plugin-datagen", &["millstream-sdk"]),
     ("conformance", ANYTHING),
