@@ -1,6 +1,12 @@
 //! Starting and stopping: from a data folder to a serving node, and back to a data folder left in order.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io, mem,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use millstream_log::checkpoint::CheckpointError;
 use millstream_record::{Chain, Timestamp};
@@ -39,6 +45,9 @@ const STREAM_BYTES: usize = 1 << 20;
 /// How long connections may take to end once the broker stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// How often refused connections are mentioned in the log.
+const REPORT_REFUSED_EVERY: Duration = Duration::from_secs(10);
+
 /// A running broker. Dropping it ends it as a crash would, promises intact; the data folder stays locked until its
 /// last task has noticed. [`Broker::shutdown`] leaves the data folder in order, which makes the next start faster.
 pub struct Broker {
@@ -72,8 +81,16 @@ pub enum StartBrokerError {
         #[from]
         source: CatalogueError,
     },
-    /// A listener's port is taken or its address does not exist.
-    #[error("listen on {endpoint}")]
+    /// A listener's port is taken.
+    #[error("listen on {endpoint}: another program uses this port; stop it, or choose another port (listeners)")]
+    PortInUse {
+        /// The listener.
+        endpoint: Endpoint,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A listener's address does not exist, or may not be used.
+    #[error("listen on {endpoint} (listeners)")]
     Listen {
         /// The listener.
         endpoint: Endpoint,
@@ -153,7 +170,10 @@ impl Broker {
         let mut listeners = Vec::with_capacity(config.listeners.len());
         let mut addresses = Vec::with_capacity(config.listeners.len());
         for endpoint in &config.listeners {
-            let listen = |source| StartBrokerError::Listen { endpoint: endpoint.clone(), source };
+            let listen = |source: io::Error| match source.kind() {
+                io::ErrorKind::AddrInUse => StartBrokerError::PortInUse { endpoint: endpoint.clone(), source },
+                _ => StartBrokerError::Listen { endpoint: endpoint.clone(), source },
+            };
             let listener = TcpListener::bind(endpoint.bind_address()).await.map_err(listen)?;
             addresses.push(listener.local_addr().map_err(listen)?);
             listeners.push(listener);
@@ -296,6 +316,7 @@ impl Broker {
         let (tasks, abort) = (self.tasks.clone(), self.abort.clone());
         let connections = Arc::clone(&self.connections);
         self.tasks.spawn(async move {
+            let mut refused = RefusedConnections::default();
             loop {
                 let accepted = tokio::select! {
                     () = node.stopping.cancelled() => return,
@@ -311,7 +332,10 @@ impl Broker {
                     }
                 };
                 let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-                    warn!(limit = node.config.max_connections, "too many connections: one was refused");
+                    if let Some(refused) = refused.add(Instant::now()) {
+                        let limit = node.config.max_connections;
+                        warn!(refused, limit, "too many connections (max.connections): new ones are refused");
+                    }
                     continue;
                 };
                 let Ok(peer) = peer_of(&node, number, &stream) else { continue };
@@ -323,6 +347,27 @@ impl Broker {
                 });
             }
         });
+    }
+}
+
+/// Counts connections over the limit, so that a flood of them does not flood the log as well.
+#[derive(Debug, Default)]
+struct RefusedConnections {
+    unreported: u64,
+    reported_at: Option<Instant>,
+}
+
+impl RefusedConnections {
+    /// Counts one more. The number since the last report when the next report is due, which is every ten seconds
+    /// at most.
+    fn add(&mut self, now: Instant) -> Option<u64> {
+        self.unreported += 1;
+        let due = self.reported_at.is_none_or(|at| REPORT_REFUSED_EVERY <= now.saturating_duration_since(at));
+        if !due {
+            return None;
+        }
+        self.reported_at = Some(now);
+        Some(mem::take(&mut self.unreported))
     }
 }
 
@@ -402,4 +447,20 @@ fn close(node: &Node, data_dir: &DataDir) -> Result<(), StopBrokerError> {
         return Err(StopBrokerError::Partitions { count: failed });
     }
     data_dir.mark_clean().map_err(|source| StopBrokerError::Marker { source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_connections_is_reported_every_ten_seconds_with_its_size() {
+        let mut refused = RefusedConnections::default();
+        let begin = Instant::now();
+        assert_eq!(refused.add(begin), Some(1));
+        assert_eq!(refused.add(begin), None);
+        assert_eq!(refused.add(begin + Duration::from_secs(9)), None);
+        assert_eq!(refused.add(begin + Duration::from_secs(10)), Some(3));
+        assert_eq!(refused.add(begin + Duration::from_secs(11)), None);
+    }
 }

@@ -63,6 +63,8 @@ pub struct Partition {
     waiters: WaitList,
     /// Whether the partition stands in the syncer's queue.
     queued: AtomicBool,
+    /// Whether the last append that reached the disk was refused by it.
+    failing: AtomicBool,
 }
 
 enum Slot {
@@ -223,6 +225,7 @@ impl Partition {
             slot: RwLock::new(Slot::Absent),
             waiters: WaitList::default(),
             queued: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
         })
     }
 

@@ -14,6 +14,12 @@ impl Partition {
     ///
     /// Nothing was appended.
     pub fn append(self: &Arc<Self>, batch: &mut [u8], now_ms: i64) -> Result<AppendedAt, AppendRefused> {
+        let appended = self.try_append(batch, now_ms);
+        self.note_disk(&appended);
+        appended
+    }
+
+    fn try_append(self: &Arc<Self>, batch: &mut [u8], now_ms: i64) -> Result<AppendedAt, AppendRefused> {
         let open = self.open_for_append()?;
         let appended = match &mut *lock(&open.log) {
             Some(log) => log
@@ -38,6 +44,29 @@ impl Partition {
     /// Nothing was appended.
     pub fn append_own(self: &Arc<Self>, batch: &mut [u8], now_ms: i64) -> Result<i64, AppendRefused> {
         self.append(batch, now_ms).map(|at| at.last_offset)
+    }
+
+    /// Tells the operator that the disk refuses appends, and that it takes them again: once each, since clients
+    /// try many times.
+    fn note_disk(&self, appended: &Result<AppendedAt, AppendRefused>) {
+        use PartitionUnavailable::{Create, Open};
+        match appended {
+            Ok(_) => {
+                if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
+                    info!(partition = %self.name(), "records can be written again");
+                }
+            }
+            Err(
+                error @ (AppendRefused::Log { source: AppendError::Write { .. }, .. }
+                | AppendRefused::Unavailable(Create { .. } | Open { .. })),
+            ) => {
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    let error = Chain(error);
+                    error!(partition = %self.name(), %error, "records cannot be written; clients are told to try again");
+                }
+            }
+            Err(_) => {}
+        }
     }
 
     fn after_append(self: &Arc<Self>, open: &OpenLog) {
@@ -311,10 +340,11 @@ impl Partition {
         }
     }
 
-    /// Topic, number, durable end and start, for the checkpoints; `None` without files.
+    /// From where a recovery has to look, and the start, for the checkpoints; `None` without files.
     pub fn checkpoint(&self) -> Option<(LogOffset, LogOffset)> {
         let open = self.opened()?;
-        Some((open.reader.durable_end(), open.reader.start_offset()))
+        // Not the durable end: the indexes of a segment that was closed since the last sync may be lost still.
+        Some((open.sync.recovery_point(), open.reader.start_offset()))
     }
 
     /// Syncs everything and leaves the files as a clean stop does. Blocks.
