@@ -150,7 +150,7 @@ impl ConfigKey {
             "width": self.width.as_str(),
             "display_name": self.display_name,
             "dependents": self.dependents,
-            "order": self.order,
+            "order_in_group": self.order,
         })
     }
 }
@@ -438,7 +438,7 @@ mod tests {
             .placed("Common", 3, Width::Short, "Tasks max");
         assert_eq!(
             key.to_definition_json().to_string(),
-            r#"{"name":"tasks.max","type":"INT","required":false,"default_value":"1","importance":"HIGH","documentation":"d","group":"Common","width":"SHORT","display_name":"Tasks max","dependents":[],"order":3}"#
+            r#"{"name":"tasks.max","type":"INT","required":false,"default_value":"1","importance":"HIGH","documentation":"d","group":"Common","width":"SHORT","display_name":"Tasks max","dependents":[],"order_in_group":3}"#
         );
         let key = ConfigKey::new("p", ConfigType::Password).default_text("secret");
         assert_eq!(key.to_definition_json()["default_value"], HIDDEN);

@@ -73,7 +73,7 @@ pub enum ConnectorConfigError {
         /// The configuration as Java prints a map.
         config: String,
     },
-    /// No such connector. The REST API answers 500.
+    /// No such connector. The REST API answers 400.
     #[error(transparent)]
     Unknown(#[from] UnknownConnector),
     /// `topics.regex` is none, and a dead letter topic is to be matched against it. The REST API answers 500.
@@ -128,7 +128,8 @@ pub fn validate_connector(
     let class = text(config, names::CONNECTOR_CLASS.name())
         .ok_or_else(|| ConnectorConfigError::NoClass { config: java_map(config) })?;
     let connector = plugins.connector(class.trim())?;
-    let def = connector_config_def(connector.kind, config, plugins);
+    let mut def = connector_config_def(connector.kind, config, plugins);
+    fill_in(&mut def, config, connector, plugins);
     let mut framework = Values::of(&def, config, plugins);
 
     for stage in [&TRANSFORMS, &PREDICATES] {
@@ -146,6 +147,34 @@ pub fn validate_connector(
     let (overrides, converters) = (overrides(connector, config, policy), converters(config, plugins, &framework));
     let main = merge(class, def, framework, connector, config, plugins, own);
     Ok([overrides, converters].into_iter().flatten().fold(main, append))
+}
+
+/// Gives the keys of converters and versions the defaults and recommendations that the worker and its
+/// plugins imply.
+fn fill_in(def: &mut ConfigDef, config: &ConfigMap, connector: &PluginDef, plugins: &dyn PluginDefs) {
+    let mut version_of = |key: &str, plugin: Option<&PluginDef>| {
+        if let (Some(known), Some(version)) = (def.get(key), plugin.and_then(|plugin| plugin.version.clone())) {
+            let known = known.clone().validator(Validator::one_of(&[version.as_str()]));
+            def.define(known.default_text(version.clone()).recommended(vec![version]));
+        }
+    };
+    version_of(names::CONNECTOR_VERSION.name(), Some(connector));
+    for converter in &CONVERTERS {
+        let default = plugins.worker_converter(converter.key);
+        let class = text(config, converter.key).map(str::trim).map(str::to_owned).or_else(|| default.clone());
+        let plugin = class.and_then(|class| plugins.find(converter.kind, &class));
+        version_of(&format!("{}.plugin.version", converter.key), plugin);
+    }
+    for converter in &CONVERTERS {
+        let Some(key) = def.get(converter.key).cloned() else { continue };
+        let classes = plugins.of_kind(converter.kind).iter().map(|plugin| plugin.class.clone()).collect();
+        let key = key.recommended(classes);
+        let default = plugins.worker_converter(converter.key);
+        def.define(match default.filter(|class| plugins.find(converter.kind, class).is_some()) {
+            Some(class) => key.default_text(class),
+            None => key,
+        });
+    }
 }
 
 /// The text of a key that is present and not null.
@@ -234,7 +263,19 @@ impl Stage {
                     .recommended(classes),
             );
             let class = text(config, &format!("{prefix}type")).map(str::trim);
-            if let Some(plugin) = class.and_then(|class| plugins.find(self.kind, class)) {
+            let plugin = class.and_then(|class| plugins.find(self.kind, class));
+            let version = ConfigKey::new(format!("{prefix}plugin.version"), ConfigType::String)
+                .importance(Importance::High)
+                .doc(format!("Version of the '{alias}' {} to use.", interface.to_lowercase()))
+                .placed(&group, 1, Width::Long, format!("{interface} version for {alias}"));
+            def.define(match plugin.and_then(|plugin| plugin.version.clone()) {
+                Some(version_used) => version
+                    .default_text(version_used.clone())
+                    .validator(Validator::one_of(&[version_used.as_str()]))
+                    .recommended(vec![version_used]),
+                None => version.default_null(),
+            });
+            if let Some(plugin) = plugin {
                 embed(def, &prefix, &group, &self.with_implicit_keys(&plugin.config));
             }
         }
@@ -278,7 +319,7 @@ impl Stage {
 
 /// Adds a plugin's keys beneath a prefix, sorted as Connect sorts them.
 fn embed(def: &mut ConfigDef, prefix: &str, group: &str, child: &ConfigDef) {
-    for (order, key) in (1..).zip(child.sorted()) {
+    for (order, key) in (2..).zip(child.sorted()) {
         let mut key = key.clone();
         key.name.insert_str(0, prefix);
         key.validator =
@@ -379,7 +420,8 @@ struct Part {
 fn converters(config: &ConfigMap, plugins: &dyn PluginDefs, values: &Values) -> Vec<Part> {
     let mut parts = Vec::new();
     for converter in &CONVERTERS {
-        let faultless = values.get(converter.key).is_some_and(|(value, _)| value.errors.is_empty());
+        let own = config.contains_key(converter.key);
+        let faultless = own && values.get(converter.key).is_some_and(|(value, _)| value.errors.is_empty());
         let class = if faultless { values.class(converter.key) } else { None };
         let Some(plugin) = class.and_then(|class| plugins.find(converter.kind, &class)) else { continue };
         let mut settings = originals_with_prefix(config, converter.prefix);

@@ -41,54 +41,74 @@ pub mod names {
         .importance(High)
         .placed(at(COMMON, 2, Width::Long, "Connector class"))
         .doc("Class name of the connector, or a shorter alias: the name without its package, with or without `Connector` at its end.");
+    /// Version of the connector.
+    pub const CONNECTOR_VERSION: Key<Option<String>> = Key::optional_string("connector.plugin.version")
+        .importance(Medium)
+        .placed(at(COMMON, 3, Width::Medium, "Connector version"))
+        .doc("Version of the connector to use. There is one version of each class, so only that one can be asked for.");
     /// Most tasks the connector may have.
     pub const TASKS_MAX: Key<i32> = Key::int("tasks.max")
         .default("1")
         .validator(|| Validator::at_least(1))
         .importance(High)
-        .placed(at(COMMON, 3, Width::Short, "Tasks max"))
+        .placed(at(COMMON, 4, Width::Short, "Tasks max"))
         .doc("The most tasks that the connector may use.");
     /// Whether `tasks.max` is a limit or a hint.
     pub const TASKS_MAX_ENFORCE: Key<bool> = Key::boolean("tasks.max.enforce")
         .default("true")
         .importance(Low)
-        .placed(at(COMMON, 4, Width::Short, "Enforce tasks max"))
+        .placed(at(COMMON, 5, Width::Short, "Enforce tasks max"))
         .doc("Whether a connector that asks for more tasks than `tasks.max` fails; otherwise it is only warned about. Deprecated.");
     /// Converter of record keys.
     pub const KEY_CONVERTER: Key<Option<String>> = Key::optional_class("key.converter")
         .importance(Low)
-        .placed(at(COMMON, 5, Width::Short, "Key converter class"))
+        .placed(at(COMMON, 6, Width::Short, "Key converter class"))
         .doc("Converter between record keys and their bytes in Kafka; the worker's unless set. Its own settings follow the prefix `key.converter.`.");
+    /// Version of the key converter.
+    pub const KEY_CONVERTER_VERSION: Key<Option<String>> = Key::optional_string("key.converter.plugin.version")
+        .importance(Low)
+        .placed(at(COMMON, 7, Width::Medium, "Key converter version"))
+        .doc("Version of the key converter to use. There is one version of each class, so only that one can be asked for.");
     /// Converter of record values.
     pub const VALUE_CONVERTER: Key<Option<String>> = Key::optional_class("value.converter")
         .importance(Low)
-        .placed(at(COMMON, 6, Width::Short, "Value converter class"))
+        .placed(at(COMMON, 8, Width::Short, "Value converter class"))
         .doc("Converter between record values and their bytes in Kafka; the worker's unless set. Its own settings follow the prefix `value.converter.`.");
+    /// Version of the value converter.
+    pub const VALUE_CONVERTER_VERSION: Key<Option<String>> = Key::optional_string("value.converter.plugin.version")
+        .importance(Low)
+        .placed(at(COMMON, 9, Width::Medium, "Value converter version"))
+        .doc("Version of the value converter to use. There is one version of each class, so only that one can be asked for.");
     /// Converter of header values.
     pub const HEADER_CONVERTER: Key<Option<String>> = Key::optional_class("header.converter")
         .importance(Low)
-        .placed(at(COMMON, 7, Width::Short, "Header converter class"))
+        .placed(at(COMMON, 10, Width::Short, "Header converter class"))
         .doc("Converter between header values and their bytes in Kafka; the worker's unless set. Its own settings follow the prefix `header.converter.`.");
+    /// Version of the header converter.
+    pub const HEADER_CONVERTER_VERSION: Key<Option<String>> = Key::optional_string("header.converter.plugin.version")
+        .importance(Low)
+        .placed(at(COMMON, 11, Width::Medium, "Header converter version"))
+        .doc("Version of the header converter to use. There is one version of each class, so only that one can be asked for.");
     /// Aliases of the transforms, in the order they run.
     pub const TRANSFORMS: Key<Vec<String>> = Key::list("transforms")
         .default("")
         .validator(|| Validator::UniqueAliases)
         .importance(Low)
-        .placed(at("Transforms", 8, Width::Long, "Transforms"))
+        .placed(at("Transforms", 12, Width::Long, "Transforms"))
         .doc("Names of the transformations that records pass through, in this order. Each is configured beneath `transforms.<name>.`.");
     /// Aliases of the predicates.
     pub const PREDICATES: Key<Vec<String>> = Key::list("predicates")
         .default("")
         .validator(|| Validator::UniqueAliases)
         .importance(Low)
-        .placed(at("Predicates", 9, Width::Long, "Predicates"))
+        .placed(at("Predicates", 13, Width::Long, "Predicates"))
         .doc("Names of the predicates that transformations refer to. Each is configured beneath `predicates.<name>.`.");
     /// What follows when a config provider's value expires.
     pub const CONFIG_RELOAD: Key<String> = Key::string("config.action.reload")
         .default("restart")
         .validator(|| Validator::one_of(&["none", "restart"]))
         .importance(Low)
-        .placed(at(COMMON, 10, Width::Medium, "Reload Action"))
+        .placed(at(COMMON, 14, Width::Medium, "Reload Action"))
         .doc("Whether the connector restarts when a value from a config provider expires.");
     /// How long a failed operation is repeated; -1 for ever.
     pub const ERRORS_RETRY_TIMEOUT: Key<i64> = Key::long("errors.retry.timeout")
@@ -198,11 +218,15 @@ pub fn common_keys() -> ConfigDef {
     ConfigDef::of([
         NAME.config_key(),
         CONNECTOR_CLASS.config_key(),
+        CONNECTOR_VERSION.config_key(),
         TASKS_MAX.config_key(),
         TASKS_MAX_ENFORCE.config_key(),
         KEY_CONVERTER.config_key(),
+        KEY_CONVERTER_VERSION.config_key(),
         VALUE_CONVERTER.config_key(),
+        VALUE_CONVERTER_VERSION.config_key(),
         HEADER_CONVERTER.config_key(),
+        HEADER_CONVERTER_VERSION.config_key(),
         TRANSFORMS.config_key(),
         PREDICATES.config_key(),
         CONFIG_RELOAD.config_key(),
@@ -276,10 +300,10 @@ mod tests {
     fn the_common_keys_come_in_connects_order() {
         let names: Vec<String> = sink_keys().keys().iter().map(|key| key.name.clone()).collect();
         assert_eq!(names[0], "name");
-        assert_eq!(names[14], "errors.log.include.messages");
-        assert_eq!(names[15], "topics");
-        assert_eq!(names.len(), 20);
-        assert_eq!(source_keys().keys().len(), 20);
+        assert_eq!(names[18], "errors.log.include.messages");
+        assert_eq!(names[19], "topics");
+        assert_eq!(names.len(), 24);
+        assert_eq!(source_keys().keys().len(), 24);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{ConfigDef, Environment};
+use crate::{ConfigDef, ConfigMap, Environment, connector_keys::names};
+
+/// What a worker converts headers with unless told otherwise.
+const SIMPLE_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
 /// The roles a plugin can have.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -95,6 +98,10 @@ pub trait PluginDefs: Send + Sync {
     ///
     /// The text that Java's `PatternSyntaxException` would carry.
     fn full_match(&self, pattern: &str, text: &str) -> Result<bool, String>;
+
+    /// Class of the worker's own converter for `key.converter`, `value.converter` or `header.converter`,
+    /// which connectors use that name none.
+    fn worker_converter(&self, key: &str) -> Option<String>;
 
     /// The source or sink connector meant by `connector.class`: class name or alias, else the only one
     /// whose simple name is that text, with or without `Connector` at its end.
@@ -196,6 +203,7 @@ pub struct PluginDirectory {
     /// Class name or alias to class name.
     classes: BTreeMap<String, String>,
     full_match: fn(&str, &str) -> Result<bool, String>,
+    worker: ConfigMap,
 }
 
 impl PluginDirectory {
@@ -231,7 +239,12 @@ impl PluginDirectory {
             .map(|(alias, meaning)| (alias, meaning[0].to_owned()))
             .collect();
         classes.extend(plugins.iter().map(|plugin| (plugin.class.clone(), plugin.class.clone())));
-        Self { plugins, classes, full_match }
+        Self { plugins, classes, full_match, worker: ConfigMap::new() }
+    }
+
+    /// With the properties of the worker, whose converters are the defaults.
+    pub fn with_worker(self, worker: ConfigMap) -> Self {
+        Self { worker, ..self }
     }
 }
 
@@ -247,6 +260,11 @@ impl PluginDefs for PluginDirectory {
 
     fn full_match(&self, pattern: &str, text: &str) -> Result<bool, String> {
         (self.full_match)(pattern, text)
+    }
+
+    fn worker_converter(&self, key: &str) -> Option<String> {
+        let own = self.worker.get(key).cloned().flatten().map(|class| class.trim().to_owned());
+        own.or_else(|| (key == names::HEADER_CONVERTER.name()).then(|| SIMPLE_HEADER_CONVERTER.to_owned()))
     }
 }
 

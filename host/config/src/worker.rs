@@ -212,11 +212,6 @@ fn warnings(config: &ParsedConfig) -> Vec<String> {
     if !jvm_only.is_empty() {
         warnings.push(format!("these keys have no effect without a JVM: {}", jvm_only.join(", ")));
     }
-    if !keys::CONFIG_PROVIDERS.get(config).is_empty() {
-        warnings.push(
-            "config.providers is not supported yet: variables in configurations stay as they are written".to_owned(),
-        );
-    }
     warnings
 }
 

@@ -38,6 +38,9 @@ fn instance(mut members: Map<String, Value>, status: &InstanceStatus) -> Value {
     if let Some(trace) = status.trace.as_deref().filter(|trace| !trace.is_empty()) {
         members.insert("trace".to_owned(), json!(trace));
     }
+    if let Some(version) = &status.version {
+        members.insert("version".to_owned(), json!(version));
+    }
     members.into()
 }
 
@@ -52,10 +55,4 @@ pub(crate) fn tasks(tasks: &[TaskInfo]) -> Value {
             })
         })
         .collect()
-}
-
-/// Configurations of tasks by `<connector>-<number>`.
-pub(crate) fn tasks_config(tasks: &[TaskInfo]) -> Value {
-    let entry = |task: &TaskInfo| (format!("{}-{}", task.id.connector, task.id.number), config(&task.config));
-    tasks.iter().map(entry).collect::<Map<_, _>>().into()
 }

@@ -37,8 +37,6 @@ pub trait Herder: Send + Sync + 'static {
     fn task_status(&self, name: &str, number: u32) -> Result<InstanceStatus, HerderError>;
     /// Tasks of a connector in order.
     fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError>;
-    /// The same, where a connector without tasks is not found.
-    fn tasks_config(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError>;
     /// Creates a connector, or replaces its configuration if `replace` allows it.
     async fn put_config(
         &self,
@@ -99,10 +97,6 @@ impl Herder for HerderHandle {
 
     fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
         HerderHandle::tasks(self, name)
-    }
-
-    fn tasks_config(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
-        HerderHandle::tasks_config(self, name)
     }
 
     async fn put_config(

@@ -51,6 +51,8 @@ pub struct InstanceStatus {
     pub worker_id: String,
     /// Why it failed; `class: message`, then `Caused by:` lines.
     pub trace: Option<String>,
+    /// Version of the connector's plugin, if it states one.
+    pub version: Option<String>,
 }
 
 /// The statuses of one connector.
@@ -58,6 +60,8 @@ pub struct InstanceStatus {
 pub(crate) struct ConnectorStatuses {
     pub(crate) connector: Option<InstanceStatus>,
     pub(crate) tasks: BTreeMap<u32, InstanceStatus>,
+    /// Of the plugin, for the statuses to come.
+    version: Option<String>,
 }
 
 /// All statuses of a worker. Cheap to clone; clones share what they hold.
@@ -91,15 +95,21 @@ impl StatusBoard {
     }
 
     pub(crate) fn set(&self, connector: &str, task: Option<u32>, state: State, trace: Option<String>) {
-        let status = InstanceStatus { state, worker_id: self.worker_id.to_string(), trace };
         let mut statuses = self.lock();
         let entry = statuses.entry(connector.to_owned()).or_default();
+        let version = entry.version.clone();
+        let status = InstanceStatus { state, worker_id: self.worker_id.to_string(), trace, version };
         match task {
             None => entry.connector = Some(status),
             Some(number) => {
                 entry.tasks.insert(number, status);
             }
         }
+    }
+
+    /// Sets the version that a connector's statuses show from here on.
+    pub(crate) fn set_version(&self, connector: &str, version: Option<String>) {
+        self.lock().entry(connector.to_owned()).or_default().version = version;
     }
 
     /// Forgets a task.
@@ -160,7 +170,8 @@ mod tests {
         new.set(State::Running);
         old.failed("late".to_owned());
         let status = board.get("c").and_then(|statuses| statuses.tasks.get(&0).cloned());
-        let expected = InstanceStatus { state: State::Running, worker_id: "w:8083".to_owned(), trace: None };
+        let expected =
+            InstanceStatus { state: State::Running, worker_id: "w:8083".to_owned(), trace: None, version: None };
         assert_eq!(status, Some(expected));
     }
 }

@@ -442,6 +442,9 @@ impl Build<'_> {
         let (policy, log) = (ErrorPolicy::read(self.config), LogPolicy::read(self.config));
         let Self { parts, start, control, plugin, class, .. } = self;
         let id = &start.id;
+        if let Some(key) = start.connector_config.keys().find(|key| key.starts_with("topic.creation.")) {
+            tracing::warn!(task = %id, "{key} has no effect yet: new topics get the broker's own defaults");
+        }
         let producer = parts.clients.producer(id, ProducerUse::Records, &start.connector_config).await?;
         let context: Arc<dyn SourceContext> =
             Arc::new(source_task::Context { control: control.clone(), offsets: Arc::clone(&parts.offsets) });

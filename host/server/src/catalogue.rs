@@ -27,8 +27,8 @@ impl Catalogue {
         Self { components, native: native_converters() }
     }
 
-    /// What the worker's validation needs to know of the plugins.
-    pub fn definitions(&self) -> PluginDirectory {
+    /// What validation needs to know of the plugins and of the worker's properties.
+    pub fn definitions(&self, worker: &ConfigMap) -> PluginDirectory {
         let def = |plugin: Arc<PluginInfo>| PluginDef {
             kind: match plugin.kind {
                 PluginKind::Source => DefKind::Source,
@@ -44,7 +44,7 @@ impl Catalogue {
             documentation: plugin.documentation.clone(),
             config: plugin.config.clone(),
         };
-        PluginDirectory::new(self.list().into_iter().map(def), full_match)
+        PluginDirectory::new(self.list().into_iter().map(def), full_match).with_worker(worker.clone())
     }
 }
 

@@ -43,6 +43,11 @@ pub async fn run(worker_file: &Path, connector_files: &[PathBuf]) -> Result<(), 
     let config = WorkerConfig::parse(Mode::Standalone, &properties)
         .map_err(|error| Failure::new(SETUP, format!("{}: {error}", worker_file.display())))?;
     config.warnings().iter().for_each(|warning| warn!("{warning}"));
+    if !worker_key::CONFIG_PROVIDERS.get(config.config()).is_empty() {
+        // A password that stays a variable is worse than no start.
+        let message = "config.providers is not supported yet: remove it and write values in place of variables";
+        return Err(Failure::new(SETUP, format!("{}: {message}", worker_file.display())));
+    }
 
     let catalogue = Arc::new(Catalogue::new(plugins(&config).await?));
     let kafka = Kafka::open(&config).await?;
@@ -167,7 +172,7 @@ impl Running {
             worker_id: rest.worker_id(),
             cluster_id,
             policy,
-            definitions: Arc::new(catalogue.definitions()),
+            definitions: Arc::new(catalogue.definitions(config.config().originals())),
         };
         let plugins: Arc<dyn Plugins> = catalogue;
         let parts = WorkerParts {

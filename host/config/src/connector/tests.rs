@@ -99,7 +99,7 @@ fn a_sound_configuration_has_no_errors_and_lists_framework_keys_first() {
     let infos = validate(&source(&[]));
     assert_eq!((infos.error_count, infos.name.as_str()), (0, "TickSource"));
     let names: Vec<&str> = infos.configs.iter().map(|info| info.value.name.as_str()).collect();
-    assert_eq!((names[0], names[20], names[21], names.len()), ("name", "topic", "secret", 22));
+    assert_eq!((names[0], names[24], names[25], names.len()), ("name", "topic", "secret", 26));
     assert_eq!(
         infos.groups,
         [
@@ -282,10 +282,12 @@ fn transforms_bring_their_keys_with_implicit_ones_hiding_the_plugins_own() {
         a,
         [
             ("transforms.a.type", 0, "Transforms: a"),
-            ("transforms.a.regex", 1, "Transforms: a"),
-            ("transforms.a.negate", 2, "Transforms: a"),
-            ("transforms.a.predicate", 3, "Transforms: a"),
+            ("transforms.a.plugin.version", 1, "Transforms: a"),
+            ("transforms.a.regex", 2, "Transforms: a"),
+            ("transforms.a.negate", 3, "Transforms: a"),
+            ("transforms.a.predicate", 4, "Transforms: a"),
             ("transforms.b.type", 0, "Transforms: b"),
+            ("transforms.b.plugin.version", 1, "Transforms: b"),
         ]
     );
     let type_key = infos.configs.iter().find(|info| info.value.name == "transforms.a.type").unwrap();
@@ -299,7 +301,7 @@ fn overrides_and_converters_follow_the_main_part() {
     let config =
         source(&[("producer.override.linger.ms", "5"), ("consumer.override.x", "1"), ("key.converter", "Json")]);
     let infos = validate_connector(&config, &plugins(), &[], OverridePolicy::None).unwrap();
-    let tail: Vec<&str> = infos.configs[22..].iter().map(|info| info.value.name.as_str()).collect();
+    let tail: Vec<&str> = infos.configs[26..].iter().map(|info| info.value.name.as_str()).collect();
     assert_eq!(tail, ["producer.override.linger.ms", "key.converter.converter.type", "key.converter.schemas.enable"]);
     assert_eq!((infos.error_count, infos.groups.last().map(String::as_str)), (1, Some("Schemas")));
     let converter_type = &infos.configs[23];
@@ -333,7 +335,7 @@ fn a_result_is_shown_with_connects_member_order() {
     assert_eq!(members, ["name", "error_count", "groups", "configs"]);
     assert!(!json.to_string().contains("\"s\""));
     assert_eq!(
-        json["configs"][20]["value"].to_string(),
+        json["configs"][24]["value"].to_string(),
         r#"{"name":"topic","value":"t","recommended_values":[],"errors":[],"visible":true}"#
     );
 }

@@ -296,7 +296,8 @@ impl<'a> Column<'a> {
     pub fn take(&self, rows: &[u32]) -> Column<'static> {
         let len = rows.len() as u32;
         let name = Cow::Owned(self.name.clone().into_owned());
-        if self.constant {
+        // Without a row there is nothing for a constant to stand for.
+        if self.constant && !rows.is_empty() {
             let mut column = self.clone().into_owned();
             column.rows = len;
             return column;

@@ -16,6 +16,7 @@ mod table;
 mod union_builder;
 mod validate;
 pub mod variant;
+mod variant_edit;
 mod write;
 
 use bytes::Bytes;
@@ -30,7 +31,8 @@ pub use schemas::{SchemaEntry, SchemaTable, intern};
 pub use table::{Block, Place, Side, Table, Union};
 pub use union_builder::UnionBuilder;
 pub use validate::physical_kind;
-pub use variant::{CannotEncode, InvalidVariant, Variant, VariantRef};
+pub use variant::{CannotEncode, InvalidVariant, Variant, VariantRef, VariantWriter};
+pub use variant_edit::{EntryEdit, MapEdit, edit_maps};
 
 /// A valid batch. Cheap to clone.
 #[derive(Clone, Debug)]

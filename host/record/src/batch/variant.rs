@@ -482,7 +482,7 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 }
 
 /// Bytes that the value at the front takes, by its tag alone.
-fn value_len(bytes: &[u8]) -> usize {
+pub(super) fn value_len(bytes: &[u8]) -> usize {
     match bytes.first().copied().unwrap_or(tag::NULL) {
         tag::INT8 => 2,
         tag::INT16 => 3,

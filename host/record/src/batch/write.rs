@@ -100,6 +100,9 @@ impl Writer<'_> {
     }
 
     fn column(&mut self, column: &Column<'_>, role: Role, aux: u32) {
+        if column.constant && column.rows == 0 {
+            return self.column(&column.take(&[]), role, aux);
+        }
         let name = if column.name.is_empty() { 0 } else { self.raw(column.name.as_bytes()) };
         let rows = column.physical_rows();
         let valid = column.valid.as_ref().map_or(0, |bits| self.buffer(&bits[..bits::bytes_for(rows)]));

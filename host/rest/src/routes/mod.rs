@@ -34,7 +34,7 @@ impl FromRef<Api> for Arc<dyn Herder> {
 
 /// The whole API.
 pub(crate) fn router(api: Api) -> Router {
-    let routes: [(&str, &'static str, MethodRouter<Api>); 17] = [
+    let routes: [(&str, &'static str, MethodRouter<Api>); 16] = [
         ("/health", GET, get(root::health)),
         ("/connectors", "GET,HEAD,POST,OPTIONS", get(connectors::list).post(connectors::create)),
         ("/connectors/{connector}", "GET,HEAD,DELETE,OPTIONS", get(connectors::info).delete(connectors::delete)),
@@ -43,7 +43,6 @@ pub(crate) fn router(api: Api) -> Router {
             "GET,HEAD,PUT,PATCH,OPTIONS",
             get(connectors::config).put(connectors::put_config).patch(connectors::patch_config),
         ),
-        ("/connectors/{connector}/tasks-config", GET, get(tasks::tasks_config)),
         ("/connectors/{connector}/status", GET, get(lifecycle::status)),
         ("/connectors/{connector}/restart", POST, post(lifecycle::restart)),
         ("/connectors/{connector}/pause", PUT, put(lifecycle::pause)),

@@ -15,11 +15,6 @@ pub(crate) async fn tasks(State(herder): State<Arc<dyn Herder>>, Name(name): Nam
     Ok(ok(&entity::tasks(&herder.tasks(&name)?)))
 }
 
-/// `GET /connectors/{connector}/tasks-config`.
-pub(crate) async fn tasks_config(State(herder): State<Arc<dyn Herder>>, Name(name): Name) -> Answer {
-    Ok(ok(&entity::tasks_config(&herder.tasks_config(&name)?)))
-}
-
 /// `GET /connectors/{connector}/tasks/{task}/status`.
 pub(crate) async fn status(State(herder): State<Arc<dyn Herder>>, task: Task) -> Answer {
     let status = herder.task_status(&task.connector, task.number)?;

@@ -11,7 +11,7 @@ use std::{
 
 use millstream_config::{
     ConfigDef, ConfigInfos, ConfigMap, ConnectorConfigError, OverridePolicy, OwnErrors, PluginDefs,
-    connector_config_def, invalid_config_message, validate_connector,
+    connector_config_def, connector_key_names, invalid_config_message, validate_connector,
 };
 use millstream_connector::{ConnectorContext, Failure, PluginInfo, PluginKind, Plugins, TaskId};
 use tokio::sync::{mpsc, oneshot};
@@ -163,25 +163,17 @@ impl HerderHandle {
             .collect())
     }
 
-    /// The deprecated form of [`HerderHandle::tasks`]: a connector without tasks is not found.
-    ///
-    /// # Errors
-    ///
-    /// There is no connector of that name, or it has no tasks.
-    pub fn tasks_config(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
-        self.tasks(name)?
-            .into_iter()
-            .map(Some)
-            .collect::<Option<Vec<_>>>()
-            .filter(|tasks| !tasks.is_empty())
-            .ok_or_else(|| HerderError::no_connector(name))
-    }
-
     /// All plugins, in Connect's order, connectors alone or all kinds.
     pub fn plugins(&self, connectors_only: bool) -> Vec<Arc<PluginInfo>> {
         let wanted =
             |plugin: &Arc<PluginInfo>| !connectors_only || matches!(plugin.kind, PluginKind::Sink | PluginKind::Source);
-        self.shared.plugins.list().into_iter().filter(wanted).collect()
+        let mut plugins: Vec<_> = self.shared.plugins.list().into_iter().filter(wanted).collect();
+        let place = |kind| {
+            use PluginKind::*;
+            [Sink, Source, Transform, Predicate, Converter, HeaderConverter].iter().position(|known| *known == kind)
+        };
+        plugins.sort_by(|a, b| (place(a.kind), &a.class, &a.version).cmp(&(place(b.kind), &b.class, &b.version)));
+        plugins
     }
 
     /// Keys of a plugin found by class name or alias: its own, then for connectors the framework's
@@ -199,7 +191,12 @@ impl HerderHandle {
         let plugin = found.ok_or_else(|| HerderError::NotFound(format!("Unknown plugin {name}.")))?;
         let mut def = plugin.config.clone();
         if plugin.kind.is_connector() {
-            let framework = connector_config_def(plugin.kind, &ConfigMap::new(), definitions.as_ref());
+            let mut framework = connector_config_def(plugin.kind, &ConfigMap::new(), definitions.as_ref());
+            let key = connector_key_names::CONNECTOR_VERSION.config_key();
+            framework.define(match &plugin.version {
+                Some(version) => key.default_text(version.clone()),
+                None => key,
+            });
             framework.keys().iter().filter(|key| plugin.config.get(&key.name).is_none()).for_each(|key| {
                 def.define(key.clone());
             });
@@ -230,7 +227,9 @@ impl HerderHandle {
             own.extend(found.into_iter().map(|(name, errors)| OwnErrors { name, errors }));
         }
         validate_connector(config, shared.definitions.as_ref(), &own, shared.policy).map_err(|error| match error {
-            ConnectorConfigError::NoClass { .. } => HerderError::BadRequest(error.to_string()),
+            ConnectorConfigError::NoClass { .. } | ConnectorConfigError::Unknown(_) => {
+                HerderError::BadRequest(error.to_string())
+            }
             _ => HerderError::failed(error.to_string()),
         })
     }

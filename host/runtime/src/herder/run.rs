@@ -88,6 +88,8 @@ impl Loop {
         self.generation += 1;
         let class = config.get("connector.class").and_then(Option::as_deref).unwrap_or("").trim();
         let found = self.shared.plugins.find_connector(class);
+        let version = found.as_ref().ok().map(|plugin| plugin.version.clone()).filter(|version| !version.is_empty());
+        self.shared.statuses.set_version(name, version);
         let kind = found.map_or(ConnectorType::Unknown, |plugin| ConnectorType::of(plugin.kind));
         let generation = self.generation;
         {
