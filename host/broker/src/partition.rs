@@ -294,6 +294,7 @@ impl Partition {
             } else {
                 TimestampType::CreateTime
             },
+            sync_closed: self.home.durability == Durability::Fsync,
             file_delete_delay_ms: millis(config.file_delete_delay_ms),
             producer_expiration_ms: i64::try_from(self.home.producer_expiration.as_millis()).unwrap_or(i64::MAX),
         }

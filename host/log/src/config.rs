@@ -23,6 +23,9 @@ pub struct LogConfig {
     pub max_message_bytes: usize,
     /// `message.timestamp.type`.
     pub timestamp_type: TimestampType,
+    /// Whether a closed segment is on stable storage before the next one begins. Without it, a power failure may
+    /// take the end of one segment and leave the beginning of the next: a gap in the offsets.
+    pub sync_closed: bool,
     /// `file.delete.delay.ms`: how long deleted files stay, so that readers can finish.
     pub file_delete_delay_ms: i64,
     /// `producer.id.expiration.ms`: how long an idle producer's sequence is remembered.
@@ -41,6 +44,7 @@ impl Default for LogConfig {
             retention_bytes: -1,
             max_message_bytes: 1_048_588,
             timestamp_type: TimestampType::CreateTime,
+            sync_closed: true,
             file_delete_delay_ms: 60_000,
             producer_expiration_ms: 86_400_000,
         }

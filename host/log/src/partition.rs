@@ -281,6 +281,13 @@ impl PartitionLog {
         let end = self.shared.end();
         let failed = |source| AppendError::Write { base_offset: end, source };
         self.close_indexes().map_err(failed)?;
+        if self.config.sync_closed
+            && let Err(source) = segment.sync(false)
+        {
+            let base_offset = segment.base_offset();
+            self.shared.go_offline(format!("segment {base_offset} could not be written to stable storage: {source}"));
+            return Err(AppendError::Write { base_offset, source });
+        }
         snapshot::write(&self.shared.dir, end, &self.producers, false).map_err(failed)?;
         let (next, _) = Segment::open(&self.shared.dir, end).map_err(failed)?;
         // Without its entry in the folder a new file is lost with the power, however well it is synced.

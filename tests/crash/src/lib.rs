@@ -1,2 +1,18 @@
 //! Kills the real process at random moments under load and looks at what is left. The tests are in
-//! `tests/`; there is nothing to call here. `MILLSTREAM_CRASH_SEED` repeats a run.
+//! `tests/`; here is what they share. `MILLSTREAM_CRASH_SEED` repeats a run.
+
+mod numbers;
+mod topic;
+
+pub use numbers::{Numbers, value_of};
+pub use topic::read_topic;
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+/// Random numbers of a seed that is printed, and that can be given.
+pub fn random() -> StdRng {
+    let given = std::env::var("MILLSTREAM_CRASH_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = given.unwrap_or_else(|| rand::rng().random());
+    println!("MILLSTREAM_CRASH_SEED={seed}");
+    StdRng::seed_from_u64(seed)
+}

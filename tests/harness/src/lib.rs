@@ -5,9 +5,11 @@ mod http;
 mod process;
 
 use std::{
+    io::Write,
+    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -35,10 +37,14 @@ pub fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The binary of this build. It is built if `cargo test` of one package alone has not done so.
+/// The binary of this build, or the one that `MILLSTREAM_BINARY` names. It is built if `cargo test` of one package
+/// alone has not done so.
 pub fn millstream() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(named) = std::env::var_os("MILLSTREAM_BINARY") {
+            return named.into();
+        }
         let test = std::env::current_exe().expect("a test knows its own path");
         let profile = test.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent);
         let profile = profile.expect("tests lie in <target>/<profile>/deps");
@@ -54,3 +60,30 @@ pub fn millstream() -> &'static Path {
         binary
     })
 }
+
+/// Says why a test does not run, past the capture of the test harness.
+pub fn skip(reason: &str) {
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
+}
+
+/// A port that nobody listens on, outside the range from which the system takes ports for connections: a server
+/// that is started anew must find it free again.
+///
+/// # Panics
+///
+/// If there is none.
+pub fn free_port() -> u16 {
+    // Tests that run at once begin at different places.
+    let begin = 20_000 + (std::process::id() % 10_000) as u16;
+    let free = (begin..32_000).chain(12_000..begin).find(|port| {
+        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner).contains(port);
+        !taken && TcpListener::bind(("127.0.0.1", *port)).is_ok()
+    });
+    let free = free.expect("a free port");
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner).push(free);
+    free
+}
+
+/// Ports that this process was given already.
+static TAKEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());

@@ -190,6 +190,26 @@ pub struct Broker {
 }
 
 impl Broker {
+    /// Stops the process in the middle of whatever it does, until it is killed. Returns when it has stopped.
+    ///
+    /// # Panics
+    ///
+    /// If it does not stop.
+    pub fn freeze(&self) {
+        let id = self.process.child.id();
+        let sent = Command::new("kill").args(["-STOP", &id.to_string()]).status().expect("kill runs");
+        assert!(sent.success(), "SIGSTOP could not be sent");
+        eventually("every thread has stopped", || {
+            let threads = fs::read_dir(format!("/proc/{id}/task")).expect("the process is there");
+            let stopped = threads.flatten().all(|thread| {
+                let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+                // The state follows the name, which stands in brackets.
+                stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+            });
+            stopped.then_some(())
+        });
+    }
+
     /// Starts a broker whose data lies below the folder.
     ///
     /// # Panics

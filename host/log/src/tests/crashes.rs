@@ -238,6 +238,22 @@ fn a_log_that_ends_before_its_start_begins_there() {
     assert_eq!(bases(&log), [50]);
 }
 
+#[test]
+fn a_segment_is_on_stable_storage_before_the_next_one_begins() {
+    for sync_closed in [true, false] {
+        let segment_bytes = 3 * batch(2).len() as u64;
+        let bed = Bed::new(LogConfig { segment_bytes, sync_closed, ..LogConfig::default() });
+        let mut log = bed.start();
+        for _ in 0..5 {
+            append(&mut log, batch(2));
+        }
+        let segments = log.shared.segments();
+        assert_eq!(segments.len(), 2);
+        assert_eq!(segments[0].is_dirty(false), !sync_closed);
+        assert!(segments[1].is_dirty(true));
+    }
+}
+
 /// Power failures: of each file only what was on stable storage is sure to be there, and anything between that
 /// and what was written may be.
 #[test]
