@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod peers;
+
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use bytes::{Bytes, BytesMut};

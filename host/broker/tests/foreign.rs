@@ -1,0 +1,250 @@
+//! The broker with other people's clients: librdkafka's kcat, and the Java client with Apache Kafka's own tools.
+
+mod support;
+
+use std::{net::TcpListener, path::Path, process::Stdio, time::Duration};
+
+use millstream_broker::Broker;
+use support::{
+    peers::{have_java, have_kcat, java, kcat, run},
+    with,
+};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
+const CONSOLE_PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
+const CONSOLE_CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
+const PRODUCER_PERFORMANCE: &str = "org.apache.kafka.tools.ProducerPerformance";
+const CONSUMER_PERFORMANCE: &str = "org.apache.kafka.tools.ConsumerPerformance";
+const VERIFIABLE_PRODUCER: &str = "org.apache.kafka.tools.VerifiableProducer";
+
+/// A broker that keeps its port over restarts.
+struct Server<'a> {
+    dir: &'a Path,
+    port: u16,
+    broker: Broker,
+}
+
+impl<'a> Server<'a> {
+    async fn start(dir: &'a Path) -> Self {
+        let port = free_port();
+        Self { dir, port, broker: Self::broker(dir, port).await }
+    }
+
+    async fn broker(dir: &Path, port: u16) -> Broker {
+        let listeners = format!("PLAINTEXT://127.0.0.1:{port}");
+        Broker::start(with(dir, &[("listeners", &listeners), ("log.segment.bytes", "1000000")])).await.unwrap()
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    async fn restart(self) -> Self {
+        self.broker.shutdown().await.unwrap();
+        Self { broker: Self::broker(self.dir, self.port).await, ..self }
+    }
+
+    async fn crash(self) -> Self {
+        self.broker.abandon().await;
+        Self { broker: Self::broker(self.dir, self.port).await, ..self }
+    }
+}
+
+/// A port outside the range from which the system takes ports for connections, so that it stays free meanwhile.
+fn free_port() -> u16 {
+    let begin = 12_000 + (std::process::id() % 7_000) as u16;
+    let mut taken = TAKEN.lock().unwrap();
+    let free = (begin..20_000).find(|port| !taken.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    taken.push(free.expect("a free port"));
+    free.unwrap()
+}
+
+static TAKEN: std::sync::Mutex<Vec<u16>> = std::sync::Mutex::new(Vec::new());
+
+fn lines(numbers: std::ops::Range<usize>) -> String {
+    numbers.map(|n| format!("line {n} {}\n", "z".repeat(n % 89))).collect()
+}
+
+async fn consume_with_kcat(address: &str, topic: &str) -> String {
+    run(kcat(&["-C", "-b", address, "-t", topic, "-o", "beginning", "-e", "-q", "-X", "check.crcs=true"]), "").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kcat_gets_back_what_it_sent_in_every_codec() {
+    if !have_kcat() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path()).await;
+    let sent = lines(0..20_000);
+    for codec in CODECS {
+        run(kcat(&["-P", "-b", &server.address(), "-t", codec, "-z", codec]), &sent).await;
+    }
+    server = server.restart().await;
+    for codec in CODECS {
+        assert!(consume_with_kcat(&server.address(), codec).await == sent, "{codec} after a restart");
+    }
+    server = server.crash().await;
+    assert!(consume_with_kcat(&server.address(), "zstd").await == sent, "after a crash");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_of_kcat_goes_on_where_it_stopped_over_restarts_and_crashes() {
+    if !have_kcat() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path()).await;
+    let address = server.address();
+    let consume = || kcat(&["-G", "group", "-b", &address, "-e", "-q", "-X", "auto.offset.reset=earliest", "topic"]);
+    for round in 0..3 {
+        let sent = lines(round * 1000..(round + 1) * 1000);
+        run(kcat(&["-P", "-b", &address, "-t", "topic"]), &sent).await;
+        assert_eq!(run(consume(), "").await, sent, "round {round}: each record once");
+        server = if round == 0 { server.restart().await } else { server.crash().await };
+    }
+    let metadata = run(kcat(&["-L", "-b", &address]), "").await;
+    assert!(metadata.contains("topic \"topic\" with 1 partitions"), "{metadata}");
+    let end = run(kcat(&["-Q", "-b", &address, "-t", "topic:0:-1"]), "").await;
+    assert_eq!(end.trim(), "topic [0] offset 3000");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kcat_writes_every_line_once_and_in_order_while_the_broker_crashes() {
+    if !have_kcat() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path()).await;
+    let address = server.address();
+    // -E: a broker that is away is no reason to give up.
+    let mut producer = kcat(&["-P", "-E", "-b", &address, "-t", "topic", "-X", "enable.idempotence=true"]);
+    producer.args(["-X", "linger.ms=1", "-X", "reconnect.backoff.max.ms=200", "-X", "message.timeout.ms=60000"]);
+    producer.stdin(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut producer = producer.spawn().unwrap();
+    let mut stdin = producer.stdin.take().unwrap();
+    let mut sent = 0;
+    for round in 0..6 {
+        // The broker goes away in the middle of what is written here.
+        let text = lines(sent..sent + 8000);
+        let (first, second) = text.split_at(text.len() / 2);
+        stdin.write_all(first.as_bytes()).await.unwrap();
+        let (written, next) = tokio::join!(stdin.write_all(second.as_bytes()), async {
+            if round % 3 == 2 { server.restart().await } else { server.crash().await }
+        });
+        written.unwrap();
+        server = next;
+        sent += 8000;
+    }
+    drop(stdin);
+    let ended = tokio::time::timeout(Duration::from_secs(90), producer.wait()).await.expect("kcat ends").unwrap();
+    assert!(ended.success());
+    assert!(consume_with_kcat(&address, "topic").await == lines(0..sent));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafkas_own_tools_create_fill_read_and_describe() {
+    if !have_java() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path()).await;
+    let address = server.address();
+    let to = ["--bootstrap-server", address.as_str()];
+    let tool = |class, arguments: &[&str]| java(class, &[&to, arguments].concat());
+    run(tool(TOPICS, &["--create", "--topic", "t", "--partitions", "2", "--config", "retention.ms=12345678"]), "")
+        .await;
+    let sent = lines(0..2000);
+    let keyed: String = sent.lines().map(|line| format!("same key\t{line}\n")).collect();
+    let properties = ["--reader-property", "parse.key=true", "--compression-codec", "lz4", "--topic", "t"];
+    run(tool(CONSOLE_PRODUCER, &properties), &keyed).await;
+
+    server = server.restart().await;
+    let reading =
+        ["--topic", "t", "--group", "g", "--from-beginning", "--max-messages", "2000", "--timeout-ms", "60000"];
+    assert!(run(tool(CONSOLE_CONSUMER, &reading), "").await == sent, "one key, one partition, one order");
+
+    server = server.crash().await;
+    let described = run(tool(TOPICS, &["--describe", "--topic", "t"]), "").await;
+    assert!(described.contains("PartitionCount: 2") && described.contains("retention.ms=12345678"), "{described}");
+    let group = run(tool(GROUPS, &["--describe", "--group", "g"]), "").await;
+    let row: Vec<&str> = group.lines().find(|line| line.contains("2000")).expect("a row").split_whitespace().collect();
+    assert_eq!((row[0], row[1], row[3], row[4], row[5]), ("g", "t", "2000", "2000", "0"), "{group}");
+    let offsets = run(tool(GET_OFFSETS, &["--topic", "t"]), "").await;
+    assert_eq!(sum_of_offsets(&offsets), 2000, "{offsets}");
+    drop(server);
+}
+
+/// Adds up lines like `topic:partition:offset`.
+fn sum_of_offsets(text: &str) -> u64 {
+    text.lines().map(|line| line.rsplit(':').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafkas_performance_tools_find_every_record() {
+    if !have_java() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path()).await;
+    let address = server.address();
+    let produce = ["--topic", "perf", "--num-records", "50000", "--record-size", "100", "--throughput", "-1"];
+    let properties = ["--bootstrap-server", &address, "--command-property", "acks=all"];
+    let produced = run(java(PRODUCER_PERFORMANCE, &[&produce[..], &properties].concat()), "").await;
+    assert!(produced.contains("50000 records sent"), "{produced}");
+    let consume = ["--bootstrap-server", &address, "--topic", "perf", "--num-records", "50000"];
+    let consumed = run(java(CONSUMER_PERFORMANCE, &consume), "").await;
+    let row = consumed.lines().nth(1).expect("a row of figures");
+    assert_eq!(row.split(", ").nth(4), Some("50000"), "{consumed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_java_producer_writes_every_record_once_and_in_order_while_the_broker_crashes() {
+    const RECORDS: usize = 15_000;
+    if !have_java() || !have_kcat() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path()).await;
+    let address = server.address();
+    let config = dir.path().join("producer.properties");
+    std::fs::write(&config, "enable.idempotence=true\nretries=2147483647\nacks=all\nreconnect.backoff.max.ms=200\n")
+        .unwrap();
+    let records = RECORDS.to_string();
+    let arguments = ["--bootstrap-server", &address, "--topic", "topic", "--max-messages", &records];
+    let mut producer = java(VERIFIABLE_PRODUCER, &arguments);
+    producer.args(["--throughput", "5000", "--command-config"]).arg(&config);
+    producer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut producer = producer.spawn().unwrap();
+    let mut output = BufReader::new(producer.stdout.take().unwrap()).lines();
+    let mut acknowledged = Vec::new();
+    let read = async {
+        while let Some(line) = output.next_line().await.unwrap() {
+            assert!(!line.contains("producer_send_error"), "{line}");
+            if line.contains("producer_send_success") {
+                acknowledged.push((number(&line, "\"offset\":"), number(&line, "\"value\":\"")));
+                if [2000, 5000, 8000, 11_000].contains(&acknowledged.len()) {
+                    server = server.crash().await;
+                }
+            }
+        }
+        (server, acknowledged)
+    };
+    let (server, acknowledged) = tokio::time::timeout(Duration::from_secs(90), read).await.expect("the producer ends");
+    assert!(producer.wait().await.unwrap().success());
+    let expected: Vec<(usize, usize)> = (0..RECORDS).map(|n| (n, n)).collect();
+    assert!(acknowledged == expected, "acknowledged in order, at offsets without a gap");
+    let stored = consume_with_kcat(&server.address(), "topic").await;
+    assert!(stored == (0..RECORDS).map(|n| format!("{n}\n")).collect::<String>());
+}
+
+/// The number behind a key in a line of JSON.
+fn number(line: &str, key: &str) -> usize {
+    let (_, rest) = line.split_once(key).unwrap_or_else(|| panic!("no {key} in {line}"));
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..digits].parse().unwrap()
+}

@@ -1,0 +1,79 @@
+//! Foreign programs: kcat, and Apache Kafka's own through tests/compat/kafka.sh.
+//!
+//! One that cannot be had skips its test aloud, or fails it where `MILLSTREAM_REQUIRE_PEERS=1` is set.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use tokio::{io::AsyncWriteExt, process::Command};
+
+/// No foreign program takes longer unless it hangs.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Whether kcat is there; if not, that has been said.
+pub fn have_kcat() -> bool {
+    let there = std::process::Command::new("kcat").arg("-V").output().is_ok();
+    if !there {
+        miss("kcat is not installed");
+    }
+    there
+}
+
+/// Whether Apache Kafka's programs are there, fetched if need be; if not, that has been said.
+pub fn have_java() -> bool {
+    static FETCHED: OnceLock<Result<(), String>> = OnceLock::new();
+    let fetched = FETCHED.get_or_init(|| {
+        let output = std::process::Command::new(script()).arg("libs").stdin(Stdio::null()).output();
+        let output = output.map_err(|error| error.to_string())?;
+        output.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    });
+    if let Err(reason) = fetched {
+        miss(&format!("no Apache Kafka: {reason}"));
+    }
+    fetched.is_ok()
+}
+
+fn miss(reason: &str) {
+    assert!(std::env::var("MILLSTREAM_REQUIRE_PEERS").as_deref() != Ok("1"), "a peer is required: {reason}");
+    super::skip(reason);
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat/kafka.sh")
+}
+
+/// `kcat` with these arguments.
+pub fn kcat(arguments: &[&str]) -> Command {
+    let mut command = Command::new("kcat");
+    command.args(arguments);
+    command
+}
+
+/// One of Apache Kafka's programs by its class.
+pub fn java(class: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(script());
+    command.arg("run").arg(class).args(arguments);
+    command
+}
+
+/// Runs a program that must succeed, and returns what it printed.
+pub async fn run(command: Command, input: &str) -> String {
+    let output = output(command, input).await;
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+async fn output(mut command: Command, input: &str) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("the program starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let input = input.as_bytes().to_vec();
+    let writing = tokio::spawn(async move { stdin.write_all(&input).await });
+    let output = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
+    writing.abort();
+    output.expect("the program ends in time").expect("its output can be read")
+}
