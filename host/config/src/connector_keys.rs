@@ -67,7 +67,7 @@ pub mod names {
     /// Version of the key converter.
     pub const KEY_CONVERTER_VERSION: Key<Option<String>> = Key::optional_string("key.converter.plugin.version")
         .importance(Low)
-        .placed(at(COMMON, 7, Width::Medium, "Key converter version"))
+        .placed(at(COMMON, 7, Width::Short, "Key converter version"))
         .doc("Version of the key converter to use. There is one version of each class, so only that one can be asked for.");
     /// Converter of record values.
     pub const VALUE_CONVERTER: Key<Option<String>> = Key::optional_class("value.converter")
@@ -77,7 +77,7 @@ pub mod names {
     /// Version of the value converter.
     pub const VALUE_CONVERTER_VERSION: Key<Option<String>> = Key::optional_string("value.converter.plugin.version")
         .importance(Low)
-        .placed(at(COMMON, 9, Width::Medium, "Value converter version"))
+        .placed(at(COMMON, 9, Width::Short, "Value converter version"))
         .doc("Version of the value converter to use. There is one version of each class, so only that one can be asked for.");
     /// Converter of header values.
     pub const HEADER_CONVERTER: Key<Option<String>> = Key::optional_class("header.converter")
@@ -87,7 +87,7 @@ pub mod names {
     /// Version of the header converter.
     pub const HEADER_CONVERTER_VERSION: Key<Option<String>> = Key::optional_string("header.converter.plugin.version")
         .importance(Low)
-        .placed(at(COMMON, 11, Width::Medium, "Header converter version"))
+        .placed(at(COMMON, 11, Width::Short, "Header converter version"))
         .doc("Version of the header converter to use. There is one version of each class, so only that one can be asked for.");
     /// Aliases of the transforms, in the order they run.
     pub const TRANSFORMS: Key<Vec<String>> = Key::list("transforms")

@@ -38,18 +38,26 @@ pub struct Failure {
     pub message: String,
     /// What led to it, outermost first; each as `class: message` or plain text.
     pub causes: Vec<String>,
+    /// Where it happened and what to do about it, as the trace shows it.
+    pub at: Option<String>,
 }
 
 impl Failure {
     /// A failure without causes; an empty class is derived from the kind.
     pub fn new(kind: ErrorKind, class: &str, message: impl Into<String>) -> Self {
         let class = if class.is_empty() { kind.java_class() } else { class };
-        Self { kind, class: class.to_owned(), message: message.into(), causes: Vec::new() }
+        Self { kind, class: class.to_owned(), message: message.into(), causes: Vec::new(), at: None }
     }
 
-    /// The trace as Connect's status shows it: `class: message`, then `Caused by:` lines.
+    /// The trace as Connect's status shows it: `class: message`, in place of Java's frames a line that
+    /// says where, then `Caused by:` lines.
     pub fn trace(&self) -> String {
         let mut text = format!("{}: {}\n", self.class, self.message);
+        if let Some(at) = &self.at {
+            text.push_str("\tat ");
+            text.push_str(at);
+            text.push('\n');
+        }
         for cause in &self.causes {
             text.push_str("Caused by: ");
             text.push_str(cause);

@@ -35,11 +35,11 @@ pub(crate) fn task_status(number: u32, status: &InstanceStatus) -> Value {
 fn instance(mut members: Map<String, Value>, status: &InstanceStatus) -> Value {
     members.insert("state".to_owned(), json!(status.state.name()));
     members.insert("worker_id".to_owned(), json!(status.worker_id));
-    if let Some(trace) = status.trace.as_deref().filter(|trace| !trace.is_empty()) {
-        members.insert("trace".to_owned(), json!(trace));
-    }
     if let Some(version) = &status.version {
         members.insert("version".to_owned(), json!(version));
+    }
+    if let Some(trace) = status.trace.as_deref().filter(|trace| !trace.is_empty()) {
+        members.insert("trace".to_owned(), json!(trace));
     }
     members.into()
 }

@@ -131,9 +131,12 @@ pub(crate) fn random() -> f64 {
     (RandomState::new().hash_one(0_u8) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// The failure of a task under a policy that does not tolerate `cause`.
-pub(crate) fn tolerance_exceeded(cause: Failure) -> Failure {
-    cause.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, "Tolerance exceeded in error handler")
+/// The failure of a task under a policy that does not tolerate `cause`. `record` says which record it is.
+pub(crate) fn tolerance_exceeded(cause: Failure, stage: Stage, class: &str, record: &str) -> Failure {
+    let mut failure = cause.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, "Tolerance exceeded in error handler");
+    let stage = stage.name();
+    failure.at = Some(format!("{stage} by {class}, record {record}; with errors.tolerance=all it would be skipped"));
+    failure
 }
 
 #[cfg(test)]
@@ -180,8 +183,9 @@ mod tests {
     fn a_record_that_is_not_tolerated_shows_its_cause_in_the_trace() {
         let cause = Failure::new(ErrorKind::Data, "", "not JSON");
         assert_eq!(
-            tolerance_exceeded(cause).trace(),
+            tolerance_exceeded(cause, Stage::ValueConverter, "J", "{topic='t'}").trace(),
             "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n\
+             \tat VALUE_CONVERTER by J, record {topic='t'}; with errors.tolerance=all it would be skipped\n\
              Caused by: org.apache.kafka.connect.errors.DataException: not JSON\n"
         );
     }

@@ -23,4 +23,5 @@ mod transform_chain;
 mod worker;
 
 pub use converters::{ConverterChoice, NativeConverter, NativeHeaderConverter, Natives};
+pub use transform_chain::transform_chain;
 pub use worker::{Worker, WorkerParts, WorkerSettings};

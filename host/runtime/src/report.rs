@@ -68,8 +68,8 @@ pub(crate) struct Original<'a> {
 }
 
 impl Original<'_> {
-    /// As Connect's log line shows it.
-    fn coordinates(&self) -> String {
+    /// Which record it is, as Connect's log line shows it.
+    pub(crate) fn coordinates(&self) -> String {
         let mut text = format!("{{topic='{}', partition={}, offset={}", self.topic, self.partition, self.offset);
         if self.timestamp_type != 0 {
             let kind = if self.timestamp_type == 1 { "CreateTime" } else { "LogAppendTime" };

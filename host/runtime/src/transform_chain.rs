@@ -59,6 +59,19 @@ impl TransformChain {
     }
 }
 
+/// The chain that a connector's configuration declares, as its tasks build it; `None` if it has no transforms.
+///
+/// # Errors
+///
+/// The declaration is wrong, or a transform refuses its configuration.
+pub async fn transform_chain(
+    plugins: &dyn Plugins,
+    task: &TaskId,
+    config: &ParsedConfig,
+) -> Result<Option<Box<dyn Chain>>, Failure> {
+    Ok(TransformChain::build(plugins, task, config).await?.map(|built| built.chain))
+}
+
 /// The links that a connector's configuration declares, in order.
 ///
 /// # Errors

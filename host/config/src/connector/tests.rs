@@ -304,7 +304,7 @@ fn overrides_and_converters_follow_the_main_part() {
     let tail: Vec<&str> = infos.configs[26..].iter().map(|info| info.value.name.as_str()).collect();
     assert_eq!(tail, ["producer.override.linger.ms", "key.converter.converter.type", "key.converter.schemas.enable"]);
     assert_eq!((infos.error_count, infos.groups.last().map(String::as_str)), (1, Some("Schemas")));
-    let converter_type = &infos.configs[23];
+    let converter_type = &infos.configs[27];
     assert_eq!(converter_type.value.value.as_deref(), Some("key"));
     assert_eq!(converter_type.definition.as_ref().unwrap().name, "key.converter.converter.type");
 }

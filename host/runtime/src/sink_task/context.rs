@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use millstream_connector::{ErrorKind, Failure, RowError, SinkContext, TopicOffset, TopicPartition};
 
 use crate::{
-    error_policy::{CONNECT_EXCEPTION, Tolerance, tolerance_exceeded},
+    error_policy::{CONNECT_EXCEPTION, Stage, Tolerance, tolerance_exceeded},
+    sink_task::stages::SINK_TASK,
     task::TaskControl,
 };
 
@@ -179,11 +180,12 @@ impl SinkContext for Context {
         if (state.rows as usize) < state.reports.errors.len() + errors.len() {
             return fail("more records were reported than the batch has");
         }
-        let first = errors.first().map(|error| error.failure.clone());
+        let first = errors.first().map(|error| (error.row, error.failure.clone()));
         state.reports.errors.extend(errors);
         match (self.rules.tolerance, first) {
-            (Tolerance::None, Some(first)) => {
-                let failure = tolerance_exceeded(first);
+            (Tolerance::None, Some((row, first))) => {
+                let record = format!("{row} of the batch");
+                let failure = tolerance_exceeded(first, Stage::TaskPut, SINK_TASK, &record);
                 state.reports.failure.get_or_insert_with(|| failure.clone());
                 Err(failure)
             }

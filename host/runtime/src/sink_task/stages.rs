@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Class that Connect names for rows a sink task reports.
-const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
+pub(super) const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
 
 /// A batch for the plugin.
 pub(super) struct Delivery {
@@ -270,7 +270,9 @@ impl Stages {
         out.push_back(Delivery {
             batch,
             consumed: chunk.consumed(consumed_to),
-            failure: failed.map(|trouble| tolerance_exceeded(trouble.failure)),
+            failure: failed.map(|Trouble { row, stage, class, failure }| {
+                tolerance_exceeded(failure, stage, &class, &chunk.original(row).coordinates())
+            }),
             origin,
         });
     }

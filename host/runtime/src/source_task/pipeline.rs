@@ -14,7 +14,7 @@ use millstream_record::{
 
 use super::{
     flow::{Flow, SourceBatch, send_failure},
-    view::{Stop, View, partition_runs, source_record},
+    view::{Stop, View, partition_runs, source_position, source_record},
 };
 use crate::{
     converters::Converters,
@@ -253,7 +253,7 @@ impl Pipeline {
             flow.dropped(polled.batch, polled.id, row..row + 1);
             return Ok(());
         }
-        Err(tolerance_exceeded(failure).into())
+        Err(tolerance_exceeded(failure, stage, class, &source_position(polled.batch, row)).into())
     }
 
     /// Appends rows in order, waiting for room where there is none.

@@ -211,6 +211,22 @@ fn same(column: &Column<'_>, a: usize, b: usize) -> bool {
     }
 }
 
+/// Where a source record comes from and was to go.
+pub(super) fn source_position(polled: &Batch, row: u32) -> String {
+    let table = polled.open();
+    let at = row as usize;
+    let json = |role| match table.get(role).map(|column| row_json(column, at, &table.schemas)) {
+        Some(Ok(Some(json))) => json,
+        _ => "null".to_owned(),
+    };
+    format!(
+        "{{topic='{}', sourcePartition={}, sourceOffset={}}}",
+        table.topic(at).unwrap_or("null"),
+        json(Role::SOURCE_PARTITION),
+        json(Role::SOURCE_OFFSET),
+    )
+}
+
 /// What the log line of a failed source record says, if the user wants to see records there.
 pub(super) fn source_record(polled: &Batch, row: u32) -> String {
     let table = polled.open();

@@ -17,7 +17,7 @@ pub(crate) fn row_error(theirs::RowError { row, link, kind, class, message, fiel
     RowError { row, link, failure: Failure::new(error_kind(kind), &class, message), field }
 }
 
-pub(crate) fn lowered(Failure { kind, class, message, causes }: Failure) -> theirs::Error {
+pub(crate) fn lowered(Failure { kind, class, message, causes, .. }: Failure) -> theirs::Error {
     let kind = match kind {
         ErrorKind::Retriable => theirs::ErrorKind::Retriable,
         ErrorKind::Data => theirs::ErrorKind::Data,
