@@ -17,8 +17,6 @@ mod sink_task;
 mod source_task;
 mod status;
 mod task;
-#[cfg(test)]
-mod testing;
 mod transform_chain;
 mod worker;
 

@@ -8,9 +8,6 @@ mod context;
 mod raw;
 mod stages;
 
-#[cfg(test)]
-mod tests;
-
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use millstream_config::ConfigMap;

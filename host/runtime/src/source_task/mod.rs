@@ -9,9 +9,6 @@ mod flow;
 mod pipeline;
 mod view;
 
-#[cfg(test)]
-mod tests;
-
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;

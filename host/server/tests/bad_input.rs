@@ -1,0 +1,137 @@
+//! What users get wrong: each mistake is named with its remedy, has Connect's exit code, and harms nothing else.
+
+use std::{fs, net::TcpListener, path::Path, process::Command};
+
+use harness::{Worker, eventually, millstream};
+
+struct Ended {
+    code: Option<i32>,
+    errors: String,
+}
+
+/// Runs the binary to its end.
+fn run(folder: &Path, arguments: &[&str]) -> Ended {
+    let output = Command::new(millstream())
+        .args(arguments)
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .output()
+        .unwrap();
+    Ended { code: output.status.code(), errors: String::from_utf8_lossy(&output.stderr).into_owned() }
+}
+
+#[track_caller]
+fn assert_ended(ended: &Ended, code: i32, parts: &[&str]) {
+    assert_eq!(ended.code, Some(code), "{}", ended.errors);
+    for part in parts {
+        assert!(ended.errors.contains(part), "{part:?} is not in {}", ended.errors);
+    }
+}
+
+const WORKER: &str = "\
+    listeners=http://127.0.0.1:0\n\
+    broker.listeners=PLAINTEXT://127.0.0.1:0\n\
+    key.converter=org.apache.kafka.connect.storage.StringConverter\n\
+    value.converter=org.apache.kafka.connect.storage.StringConverter\n\
+    offset.storage.file.filename=offsets\n\
+    broker.log.dirs=broker\n";
+
+/// Starts a worker with these settings after the usual ones, and connector files.
+fn standalone(folder: &Path, settings: &str, connectors: &[&str]) -> Ended {
+    fs::write(folder.join("worker.properties"), format!("{WORKER}{settings}\n")).unwrap();
+    let mut arguments = vec!["standalone".to_owned(), "worker.properties".to_owned()];
+    for (number, connector) in connectors.iter().enumerate() {
+        fs::write(folder.join(format!("c{number}.properties")), connector).unwrap();
+        arguments.push(format!("c{number}.properties"));
+    }
+    run(folder, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn wrong_usage_ends_with_1_and_shows_how_it_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_ended(&run(folder.path(), &["standalone"]), 1, &["Usage:", "WORKER"]);
+    assert_ended(&run(folder.path(), &["nonsense"]), 1, &["nonsense"]);
+    assert_eq!(run(folder.path(), &["--version"]).code, Some(0));
+}
+
+#[test]
+fn a_worker_that_cannot_be_set_up_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    assert_ended(&run(path, &["standalone", "missing.properties"]), 2, &["missing.properties"]);
+    let number = "offset.flush.interval.ms=soon";
+    assert_ended(&standalone(path, number, &[]), 2, &["worker.properties", "offset.flush.interval.ms", "soon"]);
+    assert_ended(&standalone(path, "config.providers=file", &[]), 2, &["config.providers", "not supported"]);
+    assert_ended(&standalone(path, "listeners=https://127.0.0.1:0", &[]), 2, &["https"]);
+    let nobody = format!("bootstrap.servers=127.0.0.1:{}\ndefault.api.timeout.ms=500", harness::free_port());
+    assert_ended(&standalone(path, &nobody, &[]), 2, &["bootstrap.servers", "remove it", "built-in broker"]);
+    assert_ended(&standalone(path, "plugin.path=nowhere", &["name=a\nconnector.class=A\n"]), 3, &["A"]);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap();
+    assert_ended(&standalone(folder.path(), &format!("listeners=http://{address}"), &[]), 2, &[&address.to_string()]);
+    let broker = format!("broker.listeners=PLAINTEXT://{address}");
+    assert_ended(&standalone(folder.path(), &broker, &[]), 2, &[&address.to_string()]);
+}
+
+#[test]
+fn a_data_directory_belongs_to_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let _worker = Worker::start(folder.path(), "", &[]);
+    let other = tempfile::tempdir().unwrap();
+    let data = folder.path().join("broker");
+    let ended = standalone(other.path(), &format!("broker.log.dirs={}", data.display()), &[]);
+    assert_ended(&ended, 2, &[&data.display().to_string(), "in use"]);
+}
+
+#[test]
+fn connectors_that_cannot_be_created_end_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let unknown = "name=a\nconnector.class=com.example.Nope\n";
+    assert_ended(&standalone(path, "", &[unknown]), 3, &["com.example.Nope", "FileStreamSource"]);
+    let incomplete = "name=a\nconnector.class=FileStreamSource\n";
+    assert_ended(&standalone(path, "", &[incomplete]), 3, &["c0.properties", "\"topic\""]);
+    let unnamed = "connector.class=FileStreamSource\n";
+    assert_ended(&standalone(path, "", &[unnamed]), 3, &["c0.properties", "name"]);
+    let json = "{\"name\": ";
+    assert_eq!(standalone(path, "", &[json]).code, Some(3));
+}
+
+#[test]
+fn files_that_are_no_plugins_are_named_and_the_rest_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugins = folder.path().join("plugins");
+    fs::create_dir(&plugins).unwrap();
+    fs::write(plugins.join("corrupt.wasm"), b"\0asm and then nothing good").unwrap();
+    fs::write(plugins.join("connect-file-4.3.0.jar"), b"PK\x03\x04").unwrap();
+    let worker = Worker::start(folder.path(), &format!("plugin.path={}", plugins.display()), &[]);
+    let log = eventually("both are named", || {
+        let log = worker.log();
+        (log.contains("corrupt.wasm") && log.contains("connect-file-4.3.0.jar")).then_some(log)
+    });
+    assert!(log.contains("FileStream"), "the nearest plugin is not named: {log}");
+    assert!(worker.get("/connector-plugins").body.contains("FileStreamSourceConnector"));
+
+    let corrupt = plugins.join("corrupt.wasm").display().to_string();
+    assert_ended(&run(folder.path(), &["plugin", "check", &corrupt]), 1, &["corrupt.wasm"]);
+    assert_ended(&run(folder.path(), &["plugin", "check", "missing.wasm"]), 1, &["missing.wasm", "cannot be read"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_fails_its_task_with_the_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let unreadable = folder.path().display();
+    let source = format!("name=source\nconnector.class=FileStreamSource\nfile={unreadable}\ntopic=t\n");
+    let sink = format!("name=sink\nconnector.class=FileStreamSink\nfile={unreadable}\ntopics=t\n");
+    let worker = Worker::start(folder.path(), "", &[&source, &sink]);
+    let trace =
+        eventually("the sink fails", || worker.status("sink")["tasks"][0]["trace"].as_str().map(str::to_owned));
+    assert!(trace.contains(&unreadable.to_string()), "{trace}");
+    assert_eq!(worker.get("/health").status, 200);
+}

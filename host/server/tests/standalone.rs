@@ -1,0 +1,180 @@
+//! The binary as users run it: files in, files out, REST, bad records.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::Path,
+    process::Command,
+};
+
+use harness::{Worker, eventually, millstream};
+use serde_json::json;
+
+const SCHEMAS: &str = "\
+    key.converter=org.apache.kafka.connect.json.JsonConverter\n\
+    value.converter=org.apache.kafka.connect.json.JsonConverter\n";
+
+fn append(file: &Path, text: &str) {
+    let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(file).unwrap_or_default()
+}
+
+#[track_caller]
+fn await_content(file: &Path, expected: &str) {
+    eventually(&format!("{} holds {expected:?}", file.display()), || (read(file) == expected).then_some(()));
+}
+
+/// Produces lines with the binary's own tool.
+fn produce(worker: &Worker, topic: &str, lines: &str) {
+    let mut producer = Command::new(millstream())
+        .args(["topic", "produce", "--bootstrap-server", &worker.broker, topic])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    producer.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    assert!(producer.wait().unwrap().success());
+}
+
+fn sink(name: &str, file: &Path, more: &str) -> String {
+    format!("name={name}\nconnector.class=FileStreamSink\nfile={}\ntopics=lines\n{more}\n", file.display())
+}
+
+#[test]
+fn lines_go_through_the_chain_and_a_stopped_worker_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in.txt"), folder.path().join("out.txt"));
+    let source = format!(
+        "name=source\nconnector.class=FileStreamSource\nfile={}\ntopic=raw-lines\n\
+         transforms=wrap,route\n\
+         transforms.wrap.type=org.apache.kafka.connect.transforms.HoistField$Value\n\
+         transforms.wrap.field=line\n\
+         transforms.route.type=org.apache.kafka.connect.transforms.RegexRouter\n\
+         transforms.route.regex=raw-(.*)\n\
+         transforms.route.replacement=$1\n",
+        input.display()
+    );
+    let sink = sink("sink", &output, "");
+    append(&input, "one\ntwo\n");
+    let worker = Worker::start(folder.path(), SCHEMAS, &[&source, &sink]);
+    await_content(&output, "Struct{line=one}\nStruct{line=two}\n");
+    for connector in ["source", "sink"] {
+        let status = worker.status(connector);
+        assert_eq!((&status["connector"]["state"], &status["tasks"][0]["state"]), (&json!("RUNNING"), &json!("RUNNING")));
+    }
+    assert!(worker.terminate().success());
+
+    append(&input, "three\n");
+    let worker = Worker::start(folder.path(), SCHEMAS, &[&source, &sink]);
+    await_content(&output, "Struct{line=one}\nStruct{line=two}\nStruct{line=three}\n");
+    assert!(worker.terminate().success());
+}
+
+#[test]
+fn a_bad_record_fails_its_task_alone_and_the_status_says_which_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (strict, plain) = (folder.path().join("strict.txt"), folder.path().join("plain.txt"));
+    let text = "value.converter=org.apache.kafka.connect.storage.StringConverter";
+    let worker =
+        Worker::start(folder.path(), SCHEMAS, &[&sink("strict", &strict, ""), &sink("plain", &plain, text)]);
+    produce(&worker, "lines", "{\"schema\":{\"type\":\"string\"},\"payload\":\"good\"}\nnot json\n");
+
+    let trace = eventually("the task fails", || {
+        worker.status("strict")["tasks"][0]["trace"].as_str().map(str::to_owned)
+    });
+    assert!(
+        trace.starts_with("org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n"),
+        "{trace}"
+    );
+    for part in [
+        "VALUE_CONVERTER by org.apache.kafka.connect.json.JsonConverter",
+        "topic='lines', partition=0, offset=1",
+        "errors.tolerance=all",
+        "Caused by: org.apache.kafka.connect.errors.DataException: ",
+    ] {
+        assert!(trace.contains(part), "{part:?} is not in {trace}");
+    }
+    // What came before the bad record was delivered, and the neighbour saw everything.
+    await_content(&strict, "good\n");
+    await_content(&plain, "{\"schema\":{\"type\":\"string\"},\"payload\":\"good\"}\nnot json\n");
+    let status = worker.status("plain");
+    assert_eq!(status["tasks"][0]["state"], "RUNNING");
+}
+
+#[test]
+fn tolerated_records_go_to_the_dead_letter_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.txt");
+    let tolerant = "errors.tolerance=all\n\
+                    errors.deadletterqueue.topic.name=dead\n\
+                    errors.deadletterqueue.topic.replication.factor=1\n\
+                    errors.deadletterqueue.context.headers.enable=true";
+    let letters = folder.path().join("letters.txt");
+    let dead = format!(
+        "name=dead\nconnector.class=FileStreamSink\nfile={}\ntopics=dead\n\
+         value.converter=org.apache.kafka.connect.storage.StringConverter\n\
+         transforms=why\n\
+         transforms.why.type=org.apache.kafka.connect.transforms.InsertField$Value\n\
+         transforms.why.offset.field=offset\n\
+         transforms.why.predicate=never\n\
+         predicates=never\n\
+         predicates.never.type=org.apache.kafka.connect.transforms.predicates.HasHeaderKey\n\
+         predicates.never.name=no such header\n",
+        letters.display()
+    );
+    let worker = Worker::start(folder.path(), SCHEMAS, &[&sink("sink", &output, tolerant), &dead]);
+    let good = |payload: &str| format!("{{\"schema\":{{\"type\":\"string\"}},\"payload\":\"{payload}\"}}\n");
+    produce(&worker, "lines", &format!("{}broken\n{}", good("a"), good("b")));
+    await_content(&output, "a\nb\n");
+    await_content(&letters, "broken\n");
+    assert_eq!(worker.status("sink")["tasks"][0]["state"], "RUNNING");
+}
+
+#[test]
+fn a_connector_is_created_paused_resumed_stopped_and_deleted_over_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in.txt"), folder.path().join("out.txt"));
+    append(&input, "one\n");
+    let worker = Worker::start(folder.path(), "", &[]);
+    let config = |class: &str, file: &Path, topic: &str| json!({"connector.class": class, "file": file, topic: "lines"});
+    for (name, config) in [
+        ("source", config("FileStreamSource", &input, "topic")),
+        ("sink", config("FileStreamSink", &output, "topics")),
+    ] {
+        let body = json!({"name": name, "config": config}).to_string();
+        let created = worker.request("POST", "/connectors", Some(&body));
+        assert_eq!(created.status, 201, "{}", created.body);
+        let again = worker.request("POST", "/connectors", Some(&body));
+        assert_eq!(again.json(), json!({"error_code": 409, "message": format!("Connector {name} already exists")}));
+    }
+    await_content(&output, "one\n");
+
+    let await_state = |name: &str, state: &str| {
+        eventually(&format!("{name} is {state}"), || {
+            let status = worker.status(name);
+            let tasks = status["tasks"].as_array().is_some_and(|tasks| tasks.iter().all(|task| task["state"] == state));
+            (status["connector"]["state"] == state && tasks).then_some(())
+        });
+    };
+    assert_eq!(worker.request("PUT", "/connectors/sink/pause", None).status, 202);
+    await_state("sink", "PAUSED");
+    append(&input, "two\n");
+    assert_eq!(worker.request("PUT", "/connectors/sink/resume", None).status, 202);
+    await_content(&output, "one\ntwo\n");
+    assert_eq!(worker.request("PUT", "/connectors/source/stop", None).status, 204);
+    await_state("source", "STOPPED");
+    append(&input, "three\n");
+    assert_eq!(worker.request("PUT", "/connectors/source/resume", None).status, 202);
+    await_content(&output, "one\ntwo\nthree\n");
+    assert_eq!(worker.request("POST", "/connectors/sink/restart?includeTasks=true", None).status, 202);
+    append(&input, "four\n");
+    await_content(&output, "one\ntwo\nthree\nfour\n");
+    for name in ["source", "sink"] {
+        assert_eq!(worker.request("DELETE", &format!("/connectors/{name}"), None).status, 204);
+    }
+    assert_eq!(worker.get("/connectors").json(), json!([]));
+    assert_eq!(worker.get("/connectors/sink").status, 404);
+}
