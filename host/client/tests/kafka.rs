@@ -309,6 +309,43 @@ async fn offsets_are_looked_up_and_records_before_one_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_partition_is_silent_and_a_seek_goes_anywhere() {
+    let Some(kafka) = kafka() else { return };
+    let topic = kafka.topic("pausing", 2, &[]).await;
+    let mut producer = kafka.producer(&[]);
+    for n in 0..200 {
+        let value = n.to_string();
+        let record = RecordRef { value: Some(value.as_bytes()), ..RecordRef::default() };
+        producer.append(&topic, Some(n % 2), record).await.expect("taken");
+    }
+    producer.flush().await;
+    delivered(&mut producer, 200).await;
+    let mut consumer = kafka.consumer(&[("max.poll.records", "10")]);
+    consumer.assign([(topic.clone(), 0), (topic.clone(), 1)]);
+    for partition in [0, 1] {
+        consumer.seek(&topic, partition, 0).expect("assigned");
+    }
+    consumer.pause(&topic, 0).expect("assigned");
+    assert_eq!(consumer.paused(), BTreeSet::from([(topic.clone(), 0)]));
+    let numbers =
+        |read: Vec<Read>| read.into_iter().map(|(_, value, _)| value.expect("set").parse().expect("a number"));
+    let odd: Vec<i32> = numbers(read_all(&mut consumer, 100).await.0).collect();
+    assert_eq!(odd, (0..100).map(|n| 2 * n + 1).collect::<Vec<_>>());
+    assert_eq!(consumer.position(&topic, 0).await.expect("known"), 0);
+
+    // Back by ten and to the end; what was fetched ahead for the old position is not handed out.
+    consumer.resume(&topic, 0).expect("assigned");
+    consumer.seek(&topic, 0, 90).expect("assigned");
+    let even: Vec<i32> = numbers(read_all(&mut consumer, 10).await.0).collect();
+    assert_eq!(even, (90..100).map(|n| 2 * n).collect::<Vec<_>>());
+    consumer.seek_to(&topic, 1, OffsetSpec::At(i64::MAX - 1)).expect("assigned");
+    assert_eq!(consumer.position(&topic, 1).await.expect("known"), 100, "a time that is not there means the end");
+    consumer.seek_to(&topic, 0, OffsetSpec::Earliest).expect("assigned");
+    let again: Vec<i32> = numbers(read_all(&mut consumer, 100).await.0).collect();
+    assert_eq!(again, (0..100).map(|n| 2 * n).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_shares_partitions_commits_and_goes_on_where_it_stopped() {
     let Some(kafka) = kafka() else { return };
     let topic = kafka.topic("shared", 4, &[]).await;

@@ -118,7 +118,7 @@ impl Numbers {
         let record = RecordRef { value: Some(value.as_bytes()), ..RecordRef::default() };
         match producer.try_append(&self.topic, Some(partition), record) {
             Ok(sequence) => {
-                self.sent.insert(sequence.into(), (partition, *number));
+                self.sent.insert(sequence, (partition, *number));
                 *number += 1;
                 self.appended += 1;
                 true
@@ -135,7 +135,7 @@ impl Numbers {
     }
 
     fn note(&mut self, ack: Ack) {
-        for sequence in u64::from(ack.first)..=u64::from(ack.last) {
+        for sequence in ack.first..=ack.last {
             let (partition, number) = self.sent.remove(&sequence).expect("acknowledged once, and sent before");
             if ack.result.is_ok() {
                 self.safe.entry(partition).or_default().insert(number);
