@@ -130,8 +130,7 @@ fn a_file_that_cannot_be_opened_fails_its_task_with_the_path() {
     let source = format!("name=source\nconnector.class=FileStreamSource\nfile={unreadable}\ntopic=t\n");
     let sink = format!("name=sink\nconnector.class=FileStreamSink\nfile={unreadable}\ntopics=t\n");
     let worker = Worker::start(folder.path(), "", &[&source, &sink]);
-    let trace =
-        eventually("the sink fails", || worker.status("sink")["tasks"][0]["trace"].as_str().map(str::to_owned));
+    let trace = eventually("the sink fails", || worker.status("sink")["tasks"][0]["trace"].as_str().map(str::to_owned));
     assert!(trace.contains(&unreadable.to_string()), "{trace}");
     assert_eq!(worker.get("/health").status, 200);
 }

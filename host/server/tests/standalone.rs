@@ -63,7 +63,10 @@ fn lines_go_through_the_chain_and_a_stopped_worker_goes_on_where_it_was() {
     await_content(&output, "Struct{line=one}\nStruct{line=two}\n");
     for connector in ["source", "sink"] {
         let status = worker.status(connector);
-        assert_eq!((&status["connector"]["state"], &status["tasks"][0]["state"]), (&json!("RUNNING"), &json!("RUNNING")));
+        assert_eq!(
+            (&status["connector"]["state"], &status["tasks"][0]["state"]),
+            (&json!("RUNNING"), &json!("RUNNING"))
+        );
     }
     assert!(worker.terminate().success());
 
@@ -78,13 +81,11 @@ fn a_bad_record_fails_its_task_alone_and_the_status_says_which_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let (strict, plain) = (folder.path().join("strict.txt"), folder.path().join("plain.txt"));
     let text = "value.converter=org.apache.kafka.connect.storage.StringConverter";
-    let worker =
-        Worker::start(folder.path(), SCHEMAS, &[&sink("strict", &strict, ""), &sink("plain", &plain, text)]);
+    let worker = Worker::start(folder.path(), SCHEMAS, &[&sink("strict", &strict, ""), &sink("plain", &plain, text)]);
     produce(&worker, "lines", "{\"schema\":{\"type\":\"string\"},\"payload\":\"good\"}\nnot json\n");
 
-    let trace = eventually("the task fails", || {
-        worker.status("strict")["tasks"][0]["trace"].as_str().map(str::to_owned)
-    });
+    let trace =
+        eventually("the task fails", || worker.status("strict")["tasks"][0]["trace"].as_str().map(str::to_owned));
     assert!(
         trace.starts_with("org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n"),
         "{trace}"
@@ -139,11 +140,11 @@ fn a_connector_is_created_paused_resumed_stopped_and_deleted_over_rest() {
     let (input, output) = (folder.path().join("in.txt"), folder.path().join("out.txt"));
     append(&input, "one\n");
     let worker = Worker::start(folder.path(), "", &[]);
-    let config = |class: &str, file: &Path, topic: &str| json!({"connector.class": class, "file": file, topic: "lines"});
-    for (name, config) in [
-        ("source", config("FileStreamSource", &input, "topic")),
-        ("sink", config("FileStreamSink", &output, "topics")),
-    ] {
+    let config =
+        |class: &str, file: &Path, topic: &str| json!({"connector.class": class, "file": file, topic: "lines"});
+    for (name, config) in
+        [("source", config("FileStreamSource", &input, "topic")), ("sink", config("FileStreamSink", &output, "topics"))]
+    {
         let body = json!({"name": name, "config": config}).to_string();
         let created = worker.request("POST", "/connectors", Some(&body));
         assert_eq!(created.status, 201, "{}", created.body);

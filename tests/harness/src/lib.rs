@@ -2,6 +2,7 @@
 //! own, on ports of its own.
 
 mod http;
+pub mod peers;
 mod process;
 
 use std::{
