@@ -149,6 +149,8 @@ pub struct FileSourceTask {
     schema: Arc<Schema>,
     partition: Value,
     file: Option<File>,
+    /// Whether the log says already that there is no file yet.
+    told_missing: bool,
     buffer: LineBuffer,
     lines: Vec<Line>,
     /// Bytes of the file up to the last line handed on.
@@ -166,6 +168,7 @@ impl SourceTask for FileSourceTask {
             schema: Arc::new(Schema::new(SchemaType::String)),
             partition: map([("filename", name)]),
             file: None,
+            told_missing: false,
             buffer: LineBuffer::default(),
             lines: Vec::new(),
             position: 0,
@@ -224,7 +227,9 @@ impl FileSourceTask {
         let opened =
             File::open(FILE).map_err(|error| Error::fatal(format!("open {name} for reading")).because(&error))?;
         let Some(mut file) = opened else {
-            warn!("Couldn't find file {name} for FileStreamSourceTask, sleeping to wait for it to be created");
+            if !std::mem::replace(&mut self.told_missing, true) {
+                warn!("Couldn't find file {name} for FileStreamSourceTask, sleeping to wait for it to be created");
+            }
             wait(longest_wait);
             return Ok(false);
         };
