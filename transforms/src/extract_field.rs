@@ -17,7 +17,7 @@ use millstream_sdk::{
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{get, require_map, require_struct},
+    trees::{get, null_where_absent, require_map, require_struct},
 };
 
 key_and_value!(
@@ -118,18 +118,9 @@ impl Logic for ExtractField {
                 let Some(at) = block.column.children.iter().position(|child| child.name == *step) else {
                     return Ok(false);
                 };
-                let mut column = block.column.children.swap_remove(at).named("");
                 // A map that lacks the key gives null, so absence becomes null.
-                if let Some(present) = column.present.take()
-                    && column.kind != Kind::Null
-                {
-                    let mut valid = present.into_owned();
-                    if let Some(old) = &column.valid {
-                        valid.iter_mut().zip(old.iter()).for_each(|(bits, old)| *bits &= old);
-                    }
-                    column.valid = Some(valid.into());
-                }
-                *block.column = column;
+                let column = block.column.children.swap_remove(at).named("");
+                *block.column = null_where_absent(column);
                 Ok(true)
             }
             _ => Ok(false),

@@ -4,18 +4,26 @@
 //! is not; both give what Connect gives. The rules are in the transforms' own files.
 
 pub mod cast;
+pub mod drop_headers;
 pub mod extract_field;
 pub mod filter;
+pub mod flatten;
+pub mod header_from;
 pub mod hoist_field;
 pub mod insert_field;
+pub mod insert_header;
 pub mod mask_field;
 pub mod predicates;
 pub mod regex_router;
 pub mod replace_field;
+pub mod set_schema_metadata;
 pub mod side;
+pub mod timestamp_converter;
+pub mod timestamp_router;
 pub mod trees;
+pub mod value_to_key;
 
-use millstream_sdk::config::{Importance, Key};
+use millstream_sdk::config::{Importance, Key, Validator};
 
 /// The version these plugins report: the Kafka release whose behaviour they have.
 pub const KAFKA_VERSION: &str = "4.3.0";
@@ -28,22 +36,50 @@ fn replace_null_key() -> Key {
         .doc("Whether a field that is null takes its schema's default, if there is one.")
 }
 
+/// At least one name, none of them empty. One that is given twice counts once.
+fn names() -> Validator {
+    Validator::List { allow_empty: false, allow_null: false, allow_duplicates: true, one_of: Vec::new() }
+}
+
+/// Names without repetition, in their order.
+fn distinct(names: &[String]) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::with_capacity(names.len());
+    for name in names {
+        if !distinct.contains(name) {
+            distinct.push(name.clone());
+        }
+    }
+    distinct
+}
+
 millstream_sdk::plugin! {
     transforms: [
         cast::CastKey,
         cast::CastValue,
+        drop_headers::DropHeaders,
         extract_field::ExtractFieldKey,
         extract_field::ExtractFieldValue,
         filter::Filter,
+        flatten::FlattenKey,
+        flatten::FlattenValue,
+        header_from::HeaderFromKey,
+        header_from::HeaderFromValue,
         hoist_field::HoistFieldKey,
         hoist_field::HoistFieldValue,
         insert_field::InsertFieldKey,
         insert_field::InsertFieldValue,
+        insert_header::InsertHeader,
         mask_field::MaskFieldKey,
         mask_field::MaskFieldValue,
         regex_router::RegexRouter,
         replace_field::ReplaceFieldKey,
         replace_field::ReplaceFieldValue,
+        set_schema_metadata::SetSchemaMetadataKey,
+        set_schema_metadata::SetSchemaMetadataValue,
+        timestamp_converter::TimestampConverterKey,
+        timestamp_converter::TimestampConverterValue,
+        timestamp_router::TimestampRouter,
+        value_to_key::ValueToKey,
     ],
     predicates: [predicates::HasHeaderKey, predicates::RecordIsTombstone, predicates::TopicNameMatches],
 }

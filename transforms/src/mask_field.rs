@@ -44,12 +44,7 @@ impl PluginConfig for MaskFieldConfig {
             .key(
                 Key::list("fields")
                     .required()
-                    .validator(millstream_sdk::config::Validator::List {
-                        allow_empty: false,
-                        allow_null: false,
-                        allow_duplicates: true,
-                        one_of: Vec::new(),
-                    })
+                    .validator(crate::names())
                     .importance(High)
                     .doc("Names of the fields to mask."),
             )

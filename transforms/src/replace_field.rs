@@ -123,6 +123,12 @@ impl ReplaceField {
         Ok(Self { config, plans: SchemaCache::default() })
     }
 
+    /// One that only leaves fields out.
+    pub fn excluding(exclude: Vec<String>, replace_null: bool) -> Self {
+        let config = ReplaceFieldConfig { exclude, include: Vec::new(), renames: Vec::new(), replace_null };
+        Self { config, plans: SchemaCache::default() }
+    }
+
     fn plan(&mut self, schema: &Arc<Schema>) -> Result<Plan> {
         let config = &self.config;
         self.plans.get(schema, |schema| Ok(plan(config, schema)))?

@@ -140,3 +140,30 @@ pub fn copies_as_is(schema: &Schema, column: &batch::Column<'_>, skip: impl Fn(&
         skip(&field.name) || child.is_full() || field.schema.optional && field.schema.default.is_none()
     })
 }
+
+/// A member of maps as a field that each of them has: where it was absent it is null.
+pub fn null_where_absent(mut column: batch::Column<'_>) -> batch::Column<'_> {
+    let Some(present) = column.present.take() else { return column };
+    if column.kind != batch::Kind::Null {
+        column.valid = Some(match &column.valid {
+            Some(valid) => and_bits(valid, &present).into(),
+            None => present,
+        });
+    }
+    column
+}
+
+/// Bits that are set in both bitmaps.
+pub fn and_bits(a: &[u8], b: &[u8]) -> Vec<u8> {
+    a.iter().zip(b).map(|(a, b)| a & b).collect()
+}
+
+/// A validity bitmap with nulls in these rows; `None` if there is none.
+pub fn nulls_at(rows: usize, nulls: &[usize]) -> Option<Vec<u8>> {
+    if nulls.is_empty() {
+        return None;
+    }
+    let mut valid = batch::bits::filled(rows, true);
+    nulls.iter().for_each(|&row| batch::bits::set(&mut valid, row, false));
+    Some(valid)
+}

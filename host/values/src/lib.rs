@@ -13,6 +13,7 @@ pub mod date_pattern;
 pub mod decimal;
 mod error;
 mod field_path;
+pub mod headers;
 mod java_class;
 pub mod java_text;
 pub mod logical_type;

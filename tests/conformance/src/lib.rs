@@ -1,0 +1,154 @@
+//! Conformance cases, run through the components that records go through in a worker: transforms and predicates as
+//! WebAssembly behind the plugin host, converters and the data model as the worker links them.
+//!
+//! The format of the cases is described in `vectors/README.md`. A file is a subject; [`Runner`] runs all of them and
+//! [`report`] says what came out.
+
+mod cases;
+mod compare;
+mod not_yet;
+mod notation;
+mod record;
+pub mod report;
+mod subjects;
+
+use std::path::{Path, PathBuf};
+
+use millstream_config::{PluginDef, PluginDirectory, PluginKind as DefKind};
+use millstream_connector::{PluginKind, Plugins, TaskId};
+use millstream_plugin::{Bundled, PluginLimits, StartError, WasmPlugins};
+use millstream_values::JavaRegex;
+
+pub use cases::CasesError;
+pub use not_yet::{NotYet, NotYetError};
+
+use cases::{Case, File};
+
+/// The bundled components. What they were compiled to is kept in the build's own folder.
+const BUNDLED: [Bundled; 3] = [
+    Bundled {
+        name: "millstream-transforms",
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/millstream_transforms.wasm")),
+        code: &[],
+    },
+    Bundled {
+        name: "millstream-plugin-file",
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/millstream_plugin_file.wasm")),
+        code: &[],
+    },
+    Bundled {
+        name: "millstream-plugin-datagen",
+        wasm: include_bytes!(concat!(env!("OUT_DIR"), "/millstream_plugin_datagen.wasm")),
+        code: &[],
+    },
+];
+
+/// Runs cases.
+pub struct Runner {
+    plugins: WasmPlugins,
+    directory: PluginDirectory,
+    task: TaskId,
+}
+
+/// What became of the cases of one file.
+#[derive(Clone, Debug)]
+pub struct FileResult {
+    /// Path below the folder, without the extension: `transforms/Cast.Value`.
+    pub file: String,
+    /// Number of cases.
+    pub total: usize,
+    /// Those that do not hold.
+    pub failed: Vec<Failed>,
+}
+
+/// A case that does not hold.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Its name.
+    pub name: String,
+    /// What was expected and what was found.
+    pub difference: String,
+}
+
+impl Runner {
+    /// Loads the bundled components; compiles them the first time.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be loaded.
+    pub async fn start() -> Result<Self, StartError> {
+        let cache = PathBuf::from(concat!(env!("OUT_DIR"), "/compiled"));
+        let limits = PluginLimits { cache_dir: Some(cache), ..PluginLimits::default() };
+        let plugins = WasmPlugins::start(limits, &[], &BUNDLED).await?;
+        let directory = PluginDirectory::new(plugins.list().iter().map(|plugin| definition(plugin)), full_match);
+        Ok(Self { plugins, directory, task: TaskId { connector: "conformance".into(), number: 0 } })
+    }
+
+    /// Runs all cases of a folder, or those whose `file:name` contains `only`.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read, or a file in it is not in the format.
+    pub async fn run(&self, folder: &Path, only: Option<&str>) -> Result<Vec<FileResult>, CasesError> {
+        let mut results = Vec::new();
+        for file in cases::read(folder)? {
+            let chosen = |case: &&Case| only.is_none_or(|only| format!("{}:{}", file.name, case.name).contains(only));
+            let chosen: Vec<&Case> = file.cases.iter().filter(chosen).collect();
+            if chosen.is_empty() {
+                continue;
+            }
+            let mut failed = Vec::new();
+            for case in &chosen {
+                if let Err(difference) = self.case(&file, case).await {
+                    failed.push(Failed { name: case.name.clone(), difference });
+                }
+            }
+            results.push(FileResult { file: file.name, total: chosen.len(), failed });
+        }
+        Ok(results)
+    }
+
+    /// Runs one case; the error says how it differs.
+    async fn case(&self, file: &File, case: &Case) -> Result<(), String> {
+        match file.kind.as_str() {
+            "transform" => subjects::transform::transform(self, &file.subject, case).await,
+            "predicate" => subjects::transform::predicate(self, &file.subject, case).await,
+            "chain" => subjects::chain::chain(self, case).await,
+            "converter" => subjects::converter::converter(file, case).await,
+            "configdef" => subjects::configdef::configdef(self, case),
+            "values" => subjects::values::values(case),
+            "projector" => subjects::model::projector(case),
+            "validate" => subjects::model::validate(case),
+            "schema" => subjects::model::schema(case),
+            "struct" => subjects::model::structure(case),
+            "headers" => subjects::headers::headers(case),
+            "logical" => subjects::model::logical(case),
+            "fieldPath" => subjects::model::field_path(case),
+            other => Err(format!("cases of kind {other} are unknown")),
+        }
+    }
+}
+
+fn definition(plugin: &millstream_connector::PluginInfo) -> PluginDef {
+    let kind = match plugin.kind {
+        PluginKind::Source => DefKind::Source,
+        PluginKind::Sink => DefKind::Sink,
+        PluginKind::Transform => DefKind::Transform,
+        PluginKind::Predicate => DefKind::Predicate,
+        PluginKind::Converter => DefKind::Converter,
+        PluginKind::HeaderConverter => DefKind::HeaderConverter,
+    };
+    PluginDef {
+        kind,
+        class: plugin.class.clone(),
+        aliases: plugin.aliases.clone(),
+        version: Some(plugin.version.clone()),
+        documentation: plugin.documentation.clone(),
+        config: plugin.config.clone(),
+    }
+}
+
+fn full_match(pattern: &str, text: &str) -> Result<bool, String> {
+    let regex = JavaRegex::compile(pattern).map_err(|error| error.to_string())?;
+    regex.matches_whole(text).map_err(|error| error.to_string())
+}

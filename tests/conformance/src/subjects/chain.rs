@@ -1,0 +1,72 @@
+//! Whole chains, as a connector configures them: the configuration is validated as on creation, the chain is built and
+//! its errors are judged as in a task.
+
+use millstream_config::{OverridePolicy, PluginKind, connector_config_def, invalid_config_message, validate_connector};
+use millstream_connector::Failure;
+use millstream_runtime::error_policy::{ErrorPolicy, Verdict};
+use millstream_runtime::transform_chain;
+use serde_json::Value as Json;
+
+use super::{config, reported, thrown, transform};
+use crate::Runner;
+use crate::cases::Case;
+use crate::compare::{Thrown, simple};
+use crate::record::{Ending, Record, batch, endings};
+
+const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
+const CONNECT_EXCEPTION: &str = "org.apache.kafka.connect.errors.ConnectException";
+
+/// A chain.
+pub async fn chain(runner: &Runner, case: &Case) -> Result<(), String> {
+    let expect = case.expect();
+    let input = Record::read(case.get("input"))?;
+    let mut config = config(case.get("config"));
+    let (kind, class, topics) = match input.is_sink() {
+        true => (PluginKind::Sink, "FileStreamSink", "topics"),
+        false => (PluginKind::Source, "FileStreamSource", "topic"),
+    };
+    for (key, value) in [("name", "c"), ("connector.class", class), (topics, "t")] {
+        config.entry(key.to_owned()).or_insert_with(|| Some(value.to_owned()));
+    }
+    let infos = validate_connector(&config, &runner.directory, &[], OverridePolicy::All)
+        .map_err(|error| format!("validate the configuration: {error}"))?;
+    if let Some(message) = invalid_config_message(&infos) {
+        return Thrown::configure(CONFIG_EXCEPTION, message).check(expect);
+    }
+    let parsed = match connector_config_def(kind, &config, &runner.directory).parse(&config) {
+        Ok(parsed) => parsed,
+        Err(error) => return Thrown::configure(CONFIG_EXCEPTION, error.message()).check(expect),
+    };
+    let mut chain = match transform_chain(&runner.plugins, &runner.task, &parsed).await {
+        Ok(Some(chain)) => chain,
+        Ok(None) => return transform::check(&Ending::Record(Box::new(input)), expect),
+        Err(failure) => return thrown("configure", &failure).check(expect),
+    };
+    let outcome = match chain.apply(&batch(&[input])?).await {
+        Ok(outcome) => outcome,
+        Err(error) => return reported("apply", error)?.check(expect),
+    };
+    let ending = endings(&outcome, 1).pop().unwrap_or(Ending::Dropped);
+    let Ending::Failed(failure) = &ending else {
+        if expect.get("tolerated").is_some() {
+            return Err(format!("nothing failed\nexpected {expect}"));
+        }
+        return transform::check(&ending, expect);
+    };
+    match ErrorPolicy::read(&parsed).settle() {
+        Verdict::Tolerate => check_tolerated(failure, expect),
+        _ => Thrown::apply(CONNECT_EXCEPTION, format!("{}: {}", failure.class, failure.message)).check(expect),
+    }
+}
+
+fn check_tolerated(failure: &Failure, expect: &Json) -> Result<(), String> {
+    let found = format!("found a tolerated {}: {}", failure.class, failure.message);
+    match expect.get("tolerated").and_then(Json::as_str) {
+        Some(class) if !class.ends_with("Exception") || !FAMILIES.contains(&class) => Ok(()),
+        Some(class) if class == simple(&failure.class) => Ok(()),
+        _ => Err(format!("{found}\nexpected {expect}")),
+    }
+}
+
+/// Exceptions that are Connect's own.
+const FAMILIES: [&str; 3] = ["ConfigException", "ConnectException", "DataException"];
