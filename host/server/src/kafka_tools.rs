@@ -15,6 +15,8 @@ impl Connection {
         let mut settings: BTreeMap<String, String> =
             own.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         settings.insert("bootstrap.servers".to_owned(), self.bootstrap_server.clone());
+        // Somebody is sitting in front of it.
+        settings.insert("default.api.timeout.ms".to_owned(), "15000".to_owned());
         for property in &self.properties {
             let (key, value) = property
                 .split_once('=')

@@ -11,7 +11,7 @@ use millstream_client::{
     admin::{ConfigResource, ListedOffset, NewTopic, OffsetSpec},
     config::IsolationLevel,
 };
-use millstream_record::TopicName;
+use millstream_record::{Chain, TopicName};
 use millstream_wire::batch::{Batches, RecordReader, decompress_records};
 
 use crate::{
@@ -42,7 +42,7 @@ pub async fn run(command: TopicCommand) -> Result<(), Failure> {
             }
             let results = connection.admin()?.create_topics(&[new], false).await.map_err(failed)?;
             for (name, result) in results {
-                result.map_err(|refused| Failure::new(USAGE, format!("create topic {name}: {refused}")))?;
+                result.map_err(|refused| Failure::new(USAGE, format!("create topic {name}: {}", Chain(&refused))))?;
                 println!("Created topic {name}.");
             }
             Ok(())
@@ -63,8 +63,8 @@ pub async fn run(command: TopicCommand) -> Result<(), Failure> {
             let described = admin.describe_topics(std::slice::from_ref(&topic)).await.map_err(failed)?;
             let mut partitions = 0;
             for (name, result) in described {
-                let topic =
-                    result.map_err(|refused| Failure::new(USAGE, format!("consume topic {name}: {refused}")))?;
+                let topic = result
+                    .map_err(|refused| Failure::new(USAGE, format!("consume topic {name}: {}", Chain(&refused))))?;
                 partitions = topic.topic.partitions.len();
             }
             let mut consumer = Consumer::new(&cluster(&config.bootstrap, config.connection.clone()), config);
@@ -85,10 +85,12 @@ fn name(text: &str) -> Result<TopicName, Failure> {
 async fn describe(admin: &millstream_client::Admin, topics: &[String]) -> Result<(), Failure> {
     let names = topics.iter().map(|topic| name(topic)).collect::<Result<Vec<_>, _>>()?;
     for (name, result) in admin.describe_topics(&names).await.map_err(failed)? {
-        let topic = result.map_err(|refused| Failure::new(USAGE, format!("describe topic {name}: {refused}")))?;
+        let topic =
+            result.map_err(|refused| Failure::new(USAGE, format!("describe topic {name}: {}", Chain(&refused))))?;
         println!("Topic: {name}\tPartitionCount: {}", topic.topic.partitions.len());
         let entries = admin.describe_configs(&ConfigResource::Topic(name.clone())).await.map_err(failed)?;
-        let entries = entries.map_err(|refused| Failure::new(USAGE, format!("describe topic {name}: {refused}")))?;
+        let entries =
+            entries.map_err(|refused| Failure::new(USAGE, format!("describe topic {name}: {}", Chain(&refused))))?;
         for entry in entries.iter().filter(|entry| !entry.is_default) {
             println!("\t{}={}", entry.name, entry.value.as_deref().unwrap_or("(hidden)"));
         }

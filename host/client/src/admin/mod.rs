@@ -29,6 +29,9 @@ use crate::{
     kafka_error::KafkaCode,
 };
 
+/// How long the cause of a silence is looked for.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// What a broker said about one topic, partition, group or resource.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}", message.as_deref().unwrap_or("the broker refused"))]
@@ -91,7 +94,11 @@ impl Admin {
             failures += 1;
             let waited = started.elapsed();
             if failure.is_none() || self.api_timeout <= waited + delay {
-                let source = failure.map(Box::new);
+                let source = match failure {
+                    Some(failure) => Some(failure),
+                    None => self.why_silent().await,
+                };
+                let source = source.map(Box::new);
                 return Err(RequestError::Timeout { attempted: attempted.to_owned(), waited, source });
             }
             tokio::time::sleep(delay).await;
@@ -99,6 +106,12 @@ impl Admin {
             // next attempt, and that is what gets reported.
             let _ = self.link.cluster.refresh(TopicsWanted::Named(&[]), false).await;
         }
+    }
+
+    /// What is wrong with the cluster after a request to it was given up unanswered, if that shows at once.
+    async fn why_silent(&self) -> Option<RequestError> {
+        let asked = self.link.cluster.refresh(TopicsWanted::Named(&[]), false);
+        tokio::time::timeout(LAST_LOOK, asked).await.ok()?.err()
     }
 }
 
