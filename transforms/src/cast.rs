@@ -383,8 +383,8 @@ impl Logic for Cast {
         let out = self.schema(&schema)?;
         let mut copies = Vec::with_capacity(slots.len());
         for (field, slot) in own.fields().iter().zip(slots) {
-            let value = match &field.schema.default {
-                Some(default) if slot.is_null() && self.config.replace_null => default.clone(),
+            let value = match field.schema.default_value() {
+                Some(default) if slot.is_null() && self.config.replace_null => default,
                 _ => slot,
             };
             copies.push(match self.target(&field.name) {

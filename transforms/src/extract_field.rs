@@ -157,8 +157,8 @@ impl Logic for ExtractField {
             let (index, field) = own.field(step).ok_or_else(|| self.unknown())?;
             let slot = std::mem::take(&mut slots[index]);
             let replace = at + 1 < steps.len() || self.config.replace_null;
-            current = match &field.schema.default {
-                Some(default) if slot.is_null() && replace => default.clone(),
+            current = match field.schema.default_value() {
+                Some(default) if slot.is_null() && replace => default,
                 _ => slot,
             };
         }

@@ -116,12 +116,8 @@ impl HeaderFrom {
         value: Value,
         schemas: &mut SchemaTable<'static>,
     ) -> Result<()> {
-        let value = match schema.as_deref() {
-            Some(Schema { default: Some(default), .. }) if value.is_null() && self.config.replace_null => {
-                default.clone()
-            }
-            _ => value,
-        };
+        let default = schema.as_ref().filter(|_| value.is_null() && self.config.replace_null);
+        let value = default.and_then(Schema::default_value).unwrap_or(value);
         let header = headers::Header::new(name, schema, value)?;
         Ok(headers.push(&header.key, header.schema.as_ref(), &header.value, schemas)?)
     }

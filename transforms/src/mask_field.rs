@@ -206,8 +206,8 @@ impl Logic for MaskField {
         let (own, slots) = require_struct(value, PURPOSE)?;
         let mut copies = Vec::with_capacity(slots.len());
         for (field, slot) in own.fields().iter().zip(slots) {
-            let value = match &field.schema.default {
-                Some(default) if slot.is_null() && self.config.replace_null => default.clone(),
+            let value = match field.schema.default_value() {
+                Some(default) if slot.is_null() && self.config.replace_null => default,
                 _ => slot,
             };
             let value = if self.masks(&field.name) { self.masked(&value)? } else { value };

@@ -351,8 +351,8 @@ fn plan(config: &TimestampConverterConfig, schema: &Arc<Schema>) -> Result<Plan>
 }
 
 fn read_slot(field: &Field, slot: Value, replace_null: bool) -> Value {
-    match &field.schema.default {
-        Some(default) if slot.is_null() && replace_null => default.clone(),
+    match field.schema.default_value() {
+        Some(default) if slot.is_null() && replace_null => default,
         _ => slot,
     }
 }

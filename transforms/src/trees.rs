@@ -116,8 +116,8 @@ pub fn copied(field: &Field, slot: Value, replace_null: bool) -> Result<Value> {
     if !slot.is_null() {
         return Ok(slot);
     }
-    match &field.schema.default {
-        Some(default) if replace_null => Ok(default.clone()),
+    match field.schema.default_value() {
+        Some(default) if replace_null => Ok(default),
         _ if field.schema.optional => Ok(Value::Null),
         // A slot that was never set is copied as it is; only a default that is not wanted shows.
         None => Err(null_in_required(field)),

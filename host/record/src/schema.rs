@@ -193,6 +193,17 @@ impl Schema {
         Self { version: Some(1), ..Self::new(SchemaType::Int64).named(logical::TIMESTAMP) }
     }
 
+    /// What null is read as. A struct that is a default stands under this schema when it is a value; the default itself
+    /// cannot name a schema that it is part of.
+    pub fn default_value(self: &Arc<Self>) -> Option<Value> {
+        match (&self.kind, &self.default) {
+            (SchemaType::Struct(_), Some(Value::Struct(_, slots))) => {
+                Some(Value::Struct(Arc::clone(self), slots.clone()))
+            }
+            (_, default) => default.clone(),
+        }
+    }
+
     /// The fields of a struct; empty for other types.
     pub fn fields(&self) -> &[Field] {
         match &self.kind {

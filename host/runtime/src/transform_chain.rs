@@ -5,7 +5,7 @@
 //! predicate that is not declared a ConnectException.
 
 use millstream_config::{ConfigMap, ParsedConfig, connector_key_names as key, originals_with_prefix};
-use millstream_connector::{Chain, Condition, ErrorKind, Failure, Link, Plugins, TaskId};
+use millstream_connector::{Chain, Condition, ErrorKind, Failure, Link, PluginKind, Plugins, TaskId};
 
 use crate::error_policy::CONNECT_EXCEPTION;
 
@@ -33,17 +33,17 @@ impl TransformChain {
         let classes = links
             .iter()
             .map(|link| {
-                let found = plugins.find(millstream_connector::PluginKind::Transform, &link.class);
+                let found = plugins.find(PluginKind::Transform, &link.class);
                 found.map_or_else(|_| link.class.clone(), |plugin| plugin.class.clone())
             })
             .collect();
         match plugins.chain(task, &links).await {
             Ok(chain) => Ok(Some(Self { chain, classes })),
-            Err((_, error)) => {
+            Err((number, error)) => {
                 let failure = error.failure();
                 // What the declared options refuse is the user's mistake as it stands; what only the
                 // transform itself refuses comes out as Connect wraps it.
-                Err(if failure.kind == ErrorKind::Config {
+                Err(if links.get(number).is_none_or(|link| is_declared_wrong(plugins, link)) {
                     failure
                 } else {
                     let message = failure.message.clone();
@@ -57,6 +57,17 @@ impl TransformChain {
     pub(crate) fn class(&self, link: u32) -> &str {
         self.classes.get(link as usize).map_or("", String::as_str)
     }
+}
+
+/// Whether a class of the link is unknown, or the options it declares refuse the settings.
+fn is_declared_wrong(plugins: &dyn Plugins, link: &Link) -> bool {
+    let refused = |kind, class: &str, config: &ConfigMap| match plugins.find(kind, class) {
+        Ok(plugin) => plugin.config.parse(config).is_err(),
+        Err(_) => true,
+    };
+    let condition = link.condition.as_ref();
+    refused(PluginKind::Transform, &link.class, &link.config)
+        || condition.is_some_and(|condition| refused(PluginKind::Predicate, &condition.class, &condition.config))
 }
 
 /// The chain that a connector's configuration declares, as its tasks build it; `None` if it has no transforms.

@@ -371,13 +371,13 @@ fn project_at(source: &Schema, value: &Value, target: &Arc<Schema>, depth: usize
     }
     check_compatible(source, target)?;
     if source.optional && !target.optional {
-        let Some(default) = &target.default else {
+        let Some(default) = target.default_value() else {
             return Err(JavaError::schema_projector(
                 "Writer schema is optional, however, target schema does not provide a default value.",
             ));
         };
         if value.is_null() {
-            return Ok(default.clone());
+            return Ok(default);
         }
     }
     if value.is_null() {
@@ -509,13 +509,13 @@ fn project_struct(source: &Schema, value: &Value, target: &Arc<Schema>, depth: u
             })?;
             projected.put(name, value)?;
         } else if !field.schema.optional {
-            let Some(default) = &field.schema.default else {
+            let Some(default) = field.schema.default_value() else {
                 return Err(JavaError::schema_projector(format!(
                     "Required field `{name}` is missing from source schema: {}",
                     source.java_text()
                 )));
             };
-            projected.put(name, default.clone())?;
+            projected.put(name, default)?;
         }
     }
     Ok(projected.into_value())

@@ -6,7 +6,7 @@ use super::{
     layout::MAX_SCHEMA_DEPTH,
     variant::{CannotEncode, InvalidVariant, Names, SchemaNumbers, Variant, VariantChecker, VariantWriter},
 };
-use crate::{Field, Parameters, Schema, SchemaType, check_fields};
+use crate::{Field, Parameters, Schema, SchemaType, Value, check_fields};
 
 const OPTIONAL: u8 = 1;
 const NAME: u8 = 2;
@@ -45,7 +45,8 @@ pub enum InvalidSchemaBytes {
     Default(InvalidVariant),
 }
 
-/// Schemas inside a default refer to no table; such defaults are refused.
+/// Structs inside a default are written as lists of their slots, since the schema at their place says what they are;
+/// where there is no schema they are refused.
 struct NoSchemas;
 
 impl SchemaNumbers for NoSchemas {
@@ -58,7 +59,7 @@ impl SchemaNumbers for NoSchemas {
 ///
 /// # Errors
 ///
-/// A default that is or holds a struct, or is nested too deep.
+/// A default that holds a struct where no schema says so, or is nested too deep.
 pub fn encode(schema: &Schema, out: &mut Vec<u8>) -> Result<(), CannotEncode> {
     encode_at(schema, out, 0)
 }
@@ -112,7 +113,7 @@ fn encode_at(schema: &Schema, out: &mut Vec<u8>, depth: usize) -> Result<(), Can
         let mut names = Names::default();
         // Defaults stand alone, so every name is inline.
         names.seal();
-        VariantWriter::new(&mut bytes, &mut names).value(default, &mut NoSchemas)?;
+        VariantWriter::new(&mut bytes, &mut names).value(&without_schemas(default, schema), &mut NoSchemas)?;
         out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         out.extend_from_slice(&bytes);
     }
@@ -136,6 +137,51 @@ fn encode_at(schema: &Schema, out: &mut Vec<u8>, depth: usize) -> Result<(), Can
         _ => {}
     }
     Ok(())
+}
+
+/// A default with its structs as lists of slots.
+fn without_schemas(value: &Value, schema: &Schema) -> Value {
+    let part = |value: &Value, schema: &Option<Arc<Schema>>| match schema {
+        Some(schema) => without_schemas(value, schema),
+        None => value.clone(),
+    };
+    match (value, &schema.kind) {
+        (Value::Struct(_, slots), SchemaType::Struct(fields)) if slots.len() == fields.len() => {
+            Value::List(slots.iter().zip(fields).map(|(slot, field)| without_schemas(slot, &field.schema)).collect())
+        }
+        (Value::List(values), SchemaType::Array(element)) => {
+            Value::List(values.iter().map(|value| part(value, element)).collect())
+        }
+        (Value::Map(entries), SchemaType::Map(key, value)) => {
+            Value::Map(entries.iter().map(|(k, v)| (part(k, key), part(v, value))).collect())
+        }
+        _ => value.clone(),
+    }
+}
+
+/// A default with structs where the schema says so; `None` if a list has another number of slots.
+fn with_schemas(value: Value, schema: &Arc<Schema>) -> Option<Value> {
+    let part = |value: Value, schema: &Option<Arc<Schema>>| match schema {
+        Some(schema) => with_schemas(value, schema),
+        None => Some(value),
+    };
+    match (value, &schema.kind) {
+        (Value::List(slots), SchemaType::Struct(fields)) => {
+            if slots.len() != fields.len() {
+                return None;
+            }
+            let slots = slots.into_iter().zip(fields).map(|(slot, field)| with_schemas(slot, &field.schema));
+            Some(Value::Struct(Arc::clone(schema), slots.collect::<Option<_>>()?))
+        }
+        (Value::List(values), SchemaType::Array(element)) => {
+            Some(Value::List(values.into_iter().map(|value| part(value, element)).collect::<Option<_>>()?))
+        }
+        (Value::Map(entries), SchemaType::Map(key, value)) => {
+            let entry = |(k, v)| Some((part(k, key)?, part(v, value)?));
+            Some(Value::Map(entries.into_iter().map(entry).collect::<Option<_>>()?))
+        }
+        (value, _) => Some(value),
+    }
 }
 
 fn text(text: &str, out: &mut Vec<u8>) {
@@ -209,7 +255,19 @@ impl<'a> Reader<'a> {
             }
             other => return Err(InvalidSchemaBytes::Type(other)),
         };
-        Ok(Schema { kind, optional: flags & OPTIONAL != 0, default, name, version, doc, parameters })
+        let mut schema =
+            Schema { kind, optional: flags & OPTIONAL != 0, default: None, name, version, doc, parameters };
+        if let Some(default) = default {
+            // A struct that is a default is of the schema without it.
+            let default = match &schema.kind {
+                SchemaType::Struct(_) | SchemaType::Array(_) | SchemaType::Map(..) => {
+                    with_schemas(default, &Arc::new(schema.clone()))
+                }
+                _ => Some(default),
+            };
+            schema.default = Some(default.ok_or(InvalidSchemaBytes::Default(InvalidVariant::Reference))?);
+        }
+        Ok(schema)
     }
 
     fn inner(&mut self, depth: usize) -> Result<Option<Arc<Schema>>, InvalidSchemaBytes> {
@@ -265,6 +323,18 @@ mod tests {
         let mut bytes = Vec::new();
         encode(&rich(), &mut bytes).unwrap();
         assert_eq!(decode(&bytes), Ok(rich()));
+    }
+
+    #[test]
+    fn a_struct_may_be_a_default() {
+        let field = |name: &str, schema| Field { name: name.into(), schema: Arc::new(schema) };
+        let inner = Schema::structure(vec![field("x", Schema::new(SchemaType::Int8))]).unwrap();
+        let mut outer = Schema::structure(vec![field("in", inner.clone())]).unwrap();
+        let slot = Value::Struct(Arc::new(inner), vec![Value::Int8(1)]);
+        outer.default = Some(Value::Struct(Arc::new(outer.clone()), vec![slot]));
+        let mut bytes = Vec::new();
+        encode(&outer, &mut bytes).unwrap();
+        assert_eq!(decode(&bytes), Ok(outer));
     }
 
     #[test]

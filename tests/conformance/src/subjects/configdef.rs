@@ -1,7 +1,7 @@
 //! The options that classes declare: of transforms and predicates as their component describes them, of converters as
 //! the worker knows them.
 
-use millstream_config::{ConfigDef, ConfigKey, ConfigType, Default as KeyDefault};
+use millstream_config::{ConfigDef, ConfigKey, Default as KeyDefault};
 use millstream_connector::{PluginKind, Plugins};
 use serde_json::{Map, Value as Json};
 
@@ -35,9 +35,8 @@ fn key(key: &ConfigKey) -> Json {
     json.insert("name".to_owned(), key.name.clone().into());
     json.insert("type".to_owned(), key.kind.as_str().into());
     json.insert("required".to_owned(), key.is_required().into());
-    let default = match (&key.default, key.kind) {
-        (KeyDefault::Text(text), ConfigType::List) if text.is_empty() => "[]".into(),
-        (KeyDefault::Text(text), _) => text.clone().into(),
+    let default = match &key.default {
+        KeyDefault::Text(text) => text.clone().into(),
         _ => Json::Null,
     };
     json.insert("default".to_owned(), default);
