@@ -1,4 +1,5 @@
-//! The broker with other people's clients: librdkafka's kcat, and the Java client with Apache Kafka's own tools.
+//! The broker with other people's clients: librdkafka's kcat, the Java client with Apache Kafka's own tools, and
+//! three of Python's.
 
 mod support;
 
@@ -6,7 +7,7 @@ use std::{net::TcpListener, path::Path, process::Stdio, time::Duration};
 
 use millstream_broker::Broker;
 use support::{
-    peers::{have_java, have_kcat, java, kcat, run},
+    peers::{have_java, have_kcat, have_python, java, kcat, python, run},
     with,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -56,7 +57,8 @@ impl<'a> Server<'a> {
 
 /// A port outside the range from which the system takes ports for connections, so that it stays free meanwhile.
 fn free_port() -> u16 {
-    let begin = 12_000 + (std::process::id() % 7_000) as u16;
+    // Far from where a test process that began just before looks.
+    let begin = 12_000 + (std::process::id().wrapping_mul(97) % 7_000) as u16;
     let mut taken = TAKEN.lock().unwrap();
     let free = (begin..20_000).find(|port| !taken.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok());
     taken.push(free.expect("a free port"));
@@ -247,4 +249,65 @@ fn number(line: &str, key: &str) -> usize {
     let (_, rest) = line.split_once(key).unwrap_or_else(|| panic!("no {key} in {line}"));
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     rest[..digits].parse().unwrap()
+}
+
+async fn numbers_from_python(client: &str) {
+    if !have_python() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path()).await;
+    let address = server.address();
+    let produce = |from: &str, to: &str| python(&[&address, client, "produce", "topic", from, to]);
+    let consume = |count: &str| python(&[&address, client, "consume", "topic", "group", count]);
+    let numbers = |range: std::ops::Range<usize>| range.map(|n| format!("{n}\n")).collect::<String>();
+    run(produce("0", "3000"), "").await;
+    server = server.crash().await;
+    assert_same(&run(consume("3000"), "").await, &numbers(0..3000), "everything, in order");
+    server = server.restart().await;
+    // While this is sent, the broker goes away and comes back.
+    let (_, next) = tokio::join!(run(produce("3000", "8000"), ""), async {
+        wait_for_end(&server, 3001).await;
+        server.crash().await
+    });
+    server = next;
+    let read = run(consume("5000"), "").await;
+    assert_same(&read, &numbers(3000..8000), "it goes on where the group stopped, each once and in order");
+    drop(server);
+}
+
+/// Compares texts of many lines and shows the first that differs.
+#[track_caller]
+fn assert_same(found: &str, expected: &str, what: &str) {
+    let differs = found.lines().zip(expected.lines()).enumerate().find(|(_, (found, expected))| found != expected);
+    let (found, expected) = (found.lines().count(), expected.lines().count());
+    assert!(
+        differs.is_none() && found == expected,
+        "{what}: {found} lines of {expected}, first difference {differs:?}"
+    );
+}
+
+/// Waits until the topic has that many records.
+async fn wait_for_end(server: &Server<'_>, records: i64) {
+    let begin = std::time::Instant::now();
+    let mut client = support::Client::new(&server.broker);
+    // The fetch waits for what it asks for, so this asks a few times at most.
+    while client.fetch("topic", records - 1, 1000).await.2.is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{records} records in time");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn confluents_python_client_loses_and_repeats_nothing() {
+    numbers_from_python("confluent").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafka_python_loses_and_repeats_nothing() {
+    numbers_from_python("kafka-python").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aiokafka_loses_and_repeats_nothing() {
+    numbers_from_python("aiokafka").await;
 }

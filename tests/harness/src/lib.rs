@@ -76,7 +76,7 @@ pub fn skip(reason: &str) {
 /// If there is none.
 pub fn free_port() -> u16 {
     // Tests that run at once begin at different places.
-    let begin = 20_000 + (std::process::id() % 10_000) as u16;
+    let begin = 20_000 + (std::process::id().wrapping_mul(97) % 10_000) as u16;
     let free = (begin..32_000).chain(12_000..begin).find(|port| {
         let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner).contains(port);
         !taken && TcpListener::bind(("127.0.0.1", *port)).is_ok()

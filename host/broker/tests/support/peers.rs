@@ -1,4 +1,5 @@
-//! Foreign programs: kcat, and Apache Kafka's own through tests/compat/kafka.sh.
+//! Foreign programs: kcat, Apache Kafka's own through tests/compat/kafka.sh, and Python's clients through
+//! tests/compat/python.sh.
 //!
 //! One that cannot be had skips its test aloud, or fails it where `MILLSTREAM_REQUIRE_PEERS=1` is set.
 
@@ -26,13 +27,24 @@ pub fn have_kcat() -> bool {
 /// Whether Apache Kafka's programs are there, fetched if need be; if not, that has been said.
 pub fn have_java() -> bool {
     static FETCHED: OnceLock<Result<(), String>> = OnceLock::new();
-    let fetched = FETCHED.get_or_init(|| {
-        let output = std::process::Command::new(script()).arg("libs").stdin(Stdio::null()).output();
-        let output = output.map_err(|error| error.to_string())?;
-        output.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned())
-    });
+    said("no Apache Kafka", FETCHED.get_or_init(|| fetch("kafka.sh", "libs")))
+}
+
+/// Whether Python's clients are there, fetched if need be; if not, that has been said.
+pub fn have_python() -> bool {
+    static FETCHED: OnceLock<Result<(), String>> = OnceLock::new();
+    said("no Python clients", FETCHED.get_or_init(|| fetch("python.sh", "ready")))
+}
+
+fn fetch(name: &str, argument: &str) -> Result<(), String> {
+    let output = std::process::Command::new(script(name)).arg(argument).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| error.to_string())?;
+    output.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned())
+}
+
+fn said(what: &str, fetched: &Result<(), String>) -> bool {
     if let Err(reason) = fetched {
-        miss(&format!("no Apache Kafka: {reason}"));
+        miss(&format!("{what}: {reason}"));
     }
     fetched.is_ok()
 }
@@ -42,8 +54,8 @@ fn miss(reason: &str) {
     super::skip(reason);
 }
 
-fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat/kafka.sh")
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat").join(name)
 }
 
 /// `kcat` with these arguments.
@@ -55,8 +67,15 @@ pub fn kcat(arguments: &[&str]) -> Command {
 
 /// One of Apache Kafka's programs by its class.
 pub fn java(class: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(script());
+    let mut command = Command::new(script("kafka.sh"));
     command.arg("run").arg(class).args(arguments);
+    command
+}
+
+/// tests/compat/clients.py with these arguments.
+pub fn python(arguments: &[&str]) -> Command {
+    let mut command = Command::new(script("python.sh"));
+    command.arg("run").args(arguments);
     command
 }
 
