@@ -13,7 +13,7 @@ use millstream_sdk::{
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{SchemaCache, copied, copies_as_is, get, put, require_map, require_struct, shared},
+    trees::{SchemaCache, copied, copies_as_is, get, is_in_every_map, put, require_map, require_struct, shared},
 };
 
 key_and_value!(
@@ -312,16 +312,19 @@ fn cast_column<'a>(
     }
     let mut cast = builder.finish().named(column.name.clone().into_owned());
     (cast.constant, cast.rows) = (column.constant, column.rows);
+    cast.present = column.present.clone().map(|bits| bits.into_owned().into());
     Some(cast)
 }
 
 impl Logic for Cast {
     fn columns(&mut self, block: &mut OpenBlock<'_, '_>) -> Result<bool> {
-        if block.column.valid.is_some() || block.column.constant || self.config.whole.is_some() {
+        if block.column.constant || self.config.whole.is_some() {
             return Ok(false);
         }
         match (block.schema.clone(), block.column.kind) {
-            (Some(schema), Kind::Struct) => {
+            // Nulls pass.
+            (None, Kind::Null) => Ok(true),
+            (Some(schema), Kind::Struct) if block.column.valid.is_none() => {
                 if !copies_as_is(&schema, block.column, |_| false) {
                     return Ok(false);
                 }
@@ -348,7 +351,7 @@ impl Logic for Cast {
                 let mut cast = Vec::new();
                 for (name, target) in &self.config.fields {
                     let at = block.column.children.iter().position(|child| child.name == *name);
-                    let Some(at) = at.filter(|&at| block.column.children[at].present.is_none()) else {
+                    let Some(at) = at.filter(|&at| is_in_every_map(block.column, &block.column.children[at])) else {
                         return Ok(false);
                     };
                     match cast_column(&block.column.children[at], None, *target, &block.table.schemas) {

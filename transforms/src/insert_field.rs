@@ -186,7 +186,9 @@ impl Logic for InsertField {
                     && block.column.valid.is_none()
                     && copies_as_is(schema, block.column, |_| false)
             }
-            None => block.column.kind == Kind::Object && block.column.valid.is_none(),
+            // Nulls pass.
+            None if block.column.kind == Kind::Null => return Ok(true),
+            None => block.column.kind == Kind::Object,
         };
         if !plain || block.column.constant {
             return Ok(false);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millstream_sdk::{
     Decimal, Error, Result, Schema, Value,
-    batch::{Column, Kind},
+    batch::{self, Column, EntryEdit, Kind, MapEdit, VariantRef, variant::VariantWriter},
     config::{
         ConfigDef, ConfigValues,
         Importance::{High, Low},
@@ -59,7 +59,7 @@ impl PluginConfig for MaskFieldConfig {
 
     fn from_values(values: &ConfigValues) -> Result<Self> {
         Ok(Self {
-            fields: values.list("fields")?.to_vec(),
+            fields: crate::distinct(values.list("fields")?),
             replacement: values.opt_string("replacement").map(str::to_owned),
             replace_null: values.boolean("replace.null.with.default")?,
         })
@@ -162,6 +162,42 @@ fn replacement(text: &str, value: &Value) -> Result<Value> {
     })
 }
 
+/// Masks entries where maps stand as variants. A map that lacks a field gets it, so each must have all.
+struct Mask<'m> {
+    mask: &'m MaskField,
+    fields: u32,
+}
+
+impl MapEdit for Mask<'_> {
+    fn entry(&self, name: &str) -> EntryEdit {
+        if self.mask.masks(name) { EntryEdit::Replace } else { EntryEdit::Keep }
+    }
+
+    fn replace(&mut self, value: VariantRef<'_>, out: &mut VariantWriter<'_>) -> bool {
+        let sample = match value {
+            VariantRef::Null => Value::Null,
+            VariantRef::Boolean(value) => Value::Boolean(value),
+            VariantRef::Int8(value) => Value::Int8(value),
+            VariantRef::Int16(value) => Value::Int16(value),
+            VariantRef::Int32(value) => Value::Int32(value),
+            VariantRef::Int64(value) => Value::Int64(value),
+            VariantRef::Float32(value) => Value::Float32(value),
+            VariantRef::Float64(value) => Value::Float64(value),
+            VariantRef::String(_) => Value::String(String::new()),
+            VariantRef::Instant(value) => Value::Instant(value),
+            _ => return false,
+        };
+        match self.mask.masked(&sample) {
+            Ok(masked) => out.value(&masked, &mut batch::SchemaTable::default()).is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    fn replacements(&self) -> Option<u32> {
+        Some(self.fields)
+    }
+}
+
 impl Logic for MaskField {
     fn columns(&mut self, block: &mut OpenBlock<'_, '_>) -> Result<bool> {
         if block.column.valid.is_some() || block.column.constant {
@@ -172,6 +208,12 @@ impl Logic for MaskField {
                 (child.is_full() || field.schema.default.is_none()) && (!self.masks(&field.name) || child.is_full())
             }),
             // A field that a map lacks is added, so every map must have each.
+            (None, Kind::Variant) => {
+                let mut edit = Mask { mask: self, fields: self.config.fields.len() as u32 };
+                let Some(column) = batch::edit_maps(block.column, &mut edit) else { return Ok(false) };
+                *block.column = column;
+                return Ok(true);
+            }
             (None, Kind::Object) => {
                 self.config.fields.iter().all(|name| block.column.child(name).is_some_and(Column::is_full))
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millstream_sdk::{
     Error, Field, Result, Schema, Value,
-    batch::Kind,
+    batch::{self, EntryEdit, Kind, MapEdit, VariantRef, variant::VariantWriter},
     config::{ConfigDef, ConfigValues, Importance::Medium, Key, PluginConfig, Validator},
 };
 
@@ -149,13 +149,26 @@ fn plan(config: &ReplaceFieldConfig, schema: &Arc<Schema>) -> Result<Plan> {
     Ok(Plan { schema: rebuilt(schema, fields)?, sources })
 }
 
+/// Leaves entries out where maps stand as variants.
+impl MapEdit for ReplaceFieldConfig {
+    fn entry(&self, name: &str) -> EntryEdit {
+        if self.keeps(name) { EntryEdit::Keep } else { EntryEdit::Drop }
+    }
+
+    fn replace(&mut self, _: VariantRef<'_>, _: &mut VariantWriter<'_>) -> bool {
+        false
+    }
+}
+
 impl Logic for ReplaceField {
     fn columns(&mut self, block: &mut OpenBlock<'_, '_>) -> Result<bool> {
-        if block.column.valid.is_some() || block.column.constant {
+        if block.column.constant {
             return Ok(false);
         }
         match (block.schema.clone(), block.column.kind) {
-            (Some(schema), Kind::Struct) => {
+            // Nulls pass.
+            (None, Kind::Null) => Ok(true),
+            (Some(schema), Kind::Struct) if block.column.valid.is_none() => {
                 let Ok(plan) = self.plan(&schema) else { return Ok(false) };
                 if !copies_as_is(&schema, block.column, |name| !self.config.keeps(name)) {
                     return Ok(false);
@@ -191,6 +204,11 @@ impl Logic for ReplaceField {
                         child.name = new.clone().into();
                     }
                 }
+                Ok(true)
+            }
+            (None, Kind::Variant) if self.config.renames.is_empty() => {
+                let Some(column) = batch::edit_maps(block.column, &mut self.config) else { return Ok(false) };
+                *block.column = column;
                 Ok(true)
             }
             _ => Ok(false),

@@ -18,7 +18,7 @@ use millstream_sdk::{
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{SchemaCache, copied, copies_as_is, get, put, require_map, require_struct, shared},
+    trees::{SchemaCache, copied, copies_as_is, get, is_in_every_map, put, require_map, require_struct, shared},
 };
 
 key_and_value!(
@@ -262,9 +262,6 @@ impl TimestampConverterConfig {
         if column.kind == Kind::Null {
             return Some(column.clone().into_owned());
         }
-        if column.present.is_some() {
-            return None;
-        }
         let wanted = match form {
             Form::Text => Kind::String,
             Form::Unix => Kind::Int64,
@@ -297,6 +294,7 @@ impl TimestampConverterConfig {
         }
         let mut out = out.finish().named(column.name.clone().into_owned());
         (out.constant, out.rows) = (column.constant, column.rows);
+        out.present = column.present.clone().map(|bits| bits.into_owned().into());
         Some(out)
     }
 }
@@ -362,11 +360,13 @@ impl Logic for TimestampConverter {
         if self.config.field.is_empty() {
             return whole_column(&self.config, block);
         }
-        if block.column.valid.is_some() || block.column.constant {
+        if block.column.constant {
             return Ok(false);
         }
         match (block.schema.clone(), block.column.kind) {
-            (Some(schema), Kind::Struct) => {
+            // Nulls pass.
+            (None, Kind::Null) => Ok(true),
+            (Some(schema), Kind::Struct) if block.column.valid.is_none() => {
                 let Ok(plan) = self.plan(&schema) else { return Ok(false) };
                 if !copies_as_is(&schema, block.column, |_| false) {
                     return Ok(false);
@@ -390,9 +390,10 @@ impl Logic for TimestampConverter {
                     Kind::String => Form::Text,
                     _ => return Ok(false),
                 };
-                let Some(column) = self.config.column(form, child).filter(|_| child.present.is_none()) else {
+                if !is_in_every_map(block.column, child) {
                     return Ok(false);
-                };
+                }
+                let Some(column) = self.config.column(form, child) else { return Ok(false) };
                 block.column.children[at] = column;
                 Ok(true)
             }

@@ -141,6 +141,15 @@ pub fn copies_as_is(schema: &Schema, column: &batch::Column<'_>, skip: impl Fn(&
     })
 }
 
+/// Whether every map of a column that is not null has the member.
+pub fn is_in_every_map(column: &batch::Column<'_>, member: &batch::Column<'_>) -> bool {
+    let Some(present) = &member.present else { return true };
+    let Some(valid) = &column.valid else { return false };
+    !column.constant
+        && !member.constant
+        && valid.iter().zip(present.iter()).all(|(valid, present)| valid & !present == 0)
+}
+
 /// A member of maps as a field that each of them has: where it was absent it is null.
 pub fn null_where_absent(mut column: batch::Column<'_>) -> batch::Column<'_> {
     let Some(present) = column.present.take() else { return column };

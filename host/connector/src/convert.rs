@@ -127,6 +127,7 @@ impl ByteColumn {
 
 /// Converts keys or values of whole batches.
 #[async_trait]
+#[expect(clippy::wrong_self_convention, reason = "the names are Connect's")]
 pub trait Converter: Send {
     /// Class name, for error reports.
     fn class(&self) -> &str;
@@ -166,6 +167,7 @@ pub trait Converter: Send {
 }
 
 /// Converts single headers; headers are few and small.
+#[expect(clippy::wrong_self_convention, reason = "the names are Connect's")]
 pub trait HeaderConverter: Send {
     /// Class name, for error reports.
     fn class(&self) -> &str;

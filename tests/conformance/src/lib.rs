@@ -9,6 +9,7 @@ mod compare;
 mod not_yet;
 mod notation;
 mod record;
+mod reference;
 pub mod report;
 mod subjects;
 
@@ -106,6 +107,26 @@ impl Runner {
             results.push(FileResult { file: file.name, total: chosen.len(), failed });
         }
         Ok(results)
+    }
+
+    /// Reference pages by their file below the workspace: transforms and predicates, and converters.
+    pub fn reference_pages(&self) -> Vec<(&'static str, String)> {
+        reference::pages(&self.directory)
+    }
+
+    /// Sends all records of each file of transforms through each of its configurations, alone and all in one batch, and
+    /// says where a record ends otherwise. What stands in one batch decides how a transform goes about it.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read, or a file in it is not in the format.
+    pub async fn alone_and_together(&self, folder: &Path) -> Result<Vec<String>, CasesError> {
+        let mut differences = Vec::new();
+        for file in cases::read(folder)?.iter().filter(|file| file.kind == "transform") {
+            let found = subjects::together::alone_and_together(self, file).await;
+            differences.extend(found.unwrap_or_else(|problem| vec![format!("{}: {problem}", file.name)]));
+        }
+        Ok(differences)
     }
 
     /// Runs one case; the error says how it differs.

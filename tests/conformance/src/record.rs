@@ -81,6 +81,18 @@ impl Record {
     }
 }
 
+impl Ending {
+    /// Says where an ending differs from another one.
+    pub fn check(&self, other: &Self) -> Result<(), String> {
+        match (self, other) {
+            (Self::Record(record), Self::Record(other)) => record.check(other),
+            (Self::Dropped, Self::Dropped) => Ok(()),
+            (Self::Failed(failure), Self::Failed(other)) if failure == other => Ok(()),
+            _ => Err(format!("found {self:?}, and then {other:?}")),
+        }
+    }
+}
+
 /// A batch of these records, checked as one that comes from a stranger.
 pub fn batch(records: &[Record]) -> Result<Batch, String> {
     let refused = |error| format!("no batch can carry the record: {error}");

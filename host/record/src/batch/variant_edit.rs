@@ -71,7 +71,8 @@ fn edit_map(map: &[u8], by_id: &[EntryEdit], edit: &mut dyn MapEdit, out: &mut V
         return None;
     }
     let begin = out.len();
-    let mut count = u32_at(map, 5);
+    let count = u32_at(map, 5);
+    let mut left = count;
     let mut replaced = 0;
     // Bytes from `run` on are kept and not copied yet.
     let (mut run, mut at) = (0, HEAD);
@@ -93,7 +94,7 @@ fn edit_map(map: &[u8], by_id: &[EntryEdit], edit: &mut dyn MapEdit, out: &mut V
             EntryEdit::Drop => {
                 out.extend_from_slice(&map[run..entry_at]);
                 run = at;
-                count -= 1;
+                left -= 1;
             }
             EntryEdit::Replace => {
                 out.extend_from_slice(&map[run..value_at]);
@@ -114,7 +115,7 @@ fn edit_map(map: &[u8], by_id: &[EntryEdit], edit: &mut dyn MapEdit, out: &mut V
     out.extend_from_slice(&map[run..at]);
     let len = (out.len() - begin - 5) as u32;
     out[begin + 1..begin + 5].copy_from_slice(&len.to_le_bytes());
-    out[begin + 5..begin + 9].copy_from_slice(&count.to_le_bytes());
+    out[begin + 5..begin + 9].copy_from_slice(&left.to_le_bytes());
     Some(())
 }
 

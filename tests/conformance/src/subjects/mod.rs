@@ -5,6 +5,7 @@ pub mod configdef;
 pub mod converter;
 pub mod headers;
 pub mod model;
+pub mod together;
 pub mod transform;
 pub mod values;
 
