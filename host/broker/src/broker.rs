@@ -29,6 +29,7 @@ use crate::{
     connection,
     groups::{EMBEDDED_HOST, Groups, coordinator::Settings},
     node::Node,
+    open_files,
     partition::{Partition, PartitionUnavailable},
     producer_ids::ProducerIds,
     recovery,
@@ -164,6 +165,7 @@ impl Broker {
         for warning in &config.warnings {
             warn!("{warning}");
         }
+        open_files::raise_limit();
         let (tasks, disk_tasks) = (TaskTracker::new(), TaskTracker::new());
         let (stopping, abort) = (CancellationToken::new(), CancellationToken::new());
         let clock = Clock::start();

@@ -15,6 +15,7 @@ mod connection;
 mod error_code;
 mod groups;
 mod node;
+mod open_files;
 mod partition;
 mod producer_ids;
 mod recompress;
