@@ -5,7 +5,7 @@ mod numbers;
 mod topic;
 
 pub use numbers::{Numbers, value_of};
-pub use topic::read_topic;
+pub use topic::{Follower, read_topic};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 

@@ -27,20 +27,61 @@ pub async fn read_topic(address: &str, topic: &TopicName, partitions: i32) -> BT
     let found = admin.list_offsets(&asked, IsolationLevel::ReadUncommitted).await.expect("the broker answers");
     let end = |partition: i32| found[&(topic.clone(), partition)].offset.unwrap_or(0);
 
-    let config = ConsumerConfig::from_properties(&properties).expect("valid");
-    let mut consumer = Consumer::new(&cluster, config);
-    consumer.assign((0..partitions).map(|partition| (topic.clone(), partition)));
-    for partition in 0..partitions {
-        consumer.seek(topic, partition, 0).expect("assigned");
-    }
-    let mut values: BTreeMap<i32, Vec<(i64, String)>> = BTreeMap::new();
-    let mut next: BTreeMap<i32, i64> = BTreeMap::new();
+    let mut follower = Follower::new(address, topic, partitions);
     let begin = Instant::now();
-    while (0..partitions).any(|partition| next.get(&partition).copied().unwrap_or(0) < end(partition)) {
+    while (0..partitions).any(|partition| follower.next(partition) < end(partition)) {
         let ends: Vec<i64> = (0..partitions).map(end).collect();
-        assert!(begin.elapsed() < SOON, "the topic can be read in time: at {next:?} of {ends:?}");
-        for fetched in consumer.poll(Duration::from_millis(300)).await.expect("polls").fetched {
-            next.insert(fetched.partition, fetched.next_offset);
+        assert!(begin.elapsed() < SOON, "the topic can be read in time: at {:?} of {ends:?}", follower.next);
+        follower.poll().await;
+    }
+    follower.values
+}
+
+/// Reads a topic from its start on, and goes on reading.
+pub struct Follower {
+    consumer: Consumer,
+    next: BTreeMap<i32, i64>,
+    /// What was read so far, per partition with offsets.
+    pub values: BTreeMap<i32, Vec<(i64, String)>>,
+}
+
+impl Follower {
+    /// At the start of every partition.
+    pub fn new(address: &str, topic: &TopicName, partitions: i32) -> Self {
+        let properties = [("bootstrap.servers", address), ("reconnect.backoff.max.ms", "100")];
+        let properties = properties.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let config = ConsumerConfig::from_properties(&properties).expect("valid");
+        let cluster = Cluster::connect(Arc::new(TcpDial), &config.bootstrap, config.connection.clone());
+        let mut consumer = Consumer::new(&cluster, config);
+        consumer.assign((0..partitions).map(|partition| (topic.clone(), partition)));
+        for partition in 0..partitions {
+            consumer.seek(topic, partition, 0).expect("assigned");
+        }
+        Self { consumer, next: BTreeMap::new(), values: BTreeMap::new() }
+    }
+
+    /// How many records were read.
+    pub fn len(&self) -> usize {
+        self.values.values().map(Vec::len).sum()
+    }
+
+    /// Whether nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn next(&self, partition: i32) -> i64 {
+        self.next.get(&partition).copied().unwrap_or(0)
+    }
+
+    /// Reads what there is, or waits for it for a while.
+    ///
+    /// # Panics
+    ///
+    /// If a record is not whole, or the consumer gives up.
+    pub async fn poll(&mut self) {
+        for fetched in self.consumer.poll(Duration::from_millis(300)).await.expect("polls").fetched {
+            self.next.insert(fetched.partition, fetched.next_offset);
             for batch in Batches::new(&fetched.records) {
                 let (header, bytes) = batch.expect("a whole batch");
                 let mut scratch = Vec::new();
@@ -50,11 +91,10 @@ pub async fn read_topic(address: &str, topic: &TopicName, partitions: i32) -> BT
                     let offset = header.base_offset + i64::from(record.offset_delta);
                     if fetched.first_offset <= offset {
                         let value = String::from_utf8(record.value.expect("a value").to_vec()).expect("text");
-                        values.entry(fetched.partition).or_default().push((offset, value));
+                        self.values.entry(fetched.partition).or_default().push((offset, value));
                     }
                 }
             }
         }
     }
-    values
 }
