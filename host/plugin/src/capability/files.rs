@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_config::{Capability, ConfigMap, FileAccess, StandardStream};
 use tokio::task;
@@ -90,13 +91,32 @@ impl FileGrants {
         }
         let (file, kind): (_, fn(Arc<File>) -> Kind) = match grant.access {
             FileAccess::Read => (File::open(&path), Kind::Read),
-            FileAccess::Append => (OpenOptions::new().create(true).append(true).open(&path), Kind::Append),
+            FileAccess::Append => (open_to_append(&path), |file| Kind::Append(file, Arc::default())),
         };
         match file {
             Ok(file) => Ok(Some(OpenFile { kind: kind(Arc::new(file)), name: path.display().to_string() })),
             Err(error) if error.kind() == io::ErrorKind::NotFound && grant.access == FileAccess::Read => Ok(None),
             Err(source) => Err(FileError::Open { path, source }),
         }
+    }
+}
+
+fn read_up_to(file: &File, max: u32) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(max.into()).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Opens a file that writes go to the end of, and that can be read if the worker may do that too.
+fn open_to_append(path: &Path) -> io::Result<File> {
+    let options = || {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        options
+    };
+    match options().read(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options().open(path),
+        opened => opened,
     }
 }
 
@@ -125,7 +145,8 @@ pub struct OpenFile {
 #[derive(Clone)]
 enum Kind {
     Read(Arc<File>),
-    Append(Arc<File>),
+    /// With the position of the next read: writes go to the end and do not move it.
+    Append(Arc<File>, Arc<AtomicU64>),
     Stdin(Arc<StandardInput>),
     Stdout,
 }
@@ -137,22 +158,28 @@ impl OpenFile {
         match &self.kind {
             Kind::Read(file) => {
                 let file = Arc::clone(file);
+                self.blocking("read", move || read_up_to(&file, max)).await
+            }
+            Kind::Append(file, position) => {
+                let (file, position) = (Arc::clone(file), Arc::clone(position));
                 self.blocking("read", move || {
-                    let mut bytes = Vec::new();
-                    (&*file).take(max.into()).read_to_end(&mut bytes)?;
+                    let from = position.load(Ordering::Relaxed);
+                    (&*file).seek(SeekFrom::Start(from))?;
+                    let bytes = read_up_to(&file, max)?;
+                    position.store(from + bytes.len() as u64, Ordering::Relaxed);
                     Ok(bytes)
                 })
                 .await
             }
             Kind::Stdin(input) => Ok(input.fetch(max as usize)),
-            Kind::Append(_) | Kind::Stdout => Err(self.wrong_access("read")),
+            Kind::Stdout => Err(self.wrong_access("read")),
         }
     }
 
     /// Size in bytes; none for a stream.
     pub(crate) async fn size(&self) -> Result<Option<u64>, FileError> {
         match &self.kind {
-            Kind::Read(file) | Kind::Append(file) => {
+            Kind::Read(file) | Kind::Append(file, _) => {
                 let file = Arc::clone(file);
                 self.blocking("look at", move || Ok(Some(file.metadata()?.len()))).await
             }
@@ -162,15 +189,23 @@ impl OpenFile {
 
     /// Sets the position of the next read.
     pub(crate) async fn seek(&self, position: u64) -> Result<(), FileError> {
-        let Kind::Read(file) = &self.kind else { return Err(self.wrong_access("seek in")) };
-        let file = Arc::clone(file);
-        self.blocking("seek in", move || (&*file).seek(SeekFrom::Start(position)).map(drop)).await
+        match &self.kind {
+            Kind::Read(file) => {
+                let file = Arc::clone(file);
+                self.blocking("seek in", move || (&*file).seek(SeekFrom::Start(position)).map(drop)).await
+            }
+            Kind::Append(_, next) => {
+                next.store(position, Ordering::Relaxed);
+                Ok(())
+            }
+            Kind::Stdin(_) | Kind::Stdout => Err(self.wrong_access("seek in")),
+        }
     }
 
     /// Appends all of the bytes.
     pub(crate) async fn write(&self, bytes: Vec<u8>) -> Result<(), FileError> {
         match &self.kind {
-            Kind::Append(file) => {
+            Kind::Append(file, _) => {
                 let file = Arc::clone(file);
                 self.blocking("write to", move || (&*file).write_all(&bytes)).await
             }
@@ -181,7 +216,7 @@ impl OpenFile {
 
     /// Cuts the file down to a length.
     pub(crate) async fn truncate(&self, length: u64) -> Result<(), FileError> {
-        let Kind::Append(file) = &self.kind else { return Err(self.wrong_access("truncate")) };
+        let Kind::Append(file, _) = &self.kind else { return Err(self.wrong_access("truncate")) };
         let file = Arc::clone(file);
         self.blocking("truncate", move || {
             if file.metadata()?.len() < length {
@@ -195,7 +230,7 @@ impl OpenFile {
     /// Returns when everything written is on disk.
     pub(crate) async fn sync(&self) -> Result<(), FileError> {
         match &self.kind {
-            Kind::Append(file) => {
+            Kind::Append(file, _) => {
                 let file = Arc::clone(file);
                 self.blocking("sync", move || file.sync_data()).await
             }
@@ -245,7 +280,12 @@ mod tests {
         assert_eq!(file.size().await.unwrap(), Some(8));
         file.truncate(4).await.unwrap();
         assert!(file.truncate(100).await.is_err(), "a file is never stretched");
-        assert!(file.read(1).await.is_err());
+        // What is written goes to the end, wherever it was read.
+        assert_eq!(file.read(3).await.unwrap(), b"one");
+        file.write(b"two\n".to_vec()).await.unwrap();
+        file.seek(4).await.unwrap();
+        assert_eq!(file.read(100).await.unwrap(), b"two\n");
+        file.truncate(4).await.unwrap();
 
         let read = opens(FileAccess::Read);
         let grants = FileGrants::new([("file", read)], &config(&path), None);

@@ -36,6 +36,9 @@ pub async fn check_file(
         Ok(metadata) => metadata.len(),
         Err(source) => return Ok(Err(PluginFileError::Read { source })),
     };
+    if path.extension().is_some_and(|extension| extension == "jar") {
+        return Ok(Err(PluginFileError::Java { nearest: None }));
+    }
     Ok(take_file(&host, path).await.map(|plugins| CheckedPlugin {
         plugins: plugins.iter().map(|plugin| Arc::clone(&plugin.info)).collect(),
         bytes,

@@ -3,7 +3,9 @@
 
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
-use millstream_connector::{ByteColumn, Converter, ConverterRole, ErrorKind, Failure, PluginError, RowError, RowInput};
+use millstream_connector::{
+    ByteColumn, Converter, ConverterRole, ErrorKind, Failure, Outcome, PluginError, RowError, RowInput,
+};
 use millstream_record::Value;
 use millstream_record::batch::{
     Batch, CannotEncode, Column, ColumnBuilder, Role, SchemaTable, Side, Table, Union, UnionBuilder,
@@ -54,12 +56,19 @@ impl WasmConverter {
         if self.role == ConverterRole::Key { Side::Key } else { Side::Value }
     }
 
-    /// What came back has the rows that went in, in the same places.
-    fn expect_rows(&mut self, output: &Batch, rows: u32) -> Result<(), PluginError> {
-        if output.rows() == rows && output.open().get(Role::CHILD).is_none() {
+    /// What came back has the rows that went in, in the same places, and none is left out without an error:
+    /// a converter is no filter.
+    fn expect_rows(&mut self, input: &Batch, outcome: &Outcome) -> Result<(), PluginError> {
+        let (given, made) = (input.open(), outcome.batch.open());
+        if given.rows != made.rows || made.get(Role::CHILD).is_some() {
+            let what = format!("converted {} rows into {}", given.rows, made.rows);
+            return Err(broken(self.guest.violated(what)));
+        }
+        // Rows with an error are in ascending order, and each was selected before.
+        if made.selected() + outcome.errors.len() == given.selected() {
             return Ok(());
         }
-        let what = format!("converted {rows} rows into {}", output.rows());
+        let what = format!("left out {} rows", given.selected().saturating_sub(made.selected() + outcome.errors.len()));
         Err(broken(self.guest.violated(what)))
     }
 }
@@ -98,7 +107,7 @@ impl Converter for WasmConverter {
         let outcome =
             answer(call!(guest, "to-connect", |store| fast::to_connect(api, store, converter, given.as_bytes())))?;
         let outcome = checked(guest, &given, outcome, 1, &limits)?;
-        self.expect_rows(&outcome.batch, rows)?;
+        self.expect_rows(&given, &outcome)?;
         let table = outcome.batch.open();
         let mut failed = outcome.errors;
         for (row, (schema, value)) in table.data(self.side()).into_iter().enumerate() {
@@ -137,7 +146,7 @@ impl Converter for WasmConverter {
         let outcome =
             answer(call!(guest, "from-connect", |store| fast::from_connect(api, store, converter, batch.as_bytes())))?;
         let outcome = checked(guest, batch, outcome, 1, &limits)?;
-        self.expect_rows(&outcome.batch, batch.rows())?;
+        self.expect_rows(batch, &outcome)?;
         let table = outcome.batch.open();
         for (row, (_, value)) in table.data(side).into_iter().enumerate() {
             match value {

@@ -160,4 +160,17 @@ async fn checking_a_file_tells_what_it_carries() {
     let checked = check_file(limits(), &hostile()).await.unwrap().unwrap();
     assert_eq!(checked.plugins.len(), 6);
     assert!(check_file(limits(), Path::new("/nowhere.wasm")).await.unwrap().is_err());
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes, expected) in [
+        ("some.jar", &b"PK\x03\x04"[..], "Java plugins need a Java machine"),
+        ("core.wasm", b"\0asm\x01\0\0\0", "but a core module"),
+        ("notes.txt", b"hello", "it is not a WebAssembly component"),
+        ("other.wasm", &exporting("example:other/thing@1.0.0"), "but a plugin exports millstream:connect/plugin@0.1.0"),
+    ] {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        let error = check_file(limits(), &file).await.unwrap().unwrap_err();
+        let said = Causes(&error).to_string();
+        assert!(said.contains(expected), "{name}: {said}");
+    }
 }

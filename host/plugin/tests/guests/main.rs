@@ -6,6 +6,7 @@ mod chains;
 mod converters;
 mod costs;
 mod discovery;
+mod examples;
 mod sinks;
 mod sources;
 mod support;

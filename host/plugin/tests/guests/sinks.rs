@@ -68,11 +68,20 @@ async fn a_sink_steers_its_delivery() {
 #[tokio::test]
 async fn a_sink_that_breaks_in_put_says_where_and_why() {
     let plugins = plugins().await;
-    let (_, mut sink) = sink(&plugins, "panic").await;
-    match sink.put(&lines(&["a"])).await {
-        Err(PluginError::Broken { reason, .. }) => {
-            assert!(reason.contains("in put") && reason.contains("odd on purpose"), "{reason}");
+    for (behaviour, expected) in [
+        ("panic", "odd on purpose"),
+        ("loop", "ran longer than 300 ms (plugin.call.timeout.ms)"),
+        ("memory", "used more than 32 MiB of memory (plugin.memory.max.bytes)"),
+        ("endless log", "ran longer than 300 ms (plugin.call.timeout.ms)"),
+        ("deep", ""),
+    ] {
+        let (_, mut sink) = sink(&plugins, behaviour).await;
+        match sink.put(&lines(&["a"])).await {
+            Err(PluginError::Broken { reason, .. }) => {
+                assert!(reason.contains("in put") && reason.contains(expected), "{behaviour}: {reason}");
+            }
+            other => panic!("{behaviour}: {other:?}"),
         }
-        other => panic!("{other:?}"),
+        assert!(matches!(sink.put(&lines(&["b"])).await, Err(PluginError::Broken { .. })), "{behaviour}");
     }
 }

@@ -1,8 +1,10 @@
 //! Sources and what they may do to the host: nothing.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use millstream_connector::{AcknowledgedRow, ErrorKind, PluginError, Plugins};
+use millstream_connector::{AcknowledgedRow, ErrorKind, Link, PluginError, PluginKind, Plugins};
 
 use crate::support::{
     LIMITS, SOURCE, Worker, config, limits, plugins, plugins_with, polled, reason, source, task, texts,
@@ -31,6 +33,7 @@ async fn each_way_to_break_has_its_own_reason() {
         ("panic", "panicked or trapped", "odd on purpose"),
         ("loop", "ran longer than 300 ms (plugin.call.timeout.ms), in poll", ""),
         ("memory", "used more than 32 MiB of memory (plugin.memory.max.bytes), in poll", ""),
+        ("endless log", "ran longer than 300 ms (plugin.call.timeout.ms), in poll", ""),
         ("deep", "", ""),
         ("exit", "ended its own process with status", ""),
         ("garbage", "broke the plugin contract: handed over a damaged batch", ""),
@@ -122,16 +125,95 @@ async fn a_looping_neighbour_changes_nothing_about_a_task() {
 }
 
 #[tokio::test]
-async fn breaking_and_hungry_neighbours_change_nothing_about_a_task() {
+async fn hostile_neighbours_change_nothing_about_what_a_task_makes() {
     let plugins = plugins().await;
-    let mut neighbour = source(&plugins, &[("behaviour", "lines")]).await;
+    let suffix = Link { class: "Suffix".into(), config: config(&[("suffix", "!")]), condition: None };
+    let mut source_task = source(&plugins, &[("behaviour", "lines")]).await;
+    let mut chain = plugins.chain(&task(), &[suffix]).await.ok().unwrap();
     let mut found = Vec::new();
-    for behaviour in ["panic", "memory", "deep", "log flood", "stderr flood", "huge", "many files"] {
-        found.extend(texts(&neighbour.poll(LIMITS).await.unwrap().unwrap()));
-        let _ended = polled(&plugins, behaviour).await;
+    let mut rounds = 0;
+    let at_source = [
+        "panic",
+        "loop",
+        "memory",
+        "deep",
+        "exit",
+        "log flood",
+        "endless log",
+        "stderr flood",
+        "garbage",
+        "overlap",
+        "huge",
+        "origins",
+        "many files",
+    ];
+    let in_chain = ["panic", "loop", "memory", "overlap", "huge", "forge", "vanish", "both", "beyond", "other link"];
+    let in_put = ["panic", "loop", "memory", "report twice", "report beyond"];
+    let neighbours = at_source
+        .map(|behaviour| (PluginKind::Source, behaviour))
+        .into_iter()
+        .chain(in_chain.map(|behaviour| (PluginKind::Transform, behaviour)))
+        .chain(in_put.map(|behaviour| (PluginKind::Sink, behaviour)));
+    for (kind, behaviour) in neighbours {
+        let batch = source_task.poll(LIMITS).await.unwrap().unwrap();
+        let settings = config(&[("behaviour", behaviour)]);
+        let ended = match kind {
+            PluginKind::Source => polled(&plugins, behaviour).await.map(|_| ()),
+            PluginKind::Transform => {
+                let link = Link { class: "OddTransform".into(), config: settings, condition: None };
+                let mut hostile = plugins.chain(&task(), &[link]).await.ok().unwrap();
+                hostile.apply(&batch).await.map(|_| ())
+            }
+            _ => {
+                let mut hostile = plugins.sink_task("OddSink", &task(), Worker::new()).await.unwrap();
+                hostile.start(&settings).await.unwrap();
+                hostile.put(&batch).await
+            }
+        };
+        // Floods are cut off and opened files counted: these need not end an instance.
+        let may_live = ["log flood", "stderr flood", "many files"].contains(&behaviour);
+        assert!(may_live || matches!(ended, Err(PluginError::Broken { .. })), "{kind:?} {behaviour}: {ended:?}");
+        found.extend(texts(&chain.apply(&batch).await.unwrap().batch));
+        rounds += 1;
     }
-    let expected: Vec<String> = (0..700).map(|number| format!("line {number}")).collect();
+    let expected: Vec<String> = (0..rounds * 100).map(|number| format!("line {number}!")).collect();
     assert_eq!(found, expected);
+}
+
+/// Counts what reaches the host's log.
+#[derive(Clone, Default)]
+struct Counted(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Counted {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "plugin"
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_flood_of_lines_is_cut_off_at_the_rate() {
+    let counted = Counted::default();
+    let _guard = tracing::subscriber::set_default(counted.clone());
+    let call_timeout = Duration::from_secs(60);
+    let plugins = plugins_with(millstream_plugin::PluginLimits { log_rate: 50, call_timeout, ..limits() }).await;
+    for (behaviour, lines) in [("log flood", 100_000), ("stderr flood", 10_000)] {
+        let (begin, before) = (Instant::now(), counted.0.load(Ordering::Relaxed));
+        polled(&plugins, behaviour).await.unwrap();
+        let logged = counted.0.load(Ordering::Relaxed) - before;
+        // As many as fit into the time it took, one second ahead, each with a line on how many were dropped.
+        let most = 2 * 50 * (2 + begin.elapsed().as_secs() as usize);
+        assert!(0 < logged && logged <= most && most < lines, "{behaviour}: {logged} of {lines} lines, at most {most}");
+    }
 }
 
 #[tokio::test]

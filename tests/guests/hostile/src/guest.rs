@@ -79,6 +79,9 @@ fn misbehave(behaviour: &str) -> bool {
                 log(Level::Warn, &format!("line {number} of a flood"));
             }
         }
+        "endless log" => loop {
+            log(Level::Warn, "and on it goes");
+        },
         "stderr flood" => {
             for number in 0..10_000 {
                 eprintln!("line {number} of a flood");
@@ -550,6 +553,9 @@ impl converter_api::GuestConverter for Converter {
         }
         *table.side_mut(self.side) = Union::single(None, texts.finish());
         table.deselect(errors.iter().map(|error| error.row as usize).collect::<Vec<_>>());
+        if self.behaviour == "filter" {
+            table.deselect([0]);
+        }
         Ok(Outcome { changed: Some(table.write()), errors })
     }
 
@@ -565,6 +571,9 @@ impl converter_api::GuestConverter for Converter {
             }
         }
         *table.side_mut(self.side) = Union::single(None, bytes.finish());
+        if self.behaviour == "filter" {
+            table.deselect([0]);
+        }
         Ok(Outcome { changed: Some(table.write()), errors: Vec::new() })
     }
 }
