@@ -136,7 +136,6 @@ impl HeaderFrom {
     }
 
     /// The headers of all rows with those from fields behind them, and the rows that failed.
-    #[expect(clippy::type_complexity, reason = "three results of one pass")]
     fn headers(
         &self,
         records: &Records<'_>,

@@ -120,7 +120,7 @@ impl Precision {
         }
     }
 
-    fn from_ms(self, ms: i64) -> i64 {
+    fn count_of_ms(self, ms: i64) -> i64 {
         match self {
             Self::Nanoseconds => ms.saturating_mul(1_000_000),
             Self::Microseconds => ms.saturating_mul(1_000),
@@ -238,7 +238,7 @@ impl TimestampConverterConfig {
     /// An instant as the target stores it, where that is a number.
     fn stored(&self, ms: i64) -> i64 {
         match self.target {
-            Form::Unix => self.precision.from_ms(ms),
+            Form::Unix => self.precision.count_of_ms(ms),
             Form::Date => ms - ms.rem_euclid(DAY_MS),
             Form::Time => ms.rem_euclid(DAY_MS),
             Form::Text | Form::Timestamp => ms,

@@ -52,7 +52,7 @@ impl Predicate for TopicNameMatches {
     fn test(&mut self, records: &Table<'_>, verdict: &mut Verdict) -> Result<()> {
         for row in 0..records.rows as usize {
             let Some(topic) = records.topic(row) else { continue };
-            if !self.last.as_ref().is_some_and(|(last, _)| last == topic) {
+            if self.last.as_ref().is_none_or(|(last, _)| last != topic) {
                 let matches = self.pattern.matches_whole(topic).map_err(Error::from);
                 self.last = Some((topic.to_owned(), matches));
             }
