@@ -1,0 +1,11 @@
+//! What Millstream costs. Figures are printed, never asserted: a shared machine is no judge. Run it on a quiet one.
+
+pub mod batch;
+mod counting;
+pub mod pipeline;
+mod table;
+mod thread_clock;
+
+/// The allocator of the product, counted.
+#[global_allocator]
+static ALLOCATOR: counting::Counting = counting::Counting;

@@ -1,0 +1,25 @@
+//! `cargo run --release -p bench -- batch|pipeline`: prints tables of figures, with their targets.
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Measures Millstream and prints tables with targets")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The batch, natively and through a guest
+    Batch(bench::batch::Options),
+    /// A whole worker as a process: throughput, start, memory
+    Pipeline(bench::pipeline::Options),
+}
+
+fn main() {
+    match Arguments::parse().command {
+        Command::Batch(options) => bench::batch::run(&options),
+        Command::Pipeline(options) => bench::pipeline::run(&options),
+    }
+}

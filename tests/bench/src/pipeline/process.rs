@@ -1,0 +1,131 @@
+//! A worker as a child process, and what Linux says of it.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How long anything may take before the bench gives up.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A worker with its built-in broker. Dropping it kills it.
+pub struct Worker {
+    child: Child,
+    folder: PathBuf,
+    rest: u16,
+    /// Where its broker listens.
+    pub broker: String,
+    /// When it was started.
+    pub begun: Instant,
+}
+
+/// What a process has used.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// User and system time.
+    pub cpu: Duration,
+    /// Memory now, in MB.
+    pub rss_mb: f64,
+    /// The most memory so far, in MB.
+    pub peak_rss_mb: f64,
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
+
+impl Worker {
+    /// Starts one whose files lie in the folder. `settings` are more lines of the worker file.
+    pub fn start(binary: &Path, folder: &Path, settings: &str, connectors: &[String]) -> Self {
+        let (rest, broker) = (free_port(), free_port());
+        let worker = format!(
+            "listeners=http://127.0.0.1:{rest}\noffset.storage.file.filename=offsets\n\
+             broker.listeners=PLAINTEXT://127.0.0.1:{broker}\nbroker.log.dirs=broker\n{settings}\n"
+        );
+        fs::write(folder.join("worker.properties"), worker).expect("the folder can be written");
+        let mut command = Command::new(binary);
+        command.args(["standalone", "worker.properties"]).current_dir(folder);
+        command.env("XDG_CACHE_HOME", folder.join("cache"));
+        for (number, connector) in connectors.iter().enumerate() {
+            let file = format!("connector-{number}.properties");
+            fs::write(folder.join(&file), connector).expect("the folder can be written");
+            command.arg(file);
+        }
+        let log = File::create(folder.join("log")).expect("the folder can be written");
+        let begun = Instant::now();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("the binary starts");
+        Self { child, folder: folder.to_owned(), rest, broker: format!("127.0.0.1:{broker}"), begun }
+    }
+
+    /// Whether `GET /health` says so.
+    pub fn is_healthy(&self) -> bool {
+        self.get("/health").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// The answer to a GET, head and body.
+    pub fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.rest)).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    /// Waits until `done` gives something, looking every `pause`.
+    pub fn until<T>(&mut self, what: &str, pause: Duration, mut done: impl FnMut(&Self) -> Option<T>) -> T {
+        let begin = Instant::now();
+        loop {
+            if let Some(value) = done(self) {
+                return value;
+            }
+            let ended = self.child.try_wait().expect("the child can be asked");
+            if ended.is_some() || PATIENCE < begin.elapsed() {
+                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                panic!("waited in vain until {what}; the worker ended: {ended:?}; its log:\n{log}");
+            }
+            std::thread::park_timeout(pause);
+        }
+    }
+
+    /// What it has used so far.
+    pub fn usage(&self) -> Usage {
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let stat = fs::read_to_string(process.join("stat")).expect("a living child");
+        // The name in brackets may hold anything; user and system time are the 12th and 13th field behind it.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields[at].parse::<u64>().expect("a number");
+        // A tick is a hundredth of a second on every Linux there is.
+        let cpu = Duration::from_millis((ticks(11) + ticks(12)) * 10);
+        let status = fs::read_to_string(process.join("status")).expect("a living child");
+        let kilobytes = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).expect("Linux says it");
+            line.split_whitespace().nth(1).and_then(|number| number.parse::<f64>().ok()).expect("a number")
+        };
+        Usage { cpu, rss_mb: kilobytes("VmRSS:") * 1024.0 / 1e6, peak_rss_mb: kilobytes("VmHWM:") * 1024.0 / 1e6 }
+    }
+
+    /// Asks it to end, and waits.
+    pub fn terminate(mut self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        let begin = Instant::now();
+        while self.child.try_wait().expect("the child can be asked").is_none() {
+            assert!(begin.elapsed() < PATIENCE, "it does not end after SIGTERM");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
