@@ -222,7 +222,8 @@ impl Steps {
                 let mut chain = chain.unwrap_or_else(|(link, error)| panic!("link {link}: {error}"));
                 native(Box::new(move || {
                     let (changed, errors) = chain.apply(batch.open(), None).expect("it is applied");
-                    assert!(errors.is_empty());
+                    // A mask refuses a tombstone, as Connect's does.
+                    assert!(errors.is_empty() || form == Form::Mixed);
                     drop(black_box(changed.expect("it was changed").write()));
                 }))
             }
