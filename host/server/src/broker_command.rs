@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use millstream_broker::{Broker, BrokerConfig};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     bootstrap::read_properties,
@@ -25,7 +25,6 @@ pub async fn run(file: Option<&Path>, overrides: &[String]) -> Result<(), Failur
         properties.insert(key.trim().to_owned(), value.trim().to_owned());
     }
     let config = BrokerConfig::from_properties(&properties).map_err(|error| Failure::of(SETUP, &error))?;
-    config.warnings.iter().for_each(|warning| warn!("{warning}"));
     let folder = config.data_dir.display().to_string();
     let broker = Broker::start(config).await.map_err(|error| Failure::of(START, &error))?;
     for address in broker.listen_addresses() {

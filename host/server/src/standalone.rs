@@ -113,7 +113,6 @@ impl Kafka {
         let config = BrokerConfig::from_properties(&settings).map_err(|error| {
             Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))
         })?;
-        config.warnings.iter().for_each(|warning| warn!("built-in broker: {warning}"));
         let data = config.data_dir.display().to_string();
         let broker = Broker::start(config).await.map_err(|error| {
             Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))

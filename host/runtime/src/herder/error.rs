@@ -21,7 +21,7 @@ pub enum HerderError {
         message: String,
         /// What led to it.
         #[source]
-        source: Option<Failure>,
+        source: Option<Box<Failure>>,
     },
     /// The worker is on its way out: 500.
     #[error("Worker is shutting down")]
@@ -36,7 +36,7 @@ impl HerderError {
 
     /// A failure with its cause.
     pub(crate) fn caused(message: impl Into<String>, source: Failure) -> Self {
-        Self::Failed { message: message.into(), source: Some(source) }
+        Self::Failed { message: message.into(), source: Some(Box::new(source)) }
     }
 
     pub(crate) fn no_connector(name: &str) -> Self {

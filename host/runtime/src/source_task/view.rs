@@ -158,18 +158,18 @@ fn invalid_timestamp(timestamp: i64) -> Failure {
     Failure::new(ErrorKind::Fatal, class, format!("Invalid record timestamp {timestamp}"))
 }
 
+/// Names of source partitions, each with the rows that belong to it.
+pub(super) type PartitionRuns = Vec<(Arc<str>, Range<u32>)>;
+
 /// The rows of a polled batch as runs of one source partition each, whose JSON names it. `recent`
 /// remembers the name from batch to batch.
 ///
 /// # Errors
 ///
 /// A source partition that cannot be stored.
-pub(super) fn partition_runs(
-    table: &Table<'_>,
-    recent: &mut Option<Arc<str>>,
-) -> Result<Vec<(Arc<str>, Range<u32>)>, String> {
+pub(super) fn partition_runs(table: &Table<'_>, recent: &mut Option<Arc<str>>) -> Result<PartitionRuns, String> {
     let column = table.get(Role::SOURCE_PARTITION);
-    let mut runs: Vec<(Arc<str>, Range<u32>)> = Vec::new();
+    let mut runs = PartitionRuns::new();
     let mut begin = 0;
     while begin < table.rows {
         let mut end = begin + 1;

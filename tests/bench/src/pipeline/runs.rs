@@ -136,7 +136,7 @@ impl Bench {
     /// Measures one way.
     pub fn throughput(&self, kind: Kind) -> Throughput {
         match kind {
-            Kind::FileToTopic => self.into_topic(STRINGS, "").1,
+            Kind::FileToTopic => self.file_to_topic(STRINGS, "").1,
             Kind::Transformed { schemas } => {
                 let converters = format!(
                     "key.converter=org.apache.kafka.connect.json.JsonConverter\n\
@@ -152,17 +152,17 @@ impl Bench {
                     transforms.route.type=org.apache.kafka.connect.transforms.RegexRouter\n\
                     transforms.route.regex=raw-(.*)\n\
                     transforms.route.replacement=$1\n";
-                self.into_topic(&converters, transforms).1
+                self.file_to_topic(&converters, transforms).1
             }
             Kind::TopicToFile => {
-                let (folder, _) = self.into_topic(STRINGS, "");
-                self.into_file(&folder)
+                let (folder, _) = self.file_to_topic(STRINGS, "");
+                self.topic_to_file(&folder)
             }
         }
     }
 
     /// Lines into the topic `lines`; the folder has the topic afterwards.
-    fn into_topic(&self, converters: &str, transforms: &str) -> (TempDir, Throughput) {
+    fn file_to_topic(&self, converters: &str, transforms: &str) -> (TempDir, Throughput) {
         let folder = TempDir::new().expect("a temporary folder");
         let first_topic = if transforms.is_empty() { "lines" } else { "raw-lines" };
         let connectors = [self.source(first_topic, transforms)];
@@ -180,7 +180,7 @@ impl Bench {
     }
 
     /// The topic `lines` of a folder into a file, by a new process.
-    fn into_file(&self, folder: &TempDir) -> Throughput {
+    fn topic_to_file(&self, folder: &TempDir) -> Throughput {
         let output = folder.path().join("output.txt");
         let mut worker = Worker::start(&self.binary, folder.path(), STRINGS, &[Self::sink(&output)]);
         let bytes = self.records * (self.line_bytes as u64 + 1);
@@ -248,7 +248,7 @@ impl Bench {
 
     /// The most memory, in MB, of a worker whose sink writes to a pipe that nobody reads, while its source goes on.
     pub fn blocked_sink(&self, blocked: Duration) -> f64 {
-        let (folder, _) = self.into_topic(STRINGS, "");
+        let (folder, _) = self.file_to_topic(STRINGS, "");
         let pipe = folder.path().join("pipe");
         let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
         assert!(made.success(), "a named pipe can be made");
