@@ -4,7 +4,6 @@
 mod bundled;
 mod chains;
 mod converters;
-mod costs;
 mod discovery;
 mod examples;
 mod sinks;

@@ -211,14 +211,19 @@ fn same(column: &Column<'_>, a: usize, b: usize) -> bool {
     }
 }
 
+/// A source partition or offset for people: one that cannot be stored, or is null, shows as `null`.
+fn shown_json(table: &Table<'_>, role: Role, at: usize) -> String {
+    match table.get(role).map(|column| row_json(column, at, &table.schemas)) {
+        Some(Ok(Some(json))) => json,
+        _ => "null".to_owned(),
+    }
+}
+
 /// Where a source record comes from and was to go.
 pub(super) fn source_position(polled: &Batch, row: u32) -> String {
     let table = polled.open();
     let at = row as usize;
-    let json = |role| match table.get(role).map(|column| row_json(column, at, &table.schemas)) {
-        Some(Ok(Some(json))) => json,
-        _ => "null".to_owned(),
-    };
+    let json = |role| shown_json(&table, role, at);
     format!(
         "{{topic='{}', sourcePartition={}, sourceOffset={}}}",
         table.topic(at).unwrap_or("null"),
@@ -231,10 +236,7 @@ pub(super) fn source_position(polled: &Batch, row: u32) -> String {
 pub(super) fn source_record(polled: &Batch, row: u32) -> String {
     let table = polled.open();
     let at = row as usize;
-    let json = |role| match table.get(role).map(|column| row_json(column, at, &table.schemas)) {
-        Some(Ok(Some(json))) => json,
-        _ => "null".to_owned(),
-    };
+    let json = |role| shown_json(&table, role, at);
     let number = |role| table.integer(role, at).map_or("null".to_owned(), |number| number.to_string());
     let (key, value) = (table.datum(Side::Key, at).1, table.datum(Side::Value, at).1);
     format!(
