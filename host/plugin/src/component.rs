@@ -5,7 +5,7 @@ use std::path::Path;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use crate::contract::v0_1_0::{self, Exports, imports};
-use crate::engine::PluginEngine;
+use crate::engine::{PluginEngine, take_in_place};
 use crate::instance::{Guest, GuestFault, GuestState, Speaker, Surroundings, call};
 use crate::limits::PluginLimits;
 
@@ -15,6 +15,8 @@ use crate::limits::PluginLimits;
 pub enum ComponentError {
     #[error("it is not a WebAssembly component{0}")]
     NotAComponent(&'static str),
+    #[error("decompress it")]
+    Unpack { source: std::io::Error },
     #[error("compile it")]
     Compile { source: wasmtime::Error },
     #[error("load its compiled form")]
@@ -58,9 +60,20 @@ impl Loaded {
         engine.engine.precompile_component(wasm).map_err(|source| ComponentError::Compile { source })
     }
 
+    /// Loads compiled code that the build of this binary has put into it. The first time in a process it runs
+    /// where it is, so that only what is used of it takes memory.
+    pub(crate) fn from_binary(engine: &PluginEngine, code: &'static [u8]) -> Result<Self, ComponentError> {
+        if !take_in_place(code) {
+            return Self::from_code(engine, code);
+        }
+        // SAFETY: the bytes come from the build of this very binary, and are never written to.
+        let component = unsafe { Component::deserialize_raw(&engine.engine, code.into()) };
+        Self::link(engine, component.map_err(|source| ComponentError::Load { source })?)
+    }
+
     /// Loads compiled code that this host has made itself.
     pub(crate) fn from_code(engine: &PluginEngine, code: &[u8]) -> Result<Self, ComponentError> {
-        // SAFETY: the bytes come from `compile` or from the build of this very binary.
+        // SAFETY: the bytes come from `compile`, or from the build of this very binary.
         let component = unsafe { Component::deserialize(&engine.engine, code) };
         Self::link(engine, component.map_err(|source| ComponentError::Load { source })?)
     }

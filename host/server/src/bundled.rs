@@ -2,5 +2,16 @@
 
 use millstream_plugin::Bundled;
 
-/// Each with its component and the code that the build made of it for a baseline CPU.
-pub const BUNDLED: &[Bundled] = &include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+/// Puts a file at the beginning of a page, so that code in it can be run where it is.
+macro_rules! page_aligned {
+    ($path:expr) => {{
+        #[repr(C, align(4096))]
+        struct Pages<T: ?Sized>(T);
+        static PAGES: &Pages<[u8]> = &Pages(*include_bytes!($path));
+        &PAGES.0
+    }};
+}
+
+/// Each with its component and the code that the build made of it for a baseline CPU. Not a constant, of which every
+/// use would be a copy.
+pub static BUNDLED: [Bundled; 3] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));

@@ -14,7 +14,7 @@ use crate::{
 pub async fn run(command: PluginCommand) -> Result<(), Failure> {
     match command {
         PluginCommand::List { plugin_path } => {
-            let plugins = WasmPlugins::start(PluginLimits::default(), &plugin_path, BUNDLED);
+            let plugins = WasmPlugins::start(PluginLimits::default(), &plugin_path, &BUNDLED);
             let plugins = plugins.await.map_err(|error| Failure::of(SETUP, &error))?;
             plugins.list().iter().for_each(|plugin| print_plugin(plugin));
             for problem in plugins.problems() {

@@ -79,7 +79,7 @@ pub async fn run(worker_file: &Path, connector_files: &[PathBuf]) -> Result<(), 
 async fn plugins(config: &WorkerConfig) -> Result<WasmPlugins, Failure> {
     let folders: Vec<PathBuf> =
         worker_key::PLUGIN_PATH.get(config.config()).unwrap_or_default().into_iter().map(PathBuf::from).collect();
-    let plugins = WasmPlugins::start(PluginLimits::of(config.config()), &folders, BUNDLED);
+    let plugins = WasmPlugins::start(PluginLimits::of(config.config()), &folders, &BUNDLED);
     let plugins = plugins.await.map_err(|error| Failure::of(SETUP, &error))?;
     for problem in plugins.problems() {
         warn!("plugin.path: skipped {}: {}", problem.path.display(), Chain(&problem.problem));

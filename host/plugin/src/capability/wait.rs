@@ -8,11 +8,13 @@ use crate::instance::GuestState;
 impl Host for GuestState {
     async fn wait(&mut self, ms: u32) -> wasmtime::Result<bool> {
         self.clock.account();
+        let rest = self.ticker.call_rests();
         let stopped = tokio::select! {
             biased;
             () = self.worker.stopping() => true,
             () = tokio::time::sleep(Duration::from_millis(ms.into())) => false,
         };
+        drop(rest);
         self.clock.resume();
         Ok(stopped)
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use millstream_connector::PluginKind;
 use sha2::{Digest, Sha256};
 
-use super::file::{CodeSource, ComponentFile, keep};
+use super::file::{ComponentFile, PluginFile, keep};
 use super::{Host, Registered, java};
 use crate::component::{ComponentError, Loaded};
 use crate::contract::BATCH_FORMATS;
@@ -137,8 +137,8 @@ pub(super) async fn take_file(host: &Arc<Host>, path: &Path) -> Result<Vec<Arc<R
             (description, json, host.cache.is_none().then(|| Arc::new(loaded.0)))
         }
     };
-    let source = CodeSource::File { path: path.to_owned(), content, description: json };
-    let component = Arc::new(ComponentFile::new(path.display().to_string(), source, loaded));
+    let file = PluginFile { path: path.to_owned(), content, description: json };
+    let component = Arc::new(ComponentFile::in_file(file, loaded));
     Ok(description
         .plugins
         .into_iter()

@@ -8,23 +8,24 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
 use super::Host;
-use crate::component::{ComponentError, Loaded};
+use crate::component::Loaded;
 use crate::engine::hex;
 
 /// A component and where its code comes from.
 pub(crate) struct ComponentFile {
     /// Where it came from, for people: a path, or `bundled`.
     pub(crate) location: String,
-    source: CodeSource,
+    /// None for what is inside the binary, which is always loaded.
+    file: Option<PluginFile>,
     loaded: OnceCell<Arc<Loaded>>,
 }
 
-/// Where compiled code comes from.
-pub(crate) enum CodeSource {
-    /// Compiled when the host was built. If that code does not fit this machine, `wasm` is compiled.
-    Bundled { wasm: &'static [u8], code: &'static [u8], description: String },
-    /// A file, compiled into the cache when it was found.
-    File { path: PathBuf, content: String, description: String },
+/// A file, compiled into the cache when it was found.
+pub(crate) struct PluginFile {
+    pub(crate) path: PathBuf,
+    /// SHA-256 of what it held then.
+    pub(crate) content: String,
+    pub(crate) description: String,
 }
 
 /// Why a component that was found before cannot be loaded now.
@@ -39,8 +40,15 @@ enum LoadError {
 type LoadResult = Result<Arc<Loaded>, Box<dyn Error + Send + Sync>>;
 
 impl ComponentFile {
-    pub(crate) fn new(location: String, source: CodeSource, loaded: Option<Arc<Loaded>>) -> Self {
-        Self { location, source, loaded: OnceCell::new_with(loaded) }
+    /// One inside the binary.
+    pub(crate) fn bundled(loaded: Loaded) -> Self {
+        Self { location: "bundled".into(), file: None, loaded: OnceCell::new_with(Some(Arc::new(loaded))) }
+    }
+
+    /// One in a file; not loaded yet if the cache knows it.
+    pub(crate) fn in_file(file: PluginFile, loaded: Option<Arc<Loaded>>) -> Self {
+        let location = file.path.display().to_string();
+        Self { location, file: Some(file), loaded: OnceCell::new_with(loaded) }
     }
 
     /// The component with its imports resolved. The first call maps its code; compiling is needed only when
@@ -54,23 +62,17 @@ impl ComponentFile {
     }
 
     fn load_blocking(&self, host: &Host) -> LoadResult {
-        match &self.source {
-            CodeSource::Bundled { wasm, code, description } => {
-                Ok(Arc::new(load_bundled(host, wasm, code, |_| Ok(description.clone()))?.0))
-            }
-            CodeSource::File { path, content, description } => {
-                if let Some(loaded) = load_cached(host, content) {
-                    return Ok(Arc::new(loaded));
-                }
-                let wasm = std::fs::read(path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
-                if hex(&Sha256::digest(&wasm)) != *content {
-                    return Err(LoadError::Changed { path: path.clone() }.into());
-                }
-                let code = Loaded::compile(&host.engine, &wasm)?;
-                keep(host, content, description, &code);
-                Ok(Arc::new(Loaded::from_code(&host.engine, &code)?))
-            }
+        let PluginFile { path, content, description } = self.file.as_ref().expect("a bundled plugin is loaded");
+        if let Some(loaded) = load_cached(host, content) {
+            return Ok(Arc::new(loaded));
         }
+        let wasm = std::fs::read(path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
+        if hex(&Sha256::digest(&wasm)) != *content {
+            return Err(LoadError::Changed { path: path.clone() }.into());
+        }
+        let code = Loaded::compile(&host.engine, &wasm)?;
+        keep(host, content, description, &code);
+        Ok(Arc::new(Loaded::from_code(&host.engine, &code)?))
     }
 }
 
@@ -84,33 +86,6 @@ pub(super) fn load_cached(host: &Host, content: &str) -> Option<Loaded> {
             None
         }
     }
-}
-
-/// Loads a bundled plugin; compiles it, into the cache, only if its code does not fit this machine.
-pub(super) fn load_bundled(
-    host: &Host,
-    wasm: &[u8],
-    code: &[u8],
-    describe: impl FnOnce(&Loaded) -> Result<String, ComponentError>,
-) -> Result<(Loaded, String), ComponentError> {
-    let misfit = match Loaded::from_code(&host.engine, code) {
-        Ok(loaded) => {
-            let description = describe(&loaded)?;
-            return Ok((loaded, description));
-        }
-        Err(error) => error,
-    };
-    let content = hex(&Sha256::digest(wasm));
-    if let Some(loaded) = load_cached(host, &content) {
-        let description = describe(&loaded)?;
-        return Ok((loaded, description));
-    }
-    tracing::info!(reason = %millstream_record::Chain(&misfit), "a bundled plugin is compiled for this machine");
-    let code = Loaded::compile(&host.engine, wasm)?;
-    let loaded = Loaded::from_code(&host.engine, &code)?;
-    let description = describe(&loaded)?;
-    keep(host, &content, &description, &code);
-    Ok((loaded, description))
 }
 
 /// Puts compiled code into the cache. Without it the next start takes longer, and nothing else.

@@ -1,17 +1,20 @@
 //! Setting up the catalogue when a worker starts.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use flate2::read::GzDecoder;
 use millstream_record::Chain as Causes;
+use sha2::{Digest, Sha256};
 
 use super::discover::{self, PluginFileError, PluginProblem};
-use super::file::{CodeSource, ComponentFile, load_bundled};
+use super::file::{ComponentFile, keep, load_cached};
 use super::{Host, Registered, WasmPlugins};
 use crate::cache::{CacheError, CompiledCache};
-use crate::component::ComponentError;
+use crate::component::{ComponentError, Loaded};
 use crate::describe::{Description, DescriptionError};
-use crate::engine::{EngineError, PluginEngine};
+use crate::engine::{EngineError, PluginEngine, hex};
 use crate::limits::PluginLimits;
 
 /// A plugin inside the host's own binary.
@@ -19,9 +22,10 @@ use crate::limits::PluginLimits;
 pub struct Bundled {
     /// Name for messages.
     pub name: &'static str,
-    /// The component.
+    /// The component, in gzip format: it is needed only where the code does not fit.
     pub wasm: &'static [u8],
-    /// The component compiled for a baseline CPU; empty if the build could not.
+    /// The component compiled for a baseline CPU; empty if the build could not. Where it begins at the
+    /// beginning of a page it is run where it is, else it is copied.
     pub code: &'static [u8],
 }
 
@@ -81,21 +85,50 @@ impl WasmPlugins {
 }
 
 async fn take_bundled(host: &Arc<Host>, bundled: &Bundled) -> Result<Vec<Arc<Registered>>, StartError> {
-    let Bundled { name, wasm, code } = *bundled;
+    let name = bundled.name;
     let failed = |source| StartError::Bundled { name, source: Box::new(source) };
-    let (loaded, _) = load_bundled(host, wasm, code, |_| Ok(String::new())).map_err(failed)?;
-    let json = loaded.describe(&host.engine, &host.limits, name).await.map_err(failed)?;
+    let (loaded, json) = load_bundled(host, bundled).await.map_err(failed)?;
     let description = Description::parse(&json).map_err(|source| StartError::BundledDescription { name, source })?;
     discover::expect_fitting(&description, &loaded.exports).map_err(|error| match error {
         PluginFileError::Component(source) => failed(source),
         other => failed(ComponentError::Unfitting { problem: other.to_string() }),
     })?;
-    let source = CodeSource::Bundled { wasm, code, description: json };
-    // Loaded again when it is first used: a worker that runs none of its plugins holds none of its code.
-    let component = Arc::new(ComponentFile::new("bundled".into(), source, None));
+    let component = Arc::new(ComponentFile::bundled(loaded));
     Ok(description
         .plugins
         .into_iter()
         .map(|plugin| Arc::new(Registered::new(plugin, Arc::clone(&component))))
         .collect())
+}
+
+/// Loads a bundled plugin and asks it what it carries; compiles it, into the cache, only if its code does not
+/// fit this machine.
+async fn load_bundled(host: &Host, bundled: &Bundled) -> Result<(Loaded, String), ComponentError> {
+    let Bundled { name, wasm, code } = *bundled;
+    let describe = async |loaded: &Loaded| loaded.describe(&host.engine, &host.limits, name).await;
+    let misfit = match Loaded::from_binary(&host.engine, code) {
+        Ok(loaded) => {
+            let description = describe(&loaded).await?;
+            return Ok((loaded, description));
+        }
+        Err(error) => error,
+    };
+    let wasm = unpacked(wasm)?;
+    let content = hex(&Sha256::digest(&wasm));
+    if let Some(loaded) = load_cached(host, &content) {
+        let description = describe(&loaded).await?;
+        return Ok((loaded, description));
+    }
+    tracing::info!(reason = %Causes(&misfit), "a bundled plugin is compiled for this machine");
+    let code = Loaded::compile(&host.engine, &wasm)?;
+    let loaded = Loaded::from_code(&host.engine, &code)?;
+    let description = describe(&loaded).await?;
+    keep(host, &content, &description, &code);
+    Ok((loaded, description))
+}
+
+fn unpacked(wasm: &[u8]) -> Result<Vec<u8>, ComponentError> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(wasm).read_to_end(&mut bytes).map_err(|source| ComponentError::Unpack { source })?;
+    Ok(bytes)
 }

@@ -1,5 +1,6 @@
 //! The one WebAssembly engine of the process, and the thread that moves its clock.
 
+mod code_memory;
 mod settings;
 mod ticker;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, PoolingAllocationConfig};
 
+pub(crate) use code_memory::take_in_place;
 pub use settings::compile_settings;
 pub(crate) use ticker::{ActiveCall, TICK, Ticker};
 
@@ -65,6 +67,7 @@ impl PluginEngine {
             // instance of the same plugin a few page faults, but each holds on to its page tables.
             .max_unused_warm_slots(16);
         config.allocation_strategy(pool);
+        config.with_custom_code_memory(Some(Arc::new(code_memory::CodePages)));
         let engine = Engine::new(&config).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|error| failed(error.into()))?;
         Ok(Self { engine, ticker: Arc::new(ticker) })

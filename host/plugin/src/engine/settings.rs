@@ -28,6 +28,8 @@ pub fn compile_settings(target: Option<&str>) -> Result<Config> {
         .concurrency_support(false)
         .epoch_interruption(true)
         .memory_init_cow(true)
+        // For debuggers only: traces of guests and panics of the host do not need it.
+        .native_unwind_info(false)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(MAX_WASM_STACK)
         .async_stack_size(FIBER_STACK);

@@ -52,7 +52,7 @@ impl Guest {
         surroundings: Surroundings,
     ) -> Result<Self, GuestFault> {
         let plugin = surroundings.speaker.plugin.clone();
-        let mut store = Store::new(&engine.engine, GuestState::new(limits, surroundings));
+        let mut store = Store::new(&engine.engine, GuestState::new(Arc::clone(&engine.ticker), limits, surroundings));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(limits.batch_bytes_max.saturating_add(CALL_OVERHEAD));
         store.epoch_deadline_callback(|mut context| {

@@ -9,7 +9,7 @@ use super::clock::CallClock;
 use super::limiter::Limiter;
 use super::voice::{Level, Speaker, StandardStream, Voice};
 use crate::capability::{FileGrants, Worker};
-use crate::engine::MAX_TABLE_ELEMENTS;
+use crate::engine::{MAX_TABLE_ELEMENTS, Ticker};
 use crate::limits::PluginLimits;
 
 /// Most handles that a guest may hold on host objects at a time.
@@ -21,6 +21,7 @@ pub(crate) struct GuestState {
     wasi: WasiCtx,
     pub(crate) limiter: Limiter,
     pub(crate) clock: Arc<CallClock>,
+    pub(crate) ticker: Arc<Ticker>,
     pub(crate) voice: Arc<Voice>,
     pub(crate) files: FileGrants,
     pub(crate) worker: Worker,
@@ -38,7 +39,7 @@ pub(crate) struct Surroundings {
 }
 
 impl GuestState {
-    pub(crate) fn new(limits: &PluginLimits, surroundings: Surroundings) -> Self {
+    pub(crate) fn new(ticker: Arc<Ticker>, limits: &PluginLimits, surroundings: Surroundings) -> Self {
         let Surroundings { speaker, files, worker } = surroundings;
         let voice = Arc::new(Voice::new(speaker, limits.log_rate));
         // No environment, no folders, no network: a builder grants nothing by itself.
@@ -53,6 +54,7 @@ impl GuestState {
             wasi,
             limiter: Limiter::new(limits.memory_max, MAX_TABLE_ELEMENTS),
             clock: Arc::new(CallClock::new(limits.call_timeout)),
+            ticker,
             voice,
             files,
             worker,

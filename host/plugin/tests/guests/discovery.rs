@@ -1,8 +1,10 @@
 //! Finding plugins in folders, and what is said of files that are none.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
+use flate2::{Compression, write::GzEncoder};
 use millstream_connector::{PluginKind, Plugins};
 use millstream_plugin::{Bundled, PluginLimits, WasmPlugins, check_file, compile_settings};
 use millstream_record::Chain as Causes;
@@ -138,10 +140,13 @@ async fn a_folder_that_is_not_there_is_a_problem_and_no_more() {
 
 #[tokio::test]
 async fn a_bundled_plugin_runs_from_its_compiled_form_and_without_it() {
-    let wasm: &'static [u8] = Box::leak(fs::read(hostile()).unwrap().into_boxed_slice());
+    let wasm = fs::read(hostile()).unwrap();
     let target = option_env!("MILLSTREAM_TEST_TARGET").unwrap_or("x86_64-unknown-linux-gnu");
     let engine = wasmtime::Engine::new(&compile_settings(Some(target)).unwrap()).unwrap();
-    let code: &'static [u8] = Box::leak(engine.precompile_component(wasm).unwrap().into_boxed_slice());
+    let code: &'static [u8] = Box::leak(engine.precompile_component(&wasm).unwrap().into_boxed_slice());
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&wasm).unwrap();
+    let wasm: &'static [u8] = Box::leak(packed.finish().unwrap().into_boxed_slice());
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     for (code, compiled_again) in [(code, 0), (&b""[..], 2), (&code[..code.len() / 2], 2)] {

@@ -172,8 +172,8 @@ pub(super) fn partition_runs(table: &Table<'_>, recent: &mut Option<Arc<str>>) -
     let mut runs = PartitionRuns::new();
     let mut begin = 0;
     while begin < table.rows {
-        let mut end = begin + 1;
-        while end < table.rows && column.is_none_or(|column| same(column, begin as usize, end as usize)) {
+        let mut end = if column.is_none_or(is_uniform) { table.rows } else { begin + 1 };
+        while end < table.rows && column.is_some_and(|column| same(column, begin as usize, end as usize)) {
             end += 1;
         }
         let json = match column {
@@ -189,6 +189,12 @@ pub(super) fn partition_runs(table: &Table<'_>, recent: &mut Option<Arc<str>>) -
         begin = end;
     }
     Ok(runs)
+}
+
+/// Whether all rows of a column are one. May say no where they are, never yes where they are not.
+fn is_uniform(column: &Column<'_>) -> bool {
+    let composite = matches!(column.kind, Kind::Object | Kind::Struct);
+    column.constant || (composite && column.is_full() && column.children.iter().all(is_uniform))
 }
 
 /// Whether two rows of a column are the same. May say no where they are equal, never yes where they
