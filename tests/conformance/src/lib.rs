@@ -22,6 +22,7 @@ use millstream_values::JavaRegex;
 
 pub use cases::CasesError;
 pub use not_yet::{NotYet, NotYetError};
+pub use reference::PagesError;
 
 use cases::{Case, File};
 
@@ -100,9 +101,14 @@ impl Runner {
         Ok(results)
     }
 
-    /// Reference pages by their file below the workspace: transforms and predicates, and converters.
-    pub fn reference_pages(&self) -> Vec<(&'static str, String)> {
-        reference::pages(&self.directory)
+    /// Reference pages by their file below the workspace: transforms and predicates, and converters. Their examples are
+    /// run for it.
+    ///
+    /// # Errors
+    ///
+    /// An example cannot be read, or does not end as it is meant to.
+    pub async fn reference_pages(&self) -> Result<Vec<(&'static str, String)>, PagesError> {
+        reference::pages(self).await
     }
 
     /// Sends all records of each file of transforms through each of its configurations, alone and all in one batch, and

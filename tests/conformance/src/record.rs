@@ -13,14 +13,20 @@ use crate::notation::{self, Datum, datum};
 /// A record of a case.
 #[derive(Clone, Debug)]
 pub struct Record {
-    topic: Option<String>,
-    partition: Option<i32>,
-    timestamp: Option<i64>,
-    key: Datum,
-    value: Datum,
-    headers: Vec<(String, Datum)>,
+    /// Topic.
+    pub topic: Option<String>,
+    /// Partition.
+    pub partition: Option<i32>,
+    /// Milliseconds since the epoch.
+    pub timestamp: Option<i64>,
+    /// Key.
+    pub key: Datum,
+    /// Value.
+    pub value: Datum,
+    /// Headers, in order.
+    pub headers: Vec<(String, Datum)>,
     /// Of records that come from a topic.
-    offset: Option<i64>,
+    pub offset: Option<i64>,
 }
 
 /// What became of a record.

@@ -1,4 +1,5 @@
-//! The reference pages of transforms, predicates and converters are those of their definitions.
+//! The reference pages of transforms, predicates and converters are those of their definitions, and their examples end
+//! as the pages say.
 
 use std::path::Path;
 
@@ -8,7 +9,8 @@ use conformance::Runner;
 #[tokio::test]
 async fn the_committed_pages_are_those_of_the_program() {
     let runner = Runner::start().await.expect("the bundled components can be loaded");
-    for (file, page) in runner.reference_pages() {
+    let pages = runner.reference_pages().await.unwrap_or_else(|error| panic!("{}", millstream_record::Chain(&error)));
+    for (file, page) in pages {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
         if std::env::var_os("MILLSTREAM_WRITE_PAGES").is_some() {
             std::fs::write(&path, &page).expect("the page can be written");

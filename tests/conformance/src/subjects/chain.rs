@@ -1,8 +1,8 @@
 //! Whole chains, as a connector configures them: the configuration is validated as on creation, the chain is built and
 //! its errors are judged as in a task.
 
-use millstream_config::{OverridePolicy, PluginKind, connector_config_def, invalid_config_message, validate_connector};
-use millstream_connector::Failure;
+use millstream_config::{ConfigMap, OverridePolicy, PluginKind, connector_config_def, validate_connector};
+use millstream_connector::{Chain, Failure};
 use millstream_runtime::error_policy::{ErrorPolicy, Verdict};
 use millstream_runtime::transform_chain;
 use serde_json::Value as Json;
@@ -16,12 +16,19 @@ use crate::record::{Ending, Record, batch, endings};
 const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
 const CONNECT_EXCEPTION: &str = "org.apache.kafka.connect.errors.ConnectException";
 
-/// A chain.
-pub async fn chain(runner: &Runner, case: &Case) -> Result<(), String> {
-    let expect = case.expect();
-    let input = Record::read(case.get("input"))?;
-    let mut config = config(case.get("config"));
-    let (kind, class, topics) = match input.is_sink() {
+/// What becomes of a connector's configuration on its way to a chain.
+pub enum Built {
+    /// The connector is not created; what is wrong with its keys.
+    Refused(Vec<String>),
+    /// The task does not start.
+    Failed(Failure),
+    /// The chain, if there are transforms, and what happens to records that fail in it.
+    Chain(Option<Box<dyn Chain>>, ErrorPolicy),
+}
+
+/// Creates a connector and starts the chain of a task.
+pub async fn build(runner: &Runner, mut config: ConfigMap, sink: bool) -> Result<Built, String> {
+    let (kind, class, topics) = match sink {
         true => (PluginKind::Sink, "FileStreamSink", "topics"),
         false => (PluginKind::Source, "FileStreamSource", "topic"),
     };
@@ -30,17 +37,28 @@ pub async fn chain(runner: &Runner, case: &Case) -> Result<(), String> {
     }
     let infos = validate_connector(&config, &runner.directory, &[], OverridePolicy::All)
         .map_err(|error| format!("validate the configuration: {error}"))?;
-    if let Some(message) = invalid_config_message(&infos) {
-        return Thrown::configure(CONFIG_EXCEPTION, message).check(expect);
+    if 0 < infos.error_count {
+        return Ok(Built::Refused(infos.configs.into_iter().flat_map(|info| info.value.errors).collect()));
     }
     let parsed = match connector_config_def(kind, &config, &runner.directory).parse(&config) {
         Ok(parsed) => parsed,
-        Err(error) => return Thrown::configure(CONFIG_EXCEPTION, error.message()).check(expect),
+        Err(error) => return Ok(Built::Refused(vec![error.message().to_owned()])),
     };
-    let mut chain = match transform_chain(&runner.plugins, &runner.task, &parsed).await {
-        Ok(Some(chain)) => chain,
-        Ok(None) => return transform::check(&Ending::Record(Box::new(input)), expect),
-        Err(failure) => return thrown("configure", &failure).check(expect),
+    Ok(match transform_chain(&runner.plugins, &runner.task, &parsed).await {
+        Ok(chain) => Built::Chain(chain, ErrorPolicy::read(&parsed)),
+        Err(failure) => Built::Failed(failure),
+    })
+}
+
+/// A chain.
+pub async fn chain(runner: &Runner, case: &Case) -> Result<(), String> {
+    let expect = case.expect();
+    let input = Record::read(case.get("input"))?;
+    let (mut chain, policy) = match build(runner, config(case.get("config")), input.is_sink()).await? {
+        Built::Refused(errors) => return Thrown::configure(CONFIG_EXCEPTION, errors.join("; ")).check(expect),
+        Built::Failed(failure) => return thrown("configure", &failure).check(expect),
+        Built::Chain(None, _) => return transform::check(&Ending::Record(Box::new(input)), expect),
+        Built::Chain(Some(chain), policy) => (chain, policy),
     };
     let outcome = match chain.apply(&batch(&[input])?).await {
         Ok(outcome) => outcome,
@@ -53,7 +71,7 @@ pub async fn chain(runner: &Runner, case: &Case) -> Result<(), String> {
         }
         return transform::check(&ending, expect);
     };
-    match ErrorPolicy::read(&parsed).settle() {
+    match policy.settle() {
         Verdict::Tolerate => check_tolerated(failure, expect),
         _ => Thrown::apply(CONNECT_EXCEPTION, format!("{}: {}", failure.class, failure.message)).check(expect),
     }

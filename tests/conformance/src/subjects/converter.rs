@@ -1,13 +1,14 @@
 //! Converters, as the worker links them.
 
-use millstream_connector::{ByteColumn, ConverterRole, Failure, InputRow, RowInput};
+use millstream_config::ConfigMap;
+use millstream_connector::{ByteColumn, ConverterRole, Failure, InputRow, PluginError, RowInput};
 use millstream_record::Value;
 use millstream_record::batch::{SchemaTable, Side, Table, UnionBuilder};
 use serde_json::Value as Json;
 
-use super::{config, reported, thrown};
+use super::{config, thrown};
 use crate::cases::{Case, File};
-use crate::compare::{self, Thrown};
+use crate::compare;
 use crate::notation::{Datum, datum, raw_bytes};
 use crate::record::side_batch;
 
@@ -23,9 +24,33 @@ impl RowInput for One {
     }
 }
 
-enum Made {
+/// A converter, and what it is used for.
+pub enum Made {
+    /// Keys or values.
     Data(Box<dyn millstream_connector::Converter>, Side),
+    /// Headers of this key.
     Header(Box<dyn millstream_connector::HeaderConverter>, String),
+}
+
+/// What a converter is made for.
+pub enum Use<'u> {
+    /// Keys or values.
+    Side(Side),
+    /// Headers of this key.
+    Header(&'u str),
+}
+
+/// A converter by its class; the failure is that of its configuration.
+pub fn make(class: &str, made_for: Use<'_>, config: &ConfigMap) -> Result<Result<Made, Failure>, String> {
+    let made = match made_for {
+        Use::Header(header) => millstream_convert::native_header(class, config)
+            .map(|made| made.map(|made| Made::Header(made, header.to_owned()))),
+        Use::Side(side) => {
+            let role = if side == Side::Key { ConverterRole::Key } else { ConverterRole::Value };
+            millstream_convert::native(class, role, config).map(|made| made.map(|made| Made::Data(made, side)))
+        }
+    };
+    made.ok_or_else(|| format!("there is no converter {class}"))
 }
 
 /// A converter in one direction, or there and back.
@@ -37,16 +62,11 @@ pub async fn converter(file: &File, case: &Case) -> Result<(), String> {
         Some(direction) => (direction, Some(case.text("header")?)),
         None => (direction, None),
     };
-    let made = match header {
-        Some(header) => millstream_convert::native_header(&file.subject, &config)
-            .map(|made| made.map(|made| Made::Header(made, header.to_owned()))),
-        None => {
-            let (role, side) =
-                if is_key { (ConverterRole::Key, Side::Key) } else { (ConverterRole::Value, Side::Value) };
-            millstream_convert::native(&file.subject, role, &config).map(|made| made.map(|made| Made::Data(made, side)))
-        }
+    let made_for = match header {
+        Some(header) => Use::Header(header),
+        None => Use::Side(if is_key { Side::Key } else { Side::Value }),
     };
-    let mut made = match made.ok_or_else(|| format!("there is no converter {}", file.subject))? {
+    let mut made = match make(&file.subject, made_for, &config)? {
         Ok(made) => made,
         Err(failure) => return thrown("configure", &failure).check(expect),
     };
@@ -55,7 +75,7 @@ pub async fn converter(file: &File, case: &Case) -> Result<(), String> {
         let data = datum(case.get("data"))?;
         let written = match from_connect(&mut made, topic, &data).await? {
             Ok(written) => written,
-            Err(thrown) => return thrown.check(expect),
+            Err(failure) => return thrown("apply", &failure).check(expect),
         };
         if let Some(expected) = expect.get("bytes") {
             check_bytes(written.as_deref(), raw_bytes(expected)?.as_deref(), file.compare_json)?;
@@ -70,7 +90,7 @@ pub async fn converter(file: &File, case: &Case) -> Result<(), String> {
     if direction == "toConnect" {
         bytes = raw_bytes(case.get("bytes"))?;
     }
-    let found = to_connect(&mut made, topic, bytes).await?;
+    let found = to_connect(&mut made, topic, bytes).await?.map_err(|failure| thrown("apply", &failure));
     compare::result(
         found,
         expect,
@@ -79,16 +99,19 @@ pub async fn converter(file: &File, case: &Case) -> Result<(), String> {
     )
 }
 
-async fn from_connect(made: &mut Made, topic: &str, data: &Datum) -> Result<Result<Option<Vec<u8>>, Thrown>, String> {
+/// Data to bytes.
+pub async fn from_connect(
+    made: &mut Made,
+    topic: &str,
+    data: &Datum,
+) -> Result<Result<Option<Vec<u8>>, Failure>, String> {
     match made {
-        Made::Header(converter, header) => Ok(converter
-            .from_connect(topic, header, data.0.as_ref(), &data.1)
-            .map_err(|failure| thrown("apply", &failure))),
+        Made::Header(converter, header) => Ok(converter.from_connect(topic, header, data.0.as_ref(), &data.1)),
         Made::Data(converter, side) => {
             let batch = side_batch(*side, data)?;
             let (mut out, mut errors) = (ByteColumn::default(), Vec::new());
             if let Err(error) = converter.from_connect(&batch, *side, &mut out, &mut errors).await {
-                return Ok(Err(reported("apply", error)?));
+                return words_of(error).map(Err);
             }
             if out.len() != 1 {
                 return Err(format!("{} rows were written for one", out.len()));
@@ -98,11 +121,14 @@ async fn from_connect(made: &mut Made, topic: &str, data: &Datum) -> Result<Resu
     }
 }
 
-async fn to_connect(made: &mut Made, topic: &str, bytes: Option<Vec<u8>>) -> Result<Result<Datum, Thrown>, String> {
+/// Bytes to data.
+pub async fn to_connect(
+    made: &mut Made,
+    topic: &str,
+    bytes: Option<Vec<u8>>,
+) -> Result<Result<Datum, Failure>, String> {
     match made {
-        Made::Header(converter, header) => Ok(converter
-            .to_connect(topic, header, bytes.as_deref())
-            .map_err(|failure: Failure| thrown("apply", &failure))),
+        Made::Header(converter, header) => Ok(converter.to_connect(topic, header, bytes.as_deref())),
         Made::Data(converter, side) => {
             // Twice: what is the same as in the record before is often read another way.
             let mut found = Err("nothing was read".to_owned());
@@ -119,15 +145,15 @@ async fn read_one(
     side: Side,
     topic: &str,
     bytes: Option<Vec<u8>>,
-) -> Result<Result<Datum, Thrown>, String> {
+) -> Result<Result<Datum, Failure>, String> {
     let (mut schemas, mut out, mut errors) = (SchemaTable::default(), UnionBuilder::default(), Vec::new());
     match converter.to_connect(topic, &One(bytes), &mut schemas, &mut out, &mut errors).await {
         Ok(1) => {}
         Ok(rows) => return Err(format!("{rows} rows were read of one")),
-        Err(error) => return Ok(Err(reported("apply", error)?)),
+        Err(error) => return words_of(error).map(Err),
     }
-    if let Err(thrown) = failed(errors) {
-        return Ok(Err(thrown));
+    if let Err(failure) = failed(errors) {
+        return Ok(Err(failure));
     }
     let mut table = Table::new(1);
     *table.side_mut(side) = out.finish(&mut schemas).map_err(|error| error.to_string())?;
@@ -138,10 +164,18 @@ async fn read_one(
     found.map(Ok).ok_or_else(|| "no row was read".to_owned())
 }
 
-fn failed(errors: Vec<millstream_connector::RowError>) -> Result<(), Thrown> {
-    match errors.first() {
+fn failed(errors: Vec<millstream_connector::RowError>) -> Result<(), Failure> {
+    match errors.into_iter().next() {
         None => Ok(()),
-        Some(error) => Err(thrown("apply", &error.failure)),
+        Some(error) => Err(error.failure),
+    }
+}
+
+/// What a converter reports; one that broke has no words.
+fn words_of(error: PluginError) -> Result<Failure, String> {
+    match error {
+        PluginError::Reported(failure) => Ok(failure),
+        other => Err(other.to_string()),
     }
 }
 
