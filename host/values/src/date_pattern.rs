@@ -427,7 +427,8 @@ fn units_on(text: &str, start: usize, count: u32) -> Option<usize> {
 
 /// A number as `NumberFormat.getIntegerInstance` reads it, narrowed to 32 bits, and the byte index after it.
 fn parse_number(text: &str, start: usize, end: usize) -> Option<(i32, usize)> {
-    let body = &text[start..end];
+    // The letters of a bounded field may end within the blanks before its number.
+    let body = text.get(start..end)?;
     if body.starts_with("NaN") {
         return Some((0, start + 3));
     }
@@ -594,6 +595,8 @@ mod tests {
         for (text, input, expected) in [
             ("yyyy-MM-dd", "2019-13-45", Some("2020-02-14T00:00:00.000Z")),
             ("yyyyMMdd", "2023111", Some("2023-11-01T00:00:00.000Z")),
+            ("yyyyMMdd", " 2023111", Some("0204-07-11T00:00:00.000Z")),
+            ("yyyyMMdd", "          2023111", None),
             ("ss.SSS", "01.5", Some("1970-01-01T00:00:01.005Z")),
             ("yyyy-MM-dd", "2020-01-02 and more", Some("2020-01-02T00:00:00.000Z")),
             ("HH:mm", " 25: 61", Some("1970-01-02T02:01:00.000Z")),

@@ -2,8 +2,8 @@
 //! field paths, the header grammar (`Values`), and the rules of Connect's data model (validation,
 //! structs, projection, logical types).
 //!
-//! Plain computation only: no I/O, no global state, and no clock but in [`DatePattern::compile`]. Also builds for
-//! WebAssembly. Every parser is total on arbitrary input.
+//! Plain computation only: no I/O, no global state but tables that are made once, and no clock but in
+//! [`DatePattern::compile`]. Also builds for WebAssembly. Every parser is total on arbitrary input.
 
 pub mod base64;
 mod calendar;

@@ -289,6 +289,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_step_costs_does_not_grow_with_text_and_pattern() {
+        #[track_caller]
+        fn check_too_much(pattern: &str, text: &str) {
+            let begun = std::time::Instant::now();
+            let error = JavaRegex::compile(pattern).expect("a pattern").find(text).expect_err("too many steps");
+            assert!(error.message().contains("too many steps"));
+            assert!(begun.elapsed().as_secs() < 20, "took {:?}", begun.elapsed());
+        }
+        // A long run of marks is one word, whose boundaries are asked for at each of them.
+        check_too_much(r"\b.\b.\bx", &"\u{300}".repeat(100_000));
+        // A set of many parts, asked for each character.
+        let parts: String = ('\u{4e00}'..'\u{9000}').collect();
+        check_too_much(&format!("[{parts}]*x"), &"\u{8fff}".repeat(100_000));
+        // Many groups, forgotten at each place.
+        check_too_much(&format!("x{}", "(a)".repeat(10_000)), &"b".repeat(100_000));
+    }
+
+    #[test]
+    fn a_property_that_is_named_often_is_made_once() {
+        let begun = std::time::Instant::now();
+        JavaRegex::compile(&format!("(?U){}", r"\w".repeat(20_000))).expect("a pattern");
+        assert!(begun.elapsed().as_secs() < 20, "took {:?}", begun.elapsed());
+    }
+
+    #[test]
     fn replacements_follow_java() {
         let regex = JavaRegex::compile(r"(?<name>a)(b)?(c)").expect("a pattern");
         for (replacement, expected) in [

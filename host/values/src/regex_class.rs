@@ -1,8 +1,17 @@
 //! Sets of characters in patterns.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
 use regex_syntax::hir::{Class, ClassUnicode, HirKind};
+
+/// Most tables that are kept. Unicode has a few hundred properties, whose names may be spelled in many ways.
+const MAX_KNOWN: usize = 512;
+
+/// Tables by the name of their property.
+static KNOWN: LazyLock<Mutex<HashMap<String, CharSet>>> = LazyLock::new(Mutex::default);
 
 /// How letters of different case are told apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -88,6 +97,19 @@ impl CharSet {
         if name.is_empty() || !name.chars().all(safe) {
             return None;
         }
+        // Making a table takes far longer than using it, and a pattern may name the same one often.
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = known.get(name) {
+            return Some(set.clone());
+        }
+        let set = Self::made(name)?;
+        if known.len() < MAX_KNOWN {
+            known.insert(name.to_owned(), set.clone());
+        }
+        Some(set)
+    }
+
+    fn made(name: &str) -> Option<Self> {
         let hir = regex_syntax::parse(&format!(r"\p{{{name}}}")).ok()?;
         match hir.into_kind() {
             HirKind::Class(Class::Unicode(class)) => Some(Self::Table(Arc::new(class))),
@@ -113,6 +135,20 @@ impl CharSet {
                 Self::AnyOf(sets)
             }
             Some(first) => Self::AnyOf(vec![first, second]),
+        }
+    }
+
+    /// How many steps beyond the first it takes to ask the set: sixteen parts count as one.
+    pub(crate) fn cost(&self) -> u32 {
+        u32::try_from(self.parts() / 16).unwrap_or(u32::MAX)
+    }
+
+    fn parts(&self) -> usize {
+        match self {
+            Self::Range(..) | Self::RangeAscii(..) | Self::RangeUnicode(..) | Self::Table(_) => 1,
+            Self::AnyOf(sets) => sets.iter().map(Self::parts).sum(),
+            Self::Both(a, b) => a.parts() + b.parts(),
+            Self::Not(set) => set.parts(),
         }
     }
 

@@ -22,10 +22,12 @@ const UNSET: usize = usize::MAX;
 
 #[derive(Debug)]
 enum Inst {
-    Set(CharSet),
+    /// One character of a set; asking the set counts as that many steps.
+    Set(CharSet, u32),
     /// A run of one set: taken greedily, given back one character at a time.
     Run {
         set: CharSet,
+        cost: u32,
         min: u32,
         max: u32,
         mode: Mode,
@@ -109,7 +111,7 @@ impl Program {
     fn emit(&mut self, node: &Node) {
         match node {
             Node::Empty => {}
-            Node::Set(set) => self.code.push(Inst::Set(set.clone())),
+            Node::Set(set) => self.code.push(Inst::Set(set.clone(), set.cost())),
             Node::Concat(nodes) => nodes.iter().for_each(|node| self.emit(node)),
             Node::Alternatives(nodes) => self.emit_alternatives(nodes),
             Node::Group(None, node) => self.emit(node),
@@ -175,7 +177,7 @@ impl Program {
 
     fn emit_repeat(&mut self, node: &Node, min: u32, max: u32, mode: Mode) {
         if let Node::Set(set) = node {
-            self.code.push(Inst::Run { set: set.clone(), min, max, mode });
+            self.code.push(Inst::Run { set: set.clone(), cost: set.cost(), min, max, mode });
             return;
         }
         if matches!(node, Node::LineBreak) {
@@ -256,6 +258,7 @@ impl<'a> Matcher<'a> {
         let mut start = from;
         loop {
             self.registers.fill(UNSET);
+            self.steps += (self.registers.len() / 16) as u64;
             self.stack.clear();
             if let Some(end) = self.run(0, start, None)? {
                 return Ok(Some(self.groups(start, end)));
@@ -314,22 +317,27 @@ impl<'a> Matcher<'a> {
                 return Err(self.too_much());
             }
             let ok = match &program.code[pc] {
-                Inst::Set(set) => match self.char_at(at) {
-                    Some(c) if set.contains(c) => {
-                        at += c.len_utf8();
-                        pc += 1;
-                        true
+                Inst::Set(set, cost) => {
+                    self.steps += u64::from(*cost);
+                    match self.char_at(at) {
+                        Some(c) if set.contains(c) => {
+                            at += c.len_utf8();
+                            pc += 1;
+                            true
+                        }
+                        _ => false,
                     }
-                    _ => false,
-                },
-                Inst::Run { set, min, max, mode } => match self.take_run(set, *min, *max, *mode, pc, at)? {
-                    Some(end) => {
-                        at = end;
-                        pc += 1;
-                        true
+                }
+                Inst::Run { set, cost, min, max, mode } => {
+                    match self.take_run((set, *cost), *min, *max, *mode, pc, at)? {
+                        Some(end) => {
+                            at = end;
+                            pc += 1;
+                            true
+                        }
+                        None => false,
                     }
-                    None => false,
-                },
+                }
                 Inst::Split(first, second) => {
                     self.push(Undo::Branch { pc: *second, at })?;
                     pc = *first;
@@ -442,7 +450,8 @@ impl<'a> Matcher<'a> {
                     return Ok(Some((pc, shorter)));
                 }
                 Undo::Grow { run, at, left } => match &self.program.code[run] {
-                    Inst::Run { set, .. } => {
+                    Inst::Run { set, cost, .. } => {
+                        self.steps += u64::from(*cost);
                         let Some(c) = self.char_at(at).filter(|&c| set.contains(c)) else {
                             continue;
                         };
@@ -487,7 +496,7 @@ impl<'a> Matcher<'a> {
 
     fn take_run(
         &mut self,
-        set: &CharSet,
+        (set, cost): (&CharSet, u32),
         min: u32,
         max: u32,
         mode: Mode,
@@ -496,9 +505,13 @@ impl<'a> Matcher<'a> {
     ) -> Result<Option<usize>, JavaError> {
         let most = if mode == Mode::Lazy { min } else { max };
         let (mut at, mut taken, mut least) = (from, 0u32, from);
+        let affordable = MAX_STEPS.saturating_sub(self.steps) / u64::from(1 + cost);
         for c in self.text[from..].chars() {
             if taken == most || !set.contains(c) {
                 break;
+            }
+            if affordable < u64::from(taken) {
+                return Err(self.too_much());
             }
             at += c.len_utf8();
             taken += 1;
@@ -506,7 +519,7 @@ impl<'a> Matcher<'a> {
                 least = at;
             }
         }
-        self.steps += u64::from(taken);
+        self.steps += u64::from(taken) * u64::from(1 + cost);
         if taken < min {
             return Ok(None);
         }
@@ -574,9 +587,10 @@ impl<'a> Matcher<'a> {
         Some(self.text.len() - here.as_str().len())
     }
 
-    fn is_at(&self, place: Place, at: usize) -> bool {
-        let rest = &self.text[at..];
-        let before = || self.char_before(at);
+    fn is_at(&mut self, place: Place, at: usize) -> bool {
+        let text = self.text;
+        let rest = &text[at..];
+        let before = || text[..at].chars().next_back();
         let is_terminator = |c: char| matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
         match place {
             Place::Start => at == 0,
@@ -609,14 +623,14 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    fn is_word_boundary(&self, at: usize, unicode: bool) -> bool {
+    fn is_word_boundary(&mut self, at: usize, unicode: bool) -> bool {
         let before = self.text[..at].chars().next_back().is_some_and(|c| self.is_word(c, at, true, unicode));
         let after = self.text[at..].chars().next().is_some_and(|c| self.is_word(c, at, false, unicode));
         before != after
     }
 
     /// A combining mark belongs to the word of the letter it stands on.
-    fn is_word(&self, c: char, at: usize, before: bool, unicode: bool) -> bool {
+    fn is_word(&mut self, c: char, at: usize, before: bool, unicode: bool) -> bool {
         if c.is_ascii() {
             return c.is_ascii_alphanumeric() || c == '_';
         }
@@ -632,6 +646,7 @@ impl<'a> Matcher<'a> {
         }
         let end = if before { at } else { at + c.len_utf8() };
         for c in self.text[..end].chars().rev() {
+            self.steps += 1;
             if BASE.contains(c) {
                 return true;
             }
