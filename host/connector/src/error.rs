@@ -38,7 +38,7 @@ pub struct Failure {
     pub message: String,
     /// What led to it, outermost first; each as `class: message` or plain text.
     pub causes: Vec<String>,
-    /// Where it happened and what to do about it, as the trace shows it.
+    /// Where it happened and what to do about it, as the trace shows it: `field customer.age`.
     pub at: Option<String>,
 }
 
@@ -66,10 +66,11 @@ impl Failure {
         text
     }
 
-    /// The failure as the cause of another: puts `class: message` in front of the causes.
+    /// The failure as the cause of another: puts `class: message`, and where that happened, in front of the causes.
     pub fn caused(self, kind: ErrorKind, class: &str, message: impl Into<String>) -> Self {
         let mut outer = Self::new(kind, class, message);
-        outer.causes.push(format!("{}: {}", self.class, self.message));
+        let at = self.at.map(|at| format!("\n\tat {at}")).unwrap_or_default();
+        outer.causes.push(format!("{}: {}{at}", self.class, self.message));
         outer.causes.extend(self.causes);
         outer
     }
@@ -127,6 +128,6 @@ pub struct RowError {
     pub link: u32,
     /// What happened.
     pub failure: Failure,
-    /// Path of the field at fault.
+    /// Path of the field at fault, which the failure's `at` shows.
     pub field: Option<String>,
 }

@@ -139,6 +139,15 @@ pub(crate) fn tolerance_exceeded(cause: Failure, stage: Stage, class: &str, reco
     failure
 }
 
+/// The failure of a header's conversion, with the header's key.
+pub(crate) fn in_header(mut failure: Failure, key: &str) -> Failure {
+    failure.at = Some(match failure.at {
+        Some(at) => format!("header {key}, {at}"),
+        None => format!("header {key}"),
+    });
+    failure
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Verdict::*, *};
@@ -188,6 +197,23 @@ mod tests {
              \tat VALUE_CONVERTER by J, record {topic='t'}; with errors.tolerance=all it would be skipped\n\
              Caused by: org.apache.kafka.connect.errors.DataException: not JSON\n"
         );
+    }
+
+    #[test]
+    fn the_trace_says_which_field_of_which_header_was_at_fault() {
+        let mut cause = Failure::new(ErrorKind::Data, "", "null is not allowed");
+        cause.at = Some("field age".to_owned());
+        cause.causes.push("found null, wanted INT32".to_owned());
+        let cause = in_header(cause, "customer");
+        assert_eq!(
+            tolerance_exceeded(cause, Stage::HeaderConverter, "J", "{topic='t'}").trace(),
+            "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n\
+             \tat HEADER_CONVERTER by J, record {topic='t'}; with errors.tolerance=all it would be skipped\n\
+             Caused by: org.apache.kafka.connect.errors.DataException: null is not allowed\n\
+             \tat header customer, field age\n\
+             Caused by: found null, wanted INT32\n"
+        );
+        assert_eq!(in_header(Failure::new(ErrorKind::Data, "", ""), "a").at.as_deref(), Some("header a"));
     }
 
     #[test]

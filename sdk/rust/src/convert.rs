@@ -22,8 +22,10 @@ fn lower_kind(kind: ErrorKind) -> types::ErrorKind {
     }
 }
 
+/// The failure of a call as a whole has no field in the contract: it stands among the causes.
 impl From<Error> for types::Error {
-    fn from(Error { kind, class, message, causes }: Error) -> Self {
+    fn from(Error { kind, class, message, mut causes, field }: Error) -> Self {
+        causes.extend(field.map(|field| format!("in field {field}")));
         Self { kind: lower_kind(kind), class: class.into_owned(), message, causes }
     }
 }
@@ -36,15 +38,19 @@ impl From<types::Error> for Error {
             types::ErrorKind::Config => ErrorKind::Config,
             types::ErrorKind::Fatal => ErrorKind::Fatal,
         };
-        Self { kind, class: class.into(), message, causes }
+        Self { kind, class: class.into(), message, causes, field: None }
     }
 }
 
-/// A row's failure in a link of a chain. Rows have no list of causes in the contract: they end up in
-/// the message.
+/// A row's failure in a link of a chain. Rows have no list of causes in the contract: they stand behind the message, as
+/// in a trace, where the host finds them again.
 pub(crate) fn row_error(RowError { row, error, field }: RowError, link: u32) -> types::RowError {
-    let message = error.to_string();
-    types::RowError { row, link, kind: lower_kind(error.kind), class: error.class.into_owned(), message, field }
+    let Error { kind, class, mut message, causes, field: inner } = error;
+    for cause in causes {
+        message.push_str("\nCaused by: ");
+        message.push_str(&cause);
+    }
+    types::RowError { row, link, kind: lower_kind(kind), class: class.into_owned(), message, field: field.or(inner) }
 }
 
 impl From<types::TopicPartition> for TopicPartition {

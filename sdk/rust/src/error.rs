@@ -53,6 +53,8 @@ pub struct Error {
     pub message: String,
     /// What led to it, outermost first.
     pub causes: Vec<String>,
+    /// Path of the field at fault, if one is: `customer.address.city`.
+    pub field: Option<String>,
 }
 
 impl Error {
@@ -77,7 +79,23 @@ impl Error {
     }
 
     fn of(kind: ErrorKind, class: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, class: class.into(), message: message.into(), causes: Vec::new() }
+        Self { kind, class: class.into(), message: message.into(), causes: Vec::new(), field: None }
+    }
+
+    /// The same failure in a field. Where it is in one already, this is the one around it: `in_field("b")` and then
+    /// `in_field("a")` is `a.b`.
+    #[must_use]
+    pub fn in_field(mut self, name: &str) -> Self {
+        /// Longer paths lose their inner end.
+        const MAX_PATH: usize = 1_000;
+        // A name with a dot, and one that would not be seen, stands between backticks, as in field paths.
+        let step = if name.is_empty() || name.contains('.') { format!("`{name}`") } else { name.to_owned() };
+        self.field = Some(match self.field {
+            Some(inner) if MAX_PATH < inner.len() => format!("{step}…"),
+            Some(inner) => format!("{step}.{inner}"),
+            None => step,
+        });
+        self
     }
 
     /// The same failure under another Java class.
@@ -97,6 +115,7 @@ impl Error {
                 Some(error) => {
                     self.causes.push(error.message.clone());
                     self.causes.extend(error.causes.iter().cloned());
+                    self.field = self.field.or_else(|| error.field.clone());
                 }
                 None => self.causes.push(error.to_string()),
             }
@@ -147,13 +166,14 @@ pub struct RowError {
 }
 
 impl RowError {
-    /// The failure of a row as a whole.
-    pub fn new(row: usize, error: Error) -> Self {
+    /// The failure of a row: as a whole, or in the field that the error names.
+    pub fn new(row: usize, mut error: Error) -> Self {
+        let field = error.field.take();
         // A batch has at most 2^32 rows by its format.
-        Self { row: u32::try_from(row).unwrap_or(u32::MAX), error, field: None }
+        Self { row: u32::try_from(row).unwrap_or(u32::MAX), error, field }
     }
 
-    /// The failure of one field of a row.
+    /// The failure of one field of a row, whatever field the error names.
     pub fn in_field(row: usize, field: impl Into<String>, error: Error) -> Self {
         Self { field: Some(field.into()), ..Self::new(row, error) }
     }
@@ -174,7 +194,17 @@ mod tests {
         let source = "x".parse::<i32>().expect_err("not a number");
         let error = Error::fatal("read the port").because(&Outer { source });
         assert_eq!(error.to_string(), "read the port: outer: invalid digit found in string");
+        let error = error.in_field("port");
         let wrapped = Error::retriable("connect").because(&error);
+        assert_eq!(wrapped.field.as_deref(), Some("port"));
         assert_eq!(wrapped.causes, ["read the port", "outer", "invalid digit found in string"]);
+    }
+    #[test]
+    fn the_field_of_an_error_is_that_of_its_row() {
+        let error = Error::data("not a number").in_field("zip").in_field("home.address").in_field("customer");
+        let row = RowError::new(3, error);
+        assert_eq!(row.field.as_deref(), Some("customer.`home.address`.zip"));
+        assert_eq!(row.error, Error::data("not a number"));
+        assert_eq!(RowError::in_field(3, "x", Error::data("").in_field("y")).field.as_deref(), Some("x"));
     }
 }

@@ -58,7 +58,7 @@ pub use error::{Error, ErrorKind, Result, RowError};
 pub use file::File;
 pub use json::{get, map};
 pub use millstream_record::{
-    Decimal, Field, Parameters, Schema, SchemaType, Timestamp, Value, batch, check_fields, logical,
+    Decimal, Field, InvalidSchema, Parameters, Schema, SchemaType, Timestamp, Value, batch, check_fields, logical,
 };
 pub use millstream_values as values;
 pub use predicate::{Predicate, RowPredicate, Verdict};

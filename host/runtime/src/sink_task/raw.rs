@@ -9,7 +9,7 @@ use millstream_record::batch::{
 
 use crate::{
     converters::Converters,
-    error_policy::Stage,
+    error_policy::{Stage, in_header},
     kafka::{FetchedRecords, RecordSlot},
     record_headers::read_headers,
     report::Original,
@@ -272,6 +272,7 @@ impl Build {
                     builder.push(&key, schema.as_ref(), &value, &mut self.schemas).map_err(cannot_encode)
                 });
                 if let Err(failure) = pushed {
+                    let failure = in_header(failure, &key);
                     let class = converters.header.class().to_owned();
                     self.troubles.push(Trouble { row, stage: Stage::HeaderConverter, class, failure });
                     break;

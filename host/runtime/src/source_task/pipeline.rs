@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     converters::Converters,
-    error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Verdict, tolerance_exceeded},
+    error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Verdict, in_header, tolerance_exceeded},
     in_flight::BatchId,
     record_headers::{push_header, push_varint},
     report::{self, LogPolicy, Report},
@@ -160,6 +160,7 @@ impl Pipeline {
                     match self.converters.header.from_connect(topic, header.key, schema.as_ref(), &value) {
                         Ok(value) => push_header(out.buffer(), header.key.as_bytes(), value.as_deref()),
                         Err(failure) => {
+                            let failure = in_header(failure, header.key);
                             out.take_back();
                             out.end_row();
                             troubles.push(Trouble { row, stage: Stage::HeaderConverter, failure });

@@ -13,8 +13,13 @@ pub(crate) fn failure(theirs::Error { kind, class, message, mut causes }: theirs
     Failure { causes, ..Failure::new(error_kind(kind), &class, message) }
 }
 
+/// A row's failure. The contract has no causes of rows: where the message goes on as a trace does, these are the causes.
 pub(crate) fn row_error(theirs::RowError { row, link, kind, class, message, field }: theirs::RowError) -> RowError {
-    RowError { row, link, failure: Failure::new(error_kind(kind), &class, message), field }
+    let mut parts = message.split("\nCaused by: ");
+    let mut failure = Failure::new(error_kind(kind), &class, parts.next().unwrap_or_default());
+    failure.causes.extend(parts.take(MAX_CAUSES).map(str::to_owned));
+    failure.at = field.as_ref().map(|field| format!("field {field}"));
+    RowError { row, link, failure, field }
 }
 
 pub(crate) fn lowered(Failure { kind, class, message, causes, .. }: Failure) -> theirs::Error {
@@ -77,4 +82,28 @@ pub(crate) fn config(config: &ConfigMap) -> theirs::Config {
 /// A guest's configuration as a map; of a key given twice the last counts, as in Java.
 pub(crate) fn config_map(config: theirs::Config) -> ConfigMap {
     config.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_failure_of_a_row_keeps_its_field_and_its_causes() {
+        let theirs = theirs::RowError {
+            row: 1,
+            link: 0,
+            kind: theirs::ErrorKind::Data,
+            class: String::new(),
+            message: "out of range\nCaused by: found STRING, wanted INT32\nCaused by: deeper".to_owned(),
+            field: Some("a.b".to_owned()),
+        };
+        let RowError { failure, field, .. } = row_error(theirs);
+        assert_eq!((failure.message.as_str(), field.as_deref()), ("out of range", Some("a.b")));
+        assert_eq!(
+            failure.trace(),
+            "org.apache.kafka.connect.errors.DataException: out of range\n\tat field a.b\n\
+             Caused by: found STRING, wanted INT32\nCaused by: deeper\n"
+        );
+    }
 }
