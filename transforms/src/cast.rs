@@ -13,7 +13,10 @@ use millstream_sdk::{
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{SchemaCache, copied, copies_as_is, get, is_in_every_map, put, require_map, require_struct, shared},
+    trees::{
+        SchemaCache, copied, copies_as_is, found, get, is_in_every_map, put, require_map, require_struct, shared,
+        type_name,
+    },
 };
 
 key_and_value!(
@@ -66,6 +69,11 @@ impl Target {
                 )));
             }
         })
+    }
+
+    /// Its name in Connect's messages.
+    fn name(self) -> &'static str {
+        self.schema_type().name()
     }
 
     fn schema_type(self) -> SchemaType {
@@ -168,7 +176,8 @@ fn cast_schema(config: &CastConfig, schema: &Arc<Schema>) -> Result<Arc<Schema>>
             None => Arc::clone(&field.schema),
             Some((_, target)) => {
                 let old = &field.schema;
-                let default = old.default.as_ref().map(|default| cast(Some(old), default, *target)).transpose()?;
+                let cast = |default| cast(Some(old), default, *target).map_err(|error| error.in_field(&field.name));
+                let default = old.default.as_ref().map(cast).transpose()?;
                 shared(Schema { optional: old.optional, default, ..Schema::new(target.schema_type()) })
             }
         };
@@ -183,8 +192,15 @@ fn cast_schema(config: &CastConfig, schema: &Arc<Schema>) -> Result<Arc<Schema>>
     Ok(shared(Schema { kind: SchemaType::Struct(fields), ..(**schema).clone() }))
 }
 
-/// One value under the target type.
+/// One value under the target type. Failures say what the type is, where Connect's words do not.
 fn cast(schema: Option<&Arc<Schema>>, value: &Value, target: Target) -> Result<Value> {
+    cast_value(schema, value, target).map_err(|error| match error.causes.is_empty() {
+        true => found(error, type_name(value), target.name()),
+        false => error,
+    })
+}
+
+fn cast_value(schema: Option<&Arc<Schema>>, value: &Value, target: Target) -> Result<Value> {
     if value.is_null() {
         return Ok(Value::Null);
     }
@@ -249,11 +265,13 @@ fn check_input(schema: Option<&Arc<Schema>>, value: &Value) -> Result<()> {
 fn encode_instant(schema: &Schema, ms: i64) -> Result<Value> {
     match schema.name.as_deref() {
         Some(logical::DATE) if ms.rem_euclid(DAY_MS) != 0 => {
-            Err(Error::data("Kafka Connect Date type should not have any time fields set to non-zero values."))
+            let error = "Kafka Connect Date type should not have any time fields set to non-zero values.";
+            Err(found(Error::data(error), format!("{ms} ms"), "a whole day"))
         }
         Some(logical::DATE) => Ok(Value::Int32((ms / DAY_MS) as i32)),
         Some(logical::TIME) if !(0..=DAY_MS).contains(&ms) => {
-            Err(Error::data("Kafka Connect Time type should not have any date fields set to non-zero values."))
+            let error = "Kafka Connect Time type should not have any date fields set to non-zero values.";
+            Err(found(Error::data(error), format!("{ms} ms"), "0 to 86400000 ms"))
         }
         Some(logical::TIME) => Ok(Value::Int32(ms as i32)),
         _ => Ok(Value::Int64(ms)),
@@ -377,7 +395,8 @@ impl Logic for Cast {
         let Some(schema) = schema else {
             let mut entries = require_map(value, PURPOSE)?;
             for (name, target) in &self.config.fields {
-                let value = cast(None, get(&entries, name).unwrap_or(&Value::Null), *target)?;
+                let value = get(&entries, name).unwrap_or(&Value::Null);
+                let value = cast(None, value, *target).map_err(|error| error.in_field(name))?;
                 put(&mut entries, name, value);
             }
             return Ok((None, Value::Map(entries)));
@@ -392,7 +411,8 @@ impl Logic for Cast {
             };
             copies.push(match self.target(&field.name) {
                 Some(target) => {
-                    let cast = cast(Some(&field.schema), &value, target)?;
+                    let cast =
+                        cast(Some(&field.schema), &value, target).map_err(|error| error.in_field(&field.name))?;
                     copied(field, cast, false)?
                 }
                 None => copied(field, value, false)?,

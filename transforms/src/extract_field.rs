@@ -17,7 +17,7 @@ use millstream_sdk::{
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{get, null_where_absent, require_map, require_struct},
+    trees::{field_names, found, get, null_where_absent, require_map, require_struct},
 };
 
 key_and_value!(
@@ -75,24 +75,40 @@ impl ExtractField {
         Ok(Self { config })
     }
 
-    fn unknown(&self) -> Error {
+    /// The failure of a struct that lacks a step of the path.
+    #[cold]
+    fn unknown(&self, step: usize, schema: &Schema) -> Error {
+        let steps = self.config.path.steps();
+        let wanted = steps.get(step).map_or("", String::as_str);
+        self.at(step + 1, found(self.no_such_field(), field_names(schema), format!("{wanted:?}")))
+    }
+
+    fn no_such_field(&self) -> Error {
         let path = self.config.path.as_str();
         Error::data(format!("Unknown field: {path}")).class(class::ILLEGAL_ARGUMENT_EXCEPTION)
+    }
+
+    /// A failure in what the first steps of the path lead to.
+    #[cold]
+    fn at(&self, steps: usize, error: Error) -> Error {
+        let path = self.config.path.steps().iter().take(steps).rev();
+        path.fold(error, |error, step| error.in_field(step))
     }
 
     /// The schema of the addressed field.
     fn schema(&self, schema: &Arc<Schema>) -> Result<Arc<Schema>> {
         let steps = self.config.path.steps();
         if steps.is_empty() {
-            return Err(self.unknown());
+            return Err(self.no_such_field());
         }
         let mut current = Arc::clone(schema);
-        for step in steps {
+        for (at, step) in steps.iter().enumerate() {
             if !matches!(current.kind, SchemaType::Struct(_)) {
-                return Err(Error::data("Cannot look up fields on non-struct type"));
+                let error = Error::data("Cannot look up fields on non-struct type");
+                return Err(self.at(at, found(error, current.kind.name(), "STRUCT")));
             }
             let field = current.field(step).map(|(_, field)| Arc::clone(&field.schema));
-            current = field.ok_or_else(|| self.unknown())?;
+            current = field.ok_or_else(|| self.unknown(at, &current))?;
         }
         Ok(current)
     }
@@ -134,14 +150,15 @@ impl Logic for ExtractField {
                 return Ok((None, Value::Null));
             }
             if steps.is_empty() {
-                return Err(self.unknown());
+                return Err(self.no_such_field());
             }
             let mut current = value;
             for (at, step) in steps.iter().enumerate() {
                 if current.is_null() {
                     return Ok((None, Value::Null));
                 }
-                let entries = require_map(current, if at == 0 { PURPOSE } else { "nested field access" })?;
+                let purpose = if at == 0 { PURPOSE } else { "nested field access" };
+                let entries = require_map(current, purpose).map_err(|error| self.at(at, error))?;
                 current = get(&entries, step).cloned().unwrap_or_default();
             }
             // An element that is a struct stands without its schema.
@@ -153,8 +170,8 @@ impl Logic for ExtractField {
             if current.is_null() {
                 return Ok((Some(out), Value::Null));
             }
-            let (own, mut slots) = require_struct(current, PURPOSE)?;
-            let (index, field) = own.field(step).ok_or_else(|| self.unknown())?;
+            let (own, mut slots) = require_struct(current, PURPOSE).map_err(|error| self.at(at, error))?;
+            let (index, field) = own.field(step).ok_or_else(|| self.unknown(at, &own))?;
             let slot = std::mem::take(&mut slots[index]);
             let replace = at + 1 < steps.len() || self.config.replace_null;
             current = match field.schema.default_value() {

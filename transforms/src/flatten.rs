@@ -12,7 +12,7 @@ use millstream_sdk::{
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{SchemaCache, and_bits, put, rebuilt, require_map, require_struct, shared},
+    trees::{SchemaCache, and_bits, found, put, rebuilt, require_map, require_struct, shared, type_name},
 };
 
 key_and_value!(
@@ -93,12 +93,14 @@ fn flat_fields(
         let default = field.schema.default.as_ref().or(inherited.filter(|value| !value.is_null()));
         let optional = optional || field.schema.optional;
         match &field.schema.kind {
-            SchemaType::Struct(_) => flat_fields(&field.schema, &name, delimiter, optional, default, out)?,
+            SchemaType::Struct(_) => flat_fields(&field.schema, &name, delimiter, optional, default, out)
+                .map_err(|error| error.in_field(&field.name))?,
             kind @ SchemaType::Map(..) => {
-                return Err(Error::data(format!(
+                let message = format!(
                     "Flatten transformation does not support {} for record with schemas (for field {name}).",
                     kind.name()
-                )));
+                );
+                return Err(Error::data(message).in_field(&field.name));
             }
             _ => {
                 let schema = Schema { optional, default: default.cloned(), ..(*field.schema).clone() };
@@ -203,21 +205,27 @@ fn flat_entries(
         let Value::String(key) = key else {
             let class = key.java_class();
             let message = format!("class {class} cannot be cast to class java.lang.String");
-            return Err(Error::data(message).class("java.lang.ClassCastException"));
+            let error = Error::data(message).class("java.lang.ClassCastException");
+            return Err(found(error, format!("{} as a key", type_name(&key)), "STRING"));
         };
         let name = joined(prefix, &key, delimiter);
         match value {
-            Value::Map(entries) => flat_entries(entries, &name, delimiter, out)?,
+            Value::Map(entries) => {
+                flat_entries(entries, &name, delimiter, out).map_err(|error| error.in_field(&key))?
+            }
             Value::Struct(..) => {
-                return Err(Error::data(format!(
+                let message = format!(
                     "Flatten transformation does not support STRUCT for record without schemas (for field {name})."
-                )));
+                );
+                return Err(Error::data(message).in_field(&key));
             }
             Value::Instant(_) | Value::Decimal(_) | Value::BigInteger(_) => {
-                return Err(Error::data(format!(
+                let message = format!(
                     "Flatten transformation was passed a value of type class {} which is not supported by Connect's data API",
                     value.java_class()
-                )));
+                );
+                let wanted = "a type that data without a schema may have";
+                return Err(found(Error::data(message), type_name(&value), wanted).in_field(&key));
             }
             value => put(out, &name, value),
         }
@@ -274,7 +282,8 @@ impl Logic for Flatten {
         for (leaf, field) in leaves.into_iter().zip(flat.fields()) {
             values.push(match leaf {
                 Some(value) => {
-                    model::validate_field(&field.name, &field.schema, &value)?;
+                    model::validate_field(&field.name, &field.schema, &value)
+                        .map_err(|error| Error::from(error).in_field(&field.name))?;
                     value
                 }
                 // A leaf of a null struct stays unset.

@@ -12,7 +12,7 @@ use millstream_sdk::{
 use crate::{
     replace_field::ReplaceField,
     side,
-    trees::{get, require_map, require_struct},
+    trees::{field_names, found, get, require_map, require_struct},
 };
 
 /// Its configuration.
@@ -100,7 +100,7 @@ impl HeaderFrom {
     fn of_tree(&self, value: Value, has_schema: bool, name: &str) -> Result<(Option<Arc<Schema>>, Value)> {
         if has_schema {
             let (own, mut slots) = require_struct(value, self.purpose())?;
-            let (at, field) = own.field(name).ok_or_else(|| missing(name))?;
+            let (at, field) = own.field(name).ok_or_else(|| missing(name, &own))?;
             return Ok((Some(Arc::clone(&field.schema)), std::mem::take(&mut slots[at])));
         }
         let entries = require_map(value, self.purpose())?;
@@ -194,17 +194,24 @@ impl HeaderFrom {
             let (schema, value) = match source {
                 Source::Column(child, schema) => (schema.clone(), child.value(inner, schema.as_ref(), &table.schemas)),
                 Source::Nothing => (None, Value::Null),
-                Source::Missing => return Err(missing(name)),
+                Source::Missing => {
+                    return Err(match schema {
+                        Some(schema) => missing(name, schema),
+                        None => Error::data(format!("there is no field {name}")).in_field(name),
+                    });
+                }
                 Source::Tree => self.of_tree(column.value(row, schema, &table.schemas), schema.is_some(), name)?,
             };
-            self.push(out, header, schema, value, schemas)?;
+            self.push(out, header, schema, value, schemas).map_err(|error| error.in_field(name))?;
         }
         Ok(())
     }
 }
 
-fn missing(name: &str) -> Error {
-    Error::data(format!("there is no field {name}")).class("java.lang.NullPointerException")
+#[cold]
+fn missing(name: &str, schema: &Schema) -> Error {
+    let error = Error::data(format!("there is no field {name}")).class("java.lang.NullPointerException");
+    found(error, field_names(schema), format!("{name:?}")).in_field(name)
 }
 
 /// A class on one side of the record.

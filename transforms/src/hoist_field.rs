@@ -6,13 +6,12 @@ use millstream_sdk::{
     Error, Field, Result, Schema, Value,
     batch::{Column, Kind},
     config::{ConfigDef, ConfigValues, Importance::Medium, Key, PluginConfig},
-    error::class,
 };
 
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{SchemaCache, shared},
+    trees::{SchemaCache, cannot_build, shared},
 };
 
 key_and_value!(
@@ -57,9 +56,7 @@ impl HoistField {
         self.schemas.get(schema, |schema| {
             let field = Field { name: name.clone(), schema: Arc::clone(schema) };
             let hoisted = Schema::structure(vec![field]);
-            let hoisted =
-                hoisted.map_err(|error| Error::data(error.to_string()).class(class::SCHEMA_BUILDER_EXCEPTION))?;
-            Ok(shared(hoisted))
+            Ok(shared(hoisted.map_err(cannot_build)?))
         })
     }
 }
@@ -112,7 +109,9 @@ impl Logic for HoistField {
             return Ok((None, Value::Map(vec![(Value::from(self.config.field.as_str()), value)])));
         };
         let hoisted = self.schema(&schema)?;
-        millstream_sdk::values::model::validate_field(&self.config.field, &schema, &value)?;
+        let name = &self.config.field;
+        millstream_sdk::values::model::validate_field(name, &schema, &value)
+            .map_err(|error| Error::from(error).in_field(name))?;
         Ok((Some(Arc::clone(&hoisted)), Value::Struct(hoisted, vec![value])))
     }
 }

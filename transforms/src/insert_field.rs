@@ -219,7 +219,8 @@ impl Logic for InsertField {
         let Some(schema) = schema else {
             let mut entries = require_map(value, PURPOSE)?;
             for insertion in &self.config.insertions {
-                if let Some(value) = self.value(insertion.source, row.table, row.row, false)? {
+                let value = self.value(insertion.source, row.table, row.row, false);
+                if let Some(value) = value.map_err(|error| error.in_field(&insertion.name))? {
                     put(&mut entries, &insertion.name, value);
                 }
             }
@@ -232,12 +233,12 @@ impl Logic for InsertField {
             copies.push(copied(field, slot, self.config.replace_null)?);
         }
         for insertion in &self.config.insertions {
-            let value = self.value(insertion.source, row.table, row.row, true)?;
+            let value = self.value(insertion.source, row.table, row.row, true);
+            let value = value.map_err(|error| error.in_field(&insertion.name))?;
             if insertion.required && value == Some(Value::Null) {
                 let name = &insertion.name;
-                return Err(Error::data(format!(
-                    "Invalid value: null used for required field: \"{name}\", schema type: STRING"
-                )));
+                let message = format!("Invalid value: null used for required field: \"{name}\", schema type: STRING");
+                return Err(Error::data(message).in_field(name));
             }
             copies.push(value.unwrap_or_default());
         }

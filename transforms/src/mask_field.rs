@@ -16,7 +16,7 @@ use millstream_sdk::{
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{get, put, require_map, require_struct},
+    trees::{found, get, put, require_map, require_struct, type_name},
 };
 
 key_and_value!(
@@ -137,12 +137,18 @@ fn null_value(value: &Value) -> Result<Value> {
         Value::String(_) => Value::from(""),
         Value::List(_) => Value::List(Vec::new()),
         Value::Map(_) => Value::Map(Vec::new()),
-        other => return Err(Error::data(format!("Cannot mask value of type: class {}", other.java_class()))),
+        other => {
+            let error = Error::data(format!("Cannot mask value of type: class {}", other.java_class()));
+            return Err(found(error, type_name(other), "BOOLEAN, a number, a time, STRING, ARRAY or MAP"));
+        }
     })
 }
 
 fn replacement(text: &str, value: &Value) -> Result<Value> {
-    let wrong = || Error::data(format!("Unable to convert {text} (class java.lang.String) to a number"));
+    let wrong = || {
+        let error = Error::data(format!("Unable to convert {text} (class java.lang.String) to a number"));
+        found(error, format!("the replacement {text:?}"), type_name(value))
+    };
     let number = || decimal::parse_decimal(text).ok_or_else(wrong);
     let low_bits = || number().map(|number| decimal::decimal_to_i64(&number));
     Ok(match value {
@@ -157,7 +163,8 @@ fn replacement(text: &str, value: &Value) -> Result<Value> {
         Value::BigInteger(_) => Value::BigInteger(decimal::parse_integer(text).ok_or_else(wrong)?),
         other => {
             let class = other.java_class();
-            return Err(Error::data(format!("Cannot mask value of type class {class} with custom replacement.")));
+            let error = Error::data(format!("Cannot mask value of type class {class} with custom replacement."));
+            return Err(found(error, type_name(other), "a number or STRING"));
         }
     })
 }
@@ -240,7 +247,8 @@ impl Logic for MaskField {
         let Some(schema) = schema else {
             let mut entries = require_map(value, PURPOSE)?;
             for name in &self.config.fields {
-                let masked = self.masked(get(&entries, name).unwrap_or(&Value::Null))?;
+                let value = get(&entries, name).unwrap_or(&Value::Null);
+                let masked = self.masked(value).map_err(|error| error.in_field(name))?;
                 put(&mut entries, name, masked);
             }
             return Ok((None, Value::Map(entries)));
@@ -252,7 +260,9 @@ impl Logic for MaskField {
                 Some(default) if slot.is_null() && self.config.replace_null => default,
                 _ => slot,
             };
-            let value = if self.masks(&field.name) { self.masked(&value)? } else { value };
+            let name = &field.name;
+            let value =
+                if self.masks(name) { self.masked(&value).map_err(|error| error.in_field(name))? } else { value };
             copies.push(crate::trees::copied(field, value, false)?);
         }
         Ok((Some(schema), Value::Struct(own, copies)))

@@ -7,6 +7,8 @@ use millstream_sdk::{
     values::JavaRegex,
 };
 
+use crate::trees::found;
+
 /// Its configuration.
 #[derive(Debug)]
 pub struct RegexRouterConfig {
@@ -56,10 +58,15 @@ impl RegexRouter {
             return routed.clone();
         }
         let RegexRouterConfig { regex, replacement } = &self.config;
-        let routed = regex
-            .matches_whole(topic)
-            .and_then(|matches| if matches { regex.replace_first(topic, replacement).map(Some) } else { Ok(None) });
-        let routed = routed.map_err(Error::from);
+        let no_groups = |error| {
+            let wanted = format!("one that the expression has groups for, for the topic {topic:?}");
+            found(Error::from(error), format!("replacement={replacement}"), wanted)
+        };
+        let routed = match regex.matches_whole(topic) {
+            Ok(true) => regex.replace_first(topic, replacement).map(Some).map_err(no_groups),
+            Ok(false) => Ok(None),
+            Err(error) => Err(error.into()),
+        };
         self.last = Some((topic.to_owned(), routed.clone()));
         routed
     }
@@ -109,7 +116,10 @@ fn route_each(router: &mut RegexRouter, records: &mut Records<'_>, topics: Optio
         let routed = match topic {
             _ if !records.is_active(row) => Ok(None),
             Some(topic) => router.routed(topic),
-            None => Err(Error::data("the record has no topic").class("java.lang.NullPointerException")),
+            None => {
+                let error = Error::data("the record has no topic").class("java.lang.NullPointerException");
+                Err(found(error, "null", "the record's topic"))
+            }
         };
         match routed {
             Ok(Some(routed)) => {

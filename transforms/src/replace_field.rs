@@ -11,7 +11,7 @@ use millstream_sdk::{
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{SchemaCache, copied, copies_as_is, put, rebuilt, require_map, require_struct},
+    trees::{SchemaCache, copied, copies_as_is, field_names, put, rebuilt, require_map, require_struct},
 };
 
 key_and_value!(
@@ -143,7 +143,10 @@ fn plan(config: &ReplaceFieldConfig, schema: &Arc<Schema>) -> Result<Plan> {
     let source = |field: &Field| {
         let name = config.source_of(&field.name);
         let found = schema.field(name).map(|(at, _)| at);
-        found.ok_or_else(|| Error::data(format!("{name} is not a valid field name")))
+        found.ok_or_else(|| {
+            let error = Error::data(format!("{name} is not a valid field name"));
+            crate::trees::found(error, field_names(schema), format!("{name:?}")).in_field(name)
+        })
     };
     let sources = fields.iter().map(source).collect::<Result<_>>()?;
     Ok(Plan { schema: rebuilt(schema, fields)?, sources })

@@ -11,7 +11,7 @@ use millstream_sdk::{
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{SchemaCache, copied, copies_as_is, require_struct, shared},
+    trees::{SchemaCache, copied, copies_as_is, found, require_struct, shared, type_name},
 };
 
 key_and_value!(
@@ -64,7 +64,7 @@ impl SetSchemaMetadata {
 
     fn schema(&mut self, schema: &Arc<Schema>) -> Result<Arc<Schema>> {
         if !matches!(schema.kind, SchemaType::Struct(_)) {
-            return Err(Error::data("Cannot list fields on non-struct type"));
+            return Err(found(Error::data("Cannot list fields on non-struct type"), schema.kind.name(), "STRUCT"));
         }
         let SetSchemaMetadataConfig { name, version, .. } = &self.config;
         self.schemas.get(schema, |schema| {
@@ -96,7 +96,8 @@ impl Logic for SetSchemaMetadata {
             if value.is_null() {
                 return Ok((None, value));
             }
-            return Err(Error::data(format!("Schema required for [{PURPOSE}]")));
+            let error = Error::data(format!("Schema required for [{PURPOSE}]"));
+            return Err(found(error, format!("{} without a schema", type_name(&value)), "a struct with one"));
         };
         let renamed = self.schema(&schema)?;
         if value.is_null() {

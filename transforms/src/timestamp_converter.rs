@@ -18,7 +18,10 @@ use millstream_sdk::{
 use crate::{
     key_and_value,
     side::{Datum, Logic, OpenBlock, RowContext},
-    trees::{SchemaCache, copied, copies_as_is, get, is_in_every_map, put, require_map, require_struct, shared},
+    trees::{
+        SchemaCache, copied, copies_as_is, found, get, is_in_every_map, put, require_map, require_struct, shared,
+        type_name,
+    },
 };
 
 key_and_value!(
@@ -30,6 +33,8 @@ key_and_value!(
     "Converts timestamps between text, epoch numbers and Connect's Date, Time and Timestamp."
 );
 
+/// What a time can be read from.
+const WANTED: &str = "STRING, INT64, Date, Time or Timestamp";
 const PURPOSE: &str = "converting timestamp formats";
 const DAY_MS: i64 = 86_400_000;
 
@@ -74,7 +79,7 @@ impl Form {
             _ => {
                 let text = schema.java_text();
                 let message = format!("Schema {text} does not correspond to a known timestamp type format");
-                return Err(Error::data(message).class(class::CONNECT_EXCEPTION));
+                return Err(found(Error::data(message).class(class::CONNECT_EXCEPTION), schema.kind.name(), WANTED));
             }
         })
     }
@@ -85,10 +90,11 @@ impl Form {
             Value::Instant(_) => Ok(Self::Timestamp),
             Value::Int64(_) => Ok(Self::Unix),
             Value::String(_) => Ok(Self::Text),
-            other => Err(Error::data(format!(
-                "TimestampConverter does not support class {} objects as timestamps",
-                other.java_class()
-            ))),
+            other => {
+                let class = other.java_class();
+                let message = format!("TimestampConverter does not support class {class} objects as timestamps");
+                Err(found(Error::data(message), type_name(other), WANTED))
+            }
         }
     }
 }
@@ -228,7 +234,8 @@ impl TimestampConverterConfig {
 
     fn read_text(&self, text: &str) -> Result<i64> {
         let Some((format, pattern)) = &self.format else {
-            return Err(Error::data("text cannot be read without format").class("java.lang.NullPointerException"));
+            let error = Error::data("text cannot be read without format").class("java.lang.NullPointerException");
+            return Err(found(error, "STRING", "INT64, Date, Time or Timestamp, as no format is configured"));
         };
         pattern.parse(text).ok_or_else(|| {
             Error::data(format!("Could not parse timestamp: value ({text}) does not match pattern ({format})"))
@@ -254,7 +261,15 @@ impl TimestampConverterConfig {
     }
 
     fn convert(&self, form: Form, value: &Value) -> Result<Value> {
-        if value.is_null() { Ok(Value::Null) } else { Ok(self.write(self.read(form, value)?)) }
+        if value.is_null() {
+            return Ok(Value::Null);
+        }
+        Ok(self.write(self.read(form, value).map_err(|error| self.in_field(error))?))
+    }
+
+    /// A failure in the field that is converted, if it is one.
+    fn in_field(&self, error: Error) -> Error {
+        if self.field.is_empty() { error } else { error.in_field(&self.field) }
     }
 
     /// A column converted; `None` if its rows have to be looked at.
@@ -328,7 +343,8 @@ fn plan(config: &TimestampConverterConfig, schema: &Arc<Schema>) -> Result<Plan>
     let mut fields = schema.fields().to_vec();
     let mut converted = None;
     if let Some((at, field)) = schema.field(&config.field) {
-        converted = Some((at, Form::of_schema(&field.schema)?));
+        let form = Form::of_schema(&field.schema).map_err(|error| config.in_field(error))?;
+        converted = Some((at, form));
         fields[at] = Field { name: field.name.clone(), schema: config.target.schema(field.schema.optional) };
     }
     let mut out = Schema { kind: SchemaType::Struct(fields), default: None, ..(**schema).clone() };
@@ -417,14 +433,18 @@ impl Logic for TimestampConverter {
             }
             let mut entries = require_map(value, PURPOSE)?;
             let old = get(&entries, &config.field).cloned().unwrap_or_default();
-            let form = if old.is_null() { Form::Timestamp } else { Form::of_value(&old)? };
+            let form = match &old {
+                Value::Null => Form::Timestamp,
+                old => Form::of_value(old).map_err(|error| config.in_field(error))?,
+            };
             let converted = config.convert(form, &old)?;
             put(&mut entries, &config.field, converted);
             return Ok((None, Value::Map(entries)));
         };
         if !matches!(schema.kind, SchemaType::Struct(_)) {
             let text = value_text(&value);
-            return Err(Error::data(format!("Only Struct objects supported for [{PURPOSE}], found: {text}")));
+            let error = Error::data(format!("Only Struct objects supported for [{PURPOSE}], found: {text}"));
+            return Err(found(error, schema.kind.name(), "STRUCT"));
         }
         let plan = self.plan(&schema)?;
         if value.is_null() {

@@ -8,6 +8,8 @@ use millstream_sdk::{
     values::DatePattern,
 };
 
+use crate::trees::found;
+
 /// Its configuration.
 #[derive(Debug)]
 pub struct TimestampRouterConfig {
@@ -34,11 +36,13 @@ impl PluginConfig for TimestampRouterConfig {
     }
 
     fn from_values(values: &ConfigValues) -> Result<Self> {
-        let pattern = DatePattern::compile(values.string("timestamp.format")?);
+        let pattern = values.string("timestamp.format")?;
         let wrong = |error: millstream_sdk::values::InvalidDatePattern| {
-            Error::data(error.to_string()).class(class::ILLEGAL_ARGUMENT_EXCEPTION)
+            let error = Error::data(error.to_string()).class(class::ILLEGAL_ARGUMENT_EXCEPTION);
+            found(error, format!("timestamp.format={pattern}"), "a pattern of Java's SimpleDateFormat")
         };
-        Ok(Self { topic_format: values.string("topic.format")?.to_owned(), timestamp_format: pattern.map_err(wrong) })
+        let timestamp_format = DatePattern::compile(pattern).map_err(wrong);
+        Ok(Self { topic_format: values.string("topic.format")?.to_owned(), timestamp_format })
     }
 }
 
@@ -53,11 +57,15 @@ pub struct TimestampRouter {
 
 impl TimestampRouter {
     fn routed(&mut self, topic: Option<&str>, timestamp_ms: Option<i64>) -> Result<&str> {
-        let ms = timestamp_ms.ok_or_else(|| Error::data("Timestamp missing on record"))?;
+        let missing = || found(Error::data("Timestamp missing on record"), "null", "the record's timestamp");
+        let ms = timestamp_ms.ok_or_else(missing)?;
         let pattern = self.config.timestamp_format.as_ref().map_err(Clone::clone)?;
         self.text.clear();
         pattern.write(&mut self.text, ms);
-        let null = || Error::data("the record has no topic").class("java.lang.NullPointerException");
+        let null = || {
+            let error = Error::data("the record has no topic").class("java.lang.NullPointerException");
+            found(error, "null", "the record's topic")
+        };
         let topic = topic.ok_or_else(null)?;
         if !self.last.as_ref().is_some_and(|(last, text, _)| last == topic && *text == self.text) {
             let routed = self.config.topic_format.replace("${topic}", topic).replace("${timestamp}", &self.text);

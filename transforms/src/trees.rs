@@ -1,8 +1,10 @@
 //! What several transforms need to know of schemas, structs and maps.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
-use millstream_sdk::{Error, Field, Result, Schema, SchemaType, Value, batch, check_fields, error::class};
+use millstream_sdk::{
+    Error, Field, InvalidSchema, Result, Schema, SchemaType, Value, batch, check_fields, error::class,
+};
 
 /// Rebuilt schemas kept per transform, as in Connect.
 const CACHE_ENTRIES: usize = 16;
@@ -46,7 +48,7 @@ impl<T: Clone> SchemaCache<T> {
 ///
 /// Fields without or with equal names.
 pub fn rebuilt(source: &Schema, fields: Vec<Field>) -> Result<Arc<Schema>> {
-    check_fields(&fields).map_err(|error| Error::data(error.to_string()).class(class::SCHEMA_BUILDER_EXCEPTION))?;
+    check_fields(&fields).map_err(cannot_build)?;
     Ok(shared(Schema {
         kind: SchemaType::Struct(fields),
         optional: false,
@@ -58,10 +60,57 @@ pub fn rebuilt(source: &Schema, fields: Vec<Field>) -> Result<Arc<Schema>> {
     }))
 }
 
+/// The failure of a struct schema that cannot be built, in the field that is there twice.
+#[cold]
+pub fn cannot_build(error: InvalidSchema) -> Error {
+    let failure = Error::data(error.to_string()).class(class::SCHEMA_BUILDER_EXCEPTION);
+    match &error {
+        InvalidSchema::DuplicateField { name } => found(failure, "two of this name", "one").in_field(name),
+        _ => found(failure, "an empty name of a field", "a name"),
+    }
+}
+
 /// A schema in its canonical copy, so that batches find it by address.
 pub fn shared(schema: Schema) -> Arc<Schema> {
     let schema = Arc::new(schema);
     batch::intern(&schema).unwrap_or(schema)
+}
+
+/// The same failure with what stood there and what should have, where Connect's own words leave that open.
+#[cold]
+pub fn found(mut error: Error, found: impl Display, wanted: impl Display) -> Error {
+    error.causes.push(format!("found {found}, wanted {wanted}"));
+    error
+}
+
+/// What a value is, in Connect's names of types.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Boolean(_) => "BOOLEAN",
+        Value::Int8(_) => "INT8",
+        Value::Int16(_) => "INT16",
+        Value::Int32(_) => "INT32",
+        Value::Int64(_) => "INT64",
+        Value::Float32(_) => "FLOAT32",
+        Value::Float64(_) => "FLOAT64",
+        Value::String(_) => "STRING",
+        Value::Bytes(_) => "BYTES",
+        Value::Decimal(_) => "Decimal",
+        Value::BigInteger(_) => "BigInteger",
+        Value::Instant(_) => "Date, Time or Timestamp",
+        Value::List(_) => "ARRAY",
+        Value::Map(_) => "MAP",
+        Value::Struct(..) => "STRUCT",
+    }
+}
+
+/// The fields of a struct schema, for messages: all of a few, some of many.
+pub fn field_names(schema: &Schema) -> String {
+    const SHOWN: usize = 20;
+    let names: Vec<&str> = schema.fields().iter().take(SHOWN).map(|field| field.name.as_str()).collect();
+    let more = if SHOWN < schema.fields().len() { ", …" } else { "" };
+    format!("the fields [{}{more}]", names.join(", "))
 }
 
 /// The fields of the struct that an operating value must be.
@@ -125,12 +174,10 @@ pub fn copied(field: &Field, slot: Value, replace_null: bool) -> Result<Value> {
     }
 }
 
+#[cold]
 fn null_in_required(field: &Field) -> Error {
-    Error::data(format!(
-        "Invalid value: null used for required field: \"{}\", schema type: {}",
-        field.name,
-        field.schema.kind.name()
-    ))
+    let (name, kind) = (&field.name, field.schema.kind.name());
+    Error::data(format!("Invalid value: null used for required field: \"{name}\", schema type: {kind}")).in_field(name)
 }
 
 /// Whether copying a struct's columns as they are is what Connect does: no default would take the

@@ -8,7 +8,9 @@ use millstream_sdk::{
     config::{ConfigDef, ConfigValues, Importance::High, Key, PluginConfig},
 };
 
-use crate::trees::{SchemaCache, copied, get, null_where_absent, require_map, require_struct, shared};
+use crate::trees::{
+    SchemaCache, copied, field_names, found, get, null_where_absent, require_map, require_struct, shared,
+};
 
 const PURPOSE: &str = "copying fields from value to key";
 
@@ -52,7 +54,10 @@ impl ValueToKey {
         self.schemas.get(schema, |schema| {
             let field = |name: &String| match schema.field(name) {
                 Some((_, field)) => Ok(field.clone()),
-                None => Err(Error::data(format!("Field does not exist: {name}"))),
+                None => {
+                    let error = Error::data(format!("Field does not exist: {name}"));
+                    Err(found(error, field_names(schema), format!("{name:?}")).in_field(name))
+                }
             };
             let fields = names.iter().map(field).collect::<Result<Vec<Field>>>();
             Ok(fields.map(|fields| shared(Schema::new(SchemaType::Struct(fields)))))

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_connector::{ByteColumn, Converter, Failure, HeaderConverter, PluginError, RowError, RowInput};
+use millstream_connector::{
+    ByteColumn, Converter, ErrorKind, Failure, HeaderConverter, PluginError, RowError, RowInput,
+};
 use millstream_record::{
     Schema, SchemaType, Value,
     batch::{Batch, SchemaTable, Side, UnionBuilder},
@@ -50,7 +52,26 @@ impl NumberConverter {
                 _ => None,
             },
         };
-        value.ok_or_else(|| data(format!("Failed to deserialize {}: ", self.word)))
+        value.ok_or_else(|| self.cannot_read(bytes))
+    }
+
+    /// The failure with the deserializer's own words as its cause, as in Connect.
+    #[cold]
+    fn cannot_read(&self, bytes: &[u8]) -> Failure {
+        let name = self.class.rsplit('.').next().unwrap_or(self.class).trim_end_matches("Converter");
+        let size = match self.schema.kind {
+            SchemaType::Int16 => 2,
+            SchemaType::Int32 | SchemaType::Float32 => 4,
+            SchemaType::Int64 | SchemaType::Float64 => 8,
+            _ => 1,
+        };
+        let reason = match bytes {
+            [byte] if size == 1 => format!("Unexpected byte received by {name}Deserializer: {byte}, wanted 0 or 1"),
+            _ => format!("Size of data received by {name}Deserializer is not {size} but {}", bytes.len()),
+        };
+        let class = "org.apache.kafka.common.errors.SerializationException";
+        let message = format!("Failed to deserialize {}: ", self.word);
+        Failure::new(ErrorKind::Data, class, reason).caused(ErrorKind::Data, "", message)
     }
 
     fn write(&self, schema: Option<&Arc<Schema>>, value: &Value, out: &mut Vec<u8>) -> Result<(), Failure> {

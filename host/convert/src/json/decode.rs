@@ -19,7 +19,7 @@ use super::{
     node::Node,
     scan::{MAX_DEPTH, Malformed, Number, Scanner},
 };
-use crate::trees::{data, decimal_scale, instant_from_stored};
+use crate::trees::{data, decimal_scale, found, in_element, in_field, instant_from_stored};
 
 /// Why a text gives no data.
 #[derive(Debug)]
@@ -28,6 +28,17 @@ pub enum CannotDecode {
     Malformed(Malformed),
     /// It is not what the schema wants.
     Data(Failure),
+}
+
+impl CannotDecode {
+    /// The same, with what is around it put in front of its path.
+    #[cold]
+    fn inside(self, around: impl FnOnce(Failure) -> Failure) -> Self {
+        match self {
+            Self::Data(failure) => Self::Data(around(failure)),
+            malformed => malformed,
+        }
+    }
 }
 
 impl From<Malformed> for CannotDecode {
@@ -176,8 +187,11 @@ pub fn typed(
             let Some(elements) = out.begin_list() else { return slow(scanner, begin, schema, out, settings, depth) };
             scanner.accept(b'[');
             if !scanner.accept(b']') {
+                let first = elements.rows();
                 loop {
-                    typed(scanner, items, elements, settings, depth + 1)?;
+                    let at = elements.rows();
+                    typed(scanner, items, elements, settings, depth + 1)
+                        .map_err(|error| error.inside(|failure| in_element(failure, at - first)))?;
                     if !scanner.more(b']')? {
                         break;
                     }
@@ -271,12 +285,12 @@ fn structure(
         }
     }
     faults.sort_by_key(|(field, _)| *field);
-    if let Some((_, failure)) = faults.into_iter().next() {
-        return Err(failure.into());
+    if let Some((field, failure)) = faults.into_iter().next() {
+        return Err(in_field(failure, &fields[field].name).into());
     }
     for (field, builder) in fields.iter().zip(builders) {
         if builder.rows() == rows {
-            push_null(&field.schema, builder, settings)?;
+            push_null(&field.schema, builder, settings).map_err(|failure| in_field(failure, &field.name))?;
         }
     }
     out.end_struct();
@@ -287,7 +301,10 @@ fn null_of(schema: &Schema, replace_null: bool) -> Result<Value, Failure> {
     match &schema.default {
         Some(default) if replace_null => Ok(default.clone()),
         _ if schema.optional => Ok(Value::Null),
-        _ => Err(data(format!("Invalid null value for required {} field", schema.kind.name()))),
+        _ => {
+            let kind = schema.kind.name();
+            Err(found(format!("Invalid null value for required {kind} field"), "null", kind))
+        }
     }
 }
 
@@ -324,16 +341,20 @@ pub fn value_of(node: &Node, schema: &Arc<Schema>, replace_null: bool) -> Result
         },
         SchemaType::Bytes => match node {
             Node::Text(text) => {
-                let bytes = base64::decode(text).ok_or_else(|| data("Invalid bytes field"))?;
-                Value::Bytes(bytes)
+                let bytes = base64::decode(text);
+                Value::Bytes(bytes.ok_or_else(|| found("Invalid bytes field", "another text", "base64"))?)
             }
             _ => Value::Null,
         },
         SchemaType::Array(items) => {
-            let element = |node: &Node| element_of(node, items, replace_null);
+            let element = |(at, node): (usize, &Node)| {
+                element_of(node, items, replace_null).map_err(|failure| in_element(failure, at))
+            };
             Value::List(match node {
-                Node::Array(nodes) => nodes.iter().map(element).collect::<Result<_, _>>()?,
-                Node::Object(members) => members.iter().map(|(_, node)| element(node)).collect::<Result<_, _>>()?,
+                Node::Array(nodes) => nodes.iter().enumerate().map(element).collect::<Result<_, _>>()?,
+                Node::Object(members) => {
+                    members.iter().map(|(_, node)| node).enumerate().map(element).collect::<Result<_, _>>()?
+                }
                 _ => Vec::new(),
             })
         }
@@ -344,6 +365,7 @@ pub fn value_of(node: &Node, schema: &Arc<Schema>, replace_null: bool) -> Result
             }
             let slot = |field: &millstream_record::Field| {
                 value_of(node.get(&field.name).unwrap_or(&Node::Null), &field.schema, replace_null)
+                    .map_err(|failure| in_field(failure, &field.name))
             };
             Value::Struct(Arc::clone(schema), fields.iter().map(slot).collect::<Result<_, _>>()?)
         }
@@ -370,7 +392,8 @@ fn map_of(
             return Err(data(format!("Maps with string fields should be encoded as JSON objects, but found {kind}")));
         };
         for (name, node) in members {
-            map.push((Value::String(name.clone()), element_of(node, item, replace_null)?));
+            let value = element_of(node, item, replace_null).map_err(|failure| in_field(failure, name))?;
+            map.push((Value::String(name.clone()), value));
         }
         return Ok(Value::Map(map));
     }
@@ -380,21 +403,30 @@ fn map_of(
             "Maps with non-string fields should be encoded as JSON array of tuples, but found {kind}"
         )));
     };
-    for entry in entries {
-        let Node::Array(pair) = entry else {
-            return Err(data(format!("Found invalid map entry instead of array tuple: {}", entry.kind())));
-        };
-        let [name, value] = pair.as_slice() else {
-            return Err(data(format!("Found invalid map entry, expected length 2 but found :{}", pair.len())));
-        };
-        let name = element_of(name, key, replace_null)?;
-        let value = element_of(value, item, replace_null)?;
+    for (at, entry) in entries.iter().enumerate() {
+        let (name, value) = entry_of(entry, key, item, replace_null).map_err(|failure| in_element(failure, at))?;
         match map.iter_mut().find(|(other, _)| other.same(&name)) {
             Some((_, old)) => *old = value,
             None => map.push((name, value)),
         }
     }
     Ok(Value::Map(map))
+}
+
+/// An entry of a map that is written as a list of pairs.
+fn entry_of(
+    entry: &Node,
+    key: &Option<Arc<Schema>>,
+    item: &Option<Arc<Schema>>,
+    replace_null: bool,
+) -> Result<(Value, Value), Failure> {
+    let Node::Array(pair) = entry else {
+        return Err(data(format!("Found invalid map entry instead of array tuple: {}", entry.kind())));
+    };
+    let [name, value] = pair.as_slice() else {
+        return Err(data(format!("Found invalid map entry, expected length 2 but found :{}", pair.len())));
+    };
+    Ok((element_of(name, key, replace_null)?, element_of(value, item, replace_null)?))
 }
 
 /// A value of a logical type; `None` for names that are no logical type.
@@ -412,7 +444,8 @@ fn logical_value(name: &str, node: &Node, schema: &Schema) -> Result<Option<Valu
             Node::Text(text) => {
                 let invalid = |cause: Failure| cause.caused(ErrorKind::Data, "", "Invalid bytes for Decimal field");
                 let bytes = base64::decode(text).filter(|bytes| !bytes.is_empty());
-                let unscaled = bytes.ok_or_else(|| data("Invalid bytes for Decimal field"))?;
+                let what = if text.is_empty() { "an empty text" } else { "another text" };
+                let unscaled = bytes.ok_or_else(|| found("Invalid bytes for Decimal field", what, "base64"))?;
                 let scale = decimal_scale(schema).map_err(invalid)?;
                 let unscaled = decimal::minimal_bytes(&unscaled).to_vec();
                 Ok(Some(Value::Decimal(Decimal { unscaled, scale })))
@@ -426,17 +459,27 @@ fn logical_value(name: &str, node: &Node, schema: &Schema) -> Result<Option<Valu
             let short = if name == logical::DATE { "Date" } else { "Time" };
             let wrong = || {
                 let kind = node.kind();
-                data(format!("Invalid type for {short}, underlying representation should be integer but was {kind}"))
+                let message =
+                    format!("Invalid type for {short}, underlying representation should be integer but was {kind}");
+                match node {
+                    Node::Number { text, .. } => found(message, text, "an integer of 32 bits"),
+                    _ => data(message),
+                }
             };
             let stored = integer().and_then(|number| number.text.parse::<i32>().ok()).ok_or_else(wrong)?;
             instant_from_stored(name, stored.into()).map(|ms| Some(Value::Instant(ms)))
         }
         logical::TIMESTAMP => match integer() {
             Some(number) => Ok(Some(Value::Instant(number.low_bits()))),
-            None => Err(data(format!(
-                "Invalid type for Timestamp, underlying representation should be integral but was {}",
-                node.kind()
-            ))),
+            None => {
+                let kind = node.kind();
+                let message =
+                    format!("Invalid type for Timestamp, underlying representation should be integral but was {kind}");
+                Err(match node {
+                    Node::Number { text, .. } => found(message, text, "an integer"),
+                    _ => data(message),
+                })
+            }
         },
         _ => Ok(None),
     }

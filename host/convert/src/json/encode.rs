@@ -10,7 +10,7 @@ use millstream_record::{
 };
 use millstream_values::{decimal, java_text};
 
-use crate::trees::{check_scale, class_text, data, date_days, time_ms};
+use crate::trees::{check_scale, class_text, data, date_days, found, in_element, in_field, time_ms};
 
 /// How data is written.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,10 @@ impl<'t, 'a> Plan<'t, 'a> {
         let mut children = Vec::new();
         if matches!(column.kind, Kind::List | Kind::Map | Kind::Struct | Kind::Object) {
             for (at, (child, schema)) in column.children.iter().zip(child_schemas).enumerate() {
-                let mut plan = Plan::new(child, schema, settings)?;
+                let mut plan = Plan::new(child, schema, settings).map_err(|failure| match column.kind {
+                    Kind::Struct => in_field(failure, &child.name),
+                    _ => failure,
+                })?;
                 if matches!(column.kind, Kind::Struct | Kind::Object) {
                     if 0 < at && column.kind == Kind::Struct {
                         plan.prefix.push(b',');
@@ -104,7 +107,7 @@ impl<'t, 'a> Plan<'t, 'a> {
                     out.extend_from_slice(b"null");
                     Ok(())
                 }
-                None => Err(missing()),
+                None => Err(missing(self.schema.map(|schema| &**schema))),
             };
         }
         match column.kind {
@@ -141,7 +144,9 @@ impl<'t, 'a> Plan<'t, 'a> {
                     if 0 < at {
                         out.push(b',');
                     }
-                    self.children[0].write(element, settings, schemas, out)?;
+                    self.children[0]
+                        .write(element, settings, schemas, out)
+                        .map_err(|failure| in_element(failure, at))?;
                 }
                 out.push(b']');
             }
@@ -150,7 +155,9 @@ impl<'t, 'a> Plan<'t, 'a> {
                 out.push(b'{');
                 for child in &self.children {
                     out.extend_from_slice(&child.prefix);
-                    child.write(row, settings, schemas, out)?;
+                    child
+                        .write(row, settings, schemas, out)
+                        .map_err(|failure| in_field(failure, &child.column.name))?;
                 }
                 out.push(b'}');
             }
@@ -164,7 +171,9 @@ impl<'t, 'a> Plan<'t, 'a> {
                     }
                     first = false;
                     out.extend_from_slice(&child.prefix);
-                    child.write(row, settings, schemas, out)?;
+                    child
+                        .write(row, settings, schemas, out)
+                        .map_err(|failure| in_field(failure, &child.column.name))?;
                 }
                 out.push(b'}');
             }
@@ -180,8 +189,30 @@ impl<'t, 'a> Plan<'t, 'a> {
     }
 }
 
-fn missing() -> Failure {
-    data("Conversion error: null value for field that is required and has no default value")
+#[cold]
+fn missing(schema: Option<&Schema>) -> Failure {
+    let message = "Conversion error: null value for field that is required and has no default value";
+    found(message, "null", schema.map_or("a value", |schema| schema.kind.name()))
+}
+
+/// The failure of a struct under another schema, with where the two begin to differ.
+#[cold]
+fn mismatching(own: &Schema, wanted: &Schema) -> Failure {
+    let message = "Mismatching schema.";
+    let text = |schema: &Schema| schema.name.as_ref().map_or("no name".to_owned(), |name| format!("name {name:?}"));
+    if own.name != wanted.name {
+        return found(message, text(own), text(wanted));
+    }
+    let field = |schema: &Schema, at: usize| match schema.fields().get(at) {
+        Some(field) => format!("field {} as {}", field.name, field.schema.java_text()),
+        None => "no more field".to_owned(),
+    };
+    let differs = |at: &usize| own.fields().get(*at) != wanted.fields().get(*at);
+    match (0..own.fields().len().max(wanted.fields().len())).find(differs) {
+        Some(at) if field(own, at) != field(wanted, at) => found(message, field(own, at), field(wanted, at)),
+        Some(at) => in_field(found(message, "another schema", "that of the struct's schema"), &own.fields()[at].name),
+        None => found(message, "another version, default or documentation", "that of the schema"),
+    }
 }
 
 fn no_schema_for(class: &str) -> Failure {
@@ -212,7 +243,7 @@ fn write_variant<'v>(
                 if 0 < at {
                     out.push(b',');
                 }
-                write_variant(entry, names, schemas, settings, out)?;
+                write_variant(entry, names, schemas, settings, out).map_err(|failure| in_element(failure, at))?;
             }
             out.push(b']');
         }
@@ -222,9 +253,10 @@ fn write_variant<'v>(
                 if 0 < at {
                     out.push(b',');
                 }
-                write_text(name.resolve(names), out);
+                let name = name.resolve(names);
+                write_text(name, out);
                 out.push(b':');
-                write_variant(entry, names, schemas, settings, out)?;
+                write_variant(entry, names, schemas, settings, out).map_err(|failure| in_field(failure, name))?;
             }
             out.push(b'}');
         }
@@ -252,7 +284,7 @@ pub fn write_value(
                 out.extend_from_slice(b"null");
                 Ok(())
             }
-            _ => Err(missing()),
+            _ => Err(missing(Some(schema))),
         };
     }
     let wrong = || data(format!("Invalid type for {}: {}", schema.kind.name(), class_text(value)));
@@ -296,7 +328,7 @@ pub fn write_value(
                 if 0 < at {
                     out.push(b',');
                 }
-                write_value(items.as_deref(), value, settings, out)?;
+                write_value(items.as_deref(), value, settings, out).map_err(|failure| in_element(failure, at))?;
             }
             out.push(b']');
         }
@@ -306,7 +338,7 @@ pub fn write_value(
         }
         (SchemaType::Struct(fields), Value::Struct(own, slots)) => {
             if **own != *schema {
-                return Err(data("Mismatching schema."));
+                return Err(mismatching(own, schema));
             }
             out.push(b'{');
             for (at, (field, slot)) in fields.iter().zip(slots).enumerate() {
@@ -315,7 +347,8 @@ pub fn write_value(
                 }
                 write_text(&field.name, out);
                 out.push(b':');
-                write_value(Some(&field.schema), slot, settings, out)?;
+                write_value(Some(&field.schema), slot, settings, out)
+                    .map_err(|failure| in_field(failure, &field.name))?;
             }
             out.push(b'}');
         }
@@ -342,7 +375,7 @@ fn write_schemaless(value: &Value, settings: &Settings, out: &mut Vec<u8>) -> Re
                 if 0 < at {
                     out.push(b',');
                 }
-                write_schemaless(value, settings, out)?;
+                write_schemaless(value, settings, out).map_err(|failure| in_element(failure, at))?;
             }
             out.push(b']');
         }
@@ -350,7 +383,7 @@ fn write_schemaless(value: &Value, settings: &Settings, out: &mut Vec<u8>) -> Re
             let as_object = entries.iter().all(|(key, _)| matches!(key, Value::String(_)));
             write_map(entries, as_object, None, None, settings, out)?;
         }
-        Value::Struct(..) => return Err(data("Mismatching schema.")),
+        Value::Struct(..) => return Err(found("Mismatching schema.", "STRUCT", "data without a schema")),
         Value::Decimal(_) | Value::BigInteger(_) | Value::Instant(_) => return Err(no_schema_for(value.java_class())),
     }
     Ok(())
@@ -380,11 +413,14 @@ fn write_map(
             }
             key => {
                 out.push(b'[');
-                write_value(key_schema, key, settings, out)?;
+                write_value(key_schema, key, settings, out).map_err(|failure| in_element(failure, at))?;
                 out.push(b',');
             }
         }
-        write_value(value_schema, value, settings, out)?;
+        write_value(value_schema, value, settings, out).map_err(|failure| match key {
+            Value::String(name) => in_field(failure, name),
+            _ => in_element(failure, at),
+        })?;
         if !as_object {
             out.push(b']');
         }

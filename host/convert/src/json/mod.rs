@@ -27,7 +27,7 @@ use self::{
 use crate::{
     definitions,
     rows::write_rows,
-    trees::{data, row_error},
+    trees::{data, found, row_error},
 };
 
 const ENVELOPE: &str = "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain \
@@ -96,7 +96,7 @@ impl JsonConverter {
             let Some(builder) = out.row(None) else { return Ok(false) };
             return decode::schemaless(&mut scanner, builder, 0)
                 .map(|()| true)
-                .map_err(|error| take_back(out, malformed(error)));
+                .map_err(|error| take_back(out, malformed(error, &text)));
         }
         if let Some(done) = self.read_known_envelope(&mut scanner, out) {
             return Ok(done);
@@ -134,32 +134,32 @@ impl JsonConverter {
     fn read_envelope(&mut self, text: &str, out: &mut UnionBuilder) -> Result<bool, Failure> {
         let mut scanner = Scanner::new(text);
         if scanner.peek() == 0 && scanner.rest().is_empty() {
-            return Err(data(ENVELOPE));
+            return Err(no_envelope("nothing"));
         }
         if scanner.peek() != b'{' {
-            scanner.skip(0).map_err(malformed)?;
-            return Err(data(ENVELOPE));
+            scanner.skip(0).map_err(|error| malformed(error, text))?;
+            return Err(no_envelope_in(text));
         }
         scanner.accept(b'{');
         let (mut schema, mut payload, mut other) = (None, None, false);
         if !scanner.accept(b'}') {
             loop {
-                let name = scanner.name().map_err(malformed)?;
+                let name = scanner.name().map_err(|error| malformed(error, text))?;
                 scanner.peek();
                 let begin = scanner.position();
-                scanner.skip(1).map_err(malformed)?;
+                scanner.skip(1).map_err(|error| malformed(error, text))?;
                 let value = scanner.slice(begin, scanner.position());
                 match &*name {
                     "schema" => schema = Some(value),
                     "payload" => payload = Some(value),
                     _ => other = true,
                 }
-                if !scanner.more(b'}').map_err(malformed)? {
+                if !scanner.more(b'}').map_err(|error| malformed(error, text))? {
                     break;
                 }
             }
         }
-        let (Some(schema), Some(payload), false) = (schema, payload, other) else { return Err(data(ENVELOPE)) };
+        let (Some(schema), Some(payload), false) = (schema, payload, other) else { return Err(no_envelope_in(text)) };
         let schema = self.schema_of(schema)?;
         let mut scanner = Scanner::new(payload);
         let Some(builder) = out.row(schema.as_ref()) else { return Ok(false) };
@@ -167,7 +167,7 @@ impl JsonConverter {
             Some(schema) => decode::typed(&mut scanner, schema, builder, self.read, 1),
             None => decode::schemaless(&mut scanner, builder, 1).map_err(CannotDecode::from),
         };
-        result.map(|()| true).map_err(|error| take_back(out, cannot_decode(error)))
+        result.map(|()| true).map_err(|error| take_back(out, cannot_decode(error, payload)))
     }
 
     fn schema_of(&mut self, text: &str) -> Result<Option<Arc<Schema>>, Failure> {
@@ -175,7 +175,7 @@ impl JsonConverter {
             self.last_read = Some((text.to_owned(), schema.clone()));
             return Ok(schema.clone());
         }
-        let node = Node::read(&mut Scanner::new(text), 0).map_err(malformed)?;
+        let node = Node::read(&mut Scanner::new(text), 0).map_err(|error| malformed(error, text))?;
         let schema = schema::read(&node)?.map(Arc::new);
         let schema = schema.map(|schema| millstream_record::batch::intern(&schema).unwrap_or(schema));
         if self.cache_size <= self.read_cache.len() {
@@ -204,7 +204,7 @@ impl JsonConverter {
         let Some(builder) = out.row(Some(schema)) else { return Ok(false) };
         decode::typed(&mut scanner, schema, builder, self.read, 0)
             .map(|()| true)
-            .map_err(|error| take_back(out, cannot_decode(error)))
+            .map_err(|error| take_back(out, cannot_decode(error, text)))
     }
 
     /// What comes before the payload under a schema.
@@ -268,7 +268,7 @@ impl JsonConverter {
 
 fn read_content(text: &str) -> Result<Option<Arc<Schema>>, Failure> {
     let node = Node::read(&mut Scanner::new(text), 0).map_err(|error| {
-        malformed(error).caused(
+        malformed(error, text).caused(
             ErrorKind::Data,
             "",
             "Failed to parse schema in converter config due to serialization error: ",
@@ -287,21 +287,52 @@ fn push_null(out: &mut UnionBuilder) -> bool {
     }
 }
 
+/// The failure of JSON that is no envelope.
+#[cold]
+fn no_envelope_in(text: &str) -> Failure {
+    /// Members, and characters of their names, that a message shows.
+    const SHOWN: (usize, usize) = (10, 60);
+    match Node::read(&mut Scanner::new(text), 0).unwrap_or(Node::Null) {
+        Node::Object(members) => {
+            let name = |(name, _): &(String, Node)| format!("{:?}", name.chars().take(SHOWN.1).collect::<String>());
+            let names: Vec<String> = members.iter().take(SHOWN.0).map(name).collect();
+            let more = if SHOWN.0 < members.len() { ", …" } else { "" };
+            no_envelope(&format!("an object with the members [{}{more}]", names.join(", ")))
+        }
+        node => no_envelope(node.kind()),
+    }
+}
+
+fn no_envelope(what: &str) -> Failure {
+    found(ENVELOPE, what, "an object with the members [\"schema\", \"payload\"]")
+}
+
 fn take_back(out: &mut UnionBuilder, failure: Failure) -> Failure {
     out.take_back();
     failure
 }
 
-fn cannot_decode(error: CannotDecode) -> Failure {
+fn cannot_decode(error: CannotDecode, text: &str) -> Failure {
     match error {
-        CannotDecode::Malformed(error) => malformed(error),
+        CannotDecode::Malformed(error) => malformed(error, text),
         CannotDecode::Data(failure) => failure,
     }
 }
 
-fn malformed(Malformed { what, at }: Malformed) -> Failure {
+/// The failure of a text that is no JSON, with what stands where it is not.
+#[cold]
+fn malformed(Malformed { what, at }: Malformed, text: &str) -> Failure {
+    let found = match text.get(at..).map(|rest| rest.chars().next()) {
+        Some(Some(c)) => format!(", found {c:?}"),
+        Some(None) => ", found the end".to_owned(),
+        None => String::new(),
+    };
+    not_json(&format!("{what}, at byte {at}{found}"))
+}
+
+fn not_json(what: &str) -> Failure {
     let class = "org.apache.kafka.common.errors.SerializationException";
-    Failure::new(ErrorKind::Data, class, format!("{what}, at byte {at}")).caused(
+    Failure::new(ErrorKind::Data, class, what).caused(
         ErrorKind::Data,
         "",
         "Converting byte[] to Kafka Connect data failed due to serialization error: ",
@@ -310,7 +341,15 @@ fn malformed(Malformed { what, at }: Malformed) -> Failure {
 
 /// The text of a message: UTF-8, or UTF-16 or UTF-32 as recognised by a byte order mark or zero bytes.
 fn decode_text(bytes: &[u8]) -> Result<Cow<'_, str>, Failure> {
-    let invalid = |what| malformed(Malformed { what, at: 0 });
+    let invalid = |what| not_json(what);
+    let utf8 = |bytes| {
+        let text = std::str::from_utf8(bytes).map(Cow::Borrowed);
+        text.map_err(|error| {
+            let at = error.valid_up_to();
+            let byte = bytes.get(at).copied().unwrap_or_default();
+            not_json(&format!("invalid UTF-8, at byte {at}, found 0x{byte:02x}"))
+        })
+    };
     let wide = |bytes: &[u8], big: bool| -> Result<Cow<'static, str>, Failure> {
         let unit = |pair: &[u8]| {
             if big { u16::from_be_bytes([pair[0], pair[1]]) } else { u16::from_le_bytes([pair[0], pair[1]]) }
@@ -327,9 +366,7 @@ fn decode_text(bytes: &[u8]) -> Result<Cow<'_, str>, Failure> {
         text.map(Cow::Owned).ok_or_else(|| invalid("invalid UTF-32"))
     };
     match bytes {
-        [0xef, 0xbb, 0xbf, rest @ ..] => {
-            std::str::from_utf8(rest).map(Cow::Borrowed).map_err(|_| invalid("invalid UTF-8"))
-        }
+        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
         [0, 0, 0xfe, 0xff, rest @ ..] => widest(rest, true),
         [0xff, 0xfe, 0, 0, rest @ ..] => widest(rest, false),
         [0xfe, 0xff, rest @ ..] => wide(rest, true),
@@ -338,7 +375,7 @@ fn decode_text(bytes: &[u8]) -> Result<Cow<'_, str>, Failure> {
         [1..=255, 0, 0, 0, ..] => widest(bytes, false),
         [0, 1..=255, ..] => wide(bytes, true),
         [1..=255, 0, ..] => wide(bytes, false),
-        _ => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| invalid("invalid UTF-8")),
+        _ => utf8(bytes),
     }
 }
 

@@ -6,7 +6,14 @@ use millstream_connector::{ErrorKind, Failure};
 use millstream_record::{Field, InvalidSchema, Parameters, Schema, SchemaType, Value};
 
 use super::{decode, encode, node::Node, scan::Number};
-use crate::trees::data;
+use crate::trees::{data, found, in_field};
+
+const TYPES: &str = "int8, int16, int32, int64, float, double, boolean, string, bytes, array, map or struct";
+
+/// What kind a member of a schema is, for messages.
+fn kind_of(node: Option<&Node>) -> &'static str {
+    node.map_or("nothing", Node::kind)
+}
 
 fn schema_builder(message: impl Into<String>) -> Failure {
     Failure::new(ErrorKind::Data, "org.apache.kafka.connect.errors.SchemaBuilderException", message)
@@ -21,7 +28,9 @@ pub fn read(node: &Node) -> Result<Option<Schema>, Failure> {
     if *node == Node::Null {
         return Ok(None);
     }
-    let Some(Node::Text(name)) = node.get("type") else { return Err(data("Schema must contain 'type' field")) };
+    let Some(Node::Text(name)) = node.get("type") else {
+        return Err(found("Schema must contain 'type' field", kind_of(node.get("type")), "STRING"));
+    };
     let inner = |member: &str, missing: &'static str| -> Result<Option<Arc<Schema>>, Failure> {
         let node = node.get(member).ok_or_else(|| data(missing))?;
         read(node).map(|schema| schema.map(Arc::new))
@@ -49,7 +58,7 @@ pub fn read(node: &Node) -> Result<Option<Schema>, Failure> {
             SchemaType::Map(Some(key), Some(value))
         }
         "struct" => SchemaType::Struct(read_fields(node)?),
-        other => return Err(data(format!("Unknown schema type: {other}"))),
+        other => return Err(found(format!("Unknown schema type: {other}"), format!("{other:?}"), TYPES)),
     };
     let text = |member: &str| match node.get(member) {
         Some(Node::Text(text)) => Some(text.clone()),
@@ -75,15 +84,17 @@ pub fn read(node: &Node) -> Result<Option<Schema>, Failure> {
 
 fn read_fields(node: &Node) -> Result<Vec<Field>, Failure> {
     let Some(Node::Array(nodes)) = node.get("fields") else {
-        return Err(data("Struct schema's \"fields\" argument is not an array."));
+        let message = "Struct schema's \"fields\" argument is not an array.";
+        return Err(found(message, kind_of(node.get("fields")), "ARRAY"));
     };
     let mut fields = Vec::with_capacity(nodes.len());
     for node in nodes {
         let Some(Node::Text(name)) = node.get("field") else {
-            return Err(data("Struct schema's field name not specified properly"));
+            let message = "Struct schema's field name not specified properly";
+            return Err(found(message, kind_of(node.get("field")), "STRING"));
         };
-        let schema =
-            read(node)?.ok_or_else(|| schema_builder(format!("fieldSchema for field {name} cannot be null.")))?;
+        let schema = read(node).map_err(|failure| in_field(failure, name))?;
+        let schema = schema.ok_or_else(|| schema_builder(format!("fieldSchema for field {name} cannot be null.")))?;
         fields.push(Field { name: name.clone(), schema: Arc::new(schema) });
     }
     millstream_record::check_fields(&fields).map_err(invalid)?;
@@ -94,7 +105,10 @@ fn read_parameters(node: &Node) -> Result<Option<Parameters>, Failure> {
     let Some(Node::Object(members)) = node.get("parameters") else { return Ok(None) };
     let mut parameters = Vec::with_capacity(members.len());
     for (key, value) in members {
-        let Node::Text(value) = value else { return Err(data("Schema parameters must have string values.")) };
+        let Node::Text(value) = value else {
+            let found_kind = format!("{key:?} with {}", value.kind());
+            return Err(found("Schema parameters must have string values.", found_kind, "STRING"));
+        };
         parameters.push((key.clone(), value.clone()));
     }
     Ok((!parameters.is_empty()).then_some(Parameters(parameters)))
@@ -146,7 +160,7 @@ fn write_members(schema: &Schema, settings: &encode::Settings, out: &mut Vec<u8>
             out.extend_from_slice(b",\"fields\":[");
             for (at, field) in fields.iter().enumerate() {
                 out.extend_from_slice(if at == 0 { b"{" } else { b",{" });
-                write_members(&field.schema, settings, out)?;
+                write_members(&field.schema, settings, out).map_err(|failure| in_field(failure, &field.name))?;
                 out.extend_from_slice(b",\"field\":");
                 encode::write_text(&field.name, out);
                 out.push(b'}');
