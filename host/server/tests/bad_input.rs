@@ -134,3 +134,27 @@ fn a_file_that_cannot_be_opened_fails_its_task_with_the_path() {
     assert!(trace.contains(&unreadable.to_string()), "{trace}");
     assert_eq!(worker.get("/health").status, 200);
 }
+
+#[test]
+fn a_record_that_a_transform_refuses_is_named_with_its_position_and_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lines.txt");
+    fs::write(&file, "12\na dozen\n").unwrap();
+    let source = format!(
+        "name=source\nconnector.class=FileStreamSource\nfile={}\ntopic=t\ntransforms=wrap,number\n\
+         transforms.wrap.type=org.apache.kafka.connect.transforms.HoistField$Value\ntransforms.wrap.field=quantity\n\
+         transforms.number.type=org.apache.kafka.connect.transforms.Cast$Value\ntransforms.number.spec=quantity:int32\n",
+        file.display()
+    );
+    let worker = Worker::start(folder.path(), "", &[&source]);
+    let trace =
+        eventually("the task fails", || worker.status("source")["tasks"][0]["trace"].as_str().map(str::to_owned));
+    for part in [
+        "TRANSFORMATION by org.apache.kafka.connect.transforms.Cast$Value",
+        "lines.txt",
+        "Caused by: org.apache.kafka.connect.errors.DataException: Value (a dozen) was out of range for requested data \
+         type\n\tat field quantity\nCaused by: found STRING, wanted INT32\n",
+    ] {
+        assert!(trace.contains(part), "{part:?} is not in {trace}");
+    }
+}
