@@ -59,10 +59,12 @@ impl DateFields {
         self.values[field as usize] = value;
     }
 
+    /// Wraps as Java's does: of two year fields the last may be a number of any size.
     pub(crate) fn add_to_year(&mut self, years: i32) {
         for field in [DateField::Year, DateField::WeekYear] {
             if self.stamp(field) != 0 {
-                self.values[field as usize] += years;
+                let year = &mut self.values[field as usize];
+                *year = year.wrapping_add(years);
             }
         }
     }

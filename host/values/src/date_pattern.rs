@@ -633,6 +633,11 @@ mod tests {
     }
 
     #[test]
+    fn a_century_added_to_a_year_wraps_as_javas_does() {
+        assert!(pattern("yy YYYY").parse("44 2147483647").is_some());
+    }
+
+    #[test]
     fn patterns_that_java_refuses_are_refused() {
         let refused = |text: &str| DatePattern::compile(text).expect_err("not a pattern").to_string();
         assert_eq!(refused("bbb"), "Illegal pattern character 'b'");

@@ -13,7 +13,7 @@ use crate::{
     regex_parse::{Mode, Node, Place, UNBOUNDED},
 };
 
-/// Most steps of one search or match.
+/// Most steps of one search or match, unless the program has its own bound.
 const MAX_STEPS: u64 = 5_000_000;
 /// Most entries of the backtrack stack.
 const MAX_STACK: usize = 500_000;
@@ -88,14 +88,20 @@ pub(crate) struct Program {
     code: Vec<Inst>,
     groups: usize,
     registers: usize,
+    max_steps: u64,
 }
 
 impl Program {
     pub(crate) fn new(root: &Node, groups: usize) -> Self {
-        let mut program = Self { code: Vec::new(), groups, registers: groups * 2 };
+        let mut program = Self { code: Vec::new(), groups, registers: groups * 2, max_steps: MAX_STEPS };
         program.emit(root);
         program.code.push(Inst::End);
         program
+    }
+
+    /// Sets the most steps of one search or match.
+    pub(crate) fn limit(&mut self, max_steps: u64) {
+        self.max_steps = max_steps;
     }
 
     /// Number of groups, the whole match included.
@@ -313,7 +319,7 @@ impl<'a> Matcher<'a> {
         let program = self.program;
         loop {
             self.steps += 1;
-            if MAX_STEPS < self.steps {
+            if program.max_steps < self.steps {
                 return Err(self.too_much());
             }
             let ok = match &program.code[pc] {
@@ -505,7 +511,7 @@ impl<'a> Matcher<'a> {
     ) -> Result<Option<usize>, JavaError> {
         let most = if mode == Mode::Lazy { min } else { max };
         let (mut at, mut taken, mut least) = (from, 0u32, from);
-        let affordable = MAX_STEPS.saturating_sub(self.steps) / u64::from(1 + cost);
+        let affordable = self.program.max_steps.saturating_sub(self.steps) / u64::from(1 + cost);
         for c in self.text[from..].chars() {
             if taken == most || !set.contains(c) {
                 break;
