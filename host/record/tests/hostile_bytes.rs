@@ -1,27 +1,16 @@
 //! Bytes as a hostile plugin might hand them over: each is refused, or can be read and written completely. A bounded run
 //! of the fuzz target on the stable toolchain, from a fixed seed; `MILLSTREAM_FUZZ` sets another number of inputs.
 
-#[path = "../../../tests/fuzz/src/lib.rs"]
-mod body;
+#[path = "../../../tests/fuzz/src/batch.rs"]
+mod batch;
+#[path = "../../../tests/fuzz/src/dice.rs"]
+mod dice;
+#[path = "../../../tests/fuzz/src/support.rs"]
+mod support;
 
 use std::{fs, path::PathBuf};
 
-/// Numbers that look random and are the same in every run (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-}
+use self::{batch::batch, dice::Dice};
 
 fn corpus() -> Vec<Vec<u8>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -87,7 +76,7 @@ fn damage(bytes: &mut Vec<u8>, dice: &mut Dice) {
 fn what_is_accepted_can_be_read_and_written_completely() {
     let inputs = std::env::var("MILLSTREAM_FUZZ").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000);
     let corpus = corpus();
-    assert!(corpus.iter().all(|bytes| body::batch(bytes)), "the golden files are batches");
+    assert!(corpus.iter().all(|bytes| batch(bytes)), "the golden files are batches");
     let mut dice = Dice(0x5eed);
     let (mut accepted, mut refused) = (0, 0);
     for _ in 0..inputs {
@@ -95,7 +84,7 @@ fn what_is_accepted_can_be_read_and_written_completely() {
         for _ in 0..1 + dice.below(4) {
             damage(&mut bytes, &mut dice);
         }
-        if body::batch(&bytes) { accepted += 1 } else { refused += 1 }
+        if batch(&bytes) { accepted += 1 } else { refused += 1 }
     }
     // Both happen often, or the damage is not of the right kind.
     assert!(inputs / 20 < accepted && inputs / 4 < refused, "{accepted} accepted, {refused} refused");
@@ -117,6 +106,6 @@ fn bytes_without_sense_are_refused() {
             }
             bytes[28..32].copy_from_slice(&(len as u32).to_le_bytes());
         }
-        body::batch(&bytes);
+        batch(&bytes);
     }
 }

@@ -1,9 +1,9 @@
-//! Batches as a hostile plugin might hand them over.
+//! See `millstream_fuzz::batch`.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    millstream_fuzz::batch(bytes);
+    millstream_fuzz::batch::batch(bytes);
 });
