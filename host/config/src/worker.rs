@@ -14,7 +14,7 @@ pub enum Mode {
 /// Prefixes that are ours: a key beneath one of them that nobody declares is an error.
 ///
 /// Keys beneath `broker.` are the built-in broker's own, which checks them itself.
-const OUR_PREFIXES: [&str; 3] = ["plugin.", "restart.", "quota."];
+const OUR_PREFIXES: [&str; 4] = ["plugin.", "converter.", "restart.", "quota."];
 
 const BROKER_PREFIX: &str = "broker.";
 

@@ -349,6 +349,42 @@ keys! {
     PLUGIN_INSTANCES_MAX: i32 = Key::int("plugin.instances.max").default("1000").importance(Low)
         .validator(|| Validator::between(1.0, 10_000.0))
         .doc("Most plugin instances that may be alive in the worker at a time. A task has one, and one for each component among its transforms. Only address space is set aside for them.");
+    /// Largest batch of a plugin, in bytes.
+    PLUGIN_BATCH_MAX_BYTES: i32 = Key::int("plugin.batch.max.bytes").default("67108864").importance(Low)
+        .validator(|| Validator::between(65_536.0, 1_073_741_824.0))
+        .doc("Most bytes of a batch that a plugin hands over. A larger one is refused, and the plugin with it.");
+    /// Largest batch of a plugin, in records.
+    PLUGIN_BATCH_MAX_RECORDS: i32 = Key::int("plugin.batch.max.records").default("1048576").importance(Low)
+        .validator(|| Validator::between(1.0, 16_777_216.0))
+        .doc("Most records in such a batch.");
+    /// Largest batch of a plugin, in columns.
+    PLUGIN_BATCH_MAX_COLUMNS: i32 = Key::int("plugin.batch.max.columns").default("65536").importance(Low)
+        .validator(|| Validator::between(16.0, 1_048_576.0))
+        .doc("Most columns in such a batch: one for each field of its records, at every level, and a few more.");
+    /// Largest batch of a plugin, written out.
+    PLUGIN_BATCH_EXPANDED_MAX_BYTES: i64 = Key::long("plugin.batch.expanded.max.bytes").default("268435456").importance(Low)
+        .validator(|| Validator::at_least(65_536))
+        .doc("Most bytes that those parts of such a batch may take when they are written out which it holds once for many records.");
+    /// Deepest JSON.
+    CONVERTER_NESTING_MAX: i32 = Key::int("converter.nesting.max").default("1000").importance(Low)
+        .validator(|| Validator::between(1.0, 1000.0))
+        .doc("Deepest nesting of objects and arrays in JSON that a converter reads. The default is Connect's own limit, and the most that a batch carries. A message beyond it is a failed record.");
+    /// Longest number in JSON.
+    CONVERTER_NUMBER_MAX_LENGTH: i32 = Key::int("converter.number.max.length").default("1000").importance(Low)
+        .validator(|| Validator::between(1.0, 100_000.0))
+        .doc("Most characters of a number in JSON that a converter reads. The default is Connect's own limit.");
+    /// Longest text in JSON.
+    CONVERTER_TEXT_MAX_BYTES: i32 = Key::int("converter.text.max.bytes").default("20000000").importance(Low)
+        .validator(|| Validator::at_least(1))
+        .doc("Most bytes of a text in JSON that a converter reads, member names included. The default is Connect's own limit.");
+    /// Most that is filled into a message.
+    CONVERTER_FILLED_MAX_BYTES: i32 = Key::int("converter.filled.max.bytes").default("67108864").importance(Low)
+        .validator(|| Validator::at_least(1024))
+        .doc("Most bytes that the nulls and defaults may take for which one JSON message stands under its schema. A few bytes (`[{},{}]`) may stand for any number of fields.");
+    /// Deepest header.
+    CONVERTER_HEADER_NESTING_MAX: i32 = Key::int("converter.header.nesting.max").default("200").importance(Low)
+        .validator(|| Validator::between(1.0, 400.0))
+        .doc("Deepest nesting of arrays and maps in the text of a header that the SimpleHeaderConverter reads. A header beyond it stays bytes, as one does that Connect cannot read.");
     /// Folders whose files plugins may open.
     PLUGIN_ALLOW_FILES: Option<Vec<String>> = Key::optional_list("plugin.allow.files").importance(Medium)
         .doc("Folders beneath which files that a connector's configuration names may be opened for its plugin; anywhere unless set, nowhere when empty.");

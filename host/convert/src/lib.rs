@@ -7,6 +7,7 @@
 mod bytes;
 mod definitions;
 mod json;
+mod limits;
 mod number;
 mod rows;
 mod simple_header;
@@ -17,6 +18,7 @@ use millstream_config::{ConfigDef, ConfigMap};
 use millstream_connector::{Converter, ConverterRole, Failure, HeaderConverter};
 
 pub use definitions::{Definition, definitions};
+pub use limits::ReadLimits;
 
 /// Creates one of Connect's own converters by class name or alias; `None` if the class is none of
 /// them.
@@ -25,13 +27,26 @@ pub use definitions::{Definition, definitions};
 ///
 /// The configuration is refused.
 pub fn native(class: &str, role: ConverterRole, config: &ConfigMap) -> Option<Result<Box<dyn Converter>, Failure>> {
-    let class = definitions::resolve(class, false)?;
-    Some(definitions::parsed(class, role, config).and_then(|config| create(class, &config)))
+    native_within(class, role, config, ReadLimits::DEFAULT)
 }
 
-fn create(class: &'static str, config: &millstream_config::ParsedConfig) -> Result<Box<dyn Converter>, Failure> {
+fn native_within(
+    class: &str,
+    role: ConverterRole,
+    config: &ConfigMap,
+    limits: ReadLimits,
+) -> Option<Result<Box<dyn Converter>, Failure>> {
+    let class = definitions::resolve(class, false)?;
+    Some(definitions::parsed(class, role, config).and_then(|config| create(class, &config, limits)))
+}
+
+fn create(
+    class: &'static str,
+    config: &millstream_config::ParsedConfig,
+    limits: ReadLimits,
+) -> Result<Box<dyn Converter>, Failure> {
     Ok(match class {
-        definitions::JSON => Box::new(json::JsonConverter::configure(config)?),
+        definitions::JSON => Box::new(json::JsonConverter::configure(config, limits)?),
         definitions::STRING => Box::new(string::StringConverter::configure(config)?),
         definitions::BYTE_ARRAY => Box::new(bytes::ByteArrayConverter),
         definitions::SIMPLE_HEADER => {
@@ -49,16 +64,25 @@ fn create(class: &'static str, config: &millstream_config::ParsedConfig) -> Resu
 ///
 /// The configuration is refused.
 pub fn native_header(class: &str, config: &ConfigMap) -> Option<Result<Box<dyn HeaderConverter>, Failure>> {
+    native_header_within(class, config, ReadLimits::DEFAULT)
+}
+
+fn native_header_within(
+    class: &str,
+    config: &ConfigMap,
+    limits: ReadLimits,
+) -> Option<Result<Box<dyn HeaderConverter>, Failure>> {
     let class = definitions::resolve(class, true)?;
     if class == definitions::SIMPLE_HEADER {
-        return Some(Ok(Box::new(simple_header::SimpleHeaderConverter)));
+        let max_nesting = limits.header_nesting_max;
+        return Some(Ok(Box::new(simple_header::SimpleHeaderConverter { max_nesting })));
     }
     let config = match definitions::parsed(class, ConverterRole::Header, config) {
         Ok(config) => config,
         Err(failure) => return Some(Err(failure)),
     };
     Some(match class {
-        definitions::JSON => json::JsonConverter::configure(&config).map(|json| Box::new(json) as _),
+        definitions::JSON => json::JsonConverter::configure(&config, limits).map(|json| Box::new(json) as _),
         definitions::STRING => string::StringConverter::configure(&config).map(|string| Box::new(string) as _),
         definitions::BYTE_ARRAY => Ok(Box::new(bytes::ByteArrayConverter) as _),
         class => Ok(Box::new(number::NumberConverter::of_class(class)) as _),

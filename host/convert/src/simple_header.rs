@@ -9,7 +9,10 @@ use millstream_values::values;
 use crate::{definitions, trees::failure};
 
 /// The converter.
-pub struct SimpleHeaderConverter;
+pub struct SimpleHeaderConverter {
+    /// Deepest nesting of text that is more than bytes.
+    pub max_nesting: usize,
+}
 
 static BYTES: LazyLock<Arc<Schema>> = LazyLock::new(|| Arc::new(Schema::new(SchemaType::Bytes)));
 
@@ -20,7 +23,7 @@ impl HeaderConverter for SimpleHeaderConverter {
 
     fn to_connect(&mut self, _: &str, _: &str, bytes: Option<&[u8]>) -> Result<(Option<Arc<Schema>>, Value), Failure> {
         let Some(bytes) = bytes else { return Ok((None, Value::Null)) };
-        Ok(match values::parse_string(&String::from_utf8_lossy(bytes)) {
+        Ok(match values::parse_string_within(&String::from_utf8_lossy(bytes), self.max_nesting) {
             Ok(Some((schema, value))) => (Some(schema), value),
             Ok(None) => (None, Value::Null),
             // Text that the grammar cannot take is passed on as the bytes it was.

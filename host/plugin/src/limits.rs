@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use millstream_config::{ParsedConfig, worker_key};
+use millstream_record::batch::Limits;
 
 /// Limits that hold for each plugin instance, and the places plugins may reach.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,8 +20,8 @@ pub struct PluginLimits {
     pub log_rate: u32,
     /// `plugin.instances.max`: instances alive at a time in the whole worker.
     pub instances_max: u32,
-    /// The largest batch that a plugin may hand over, in bytes.
-    pub batch_bytes_max: usize,
+    /// `plugin.batch.…`: the largest batch that a plugin may hand over.
+    pub batch: Limits,
     /// `plugin.cache.dir`: where compiled plugins are kept; none compiles them anew at each start.
     pub cache_dir: Option<PathBuf>,
     /// `plugin.allow.files`: folders below which files may be opened that a configuration names; none
@@ -41,8 +42,13 @@ impl PluginLimits {
             log_rate: count(worker_key::PLUGIN_LOG_RATE.get(config)),
             instances_max: count(worker_key::PLUGIN_INSTANCES_MAX.get(config)),
             cache_dir: worker_key::PLUGIN_CACHE_DIR.get(config).map(PathBuf::from).or_else(user_cache),
+            batch: Limits {
+                max_rows: count(worker_key::PLUGIN_BATCH_MAX_RECORDS.get(config)),
+                max_bytes: count(worker_key::PLUGIN_BATCH_MAX_BYTES.get(config)),
+                max_columns: count(worker_key::PLUGIN_BATCH_MAX_COLUMNS.get(config)),
+                max_expanded_bytes: u64::try_from(worker_key::PLUGIN_BATCH_EXPANDED_MAX_BYTES.get(config)).unwrap_or(0),
+            },
             allow_files: worker_key::PLUGIN_ALLOW_FILES.get(config).map(paths),
-            ..Self::default()
         }
     }
 }
@@ -55,7 +61,7 @@ impl Default for PluginLimits {
             host_wait_timeout: Duration::from_secs(60),
             log_rate: 100,
             instances_max: 1000,
-            batch_bytes_max: 64 << 20,
+            batch: Limits::DEFAULT,
             cache_dir: None,
             allow_files: None,
         }
@@ -97,6 +103,10 @@ mod tests {
             ("plugin.instances.max", "8"),
             ("plugin.cache.dir", "/c"),
             ("plugin.allow.files", "/a,/b"),
+            ("plugin.batch.max.records", "9"),
+            ("plugin.batch.max.bytes", "65536"),
+            ("plugin.batch.max.columns", "16"),
+            ("plugin.batch.expanded.max.bytes", "65537"),
         ]);
         let expected = PluginLimits {
             memory_max: 1 << 20,
@@ -104,7 +114,7 @@ mod tests {
             host_wait_timeout: Duration::from_millis(6),
             log_rate: 7,
             instances_max: 8,
-            batch_bytes_max: 64 << 20,
+            batch: Limits { max_rows: 9, max_bytes: 65_536, max_columns: 16, max_expanded_bytes: 65_537 },
             cache_dir: Some("/c".into()),
             allow_files: Some(vec!["/a".into(), "/b".into()]),
         };

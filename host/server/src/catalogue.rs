@@ -8,6 +8,7 @@ use millstream_connector::{
     Chain, Connector, ConnectorContext, Converter, ConverterRole, FindPluginError, Link, PluginError, PluginInfo,
     PluginKind, Plugins, SinkContext, SinkTask, SourceContext, SourceTask, TaskId,
 };
+use millstream_convert::ReadLimits;
 use millstream_plugin::WasmPlugins;
 use millstream_runtime::Natives;
 use millstream_values::JavaRegex;
@@ -82,9 +83,12 @@ fn native_converters() -> Vec<Arc<PluginInfo>> {
     plugins
 }
 
-/// Makes Connect's own converters.
-pub fn natives() -> Natives {
-    Natives { converter: Arc::new(millstream_convert::native), header: Arc::new(millstream_convert::native_header) }
+/// Makes Connect's own converters, which read under these limits.
+pub fn natives(limits: ReadLimits) -> Natives {
+    Natives {
+        converter: Arc::new(move |class, role, config| limits.native(class, role, config)),
+        header: Arc::new(move |class, config| limits.native_header(class, config)),
+    }
 }
 
 #[async_trait]

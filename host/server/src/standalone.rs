@@ -10,6 +10,7 @@ use millstream_broker::{Broker, BrokerConfig};
 use millstream_client::{Dial, TcpDial};
 use millstream_config::{ConfigMap, ConnectorFile, InitialState, Mode, WorkerConfig, worker_key};
 use millstream_connector::Plugins;
+use millstream_convert::ReadLimits;
 use millstream_plugin::{PluginLimits, WasmPlugins};
 use millstream_record::Chain;
 use millstream_rest::{RestConfig, RestServer, WorkerVersion};
@@ -176,7 +177,7 @@ impl Running {
         let plugins: Arc<dyn Plugins> = catalogue;
         let parts = WorkerParts {
             plugins,
-            natives: natives(),
+            natives: natives(ReadLimits::of(config.config())),
             clients: Arc::new(clients),
             offsets: Arc::new(offsets),
             settings,

@@ -14,7 +14,7 @@ use crate::{
     value_text::write_value_text,
 };
 
-/// Deepest nesting of arrays and maps in a text. Java's own limit is its stack.
+/// Deepest nesting of arrays and maps in a text, unless another is given. Java's own limit is its stack.
 pub const MAX_NESTING: usize = 200;
 
 /// A value with its schema; `None` for the literal `null`.
@@ -119,16 +119,25 @@ fn write_quoted(out: &mut String, text: &str) {
 ///
 /// Only for nesting beyond [`MAX_NESTING`].
 pub fn parse_string(text: &str) -> Result<Parsed, JavaError> {
+    parse_string_within(text, MAX_NESTING)
+}
+
+/// As [`parse_string`], with another bound on nesting.
+///
+/// # Errors
+///
+/// Only for nesting beyond `max_nesting`.
+pub fn parse_string_within(text: &str, max_nesting: usize) -> Result<Parsed, JavaError> {
     if text.is_empty() {
         return Ok(Some((Arc::new(Schema::new(SchemaType::String)), Value::String(String::new()))));
     }
-    let mut parser = Parser { text, at: 0, next: None, depth: 0 };
+    let mut parser = Parser { text, at: 0, next: None, depth: 0, max_nesting };
     match parser.parse(false) {
         Ok(parsed) => Ok(parsed),
         // What cannot be read as a whole is text.
         Err(Refused::Data) => Ok(string(text)),
         Err(Refused::TooDeep) => Err(JavaError::stack_overflow(format!(
-            "header text nests arrays and maps more than {MAX_NESTING} levels deep"
+            "header text nests arrays and maps deeper than the {max_nesting} levels that are allowed"
         ))),
     }
 }
@@ -151,6 +160,7 @@ struct Parser<'a> {
     /// A token that was looked at and not taken.
     next: Option<&'a str>,
     depth: usize,
+    max_nesting: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -271,7 +281,7 @@ impl<'a> Parser<'a> {
             end = self.at;
         }
         let content = &self.text[start..end];
-        let mut inner = Parser { text: content, at: 0, next: None, depth: 0 };
+        let mut inner = Parser { text: content, at: 0, next: None, depth: 0, max_nesting: 0 };
         match inner.has_next().then(|| inner.time()).flatten() {
             Some(found) => Some(found),
             None => string(content),
@@ -284,7 +294,7 @@ impl<'a> Parser<'a> {
             return Ok(None);
         }
         self.depth += 1;
-        if MAX_NESTING < self.depth {
+        if self.max_nesting < self.depth {
             return Err(Refused::TooDeep);
         }
         let found = if is_array { self.array() } else { self.map() };

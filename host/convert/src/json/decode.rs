@@ -5,11 +5,15 @@
 //! coercions is `value_of`. The fast path below takes texts of the expected kind and leaves the
 //! rest to it.
 
-use std::sync::Arc;
+use std::{
+    cell::Cell,
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use millstream_connector::{ErrorKind, Failure};
 use millstream_record::{
-    Decimal, Schema, SchemaType, Value,
+    Decimal, Field, Schema, SchemaType, Value,
     batch::{ColumnBuilder, Kind, SchemaTable, physical_kind},
     logical,
 };
@@ -17,9 +21,12 @@ use millstream_values::{base64, decimal};
 
 use super::{
     node::Node,
-    scan::{MAX_DEPTH, Malformed, Number, Scanner},
+    scan::{Malformed, Number, Scanner},
 };
 use crate::trees::{data, decimal_scale, found, in_element, in_field, instant_from_stored};
+
+/// Fields or members up to which comparing one by one is fastest.
+const FEW: usize = 16;
 
 /// Why a text gives no data.
 #[derive(Debug)]
@@ -55,9 +62,6 @@ impl From<Failure> for CannotDecode {
 
 /// Appends the value that comes next, without a schema.
 pub fn schemaless(scanner: &mut Scanner<'_>, out: &mut ColumnBuilder, depth: usize) -> Result<(), Malformed> {
-    if MAX_DEPTH < depth {
-        return Err(Malformed { what: "nested deeper than 1000 levels", at: scanner.position() });
-    }
     match scanner.peek() {
         b'"' => out.push_str(&scanner.string()?),
         b'-' | b'0'..=b'9' => {
@@ -81,6 +85,7 @@ pub fn schemaless(scanner: &mut Scanner<'_>, out: &mut ColumnBuilder, depth: usi
             out.push_null();
         }
         b'{' => {
+            scanner.check_depth(depth)?;
             let begin = scanner.position();
             if let Some(mut cursor) = out.begin_object() {
                 if object(scanner, out, &mut cursor, depth)? {
@@ -93,6 +98,7 @@ pub fn schemaless(scanner: &mut Scanner<'_>, out: &mut ColumnBuilder, depth: usi
             tree(scanner, out, depth)?;
         }
         b'[' => {
+            scanner.check_depth(depth)?;
             let Some(elements) = out.begin_list() else { return tree(scanner, out, depth) };
             scanner.accept(b'[');
             if !scanner.accept(b']') {
@@ -135,15 +141,72 @@ fn tree(scanner: &mut Scanner<'_>, out: &mut ColumnBuilder, depth: usize) -> Res
     let at = scanner.position();
     let value = Node::read(scanner, depth)?.to_value();
     // Depth was checked, and JSON knows no structs, so a batch can carry it.
-    out.push(&value, &mut SchemaTable::default())
-        .map_err(|_| Malformed { what: "nested deeper than a batch can carry", at })
+    out.push(&value, &mut SchemaTable::default()).map_err(|_| Malformed {
+        what: "nested deeper than a batch can carry",
+        limit: None,
+        at,
+    })
 }
 
 /// How data is read.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct Settings<'m> {
     /// Defaults in the place of nulls.
     pub replace_null: bool,
+    /// What the message may still take for nulls and defaults.
+    pub filled: &'m Filled,
+}
+
+/// What nulls and defaults take that one message gets for fields it lacks. A few bytes of text can stand for any number
+/// of fields.
+#[derive(Debug)]
+pub struct Filled {
+    limit: usize,
+    left: Cell<usize>,
+}
+
+impl Filled {
+    /// Nothing so far.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, left: Cell::new(limit) }
+    }
+
+    #[inline]
+    fn take(&self, bytes: usize) -> Result<(), Failure> {
+        match self.left.get().checked_sub(bytes) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => Err(self.used_up()),
+        }
+    }
+
+    #[cold]
+    fn used_up(&self) -> Failure {
+        data(format!(
+            "the nulls and defaults that the message stands for take more than the {} bytes that \
+             converter.filled.max.bytes allows",
+            self.limit
+        ))
+    }
+}
+
+/// Bytes of a null under a schema: a struct that is null has nulls for its fields.
+fn null_size(schema: &Schema) -> usize {
+    8 + schema.fields().iter().map(|field| null_size(&field.schema)).sum::<usize>()
+}
+
+/// About as many bytes as a value takes.
+fn size_of(value: &Value) -> usize {
+    8 + match value {
+        Value::String(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Decimal(decimal) => decimal.unscaled.len(),
+        Value::List(values) | Value::Struct(_, values) => values.iter().map(size_of).sum(),
+        Value::Map(entries) => entries.iter().map(|(key, value)| size_of(key) + size_of(value)).sum(),
+        _ => 0,
+    }
 }
 
 /// Appends the value that comes next, under a schema.
@@ -151,7 +214,7 @@ pub fn typed(
     scanner: &mut Scanner<'_>,
     schema: &Arc<Schema>,
     out: &mut ColumnBuilder,
-    settings: Settings,
+    settings: Settings<'_>,
     depth: usize,
 ) -> Result<(), CannotDecode> {
     let begin = scanner.position();
@@ -181,6 +244,7 @@ pub fn typed(
             structure(scanner, schema, out, settings, depth)?;
         }
         (b'[', Kind::List) if out.kind() == Kind::List => {
+            scanner.check_depth(depth)?;
             let SchemaType::Array(Some(items)) = &schema.kind else {
                 return slow(scanner, begin, schema, out, settings, depth);
             };
@@ -209,12 +273,12 @@ fn slow(
     begin: usize,
     schema: &Arc<Schema>,
     out: &mut ColumnBuilder,
-    settings: Settings,
+    settings: Settings<'_>,
     depth: usize,
 ) -> Result<(), CannotDecode> {
     scanner.set_position(begin);
     let node = Node::read(scanner, depth)?;
-    push_value(&value_of(&node, schema, settings.replace_null)?, out)?;
+    push_value(&value_of(&node, schema, settings)?, out)?;
     Ok(())
 }
 
@@ -222,8 +286,8 @@ fn push_value(value: &Value, out: &mut ColumnBuilder) -> Result<(), Failure> {
     out.push(value, &mut SchemaTable::default()).map_err(|error| data(error.to_string()))
 }
 
-fn push_null(schema: &Arc<Schema>, out: &mut ColumnBuilder, settings: Settings) -> Result<(), Failure> {
-    match null_of(schema, settings.replace_null)? {
+fn push_null(schema: &Arc<Schema>, out: &mut ColumnBuilder, settings: Settings<'_>) -> Result<(), Failure> {
+    match null_of(schema, settings)? {
         Value::Null => {
             out.push_null();
             Ok(())
@@ -232,21 +296,20 @@ fn push_null(schema: &Arc<Schema>, out: &mut ColumnBuilder, settings: Settings) 
     }
 }
 
-fn structure(
+fn structure<'f>(
     scanner: &mut Scanner<'_>,
-    schema: &Arc<Schema>,
+    schema: &'f Arc<Schema>,
     out: &mut ColumnBuilder,
-    settings: Settings,
+    settings: Settings<'_>,
     depth: usize,
 ) -> Result<(), CannotDecode> {
-    if MAX_DEPTH < depth {
-        return Err(Malformed { what: "nested deeper than 1000 levels", at: scanner.position() }.into());
-    }
+    scanner.check_depth(depth)?;
     let fields = schema.fields();
     let rows = out.rows();
     let Some(builders) = out.begin_struct() else { return Ok(()) };
     scanner.accept(b'{');
     let mut next = 0;
+    let mut index: Option<HashMap<&'f str, usize>> = None;
     // What a field's value lacks shows only when no later member of the same name replaces it.
     let mut faults: Vec<(usize, Failure)> = Vec::new();
     if !scanner.accept(b'}') {
@@ -254,7 +317,12 @@ fn structure(
             let name = scanner.name()?;
             let at = match fields.get(next) {
                 Some(field) if field.name == name => Some(next),
-                _ => fields.iter().position(|field| field.name == name),
+                _ if fields.len() <= FEW => fields.iter().position(|field| field.name == name),
+                _ => {
+                    let named = |(at, field): (usize, &'f Field)| (field.name.as_str(), at);
+                    let index = index.get_or_insert_with(|| fields.iter().enumerate().map(named).collect());
+                    index.get(&*name).copied()
+                }
             };
             match at {
                 None => scanner.skip(depth + 1)?,
@@ -297,10 +365,16 @@ fn structure(
     Ok(())
 }
 
-fn null_of(schema: &Schema, replace_null: bool) -> Result<Value, Failure> {
+fn null_of(schema: &Schema, settings: Settings<'_>) -> Result<Value, Failure> {
     match &schema.default {
-        Some(default) if replace_null => Ok(default.clone()),
-        _ if schema.optional => Ok(Value::Null),
+        Some(default) if settings.replace_null => {
+            settings.filled.take(size_of(default))?;
+            Ok(default.clone())
+        }
+        _ if schema.optional => {
+            settings.filled.take(null_size(schema))?;
+            Ok(Value::Null)
+        }
         _ => {
             let kind = schema.kind.name();
             Err(found(format!("Invalid null value for required {kind} field"), "null", kind))
@@ -313,9 +387,9 @@ fn null_of(schema: &Schema, replace_null: bool) -> Result<Value, Failure> {
 /// # Errors
 ///
 /// What Connect does not coerce.
-pub fn value_of(node: &Node, schema: &Arc<Schema>, replace_null: bool) -> Result<Value, Failure> {
+pub fn value_of(node: &Node, schema: &Arc<Schema>, settings: Settings<'_>) -> Result<Value, Failure> {
     if *node == Node::Null {
-        return null_of(schema, replace_null);
+        return null_of(schema, settings);
     }
     if let Some(name) = schema.name.as_deref()
         && let Some(value) = logical_value(name, node, schema)?
@@ -348,7 +422,7 @@ pub fn value_of(node: &Node, schema: &Arc<Schema>, replace_null: bool) -> Result
         },
         SchemaType::Array(items) => {
             let element = |(at, node): (usize, &Node)| {
-                element_of(node, items, replace_null).map_err(|failure| in_element(failure, at))
+                element_of(node, items, settings).map_err(|failure| in_element(failure, at))
             };
             Value::List(match node {
                 Node::Array(nodes) => nodes.iter().enumerate().map(element).collect::<Result<_, _>>()?,
@@ -358,13 +432,14 @@ pub fn value_of(node: &Node, schema: &Arc<Schema>, replace_null: bool) -> Result
                 _ => Vec::new(),
             })
         }
-        SchemaType::Map(key, item) => map_of(node, key, item, replace_null)?,
+        SchemaType::Map(key, item) => map_of(node, key, item, settings)?,
         SchemaType::Struct(fields) => {
             if !matches!(node, Node::Object(_)) {
                 return Err(data(format!("Structs should be encoded as JSON objects, but found {}", node.kind())));
             }
-            let slot = |field: &millstream_record::Field| {
-                value_of(node.get(&field.name).unwrap_or(&Node::Null), &field.schema, replace_null)
+            let members = Members::new(node);
+            let slot = |field: &Field| {
+                value_of(members.get(&field.name).unwrap_or(&Node::Null), &field.schema, settings)
                     .map_err(|failure| in_field(failure, &field.name))
             };
             Value::Struct(Arc::clone(schema), fields.iter().map(slot).collect::<Result<_, _>>()?)
@@ -372,9 +447,9 @@ pub fn value_of(node: &Node, schema: &Arc<Schema>, replace_null: bool) -> Result
     })
 }
 
-fn element_of(node: &Node, schema: &Option<Arc<Schema>>, replace_null: bool) -> Result<Value, Failure> {
+fn element_of(node: &Node, schema: &Option<Arc<Schema>>, settings: Settings<'_>) -> Result<Value, Failure> {
     match schema {
-        Some(schema) => value_of(node, schema, replace_null),
+        Some(schema) => value_of(node, schema, settings),
         None => Ok(node.to_value()),
     }
 }
@@ -383,7 +458,7 @@ fn map_of(
     node: &Node,
     key: &Option<Arc<Schema>>,
     item: &Option<Arc<Schema>>,
-    replace_null: bool,
+    settings: Settings<'_>,
 ) -> Result<Value, Failure> {
     let mut map: Vec<(Value, Value)> = Vec::new();
     if key.as_ref().is_some_and(|key| key.kind == SchemaType::String) {
@@ -392,7 +467,7 @@ fn map_of(
             return Err(data(format!("Maps with string fields should be encoded as JSON objects, but found {kind}")));
         };
         for (name, node) in members {
-            let value = element_of(node, item, replace_null).map_err(|failure| in_field(failure, name))?;
+            let value = element_of(node, item, settings).map_err(|failure| in_field(failure, name))?;
             map.push((Value::String(name.clone()), value));
         }
         return Ok(Value::Map(map));
@@ -403,14 +478,59 @@ fn map_of(
             "Maps with non-string fields should be encoded as JSON array of tuples, but found {kind}"
         )));
     };
+    // Keys that are equal look alike, and mostly the other way round.
+    let mut places: HashMap<String, usize> = HashMap::new();
     for (at, entry) in entries.iter().enumerate() {
-        let (name, value) = entry_of(entry, key, item, replace_null).map_err(|failure| in_element(failure, at))?;
-        match map.iter_mut().find(|(other, _)| other.same(&name)) {
-            Some((_, old)) => *old = value,
-            None => map.push((name, value)),
+        let (name, value) = entry_of(entry, key, item, settings).map_err(|failure| in_element(failure, at))?;
+        match places.entry(identity(&name)) {
+            Entry::Occupied(place) => map[*place.get()].1 = value,
+            Entry::Vacant(place) => {
+                place.insert(map.len());
+                map.push((name, value));
+            }
         }
     }
     Ok(Value::Map(map))
+}
+
+/// A text that is the same for values that are [`Value::same`], and for no others of one schema.
+fn identity(value: &Value) -> String {
+    let list = |values: &[Value]| values.iter().map(identity).collect::<Vec<_>>();
+    match value {
+        Value::List(values) | Value::Struct(_, values) => format!("{:?}", list(values)),
+        Value::Map(entries) => {
+            let mut entries: Vec<_> = entries.iter().map(|(key, value)| (identity(key), identity(value))).collect();
+            entries.sort();
+            format!("{{{entries:?}")
+        }
+        value => format!("{value:?}"),
+    }
+}
+
+/// The members of an object by name; none of anything else.
+struct Members<'n> {
+    node: &'n Node,
+    /// Where there are many.
+    index: Option<HashMap<&'n str, &'n Node>>,
+}
+
+impl<'n> Members<'n> {
+    fn new(node: &'n Node) -> Self {
+        let index = match node {
+            Node::Object(members) if FEW < members.len() => {
+                Some(members.iter().map(|(name, node)| (name.as_str(), node)).collect())
+            }
+            _ => None,
+        };
+        Self { node, index }
+    }
+
+    fn get(&self, name: &str) -> Option<&'n Node> {
+        match &self.index {
+            Some(index) => index.get(name).copied(),
+            None => self.node.get(name),
+        }
+    }
 }
 
 /// An entry of a map that is written as a list of pairs.
@@ -418,7 +538,7 @@ fn entry_of(
     entry: &Node,
     key: &Option<Arc<Schema>>,
     item: &Option<Arc<Schema>>,
-    replace_null: bool,
+    settings: Settings<'_>,
 ) -> Result<(Value, Value), Failure> {
     let Node::Array(pair) = entry else {
         return Err(data(format!("Found invalid map entry instead of array tuple: {}", entry.kind())));
@@ -426,7 +546,7 @@ fn entry_of(
     let [name, value] = pair.as_slice() else {
         return Err(data(format!("Found invalid map entry, expected length 2 but found :{}", pair.len())));
     };
-    Ok((element_of(name, key, replace_null)?, element_of(value, item, replace_null)?))
+    Ok((element_of(name, key, settings)?, element_of(value, item, settings)?))
 }
 
 /// A value of a logical type; `None` for names that are no logical type.

@@ -19,13 +19,13 @@ use millstream_record::{
 };
 
 use self::{
-    decode::CannotDecode,
+    decode::{CannotDecode, Filled},
     encode::Plan,
     node::Node,
     scan::{Malformed, Scanner},
 };
 use crate::{
-    definitions,
+    ReadLimits, definitions,
     rows::write_rows,
     trees::{data, found, row_error},
 };
@@ -40,7 +40,8 @@ pub struct JsonConverter {
     /// The schema of every message read, if the configuration gives one.
     content: Option<Arc<Schema>>,
     write: encode::Settings,
-    read: decode::Settings,
+    replace_null: bool,
+    limits: ReadLimits,
     cache_size: usize,
     /// Schemas read, by their text.
     read_cache: HashMap<String, Option<Arc<Schema>>>,
@@ -56,12 +57,12 @@ impl JsonConverter {
     /// # Errors
     ///
     /// `schema.content` is no schema.
-    pub fn configure(config: &ParsedConfig) -> Result<Self, Failure> {
+    pub fn configure(config: &ParsedConfig, limits: ReadLimits) -> Result<Self, Failure> {
         let replace_null = config.bool("replace.null.with.default");
         let schemas_enabled = config.bool("schemas.enable");
         let content =
             config.optional_string("schema.content").filter(|text| schemas_enabled && !text.trim().is_empty());
-        let content = content.map(read_content).transpose()?.flatten();
+        let content = content.map(|text| read_content(text, limits)).transpose()?.flatten();
         Ok(Self {
             schemas_enabled,
             content,
@@ -69,7 +70,8 @@ impl JsonConverter {
                 numeric_decimals: config.string("decimal.format").eq_ignore_ascii_case("NUMERIC"),
                 replace_null,
             },
-            read: decode::Settings { replace_null },
+            replace_null,
+            limits,
             cache_size: usize::try_from(config.int("schemas.cache.size")).unwrap_or(0),
             read_cache: HashMap::new(),
             last_read: None,
@@ -88,7 +90,7 @@ impl JsonConverter {
         if let Some(schema) = self.content.clone() {
             return self.read_content_row(&text, &schema, schemas, out);
         }
-        let mut scanner = Scanner::new(&text);
+        let mut scanner = Scanner::new(&text, self.limits);
         if !self.schemas_enabled {
             if scanner.peek() == 0 && scanner.rest().is_empty() {
                 return Ok(push_null(out));
@@ -119,8 +121,10 @@ impl JsonConverter {
             return None;
         }
         let builder = out.row(schema.as_ref())?;
+        let filled = Filled::new(self.limits.filled_max_bytes);
+        let settings = decode::Settings { replace_null: self.replace_null, filled: &filled };
         let read = match schema {
-            Some(schema) => decode::typed(scanner, schema, builder, self.read, 1).is_ok(),
+            Some(schema) => decode::typed(scanner, schema, builder, settings, 1).is_ok(),
             None => decode::schemaless(scanner, builder, 1).is_ok(),
         };
         if read && scanner.accept(b'}') {
@@ -132,7 +136,7 @@ impl JsonConverter {
     }
 
     fn read_envelope(&mut self, text: &str, out: &mut UnionBuilder) -> Result<bool, Failure> {
-        let mut scanner = Scanner::new(text);
+        let mut scanner = Scanner::new(text, self.limits);
         if scanner.peek() == 0 && scanner.rest().is_empty() {
             return Err(no_envelope("nothing"));
         }
@@ -161,10 +165,12 @@ impl JsonConverter {
         }
         let (Some(schema), Some(payload), false) = (schema, payload, other) else { return Err(no_envelope_in(text)) };
         let schema = self.schema_of(schema)?;
-        let mut scanner = Scanner::new(payload);
+        let mut scanner = Scanner::new(payload, self.limits);
         let Some(builder) = out.row(schema.as_ref()) else { return Ok(false) };
+        let filled = Filled::new(self.limits.filled_max_bytes);
+        let settings = decode::Settings { replace_null: self.replace_null, filled: &filled };
         let result = match &schema {
-            Some(schema) => decode::typed(&mut scanner, schema, builder, self.read, 1),
+            Some(schema) => decode::typed(&mut scanner, schema, builder, settings, 1),
             None => decode::schemaless(&mut scanner, builder, 1).map_err(CannotDecode::from),
         };
         result.map(|()| true).map_err(|error| take_back(out, cannot_decode(error, payload)))
@@ -175,7 +181,7 @@ impl JsonConverter {
             self.last_read = Some((text.to_owned(), schema.clone()));
             return Ok(schema.clone());
         }
-        let node = Node::read(&mut Scanner::new(text), 0).map_err(|error| malformed(error, text))?;
+        let node = Node::read(&mut Scanner::new(text, self.limits), 0).map_err(|error| malformed(error, text))?;
         let schema = schema::read(&node)?.map(Arc::new);
         let schema = schema.map(|schema| millstream_record::batch::intern(&schema).unwrap_or(schema));
         if self.cache_size <= self.read_cache.len() {
@@ -195,14 +201,16 @@ impl JsonConverter {
         schemas: &mut SchemaTable<'static>,
         out: &mut UnionBuilder,
     ) -> Result<bool, Failure> {
-        let mut scanner = Scanner::new(text);
+        let mut scanner = Scanner::new(text, self.limits);
+        let filled = Filled::new(self.limits.filled_max_bytes);
+        let settings = decode::Settings { replace_null: self.replace_null, filled: &filled };
         if scanner.peek() == 0 && scanner.rest().is_empty() {
             // Nothing at all counts as a value of the wrong kind, not as null.
-            let value = decode::value_of(&Node::Text(String::new()), schema, self.read.replace_null)?;
+            let value = decode::value_of(&Node::Text(String::new()), schema, settings)?;
             return Ok(out.push(Some(schema), &value, schemas).is_ok());
         }
         let Some(builder) = out.row(Some(schema)) else { return Ok(false) };
-        decode::typed(&mut scanner, schema, builder, self.read, 0)
+        decode::typed(&mut scanner, schema, builder, settings, 0)
             .map(|()| true)
             .map_err(|error| take_back(out, cannot_decode(error, text)))
     }
@@ -266,8 +274,8 @@ impl JsonConverter {
     }
 }
 
-fn read_content(text: &str) -> Result<Option<Arc<Schema>>, Failure> {
-    let node = Node::read(&mut Scanner::new(text), 0).map_err(|error| {
+fn read_content(text: &str, limits: ReadLimits) -> Result<Option<Arc<Schema>>, Failure> {
+    let node = Node::read(&mut Scanner::new(text, limits), 0).map_err(|error| {
         malformed(error, text).caused(
             ErrorKind::Data,
             "",
@@ -292,7 +300,7 @@ fn push_null(out: &mut UnionBuilder) -> bool {
 fn no_envelope_in(text: &str) -> Failure {
     /// Members, and characters of their names, that a message shows.
     const SHOWN: (usize, usize) = (10, 60);
-    match Node::read(&mut Scanner::new(text), 0).unwrap_or(Node::Null) {
+    match Node::read(&mut Scanner::new(text, ReadLimits::DEFAULT), 0).unwrap_or(Node::Null) {
         Node::Object(members) => {
             let name = |(name, _): &(String, Node)| format!("{:?}", name.chars().take(SHOWN.1).collect::<String>());
             let names: Vec<String> = members.iter().take(SHOWN.0).map(name).collect();
@@ -321,7 +329,10 @@ fn cannot_decode(error: CannotDecode, text: &str) -> Failure {
 
 /// The failure of a text that is no JSON, with what stands where it is not.
 #[cold]
-fn malformed(Malformed { what, at }: Malformed, text: &str) -> Failure {
+fn malformed(Malformed { what, limit, at }: Malformed, text: &str) -> Failure {
+    if let Some(limit) = limit {
+        return not_json(&format!("{}, at byte {at}", what.replace("{}", &limit.to_string())));
+    }
     let found = match text.get(at..).map(|rest| rest.chars().next()) {
         Some(Some(c)) => format!(", found {c:?}"),
         Some(None) => ", found the end".to_owned(),

@@ -2,7 +2,7 @@
 
 use millstream_record::Value;
 
-use super::scan::{MAX_DEPTH, Malformed, Scanner};
+use super::scan::{Malformed, Scanner};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,15 +29,14 @@ pub enum Node {
 impl Node {
     /// Reads the value that comes next.
     pub fn read(scanner: &mut Scanner<'_>, depth: usize) -> Result<Self, Malformed> {
-        if MAX_DEPTH < depth {
-            return Err(Malformed { what: "nested deeper than 1000 levels", at: scanner.position() });
-        }
         Ok(match scanner.peek() {
             b'{' => {
+                scanner.check_depth(depth)?;
                 scanner.accept(b'{');
                 Self::Object(read_members(scanner, depth)?)
             }
             b'[' => {
+                scanner.check_depth(depth)?;
                 scanner.accept(b'[');
                 let mut elements = Vec::new();
                 if !scanner.accept(b']') {
@@ -58,8 +57,8 @@ impl Node {
                 let number = scanner.number()?;
                 Self::Number { text: number.text.to_owned(), integral: number.integral }
             }
-            0 => return Err(Malformed { what: "the text ends where a value was expected", at: scanner.position() }),
-            _ => return Err(Malformed { what: "a value was expected", at: scanner.position() }),
+            0 => return scanner.fail("the text ends where a value was expected"),
+            _ => return scanner.fail("a value was expected"),
         })
     }
 

@@ -2,18 +2,15 @@
 
 use std::borrow::Cow;
 
-/// Deepest nesting, as in Connect.
-pub const MAX_DEPTH: usize = 1000;
-/// Longest number, in characters.
-const MAX_NUMBER: usize = 1000;
-/// Longest text, in bytes.
-const MAX_TEXT: usize = 20_000_000;
+use crate::ReadLimits;
 
 /// What is wrong with the text and where.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Malformed {
-    /// What is wrong.
+    /// What is wrong; `{}` stands for the limit.
     pub what: &'static str,
+    /// The limit that is exceeded, if it is that.
+    pub limit: Option<usize>,
     /// Byte of the text.
     pub at: usize,
 }
@@ -57,12 +54,36 @@ impl Number<'_> {
 pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    limits: ReadLimits,
 }
 
 impl<'a> Scanner<'a> {
     /// At the beginning of the text.
-    pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+    pub fn new(text: &'a str, limits: ReadLimits) -> Self {
+        Self { text, at: 0, limits }
+    }
+
+    /// Refuses an object or array that is nested too deeply: it stands in `depth` others.
+    #[inline]
+    pub fn check_depth(&self, depth: usize) -> Result<(), Malformed> {
+        if self.limits.nesting_max <= depth {
+            return self.exceeds(
+                "nested deeper than the {} levels that converter.nesting.max allows",
+                self.limits.nesting_max,
+            );
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn exceeds<T>(&self, what: &'static str, limit: usize) -> Result<T, Malformed> {
+        Err(Malformed { what, limit: Some(limit), at: self.at })
+    }
+
+    #[cold]
+    fn text_too_long<T>(&self) -> Result<T, Malformed> {
+        let what = "a text has more than the {} bytes that converter.text.max.bytes allows";
+        self.exceeds(what, self.limits.text_max_bytes)
     }
 
     /// Where the scanner is.
@@ -85,8 +106,9 @@ impl<'a> Scanner<'a> {
         &self.text[self.at..]
     }
 
-    fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
-        Err(Malformed { what, at: self.at })
+    /// Says what is wrong here.
+    pub fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
+        Err(Malformed { what, limit: None, at: self.at })
     }
 
     /// The next byte that is not white space, without taking it; 0 at the end.
@@ -140,8 +162,8 @@ impl<'a> Scanner<'a> {
             match bytes.get(at) {
                 Some(b'"') => {
                     self.at = at + 1;
-                    if MAX_TEXT < at - begin {
-                        return self.fail("a text is longer than 20000000 characters");
+                    if self.limits.text_max_bytes < at - begin {
+                        return self.text_too_long();
                     }
                     return Ok(Cow::Borrowed(&self.text[begin..at]));
                 }
@@ -173,8 +195,8 @@ impl<'a> Scanner<'a> {
             };
             out.push_str(&rest[..plain]);
             self.at += plain;
-            if MAX_TEXT < out.len() {
-                return self.fail("a text is longer than 20000000 characters");
+            if self.limits.text_max_bytes < out.len() {
+                return self.text_too_long();
             }
             match rest.as_bytes()[plain] {
                 b'"' => {
@@ -270,8 +292,9 @@ impl<'a> Scanner<'a> {
             self.at = at;
             return self.fail("a number is malformed");
         }
-        if MAX_NUMBER < at - begin {
-            return self.fail("a number has more than 1000 characters");
+        if self.limits.number_max_length < at - begin {
+            let what = "a number has more than the {} characters that converter.number.max.length allows";
+            return self.exceeds(what, self.limits.number_max_length);
         }
         self.at = at;
         Ok(Number { text: &self.text[begin..at], integral })
@@ -306,11 +329,9 @@ impl<'a> Scanner<'a> {
 
     /// Steps over a value.
     pub fn skip(&mut self, depth: usize) -> Result<(), Malformed> {
-        if MAX_DEPTH < depth {
-            return self.fail("nested deeper than 1000 levels");
-        }
         match self.peek() {
             b'{' => {
+                self.check_depth(depth)?;
                 self.at += 1;
                 if self.accept(b'}') {
                     return Ok(());
@@ -324,6 +345,7 @@ impl<'a> Scanner<'a> {
                 }
             }
             b'[' => {
+                self.check_depth(depth)?;
                 self.at += 1;
                 if self.accept(b']') {
                     return Ok(());

@@ -6,7 +6,10 @@ use millstream_connector::{ErrorKind, Failure};
 use millstream_record::{Field, InvalidSchema, Parameters, Schema, SchemaType, Value};
 
 use super::{decode, encode, node::Node, scan::Number};
-use crate::trees::{data, found, in_field};
+use crate::{
+    ReadLimits,
+    trees::{data, found, in_field},
+};
 
 const TYPES: &str = "int8, int16, int32, int64, float, double, boolean, string, bytes, array, map or struct";
 
@@ -116,7 +119,9 @@ fn read_parameters(node: &Node) -> Result<Option<Parameters>, Failure> {
 
 fn read_default(node: &Node, schema: &Schema) -> Result<Option<Value>, Failure> {
     let shared = Arc::new(schema.clone());
-    let value = decode::value_of(node, &shared, true)?;
+    // What a default leaves to other defaults is bounded as in a message.
+    let filled = decode::Filled::new(ReadLimits::DEFAULT.filled_max_bytes);
+    let value = decode::value_of(node, &shared, decode::Settings { replace_null: true, filled: &filled })?;
     if matches!(schema.kind, SchemaType::Struct(_)) && !value.is_null() {
         return Err(schema_builder("Invalid default value"));
     }

@@ -46,7 +46,7 @@ pub enum FaultCause {
     CallTimeout { limit: Duration },
     #[error("waited for the host longer than {} ms (plugin.host.call.timeout.ms)", limit.as_millis())]
     HostWait { limit: Duration },
-    #[error("handed over more than {} in one call", Bytes(*limit))]
+    #[error("handed over more than {} in one call (plugin.batch.max.bytes)", Bytes(*limit))]
     TooMuchAtOnce { limit: usize },
     #[error("called itself too deeply")]
     StackOverflow,

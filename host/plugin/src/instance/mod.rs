@@ -54,7 +54,7 @@ impl Guest {
         let plugin = surroundings.speaker.plugin.clone();
         let mut store = Store::new(&engine.engine, GuestState::new(Arc::clone(&engine.ticker), limits, surroundings));
         store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(limits.batch_bytes_max.saturating_add(CALL_OVERHEAD));
+        store.set_hostcall_fuel((limits.batch.max_bytes as usize).saturating_add(CALL_OVERHEAD));
         store.epoch_deadline_callback(|mut context| {
             let clock = &context.data_mut().clock;
             clock.account();
@@ -78,7 +78,7 @@ impl Guest {
                 memory: limits.memory_max,
                 table_elements: MAX_TABLE_ELEMENTS,
                 call: limits.call_timeout,
-                batch_bytes: limits.batch_bytes_max,
+                batch_bytes: limits.batch.max_bytes as usize,
                 instances: limits.instances_max,
             },
             wall: limits.call_timeout.saturating_add(limits.host_wait_timeout),

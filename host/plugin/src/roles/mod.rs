@@ -55,8 +55,7 @@ impl Origin {
 
     /// Most that a batch from this host's plugins may have.
     pub(crate) fn batch_limits(&self) -> Limits {
-        let max_bytes = u32::try_from(self.host.limits.batch_bytes_max).unwrap_or(u32::MAX);
-        Limits { max_bytes: max_bytes.min(Limits::DEFAULT.max_bytes), ..Limits::DEFAULT }
+        self.host.limits.batch
     }
 }
 
@@ -83,6 +82,55 @@ pub(crate) fn missing(guest: &Guest, interface: &'static str) -> PluginError {
 /// Bytes that a guest handed over, as a batch.
 pub(crate) fn batch(guest: &mut Guest, bytes: Vec<u8>, limits: &Limits) -> Result<Batch, PluginError> {
     Batch::validate(bytes, limits).map_err(|error: InvalidBatch| {
-        broken(guest.violated(format!("handed over a damaged batch: {}", Causes(&error))))
+        broken(guest.violated(refusal(&error)))
     })
+}
+
+/// What a plugin did that handed over such bytes; the key of a limit that it exceeded.
+fn refusal(error: &InvalidBatch) -> String {
+    let key = match error {
+        InvalidBatch::TooMuch { what: "rows", .. } => "plugin.batch.max.records",
+        InvalidBatch::TooMuch { what: "bytes", .. } => "plugin.batch.max.bytes",
+        InvalidBatch::TooMuch { what: "columns", .. } => "plugin.batch.max.columns",
+        InvalidBatch::TooMuch { what: "bytes when written out", .. } => "plugin.batch.expanded.max.bytes",
+        _ => return format!("handed over a damaged batch: {}", Causes(error)),
+    };
+    format!("handed over too large a batch: {error} ({key})")
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_record::batch::{Column, Role, Table};
+
+    use super::*;
+
+    #[test]
+    fn a_batch_beyond_a_limit_is_refused_with_what_was_found_what_is_allowed_and_the_key() {
+        let mut table = Table::new(3);
+        let mut topics = Column::strings(["topic"]);
+        topics.rows = 3;
+        topics.constant = true;
+        table.set(Role::TOPIC, topics);
+        let bytes = table.write();
+        let len = bytes.len();
+        let tight = |limits: Limits| {
+            Batch::validate(bytes.clone(), &limits).map_err(|error| refusal(&error)).expect_err("beyond a limit")
+        };
+        let all = Limits::DEFAULT;
+        for (limits, expected) in [
+            (Limits { max_rows: 2, ..all }, "3 rows, 2 are allowed (plugin.batch.max.records)".to_owned()),
+            (Limits { max_bytes: 9, ..all }, format!("{len} bytes, 9 are allowed (plugin.batch.max.bytes)")),
+            (Limits { max_columns: 0, ..all }, "1 columns, 0 are allowed (plugin.batch.max.columns)".to_owned()),
+            (
+                Limits { max_expanded_bytes: 4, ..all },
+                "bytes when written out, 4 are allowed (plugin.batch.expanded.max.bytes)".to_owned(),
+            ),
+        ] {
+            let found = tight(limits);
+            assert!(found.starts_with("handed over too large a batch: the batch has "), "{found}");
+            assert!(found.ends_with(&expected), "{found}");
+        }
+        let damaged = Batch::validate(vec![1, 2, 3], &all).map_err(|error| refusal(&error)).expect_err("no batch");
+        assert!(damaged.starts_with("handed over a damaged batch: "), "{damaged}");
+    }
 }

@@ -87,7 +87,7 @@ async fn no_row_may_vanish_appear_or_end_twice() {
         ("other link", &batch, "an error names link 9 of a chain of 1"),
         ("revive", &gone, "row 1 of the result was not under way before"),
         ("overlap", &batch, "handed over a damaged batch"),
-        ("huge", &batch, "handed over a damaged batch"),
+        ("huge", &batch, "handed over too large a batch"),
         ("panic", &batch, "odd on purpose"),
         ("loop", &batch, "ran longer than 300 ms"),
         ("memory", &batch, "used more than 32 MiB"),

@@ -38,7 +38,7 @@ async fn each_way_to_break_has_its_own_reason() {
         ("exit", "ended its own process with status", ""),
         ("garbage", "broke the plugin contract: handed over a damaged batch", ""),
         ("overlap", "handed over a damaged batch", "overlap"),
-        ("huge", "handed over a damaged batch", "rows"),
+        ("huge", "handed over too large a batch", "rows"),
         ("origins", "polled a batch with origins, which only the host knows", ""),
     ];
     for (behaviour, beginning, detail) in expected {

@@ -153,7 +153,7 @@ impl Role {
 }
 
 /// Limits that a validator enforces.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Most rows of a batch.
     pub max_rows: u32,
