@@ -35,3 +35,13 @@ fn headers_that_are_read_are_printed_and_read_the_same() {
     let read = (0..count).filter(|_| header_grammar::header_grammar(&damaged(seeds, tokens, &mut dice))).count();
     assert!(count / 10 < read, "{read} of {count} are more than text");
 }
+
+#[test]
+fn a_message_as_deep_as_may_be_means_the_same_in_a_batch() {
+    let lists = format!("{}1{}", "[".repeat(1000), "]".repeat(1000));
+    let objects = format!("{}1{}", "{\"a\":".repeat(1000), "}".repeat(1000));
+    let input = [b"\x00", lists.as_bytes(), b"\xff\xff", objects.as_bytes()].concat();
+    // Frames take more where nothing is optimised.
+    let read = std::thread::Builder::new().stack_size(16 << 20).spawn(move || json_decode::json_decode(&input));
+    assert!(read.unwrap().join().unwrap());
+}

@@ -297,3 +297,29 @@ fn schema_numbers_of_a_stranger_are_replaced() {
     let batch = Batch::validate(bytes, &Limits::DEFAULT).unwrap();
     assert_eq!(batch.open().schemas.entries()[0].number, number);
 }
+
+#[test]
+fn maps_that_are_mostly_unlike_cost_no_more_than_variants() {
+    let object = |members: &[(String, Value)]| {
+        Value::Map(members.iter().map(|(name, value)| (Value::String(name.clone()), value.clone())).collect())
+    };
+    let wide = |inner: &Value| object(&(0..200).map(|at| (format!("m{at}"), inner.clone())).collect::<Vec<_>>());
+    // Two levels of members once, and many maps that have none of them.
+    let full = wide(&wide(&Value::Int64(1)));
+    let mut values = vec![full];
+    values.extend((0..5_000).map(|_| object(&[])));
+    values.push(object(&[("m7".to_owned(), object(&[("m8".to_owned(), Value::Int64(2))]))]));
+    let (mut schemas, mut column) =
+        (millstream_record::batch::SchemaTable::default(), millstream_record::batch::ColumnBuilder::new());
+    for value in &values {
+        column.push(value, &mut schemas).unwrap();
+    }
+    let column = column.finish();
+    for (row, value) in values.iter().enumerate() {
+        assert!(column.value(row, None, &schemas).same(value), "row {row}");
+    }
+    let mut table = Table::new(values.len() as u32);
+    table.values = millstream_record::batch::Union::single(None, column);
+    let len = table.write().len();
+    assert!(len < 2_000_000, "{len} bytes");
+}

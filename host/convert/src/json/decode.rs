@@ -89,7 +89,7 @@ pub fn schemaless(scanner: &mut Scanner<'_>, out: &mut ColumnBuilder, depth: usi
             let begin = scanner.position();
             if let Some(mut cursor) = out.begin_object() {
                 if object(scanner, out, &mut cursor, depth)? {
-                    out.end_object();
+                    out.end_schemaless_object();
                     return Ok(());
                 }
                 out.abandon();

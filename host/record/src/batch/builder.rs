@@ -20,6 +20,11 @@ use crate::{Decimal, Schema, SchemaType, Value};
 const MAX_MEMBERS: usize = 256;
 /// Members from which on a hash map finds them.
 const MANY_MEMBERS: usize = 12;
+/// Cells that rows may leave empty in a column of maps, beside those of [`EMPTY_FOR_EACH`] member that they have. A map
+/// that is mostly unlike the others costs as much as all their members; beyond this it is cheaper as a variant.
+const EMPTY_CELLS: usize = 16_384;
+/// See [`EMPTY_CELLS`].
+const EMPTY_FOR_EACH: usize = 32;
 /// How deep columns nest before variants take over.
 const MAX_NESTING: usize = 24;
 
@@ -85,6 +90,16 @@ fn last_offset(offsets: &[u8]) -> usize {
 struct Members {
     list: Vec<(String, ColumnBuilder)>,
     index: HashMap<String, usize>,
+    /// Cells, at all levels beneath, that rows left empty.
+    empty: usize,
+    /// Members that rows had.
+    filled: usize,
+}
+
+impl Members {
+    fn are_sparse(&self) -> bool {
+        EMPTY_CELLS + EMPTY_FOR_EACH * self.filled < self.empty
+    }
 }
 
 /// Remembers where in a map the reader is, since rows of one shape name their members in one order.
@@ -176,24 +191,32 @@ impl ColumnBuilder {
 
     /// Appends a null.
     pub fn push_null(&mut self) {
-        self.fill();
+        self.push_null_cells();
+    }
+
+    /// Appends a null; the cells it has.
+    fn push_null_cells(&mut self) -> usize {
+        let cells = self.fill();
         self.valid.push(false);
         self.present.push(true);
         self.rows += 1;
+        cells
     }
 
-    /// Appends a row whose map lacks the key.
-    fn push_absent(&mut self, count: usize) {
+    /// Appends rows whose map lacks the key; the cells they have.
+    fn push_absent(&mut self, count: usize) -> usize {
+        let mut cells = 0;
         for _ in 0..count {
-            self.fill();
+            cells += self.fill();
             self.rows += 1;
         }
         self.valid.push_many(true, count);
         self.present.push_many(false, count);
+        cells
     }
 
-    /// Appends what stands under a null.
-    fn fill(&mut self) {
+    /// Appends what stands under a null; the cells it has.
+    fn fill(&mut self) -> usize {
         match &mut self.store {
             Store::Nulls => {}
             Store::Bool(data) => {
@@ -207,9 +230,14 @@ impl ColumnBuilder {
                 let last: [u8; 4] = offsets[offsets.len() - 4..].try_into().expect("four bytes");
                 offsets.extend_from_slice(&last);
             }
-            Store::Struct(_, fields) => fields.iter_mut().for_each(Self::push_null),
-            Store::Object(members) => members.list.iter_mut().for_each(|(_, member)| member.push_absent(1)),
+            Store::Struct(_, fields) => return fields.iter_mut().map(Self::push_null_cells).sum(),
+            Store::Object(members) => {
+                let cells = members.list.iter_mut().map(|(_, member)| member.push_absent(1)).sum();
+                members.empty += cells;
+                return cells;
+            }
         }
+        1
     }
 
     /// Appends a boolean.
@@ -395,12 +423,30 @@ impl ColumnBuilder {
     pub fn end_object(&mut self) {
         let rows = self.rows + 1;
         if let Store::Object(members) = &mut self.store {
+            let mut missing = 0;
             for (_, member) in &mut members.list {
                 if member.rows < rows {
-                    member.push_absent(rows - member.rows);
+                    members.empty += member.push_absent(rows - member.rows);
+                    missing += 1;
                 }
             }
+            members.filled += members.list.len() - missing;
             self.accept();
+        }
+    }
+
+    /// As [`ColumnBuilder::end_object`]; if the maps of the column have mostly different members, they are variants from
+    /// now on.
+    ///
+    /// Structs must not be in the column, as for [`ColumnBuilder::push_variant`].
+    pub fn end_schemaless_object(&mut self) {
+        self.end_object();
+        self.give_up_sparse(&mut SchemaTable::default());
+    }
+
+    fn give_up_sparse(&mut self, schemas: &mut SchemaTable<'_>) {
+        if matches!(&self.store, Store::Object(members) if members.are_sparse()) {
+            self.become_variant(schemas);
         }
     }
 
@@ -562,6 +608,7 @@ impl ColumnBuilder {
             member.try_push(value, schemas)?;
         }
         self.end_object();
+        self.give_up_sparse(schemas);
         Ok(true)
     }
 
@@ -696,7 +743,7 @@ impl Members {
             return None;
         }
         let mut member = ColumnBuilder::at_depth(depth + 1);
-        member.push_absent(rows);
+        self.empty += member.push_absent(rows);
         if !self.index.is_empty() {
             self.index.insert(name.to_owned(), self.list.len());
         }

@@ -181,7 +181,7 @@ impl<'a> VariantWriter<'a> {
     }
 
     fn value_at(&mut self, value: &Value, schemas: &mut dyn SchemaNumbers, depth: usize) -> Result<(), CannotEncode> {
-        if MAX_VARIANT_DEPTH <= depth {
+        if MAX_VARIANT_DEPTH <= depth && matches!(value, Value::List(_) | Value::Map(_) | Value::Struct(..)) {
             return Err(CannotEncode::TooDeep);
         }
         match value {
