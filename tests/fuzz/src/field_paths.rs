@@ -24,8 +24,11 @@ pub const SEEDS: &[&[u8]] = &[
 /// Pieces of such inputs.
 pub const TOKENS: &[&str] = &["a", "b", ".", "`", "\\", "\\`", "`.", ".`", "``", "\u{b}", "\u{e9}", "\u{1}", "\0"];
 
-/// Transforms that look a field up, each with the key that names it and what else it needs.
-const TRANSFORMS: [(&str, &str, &[(&str, &str)]); 8] = [
+/// Class, the key that names a field, and the other keys it needs.
+type FieldTransform = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// Transforms that look a field up.
+const TRANSFORMS: [FieldTransform; 8] = [
     ("ExtractField$Value", "field", &[("field.syntax.version", "V2")]),
     ("ExtractField$Value", "field", &[("field.syntax.version", "V1"), ("replace.null.with.default", "false")]),
     ("HoistField$Value", "field", &[]),

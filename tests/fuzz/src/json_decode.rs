@@ -94,7 +94,7 @@ pub fn json_decode(bytes: &[u8]) -> bool {
     let (mut written, mut unwritten) = (ByteColumn::default(), Vec::new());
     ready(converter.from_connect(&batch, Side::Value, &mut written, &mut unwritten)).expect("a native converter");
     assert_eq!(written.len(), messages.len());
-    let replaces = config.get("replace.null.with.default").is_none();
+    let replaces = !config.contains_key("replace.null.with.default");
     let mut again = header_converter(&plain);
     for (row, datum) in data.iter().enumerate() {
         let refused = unwritten.iter().any(|error| error.row as usize == row);
@@ -159,7 +159,7 @@ fn message_depth(message: &[u8]) -> usize {
 /// Whether JSON has a form for this value that Connect reads as the same: not for infinities, which become text, nor for
 /// nulls where a default would be written.
 fn reads_back(schema: Option<&Schema>, value: &Value, replaces: bool) -> bool {
-    schema.is_none_or(|schema| schema_reads_back(schema, replaces)) && value_reads_back(schema, value, replaces)
+    schema.is_none_or(schema_reads_back) && value_reads_back(schema, value, replaces)
 }
 
 fn value_reads_back(schema: Option<&Schema>, value: &Value, replaces: bool) -> bool {
@@ -189,15 +189,15 @@ fn value_reads_back(schema: Option<&Schema>, value: &Value, replaces: bool) -> b
     }
 }
 
-fn schema_reads_back(schema: &Schema, replaces: bool) -> bool {
-    let inner = |schema: &Option<Arc<Schema>>| schema.as_ref().is_none_or(|schema| schema_reads_back(schema, replaces));
+fn schema_reads_back(schema: &Schema) -> bool {
+    let inner = |schema: &Option<Arc<Schema>>| schema.as_deref().is_none_or(schema_reads_back);
     // A default that holds a null stands for nothing but itself.
     let default = schema.default.as_ref().is_none_or(|default| value_reads_back(Some(schema), default, true));
     default
         && match &schema.kind {
             SchemaType::Array(items) => inner(items),
             SchemaType::Map(keys, values) => inner(keys) && inner(values),
-            SchemaType::Struct(fields) => fields.iter().all(|field| schema_reads_back(&field.schema, replaces)),
+            SchemaType::Struct(fields) => fields.iter().all(|field| schema_reads_back(&field.schema)),
             _ => true,
         }
 }
