@@ -81,9 +81,7 @@ pub(crate) fn missing(guest: &Guest, interface: &'static str) -> PluginError {
 
 /// Bytes that a guest handed over, as a batch.
 pub(crate) fn batch(guest: &mut Guest, bytes: Vec<u8>, limits: &Limits) -> Result<Batch, PluginError> {
-    Batch::validate(bytes, limits).map_err(|error: InvalidBatch| {
-        broken(guest.violated(refusal(&error)))
-    })
+    Batch::validate(bytes, limits).map_err(|error: InvalidBatch| broken(guest.violated(refusal(&error))))
 }
 
 /// What a plugin did that handed over such bytes; the key of a limit that it exceeded.
