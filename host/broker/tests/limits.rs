@@ -11,8 +11,12 @@ use std::{
 
 use millstream_broker::Broker;
 use millstream_record::Chain;
-use millstream_wire::protocol::messages::{ApiKey, MetadataRequest, MetadataResponse};
-use support::{Client, batch, config, with};
+use millstream_wire::{
+    batch::{BatchStamp, RecordBatchBuilder},
+    compression::Codec,
+    protocol::messages::{ApiKey, MetadataRequest, MetadataResponse, ProduceResponse},
+};
+use support::{Client, batch, config, produce_request, with};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -238,4 +242,26 @@ async fn count(client: &mut Client) -> i64 {
             next = header.last_offset() + 1;
         }
     }
+}
+
+#[tokio::test]
+async fn a_batch_that_expands_beyond_the_limit_is_refused_and_the_key_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(with(dir.path(), &[("message.decompressed.max.bytes", "4096")])).await.unwrap();
+    let mut client = Client::new(&broker);
+    client.create("t").await;
+    let zeros = |len: usize| {
+        let mut builder = RecordBatchBuilder::with_capacity(len);
+        builder.append(1_700_000_000_000, None, Some(&vec![0; len]), std::iter::empty()).unwrap();
+        builder.finish(&BatchStamp { codec: Codec::Zstd, ..BatchStamp::default() }).unwrap().freeze()
+    };
+    assert_eq!(client.produce("t", -1, zeros(4000)).await, (0, 0));
+    let bomb = zeros(1 << 20);
+    assert!(bomb.len() < 4096, "it is small as it travels: {} bytes", bomb.len());
+    let request = produce_request("t", -1, bomb);
+    let answer: ProduceResponse = client.call(ApiKey::Produce, 9, &request).await;
+    let partition = &answer.responses[0].partition_responses[0];
+    assert_eq!(partition.error_code, 10, "MESSAGE_TOO_LARGE");
+    let message = partition.error_message.as_ref().map(ToString::to_string).unwrap_or_default();
+    assert!(message.ends_with("expands to more than 4096 bytes (message.decompressed.max.bytes)"), "{message}");
 }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use millstream_record::{Chain, Timestamp};
 use millstream_wire::{
     batch::{BatchHeader, BatchRules, Refusal, TimestampType, validate_for_append},
+    compression::DecompressError,
     protocol::messages::{
         ProduceRequest, ProduceResponse,
         produce_request::PartitionProduceData,
@@ -26,9 +27,6 @@ use crate::{
 
 /// The one client that Kafka lets write to internal topics.
 const ADMIN_CLIENT: &str = "__admin_client";
-
-/// Most bytes that the records of one batch may expand to.
-const MAX_DECOMPRESSED: usize = 256 << 20;
 
 /// Uncompressed batches up to this size are checked where they arrived; others on a thread of their own.
 const CHECK_INLINE: usize = 4 << 20;
@@ -150,10 +148,11 @@ async fn append(
     // The lowest attribute bits name the codec; a batch too short to have any is refused inline.
     let compressed = batch.get(22).is_some_and(|attributes| attributes & 7 != 0);
     let recompresses = topic.config.compression_type != "producer";
+    let most = call.node.config.max_decompressed_bytes;
     let at = if !compressed && !recompresses && batch.len() <= CHECK_INLINE {
-        append_inline(partition, &batch, &rules(&topic.config, call.version), now_ms)?
+        append_inline(partition, &batch, &rules(&topic.config, call.version, most), now_ms)?
     } else {
-        let mut checked = check_aside(batch, Arc::clone(&topic.config), call.version, now_ms).await?;
+        let mut checked = check_aside(batch, Arc::clone(&topic.config), call.version, most, now_ms).await?;
         append_checked(partition, &mut checked, now_ms)?
     };
     Ok((Arc::clone(partition), at))
@@ -194,13 +193,19 @@ fn refuse_transactional(header: &BatchHeader) -> Result<(), Refused> {
 }
 
 /// Checks a batch on a thread of its own, and puts it into the topic's codec.
-async fn check_aside(batch: Bytes, config: Arc<TopicConfig>, version: i16, now_ms: i64) -> Result<BytesMut, Refused> {
+async fn check_aside(
+    batch: Bytes,
+    config: Arc<TopicConfig>,
+    version: i16,
+    max_decompressed_bytes: usize,
+    now_ms: i64,
+) -> Result<BytesMut, Refused> {
     let work = move || {
         let mut batch = BytesMut::from(&batch[..]);
-        let rules = rules(&config, version);
+        let rules = rules(&config, version, max_decompressed_bytes);
         let header = validate_for_append(&mut batch, &rules, now_ms, &mut Vec::new()).map_err(refused)?;
         refuse_transactional(&header)?;
-        match recompress(&batch, &header, &config.compression_type, MAX_DECOMPRESSED) {
+        match recompress(&batch, &header, &config.compression_type, max_decompressed_bytes) {
             Ok(recompressed) => Ok(recompressed.unwrap_or(batch)),
             Err(error) => Err(Refused::because(ErrorCode::UNKNOWN_SERVER_ERROR, Chain(&error).to_string())),
         }
@@ -209,10 +214,10 @@ async fn check_aside(batch: Bytes, config: Arc<TopicConfig>, version: i16, now_m
     checked.map_err(|error| Refused::because(ErrorCode::UNKNOWN_SERVER_ERROR, error.to_string()))?
 }
 
-fn rules(config: &TopicConfig, version: i16) -> BatchRules {
+fn rules(config: &TopicConfig, version: i16, max_decompressed_bytes: usize) -> BatchRules {
     BatchRules {
         max_message_bytes: config.max_message_bytes,
-        max_decompressed_bytes: MAX_DECOMPRESSED,
+        max_decompressed_bytes,
         timestamp_type: if config.log_append_time { TimestampType::LogAppendTime } else { TimestampType::CreateTime },
         timestamp_before_max_ms: config.timestamp_before_max_ms,
         timestamp_after_max_ms: config.timestamp_after_max_ms,
@@ -222,11 +227,18 @@ fn rules(config: &TopicConfig, version: i16) -> BatchRules {
 }
 
 fn refused(refusal: Refusal) -> Refused {
+    let key = if expands_too_far(&refusal) { " (message.decompressed.max.bytes)" } else { "" };
     Refused {
         code: ErrorCode::from_wire(refusal.code.code()),
-        message: Some(Chain(&refusal).to_string()),
+        message: Some(format!("{}{key}", Chain(&refusal))),
         record: refusal.record,
     }
+}
+
+/// Whether the reason is that the records of a batch expand to more than is allowed.
+fn expands_too_far(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|error| matches!(error.downcast_ref(), Some(DecompressError::TooLarge { .. })))
 }
 
 fn answer(

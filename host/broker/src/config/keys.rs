@@ -28,6 +28,8 @@ pub struct Key {
     pub default: Option<&'static str>,
     /// Smallest number accepted.
     pub min: i64,
+    /// Largest number accepted.
+    pub max: i64,
     /// The only texts accepted, if not empty.
     pub allowed: &'static [&'static str],
     /// One sentence.
@@ -38,11 +40,16 @@ pub struct Key {
 
 impl Key {
     const fn new(name: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> Self {
-        Self { name, kind, default, min: i64::MIN, allowed: &[], doc, broker_key: None }
+        Self { name, kind, default, min: i64::MIN, max: i64::MAX, allowed: &[], doc, broker_key: None }
     }
 
     const fn min(mut self, min: i64) -> Self {
         self.min = min;
+        self
+    }
+
+    const fn max(mut self, max: i64) -> Self {
+        self.max = max;
         self
     }
 
@@ -64,18 +71,20 @@ impl Key {
     pub fn check(&self, value: &str) -> Result<(), String> {
         let value = value.trim();
         let number = || value.parse::<i64>().map_err(|_| "it must be a whole number".to_owned());
-        let at_least = |number: i64| {
-            if number < self.min { Err(format!("it must be at least {}", self.min)) } else { Ok(()) }
+        let in_range = |number: i64| match number {
+            _ if number < self.min => Err(format!("it must be at least {}", self.min)),
+            _ if self.max < number => Err(format!("it must be at most {}", self.max)),
+            _ => Ok(()),
         };
         match self.kind {
             Kind::Boolean if ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word)) => Ok(()),
             Kind::Boolean => Err("it must be true or false".to_owned()),
             Kind::Int => {
                 let number = number()?;
-                at_least(number)?;
+                in_range(number)?;
                 i32::try_from(number).map(|_| ()).map_err(|_| format!("it must be at most {}", i32::MAX))
             }
-            Kind::Long => at_least(number()?),
+            Kind::Long => in_range(number()?),
             Kind::Double => match value.parse::<f64>() {
                 Ok(number) if (0.0..=1.0).contains(&number) => Ok(()),
                 _ => Err("it must be a number between 0 and 1".to_owned()),
@@ -105,6 +114,9 @@ pub fn find<'a>(table: &'a [Key], name: &str) -> Option<&'a Key> {
 }
 
 use Kind::{Boolean, Double, Int, List, Long, Text};
+
+/// Most that any part of the broker decompresses at once, in bytes.
+const MAX_DECOMPRESSED: i64 = 256 << 20;
 
 const CODECS: &[&str] = &["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"];
 const POLICIES: &[&str] = &["delete", "compact"];
@@ -137,6 +149,14 @@ pub const BROKER_KEYS: &[Key] = &[
     Key::new("auto.create.topics.enable", Boolean, Some("true"), "Whether asking for a topic creates it."),
     Key::new("delete.topic.enable", Boolean, Some("true"), "Whether topics can be deleted."),
     Key::new("message.max.bytes", Int, Some("1048588"), "Largest record batch, compressed.").min(0),
+    Key::new(
+        "message.decompressed.max.bytes",
+        Int,
+        Some("268435456"),
+        "Most bytes that the records of one batch may expand to.",
+    )
+    .min(1024)
+    .max(MAX_DECOMPRESSED),
     Key::new("socket.request.max.bytes", Int, Some("104857600"), "Largest request.").min(1),
     Key::new("connections.max.idle.ms", Long, Some("600000"), "When a silent connection is closed; −1 for never.")
         .min(-1),

@@ -43,6 +43,8 @@ pub struct BrokerConfig {
     pub auto_create_topics: bool,
     /// `delete.topic.enable`.
     pub delete_topics: bool,
+    /// `message.decompressed.max.bytes`.
+    pub max_decompressed_bytes: usize,
     /// `socket.request.max.bytes`.
     pub max_request_bytes: usize,
     /// `connections.max.idle.ms`; `None` for no limit.
@@ -174,6 +176,7 @@ impl BrokerConfig {
             num_partitions: values.int("num.partitions"),
             auto_create_topics: values.flag("auto.create.topics.enable"),
             delete_topics: values.flag("delete.topic.enable"),
+            max_decompressed_bytes: values.size("message.decompressed.max.bytes"),
             max_request_bytes: values.size("socket.request.max.bytes"),
             max_idle: u64::try_from(values.long("connections.max.idle.ms")).ok().map(Duration::from_millis),
             max_connections: values.size("max.connections"),

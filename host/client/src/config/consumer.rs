@@ -61,6 +61,9 @@ pub struct ConsumerConfig {
     pub fetch_min_bytes: u32,
     /// Bytes after which a broker stops adding to a fetch.
     pub fetch_max_bytes: u32,
+    /// `fetch.decompressed.max.bytes`, a key of our own: bytes that the compressed batches of one fetch from one
+    /// partition may expand to together.
+    pub fetch_decompressed_max_bytes: u32,
     /// How long a broker waits for `fetch_min_bytes`.
     pub fetch_max_wait: Duration,
     /// Bytes of one partition after which a broker stops adding to a fetch.
@@ -119,6 +122,7 @@ impl ConsumerConfig {
             max_poll_records: reader.count_from("max.poll.records", 500, 1)?,
             fetch_min_bytes: reader.count("fetch.min.bytes", 1)?,
             fetch_max_bytes: reader.count("fetch.max.bytes", 52_428_800)?,
+            fetch_decompressed_max_bytes: reader.count_from("fetch.decompressed.max.bytes", 1 << 30, 1024)?,
             fetch_max_wait: reader.millis("fetch.max.wait.ms", 500)?,
             max_partition_fetch_bytes: reader.count("max.partition.fetch.bytes", 1_048_576)?,
             auto_offset_reset: reader.choice(
@@ -185,6 +189,7 @@ mod tests {
         assert_eq!(config.auto_commit, Some(Duration::from_secs(5)));
         assert_eq!(config.session_timeout, Duration::from_secs(45));
         assert_eq!(config.max_poll_records, 500);
+        assert_eq!(config.fetch_decompressed_max_bytes, 1 << 30);
         assert_eq!(config.assignors, [Assignor::Range]);
         assert_eq!(config.isolation, IsolationLevel::ReadUncommitted);
     }
@@ -204,6 +209,7 @@ mod tests {
             ("auto.offset.reset", "newest"),
             ("heartbeat.interval.ms", "45000"),
             ("max.poll.records", "0"),
+            ("fetch.decompressed.max.bytes", "1023"),
         ] {
             assert_eq!(read(&[(key, value)]).expect_err(key).key, key);
         }

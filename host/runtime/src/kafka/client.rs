@@ -13,7 +13,10 @@ use millstream_client::{
 use millstream_config::{ConfigMap, OverridePolicy, originals_with_prefix};
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_record::{Chain, TopicName};
-use millstream_wire::batch::{Batches, RecordReader, TimestampType, decompress_records};
+use millstream_wire::{
+    batch::{Batches, RecordReader, TimestampType, decompress_records},
+    compression::DecompressError,
+};
 
 use super::{
     Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer, RecordSlot,
@@ -22,9 +25,6 @@ use crate::error_policy::CONNECT_EXCEPTION;
 
 /// Longest time for leaving a group.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Most bytes that the compressed batches of one fetch from one partition may expand to together.
-const MAX_DECOMPRESSED: usize = 1 << 30;
 
 /// Makes clients of one cluster, with the worker's settings and what connectors may override.
 pub struct KafkaClients {
@@ -149,9 +149,10 @@ impl Clients for KafkaClients {
         let properties = self.properties(&own, "consumer", connector)?;
         let config = ConsumerConfig::from_properties(&properties).map_err(wrong_setting)?;
         let cluster = self.cluster(&config.bootstrap, &config.connection);
+        let max_decompressed = config.fetch_decompressed_max_bytes as usize;
         let mut consumer = Consumer::new(&cluster, config);
         consumer.subscribe(topics.iter().cloned()).map_err(|error| consume_failure(&error))?;
-        Ok(Box::new(ClientConsumer { consumer, scratch: Vec::new() }))
+        Ok(Box::new(ClientConsumer { consumer, max_decompressed, scratch: Vec::new() }))
     }
 
     async fn create_topic(
@@ -227,6 +228,7 @@ impl RecordProducer for ClientProducer {
 
 struct ClientConsumer {
     consumer: Consumer,
+    max_decompressed: usize,
     scratch: Vec<u8>,
 }
 
@@ -255,8 +257,8 @@ impl RecordConsumer for ClientConsumer {
                 RebalanceEvent::Lost(set, _) => Rebalance::Lost(partitions(set)),
             })
             .collect();
-        let scratch = &mut self.scratch;
-        let fetched = polled.fetched.iter().map(|batch| read(batch, scratch)).collect::<Result<_, _>>()?;
+        let (scratch, most) = (&mut self.scratch, self.max_decompressed);
+        let fetched = polled.fetched.iter().map(|batch| read(batch, most, scratch)).collect::<Result<_, _>>()?;
         Ok(Polled { events, fetched })
     }
 
@@ -304,12 +306,19 @@ impl RecordConsumer for ClientConsumer {
     }
 }
 
-/// Walks fetched record batches. Uncompressed ones stay where they are.
-fn read(batch: &FetchedBatch, scratch: &mut Vec<u8>) -> Result<FetchedRecords, Failure> {
+/// Walks fetched record batches. Uncompressed ones stay where they are, compressed ones expand to `max_decompressed`
+/// bytes at most.
+fn read(batch: &FetchedBatch, max_decompressed: usize, scratch: &mut Vec<u8>) -> Result<FetchedRecords, Failure> {
     let damaged = |error: &(dyn std::error::Error + 'static)| {
         let class = "org.apache.kafka.common.errors.CorruptRecordException";
         let place = format!("read {}-{} from offset {}", batch.topic, batch.partition, batch.first_offset);
-        Failure::new(ErrorKind::Fatal, class, format!("{place}: {}", Chain(error)))
+        let mut causes = std::iter::successors(Some(error), |error| error.source());
+        let beyond = causes.any(|error| matches!(error.downcast_ref(), Some(DecompressError::TooLarge { .. })));
+        let key = match beyond {
+            true => format!(" (fetch.decompressed.max.bytes of the consumer is {max_decompressed})"),
+            false => String::new(),
+        };
+        Failure::new(ErrorKind::Fatal, class, format!("{place}: {}{key}", Chain(error)))
     };
     let mut records = Vec::with_capacity(batch.record_count as usize);
     // Decompressed batches are collected; where none is compressed the fetched bytes are kept.
@@ -325,7 +334,7 @@ fn read(batch: &FetchedBatch, scratch: &mut Vec<u8>) -> Result<FetchedRecords, F
     }
     for item in Batches::new(&batch.records) {
         let (header, bytes) = item.map_err(|error| damaged(&error))?;
-        let room = MAX_DECOMPRESSED - expanded.as_ref().map_or(0, Vec::len);
+        let room = max_decompressed.saturating_sub(expanded.as_ref().map_or(0, Vec::len));
         let plain = decompress_records(&header, bytes, room, scratch).map_err(|error| damaged(&error))?;
         let base = match &mut expanded {
             Some(expanded) => {
@@ -370,4 +379,48 @@ fn read(batch: &FetchedBatch, scratch: &mut Vec<u8>) -> Result<FetchedRecords, F
 /// Where a part of a slice begins.
 fn offset_in(whole: &[u8], part: &[u8]) -> usize {
     part.as_ptr().addr() - whole.as_ptr().addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use millstream_wire::{
+        batch::{BatchStamp, RecordBatchBuilder},
+        compression::Codec,
+    };
+
+    use super::*;
+
+    fn batch(codec: Codec, len: usize) -> Vec<u8> {
+        let mut builder = RecordBatchBuilder::with_capacity(len);
+        builder.append(0, None, Some(&vec![0; len]), std::iter::empty()).unwrap();
+        builder.finish(&BatchStamp { codec, ..BatchStamp::default() }).unwrap().to_vec()
+    }
+
+    fn read_all(batches: &[Vec<u8>], max_decompressed: usize) -> Result<usize, String> {
+        let fetched = FetchedBatch {
+            topic: TopicName::parse("t").unwrap(),
+            partition: 3,
+            first_offset: 0,
+            next_offset: 1,
+            record_count: batches.len() as u32,
+            records: Bytes::from(batches.concat()),
+            high_watermark: None,
+        };
+        let read = read(&fetched, max_decompressed, &mut Vec::new());
+        read.map(|read| read.records.len()).map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn what_expands_beyond_the_limit_is_refused_and_the_key_named() {
+        let small = batch(Codec::Gzip, 1000);
+        assert_eq!(read_all(&[small.clone(), small.clone()], 4096), Ok(2));
+        let refused = read_all(&[batch(Codec::Gzip, 1 << 20)], 4096).unwrap_err();
+        assert!(refused.starts_with("read t-3 from offset 0: "), "{refused}");
+        assert!(refused.ends_with("(fetch.decompressed.max.bytes of the consumer is 4096)"), "{refused}");
+        // Together they are too large; what travels uncompressed counts and has no limit of its own.
+        assert!(read_all(&[small.clone(), small.clone(), small.clone(), small.clone(), small.clone()], 4096).is_err());
+        assert!(read_all(&[small, batch(Codec::None, 1 << 20)], 4096).is_ok());
+        assert!(read_all(&[batch(Codec::None, 1 << 20), batch(Codec::Gzip, 10)], 4096).is_err());
+    }
 }
