@@ -1,6 +1,6 @@
 //! Connect's `Values`: the text of header values and the grammar that reads it back.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use millstream_record::{Schema, SchemaType, Value};
 
@@ -8,6 +8,7 @@ use crate::{
     JavaError, base64,
     date_pattern::write_instant_header_text,
     decimal::{decimal_as_exact_i64, decimal_to_f32, decimal_to_f64, parse_decimal},
+    java_map::JavaMap,
     java_text::{decimal_digit, java_trim},
     model::number_rank,
     temporal_text::parse_temporal,
@@ -340,7 +341,7 @@ impl<'a> Parser<'a> {
                 }
                 if let Some(schema) = &keys.common {
                     let mut aligned = JavaMap::default();
-                    for (mut key, mut value) in entries.entries {
+                    for (mut key, mut value) in entries.into_entries() {
                         align(schema, &mut key)?;
                         if let Some(schema) = &values.common {
                             align(schema, &mut value)?;
@@ -351,7 +352,7 @@ impl<'a> Parser<'a> {
                 }
                 return Ok((
                     Arc::new(Schema::new(SchemaType::Map(keys.common, values.common))),
-                    Value::Map(entries.entries),
+                    Value::Map(entries.into_entries()),
                 ));
             }
             if self.accept(",") {
@@ -489,26 +490,6 @@ fn align(schema: &Schema, value: &mut Value) -> Result<(), Refused> {
     };
     *value = converted.map_err(|_| Refused::Data)?;
     Ok(())
-}
-
-/// Entries in insertion order, equal keys replacing each other, without comparing all with all.
-#[derive(Default)]
-struct JavaMap {
-    entries: Vec<(Value, Value)>,
-    places: HashMap<String, usize>,
-}
-
-impl JavaMap {
-    fn put(&mut self, key: Value, value: Value) {
-        let identity = format!("{key:?}");
-        match self.places.get(&identity) {
-            Some(&place) => self.entries[place].1 = value,
-            None => {
-                self.places.insert(identity, self.entries.len());
-                self.entries.push((key, value));
-            }
-        }
-    }
 }
 
 /// `Values.inferSchema`: the required schema of a value's class, a struct's own schema, and for

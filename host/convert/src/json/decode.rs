@@ -5,11 +5,7 @@
 //! coercions is `value_of`. The fast path below takes texts of the expected kind and leaves the
 //! rest to it.
 
-use std::{
-    cell::Cell,
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::{cell::Cell, collections::HashMap, sync::Arc};
 
 use millstream_connector::{ErrorKind, Failure};
 use millstream_record::{
@@ -17,7 +13,7 @@ use millstream_record::{
     batch::{ColumnBuilder, Kind, SchemaTable, physical_kind},
     logical,
 };
-use millstream_values::{base64, decimal};
+use millstream_values::{JavaMap, base64, decimal};
 
 use super::{
     node::Node,
@@ -460,12 +456,12 @@ fn map_of(
     item: &Option<Arc<Schema>>,
     settings: Settings<'_>,
 ) -> Result<Value, Failure> {
-    let mut map: Vec<(Value, Value)> = Vec::new();
     if key.as_ref().is_some_and(|key| key.kind == SchemaType::String) {
         let Node::Object(members) = node else {
             let kind = node.kind();
             return Err(data(format!("Maps with string fields should be encoded as JSON objects, but found {kind}")));
         };
+        let mut map = Vec::with_capacity(members.len());
         for (name, node) in members {
             let value = element_of(node, item, settings).map_err(|failure| in_field(failure, name))?;
             map.push((Value::String(name.clone()), value));
@@ -478,33 +474,12 @@ fn map_of(
             "Maps with non-string fields should be encoded as JSON array of tuples, but found {kind}"
         )));
     };
-    // Keys that are equal look alike, and mostly the other way round.
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut map = JavaMap::default();
     for (at, entry) in entries.iter().enumerate() {
         let (name, value) = entry_of(entry, key, item, settings).map_err(|failure| in_element(failure, at))?;
-        match places.entry(identity(&name)) {
-            Entry::Occupied(place) => map[*place.get()].1 = value,
-            Entry::Vacant(place) => {
-                place.insert(map.len());
-                map.push((name, value));
-            }
-        }
+        map.put(name, value);
     }
-    Ok(Value::Map(map))
-}
-
-/// A text that is the same for values that are [`Value::same`], and for no others of one schema.
-fn identity(value: &Value) -> String {
-    let list = |values: &[Value]| values.iter().map(identity).collect::<Vec<_>>();
-    match value {
-        Value::List(values) | Value::Struct(_, values) => format!("{:?}", list(values)),
-        Value::Map(entries) => {
-            let mut entries: Vec<_> = entries.iter().map(|(key, value)| (identity(key), identity(value))).collect();
-            entries.sort();
-            format!("{{{entries:?}")
-        }
-        value => format!("{value:?}"),
-    }
+    Ok(Value::Map(map.into_entries()))
 }
 
 /// The members of an object by name; none of anything else.
