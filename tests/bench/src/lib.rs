@@ -2,9 +2,15 @@
 
 pub mod batch;
 mod counting;
+mod forms;
+mod guests;
+mod json;
+mod measure;
+mod peer;
 pub mod pipeline;
 mod table;
 mod thread_clock;
+pub mod transforms;
 
 /// The allocator of the product, counted.
 #[global_allocator]

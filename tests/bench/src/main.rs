@@ -1,4 +1,4 @@
-//! `cargo run --release -p bench -- batch|pipeline`: prints tables of figures, with their targets.
+//! `cargo run --release -p bench -- batch|transforms|pipeline`: prints tables of figures, with their targets.
 
 use clap::{Parser, Subcommand};
 
@@ -13,6 +13,8 @@ struct Arguments {
 enum Command {
     /// The batch, natively and through a guest
     Batch(bench::batch::Options),
+    /// Each transform natively and in Wasm, a chain of three, and JSON beside serde_json
+    Transforms(bench::transforms::Options),
     /// A whole worker as a process: throughput, start, memory
     Pipeline(bench::pipeline::Options),
 }
@@ -20,6 +22,7 @@ enum Command {
 fn main() {
     match Arguments::parse().command {
         Command::Batch(options) => bench::batch::run(&options),
+        Command::Transforms(options) => bench::transforms::run(&options),
         Command::Pipeline(options) => bench::pipeline::run(&options),
     }
 }

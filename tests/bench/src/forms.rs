@@ -1,12 +1,12 @@
 //! The records that are measured: ten fields, about 210 bytes as JSON, in the forms that batches have.
 
-use millstream_connector::{ConverterRole, InputRow, RowInput};
+use millstream_connector::Converter;
 use millstream_record::{
     Value,
-    batch::{Batch, Column, ColumnBuilder, Role, Side, Table, Union, UnionBuilder},
+    batch::{Batch, ColumnBuilder, Side, Table, Union},
 };
 
-use super::ready;
+use crate::json::{self, Messages, decode};
 
 /// How the records look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,18 +43,14 @@ impl Form {
         matches!(self, Self::Schema | Self::Mixed)
     }
 
-    /// Configuration of a JSON converter for this form.
-    pub fn converter(self) -> Box<dyn millstream_connector::Converter> {
-        let enabled = if self.schemas() { "true" } else { "false" };
-        let config = [("schemas.enable".to_owned(), Some(enabled.to_owned()))].into_iter().collect();
-        millstream_convert::native("JsonConverter", ConverterRole::Value, &config)
-            .expect("it is one of Connect's own")
-            .expect("the configuration is good")
+    /// A JSON converter for the form's messages.
+    pub fn converter(self) -> Box<dyn Converter> {
+        json::converter(self.schemas())
     }
 
     /// So many messages.
     pub fn messages(self, count: usize) -> Messages {
-        Messages((0..count).map(|number| self.message(number)).collect())
+        Messages::new((0..count).map(|number| self.message(number)).collect())
     }
 
     fn message(self, number: usize) -> Option<Vec<u8>> {
@@ -131,35 +127,4 @@ fn as_variants(table: &Table<'_>) -> Union<'static> {
         });
     }
     Union::single(None, column.finish())
-}
-
-/// Messages as they come out of a topic.
-pub struct Messages(Vec<Option<Vec<u8>>>);
-
-impl RowInput for Messages {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn row(&self, at: usize) -> InputRow<'_> {
-        InputRow { bytes: self.0[at].as_deref() }
-    }
-}
-
-/// Reads messages into a batch with an envelope.
-pub fn decode(converter: &mut dyn millstream_connector::Converter, messages: &Messages) -> Batch {
-    let rows = messages.len() as u32;
-    let mut table = Table::new(rows);
-    let (mut values, mut errors) = (UnionBuilder::default(), Vec::new());
-    ready(converter.to_connect("orders", messages, &mut table.schemas, &mut values, &mut errors)).expect("it reads");
-    assert!(errors.is_empty(), "{errors:?}");
-    table.values = values.finish(&mut table.schemas).expect("few schemas");
-    table.set(Role::TOPIC, Column::constant_str(rows, "orders"));
-    table.set(Role::PARTITION, Column::new(millstream_record::batch::Kind::Int32, rows, vec![0; messages.len() * 4]));
-    table.set(Role::OFFSET, Column::int64s(millstream_record::batch::Kind::Int64, 0..i64::from(rows)));
-    table.set(
-        Role::TIMESTAMP,
-        Column::int64s(millstream_record::batch::Kind::Int64, (0..i64::from(rows)).map(|row| 1_700_000_000_000 + row)),
-    );
-    table.into_batch()
 }
