@@ -82,28 +82,10 @@ impl LineBuffer {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// The high bit of each byte that is zero, and perhaps of bytes above it; exact for the lowest one.
-fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & HIGHS
-}
-
-/// The first `\n` or `\r` from a position on, eight bytes at a time.
+/// The first `\n` or `\r` from a position on.
 #[inline]
 fn find_line_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let rest = &bytes[from..];
-    let mut words = rest.chunks_exact(8);
-    for (number, word) in words.by_ref().enumerate() {
-        let word = u64::from_le_bytes(word.try_into().expect("a chunk has eight bytes"));
-        let found = zero_bytes(word ^ (ONES * u64::from(b'\n'))) | zero_bytes(word ^ (ONES * u64::from(b'\r')));
-        if found != 0 {
-            return Some(from + number * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let tail = words.remainder();
-    tail.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map(|at| bytes.len() - tail.len() + at)
+    memchr::memchr2(b'\n', b'\r', &bytes[from..]).map(|at| from + at)
 }
 
 #[cfg(test)]

@@ -166,7 +166,8 @@ fn write_lines(records: &Table<'_>, out: &mut Vec<u8>) {
 fn write_strings(records: &Table<'_>, column: &Column<'_>, out: &mut Vec<u8>) {
     let rows = records.rows as usize;
     out.reserve(column.data.len() + rows);
-    for row in (0..rows).filter(|&row| records.is_selected(row)) {
+    let all = records.selected() == rows;
+    for row in (0..rows).filter(|&row| all || records.is_selected(row)) {
         out.extend_from_slice(column.bytes(row));
         out.push(b'\n');
     }

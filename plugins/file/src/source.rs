@@ -307,7 +307,7 @@ fn map_column(name: &str, member: Column<'static>) -> Column<'static> {
 fn text_column(bytes: &[u8], lines: &[Line]) -> Column<'static> {
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Column::strings([]) };
     let whole = &bytes[first.start as usize..last.next as usize];
-    let is_text = std::str::from_utf8(whole).is_ok();
+    let is_text = is_ascii(whole) || std::str::from_utf8(whole).is_ok();
     let heap_at = (lines.len() + 1) * 4;
     let mut data = Vec::with_capacity(heap_at + whole.len());
     data.resize(heap_at, 0);
@@ -322,6 +322,11 @@ fn text_column(bytes: &[u8], lines: &[Line]) -> Column<'static> {
         data[(row + 1) * 4..(row + 2) * 4].copy_from_slice(&end.to_le_bytes());
     }
     Column::new(Kind::String, lines.len() as u32, data)
+}
+
+/// Many bytes at a time, unlike the standard library's in WebAssembly.
+fn is_ascii(bytes: &[u8]) -> bool {
+    bytes.chunks(256).all(|chunk| chunk.iter().fold(0, |bits, byte| bits | byte) < 0x80)
 }
 
 #[cfg(test)]

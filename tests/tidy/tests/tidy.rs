@@ -62,7 +62,8 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("zstd", &["millstream-wire"]),
     ("lz4_flex", &["millstream-wire"]),
     ("snap", &["millstream-wire"]),
-    ("flate2", &["millstream-wire"]),
+    // Kafka's codec; and the bundled plugins inside of the binary are packed with it.
+    ("flate2", &["millstream-wire", "millstream-plugin", "millstream", "conformance"]),
     ("wit-bindgen", &["millstream-sdk"]),
     ("mimalloc", &["millstream", "bench"]),
 ];

@@ -1,6 +1,6 @@
 //! Data to JSON: straight out of the columns, and as trees where no column fits.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use millstream_connector::Failure;
 use millstream_record::{
@@ -25,8 +25,12 @@ pub struct Settings {
 pub struct Plan<'t, 'a> {
     column: &'t Column<'a>,
     schema: Option<&'t Arc<Schema>>,
-    /// `"name":`, with a comma in front from the second member on.
-    prefix: Vec<u8>,
+    /// `"name":`, behind a bracket or comma if every row has the same members.
+    prefix: Piece,
+    /// Whether every row has all members.
+    uniform: bool,
+    /// Whether no text of the column needs an escape.
+    plain: bool,
     children: Vec<Plan<'t, 'a>>,
     /// The default, written; what a null becomes. `None`: `null`, or an error if not allowed.
     default: Option<Vec<u8>>,
@@ -54,6 +58,7 @@ impl<'t, 'a> Plan<'t, 'a> {
             }
             _ => vec![None; column.children.len()],
         };
+        let uniform = column.children.iter().all(|child| child.present.is_none());
         let mut children = Vec::new();
         if matches!(column.kind, Kind::List | Kind::Map | Kind::Struct | Kind::Object) {
             for (at, (child, schema)) in column.children.iter().zip(child_schemas).enumerate() {
@@ -62,11 +67,13 @@ impl<'t, 'a> Plan<'t, 'a> {
                     _ => failure,
                 })?;
                 if matches!(column.kind, Kind::Struct | Kind::Object) {
-                    if 0 < at && column.kind == Kind::Struct {
-                        plan.prefix.push(b',');
+                    let mut prefix = Vec::new();
+                    if uniform {
+                        prefix.push(if at == 0 { b'{' } else { b',' });
                     }
-                    write_text(&child.name, &mut plan.prefix);
-                    plan.prefix.push(b':');
+                    write_text(&child.name, &mut prefix);
+                    prefix.push(b':');
+                    plan.prefix = Piece::new(prefix);
                 }
                 children.push(plan);
             }
@@ -85,7 +92,9 @@ impl<'t, 'a> Plan<'t, 'a> {
             _ => Unit::Millis,
         };
         let null_allowed = schema.is_none_or(|schema| schema.optional);
-        Ok(Self { column, schema, prefix: Vec::new(), children, default, null_allowed, unit })
+        let plain = column.kind == Kind::String && !needs_escape(column.heap());
+        let prefix = Piece::default();
+        Ok(Self { column, schema, prefix, uniform, plain, children, default, null_allowed, unit })
     }
 
     /// Appends one row.
@@ -118,6 +127,11 @@ impl<'t, 'a> Plan<'t, 'a> {
             Kind::Int64 => write_integer(column.int64(row), out),
             Kind::Float32 => write_f32(column.float32(row), out),
             Kind::Float64 => write_f64(column.float64(row), out),
+            Kind::String if self.plain => {
+                out.push(b'"');
+                push_part(column.heap(), column.range(row), out);
+                out.push(b'"');
+            }
             Kind::String => write_text(column.str(row), out),
             Kind::Bytes => write_base64(column.bytes(row), out),
             Kind::Decimal => match self.schema {
@@ -150,16 +164,15 @@ impl<'t, 'a> Plan<'t, 'a> {
                 }
                 out.push(b']');
             }
-            Kind::Struct => {
+            Kind::Struct | Kind::Object if self.uniform => {
                 let row = column.physical(row);
-                out.push(b'{');
                 for child in &self.children {
-                    out.extend_from_slice(&child.prefix);
+                    child.prefix.push_to(out);
                     child
                         .write(row, settings, schemas, out)
                         .map_err(|failure| in_field(failure, &child.column.name))?;
                 }
-                out.push(b'}');
+                out.extend_from_slice(if self.children.is_empty() { b"{}" } else { b"}" });
             }
             Kind::Object => {
                 let row = column.physical(row);
@@ -170,7 +183,7 @@ impl<'t, 'a> Plan<'t, 'a> {
                         out.push(b',');
                     }
                     first = false;
-                    out.extend_from_slice(&child.prefix);
+                    child.prefix.push_to(out);
                     child
                         .write(row, settings, schemas, out)
                         .map_err(|failure| in_field(failure, &child.column.name))?;
@@ -436,7 +449,17 @@ fn write_boolean(value: bool, out: &mut Vec<u8>) {
 /// Appends an integer.
 #[inline]
 pub fn write_integer(value: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value).as_bytes();
+    // Most numbers have 8 to 16 digits, or few: two moves of fixed size that overlap instead of a call.
+    match (digits.first_chunk::<8>(), digits.last_chunk::<8>()) {
+        (Some(first), Some(last)) if digits.len() <= 16 => {
+            out.extend_from_slice(first);
+            out.truncate(out.len() + digits.len() - 16);
+            out.extend_from_slice(last);
+        }
+        _ => digits.iter().for_each(|&digit| out.push(digit)),
+    }
 }
 
 fn write_f64(value: f64, out: &mut Vec<u8>) {
@@ -482,29 +505,73 @@ fn write_decimal(
     Ok(())
 }
 
-/// Which bytes of a text cannot stand as they are: control characters, quotes, backslashes, and the
-/// first byte of characters beyond U+FFFF.
-static SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        special[byte] = byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize || 0xf0 <= byte;
-        byte += 1;
+/// Bytes moved at once where a text is short.
+const BLOCK: usize = 32;
+
+/// A short text that is written often.
+#[derive(Default)]
+struct Piece {
+    text: Vec<u8>,
+    /// The same, padded, if it is short enough.
+    block: Option<[u8; BLOCK]>,
+}
+
+impl Piece {
+    fn new(text: Vec<u8>) -> Self {
+        let mut block = [0; BLOCK];
+        let block = block.get_mut(..text.len()).map(|start| start.copy_from_slice(&text)).map(|()| block);
+        Self { text, block }
     }
-    special
-};
+
+    #[inline]
+    fn push_to(&self, out: &mut Vec<u8>) {
+        match &self.block {
+            Some(block) => {
+                // A move of fixed size costs less than a call, and what is too much is taken back.
+                out.extend_from_slice(block);
+                out.truncate(out.len() - BLOCK + self.text.len());
+            }
+            None => out.extend_from_slice(&self.text),
+        }
+    }
+}
+
+/// Appends a part of a larger text, likewise.
+#[inline]
+fn push_part(whole: &[u8], part: Range<usize>, out: &mut Vec<u8>) {
+    match whole.get(part.start..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+        Some(block) if part.len() <= BLOCK => {
+            out.extend_from_slice(block);
+            out.truncate(out.len() - BLOCK + part.len());
+        }
+        _ => out.extend_from_slice(&whole[part]),
+    }
+}
+
+/// Whether a byte of a text cannot stand as it is: control characters, quotes, backslashes, and the first
+/// byte of characters beyond U+FFFF.
+#[inline]
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\' || 0xf0 <= byte
+}
+
+/// Whether any byte is special. Looks at many bytes at once.
+#[inline]
+fn needs_escape(bytes: &[u8]) -> bool {
+    bytes.chunks(256).any(|chunk| chunk.iter().fold(false, |found, &byte| found | is_special(byte)))
+}
 
 /// Appends a text in quotes.
 #[inline]
 pub fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
-    match bytes.iter().position(|&byte| SPECIAL[usize::from(byte)]) {
-        None => out.extend_from_slice(bytes),
-        Some(plain) => {
-            out.extend_from_slice(&bytes[..plain]);
-            write_escaped(&text[plain..], out);
-        }
+    if needs_escape(bytes) {
+        let plain = bytes.iter().position(|&byte| is_special(byte)).unwrap_or(bytes.len());
+        out.extend_from_slice(&bytes[..plain]);
+        write_escaped(&text[plain..], out);
+    } else {
+        out.extend_from_slice(bytes);
     }
     out.push(b'"');
 }

@@ -49,6 +49,27 @@ impl Number<'_> {
     }
 }
 
+/// Bytes before the first that ends a text, begins an escape or cannot stand in one.
+#[inline]
+fn plain_len(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (at, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        // The high bit of each byte that is zero; of the bytes above one, perhaps too many.
+        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+        let quotes = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        let controls = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (quotes | controls) & HIGHS;
+        if found != 0 {
+            return at * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    bytes.len() - rest.len() + rest.iter().position(ends).unwrap_or(rest.len())
+}
+
 /// Reads one text front to back.
 #[derive(Clone, Debug)]
 pub struct Scanner<'a> {
@@ -157,30 +178,19 @@ impl<'a> Scanner<'a> {
         self.expect(b'"', "a text was expected")?;
         let bytes = self.text.as_bytes();
         let begin = self.at;
-        let mut at = begin;
-        loop {
-            match bytes.get(at) {
-                Some(b'"') => {
-                    self.at = at + 1;
-                    if self.limits.text_max_bytes < at - begin {
-                        return self.text_too_long();
-                    }
-                    return Ok(Cow::Borrowed(&self.text[begin..at]));
+        let at = begin + plain_len(&bytes[begin..]);
+        self.at = at;
+        match bytes.get(at) {
+            Some(b'"') => {
+                self.at = at + 1;
+                if self.limits.text_max_bytes < at - begin {
+                    return self.text_too_long();
                 }
-                Some(b'\\') => {
-                    self.at = at;
-                    return self.escaped(begin).map(Cow::Owned);
-                }
-                Some(0..0x20) => {
-                    self.at = at;
-                    return self.fail("a control character stands in a text");
-                }
-                Some(_) => at += 1,
-                None => {
-                    self.at = at;
-                    return self.fail("a text does not end");
-                }
+                Ok(Cow::Borrowed(&self.text[begin..at]))
             }
+            Some(b'\\') => self.escaped(begin).map(Cow::Owned),
+            Some(_) => self.fail("a control character stands in a text"),
+            None => self.fail("a text does not end"),
         }
     }
 
@@ -188,11 +198,11 @@ impl<'a> Scanner<'a> {
         let mut out = self.text[begin..self.at].to_owned();
         loop {
             let rest = self.rest();
-            let plain = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-            let Some(plain) = plain else {
+            let plain = plain_len(rest.as_bytes());
+            if plain == rest.len() {
                 self.at = self.text.len();
                 return self.fail("a text does not end");
-            };
+            }
             out.push_str(&rest[..plain]);
             self.at += plain;
             if self.limits.text_max_bytes < out.len() {

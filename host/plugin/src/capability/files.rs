@@ -102,7 +102,7 @@ impl FileGrants {
 }
 
 fn read_up_to(file: &File, max: u32) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(max as usize);
     file.take(max.into()).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -30,6 +30,8 @@ pub fn compile_settings(target: Option<&str>) -> Result<Config> {
         .memory_init_cow(true)
         // For debuggers only: traces of guests and panics of the host do not need it.
         .native_unwind_info(false)
+        // Traces name functions, not bytes of the module.
+        .generate_address_map(false)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(MAX_WASM_STACK)
         .async_stack_size(FIBER_STACK);

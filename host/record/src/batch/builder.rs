@@ -163,6 +163,15 @@ impl ColumnBuilder {
         builder
     }
 
+    /// Makes room for so many rows of text or bytes, which take so many bytes together.
+    pub fn reserve(&mut self, rows: usize, bytes: usize) {
+        if let Store::Heap(_, heap) = &mut self.store {
+            // In the end the bytes are moved behind the offsets.
+            heap.offsets.reserve(rows * 4 + bytes);
+            heap.bytes.reserve(bytes);
+        }
+    }
+
     /// Rows so far.
     pub fn rows(&self) -> usize {
         self.rows

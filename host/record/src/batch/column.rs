@@ -80,7 +80,9 @@ impl<'a> Column<'a> {
 
     /// 64-bit integers (or instants), none of them null.
     pub fn int64s(kind: Kind, values: impl IntoIterator<Item = i64>) -> Self {
-        let data: Vec<u8> = values.into_iter().flat_map(i64::to_le_bytes).collect();
+        let values = values.into_iter();
+        let mut data = Vec::with_capacity(values.size_hint().0 * 8);
+        values.for_each(|value| data.extend_from_slice(&value.to_le_bytes()));
         Self::new(kind, (data.len() / 8) as u32, data)
     }
 

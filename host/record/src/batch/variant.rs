@@ -568,7 +568,10 @@ impl<'a> VariantChecker<'a> {
             tag::INT64 | tag::FLOAT64 | tag::INSTANT => fixed(8),
             tag::STRING => {
                 let (text, rest) = split_sized(rest)?;
-                std::str::from_utf8(text).map_err(|_| InvalidVariant::Utf8)?;
+                // Short texts are mostly ASCII, which is quicker to see.
+                if !text.is_ascii() {
+                    std::str::from_utf8(text).map_err(|_| InvalidVariant::Utf8)?;
+                }
                 Ok(rest)
             }
             tag::BYTES => Ok(split_sized(rest)?.1),
@@ -623,21 +626,14 @@ impl<'a> VariantChecker<'a> {
         if body.is_empty() { Ok(()) } else { Err(InvalidVariant::Trailing) }
     }
 
+    /// Names and scalars come first and containers after them, since an object inside overwrites the stamps of
+    /// names.
     fn check_object<'b>(&mut self, count: u32, body: &'b [u8], depth: usize) -> Result<&'b [u8], InvalidVariant> {
-        self.check_names(count, body)?;
-        let mut body = body;
-        for _ in 0..count {
-            body = self.check_one(skip_name(body)?.1, depth + 1)?;
-        }
-        Ok(body)
-    }
-
-    /// Looks at the names of one object only, since a nested object overwrites the stamps.
-    fn check_names(&mut self, count: u32, mut body: &[u8]) -> Result<(), InvalidVariant> {
         self.stamp += 1;
         let mut inline = None::<HashSet<&[u8]>>;
+        let (mut at, mut nested) = (body, false);
         for _ in 0..count {
-            let (name, rest) = skip_name(body)?;
+            let (name, rest) = skip_name(at)?;
             match name {
                 RawName::Id(id) => {
                     let seen = self.stamps.get_mut(usize::from(id)).ok_or(InvalidVariant::Reference)?;
@@ -655,15 +651,24 @@ impl<'a> VariantChecker<'a> {
                     }
                 }
             }
-            let len = match *rest.first().ok_or(InvalidVariant::CutOff)? {
-                tag::STRING..=tag::BIG_INTEGER | tag::LIST..=tag::STRUCT if rest.len() < 5 => {
-                    return Err(InvalidVariant::CutOff);
+            at = match rest.first() {
+                Some(tag::LIST..=tag::STRUCT) => {
+                    nested = true;
+                    split_sized(&rest[1..])?.1
                 }
-                _ => value_len(rest),
+                _ => self.check_one(rest, depth + 1)?,
             };
-            body = rest.get(len..).ok_or(InvalidVariant::CutOff)?;
         }
-        Ok(())
+        let end = at;
+        let mut at = body;
+        while nested && at.len() != end.len() {
+            let (_, rest) = skip_name(at)?;
+            at = match rest.first() {
+                Some(tag::LIST..=tag::STRUCT) => self.check_one(rest, depth + 1)?,
+                _ => &rest[value_len(rest)..],
+            };
+        }
+        Ok(end)
     }
 }
 

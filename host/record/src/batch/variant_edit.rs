@@ -47,8 +47,10 @@ pub fn edit_maps(column: &Column<'_>, edit: &mut dyn MapEdit) -> Option<Column<'
     let heap_at = (rows + 1) * 4;
     let mut out = Vec::with_capacity(column.data.len() + column.data.len() / 8);
     out.resize(heap_at, 0);
+    let mut no_names = Names::default();
+    no_names.seal();
     for row in 0..rows {
-        edit_map(column.bytes(row), &by_id, edit, &mut out)?;
+        edit_map(column.bytes(row), &by_id, edit, &mut no_names, &mut out)?;
         let end = (out.len() - heap_at) as u32;
         out[(row + 1) * 4..(row + 2) * 4].copy_from_slice(&end.to_le_bytes());
     }
@@ -64,7 +66,13 @@ pub fn edit_maps(column: &Column<'_>, edit: &mut dyn MapEdit) -> Option<Column<'
     })
 }
 
-fn edit_map(map: &[u8], by_id: &[EntryEdit], edit: &mut dyn MapEdit, out: &mut Vec<u8>) -> Option<()> {
+fn edit_map(
+    map: &[u8],
+    by_id: &[EntryEdit],
+    edit: &mut dyn MapEdit,
+    no_names: &mut Names,
+    out: &mut Vec<u8>,
+) -> Option<()> {
     /// Tag, length, count.
     const HEAD: usize = 9;
     if map.first() != Some(&tag::OBJECT) {
@@ -99,10 +107,8 @@ fn edit_map(map: &[u8], by_id: &[EntryEdit], edit: &mut dyn MapEdit, out: &mut V
             EntryEdit::Replace => {
                 out.extend_from_slice(&map[run..value_at]);
                 run = at;
-                let mut none = Names::default();
-                none.seal();
                 let value = Variant::trusted(&map[value_at..at]).read();
-                if !edit.replace(value, &mut VariantWriter::new(out, &mut none)) {
+                if !edit.replace(value, &mut VariantWriter::new(out, no_names)) {
                     return None;
                 }
                 replaced += 1;
