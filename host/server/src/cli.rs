@@ -10,6 +10,10 @@ use crate::{
     logging, plugin_command, standalone, topic_command,
 };
 
+/// Stack of a thread, in bytes. The deepest JSON that is read (`converter.nesting.max`) takes three megabytes
+/// where nothing is optimised; what is not used is not memory.
+const THREAD_STACK: usize = 8 << 20;
+
 /// Data integration that speaks Kafka Connect and runs its plugins as sandboxed WebAssembly.
 #[derive(Debug, Parser)]
 #[command(name = "millstream", version, about)]
@@ -152,7 +156,8 @@ pub fn run() -> ExitCode {
     };
     let long_running = matches!(cli.command, Command::Standalone { .. } | Command::Broker { .. });
     logging::start(if long_running { "info" } else { "warn" });
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.enable_all().thread_stack_size(THREAD_STACK).build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::of(exit::SETUP, &error).report(),
     };

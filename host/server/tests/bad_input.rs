@@ -158,3 +158,27 @@ fn a_record_that_a_transform_refuses_is_named_with_its_position_and_field() {
         assert!(trace.contains(part), "{part:?} is not in {trace}");
     }
 }
+
+#[test]
+fn deep_json_reaches_its_sink_and_deeper_json_hurts_nothing_but_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in.txt"), folder.path().join("out.txt"));
+    let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    fs::write(&input, [nested(1000), nested(1001), nested(100_000), "{\"last\":1}".into()].join("\n") + "\n").unwrap();
+    let source = format!(
+        "name=source\nconnector.class=FileStreamSource\nfile={}\ntopic=t\n\
+         value.converter=org.apache.kafka.connect.storage.StringConverter\n",
+        input.display()
+    );
+    let sink = format!(
+        "name=sink\nconnector.class=FileStreamSink\nfile={}\ntopics=t\nerrors.tolerance=all\n\
+         value.converter=org.apache.kafka.connect.json.JsonConverter\nvalue.converter.schemas.enable=false\n",
+        output.display()
+    );
+    let worker = Worker::start(folder.path(), "", &[&source, &sink]);
+    let written = eventually("the last record is written", || {
+        assert_eq!(worker.status("sink")["tasks"][0]["trace"].as_str(), None);
+        fs::read_to_string(&output).ok().filter(|written| written.contains("last"))
+    });
+    assert_eq!(written.lines().collect::<Vec<_>>(), [nested(1000).as_str(), "{last=1}"]);
+}

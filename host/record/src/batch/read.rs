@@ -195,7 +195,8 @@ impl<'a> Walker<'a, '_> {
     fn column(&mut self, depth: usize) -> Result<(Role, u32, Column<'a>), InvalidBatch> {
         let number = self.next;
         let fault = |problem| InvalidBatch::Column { column: number, problem };
-        let node = self.directory.get(number as usize * NODE_LEN..).and_then(|rest| rest.get(..NODE_LEN));
+        // Of a known length, so that reading its numbers needs no further look at bounds.
+        let node = self.directory.get(number as usize * NODE_LEN..).and_then(<[u8]>::first_chunk::<NODE_LEN>);
         let node = node.ok_or_else(|| fault("is missing: a parent counts more children than there are"))?;
         if MAX_COLUMN_DEPTH <= depth {
             return Err(fault("is nested too deep"));
@@ -206,8 +207,9 @@ impl<'a> Walker<'a, '_> {
         if flags & !(FLAG_CONSTANT | FLAG_VALID | FLAG_PRESENT) != 0 || node[3] != 0 {
             return Err(fault("has unknown flags"));
         }
-        let [name_at, name_len, rows, children, valid, present, data, data_len, aux] =
-            [4, 8, 12, 16, 20, 24, 28, 32, 36].map(|at| u32_at(node, at));
+        let word = |at: usize| u32::from_le_bytes([node[at], node[at + 1], node[at + 2], node[at + 3]]);
+        let (name_at, name_len, rows, children) = (word(4), word(8), word(12), word(16));
+        let (valid, present, data, data_len, aux) = (word(20), word(24), word(28), word(32), word(36));
         let constant = flags & FLAG_CONSTANT != 0;
         if constant && rows == 0 {
             return Err(fault("is constant without a row"));
