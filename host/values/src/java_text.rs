@@ -19,6 +19,9 @@ pub fn write_f32(out: &mut String, value: f32) {
 
 /// As [`write_f64`], onto bytes.
 pub fn write_f64_bytes(out: &mut Vec<u8>, value: f64) {
+    if write_few_decimals(out, value) {
+        return;
+    }
     let mut text = FloatText::default();
     out.extend_from_slice(text.of_f64(value).as_bytes());
 }
@@ -27,6 +30,51 @@ pub fn write_f64_bytes(out: &mut Vec<u8>, value: f64) {
 pub fn write_f32_bytes(out: &mut Vec<u8>, value: f32) {
     let mut text = FloatText::default();
     out.extend_from_slice(text.of_f32(value).as_bytes());
+}
+
+/// Writes a double of usual size with up to six decimals, which needs no search for the shortest text: no two
+/// decimals of up to 15 digits are the same double, so the one that is found is the shortest. False, and nothing
+/// is written, for others.
+fn write_few_decimals(out: &mut Vec<u8>, value: f64) -> bool {
+    const SCALE: u64 = 1_000_000;
+    let size = value.abs();
+    if !(1e-3..1e7).contains(&size) {
+        return false;
+    }
+    let scaled = (size * SCALE as f64 + 0.5) as u64;
+    // Both numbers are exact, so the quotient is the double nearest to the decimal.
+    if scaled as f64 / SCALE as f64 != size {
+        return false;
+    }
+    // Digits from the last one on.
+    let mut text = [0; 16];
+    let mut at = text.len();
+    let (mut whole, mut decimals, mut places) = (scaled / SCALE, scaled % SCALE, 6);
+    while 1 < places && decimals.is_multiple_of(10) {
+        decimals /= 10;
+        places -= 1;
+    }
+    let mut put = |byte: u8| {
+        at -= 1;
+        text[at] = byte;
+    };
+    for _ in 0..places {
+        put(b'0' + (decimals % 10) as u8);
+        decimals /= 10;
+    }
+    put(b'.');
+    loop {
+        put(b'0' + (whole % 10) as u8);
+        whole /= 10;
+        if whole == 0 {
+            break;
+        }
+    }
+    if value.is_sign_negative() {
+        put(b'-');
+    }
+    out.extend_from_slice(&text[at..]);
+    true
 }
 
 /// `Double.toString`; see [`write_f64`].
@@ -404,6 +452,28 @@ pub fn java_trim(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn doubles_with_few_decimals_have_the_text_that_the_search_finds() {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state >> 11
+        };
+        let mut few = 0;
+        for _ in 0..200_000 {
+            let decimals = next() % 9;
+            let value = (next() % 20_000_000_000) as f64 / 10_f64.powi(decimals as i32);
+            for value in [value, -value, f64::from_bits(value.to_bits() + 1), f64::from_bits(next() << 11)] {
+                let mut bytes = Vec::new();
+                few += u32::from(write_few_decimals(&mut bytes, value));
+                bytes.clear();
+                write_f64_bytes(&mut bytes, value);
+                assert_eq!(String::from_utf8_lossy(&bytes), f64_text(value));
+            }
+        }
+        assert!(100_000 < few);
+    }
 
     #[test]
     fn doubles_are_written_as_java_19_does() {

@@ -29,14 +29,57 @@ pub struct Plan<'t, 'a> {
     prefix: Piece,
     /// Whether every row has all members.
     uniform: bool,
-    /// Whether no text of the column needs an escape.
-    plain: bool,
+    /// How rows are written where there is nothing to be looked at first.
+    quick: Quick<'t>,
     children: Vec<Plan<'t, 'a>>,
     /// The default, written; what a null becomes. `None`: `null`, or an error if not allowed.
     default: Option<Vec<u8>>,
     null_allowed: bool,
     /// Instants: how they are written.
     unit: Unit,
+}
+
+/// A column without nulls whose rows all differ, of a kind that most columns have.
+enum Quick<'t> {
+    No,
+    Integers(&'t [[u8; 8]]),
+    /// Offsets and bytes of texts of which none needs an escape.
+    Texts(&'t [[u8; 4]], &'t [u8]),
+}
+
+impl<'t> Quick<'t> {
+    fn of(column: &'t Column<'_>) -> Self {
+        if !column.is_full() || column.constant {
+            return Self::No;
+        }
+        match column.kind {
+            Kind::Int64 => Self::Integers(column.data.as_chunks().0),
+            Kind::String if !needs_escape(column.heap()) => {
+                let heap_at = column.data.len() - column.heap().len();
+                Self::Texts(column.data[..heap_at].as_chunks().0, column.heap())
+            }
+            _ => Self::No,
+        }
+    }
+
+    /// Appends one row behind its prefix, which for a text has its first quote; false if that cannot be done here.
+    #[inline]
+    fn write(&self, prefix: &Piece, row: usize, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::No => return false,
+            Self::Integers(values) => {
+                prefix.push_to(out);
+                write_integer(i64::from_le_bytes(values[row]), out);
+            }
+            Self::Texts(offsets, heap) => {
+                let offset = |row: usize| u32::from_le_bytes(offsets[row]) as usize;
+                prefix.push_to(out);
+                push_part(heap, offset(row)..offset(row + 1), out);
+                out.push(b'"');
+            }
+        }
+        true
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -73,6 +116,9 @@ impl<'t, 'a> Plan<'t, 'a> {
                     }
                     write_text(&child.name, &mut prefix);
                     prefix.push(b':');
+                    if uniform && matches!(plan.quick, Quick::Texts(..)) {
+                        prefix.push(b'"');
+                    }
                     plan.prefix = Piece::new(prefix);
                 }
                 children.push(plan);
@@ -92,9 +138,8 @@ impl<'t, 'a> Plan<'t, 'a> {
             _ => Unit::Millis,
         };
         let null_allowed = schema.is_none_or(|schema| schema.optional);
-        let plain = column.kind == Kind::String && !needs_escape(column.heap());
-        let prefix = Piece::default();
-        Ok(Self { column, schema, prefix, uniform, plain, children, default, null_allowed, unit })
+        let (prefix, quick) = (Piece::default(), Quick::of(column));
+        Ok(Self { column, schema, prefix, uniform, quick, children, default, null_allowed, unit })
     }
 
     /// Appends one row.
@@ -127,11 +172,6 @@ impl<'t, 'a> Plan<'t, 'a> {
             Kind::Int64 => write_integer(column.int64(row), out),
             Kind::Float32 => write_f32(column.float32(row), out),
             Kind::Float64 => write_f64(column.float64(row), out),
-            Kind::String if self.plain => {
-                out.push(b'"');
-                push_part(column.heap(), column.range(row), out);
-                out.push(b'"');
-            }
             Kind::String => write_text(column.str(row), out),
             Kind::Bytes => write_base64(column.bytes(row), out),
             Kind::Decimal => match self.schema {
@@ -167,6 +207,9 @@ impl<'t, 'a> Plan<'t, 'a> {
             Kind::Struct | Kind::Object if self.uniform => {
                 let row = column.physical(row);
                 for child in &self.children {
+                    if child.quick.write(&child.prefix, row, out) {
+                        continue;
+                    }
                     child.prefix.push_to(out);
                     child
                         .write(row, settings, schemas, out)

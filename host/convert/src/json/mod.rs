@@ -263,7 +263,9 @@ impl JsonConverter {
             };
             let (plan, envelope) = plans[block].as_ref().map_err(Clone::clone)?;
             let buffer = out.buffer();
-            buffer.extend_from_slice(envelope);
+            if enabled {
+                buffer.extend_from_slice(envelope);
+            }
             plan.write(row.row, &settings, &table.schemas, buffer)?;
             if enabled {
                 buffer.push(b'}');
