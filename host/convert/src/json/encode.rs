@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use millstream_connector::Failure;
 use millstream_record::{
     Decimal, Schema, SchemaType, Value,
-    batch::{Column, Kind, SchemaTable, Variant, VariantRef},
+    batch::{Column, EntryName, Kind, SchemaTable, Variant, VariantRef},
     logical,
 };
 use millstream_values::{decimal, java_text};
@@ -32,6 +32,8 @@ pub struct Plan<'t, 'a> {
     /// How rows are written where there is nothing to be looked at first.
     quick: Quick<'t>,
     children: Vec<Plan<'t, 'a>>,
+    /// `"name":` for each name in the dictionary of schemaless variants.
+    names: Vec<Piece>,
     /// The default, written; what a null becomes. `None`: `null`, or an error if not allowed.
     default: Option<Vec<u8>>,
     null_allowed: bool,
@@ -139,7 +141,18 @@ impl<'t, 'a> Plan<'t, 'a> {
         };
         let null_allowed = schema.is_none_or(|schema| schema.optional);
         let (prefix, quick) = (Piece::default(), Quick::of(column));
-        Ok(Self { column, schema, prefix, uniform, quick, children, default, null_allowed, unit })
+        let names = match column.kind {
+            Kind::Variant if schema.is_none() => (0..column.children[0].rows)
+                .map(|id| {
+                    let mut name = Vec::new();
+                    write_text(column.children[0].str(id as usize), &mut name);
+                    name.push(b':');
+                    Piece::new(name)
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self { column, schema, prefix, uniform, quick, children, names, default, null_allowed, unit })
     }
 
     /// Appends one row.
@@ -234,7 +247,8 @@ impl<'t, 'a> Plan<'t, 'a> {
                 out.push(b'}');
             }
             Kind::Variant if self.schema.is_none() => {
-                write_variant(column.variant(row), &|id| column.variant_name(id), schemas, settings, out)?;
+                let variants = Variants { column, names: &self.names, schemas, settings };
+                variants.write(column.variant(row), out)?;
             }
             _ => {
                 let value = column.value(row, self.schema, schemas);
@@ -275,50 +289,63 @@ fn no_schema_for(class: &str) -> Failure {
     data(format!("Java class class {class} does not have corresponding schema type."))
 }
 
-fn write_variant<'v>(
-    variant: Variant<'v>,
-    names: &dyn Fn(u16) -> &'v str,
-    schemas: &SchemaTable<'_>,
-    settings: &Settings,
-    out: &mut Vec<u8>,
-) -> Result<(), Failure> {
-    match variant.read() {
-        VariantRef::Null => out.extend_from_slice(b"null"),
-        VariantRef::Boolean(value) => write_boolean(value, out),
-        VariantRef::Int8(value) => write_integer(value.into(), out),
-        VariantRef::Int16(value) => write_integer(value.into(), out),
-        VariantRef::Int32(value) => write_integer(value.into(), out),
-        VariantRef::Int64(value) => write_integer(value, out),
-        VariantRef::Float32(value) => write_f32(value, out),
-        VariantRef::Float64(value) => write_f64(value, out),
-        VariantRef::String(value) => write_text(value, out),
-        VariantRef::Bytes(value) => write_base64(value, out),
-        VariantRef::List(entries) => {
-            out.push(b'[');
-            for (at, entry) in entries.enumerate() {
-                if 0 < at {
-                    out.push(b',');
+/// What the variants of a column refer to.
+struct Variants<'v> {
+    column: &'v Column<'v>,
+    names: &'v [Piece],
+    schemas: &'v SchemaTable<'v>,
+    settings: &'v Settings,
+}
+
+impl<'v> Variants<'v> {
+    fn write(&self, variant: Variant<'v>, out: &mut Vec<u8>) -> Result<(), Failure> {
+        match variant.read() {
+            VariantRef::Null => out.extend_from_slice(b"null"),
+            VariantRef::Boolean(value) => write_boolean(value, out),
+            VariantRef::Int8(value) => write_integer(value.into(), out),
+            VariantRef::Int16(value) => write_integer(value.into(), out),
+            VariantRef::Int32(value) => write_integer(value.into(), out),
+            VariantRef::Int64(value) => write_integer(value, out),
+            VariantRef::Float32(value) => write_f32(value, out),
+            VariantRef::Float64(value) => write_f64(value, out),
+            VariantRef::String(value) => write_text(value, out),
+            VariantRef::Bytes(value) => write_base64(value, out),
+            VariantRef::List(entries) => {
+                out.push(b'[');
+                for (at, entry) in entries.enumerate() {
+                    if 0 < at {
+                        out.push(b',');
+                    }
+                    self.write(entry, out).map_err(|failure| in_element(failure, at))?;
                 }
-                write_variant(entry, names, schemas, settings, out).map_err(|failure| in_element(failure, at))?;
+                out.push(b']');
             }
-            out.push(b']');
-        }
-        VariantRef::Object(entries) => {
-            out.push(b'{');
-            for (at, (name, entry)) in entries.enumerate() {
-                if 0 < at {
-                    out.push(b',');
+            VariantRef::Object(entries) => {
+                out.push(b'{');
+                for (at, (name, entry)) in entries.enumerate() {
+                    if 0 < at {
+                        out.push(b',');
+                    }
+                    match name {
+                        EntryName::Id(id) => self.names[usize::from(id)].push_to(out),
+                        EntryName::Inline(name) => {
+                            write_text(name, out);
+                            out.push(b':');
+                        }
+                    }
+                    let name = || name.resolve(&|id| self.column.variant_name(id));
+                    self.write(entry, out).map_err(|failure| in_field(failure, name()))?;
                 }
-                let name = name.resolve(names);
-                write_text(name, out);
-                out.push(b':');
-                write_variant(entry, names, schemas, settings, out).map_err(|failure| in_field(failure, name))?;
+                out.push(b'}');
             }
-            out.push(b'}');
+            _ => {
+                let names = |id| self.column.variant_name(id);
+                let value = variant.to_value(&names, &|place| self.schemas.get(place));
+                write_value(None, &value, self.settings, out)?;
+            }
         }
-        _ => write_value(None, &variant.to_value(names, &|place| schemas.get(place)), settings, out)?,
+        Ok(())
     }
-    Ok(())
 }
 
 /// Appends any value, with all of Connect's checks.
@@ -598,10 +625,31 @@ fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\' || 0xf0 <= byte
 }
 
-/// Whether any byte is special. Looks at many bytes at once.
+/// Whether any byte is special. Looks at many bytes at once, and at eight of short texts.
 #[inline]
 fn needs_escape(bytes: &[u8]) -> bool {
-    bytes.chunks(256).any(|chunk| chunk.iter().fold(false, |found, &byte| found | is_special(byte)))
+    const SHORT: usize = 64;
+    if SHORT < bytes.len() {
+        return bytes.chunks(256).any(|chunk| chunk.iter().fold(false, |found, &byte| found | is_special(byte)));
+    }
+    let suspicious = match bytes.last_chunk::<8>() {
+        Some(last) => bytes.as_chunks::<8>().0.iter().chain([last]).any(|word| may_be_special(*word)),
+        None => true,
+    };
+    suspicious && bytes.iter().any(|&byte| is_special(byte))
+}
+
+/// Whether one of eight bytes is special, or not ASCII.
+#[inline]
+fn may_be_special(bytes: [u8; 8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(bytes);
+    // The high bit is set for a byte that is zero, and for every byte that has it.
+    let zeros = |word: u64| word.wrapping_sub(ONES) | word;
+    let quotes = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+    let controls = word.wrapping_sub(ONES * 0x20) | word;
+    (quotes | controls) & HIGHS != 0
 }
 
 /// Appends a text in quotes.

@@ -31,7 +31,7 @@ pub use schemas::{SchemaEntry, SchemaTable, intern};
 pub use table::{Block, Place, Side, Table, Union};
 pub use union_builder::UnionBuilder;
 pub use validate::physical_kind;
-pub use variant::{CannotEncode, InvalidVariant, Variant, VariantRef, VariantWriter};
+pub use variant::{CannotEncode, EntryName, InvalidVariant, Variant, VariantRef, VariantWriter};
 pub use variant_edit::{EntryEdit, MapEdit, edit_maps};
 
 /// A valid batch. Cheap to clone.
