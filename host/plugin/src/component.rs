@@ -61,19 +61,21 @@ impl Loaded {
     }
 
     /// Loads compiled code that the build of this binary has put into it. The first time in a process it runs
-    /// where it is, so that only what is used of it takes memory.
+    /// where it is, so that only what is used of it takes memory. A copy does where the system does not let it.
     pub(crate) fn from_binary(engine: &PluginEngine, code: &'static [u8]) -> Result<Self, ComponentError> {
         if !take_in_place(code) {
             return Self::from_code(engine, code);
         }
         // SAFETY: the bytes come from the build of this very binary, and are never written to.
-        let component = unsafe { Component::deserialize_raw(&engine.engine, code.into()) };
-        Self::link(engine, component.map_err(|source| ComponentError::Load { source })?)
+        match unsafe { Component::deserialize_raw(&engine.engine, code.into()) } {
+            Ok(component) => Self::link(engine, component),
+            Err(_) => Self::from_code(engine, code),
+        }
     }
 
     /// Loads compiled code that this host has made itself.
     pub(crate) fn from_code(engine: &PluginEngine, code: &[u8]) -> Result<Self, ComponentError> {
-        // SAFETY: the bytes come from `compile`, or from the build of this very binary.
+        // SAFETY: the bytes come from `compile` or from the build of this very binary.
         let component = unsafe { Component::deserialize(&engine.engine, code) };
         Self::link(engine, component.map_err(|source| ComponentError::Load { source })?)
     }

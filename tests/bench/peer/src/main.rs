@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-#[allow(dead_code, reason = "this process allocates as the bench does, and does not ask for the count")]
+#[expect(dead_code, reason = "this process allocates as the bench does, and does not ask for the count")]
 #[path = "../../src/counting.rs"]
 mod counting;
 #[path = "../../src/thread_clock.rs"]
