@@ -32,6 +32,7 @@ async fn each_way_to_break_has_its_own_reason() {
     let expected = [
         ("panic", "panicked or trapped", "odd on purpose"),
         ("loop", "ran longer than 300 ms (plugin.call.timeout.ms), in poll", ""),
+        ("loop after a wait", "ran longer than 300 ms (plugin.call.timeout.ms), in poll", ""),
         ("memory", "used more than 32 MiB of memory (plugin.memory.max.bytes), in poll", ""),
         ("endless log", "ran longer than 300 ms (plugin.call.timeout.ms), in poll", ""),
         ("deep", "", ""),

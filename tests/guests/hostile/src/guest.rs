@@ -212,6 +212,11 @@ impl source_api::GuestSourceTask for SourceTask {
                 let stopped = host_wait::wait(limits.max_wait_ms);
                 said(format!("stopped {stopped}"))
             }
+            "loop after a wait" => {
+                // Long enough for the host's clock to come to rest.
+                host_wait::wait(limits.max_wait_ms);
+                said(misbehave("loop").to_string())
+            }
             "short waits" => {
                 for _ in 0..100 {
                     host_wait::wait(2);
