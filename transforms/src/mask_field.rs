@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use millstream_sdk::{
     Decimal, Error, Result, Schema, Value,
-    batch::{self, Column, EntryEdit, Kind, MapEdit, VariantRef, variant::VariantWriter},
+    batch::{
+        self, Column, EntryEdit, Kind, MapEdit, Variant, VariantRef,
+        variant::{Names, VariantWriter},
+    },
     config::{
         ConfigDef, ConfigValues,
         Importance::{High, Low},
@@ -173,15 +176,14 @@ fn replacement(text: &str, value: &Value) -> Result<Value> {
 struct Mask<'m> {
     mask: &'m MaskField,
     fields: u32,
+    /// What replaces values of each type that was met, as a variant: it depends on nothing else.
+    made: Vec<(u8, Vec<u8>)>,
 }
 
-impl MapEdit for Mask<'_> {
-    fn entry(&self, name: &str) -> EntryEdit {
-        if self.mask.masks(name) { EntryEdit::Replace } else { EntryEdit::Keep }
-    }
-
-    fn replace(&mut self, value: VariantRef<'_>, out: &mut VariantWriter<'_>) -> bool {
-        let sample = match value {
+impl Mask<'_> {
+    /// The variant in the place of a value of one type. `None` if this takes a look at the row.
+    fn made(&self, value: Variant<'_>) -> Option<Vec<u8>> {
+        let sample = match value.read() {
             VariantRef::Null => Value::Null,
             VariantRef::Boolean(value) => Value::Boolean(value),
             VariantRef::Int8(value) => Value::Int8(value),
@@ -192,12 +194,31 @@ impl MapEdit for Mask<'_> {
             VariantRef::Float64(value) => Value::Float64(value),
             VariantRef::String(_) => Value::String(String::new()),
             VariantRef::Instant(value) => Value::Instant(value),
-            _ => return false,
+            _ => return None,
         };
-        match self.mask.masked(&sample) {
-            Ok(masked) => out.value(&masked, &mut batch::SchemaTable::default()).is_ok(),
-            Err(_) => false,
+        let mut bytes = Vec::new();
+        let mut names = Names::default();
+        let masked = self.mask.masked(&sample).ok()?;
+        VariantWriter::new(&mut bytes, &mut names).value(&masked, &mut batch::SchemaTable::default()).ok()?;
+        Some(bytes)
+    }
+}
+
+impl MapEdit for Mask<'_> {
+    fn entry(&self, name: &str) -> EntryEdit {
+        if self.mask.masks(name) { EntryEdit::Replace } else { EntryEdit::Keep }
+    }
+
+    fn replace(&mut self, value: Variant<'_>, out: &mut Vec<u8>) -> bool {
+        let tag = value.tag();
+        if let Some((_, bytes)) = self.made.iter().find(|(other, _)| *other == tag) {
+            out.extend_from_slice(bytes);
+            return true;
         }
+        let Some(bytes) = self.made(value) else { return false };
+        out.extend_from_slice(&bytes);
+        self.made.push((tag, bytes));
+        true
     }
 
     fn replacements(&self) -> Option<u32> {
@@ -216,7 +237,7 @@ impl Logic for MaskField {
             }),
             // A field that a map lacks is added, so every map must have each.
             (None, Kind::Variant) => {
-                let mut edit = Mask { mask: self, fields: self.config.fields.len() as u32 };
+                let mut edit = Mask { mask: self, fields: self.config.fields.len() as u32, made: Vec::new() };
                 let Some(column) = batch::edit_maps(block.column, &mut edit) else { return Ok(false) };
                 *block.column = column;
                 return Ok(true);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millstream_sdk::{
     Error, Field, Result, Schema, Value,
-    batch::{self, EntryEdit, Kind, MapEdit, VariantRef, variant::VariantWriter},
+    batch::{self, EntryEdit, Kind, MapEdit, Variant},
     config::{ConfigDef, ConfigValues, Importance::Medium, Key, PluginConfig, Validator},
 };
 
@@ -158,7 +158,7 @@ impl MapEdit for ReplaceFieldConfig {
         if self.keeps(name) { EntryEdit::Keep } else { EntryEdit::Drop }
     }
 
-    fn replace(&mut self, _: VariantRef<'_>, _: &mut VariantWriter<'_>) -> bool {
+    fn replace(&mut self, _: Variant<'_>, _: &mut Vec<u8>) -> bool {
         false
     }
 }

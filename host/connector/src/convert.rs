@@ -1,6 +1,7 @@
 //! Converters: bytes to data and back, a batch at a time.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use millstream_record::{
     Schema, Value,
     batch::{Batch, SchemaTable, Side, UnionBuilder},
@@ -56,14 +57,17 @@ pub struct ByteColumn {
     ends: Vec<u32>,
     nulls: Vec<bool>,
     heap: Vec<u8>,
+    /// Holds the rows in the place of `heap` where they stand one behind the other elsewhere.
+    lent: Option<Bytes>,
 }
 
 impl ByteColumn {
-    /// Forgets all rows and keeps the memory.
+    /// Forgets all rows and keeps the memory that is its own.
     pub fn clear(&mut self) {
         self.ends.clear();
         self.nulls.clear();
         self.heap.clear();
+        self.lent = None;
     }
 
     /// Makes room.
@@ -83,23 +87,38 @@ impl ByteColumn {
         self.ends.is_empty()
     }
 
+    /// Appends nulls.
+    pub fn push_nulls(&mut self, count: usize) {
+        let end = self.own().len() as u32;
+        self.nulls.resize(self.nulls.len() + count, true);
+        self.ends.resize(self.ends.len() + count, end);
+    }
+
     /// Appends a null.
     pub fn push_null(&mut self) {
-        self.nulls.push(true);
-        self.ends.push(self.heap.len() as u32);
+        self.push_nulls(1);
     }
 
     /// Appends bytes.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
-        self.heap.extend_from_slice(bytes);
+        self.own().extend_from_slice(bytes);
         self.end_row();
+    }
+
+    /// Takes all rows at once, without a copy: they stand one behind the other in `heap` and end at `ends`, of which none
+    /// is smaller than the one before or lies beyond the heap. Rows that were there before are forgotten.
+    pub fn lend(&mut self, heap: Bytes, ends: impl Iterator<Item = u32>) {
+        self.clear();
+        self.ends.extend(ends);
+        self.nulls.resize(self.ends.len(), false);
+        self.lent = Some(heap);
     }
 
     /// The buffer that the row under way is written to; end it with [`ByteColumn::end_row`], or take
     /// it back with [`ByteColumn::take_back`].
     pub fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.heap
+        self.own()
     }
 
     /// Ends a row that was written to the buffer.
@@ -111,7 +130,8 @@ impl ByteColumn {
 
     /// Forgets what was written to the buffer since the last row.
     pub fn take_back(&mut self) {
-        self.heap.truncate(self.ends.last().map_or(0, |&end| end as usize));
+        let end = self.ends.last().map_or(0, |&end| end as usize);
+        self.own().truncate(end);
     }
 
     /// A row.
@@ -121,7 +141,17 @@ impl ByteColumn {
             return None;
         }
         let begin = if row == 0 { 0 } else { self.ends[row - 1] as usize };
-        Some(&self.heap[begin..self.ends[row] as usize])
+        let heap = self.lent.as_deref().unwrap_or(&self.heap);
+        Some(&heap[begin..self.ends[row] as usize])
+    }
+
+    /// The heap, to be written to: what was lent is copied.
+    #[inline]
+    fn own(&mut self) -> &mut Vec<u8> {
+        if let Some(lent) = self.lent.take() {
+            self.heap.extend_from_slice(&lent);
+        }
+        &mut self.heap
     }
 }
 
@@ -196,4 +226,24 @@ pub trait HeaderConverter: Send {
         schema: Option<&Arc<Schema>>,
         value: &Value,
     ) -> Result<Option<Vec<u8>>, Failure>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_were_lent_are_followed_by_own_ones() {
+        let mut column = ByteColumn::default();
+        column.push(b"forgotten");
+        column.lend(Bytes::from_static(b"abcde"), [2, 2, 5].into_iter());
+        assert_eq!([column.get(0), column.get(1), column.get(2)], [Some(&b"ab"[..]), Some(b""), Some(b"cde")]);
+        column.push(b"f");
+        column.push_nulls(2);
+        column.buffer().extend_from_slice(b"taken back");
+        column.take_back();
+        column.push(b"g");
+        let rows: Vec<Option<&[u8]>> = (0..column.len()).map(|row| column.get(row)).collect();
+        assert_eq!(rows, [Some(&b"ab"[..]), Some(b""), Some(b"cde"), Some(b"f"), None, None, Some(b"g")]);
+    }
 }

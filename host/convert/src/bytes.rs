@@ -11,7 +11,7 @@ use millstream_record::{
 
 use crate::{
     definitions,
-    rows::write_rows,
+    rows::{lend_rows, write_rows},
     trees::{class_text, data},
 };
 
@@ -73,6 +73,11 @@ impl Converter for ByteArrayConverter {
         errors: &mut Vec<RowError>,
     ) -> Result<(), PluginError> {
         let table = batch.open();
+        let fits = |schema: &Option<Arc<Schema>>| check_schema(schema.as_ref()).is_ok();
+        let fitting = table.side(side).blocks.iter().all(|block| fits(&table.schema_of(block)));
+        if out.is_empty() && fitting && lend_rows(batch, &table, side, Kind::Bytes, out) {
+            return Ok(());
+        }
         write_rows(&table, side, out, errors, |row, out| {
             check_schema(row.schema)?;
             match row.column {

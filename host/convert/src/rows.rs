@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millstream_connector::{ByteColumn, Failure, RowError};
 use millstream_record::{
     Schema,
-    batch::{Column, Side, Table},
+    batch::{Batch, Column, Kind, Side, Table},
 };
 
 use crate::trees::row_error;
@@ -27,6 +27,20 @@ impl Row<'_, '_> {
     pub fn is_null(&self) -> bool {
         self.column.is_none_or(|column| column.is_null(self.row))
     }
+}
+
+/// Where the side is one column of that kind without nulls: lends its rows, just as they stand, and returns true.
+pub fn lend_rows(batch: &Batch, table: &Table<'_>, side: Side, kind: Kind, out: &mut ByteColumn) -> bool {
+    let [block] = table.side(side).blocks.as_slice() else { return false };
+    let column = &block.column;
+    if column.kind != kind || !column.is_full() || column.constant || table.selected() != table.rows as usize {
+        return false;
+    }
+    let heap = column.heap();
+    let (offsets, _) = column.data[..column.data.len() - heap.len()].as_chunks();
+    let Some(ends) = offsets.get(1..) else { return false };
+    out.lend(batch.clone().into_bytes().slice_ref(heap), ends.iter().map(|end| u32::from_le_bytes(*end)));
+    true
 }
 
 /// Calls `write` for every selected row; appends a null for the others and for rows that fail.

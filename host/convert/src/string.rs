@@ -14,7 +14,10 @@ use millstream_record::{
 };
 use millstream_values::{value_text, write_value_text};
 
-use crate::{definitions, rows::write_rows};
+use crate::{
+    definitions,
+    rows::{lend_rows, write_rows},
+};
 
 /// The converter.
 pub struct StringConverter {
@@ -174,6 +177,10 @@ impl Converter for StringConverter {
         errors: &mut Vec<RowError>,
     ) -> Result<(), PluginError> {
         let table = batch.open();
+        if out.is_empty() && matches!(self.charset, Charset::Utf8) && lend_rows(batch, &table, side, Kind::String, out)
+        {
+            return Ok(());
+        }
         let mut text = String::new();
         write_rows(&table, side, out, errors, |row, out| {
             let column = match row.column {

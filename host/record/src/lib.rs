@@ -4,12 +4,14 @@
 //! Plain computation only: nothing here does I/O, and the crate also builds for WebAssembly, where
 //! plugins use it through the SDK.
 
+mod append;
 pub mod batch;
 mod error_chain;
 mod names;
 mod schema;
 mod value;
 
+pub use append::append;
 pub use error_chain::Chain;
 pub use names::{InvalidTopicName, LogOffset, Timestamp, TopicName};
 pub use schema::{Field, InvalidSchema, Parameters, Schema, SchemaType, check_fields, logical};

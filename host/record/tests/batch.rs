@@ -203,6 +203,35 @@ proptest! {
     }
 
     #[test]
+    fn written_over_the_old_bytes_it_is_the_same_batch(values in data(), edits in any::<[bool; 4]>()) {
+        let values: Vec<Datum> = values.iter().cycle().take(values.len() * 40).cloned().collect();
+        let batch = Batch::validate(build(&values, &values), &Limits::DEFAULT).unwrap();
+        let mut table = batch.open();
+        if edits[0] {
+            table.set(Role::TOPIC, Column::constant_str(table.rows, "another"));
+        }
+        if edits[1] {
+            // The same buffers twice.
+            table.keys = table.values.clone();
+        }
+        if edits[2] {
+            table.remove(Role::TIMESTAMP);
+        }
+        if edits[3] {
+            let maps = table.values.blocks.iter_mut().filter(|block| block.column.kind == Kind::Object);
+            maps.for_each(|block| drop(block.column.children.pop()));
+        }
+        let anew = Batch::validate(table.write(), &Limits::DEFAULT).unwrap();
+        let rewrite = table.rewrite(&batch);
+        drop(table);
+        let over = Batch::validate(rewrite.into_bytes(batch), &Limits::DEFAULT).unwrap();
+        for side in [Side::Key, Side::Value] {
+            assert_same(&over.open().data(side), &anew.open().data(side));
+        }
+        prop_assert_eq!(over.open().write(), anew.into_bytes());
+    }
+
+    #[test]
     fn chosen_rows_keep_their_data(values in data(), bits in any::<u64>()) {
         let batch = Batch::validate(build(&values, &values), &Limits::DEFAULT).unwrap();
         let chosen: Vec<u32> = (0..values.len() as u32).filter(|row| bits >> (row % 64) & 1 == 1).collect();
@@ -271,6 +300,62 @@ fn more_rows_than_allowed_are_refused_before_anything_is_read() {
     bytes[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
     let error = Batch::validate(bytes, &Limits::DEFAULT).unwrap_err().to_string();
     assert_eq!(error, "the batch has 4294967295 rows, 1048576 are allowed");
+}
+
+/// A batch with a map of two texts in each of a thousand rows.
+fn secrets() -> Batch {
+    let texts = |what: &'static str| (0..1000).map(move |row| format!("{what}-{row}")).collect::<Vec<_>>();
+    let member = |name: &'static str, texts: &[String]| Column::strings(texts.iter().map(String::as_str)).named(name);
+    let mut column = Column::new(Kind::Object, 1000, Vec::new());
+    let (plain, secret) = (texts("a text that stays, long enough for it to be worth while"), texts("secret"));
+    column.children = vec![member("secret", &secret), member("plain", &plain)];
+    let mut table = Table::new(1000);
+    table.values = millstream_record::batch::Union::single(None, column);
+    Batch::validate(table.write(), &Limits::DEFAULT).unwrap()
+}
+
+#[test]
+fn what_was_not_changed_stays_where_it_is() {
+    let batch = secrets();
+    let (place, bytes) = (batch.as_bytes().as_ptr(), batch.as_bytes().to_vec());
+    let rewrite = batch.open().rewrite(&batch);
+    let again = rewrite.into_bytes(batch);
+    assert_eq!(again, bytes);
+    assert_eq!(again.as_ptr(), place, "nothing was copied");
+}
+
+#[test]
+fn what_was_taken_out_of_a_batch_is_wiped() {
+    let batch = secrets();
+    let len = batch.as_bytes().len();
+    let mut table = batch.open();
+    table.values.blocks[0].column.children[0] = Column::constant_str(1000, "masked").named("secret");
+    let rewrite = table.rewrite(&batch);
+    drop(table);
+    let bytes = rewrite.into_bytes(batch);
+    assert!(len <= bytes.len(), "the rest stays where it is");
+    assert!(!bytes.windows(7).any(|part| part == b"secret-"));
+    let table = Batch::validate(bytes, &Limits::DEFAULT).unwrap();
+    let (_, value) = table.open().datum(Side::Value, 999);
+    let text = |name: &str, text: &str| (Value::from(name), Value::from(text));
+    assert_eq!(
+        value,
+        Value::Map(vec![
+            text("secret", "masked"),
+            text("plain", "a text that stays, long enough for it to be worth while-999")
+        ])
+    );
+}
+
+#[test]
+fn a_batch_of_which_little_is_left_is_written_anew() {
+    let batch = secrets();
+    let len = batch.as_bytes().len();
+    let mut table = batch.open();
+    table.values.blocks[0].column.children.remove(1);
+    let rewrite = table.rewrite(&batch);
+    drop(table);
+    assert!(rewrite.into_bytes(batch).len() < len / 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{cell::RefCell, marker::PhantomData};
 
 use crate::{
     ConverterRole, Error, PollLimits, Records, RowError, Support, Verdict,
-    batch::{Batch, Table},
+    batch::{Batch, Rewrite, Table},
     bindings::{self, types},
     chain::{Chain, LinkSpec, predicate},
     component::{AnyConverter, AnyPredicate, AnySink, AnySource, Component, Made, describe, make},
@@ -250,9 +250,9 @@ impl<C: Component> transform::Guest for Exports<C> {
     type Chain = TransformChain<C>;
 }
 
-fn outcome(changed: Option<Table<'_>>, errors: Vec<(u32, RowError)>) -> types::Outcome {
+fn outcome(changed: Option<Rewrite>, errors: Vec<(u32, RowError)>, batch: Batch) -> types::Outcome {
     let errors = errors.into_iter().map(|(link, error)| row_error(error, link)).collect();
-    types::Outcome { changed: changed.map(|table| table.write()), errors }
+    types::Outcome { changed: changed.map(|rewrite| rewrite.into_bytes(batch)), errors }
 }
 
 impl<C: Component> transform::GuestChain for TransformChain<C> {
@@ -272,7 +272,8 @@ impl<C: Component> transform::GuestChain for TransformChain<C> {
     fn apply(&self, records: Vec<u8>, only: Option<Vec<u8>>) -> Result<types::Outcome, types::Error> {
         let batch = batch(records);
         let (changed, errors) = self.0.borrow_mut().apply(batch.open(), only.as_deref())?;
-        Ok(outcome(changed, errors))
+        let changed = changed.map(|table| table.rewrite(&batch));
+        Ok(outcome(changed, errors, batch))
     }
 }
 
@@ -328,7 +329,8 @@ impl<C: Component> converter::GuestConverter for OneConverter<C> {
         let mut records = Records::new(batch.open());
         self.0.borrow_mut().to_connect(&mut records)?;
         let (changed, errors) = records.finish();
-        Ok(outcome(changed, errors))
+        let changed = changed.map(|table| table.rewrite(&batch));
+        Ok(outcome(changed, errors, batch))
     }
 
     fn from_connect(&self, records: Vec<u8>) -> Result<types::Outcome, types::Error> {
@@ -336,6 +338,7 @@ impl<C: Component> converter::GuestConverter for OneConverter<C> {
         let mut records = Records::new(batch.open());
         self.0.borrow_mut().from_connect(&mut records)?;
         let (changed, errors) = records.finish();
-        Ok(outcome(changed, errors))
+        let changed = changed.map(|table| table.rewrite(&batch));
+        Ok(outcome(changed, errors, batch))
     }
 }

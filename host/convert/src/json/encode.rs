@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use millstream_connector::Failure;
 use millstream_record::{
-    Decimal, Schema, SchemaType, Value,
+    Decimal, Schema, SchemaType, Value, append,
     batch::{Column, EntryName, Kind, SchemaTable, Variant, VariantRef},
     logical,
 };
@@ -521,15 +521,7 @@ fn write_boolean(value: bool, out: &mut Vec<u8>) {
 pub fn write_integer(value: i64, out: &mut Vec<u8>) {
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(value).as_bytes();
-    // Most numbers have 8 to 16 digits, or few: two moves of fixed size that overlap instead of a call.
-    match (digits.first_chunk::<8>(), digits.last_chunk::<8>()) {
-        (Some(first), Some(last)) if digits.len() <= 16 => {
-            out.extend_from_slice(first);
-            out.truncate(out.len() + digits.len() - 16);
-            out.extend_from_slice(last);
-        }
-        _ => digits.iter().for_each(|&digit| out.push(digit)),
-    }
+    append(digits, out);
 }
 
 fn write_f64(value: f64, out: &mut Vec<u8>) {
@@ -662,7 +654,7 @@ pub fn write_text(text: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(&bytes[..plain]);
         write_escaped(&text[plain..], out);
     } else {
-        out.extend_from_slice(bytes);
+        append(bytes, out);
     }
     out.push(b'"');
 }

@@ -356,8 +356,8 @@ fn not_json(what: &str) -> Failure {
 fn decode_text(bytes: &[u8]) -> Result<Cow<'_, str>, Failure> {
     let invalid = |what| not_json(what);
     let utf8 = |bytes| {
-        let text = std::str::from_utf8(bytes).map(Cow::Borrowed);
-        text.map_err(|error| {
+        let text = simdutf8::basic::from_utf8(bytes).map(Cow::Borrowed);
+        text.or_else(|_| std::str::from_utf8(bytes).map(Cow::Borrowed)).map_err(|error| {
             let at = error.valid_up_to();
             let byte = bytes.get(at).copied().unwrap_or_default();
             not_json(&format!("invalid UTF-8, at byte {at}, found 0x{byte:02x}"))

@@ -88,7 +88,7 @@ impl Node {
             Self::Null => Value::Null,
             Self::Boolean(value) => Value::Boolean(*value),
             Self::Number { text, integral } => {
-                let number = super::scan::Number { text, integral: *integral };
+                let number = super::scan::Number::of(text, *integral);
                 if *integral { Value::Int64(number.low_bits()) } else { Value::Float64(number.to_f64()) }
             }
             Self::Text(text) => Value::String(text.clone()),

@@ -22,11 +22,34 @@ pub struct Number<'a> {
     pub text: &'a str,
     /// Without fraction and exponent.
     pub integral: bool,
+    /// All digits as one integer, with the sign, and how many of them stand behind the point: for numbers without an
+    /// exponent and of few digits.
+    few: Option<(i64, usize)>,
 }
 
-impl Number<'_> {
+/// Digits up to which an integer has a double of its own.
+const EXACT_DIGITS: usize = 15;
+
+/// Powers of ten up to [`EXACT_DIGITS`], which are doubles.
+const POWERS: [f64; EXACT_DIGITS + 1] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+impl<'a> Number<'a> {
+    /// A number as it stands.
+    pub fn of(text: &'a str, integral: bool) -> Self {
+        Self { text, integral, few: None }
+    }
+
     /// The low 64 bits of an integral number.
+    #[inline]
     pub fn low_bits(&self) -> i64 {
+        match self.few {
+            Some((value, 0)) => value,
+            _ => self.many_bits(),
+        }
+    }
+
+    fn many_bits(&self) -> i64 {
         if let Ok(value) = self.text.parse::<i64>() {
             return value;
         }
@@ -39,7 +62,16 @@ impl Number<'_> {
     }
 
     /// The nearest double; numbers are decimals first, so there is no negative zero.
+    #[inline]
     pub fn to_f64(self) -> f64 {
+        match self.few {
+            // Both are exact, so that one division rounds as the rule for the whole wants it.
+            Some((digits, behind)) => digits as f64 / POWERS[behind],
+            None => self.many_to_f64(),
+        }
+    }
+
+    fn many_to_f64(self) -> f64 {
         self.text.parse::<f64>().unwrap_or(f64::NAN) + 0.0
     }
 
@@ -274,8 +306,12 @@ impl<'a> Scanner<'a> {
         let bytes = self.text.as_bytes();
         let begin = self.at;
         let mut at = begin + usize::from(bytes.get(begin) == Some(&b'-'));
-        let digits = |mut at: usize| {
-            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+        let negative = begin < at;
+        // Overflows only where there are too many digits for it to matter.
+        let mut value = 0_i64;
+        let mut digits = |mut at: usize| {
+            while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+                value = value.wrapping_mul(10).wrapping_add(digit.into());
                 at += 1;
             }
             at
@@ -283,19 +319,24 @@ impl<'a> Scanner<'a> {
         let whole = digits(at);
         let mut sound = at < whole;
         at = whole;
-        let mut integral = true;
+        let (mut integral, mut behind, mut count) = (true, 0, whole - begin);
         if bytes.get(at) == Some(&b'.') {
             integral = false;
             let end = digits(at + 1);
-            sound &= at + 1 < end;
+            behind = end - at - 1;
+            sound &= behind != 0;
+            count += behind;
             at = end;
         }
+        let few = count <= EXACT_DIGITS;
+        let mut few = few.then_some((if negative { value.wrapping_neg() } else { value }, behind));
         if matches!(bytes.get(at), Some(b'e' | b'E')) {
             integral = false;
+            few = None;
             at += 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
-            let end = digits(at);
-            sound &= at < end;
-            at = end;
+            let exponent = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            sound &= exponent != 0;
+            at += exponent;
         }
         let ended = matches!(bytes.get(at), None | Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}' | b':'));
         if !sound || !ended {
@@ -307,7 +348,7 @@ impl<'a> Scanner<'a> {
             return self.exceeds(what, self.limits.number_max_length);
         }
         self.at = at;
-        Ok(Number { text: &self.text[begin..at], integral })
+        Ok(Number { text: &self.text[begin..at], integral, few })
     }
 
     /// Takes a comma or the closing bracket; true if a further element follows.
@@ -374,6 +415,49 @@ impl<'a> Scanner<'a> {
             b'-' | b'0'..=b'9' => self.number().map(|_| ()),
             0 => self.fail("the text ends where a value was expected"),
             _ => self.fail("a value was expected"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_few_digits_are_read_as_those_of_many() {
+        let texts = [
+            "0",
+            "-0",
+            "7",
+            "-7",
+            "123456789012345",
+            "-12345678901234",
+            "1234567890123456",
+            "0.1",
+            "-0.0",
+            "0.30000",
+            "19.99",
+            "-273.15",
+            "1234567.12345678",
+            "99999999999999.9",
+            "0.00000000000001",
+            "123456789012.345",
+            "1e3",
+            "-1.5E-3",
+            "1.25e+2",
+            "9007199254740993",
+            "0.1000000000000000055511151231257827",
+        ];
+        for text in texts {
+            let mut scanner = Scanner::new(text, ReadLimits::default());
+            let number = scanner.number().unwrap();
+            assert_eq!(number.text, text);
+            let slow = Number::of(text, number.integral);
+            assert_eq!(number.to_f64().to_bits(), slow.to_f64().to_bits(), "{text}");
+            assert_eq!(number.low_bits(), slow.low_bits(), "{text}");
+        }
+        for text in ["-", ".5", "1.", "1e", "1e+", "-.1", "1.e3", "--1", "1x"] {
+            assert!(Scanner::new(text, ReadLimits::default()).number().is_err(), "{text}");
         }
     }
 }

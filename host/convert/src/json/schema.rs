@@ -73,7 +73,7 @@ pub fn read(node: &Node) -> Result<Option<Schema>, Failure> {
         default: None,
         name: text("name"),
         version: match node.get("version") {
-            Some(Node::Number { text, integral: true }) => Some(Number { text, integral: true }.low_bits() as i32),
+            Some(Node::Number { text, integral: true }) => Some(Number::of(text, true).low_bits() as i32),
             _ => None,
         },
         doc: text("doc"),

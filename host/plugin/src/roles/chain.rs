@@ -12,7 +12,7 @@ use millstream_connector::{Chain, Condition, Link, Outcome, PluginError, RowErro
 use millstream_record::batch::{Batch, Limits, Role, Table, bits};
 use wasmtime::component::ResourceAny;
 
-use super::outcome::{BadOutcome, Failed, check, origin};
+use super::outcome::{BadOutcome, Failed, LOOKED_AT, check, origin};
 use super::{Origin, answer, batch, broken, missing};
 use crate::capability::Worker;
 use crate::contract::v0_1_0::{
@@ -146,7 +146,7 @@ impl Chain for WasmChain {
                 later.row == first.row
             });
             // Of the records that one row became in an earlier component some may still be under way.
-            if current.open().get(Role::CHILD).is_some() || siblings {
+            if siblings || current.outline(&[Role::CHILD]).get(Role::CHILD).is_some() {
                 current = without_siblings(batch, &current, &errors);
             }
         }
@@ -159,7 +159,7 @@ fn in_terms_of(first: &Batch, current: &Batch, mut errors: Vec<RowError>, first_
     if errors.is_empty() {
         return errors;
     }
-    let (first, current) = (first.open(), current.open());
+    let (first, current) = (first.outline(&[Role::ORIGIN]), current.outline(&[Role::ORIGIN]));
     let same_rows =
         first.rows == current.rows && (0..first.rows as usize).all(|row| origin(&first, row) == origin(&current, row));
     for error in &mut errors {
@@ -176,7 +176,7 @@ fn in_terms_of(first: &Batch, current: &Batch, mut errors: Vec<RowError>, first_
 
 /// Ends all rows that came from a row with an error.
 fn without_siblings(first: &Batch, current: &Batch, errors: &[RowError]) -> Batch {
-    let first = first.open();
+    let first = first.outline(&[Role::ORIGIN]);
     let mut failed: Vec<i64> = errors.iter().map(|error| origin(&first, error.row as usize)).collect();
     failed.sort_unstable();
     let mut table = current.open();
@@ -278,7 +278,7 @@ impl PredicateGuest {
             let what = format!("a verdict of {} bytes over {rows} rows", holds.len());
             return Err(broken(guest.violated(what)));
         }
-        collect_failed(guest, &input.open(), &errors, 1).map_err(broken)?;
+        collect_failed(guest, &input.outline(&LOOKED_AT), &errors, 1).map_err(broken)?;
         if negate {
             holds.iter_mut().for_each(|byte| *byte = !*byte);
         }
@@ -300,16 +300,16 @@ pub(super) fn checked(
         None => None,
         Some(bytes) => Some(batch(guest, bytes, limits)?),
     };
-    let table = input.open();
-    let failed = collect_failed(guest, &table, &errors, links).map_err(broken)?;
-    let opened = output.as_ref().map(Batch::open);
-    check(&table, opened.as_ref(), &failed).map_err(|bad| broken(violated(guest, bad)))?;
-    drop(opened);
+    let before = input.outline(&LOOKED_AT);
+    let failed = collect_failed(guest, &before, &errors, links).map_err(broken)?;
+    let after = output.as_ref().map(|output| output.outline(&LOOKED_AT));
+    check(&before, after.as_ref(), &failed).map_err(|bad| broken(violated(guest, bad)))?;
+    drop(after);
     let batch = match output {
         Some(output) => output,
         None if errors.is_empty() => input.clone(),
         None => {
-            let mut table = table;
+            let mut table = input.open();
             table.deselect(errors.iter().map(|error| error.row as usize));
             table.into_batch()
         }

@@ -29,6 +29,9 @@ pub(crate) enum BadOutcome {
     NoSuchLink { link: u32, links: u32 },
 }
 
+/// What a check looks at; the rest of a batch need not be opened for it.
+pub(crate) const LOOKED_AT: [Role; 2] = [Role::ORIGIN, Role::SELECTION];
+
 /// Checks the result of a call against the batch that was passed to it. `failed` has the rows with an error.
 pub(crate) fn check(input: &Table<'_>, output: Option<&Table<'_>>, failed: &Failed) -> Result<(), BadOutcome> {
     let Some(output) = output else { return Ok(()) };

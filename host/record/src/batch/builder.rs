@@ -14,7 +14,7 @@ use super::{
     validate::physical_kind,
     variant::{CannotEncode, Names, VariantWriter},
 };
-use crate::{Decimal, Schema, SchemaType, Value};
+use crate::{Decimal, Schema, SchemaType, Value, append};
 
 /// Members that a schemaless map may have before its column falls back to variants.
 const MAX_MEMBERS: usize = 256;
@@ -89,6 +89,8 @@ fn last_offset(offsets: &[u8]) -> usize {
 #[derive(Clone, Debug, Default)]
 struct Members {
     list: Vec<(String, ColumnBuilder)>,
+    /// What stood before the value of each member; see [`ColumnBuilder::expected_member`].
+    leads: Vec<Lead>,
     index: HashMap<String, usize>,
     /// Cells, at all levels beneath, that rows left empty.
     empty: usize,
@@ -99,6 +101,52 @@ struct Members {
 impl Members {
     fn are_sparse(&self) -> bool {
         EMPTY_CELLS + EMPTY_FOR_EACH * self.filled < self.empty
+    }
+}
+
+/// Text that stands before a member's value, padded with zeros; none if it is empty.
+#[derive(Clone, Debug, Default)]
+struct Lead {
+    text: [u8; Lead::MOST],
+    len: usize,
+}
+
+impl Lead {
+    /// Longer ones are not remembered.
+    const MOST: usize = 32;
+
+    fn of(text: &[u8]) -> Self {
+        let mut lead = Self::default();
+        if text.len() <= Self::MOST {
+            lead.text[..text.len()].copy_from_slice(text);
+            lead.len = text.len();
+        }
+        lead
+    }
+
+    /// Whether there is one, and the text begins with it.
+    #[inline]
+    fn begins(&self, text: &[u8]) -> bool {
+        if self.len == 0 {
+            return false;
+        }
+        let Some(text) = text.first_chunk::<{ Self::MOST }>() else {
+            return text.starts_with(&self.text[..self.len]);
+        };
+        // In words, for which no function has to be called.
+        let (ours, theirs) = (self.text.as_chunks::<8>().0, text.as_chunks::<8>().0);
+        let mut left = self.len;
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            let differ = u64::from_le_bytes(*ours) ^ u64::from_le_bytes(*theirs);
+            if left <= 8 {
+                return differ << (64 - 8 * left) == 0;
+            }
+            if differ != 0 {
+                return false;
+            }
+            left -= 8;
+        }
+        true
     }
 }
 
@@ -333,13 +381,13 @@ impl ColumnBuilder {
     }
 
     #[inline]
-    fn try_heap(&mut self, kind: Kind, parts: [&[u8]; 2]) -> bool {
+    fn try_heap<const N: usize>(&mut self, kind: Kind, parts: [&[u8]; N]) -> bool {
         if let Store::Nulls = self.store {
             self.store = Store::Heap(kind, Heap::with_empty_rows(self.rows));
         }
         match &mut self.store {
             Store::Heap(own, heap) if *own == kind => {
-                parts.into_iter().for_each(|part| heap.bytes.extend_from_slice(part));
+                parts.into_iter().for_each(|part| append(part, &mut heap.bytes));
                 heap.end_row();
                 self.accept();
                 true
@@ -351,14 +399,14 @@ impl ColumnBuilder {
     /// Appends text.
     #[inline]
     pub fn push_str(&mut self, value: &str) {
-        if !self.try_heap(Kind::String, [value.as_bytes(), &[]]) {
+        if !self.try_heap(Kind::String, [value.as_bytes()]) {
             self.push_variant(|writer| writer.string(value));
         }
     }
 
     /// Appends bytes.
     pub fn push_bytes(&mut self, value: &[u8]) {
-        if !self.try_heap(Kind::Bytes, [value, &[]]) {
+        if !self.try_heap(Kind::Bytes, [value]) {
             self.push_tree(&Value::Bytes(value.to_vec()));
         }
     }
@@ -426,6 +474,34 @@ impl ColumnBuilder {
             member.truncate(rows);
         }
         Some(member)
+    }
+
+    /// The builder of the member that follows in rows of the usual shape, if `text` begins with what stood before that
+    /// member's value in an earlier row; and how long that is. Spares readers of text to look at names and punctuation
+    /// which repeat from row to row. Otherwise as [`ColumnBuilder::member`].
+    #[inline]
+    pub fn expected_member(&mut self, cursor: &mut ObjectCursor, text: &[u8]) -> Option<(usize, &mut ColumnBuilder)> {
+        let rows = self.rows;
+        let Store::Object(members) = &mut self.store else { return None };
+        let lead = members.leads.get(cursor.next).filter(|lead| lead.begins(text))?;
+        let member = &mut members.list[cursor.next].1;
+        cursor.next += 1;
+        if rows < member.rows {
+            member.truncate(rows);
+        }
+        Some((lead.len, member))
+    }
+
+    /// As [`ColumnBuilder::member`]; remembers `lead` for [`ColumnBuilder::expected_member`]: all text between the value
+    /// before, or the beginning of the map, and this member's value.
+    pub fn member_after(&mut self, cursor: &mut ObjectCursor, name: &str, lead: &[u8]) -> Option<&mut ColumnBuilder> {
+        self.member(cursor, name)?;
+        let Store::Object(members) = &mut self.store else { return None };
+        // Leads of members that come in another order than the first time are not of use.
+        if members.leads.len() + 1 == cursor.next {
+            members.leads.push(Lead::of(lead));
+        }
+        Some(&mut members.list[cursor.next - 1].1)
     }
 
     /// Ends a map row.
@@ -564,8 +640,8 @@ impl ColumnBuilder {
             Value::Float32(value) => self.try_fixed(Kind::Float32, &value.to_le_bytes()),
             Value::Float64(value) => self.try_fixed(Kind::Float64, &value.to_le_bytes()),
             Value::Instant(value) => self.try_fixed(Kind::Instant, &value.to_le_bytes()),
-            Value::String(value) => self.try_heap(Kind::String, [value.as_bytes(), &[]]),
-            Value::Bytes(value) => self.try_heap(Kind::Bytes, [value, &[]]),
+            Value::String(value) => self.try_heap(Kind::String, [value.as_bytes()]),
+            Value::Bytes(value) => self.try_heap(Kind::Bytes, [value]),
             Value::Decimal(Decimal { unscaled, scale }) => {
                 self.try_heap(Kind::Decimal, [&scale.to_le_bytes(), unscaled])
             }

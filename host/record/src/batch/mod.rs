@@ -6,9 +6,12 @@
 
 pub mod bits;
 mod builder;
+mod check;
 mod column;
 mod headers;
+mod invalid;
 mod layout;
+mod node;
 mod read;
 mod schema_codec;
 mod schemas;
@@ -24,11 +27,11 @@ use bytes::Bytes;
 pub use builder::{ColumnBuilder, ObjectCursor};
 pub use column::Column;
 pub use headers::{HeaderIter, HeaderRef, HeadersBuilder};
+pub use invalid::InvalidBatch;
 pub use layout::{Kind, Limits, Role};
-pub use read::InvalidBatch;
 pub use schema_codec::InvalidSchemaBytes;
 pub use schemas::{SchemaEntry, SchemaTable, intern};
-pub use table::{Block, Place, Side, Table, Union};
+pub use table::{Block, Place, Rewrite, Side, Table, Union};
 pub use union_builder::UnionBuilder;
 pub use validate::physical_kind;
 pub use variant::{CannotEncode, EntryName, InvalidVariant, Variant, VariantRef, VariantWriter};
@@ -47,8 +50,7 @@ impl Batch {
     ///
     /// Says what the first part at fault is.
     pub fn validate(mut bytes: Vec<u8>, limits: &Limits) -> Result<Self, InvalidBatch> {
-        let numbers: Vec<u32> =
-            read::open_checked(&bytes, limits)?.schemas.entries().iter().map(|entry| entry.number).collect();
+        let numbers = check::check(&bytes, limits)?;
         let table = layout::u32_at(&bytes, 20) as usize;
         for (number, entry) in numbers.iter().zip(bytes[table..].chunks_exact_mut(layout::SCHEMA_ENTRY_LEN)) {
             entry[..4].copy_from_slice(&number.to_le_bytes());
@@ -78,6 +80,11 @@ impl Batch {
     /// Rows, without opening the batch.
     pub fn rows(&self) -> u32 {
         self.0.get(8..12).map_or(0, |rows| layout::u32_at(rows, 0))
+    }
+
+    /// Opens the rows and these columns of the envelope alone; keys, values and schemas look empty.
+    pub fn outline(&self, roles: &[Role]) -> Table<'_> {
+        read::Reader::new(&self.0).outline(roles)
     }
 
     /// Opens the batch.

@@ -19,7 +19,10 @@ const MAX_CACHED: usize = 4096;
 #[derive(Default)]
 struct Cache {
     by_bytes: HashMap<Arc<[u8]>, Known>,
+    /// Schemas by the numbers that the host of this plugin gave them.
     by_number: HashMap<u32, Known>,
+    /// Schemas by the numbers that this process gave them.
+    by_own_number: HashMap<u32, Known>,
     /// Encoded forms of schemas that were met as values, by address; the `Arc` keeps the address taken.
     by_address: HashMap<usize, Known>,
     newest: u32,
@@ -48,6 +51,7 @@ impl Cache {
         self.newest += 1;
         let known = Known { number: self.newest, bytes: bytes.into(), schema };
         self.by_bytes.insert(Arc::clone(&known.bytes), known.clone());
+        self.by_own_number.insert(known.number, known.clone());
         known
     }
 
@@ -58,6 +62,15 @@ impl Cache {
                 let schema = Arc::new(schema_codec::decode(bytes)?);
                 Ok(self.insert(bytes, schema))
             }
+        }
+    }
+
+    /// The schema of bytes that somebody gives a number. The number is not believed, but if it is this process's own, one
+    /// comparison of bytes replaces hashing them.
+    fn of_hint(&mut self, number: u32, bytes: &[u8]) -> Result<Known, schema_codec::InvalidSchemaBytes> {
+        match self.by_own_number.get(&number) {
+            Some(known) if *known.bytes == *bytes => Ok(known.clone()),
+            _ => self.of_bytes(bytes),
         }
     }
 
@@ -114,10 +127,14 @@ impl<'a> SchemaTable<'a> {
         self.entries.push(SchemaEntry { number, bytes: Cow::Borrowed(bytes), parsed: OnceLock::new() });
     }
 
-    /// Parses and numbers every schema now, refusing damaged ones.
-    pub(super) fn check(&mut self) -> Result<(), schema_codec::InvalidSchemaBytes> {
-        for entry in &mut self.entries {
-            let known = cache().of_bytes(&entry.bytes)?;
+    /// Parses and numbers every schema now, refusing damaged ones with their places.
+    pub(super) fn check(&mut self) -> Result<(), (usize, schema_codec::InvalidSchemaBytes)> {
+        if self.entries.is_empty() {
+            return Ok(());
+        }
+        let mut cache = cache();
+        for (place, entry) in self.entries.iter_mut().enumerate() {
+            let known = cache.of_hint(entry.number, &entry.bytes).map_err(|invalid| (place, invalid))?;
             entry.number = known.number;
             entry.parsed = OnceLock::from(known.schema);
         }
@@ -127,6 +144,11 @@ impl<'a> SchemaTable<'a> {
     /// The entries in order.
     pub fn entries(&self) -> &[SchemaEntry<'a>] {
         &self.entries
+    }
+
+    /// The schema at a place of a table that was [checked](Self::check) as a whole.
+    pub(super) fn checked(&self, place: u16) -> &Arc<Schema> {
+        self.entries[usize::from(place)].parsed.get().expect("every schema was parsed")
     }
 
     /// The schema at a place; an empty struct if there is none, which no validated batch can ask for.

@@ -136,7 +136,7 @@ impl<'a> Table<'a> {
 
     /// Opens a batch.
     pub fn open(batch: &'a Batch) -> Self {
-        read::open(batch.as_bytes())
+        read::Reader::new(batch.as_bytes()).table()
     }
 
     /// An envelope column.
@@ -293,9 +293,20 @@ impl<'a> Table<'a> {
     /// If the table is inconsistent (a block without its rows, a tag without its block): a mistake
     /// of the code that edited it.
     pub fn write(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        write::write(self, &mut out);
-        out
+        write::write(self)
+    }
+
+    /// Plans how to write the batch over the one it was read from, so that what was not changed need not be copied. What
+    /// is done once nothing borrows from `old` any more is [`Rewrite::into_bytes`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Table::write`].
+    pub fn rewrite(&self, old: &Batch) -> Rewrite {
+        Rewrite(match write::rewrite(self, old.as_bytes()) {
+            Some(over) => Plan::Over(over),
+            None => Plan::Anew(self.write()),
+        })
     }
 
     /// Writes the batch for use in this process.
@@ -311,6 +322,25 @@ impl<'a> Table<'a> {
             envelope: self.envelope.into_iter().map(|(role, column)| (role, column.into_owned())).collect(),
             keys: self.keys.into_owned(),
             values: self.values.into_owned(),
+        }
+    }
+}
+
+/// What an edited batch will be; see [`Table::rewrite`].
+pub struct Rewrite(Plan);
+
+enum Plan {
+    Anew(Vec<u8>),
+    Over(write::Rewrite),
+}
+
+impl Rewrite {
+    /// The new batch's bytes. `old` has to be the batch that the rewrite was planned for; if nobody else holds it, its
+    /// memory is used again.
+    pub fn into_bytes(self, old: Batch) -> Vec<u8> {
+        match self.0 {
+            Plan::Anew(bytes) => bytes,
+            Plan::Over(over) => over.apply(old.into_bytes().into()),
         }
     }
 }

@@ -1,18 +1,17 @@
 //! What a batch from a stranger must satisfy, so that everything behind the boundary may trust it.
 //!
-//! The columns are looked at one after the other while the directory is walked, without a copy.
+//! The columns are looked at one after the other while [`super::check`] walks the directory, without a copy.
 //! After it, every view and encoder can read the whole batch without a further check.
 
 use std::collections::HashSet;
 
 use super::{
     bits,
-    column::Column,
+    check::Item,
     headers,
-    layout::{Kind, Limits, MAX_VARIANT_NAMES, NO_SCHEMA_16, NODE_LEN, Role, u32_at},
-    read::InvalidBatch,
+    invalid::InvalidBatch,
+    layout::{Kind, Limits, MAX_VARIANT_NAMES, NO_SCHEMA_16, Role, u32_at},
     schemas::SchemaTable,
-    table::Union,
     variant::VariantChecker,
 };
 use crate::{Schema, SchemaType};
@@ -30,23 +29,13 @@ pub(super) struct Checks<'a, 'l> {
 }
 
 impl<'a, 'l> Checks<'a, 'l> {
-    pub(super) fn new(bytes: &'a [u8], limits: &'l Limits, schemas: &SchemaTable<'_>) -> Self {
+    pub(super) fn new(bytes: &'a [u8], limits: &'l Limits, schemas: &SchemaTable<'_>, columns: usize) -> Self {
         let fields = |place: usize| {
             let schema = schemas.get(place as u16);
             matches!(schema.kind, SchemaType::Struct(_)).then(|| schema.fields().len())
         };
         let schema_fields = (0..schemas.entries().len()).map(fields).collect();
-        Self { bytes, limits, schema_fields, claims: Vec::with_capacity(64), expanded: 0 }
-    }
-
-    /// Notes the fixed parts: header, directory, schema table and schemas.
-    pub(super) fn claim_header(&mut self, directory: u32, nodes: u32, table: u32, count: u32, entries: &[u8]) {
-        self.claims.push((0, super::layout::HEADER_LEN as u32));
-        self.claims.push((table, table + count * super::layout::SCHEMA_ENTRY_LEN as u32));
-        for entry in entries.chunks_exact(super::layout::SCHEMA_ENTRY_LEN) {
-            self.claims.push((u32_at(entry, 4), u32_at(entry, 4) + u32_at(entry, 8)));
-        }
-        self.claims.push((directory, directory + nodes * NODE_LEN as u32));
+        Self { bytes, limits, schema_fields, claims: Vec::with_capacity(2 * columns + 4), expanded: 0 }
     }
 
     /// Notes that a buffer is in use.
@@ -58,8 +47,8 @@ impl<'a, 'l> Checks<'a, 'l> {
     }
 
     /// Checks a column whose children were checked before.
-    pub(super) fn column(&mut self, column: &Column<'_>, number: u32) -> Result<(), InvalidBatch> {
-        let fault = |problem| InvalidBatch::Column { column: number, problem };
+    pub(super) fn column(&mut self, column: Item<'_, '_>) -> Result<(), InvalidBatch> {
+        let fault = |problem| InvalidBatch::Column { column: column.number, problem };
         let most_rows = u64::from(self.limits.max_rows).max(8 * self.bytes.len() as u64);
         if most_rows < u64::from(column.rows) {
             return Err(InvalidBatch::TooMuch {
@@ -84,35 +73,35 @@ impl<'a, 'l> Checks<'a, 'l> {
             Kind::Struct | Kind::Object => None,
             _ => Some(0),
         };
-        if children.is_some_and(|children| children != column.children.len()) {
+        if children.is_some_and(|children| children != column.child_count()) {
             return Err(fault("has the wrong number of children"));
         }
-        if column.kind != Kind::Object && column.children.iter().any(|child| child.present.is_some()) {
+        if column.kind != Kind::Object && column.children().any(|child| child.present.is_some()) {
             return Err(fault("has a child with a presence bitmap, which only members of maps have"));
         }
         if column.kind == Kind::Null && (column.valid.is_some() || column.constant) {
             return Err(fault("is null throughout and yet constant or with a validity bitmap"));
         }
         match column.kind {
-            kind if kind.is_heap() => self.heap(column, number)?,
+            kind if kind.is_heap() => self.heap(column)?,
             Kind::List | Kind::Map => {
                 let end = check_offsets(&column.data, rows).ok_or_else(|| fault("has offsets that go back"))?;
-                if column.children.iter().any(|child| child.rows != end) {
+                if column.children().any(|child| child.rows != end) {
                     return Err(fault("has children of another length than its offsets say"));
                 }
             }
             Kind::Struct | Kind::Object => {
-                if column.children.iter().any(|child| child.rows as usize != rows) {
+                if column.children().any(|child| child.rows as usize != rows) {
                     return Err(fault("has children with another number of rows"));
                 }
-                if column.kind == Kind::Object && !distinct(column.children.iter().map(|child| &*child.name)) {
+                if column.kind == Kind::Object && !distinct(column.children().map(|child| &*child.column().name)) {
                     return Err(fault("has two members of the same name"));
                 }
-                let names: u64 = column.children.iter().map(|child| child.name.len() as u64).sum();
+                let names: u64 = column.children().map(|child| child.name.len() as u64).sum();
                 self.expand(names.saturating_mul(u64::from(column.rows)))?;
             }
             Kind::Dictionary => {
-                let words = &column.children[0];
+                let words = column.only_child();
                 if words.kind != Kind::String || words.constant || !words.is_full() {
                     return Err(fault("has a dictionary that is not plain text"));
                 }
@@ -133,8 +122,8 @@ impl<'a, 'l> Checks<'a, 'l> {
         Ok(())
     }
 
-    fn heap(&mut self, column: &Column<'_>, number: u32) -> Result<(), InvalidBatch> {
-        let fault = |problem| InvalidBatch::Column { column: number, problem };
+    fn heap(&mut self, column: Item<'_, '_>) -> Result<(), InvalidBatch> {
+        let fault = |problem| InvalidBatch::Column { column: column.number, problem };
         let rows = column.physical_rows();
         let heap_at = (rows + 1) * 4;
         if column.data.len() < heap_at {
@@ -164,7 +153,7 @@ impl<'a, 'l> Checks<'a, 'l> {
                     return Err(fault("has a decimal without digits, or digits under a null"));
                 }
             }
-            Kind::Variant => self.variants(column, number)?,
+            Kind::Variant => self.variants(column)?,
             Kind::Headers => {
                 let fields = &self.schema_fields;
                 let schema_fields = |place| fields.get(usize::from(place)).copied().flatten();
@@ -178,9 +167,9 @@ impl<'a, 'l> Checks<'a, 'l> {
         Ok(())
     }
 
-    fn variants(&mut self, column: &Column<'_>, number: u32) -> Result<(), InvalidBatch> {
-        let fault = |problem| InvalidBatch::Column { column: number, problem };
-        let words = &column.children[0];
+    fn variants(&mut self, column: Item<'_, '_>) -> Result<(), InvalidBatch> {
+        let fault = |problem| InvalidBatch::Column { column: column.number, problem };
+        let words = column.only_child();
         if words.kind != Kind::String || words.constant || !words.is_full() {
             return Err(fault("has a names dictionary that is not plain text"));
         }
@@ -203,7 +192,11 @@ impl<'a, 'l> Checks<'a, 'l> {
                 }
                 continue;
             }
-            checker.check(bytes).map_err(|source| InvalidBatch::Variant { column: number, row: row as u32, source })?;
+            checker.check(bytes).map_err(|source| InvalidBatch::Variant {
+                column: column.number,
+                row: row as u32,
+                source,
+            })?;
         }
         let expanded = checker.name_bytes();
         self.expand(expanded)
@@ -235,11 +228,10 @@ impl<'a, 'l> Checks<'a, 'l> {
 }
 
 /// Bytes that one row of the column stands for, names and children included.
-fn subtree_bytes(column: &Column<'_>) -> u64 {
+fn subtree_bytes(column: Item<'_, '_>) -> u64 {
     let own = (column.name.len() + column.data.len()) as u64;
     column
-        .children
-        .iter()
+        .children()
         .map(|child| {
             let times = if child.constant { u64::from(child.rows.max(1)) } else { 1 };
             subtree_bytes(child).saturating_mul(times)
@@ -278,18 +270,17 @@ fn distinct<'n>(names: impl Iterator<Item = &'n str> + Clone) -> bool {
 /// stand in a variant column, which is allowed anywhere.
 pub(super) fn check_block(
     schema: Option<u16>,
-    column: &Column<'_>,
+    column: Item<'_, '_>,
     schemas: &SchemaTable<'_>,
-    number: u32,
 ) -> Result<(), InvalidBatch> {
     let sound = match schema {
-        Some(place) => column.present.is_none() && conforms(column, &schemas.get(place)),
+        Some(place) => column.present.is_none() && conforms(column, schemas.checked(place)),
         None => column.present.is_none() && is_schemaless(column),
     };
-    if sound { Ok(()) } else { Err(InvalidBatch::Column { column: number, problem: "does not fit its schema" }) }
+    if sound { Ok(()) } else { Err(InvalidBatch::Column { column: column.number, problem: "does not fit its schema" }) }
 }
 
-fn conforms(column: &Column<'_>, schema: &Schema) -> bool {
+fn conforms(column: Item<'_, '_>, schema: &Schema) -> bool {
     if matches!(column.kind, Kind::Null | Kind::Variant) {
         return true;
     }
@@ -297,20 +288,20 @@ fn conforms(column: &Column<'_>, schema: &Schema) -> bool {
     if column.kind != kind {
         return false;
     }
-    let element = |child: &Column<'_>, schema: &Option<std::sync::Arc<Schema>>| match schema {
+    let element = |child: Item<'_, '_>, schema: &Option<std::sync::Arc<Schema>>| match schema {
         Some(schema) => conforms(child, schema),
         None => is_schemaless(child),
     };
     match &schema.kind {
-        SchemaType::Array(schema) if kind == Kind::List => element(&column.children[0], schema),
+        SchemaType::Array(schema) if kind == Kind::List => element(column.only_child(), schema),
         SchemaType::Map(key, value) if kind == Kind::Map => {
-            element(&column.children[0], key) && element(&column.children[1], value)
+            column.children().zip([key, value]).all(|(child, schema)| element(child, schema))
         }
         SchemaType::Struct(fields) if kind == Kind::Struct => {
-            fields.len() == column.children.len()
+            fields.len() == column.child_count()
                 && fields
                     .iter()
-                    .zip(&column.children)
+                    .zip(column.children())
                     .all(|(field, child)| child.name == field.name && conforms(child, &field.schema))
         }
         _ => true,
@@ -341,16 +332,16 @@ pub fn physical_kind(schema: &Schema) -> Kind {
     }
 }
 
-fn is_schemaless(column: &Column<'_>) -> bool {
+fn is_schemaless(column: Item<'_, '_>) -> bool {
     match column.kind {
         Kind::Struct | Kind::Headers | Kind::Dictionary => false,
-        Kind::List | Kind::Map | Kind::Object => column.children.iter().all(is_schemaless),
+        Kind::List | Kind::Map | Kind::Object => column.children().all(is_schemaless),
         _ => true,
     }
 }
 
 /// Checks that an envelope column is of the kind its role calls for.
-pub(super) fn check_envelope(role: Role, column: &Column<'_>, number: u32) -> Result<(), InvalidBatch> {
+pub(super) fn check_envelope(role: Role, column: Item<'_, '_>) -> Result<(), InvalidBatch> {
     let nullable = |kind: Kind| column.kind == kind || column.kind == Kind::Null;
     let sound = column.present.is_none()
         && match role {
@@ -366,24 +357,23 @@ pub(super) fn check_envelope(role: Role, column: &Column<'_>, number: u32) -> Re
             Role::SELECTION => column.kind == Kind::Bool && column.is_full(),
             _ => is_schemaless(column),
         };
-    let sound = sound && column.children.iter().all(|child| column.kind != Kind::Object || is_schemaless(child));
-    if sound { Ok(()) } else { Err(InvalidBatch::Column { column: number, problem: "does not fit its role" }) }
+    let sound = sound && column.children().all(|child| column.kind != Kind::Object || is_schemaless(child));
+    if sound { Ok(()) } else { Err(InvalidBatch::Column { column: column.number, problem: "does not fit its role" }) }
 }
 
 /// Checks that every row is in exactly one block.
-pub(super) fn check_union(union: &Union<'_>, rows: u32) -> Result<(), ()> {
+pub(super) fn check_union(tags: Option<&[u8]>, blocks: impl Iterator<Item = u32> + Clone, rows: u32) -> Result<(), ()> {
     let mut counts = [0_u32; 256];
-    match &union.tags {
-        None if 1 < union.blocks.len() => return Err(()),
+    match tags {
+        None if 1 < blocks.clone().count() => return Err(()),
         None => counts[0] = rows,
         Some(tags) => tags.iter().for_each(|&tag| counts[usize::from(tag)] += 1),
     }
-    if union.blocks.is_empty() && union.tags.is_none() {
+    if blocks.clone().next().is_none() && tags.is_none() {
         return Ok(());
     }
-    let total: u64 = union.blocks.iter().map(|block| u64::from(block.column.rows)).sum();
-    let sound =
-        total == u64::from(rows) && union.blocks.iter().zip(counts).all(|(block, count)| block.column.rows == count);
+    let total: u64 = blocks.clone().map(u64::from).sum();
+    let sound = total == u64::from(rows) && blocks.zip(counts).all(|(block, count)| block == count);
     if sound { Ok(()) } else { Err(()) }
 }
 

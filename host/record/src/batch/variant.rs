@@ -320,7 +320,13 @@ impl<'a> Variant<'a> {
         &self.bytes[..value_len(self.bytes)]
     }
 
+    /// The byte that says what the value is: see [`tag`].
+    pub fn tag(&self) -> u8 {
+        self.bytes.first().copied().unwrap_or(tag::NULL)
+    }
+
     /// Reads the tag and what it can without copying.
+    #[inline]
     pub fn read(&self) -> VariantRef<'a> {
         let bytes = self.bytes;
         let sized = || &bytes[5..5 + u32_at(bytes, 1) as usize];
@@ -413,6 +419,7 @@ impl Entries<'_> {
 impl<'a> Iterator for Entries<'a> {
     type Item = Variant<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Variant<'a>> {
         self.left = self.left.checked_sub(1)?;
         let (value, rest) = self.rest.split_at(value_len(self.rest));
@@ -462,6 +469,7 @@ impl ObjectEntries<'_> {
 impl<'a> Iterator for ObjectEntries<'a> {
     type Item = (EntryName<'a>, Variant<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         let id = u16::from_le_bytes([self.rest[0], self.rest[1]]);
@@ -477,19 +485,38 @@ impl<'a> Iterator for ObjectEntries<'a> {
     }
 }
 
+#[inline]
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes[1..1 + N].try_into().expect("validated")
 }
 
+/// Bytes of a value with the tag; 0 where its length stands behind the tag.
+const LENGTHS: [u8; 18] = {
+    let mut lengths = [1; 18];
+    lengths[tag::INT8 as usize] = 2;
+    lengths[tag::INT16 as usize] = 3;
+    lengths[tag::INT32 as usize] = 5;
+    lengths[tag::INT64 as usize] = 9;
+    lengths[tag::FLOAT32 as usize] = 5;
+    lengths[tag::FLOAT64 as usize] = 9;
+    lengths[tag::INSTANT as usize] = 9;
+    let sized =
+        [tag::STRING, tag::BYTES, tag::DECIMAL, tag::BIG_INTEGER, tag::LIST, tag::MAP, tag::OBJECT, tag::STRUCT];
+    let mut at = 0;
+    while at < sized.len() {
+        lengths[sized[at] as usize] = 0;
+        at += 1;
+    }
+    lengths
+};
+
 /// Bytes that the value at the front takes, by its tag alone.
+#[inline]
 pub(super) fn value_len(bytes: &[u8]) -> usize {
-    match bytes.first().copied().unwrap_or(tag::NULL) {
-        tag::INT8 => 2,
-        tag::INT16 => 3,
-        tag::INT32 | tag::FLOAT32 => 5,
-        tag::INT64 | tag::FLOAT64 | tag::INSTANT => 9,
-        tag::STRING..=tag::BIG_INTEGER | tag::LIST..=tag::STRUCT => 5 + u32_at(bytes, 1) as usize,
-        _ => 1,
+    match LENGTHS.get(usize::from(bytes.first().copied().unwrap_or(tag::NULL))).copied() {
+        Some(0) => 5 + u32_at(bytes, 1) as usize,
+        Some(len) => len.into(),
+        None => 1,
     }
 }
 

@@ -7,8 +7,9 @@ use super::{
     column::Column,
     layout::{Kind, u32_at},
     trusted_str,
-    variant::{INLINE_NAME, Names, Variant, VariantRef, VariantWriter, tag, value_len},
+    variant::{INLINE_NAME, Variant, tag, value_len},
 };
+use crate::append;
 
 /// What becomes of an entry of a map.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,8 +27,8 @@ pub trait MapEdit {
     /// What becomes of entries with this name: the same in every map.
     fn entry(&self, name: &str) -> EntryEdit;
 
-    /// Writes the value that stands in the place of another: exactly one, without names. False if it cannot.
-    fn replace(&mut self, value: VariantRef<'_>, out: &mut VariantWriter<'_>) -> bool;
+    /// Appends the bytes of the value that stands in the place of another: exactly one, without names. False if it cannot.
+    fn replace(&mut self, value: Variant<'_>, out: &mut Vec<u8>) -> bool;
 
     /// How many entries have to be replaced in each map, if that matters.
     fn replacements(&self) -> Option<u32> {
@@ -47,10 +48,8 @@ pub fn edit_maps(column: &Column<'_>, edit: &mut dyn MapEdit) -> Option<Column<'
     let heap_at = (rows + 1) * 4;
     let mut out = Vec::with_capacity(column.data.len() + column.data.len() / 8);
     out.resize(heap_at, 0);
-    let mut no_names = Names::default();
-    no_names.seal();
     for row in 0..rows {
-        edit_map(column.bytes(row), &by_id, edit, &mut no_names, &mut out)?;
+        edit_map(column.bytes(row), &by_id, edit, &mut out)?;
         let end = (out.len() - heap_at) as u32;
         out[(row + 1) * 4..(row + 2) * 4].copy_from_slice(&end.to_le_bytes());
     }
@@ -66,13 +65,7 @@ pub fn edit_maps(column: &Column<'_>, edit: &mut dyn MapEdit) -> Option<Column<'
     })
 }
 
-fn edit_map(
-    map: &[u8],
-    by_id: &[EntryEdit],
-    edit: &mut dyn MapEdit,
-    no_names: &mut Names,
-    out: &mut Vec<u8>,
-) -> Option<()> {
+fn edit_map(map: &[u8], by_id: &[EntryEdit], edit: &mut dyn MapEdit, out: &mut Vec<u8>) -> Option<()> {
     /// Tag, length, count.
     const HEAD: usize = 9;
     if map.first() != Some(&tag::OBJECT) {
@@ -86,13 +79,14 @@ fn edit_map(
     let (mut run, mut at) = (0, HEAD);
     for _ in 0..count {
         let entry_at = at;
-        let id = u16::from_le_bytes([map[at], map[at + 1]]);
-        at += 2;
+        let entry = &map[at..];
+        let id = u16::from_le_bytes([entry[0], entry[1]]);
         let action = if id == INLINE_NAME {
-            let len = u32_at(map, at) as usize;
-            at += 4 + len;
+            let len = u32_at(map, at + 2) as usize;
+            at += 6 + len;
             edit.entry(trusted_str(&map[at - len..at]))
         } else {
+            at += 2;
             by_id[usize::from(id)]
         };
         let value_at = at;
@@ -100,15 +94,14 @@ fn edit_map(
         match action {
             EntryEdit::Keep => {}
             EntryEdit::Drop => {
-                out.extend_from_slice(&map[run..entry_at]);
+                append(&map[run..entry_at], out);
                 run = at;
                 left -= 1;
             }
             EntryEdit::Replace => {
-                out.extend_from_slice(&map[run..value_at]);
+                append(&map[run..value_at], out);
                 run = at;
-                let value = Variant::trusted(&map[value_at..at]).read();
-                if !edit.replace(value, &mut VariantWriter::new(out, no_names)) {
+                if !edit.replace(Variant::trusted(&map[value_at..at]), out) {
                     return None;
                 }
                 replaced += 1;
@@ -118,7 +111,7 @@ fn edit_map(
     if edit.replacements().is_some_and(|wanted| wanted != replaced) {
         return None;
     }
-    out.extend_from_slice(&map[run..at]);
+    append(&map[run..at], out);
     let len = (out.len() - begin - 5) as u32;
     out[begin + 1..begin + 5].copy_from_slice(&len.to_le_bytes());
     out[begin + 5..begin + 9].copy_from_slice(&left.to_le_bytes());
@@ -130,7 +123,10 @@ mod tests {
     use super::*;
     use crate::{
         Value,
-        batch::{Batch, ColumnBuilder, Limits, SchemaTable, Side, Table, Union},
+        batch::{
+            Batch, ColumnBuilder, Limits, SchemaTable, Side, Table, Union,
+            variant::{Names, VariantWriter},
+        },
     };
 
     /// Leaves `drop` out and replaces texts under `mask`.
@@ -147,10 +143,10 @@ mod tests {
             }
         }
 
-        fn replace(&mut self, value: VariantRef<'_>, out: &mut VariantWriter<'_>) -> bool {
-            match value {
-                VariantRef::String(_) => {
-                    out.string("a longer text than before");
+        fn replace(&mut self, value: Variant<'_>, out: &mut Vec<u8>) -> bool {
+            match value.tag() {
+                tag::STRING => {
+                    VariantWriter::new(out, &mut Names::default()).string("a longer text than before");
                     true
                 }
                 _ => false,

@@ -1,87 +1,184 @@
-//! Writing a batch: buffers first, then the schemas, then the directory.
+//! Writing a batch: buffers first, then the schemas, then the directory. A batch that was only edited is written over the
+//! one it was read from, as far as that stays: only what is new is appended.
 
 use super::{
     bits,
     column::Column,
     layout::{
         ALIGNMENT, FLAG_CONSTANT, FLAG_PRESENT, FLAG_VALID, HEADER_LEN, Kind, MAGIC, NO_SCHEMA, NODE_LEN, Role,
-        SCHEMA_ENTRY_LEN, VERSION,
+        SCHEMA_ENTRY_LEN, VERSION, u32_at,
     },
-    table::{Side, Table, Union, schema_to_aux},
+    node::Node,
+    table::{Block, Side, Table, Union, schema_to_aux},
 };
+use crate::append;
 
-/// Appends the batch to `out`, which must be empty.
-pub(super) fn write(table: &Table<'_>, out: &mut Vec<u8>) {
+/// Bytes of buffers that nobody refers to any more may stay, wiped, up to one in so many; where there are more, the
+/// batch is written anew.
+const MOST_WASTE: usize = 4;
+/// A batch smaller than this is written anew: copying it is cheaper than looking for what can stay.
+const SMALL: usize = 4096;
+
+/// Writes the batch anew: its buffers close together, and nothing else.
+pub(super) fn write(table: &Table<'_>) -> Vec<u8> {
+    let (bytes, nodes) = measure(table);
+    let mut out = Vec::with_capacity(bytes + nodes * NODE_LEN);
+    out.resize(HEADER_LEN, 0);
+    let mut writer = Writer { out, kept: Kept { bytes: &[], live: Vec::new() }, directory: Vec::new() };
+    writer.directory.reserve_exact(nodes * NODE_LEN);
+    writer.table(table)
+}
+
+/// How to make the bytes of an edited batch out of those it was read from.
+pub(super) struct Rewrite {
+    /// Bytes that stay, from the beginning on.
+    kept: usize,
+    /// Ranges of these that nothing refers to any more.
+    waste: Vec<(u32, u32)>,
+    /// What follows them, preceded by the header.
+    tail: Vec<u8>,
+}
+
+/// Plans how to write the batch over `old`, which it was read from. `None` if it should be written anew.
+pub(super) fn rewrite(table: &Table<'_>, old: &[u8]) -> Option<Rewrite> {
+    if old.len() < SMALL {
+        return None;
+    }
+    // Schemas and directory are written anew in any case; usually they are the last that there is.
+    let schemas = u32_at(old, 20) as usize;
+    let first_schema = if u32_at(old, 24) == 0 { schemas } else { u32_at(old, schemas + 4) as usize };
+    let kept = first_schema.min(schemas).min(u32_at(old, 16) as usize);
+    let kept = Kept { bytes: &old[..kept], live: Vec::with_capacity(64) };
+    let mut writer = Writer { out: vec![0; HEADER_LEN], kept, directory: Vec::with_capacity(32 * NODE_LEN) };
+    let tail = writer.table(table);
+    let Kept { bytes: kept, mut live } = writer.kept;
+    if !live.is_sorted() {
+        live.sort_unstable();
+    }
+    let (mut end, mut waste, mut wasted) = (HEADER_LEN as u32, Vec::new(), 0);
+    for (at, to) in live.into_iter().chain([(kept.len() as u32, kept.len() as u32)]) {
+        if at < end {
+            // A buffer that two columns share has to be there twice.
+            return None;
+        }
+        if (end as usize).next_multiple_of(ALIGNMENT) < at as usize {
+            waste.push((end, at));
+            wasted += (at - end) as usize;
+        }
+        end = to;
+    }
+    (wasted <= kept.len() / MOST_WASTE && tail.len() <= kept.len()).then_some(Rewrite { kept: kept.len(), waste, tail })
+}
+
+impl Rewrite {
+    /// Makes the new bytes; `old` are those that the rewrite was planned for.
+    pub(super) fn apply(&self, mut old: Vec<u8>) -> Vec<u8> {
+        let (header, tail) = self.tail.split_at(HEADER_LEN);
+        old.truncate(self.kept);
+        align(&mut old);
+        old[..HEADER_LEN].copy_from_slice(header);
+        for &(from, to) in &self.waste {
+            old[from as usize..to as usize].fill(0);
+        }
+        old.extend_from_slice(tail);
+        old
+    }
+}
+
+/// Bytes and directory entries that the batch takes, roughly.
+fn measure(table: &Table<'_>) -> (usize, usize) {
     let (mut bytes, mut nodes) = (HEADER_LEN, 0);
     for (_, column) in &table.envelope {
-        measure(column, &mut bytes, &mut nodes);
+        measure_column(column, &mut bytes, &mut nodes);
     }
     for union in [&table.keys, &table.values] {
         bytes += union.tags.as_ref().map_or(0, |tags| tags.len() + ALIGNMENT);
         nodes += usize::from(union.tags.is_some());
-        union.blocks.iter().for_each(|block| measure(&block.column, &mut bytes, &mut nodes));
+        union.blocks.iter().for_each(|block| measure_column(&block.column, &mut bytes, &mut nodes));
     }
     let schemas = table.schemas.entries();
     bytes += schemas.iter().map(|entry| entry.bytes.len() + SCHEMA_ENTRY_LEN).sum::<usize>() + 2 * ALIGNMENT;
-    out.reserve_exact(bytes + nodes * NODE_LEN);
-    out.resize(HEADER_LEN, 0);
-
-    let mut writer = Writer { out, directory: Vec::with_capacity(nodes * NODE_LEN) };
-    for (role, column) in &table.envelope {
-        writer.column(column, *role, NO_SCHEMA);
-    }
-    for side in [Side::Key, Side::Value] {
-        writer.union(table.side(side), side, table.rows);
-    }
-    let Writer { out, directory } = writer;
-
-    let places: Vec<usize> = schemas
-        .iter()
-        .map(|entry| {
-            let at = out.len();
-            out.extend_from_slice(&entry.bytes);
-            at
-        })
-        .collect();
-    align(out);
-    let schema_table = out.len() as u32;
-    for (entry, at) in schemas.iter().zip(places) {
-        for number in [entry.number, at as u32, entry.bytes.len() as u32] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-    }
-    align(out);
-    let directory_at = out.len() as u32;
-    out.extend_from_slice(&directory);
-
-    let node_count = (directory.len() / NODE_LEN) as u32;
-    let len = out.len() as u32;
-    out[..4].copy_from_slice(&MAGIC);
-    out[4..6].copy_from_slice(&VERSION.to_le_bytes());
-    let header = [table.rows, node_count, directory_at, schema_table, schemas.len() as u32, len];
-    for (field, at) in header.into_iter().zip((8..HEADER_LEN).step_by(4)) {
-        out[at..at + 4].copy_from_slice(&field.to_le_bytes());
-    }
+    (bytes, nodes)
 }
 
-fn measure(column: &Column<'_>, bytes: &mut usize, nodes: &mut usize) {
+fn measure_column(column: &Column<'_>, bytes: &mut usize, nodes: &mut usize) {
     let bitmap =
         |bits: &Option<_>| if bits.is_some() { bits::bytes_for(column.physical_rows()) + ALIGNMENT } else { 0 };
     *bytes += column.name.len() + column.data.len() + ALIGNMENT + bitmap(&column.valid) + bitmap(&column.present);
     *nodes += 1;
-    column.children.iter().for_each(|child| measure(child, bytes, nodes));
+    column.children.iter().for_each(|child| measure_column(child, bytes, nodes));
 }
 
 fn align(out: &mut Vec<u8>) {
-    out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+    let missing = out.len().next_multiple_of(ALIGNMENT) - out.len();
+    append(&[0; ALIGNMENT][..missing], out);
 }
 
-struct Writer<'o> {
-    out: &'o mut Vec<u8>,
+/// The part of an older batch that stays.
+struct Kept<'k> {
+    bytes: &'k [u8],
+    /// Ranges in it that the new batch refers to.
+    live: Vec<(u32, u32)>,
+}
+
+impl Kept<'_> {
+    /// Where the buffer stands in here, if it does.
+    #[inline]
+    fn place(&mut self, buffer: &[u8]) -> Option<u32> {
+        let at = (buffer.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
+        if self.bytes.len() < at || self.bytes.len() - at < buffer.len() {
+            return None;
+        }
+        self.live.push((at as u32, (at + buffer.len()) as u32));
+        Some(at as u32)
+    }
+}
+
+struct Writer<'k> {
+    kept: Kept<'k>,
+    /// The header, and what comes behind the bytes that are kept.
+    out: Vec<u8>,
     directory: Vec<u8>,
 }
 
 impl Writer<'_> {
+    /// Writes everything and returns header and bytes.
+    fn table(&mut self, table: &Table<'_>) -> Vec<u8> {
+        for (role, column) in &table.envelope {
+            self.column(column, *role, NO_SCHEMA);
+        }
+        for side in [Side::Key, Side::Value] {
+            self.union(table.side(side), side, table.rows);
+        }
+        let schemas = table.schemas.entries();
+        let mut at = self.position();
+        for entry in schemas {
+            append(&entry.bytes, &mut self.out);
+        }
+        align(&mut self.out);
+        let schema_table = self.position();
+        for entry in schemas {
+            for number in [entry.number, at, entry.bytes.len() as u32] {
+                self.out.extend_from_slice(&number.to_le_bytes());
+            }
+            at += entry.bytes.len() as u32;
+        }
+        align(&mut self.out);
+        let directory_at = self.position();
+        self.out.extend_from_slice(&self.directory);
+
+        let mut out = std::mem::take(&mut self.out);
+        let nodes = (self.directory.len() / NODE_LEN) as u32;
+        let len = directory_at + self.directory.len() as u32;
+        out[..4].copy_from_slice(&MAGIC);
+        out[4..6].copy_from_slice(&VERSION.to_le_bytes());
+        let header = [table.rows, nodes, directory_at, schema_table, schemas.len() as u32, len];
+        for (field, at) in header.into_iter().zip((8..HEADER_LEN).step_by(4)) {
+            out[at..at + 4].copy_from_slice(&field.to_le_bytes());
+        }
+        out
+    }
+
     fn union(&mut self, union: &Union<'_>, side: Side, rows: u32) {
         let (tags, block) = match side {
             Side::Key => (Role::KEY_TAGS, Role::KEY),
@@ -103,33 +200,61 @@ impl Writer<'_> {
         if column.constant && column.rows == 0 {
             return self.column(&column.take(&[]), role, aux);
         }
-        let name = if column.name.is_empty() { 0 } else { self.raw(column.name.as_bytes()) };
-        let rows = column.physical_rows();
-        let valid = column.valid.as_ref().map_or(0, |bits| self.buffer(&bits[..bits::bytes_for(rows)]));
-        let present = column.present.as_ref().map_or(0, |bits| self.buffer(&bits[..bits::bytes_for(rows)]));
-        let data = if column.data.is_empty() { 0 } else { self.buffer(&column.data) };
+        let name = self.raw(column.name.as_bytes());
+        let len = bits::bytes_for(column.physical_rows());
+        let valid = column.valid.as_ref().map_or(0, |bits| self.buffer(&bits[..len]));
+        let present = column.present.as_ref().map_or(0, |bits| self.buffer(&bits[..len]));
+        let data = self.buffer(&column.data);
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        let flags = flag(column.constant, FLAG_CONSTANT)
-            | flag(column.valid.is_some(), FLAG_VALID)
-            | flag(column.present.is_some(), FLAG_PRESENT);
-        self.directory.extend_from_slice(&[column.kind as u8, flags, role.0, 0]);
-        let (names, children, len) = (column.name.len() as u32, column.children.len() as u32, column.data.len() as u32);
-        for field in [name, names, column.rows, children, valid, present, data, len, aux] {
-            self.directory.extend_from_slice(&field.to_le_bytes());
-        }
+        let node = Node {
+            kind: column.kind as u8,
+            flags: flag(column.constant, FLAG_CONSTANT)
+                | flag(column.valid.is_some(), FLAG_VALID)
+                | flag(column.present.is_some(), FLAG_PRESENT),
+            role,
+            reserved: 0,
+            name: (name, column.name.len() as u32),
+            rows: column.rows,
+            children: column.children.len() as u32,
+            valid,
+            present,
+            data: (data, column.data.len() as u32),
+            aux,
+        };
+        self.directory.extend_from_slice(&node.bytes());
         column.children.iter().for_each(|child| self.column(child, Role::NONE, NO_SCHEMA));
     }
 
-    fn raw(&mut self, bytes: &[u8]) -> u32 {
-        let at = self.out.len() as u32;
-        self.out.extend_from_slice(bytes);
-        at
+    /// Where the next byte will stand.
+    fn position(&self) -> u32 {
+        match self.kept.bytes.len() {
+            0 => self.out.len() as u32,
+            kept => (kept.next_multiple_of(ALIGNMENT) + self.out.len() - HEADER_LEN) as u32,
+        }
     }
 
+    /// Where the bytes stand, anywhere.
+    fn raw(&mut self, bytes: &[u8]) -> u32 {
+        if bytes.is_empty() {
+            return 0;
+        }
+        self.kept.place(bytes).unwrap_or_else(|| {
+            let at = self.position();
+            append(bytes, &mut self.out);
+            at
+        })
+    }
+
+    /// Where the bytes stand, aligned.
     fn buffer(&mut self, bytes: &[u8]) -> u32 {
-        align(self.out);
-        self.raw(bytes)
+        if bytes.is_empty() {
+            return 0;
+        }
+        self.kept.place(bytes).unwrap_or_else(|| {
+            align(&mut self.out);
+            let at = self.position();
+            append(bytes, &mut self.out);
+            at
+        })
     }
 }
-
-use super::table::Block;

@@ -53,6 +53,15 @@ pub(super) struct Encoded {
     pub(super) headers: ByteColumn,
 }
 
+impl Encoded {
+    /// Forgets all rows, and the batch that some may stand in.
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.values.clear();
+        self.headers.clear();
+    }
+}
+
 /// A row that a converter refused.
 #[derive(Debug)]
 struct Trouble {
@@ -119,6 +128,7 @@ impl Pipeline {
                 self.refused_by_converter(flow, polled, &table, view.origin(trouble.row), trouble).await?;
             } else {
                 self.append(flow, polled, &view, &encoded, next..table.rows).await?;
+                encoded.clear();
                 self.scratch.encoded = encoded;
                 return Ok(());
             }
@@ -128,9 +138,6 @@ impl Pipeline {
     /// Converts headers, keys and values. Of a row that several converters refuse, the first in
     /// Connect's order counts.
     async fn convert(&mut self, batch: &Batch, encoded: &mut Encoded) -> Result<Vec<Trouble>, Halt> {
-        encoded.keys.clear();
-        encoded.values.clear();
-        encoded.headers.clear();
         let mut troubles = self.convert_headers(&batch.open(), &mut encoded.headers);
         let mut errors = Vec::new();
         let Converters { key, value, .. } = &mut self.converters;

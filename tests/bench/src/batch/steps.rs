@@ -76,6 +76,11 @@ impl Step {
         }
     }
 
+    /// Whether its cost has the validation of what a guest made in it.
+    pub fn is_validated(self) -> bool {
+        matches!(self, Self::GuestIdentity | Self::GuestEdit | Self::GuestChain)
+    }
+
     /// Whether the form can be measured.
     pub fn has(self, form: Form) -> bool {
         // No decoder makes variants of records with one shape.
