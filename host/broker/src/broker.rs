@@ -40,8 +40,8 @@ use crate::{
     syncer::Syncer,
 };
 
-/// Room in each direction of an in-memory connection, in bytes: some batches, and little enough to stay in caches.
-const STREAM_BYTES: usize = 128 << 10;
+/// Room in each direction of an in-memory connection, in bytes.
+const STREAM_BYTES: usize = 1 << 20;
 
 /// How long connections may take to end once the broker stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -234,7 +234,7 @@ impl Broker {
         &self.node.cluster_id
     }
 
-    /// A connection within the process: the same frames as over TCP, at most 128 KiB under way in each direction.
+    /// A connection within the process: the same frames as over TCP, at most 1 MiB under way in each direction.
     ///
     /// A group member that joins through it is taken to have died with its process: it is dropped when groups are
     /// loaded. The addresses in Metadata are not meant to be dialled; every one means this broker.

@@ -47,14 +47,12 @@ pub enum FrameError {
 pub struct FrameDecoder {
     max_bytes: usize,
     arrived: BytesMut,
-    /// Bytes of the frame that was taken last, prefix included: the next is often as long.
-    last: usize,
 }
 
 impl FrameDecoder {
     /// A decoder that refuses frames of more than `max_bytes`, the size prefix not counted.
     pub fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, arrived: BytesMut::new(), last: 0 }
+        Self { max_bytes, arrived: BytesMut::new() }
     }
 
     /// Changes the limit, for instance once a peer has authenticated.
@@ -70,12 +68,11 @@ impl FrameDecoder {
     /// The buffer, with some spare capacity, for a reader that appends to it directly (`read_buf`).
     ///
     /// The room fits what is known to be missing, within bounds, so that a large frame is neither read in
-    /// crumbs nor reserved on the word of its size prefix; where nothing is known, it fits another frame like the last. The
-    /// caller may only append.
+    /// crumbs nor reserved on the word of its size prefix. The caller may only append.
     pub fn spare(&mut self) -> &mut BytesMut {
         let missing = match self.announced() {
             Some(size) => (PREFIX + usize::try_from(size).unwrap_or(0)).saturating_sub(self.arrived.len()),
-            None => self.last.min(MOST_READ),
+            None => 0,
         };
         // A frame that has brought much may ask for as much again.
         let most = MOST_READ.max(self.arrived.len());
@@ -97,7 +94,6 @@ impl FrameDecoder {
         if self.arrived.len() - PREFIX < size {
             return Ok(None);
         }
-        self.last = PREFIX + size;
         self.arrived.advance(PREFIX);
         Ok(Some(self.arrived.split_to(size).freeze()))
     }

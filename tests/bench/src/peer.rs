@@ -13,6 +13,21 @@ use crate::{
     json::Messages,
 };
 
+/// What serde_json took to read a record of the bench into a `Value` and drop it on the machine that the targets come
+/// from, in ns.
+const THERE: f64 = 689.0;
+
+/// How much slower this machine is at the moment than the one that the targets come from, by what the peer takes for a
+/// record, in ns. Says so.
+pub fn scale(nanos: f64) -> f64 {
+    let scale = nanos / THERE;
+    println!(
+        "serde_json reads a record into a Value in {nanos:.0} ns here, in the same rounds, and in {THERE} ns where the"
+    );
+    println!("targets come from: \"scaled\" is a target times {scale:.2}, which is what the verdict is about.\n");
+    scale
+}
+
 /// The process, which has the messages and waits for questions. It ends with the last owner.
 pub struct Peer {
     process: Child,

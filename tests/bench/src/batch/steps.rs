@@ -35,15 +35,17 @@ pub enum Step {
     GuestRead,
     /// As above.
     GuestIdentity,
-    /// As above, with the bundled transforms.
+    /// As above, in one transform.
     GuestEdit,
+    /// As above, with two of the bundled transforms.
+    GuestTwo,
     /// Masking, leaving out and inserting, with the bundled transforms.
     GuestChain,
 }
 
 impl Step {
     /// All, in the order of the table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Decode,
         Self::Encode,
         Self::Copy,
@@ -55,6 +57,7 @@ impl Step {
         Self::GuestRead,
         Self::GuestIdentity,
         Self::GuestEdit,
+        Self::GuestTwo,
         Self::GuestChain,
     ];
 
@@ -72,13 +75,14 @@ impl Step {
             Self::GuestRead => "guest: read one field",
             Self::GuestIdentity => "guest: identity",
             Self::GuestEdit => "guest: replace + drop",
+            Self::GuestTwo => "guest: MaskField, ReplaceField",
             Self::GuestChain => "guest: chain of three",
         }
     }
 
     /// Whether its cost has the validation of what a guest made in it.
     pub fn is_validated(self) -> bool {
-        matches!(self, Self::GuestIdentity | Self::GuestEdit | Self::GuestChain)
+        matches!(self, Self::GuestIdentity | Self::GuestEdit | Self::GuestTwo | Self::GuestChain)
     }
 
     /// Whether the form can be measured.
@@ -114,6 +118,7 @@ impl Step {
             Self::GuestLook => vec![link("org.millstream.measure.Look", &[])],
             Self::GuestRead => vec![link("org.millstream.measure.ReadField", &[])],
             Self::GuestIdentity => vec![link("org.millstream.measure.Identity", &[])],
+            Self::GuestEdit => vec![link("org.millstream.measure.ReplaceAndDrop", &[])],
             Self::GuestChain => vec![mask(), drop(), insert()],
             _ => vec![mask(), drop()],
         }

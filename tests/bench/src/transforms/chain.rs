@@ -8,6 +8,7 @@ use crate::{
     guests::{Guests, smt},
     json::{self, Encoder},
     measure::{Work, measure},
+    peer::{self, Peer, PeerWork},
     table::{Table, verdict},
 };
 
@@ -36,11 +37,14 @@ pub async fn run(guests: &Guests, options: &Options) {
         works.push(Work::Guest(chain, batch.clone()));
         works.push(Work::GuestToJson(guests.chain(&links()).await, batch, Encoder::new(json::converter(false))));
     }
-    let costs = measure(&mut works, options.effort).await;
+    works.push(Work::Peer(PeerWork::decode(&Peer::start(&Form::Shredded.messages(RECORDS)))));
+    let mut costs = measure(&mut works, options.effort).await;
+    let peer_nanos = per_record(costs.pop().expect("the peer's is the last").nanos);
     println!(
-        "HoistField, InsertField, ReplaceField in Wasm. Both figures include validation and the check of outcomes.\n"
+        "HoistField, InsertField, ReplaceField in Wasm. Both figures include validation and the check of outcomes."
     );
-    let headings = ["chain of three", "form", "Wasm", "target", "", "allocations of the host per batch"];
+    let scale = peer::scale(peer_nanos);
+    let headings = ["chain of three", "form", "Wasm", "target", "scaled", "", "allocations of the host per batch"];
     let mut table = Table::new(&headings);
     for (form, costs) in FORMS.into_iter().zip(costs.chunks(2)) {
         let (alone, with_json) = targets(form);
@@ -51,7 +55,8 @@ pub async fn run(guests: &Guests, options: &Options) {
                 form.name().to_owned(),
                 format!("{nanos:.1}"),
                 target.to_string(),
-                verdict(nanos <= target).to_owned(),
+                format!("{:.1}", target * scale),
+                verdict(nanos <= target * scale).to_owned(),
                 cost.allocations.to_string(),
             ]);
         }

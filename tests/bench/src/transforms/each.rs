@@ -87,7 +87,9 @@ pub async fn run(guests: &Guests, options: &Options) {
             let outcome = guest.apply(&batch).await.expect("the guest works");
             assert!(outcome.errors.is_empty(), "{} over {}: {:?}", case.name, form.name(), outcome.errors);
             let native = applied(links, &batch);
-            assert!(native.as_bytes() == outcome.batch.as_bytes(), "{}: the guest does something else", case.name);
+            // The guest may have left what it did not change where it was.
+            let made = outcome.batch.open().write();
+            assert!(native.as_bytes() == made, "{}: the guest does something else", case.name);
             let (mut native, own) = (native_chain(links), batch.clone());
             rows.push((case.name, form));
             works.push(Work::Native(Box::new(move || {

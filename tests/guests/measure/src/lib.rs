@@ -1,14 +1,17 @@
 //! Transforms that do as little as possible, so that what is left is the price of the way to them.
 
-use std::{hint::black_box, ops::DerefMut};
+use std::{hint::black_box, ops::DerefMut, sync::Arc};
 
 use millstream_sdk::{
-    Info, Records, Result, Transform,
-    batch::{Column, Kind, Side, VariantRef},
+    Error, Info, Records, Result, Schema, SchemaType, Transform,
+    batch::{
+        Column, EntryEdit, Kind, MapEdit, Side, Variant, VariantRef, edit_maps,
+        variant::{Names, VariantWriter},
+    },
 };
 
 millstream_sdk::plugin! {
-    transforms: [Identity, Look, ReadField],
+    transforms: [Identity, Look, ReadField, ReplaceAndDrop],
 }
 
 /// Writes the batch anew, with nothing changed.
@@ -81,4 +84,84 @@ fn of_variant(column: &Column<'_>, row: usize) -> i64 {
         }
     }
     0
+}
+
+/// Writes `done` into the field `status` and leaves `internal_note` out, of all values.
+#[derive(Default)]
+pub struct ReplaceAndDrop {
+    /// The schema met last, and the same without the field.
+    schemas: Option<(Arc<Schema>, Arc<Schema>)>,
+}
+
+const REPLACED: &str = "status";
+const DROPPED: &str = "internal_note";
+
+impl Transform for ReplaceAndDrop {
+    const INFO: Info = Info::new("org.millstream.measure.ReplaceAndDrop");
+    type Config = ();
+
+    fn configure(_: ()) -> Result<Self> {
+        Ok(Self::default())
+    }
+
+    fn apply(&mut self, records: &mut Records<'_>) -> Result<()> {
+        let table = records.deref_mut();
+        for at in 0..table.values.blocks.len() {
+            let schema = table.schema_of(&table.values.blocks[at]);
+            let block = &mut table.values.blocks[at];
+            if block.column.kind == Kind::Variant {
+                let edited = edit_maps(&block.column, &mut Edit::new()).ok_or_else(|| Error::data("no maps"))?;
+                block.column = edited;
+                continue;
+            }
+            block.column.children.retain(|child| child.name != DROPPED);
+            if let Some(child) = block.column.children.iter_mut().find(|child| child.name == REPLACED) {
+                *child = Column::constant_str(child.rows, "done").named(REPLACED);
+            }
+            if let Some(schema) = schema {
+                block.schema = Some(table.schemas.place(self.without(&schema))?);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ReplaceAndDrop {
+    fn without(&mut self, schema: &Arc<Schema>) -> &Arc<Schema> {
+        let known = self.schemas.take().filter(|(known, _)| Arc::ptr_eq(known, schema));
+        let (_, changed) = self.schemas.insert(known.unwrap_or_else(|| {
+            let mut fields = schema.fields().to_vec();
+            fields.retain(|field| field.name != DROPPED);
+            let changed = Schema { kind: SchemaType::Struct(fields), ..Schema::clone(schema) };
+            (Arc::clone(schema), Arc::new(changed))
+        }));
+        changed
+    }
+}
+
+struct Edit {
+    done: Vec<u8>,
+}
+
+impl Edit {
+    fn new() -> Self {
+        let mut done = Vec::new();
+        VariantWriter::new(&mut done, &mut Names::default()).string("done");
+        Self { done }
+    }
+}
+
+impl MapEdit for Edit {
+    fn entry(&self, name: &str) -> EntryEdit {
+        match name {
+            REPLACED => EntryEdit::Replace,
+            DROPPED => EntryEdit::Drop,
+            _ => EntryEdit::Keep,
+        }
+    }
+
+    fn replace(&mut self, _: Variant<'_>, out: &mut Vec<u8>) -> bool {
+        out.extend_from_slice(&self.done);
+        true
+    }
 }
