@@ -61,7 +61,7 @@ pub(super) fn rewrite(table: &Table<'_>, old: &[u8]) -> Option<Rewrite> {
             // A buffer that two columns share has to be there twice.
             return None;
         }
-        if (end as usize).next_multiple_of(ALIGNMENT) < at as usize {
+        if end < at {
             waste.push((end, at));
             wasted += (at - end) as usize;
         }

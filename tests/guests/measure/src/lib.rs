@@ -73,7 +73,9 @@ fn sum(column: &Column<'_>) -> i64 {
         return rows.map(|row| of_variant(column, row)).fold(0, i64::wrapping_add);
     }
     let Some(field) = column.child("id") else { return 0 };
-    rows.filter(|&row| !column.is_null(row) && !field.is_null(row)).map(|row| field.int64(row)).fold(0, i64::wrapping_add)
+    rows.filter(|&row| !column.is_null(row) && !field.is_null(row))
+        .map(|row| field.int64(row))
+        .fold(0, i64::wrapping_add)
 }
 
 fn of_variant(column: &Column<'_>, row: usize) -> i64 {
