@@ -87,16 +87,11 @@ impl ByteColumn {
         self.ends.is_empty()
     }
 
-    /// Appends nulls.
-    pub fn push_nulls(&mut self, count: usize) {
-        let end = self.own().len() as u32;
-        self.nulls.resize(self.nulls.len() + count, true);
-        self.ends.resize(self.ends.len() + count, end);
-    }
-
     /// Appends a null.
     pub fn push_null(&mut self) {
-        self.push_nulls(1);
+        let end = self.own().len() as u32;
+        self.nulls.push(true);
+        self.ends.push(end);
     }
 
     /// Appends bytes.
@@ -239,7 +234,8 @@ mod tests {
         column.lend(Bytes::from_static(b"abcde"), [2, 2, 5].into_iter());
         assert_eq!([column.get(0), column.get(1), column.get(2)], [Some(&b"ab"[..]), Some(b""), Some(b"cde")]);
         column.push(b"f");
-        column.push_nulls(2);
+        column.push_null();
+        column.push_null();
         column.buffer().extend_from_slice(b"taken back");
         column.take_back();
         column.push(b"g");
