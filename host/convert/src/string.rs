@@ -104,7 +104,7 @@ impl Charset {
         };
         match self {
             // Looking for faults takes far longer than seeing that there are none.
-            Self::Utf8 => match std::str::from_utf8(bytes) {
+            Self::Utf8 => match simdutf8::basic::from_utf8(bytes) {
                 Ok(text) => text.into(),
                 Err(_) => String::from_utf8_lossy(bytes),
             },

@@ -79,8 +79,7 @@ fn edit_map(map: &[u8], by_id: &[EntryEdit], edit: &mut dyn MapEdit, out: &mut V
     let (mut run, mut at) = (0, HEAD);
     for _ in 0..count {
         let entry_at = at;
-        let entry = &map[at..];
-        let id = u16::from_le_bytes([entry[0], entry[1]]);
+        let id = u16::from_le_bytes([map[at], map[at + 1]]);
         let action = if id == INLINE_NAME {
             let len = u32_at(map, at + 2) as usize;
             at += 6 + len;
