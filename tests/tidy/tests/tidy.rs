@@ -9,17 +9,21 @@ use std::{
 use serde_json::Value;
 
 /// Our crates and which of ours each may use (beside itself).
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 23] = [
     ("millstream-record", &[]),
     ("millstream-values", &["millstream-record"]),
     ("millstream-config", &[]),
     ("millstream-wire", &["millstream-record"]),
-    ("millstream-log", &["millstream-record", "millstream-wire"]),
-    ("millstream-broker", &["millstream-record", "millstream-config", "millstream-wire", "millstream-log"]),
+    ("millstream-disk", &[]),
+    ("millstream-log", &["millstream-record", "millstream-wire", "millstream-disk"]),
+    (
+        "millstream-broker",
+        &["millstream-record", "millstream-config", "millstream-wire", "millstream-disk", "millstream-log"],
+    ),
     ("millstream-client", &["millstream-record", "millstream-config", "millstream-wire"]),
     ("millstream-connector", &["millstream-record", "millstream-config"]),
     ("millstream-convert", &["millstream-record", "millstream-values", "millstream-config", "millstream-connector"]),
-    ("millstream-plugin", &["millstream-record", "millstream-config", "millstream-connector"]),
+    ("millstream-plugin", &["millstream-record", "millstream-config", "millstream-connector", "millstream-disk"]),
     (
         "millstream-runtime",
         &[
@@ -30,6 +34,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
             "millstream-client",
             "millstream-wire",
             "millstream-values",
+            "millstream-disk",
         ],
     ),
     (

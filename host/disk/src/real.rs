@@ -1,0 +1,158 @@
+//! The disk of the machine.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::FileExt,
+    path::Path,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use crate::{Disk, DiskFile, DiskLock, Metadata, Open};
+
+/// The disk of the machine.
+pub fn real() -> Arc<dyn Disk> {
+    Arc::new(Real)
+}
+
+#[derive(Debug)]
+struct Real;
+
+impl Disk for Real {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = File::options();
+        options.read(true).write(how != Open::Read);
+        match how {
+            Open::Read | Open::Write => &mut options,
+            Open::Create => options.create(true).truncate(false),
+            Open::Truncate => options.create(true).truncate(true),
+            Open::New => options.create_new(true),
+        };
+        Ok(Box::new(options.open(path)?))
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let found = fs::metadata(path)?;
+        Ok(Metadata { len: found.len(), is_dir: found.is_dir(), modified: found.modified()? })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir_all(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        let mut names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
+        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(Lock { _file: file }))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl DiskFile for File {
+    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self, buffer, at)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        FileExt::write_all_at(self, bytes, at)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        File::set_len(self, len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn modified(&self) -> io::Result<SystemTime> {
+        self.metadata()?.modified()
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        File::sync_all(self)
+    }
+}
+
+/// Held for as long as its file is open.
+#[derive(Debug)]
+struct Lock {
+    _file: File,
+}
+
+impl DiskLock for Lock {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_opened_as_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, path) = (real(), dir.path().join("file"));
+        for how in [Open::Read, Open::Write] {
+            assert_eq!(disk.open(&path, how).unwrap_err().kind(), io::ErrorKind::NotFound);
+        }
+        let file = disk.open(&path, Open::Create).unwrap();
+        file.write_all_at(b"abc", 2).unwrap();
+        assert_eq!(disk.read(&path).unwrap(), b"\0\0abc");
+        assert_eq!(disk.open(&path, Open::New).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(disk.open(&path, Open::Create).unwrap().len().unwrap(), 5);
+        assert!(disk.open(&path, Open::Read).unwrap().write_all_at(b"x", 0).is_err());
+        assert_eq!(disk.open(&path, Open::Truncate).unwrap().len().unwrap(), 0);
+        let mut buffer = [0; 1];
+        assert_eq!(file.read_exact_at(&mut buffer, 0).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, path) = (real(), dir.path().join("file"));
+        for content in [&b"one"[..], b"", b"three"] {
+            disk.replace(&path, content).unwrap();
+            assert_eq!(disk.read(&path).unwrap(), content);
+        }
+        assert_eq!(disk.read_dir(dir.path()).unwrap(), ["file"]);
+    }
+
+    #[test]
+    fn a_lock_is_held_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, path) = (real(), dir.path().join(".lock"));
+        let held = disk.lock(&path).unwrap();
+        assert!(held.is_some());
+        assert!(disk.lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(disk.lock(&path).unwrap().is_some());
+    }
+}
