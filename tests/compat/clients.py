@@ -1,6 +1,7 @@
 """Python's Kafka clients, one command line for all:
 
     clients.py ADDRESS CLIENT produce TOPIC FROM TO       sends the numbers FROM to TO - 1, in order
+    clients.py ADDRESS CLIENT plain TOPIC CODEC COUNT     sends COUNT numbers from 0 in CODEC, without idempotence
     clients.py ADDRESS CLIENT consume TOPIC GROUP COUNT   prints the next COUNT values of the group, and commits
 
 CLIENT is confluent, kafka-python or aiokafka.
@@ -20,10 +21,10 @@ def fail(reason):
 def confluent(address):
     import confluent_kafka
 
-    def produce(topic, numbers):
+    def produce(topic, numbers, codec="zstd", idempotent=True):
         failed = []
         producer = confluent_kafka.Producer({
-            "bootstrap.servers": address, "enable.idempotence": True, "compression.type": "zstd",
+            "bootstrap.servers": address, "enable.idempotence": idempotent, "compression.type": codec,
             "linger.ms": 1, "reconnect.backoff.max.ms": 200,
         })
         for number in numbers:
@@ -57,9 +58,10 @@ def confluent(address):
 def kafka_python(address):
     import kafka
 
-    def produce(topic, numbers):
+    def produce(topic, numbers, codec="gzip", idempotent=True):
         producer = kafka.KafkaProducer(
-            bootstrap_servers=address, enable_idempotence=True, acks="all", compression_type="gzip", linger_ms=1
+            bootstrap_servers=address, enable_idempotence=idempotent, acks="all" if idempotent else 1, linger_ms=1,
+            compression_type=None if codec == "none" else codec,
         )
         sent = [producer.send(topic, str(number).encode()) for number in numbers]
         producer.flush(LIMIT)
@@ -87,9 +89,10 @@ def kafka_python(address):
 def aio_kafka(address):
     import aiokafka
 
-    async def produce_all(topic, numbers):
+    async def produce_all(topic, numbers, codec, idempotent):
         producer = aiokafka.AIOKafkaProducer(
-            bootstrap_servers=address, enable_idempotence=True, compression_type="lz4", linger_ms=1
+            bootstrap_servers=address, enable_idempotence=idempotent, linger_ms=1,
+            compression_type=None if codec == "none" else codec,
         )
         await producer.start()
         sent = [await producer.send(topic, str(number).encode()) for number in numbers]
@@ -110,8 +113,8 @@ def aio_kafka(address):
         await consumer.stop()
         return values
 
-    def produce(topic, numbers):
-        asyncio.run(asyncio.wait_for(produce_all(topic, numbers), LIMIT))
+    def produce(topic, numbers, codec="lz4", idempotent=True):
+        asyncio.run(asyncio.wait_for(produce_all(topic, numbers, codec, idempotent), LIMIT))
 
     def consume(topic, group, count):
         return asyncio.run(consume_some(topic, group, count))
@@ -124,6 +127,9 @@ def main(address, client, action, topic, first, second):
     produce, consume = clients[client](address)
     if action == "produce":
         produce(topic, range(int(first), int(second)))
+        return
+    if action == "plain":
+        produce(topic, range(int(second)), codec=first, idempotent=False)
         return
     values = consume(topic, first, int(second))
     print("\n".join(value.decode() for value in values))

@@ -276,6 +276,36 @@ async fn numbers_from_python(client: &str) {
     drop(server);
 }
 
+/// Producers without idempotence, which may number their batches all the same (aiokafka does).
+async fn plain_producer_from_python(client: &str) {
+    if !have_python() || !have_kcat() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path()).await;
+    let address = server.address();
+    let expected: String = (0..500).map(|n| format!("{n}\n")).collect();
+    for codec in CODECS {
+        run(python(&[&address, client, "plain", codec, codec, "500"]), "").await;
+        assert_same(&consume_with_kcat(&address, codec).await, &expected, codec);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn confluents_plain_producer_is_taken_in_every_codec() {
+    plain_producer_from_python("confluent").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_plain_producer_of_kafka_python_is_taken_in_every_codec() {
+    plain_producer_from_python("kafka-python").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_plain_producer_of_aiokafka_is_taken_in_every_codec() {
+    plain_producer_from_python("aiokafka").await;
+}
+
 /// Compares texts of many lines and shows the first that differs.
 #[track_caller]
 fn assert_same(found: &str, expected: &str, what: &str) {

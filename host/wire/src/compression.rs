@@ -117,7 +117,7 @@ pub fn decompress(codec: Codec, data: &[u8], max_bytes: usize, out: &mut Vec<u8>
             out.extend_from_slice(data);
             Ok(())
         }
-        Codec::Gzip => read_bounded(flate2::read::MultiGzDecoder::new(data), max_bytes, out),
+        Codec::Gzip => decompress_gzip(data, max_bytes, out),
         Codec::Snappy => decompress_snappy(data, max_bytes, out),
         Codec::Lz4 => read_bounded(lz4_flex::frame::FrameDecoder::new(data), max_bytes, out),
         Codec::Zstd => zstd_decoder(data).and_then(|decoder| read_bounded(decoder, max_bytes, out)),
@@ -155,6 +155,23 @@ pub fn compress(codec: Codec, level: Option<i32>, data: &[u8], out: &mut Vec<u8>
 fn read_bounded(reader: impl Read, max_bytes: usize, out: &mut Vec<u8>) -> io::Result<()> {
     let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
     reader.take(limit).read_to_end(out).map(drop)
+}
+
+/// Reads one member after another; what follows the last and does not begin one is ignored, as Java's reader does.
+fn decompress_gzip(data: &[u8], max_bytes: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    const MAGIC: [u8; 2] = [0x1f, 0x8b];
+    let (start, mut rest) = (out.len(), data);
+    loop {
+        let mut member = flate2::bufread::GzDecoder::new(rest);
+        read_bounded(&mut member, max_bytes - (out.len() - start), out)?;
+        if max_bytes < out.len() - start {
+            return Ok(());
+        }
+        rest = member.into_inner();
+        if !rest.starts_with(&MAGIC) {
+            return Ok(());
+        }
+    }
 }
 
 /// Frames with a window above this many bits (128 MiB) are refused, as zstd itself does by default.
@@ -326,6 +343,20 @@ mod tests {
             let mut out = Vec::new();
             decompress(codec, &data, 5, &mut out).unwrap();
             assert_eq!(out, b"hello", "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_last_member_of_gzip_is_ignored() {
+        let member = hex("1f8b0800000000000203cb48cdc9c9070086a6103605000000");
+        for (data, expected) in
+            [([&member[..], &member].concat(), "hellohello"), ([&member[..], b"xyz"].concat(), "hello")]
+        {
+            let mut out = Vec::new();
+            decompress(Codec::Gzip, &data, 10, &mut out).unwrap();
+            assert_eq!(out, expected.as_bytes());
+            let short = decompress(Codec::Gzip, &data, expected.len() - 1, &mut Vec::new());
+            assert!(matches!(short, Err(DecompressError::TooLarge { .. })));
         }
     }
 

@@ -5,6 +5,8 @@
 //! re-exported as [`protocol`]; it is trusted with the layout of messages but not with hostile input (see
 //! [`guard`]) nor with records (see [`batch`]).
 
+#![forbid(unsafe_code)]
+
 pub use kafka_protocol as protocol;
 
 pub mod batch;

@@ -34,23 +34,27 @@ const CHECK_INLINE: usize = 4 << 20;
 /// Largest buffer that a thread keeps for stamping batches, in bytes.
 const MAX_KEPT_BUFFER: usize = 1 << 20;
 
+/// Least time that acks=all waits for the disk. On one broker of Kafka's it waits for nothing, so that clients may ask
+/// for next to none.
+const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Why one batch was not appended.
 #[derive(Debug)]
 pub struct Refused {
     code: ErrorCode,
     message: Option<String>,
-    record: Option<i32>,
+    records: Vec<i32>,
 }
 
 impl From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Self {
-        Self { code, message: None, record: None }
+        Self { code, message: None, records: Vec::new() }
     }
 }
 
 impl Refused {
     fn because(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: Some(message.into()), record: None }
+        Self { code, message: Some(message.into()), records: Vec::new() }
     }
 }
 
@@ -63,8 +67,8 @@ struct Outcome {
 pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Rejected> {
     let request: ProduceRequest = incoming.decode()?;
     let acks = request.acks;
-    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let transactional = request.transactional_id.is_some();
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(LEAST_TIMEOUT);
+    let unauthorized = request.transactional_id.is_none() && has_transactional_batch(&request);
     let mut outcomes = Vec::with_capacity(request.topic_data.len());
     for topic_data in request.topic_data {
         let topic = call.node.topics.get(topic_data.name.as_str());
@@ -73,10 +77,13 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
             let index = data.index;
             let result = if !(-1..=1).contains(&acks) {
                 Err(ErrorCode::INVALID_REQUIRED_ACKS.into())
-            } else if transactional {
-                Err(Refused::because(ErrorCode::INVALID_TXN_STATE, "no transaction is open for this producer"))
+            } else if unauthorized {
+                Err(Refused::because(
+                    ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+                    "a batch of the request belongs to a transaction, and the request names no transactional id",
+                ))
             } else {
-                append(call, topic.as_ref(), data, acks).await
+                append(call, topic.as_ref(), data).await
             };
             if let Err(refused) = &result {
                 debug!(
@@ -112,6 +119,15 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
     }
 }
 
+/// Whether any batch carries the bit of transactions.
+fn has_transactional_batch(request: &ProduceRequest) -> bool {
+    let mut batches = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    batches.any(|data| {
+        let attributes = data.records.as_ref().and_then(|records| records.get(22));
+        attributes.is_some_and(|attributes| attributes & 0x10 != 0)
+    })
+}
+
 fn all_durable(outcomes: &[(millstream_wire::protocol::messages::TopicName, Vec<Outcome>)]) -> bool {
     let mut appended = outcomes.iter().flat_map(|(_, partitions)| partitions).filter_map(|it| it.result.as_ref().ok());
     appended.all(|(partition, at)| at.last_offset < partition.high_watermark())
@@ -133,15 +149,11 @@ async fn append(
     call: &Call<'_>,
     topic: Option<&Arc<Topic>>,
     data: PartitionProduceData,
-    acks: i16,
 ) -> Result<(Arc<Partition>, AppendedAt), Refused> {
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let partition = topic.partition(data.index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     if topic.is_internal() && call.client_id != ADMIN_CLIENT {
         return Err(Refused::because(ErrorCode::INVALID_TOPIC_EXCEPTION, "the topic is the broker's own"));
-    }
-    if acks == -1 && 1 < topic.config.min_insync_replicas {
-        return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
     }
     let now_ms = Timestamp::now().as_millis();
     let batch = data.records.unwrap_or_default();
@@ -231,7 +243,7 @@ fn refused(refusal: Refusal) -> Refused {
     Refused {
         code: ErrorCode::from_wire(refusal.code.code()),
         message: Some(format!("{}{key}", Chain(&refusal))),
-        record: refusal.record,
+        records: refusal.records,
     }
 }
 
@@ -265,12 +277,13 @@ fn answer_partition(version: i16, outcome: Outcome) -> PartitionProduceResponse 
             if version < 8 {
                 return answered;
             }
-            let culprits = refused.record.map(|record| {
+            let message = refused.message.map(text);
+            let culprits = refused.records.into_iter().map(|record| {
                 BatchIndexAndErrorMessage::default()
                     .with_batch_index(record)
-                    .with_batch_index_error_message(refused.message.clone().map(text))
+                    .with_batch_index_error_message(message.clone())
             });
-            answered.with_record_errors(culprits.into_iter().collect()).with_error_message(refused.message.map(text))
+            answered.with_record_errors(culprits.collect()).with_error_message(message)
         }
     }
 }

@@ -90,8 +90,6 @@ pub struct TopicConfig {
     pub timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`.
     pub timestamp_after_max_ms: i64,
-    /// `min.insync.replicas`.
-    pub min_insync_replicas: i32,
     /// `compression.type`.
     pub compression_type: String,
 }
@@ -126,7 +124,6 @@ impl TopicConfig {
             log_append_time: text("message.timestamp.type") == "LogAppendTime",
             timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
-            min_insync_replicas: i32::try_from(number("min.insync.replicas")).unwrap_or(i32::MAX),
             compression_type: text("compression.type"),
         }
     }

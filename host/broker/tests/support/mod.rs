@@ -53,13 +53,19 @@ impl Client {
     }
 
     pub async fn send<B: Encodable>(&mut self, api: ApiKey, version: i16, body: &B) -> i32 {
+        self.send_as(api, version, version, body).await
+    }
+
+    /// Sends what is written as one version under the number of another.
+    pub async fn send_as<B: Encodable>(&mut self, api: ApiKey, written: i16, version: i16, body: &B) -> i32 {
         self.correlation += 1;
         let header = RequestHeader::default()
             .with_request_api_key(api as i16)
-            .with_request_api_version(version)
+            .with_request_api_version(written)
             .with_correlation_id(self.correlation)
             .with_client_id(Some(StrBytes::from_static_str("test")));
-        let frame = frame::encode_request(&header, body).unwrap();
+        let mut frame = BytesMut::from(&frame::encode_request(&header, body).unwrap()[..]);
+        frame[6..8].copy_from_slice(&version.to_be_bytes());
         self.send_raw(&frame).await;
         self.correlation
     }

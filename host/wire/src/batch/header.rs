@@ -296,10 +296,20 @@ pub fn set_log_append_time(batch: &mut [u8], now_ms: i64) {
     write_crc(batch);
 }
 
-/// Writes the largest timestamp of one whole batch and returns the new checksum.
-pub(super) fn set_max_timestamp(batch: &mut [u8], max_timestamp: i64) -> u32 {
+/// Whether a batch says of itself what only a broker may say of its times.
+pub(super) fn has_reserved_time(header: &BatchHeader) -> bool {
+    header.attributes & (LOG_APPEND_TIME | DELETE_HORIZON) != 0
+}
+
+/// Writes the largest timestamp of one whole batch, takes what only a broker may say of its times away, and renews
+/// the checksum. Returns the header as it is then.
+pub(super) fn correct_header(batch: &mut [u8], max_timestamp: i64) -> BatchHeader {
+    let attributes = i16::from_be_bytes([batch[ATTRIBUTES.start], batch[ATTRIBUTES.start + 1]]);
+    let attributes = attributes & !(LOG_APPEND_TIME | DELETE_HORIZON);
+    batch[ATTRIBUTES].copy_from_slice(&attributes.to_be_bytes());
     batch[MAX_TIMESTAMP].copy_from_slice(&max_timestamp.to_be_bytes());
-    write_crc(batch)
+    write_crc(batch);
+    BatchHeader::parse(batch).expect("a batch that was parsed before")
 }
 
 /// Computes and writes the checksum of one whole batch.

@@ -230,12 +230,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn nullable(&mut self, what: &'static str) -> Result<Option<&'a [u8]>, InvalidRecord> {
-        match self.varint(what)? {
-            -1 => Ok(None),
-            len => {
-                let len = usize::try_from(len).map_err(|_| InvalidRecord::Negative { index: self.index, what })?;
-                self.take(len, what).map(Some)
-            }
+        // Kafka writes -1 for null and reads every negative length as null.
+        match usize::try_from(self.varint(what)?) {
+            Err(_) => Ok(None),
+            Ok(len) => self.take(len, what).map(Some),
         }
     }
 

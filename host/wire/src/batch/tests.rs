@@ -221,11 +221,11 @@ fn no_records_make_the_reader_panic() {
     }
 }
 
-fn refusal(batch: &[u8], rules: &BatchRules) -> (ResponseError, Option<i32>) {
+fn refusal(batch: &[u8], rules: &BatchRules) -> (ResponseError, Vec<i32>) {
     let mut batch = batch.to_vec();
     let refusal = validate_for_append(&mut batch, rules, NOW, &mut Vec::new()).unwrap_err();
     assert!(!refusal.message.is_empty());
-    (refusal.code, refusal.record)
+    (refusal.code, refusal.records)
 }
 
 /// A batch with some header bytes replaced and the checksum made right again.
@@ -259,19 +259,19 @@ fn a_batch_that_breaks_a_rule_is_refused_with_kafkas_code() {
     damaged[70] ^= 1;
     for (what, batch, code) in [
         ("nothing", vec![], InvalidRecord),
-        ("cut off", whole[..whole.len() - 1].to_vec(), CorruptMessage),
-        ("less than a header", whole[..40].to_vec(), CorruptMessage),
+        ("cut off", whole[..whole.len() - 1].to_vec(), InvalidRecord),
+        ("less than a header", whole[..40].to_vec(), InvalidRecord),
         ("damaged", damaged, CorruptMessage),
         ("two batches", [&whole[..], &whole].concat(), InvalidRecord),
         ("an old format", forged(16, &[1]), InvalidRecord),
         ("an unknown codec", forged(21, &[0, 5]), UnsupportedCompressionType),
-        ("a wrong codec", forged(21, &[0, 4]), CorruptMessage),
+        ("a wrong codec", forged(21, &[0, 4]), InvalidRecord),
         ("a control batch", hex(COMMIT_MARKER), InvalidRecord),
-        ("a delete horizon", forged(21, &[0, 0x40]), InvalidRecord),
         ("a base offset", forged(0, &[0, 0, 0, 0, 0, 0, 0, 1]), InvalidRecord),
         ("a last offset delta that is not the count", forged(23, &[0, 0, 0, 2]), InvalidRecord),
         ("more records than there are", forged(57, &[0, 0, 0, 3]), InvalidRecord),
         ("a producer without a sequence", forged(43, &[0, 0, 0, 0, 0, 0, 0, 1]), InvalidRecord),
+        ("an impossible epoch", forged(43, &[0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xfe, 0, 0, 0, 0]), InvalidProducerEpoch),
         ("a transaction without a producer", forged(21, &[0, 0x10]), InvalidRecord),
     ] {
         assert_eq!(refusal(&batch, &rules).0, code, "{what}");
@@ -283,15 +283,39 @@ fn a_batch_that_breaks_a_rule_is_refused_with_kafkas_code() {
         batch
     };
     assert_eq!(refusal(&fewer, &rules).0, InvalidRecord, "fewer records than there are");
-    assert_eq!(refusal(&forged(64, &[2]), &rules), (InvalidRecord, Some(0)), "an offset is left out");
+    assert_eq!(refusal(&forged(64, &[2]), &rules), (InvalidRecord, vec![]), "an offset is left out");
     let small = BatchRules { max_message_bytes: whole.len() - 1, ..rules };
     assert_eq!(refusal(&whole, &small).0, MessageTooLarge);
     let compacted = BatchRules { compacted: true, ..rules };
-    assert_eq!(refusal(&whole, &compacted), (InvalidRecord, Some(1)));
+    assert_eq!(refusal(&whole, &compacted), (InvalidRecord, vec![1]));
     let late = BatchRules { timestamp_after_max_ms: 4, ..rules };
-    assert_eq!(refusal(&whole, &late), (InvalidTimestamp, Some(1)));
+    assert_eq!(refusal(&whole, &late), (InvalidTimestamp, vec![1]));
     let append_time = BatchRules { timestamp_type: TimestampType::LogAppendTime, ..late };
     validate_for_append(&mut whole.clone(), &append_time, NOW, &mut Vec::new()).unwrap();
+}
+
+#[test]
+fn epoch_and_sequence_mean_nothing_without_a_producer_id() {
+    // What aiokafka's plain producer sends: sequence 0.
+    for producer in
+        [[&[0xff; 8][..], &[0xff, 0xff, 0, 0, 0, 0]].concat(), [&[0xff; 8][..], &[0, 7, 0, 0, 0, 9]].concat()]
+    {
+        let mut batch = forged(43, &producer);
+        let before = batch.clone();
+        validate_for_append(&mut batch, &BatchRules::default(), NOW, &mut Vec::new()).unwrap();
+        assert_eq!(batch, before);
+    }
+}
+
+#[test]
+fn what_only_a_broker_may_say_of_times_is_taken_away() {
+    for (bits, kept) in [(0x08, 0), (0x40, 0), (0x48, 0), (0x80, 0x80), (0xc8, 0x80)] {
+        let mut batch = forged(21, &[0, bits]);
+        let header = validate_for_append(&mut batch, &BatchRules::default(), NOW, &mut Vec::new()).unwrap();
+        assert_eq!((header.attributes, batch), (kept, forged(21, &[0, kept as u8])));
+    }
+    let append_time = BatchRules { timestamp_type: TimestampType::LogAppendTime, ..BatchRules::default() };
+    assert_eq!(refusal(&forged(21, &[0, 8]), &append_time), (ResponseError::InvalidTimestamp, vec![0, 1]));
 }
 
 #[test]

@@ -4,11 +4,16 @@ use kafka_protocol::ResponseError;
 
 use crate::{
     batch::{
-        header::{BatchHeader, InvalidBatch, NO_SEQUENCE, TimestampType, set_max_timestamp, verify_crc},
+        header::{
+            BatchHeader, InvalidBatch, NO_PRODUCER_EPOCH, TimestampType, correct_header, has_reserved_time, verify_crc,
+        },
         read::{InvalidRecord, RecordReader, decompress_records},
     },
     compression::{Codec, DecompressError},
 };
+
+/// Stands for "no timestamp".
+const NO_TIMESTAMP: i64 = -1;
 
 /// The topic's and the request's rules for a batch.
 #[derive(Clone, Copy, Debug)]
@@ -52,19 +57,15 @@ pub struct Refusal {
     pub code: ResponseError,
     /// What is wrong, for the producer's log (Produce 8 and later).
     pub message: String,
-    /// Index of the record at fault, where one is.
-    pub record: Option<i32>,
+    /// Indexes of the records at fault, where it is theirs.
+    pub records: Vec<i32>,
     /// What the decoder said, where one refused.
     pub source: Option<InvalidRecord>,
 }
 
 impl Refusal {
     fn new(code: ResponseError, message: String) -> Self {
-        Self { code, message, record: None, source: None }
-    }
-
-    fn of_record(code: ResponseError, record: usize, message: String) -> Self {
-        Self { code, message, record: i32::try_from(record).ok(), source: None }
+        Self { code, message, records: Vec::new(), source: None }
     }
 }
 
@@ -73,8 +74,9 @@ impl Refusal {
 /// Reads every record; compressed ones are expanded into `scratch` (emptied first, never beyond the bound), so
 /// this belongs on a thread that may compute for a while. `now_ms` is milliseconds since the epoch.
 ///
-/// A header whose largest timestamp is not that of its records is corrected in place, checksum included, as Kafka
-/// does: indexes and retention go by it. Nothing else changes.
+/// What a producer may not decide is corrected in place, checksum included: the largest timestamp where it is not
+/// that of the records (indexes and retention go by it), and the bits that say that the broker stamped the batch or
+/// that compaction saw it. Nothing else changes.
 ///
 /// # Errors
 ///
@@ -88,9 +90,12 @@ pub fn validate_for_append(
     let mut header = check_header(records, rules)?;
     let max_timestamp = check_records(&header, records, rules, now_ms, scratch)?;
     // Under log append time the append overwrites it anyway.
-    if rules.timestamp_type == TimestampType::CreateTime && max_timestamp != header.max_timestamp {
-        header.crc = set_max_timestamp(records, max_timestamp);
-        header.max_timestamp = max_timestamp;
+    let max_timestamp = match rules.timestamp_type {
+        TimestampType::CreateTime => max_timestamp,
+        TimestampType::LogAppendTime => header.max_timestamp,
+    };
+    if max_timestamp != header.max_timestamp || has_reserved_time(&header) {
+        header = correct_header(records, max_timestamp);
     }
     Ok(header)
 }
@@ -105,18 +110,18 @@ fn check_header(records: &[u8], rules: &BatchRules) -> Result<BatchHeader, Refus
     }
     let refused = |error: InvalidBatch| {
         let code = match error {
-            InvalidBatch::CutOff { .. } | InvalidBatch::TooShort { .. } | InvalidBatch::Checksum { .. } => {
-                ResponseError::CorruptMessage
-            }
+            InvalidBatch::TooShort { .. } | InvalidBatch::Checksum { .. } => ResponseError::CorruptMessage,
             InvalidBatch::Codec { .. } => ResponseError::UnsupportedCompressionType,
-            InvalidBatch::Magic { .. } | InvalidBatch::Counts { .. } | InvalidBatch::BaseOffset { .. } => {
-                ResponseError::InvalidRecord
-            }
+            // What arrived is what was sent, so sending it again cannot help.
+            InvalidBatch::CutOff { .. }
+            | InvalidBatch::Magic { .. }
+            | InvalidBatch::Counts { .. }
+            | InvalidBatch::BaseOffset { .. } => ResponseError::InvalidRecord,
         };
         Refusal::new(code, error.to_string())
     };
     let parsed = BatchHeader::parse(records).map_err(refused)?;
-    if rules.max_message_bytes < parsed.total_len() {
+    if rules.max_message_bytes < parsed.total_len() && parsed.total_len() <= records.len() {
         return Err(Refusal::new(
             ResponseError::MessageTooLarge,
             format!("the batch has {} bytes, and max.message.bytes is {}", parsed.total_len(), rules.max_message_bytes),
@@ -129,9 +134,6 @@ fn check_header(records: &[u8], rules: &BatchRules) -> Result<BatchHeader, Refus
     if header.is_control() {
         return Err(invalid("clients may not write control batches".to_owned()));
     }
-    if header.has_delete_horizon() {
-        return Err(invalid("clients may not set a delete horizon".to_owned()));
-    }
     if header.base_offset != 0 {
         return Err(invalid(format!("the batch has the base offset {} instead of 0", header.base_offset)));
     }
@@ -141,14 +143,21 @@ fn check_header(records: &[u8], rules: &BatchRules) -> Result<BatchHeader, Refus
             header.record_count, header.last_offset_delta
         )));
     }
-    if header.has_producer_id() && (header.base_sequence < 0 || header.producer_epoch < 0) {
+    // Epoch and sequence mean something together with a producer id only; some clients fill them without one.
+    if header.has_producer_id() && header.producer_epoch < NO_PRODUCER_EPOCH {
+        return Err(Refusal::new(
+            ResponseError::InvalidProducerEpoch,
+            format!("the batch of producer {} has the epoch {}", header.producer_id, header.producer_epoch),
+        ));
+    }
+    if header.has_producer_id() && header.base_sequence < 0 {
         return Err(invalid(format!(
-            "the batch of producer {} has sequence {} and epoch {}",
-            header.producer_id, header.base_sequence, header.producer_epoch
+            "the batch of producer {} has the sequence {}",
+            header.producer_id, header.base_sequence
         )));
     }
-    if !header.has_producer_id() && (header.base_sequence != NO_SEQUENCE || header.is_transactional()) {
-        return Err(invalid("the batch has a sequence or a transaction without a producer id".to_owned()));
+    if !header.has_producer_id() && header.is_transactional() {
+        return Err(invalid("the batch belongs to a transaction and has no producer id".to_owned()));
     }
     if header.codec() == Codec::Zstd && !rules.zstd_allowed {
         return Err(Refusal::new(
@@ -157,6 +166,27 @@ fn check_header(records: &[u8], rules: &BatchRules) -> Result<BatchHeader, Refus
         ));
     }
     Ok(header)
+}
+
+/// Records at fault, and what is wrong with the first of each kind.
+#[derive(Default)]
+struct Culprits {
+    records: Vec<i32>,
+    untimely: Option<String>,
+    keyless: bool,
+}
+
+impl Culprits {
+    fn refusal(self) -> Option<Refusal> {
+        let (code, message) = match self.untimely {
+            Some(message) => (ResponseError::InvalidTimestamp, message),
+            None if self.keyless => {
+                (ResponseError::InvalidRecord, "records of a compacted topic need a key".to_owned())
+            }
+            None => return None,
+        };
+        Some(Refusal { records: self.records, ..Refusal::new(code, message) })
+    }
 }
 
 /// Reads all records and returns their largest timestamp.
@@ -170,7 +200,8 @@ fn check_records(
     let bytes = decompress_records(header, batch, rules.max_decompressed_bytes, scratch).map_err(|error| {
         let code = match &error {
             InvalidRecord::Decompress { source: DecompressError::TooLarge { .. } } => ResponseError::MessageTooLarge,
-            _ => ResponseError::CorruptMessage,
+            // The checksum holds, so this is what the producer made; sending it again cannot help.
+            _ => ResponseError::InvalidRecord,
         };
         let message = format!("the {} records cannot be read", header.codec().name());
         Refusal { source: Some(error), ..Refusal::new(code, message) }
@@ -178,27 +209,35 @@ fn check_records(
     let oldest = now_ms.saturating_sub(rules.timestamp_before_max_ms);
     let newest = now_ms.saturating_add(rules.timestamp_after_max_ms);
     let check_timestamps = rules.timestamp_type == TimestampType::CreateTime;
+    let stamped_by_producer = !check_timestamps && header.timestamp_type() == TimestampType::LogAppendTime;
+    let mut culprits = Culprits::default();
     let mut reader = RecordReader::new(header, bytes);
-    let mut max_timestamp = i64::MIN;
+    let mut max_timestamp = NO_TIMESTAMP;
     for (index, record) in reader.by_ref().enumerate() {
         let record = record.map_err(|error| Refusal {
             source: Some(error),
-            ..Refusal::of_record(ResponseError::InvalidRecord, index, "the record is not well-formed".to_owned())
+            ..invalid(format!("record {index} is not well-formed"))
         })?;
-        if i64::from(record.offset_delta) != index as i64 {
-            let message = format!("record {index} has the offset delta {}", record.offset_delta);
-            return Err(Refusal::of_record(ResponseError::InvalidRecord, index, message));
-        }
-        if rules.compacted && record.key.is_none() {
-            let message = "records of a compacted topic need a key".to_owned();
-            return Err(Refusal::of_record(ResponseError::InvalidRecord, index, message));
+        let index = i32::try_from(index).expect("a batch counts its records with an int32");
+        if record.offset_delta != index {
+            return Err(invalid(format!("record {index} has the offset delta {}", record.offset_delta)));
         }
         let timestamp = header.base_timestamp.wrapping_add(record.timestamp_delta);
         max_timestamp = max_timestamp.max(timestamp);
-        // -1 says that there is no timestamp.
-        if check_timestamps && timestamp != -1 && !(oldest..=newest).contains(&timestamp) {
-            let message = format!("timestamp {timestamp} lies outside the allowed range {oldest} to {newest}");
-            return Err(Refusal::of_record(ResponseError::InvalidTimestamp, index, message));
+        let keyless = rules.compacted && record.key.is_none();
+        let untimely = check_timestamps && timestamp != NO_TIMESTAMP && !(oldest..=newest).contains(&timestamp);
+        if !(keyless || untimely || stamped_by_producer) {
+            continue;
+        }
+        culprits.records.push(index);
+        culprits.keyless |= keyless;
+        if untimely && culprits.untimely.is_none() {
+            culprits.untimely =
+                Some(format!("timestamp {timestamp} lies outside the allowed range {oldest} to {newest}"));
+        }
+        if stamped_by_producer && culprits.untimely.is_none() {
+            culprits.untimely =
+                Some("the batch says that the broker stamped it (LogAppendTime), which only the broker may".to_owned());
         }
     }
     // Fewer records than announced end in an error above, more leave bytes behind.
@@ -209,5 +248,5 @@ fn check_records(
             header.record_count
         )));
     }
-    Ok(max_timestamp)
+    culprits.refusal().map_or(Ok(max_timestamp), Err)
 }

@@ -1,0 +1,202 @@
+//! The broker gives the answers that Apache Kafka 4.3 gave to the same bytes (`recorded/`, made by
+//! tests/compat/answers.py). Where it does not, that stands in a table here with its reason.
+
+mod support;
+
+use bytes::Bytes;
+use millstream_broker::Broker;
+use millstream_wire::{
+    batch::Batches,
+    protocol::messages::{
+        ApiKey, ApiVersionsRequest, CreateTopicsRequest, CreateTopicsResponse, ProduceResponse,
+        create_topics_request::{CreatableTopic, CreatableTopicConfig},
+    },
+};
+use support::{Client, config, name, produce_request, text};
+
+/// What is refused though Kafka takes it, or the other way round, or in other words: name, answers, stored, reason.
+const PRODUCE_DEVIATIONS: &[(&str, &str, &str, &str)] = &[
+    ("offset deltas repeat none", INVALID, NOTHING, LOST_TO_READERS),
+    ("offset deltas descend none", INVALID, NOTHING, LOST_TO_READERS),
+    ("offset deltas start at 1 none", INVALID, NOTHING, LOST_TO_READERS),
+    ("offset deltas skip none", INVALID, NOTHING, LOST_TO_READERS),
+    ("offset delta negative none", INVALID, NOTHING, LOST_TO_READERS),
+    ("offset deltas skip into a topic of gzip", INVALID, NOTHING, LOST_TO_READERS),
+    ("record shorter than its fields gzip", INVALID, NOTHING, LOST_TO_READERS),
+    ("a batch and half of one", INVALID, NOTHING, "Kafka drops the second batch and acknowledges both"),
+    ("a batch and one byte", INVALID, NOTHING, "as above"),
+    ("a batch and garbage", INVALID, NOTHING, NO_USE_TO_RETRY),
+    ("length one too small", INVALID, NOTHING, NO_USE_TO_RETRY),
+    ("magic 3", INVALID, NOTHING, NO_USE_TO_RETRY),
+    ("magic -1", INVALID, NOTHING, NO_USE_TO_RETRY),
+    ("offset deltas repeat gzip", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("offset deltas descend gzip", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("offset deltas start at 1 gzip", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("offset deltas skip gzip", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("offset delta negative gzip", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("empty payload in a compressed batch", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("garbage as gzip", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("garbage as snappy", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("garbage as lz4", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("garbage as zstd", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("truncated gzip", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("truncated snappy", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("truncated lz4", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    ("truncated zstd", INVALID, NOTHING, UNEXPECTED_IN_KAFKA),
+    (
+        "repeated batch",
+        "0/0/-1/-,0/0/-1/-",
+        "0/0/1700000000000/1700000000000/4711/0/0/1",
+        "the batch's timestamp is no append time, and not that of each record",
+    ),
+    ("60 zeros", INVALID, NOTHING, NO_USE_TO_RETRY),
+    ("null records", INVALID, NOTHING, "Kafka never answers"),
+    ("codec number 5", "76/-1/-1/-", NOTHING, UNEXPECTED_IN_KAFKA),
+    ("codec number 6", "76/-1/-1/-", NOTHING, UNEXPECTED_IN_KAFKA),
+    ("codec number 7", "76/-1/-1/-", NOTHING, UNEXPECTED_IN_KAFKA),
+    ("delete horizon bit", "0/0/-1/-", "0/0/1700000000000/1700000000000/-1/-1/-1/1", HORIZON),
+    ("delete horizon bit gzip", "0/0/-1/-", "1/0/1700000000000/1700000000000/-1/-1/-1/1", HORIZON),
+    ("transactional id, transactional batch", "48/-1/-1/-", NOTHING, "there are no transactions yet"),
+];
+
+const INVALID: &str = "87/-1/-1/-";
+const NOTHING: &str = "nothing";
+const LOST_TO_READERS: &str = "Kafka stores what its readers then skip or stumble over";
+const NO_USE_TO_RETRY: &str = "Kafka asks to send the same again, which will be the same";
+const UNEXPECTED_IN_KAFKA: &str = "Kafka answers -1, for an exception that it has no code for";
+const HORIZON: &str = "the bit is taken away, or compaction would drop tombstones at once";
+
+async fn create(client: &mut Client, topic: &str, settings: &[(&str, Option<&str>)], validate_only: bool) -> i16 {
+    let configs = settings
+        .iter()
+        .map(|(key, value)| CreatableTopicConfig::default().with_name(text(key)).with_value(value.map(text)));
+    let topic = CreatableTopic::default()
+        .with_name(name(topic))
+        .with_num_partitions(1)
+        .with_replication_factor(1)
+        .with_configs(configs.collect());
+    let request = CreateTopicsRequest::default()
+        .with_topics(vec![topic])
+        .with_timeout_ms(30_000)
+        .with_validate_only(validate_only);
+    let response: CreateTopicsResponse = client.call(ApiKey::CreateTopics, 5, &request).await;
+    response.topics[0].error_code
+}
+
+fn unhex(hex: &str) -> Option<Bytes> {
+    match hex {
+        "null" => None,
+        "empty" => Some(Bytes::new()),
+        _ => {
+            let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+            Some((0..hex.len()).step_by(2).map(byte).collect())
+        }
+    }
+}
+
+/// `key=value` pairs with semicolons between.
+fn pairs(text: &str) -> Vec<(&str, &str)> {
+    text.split(';').filter_map(|pair| pair.split_once('=')).collect()
+}
+
+struct Produced {
+    answers: String,
+    stored: String,
+}
+
+/// Sends the batches of a case to a topic of its own, and says what became of them as answers.py does.
+async fn produce(broker: &Broker, topic: &str, settings: &str, options: &str, batches: &str) -> Produced {
+    let mut client = Client::new(broker);
+    if settings != "none" {
+        let settings: Vec<_> = pairs(settings).into_iter().map(|(key, value)| (key, Some(value))).collect();
+        assert_eq!(create(&mut client, topic, &settings, false).await, 0, "{settings:?}");
+    }
+    let option = |wanted: &str| pairs(options).into_iter().find(|(key, _)| *key == wanted).map(|(_, value)| value);
+    let number = |wanted: &str, default: i16| option(wanted).map_or(default, |value| value.parse().unwrap());
+    let (version, acks) = (number("version", 8), number("acks", -1));
+    let (mut answers, mut append_time) = (Vec::new(), -1);
+    for batch in batches.split(',') {
+        let mut request = produce_request(topic, acks, Bytes::new())
+            .with_transactional_id(option("transactional_id").map(|id| text(id).into()))
+            .with_timeout_ms(number("timeout", 10_000).into());
+        let data = &mut request.topic_data[0].partition_data[0];
+        data.records = unhex(batch);
+        data.index = number("partition", 0).into();
+        if version < 3 {
+            // The message types know no such version, so version 3 is sent under its number.
+            client.send_as(ApiKey::Produce, 3, version, &request).await;
+        } else {
+            client.send(ApiKey::Produce, version, &request).await;
+        }
+        if acks == 0 {
+            client.send(ApiKey::ApiVersions, 0, &ApiVersionsRequest::default()).await;
+        }
+        let Some(mut frame) = client.receive_raw().await else {
+            answers.push("closed".to_owned());
+            client = Client::new(broker);
+            continue;
+        };
+        if acks == 0 {
+            answers.push("silence".to_owned());
+            continue;
+        }
+        millstream_wire::frame::decode_response_header(ApiKey::Produce, version, &mut frame).unwrap();
+        let answer: ProduceResponse = millstream_wire::frame::decode_response(ApiKey::Produce, version, frame).unwrap();
+        let answer = &answer.responses[0].partition_responses[0];
+        let now = millstream_record::Timestamp::now().as_millis();
+        let time = if (answer.log_append_time_ms - now).abs() < 60_000 {
+            append_time = answer.log_append_time_ms;
+            "now".to_owned()
+        } else {
+            answer.log_append_time_ms.to_string()
+        };
+        let at_fault: Vec<String> = answer.record_errors.iter().map(|error| error.batch_index.to_string()).collect();
+        let at_fault = if at_fault.is_empty() { "-".to_owned() } else { at_fault.join(".") };
+        answers.push(format!("{}/{}/{time}/{at_fault}", answer.error_code, answer.base_offset));
+    }
+    let stored = if settings == "none" {
+        "nothing".to_owned()
+    } else {
+        // Without acks=all it may take a moment until readers see it.
+        let taken = answers.iter().any(|answer| answer.starts_with("0/") || answer == "silence");
+        let (code, _, records) = client.fetch(topic, 0, if taken { 20_000 } else { 0 }).await;
+        assert_eq!(code, 0);
+        stored(&records, append_time)
+    };
+    Produced { answers: answers.join(","), stored }
+}
+
+fn stored(records: &[u8], append_time: i64) -> String {
+    let time = |ms: i64| if append_time != -1 && ms == append_time { "now".to_owned() } else { ms.to_string() };
+    let batches = Batches::new(records).map(|batch| {
+        let (it, _) = batch.unwrap();
+        let times = format!("{}/{}", time(it.base_timestamp), time(it.max_timestamp));
+        let producer = format!("{}/{}/{}", it.producer_id, it.producer_epoch, it.base_sequence);
+        format!("{}/{}/{times}/{producer}/{}", it.attributes, it.last_offset_delta, it.record_count)
+    });
+    let batches: Vec<String> = batches.collect();
+    if batches.is_empty() { "nothing".to_owned() } else { batches.join("+") }
+}
+
+#[tokio::test]
+async fn every_batch_is_taken_or_refused_as_by_kafka_and_stored_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    let (mut wrong, mut deviations) = (Vec::new(), 0);
+    let recorded = include_str!("recorded/produce-4.3.txt").lines().filter(|line| !line.starts_with('#'));
+    for (number, line) in recorded.enumerate() {
+        let [case, settings, options, batches, answers, kept] = line.split('|').collect::<Vec<_>>()[..] else {
+            panic!("six columns: {line}");
+        };
+        let deviation = PRODUCE_DEVIATIONS.iter().find(|(name, ..)| *name == case);
+        deviations += usize::from(deviation.is_some());
+        let (answers, kept) = deviation.map_or((answers, kept), |&(_, answers, kept, _)| (answers, kept));
+        let found = produce(&broker, &format!("t{number}"), settings, options, batches).await;
+        if (found.answers.as_str(), found.stored.as_str()) != (answers, kept) {
+            wrong.push(format!("{case}: {answers} {kept} expected, {} {} found", found.answers, found.stored));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!(deviations, PRODUCE_DEVIATIONS.len(), "every deviation names a case");
+    broker.shutdown().await.unwrap();
+}
