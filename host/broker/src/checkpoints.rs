@@ -49,10 +49,10 @@ impl Checkpoints {
         // What a failed write leaves behind is not known.
         let before = written.take();
         if before.as_ref().is_none_or(|(known, _)| *known != recovery_points) {
-            checkpoint::write_offsets(&self.dir.join(RECOVERY_POINTS), &recovery_points)?;
+            checkpoint::write_offsets(&*millstream_disk::real(), &self.dir.join(RECOVERY_POINTS), &recovery_points)?;
         }
         if before.as_ref().is_none_or(|(_, known)| *known != log_starts) {
-            checkpoint::write_offsets(&self.dir.join(LOG_STARTS), &log_starts)?;
+            checkpoint::write_offsets(&*millstream_disk::real(), &self.dir.join(LOG_STARTS), &log_starts)?;
         }
         *written = Some((recovery_points, log_starts));
         Ok(())

@@ -339,8 +339,9 @@ impl Partition {
 
     fn open_log(&self, mode: OpenMode) -> Result<Arc<OpenLog>, PartitionUnavailable> {
         let config = self.log_config(&self.config());
-        let (log, report) = PartitionLog::open(&self.dir(), config, mode, Timestamp::now())
-            .map_err(|source| PartitionUnavailable::Open { partition: self.name(), source: Box::new(source) })?;
+        let (log, report) =
+            PartitionLog::open(&millstream_disk::real(), &self.dir(), config, mode, Timestamp::now())
+                .map_err(|source| PartitionUnavailable::Open { partition: self.name(), source: Box::new(source) })?;
         if 0 < report.truncated_bytes {
             warn!(
                 partition = %self.name(),
@@ -357,7 +358,9 @@ impl Partition {
     fn create_log(&self) -> Result<Arc<OpenLog>, PartitionUnavailable> {
         let made = fs::create_dir_all(self.dir())
             .map_err(|source| Box::new(source) as Box<dyn std::error::Error + Send + Sync>)
-            .and_then(|()| Ok(checkpoint::write_topic_id(&self.dir(), *self.topic_id.as_bytes())?))
+            .and_then(|()| {
+                Ok(checkpoint::write_topic_id(&*millstream_disk::real(), &self.dir(), *self.topic_id.as_bytes())?)
+            })
             // The folder's own entry must not be lost with the power, or all that is acknowledged is.
             .and_then(|()| Ok(durable_file::sync_parent(&self.dir())?));
         made.map_err(|source| PartitionUnavailable::Create { partition: self.name(), source })?;

@@ -112,7 +112,7 @@ fn open_partitions(topics: &Topics, data_dir: &DataDir, threads: usize) {
 }
 
 fn read_checkpoint(dir: &Path, name: &str) -> Offsets {
-    checkpoint::read_offsets(&dir.join(name)).unwrap_or_else(|error| {
+    checkpoint::read_offsets(&*millstream_disk::real(), &dir.join(name)).unwrap_or_else(|error| {
         warn!(error = %Chain(&error), "a checkpoint is not usable, so more is checked");
         Offsets::new()
     })
@@ -128,7 +128,7 @@ fn adopt(dir: &Path, was_clean: bool) -> Result<Catalogue, StartBrokerError> {
     let mut catalogue = Catalogue::default();
     for name in list(dir)? {
         let Some((topic, index)) = parse_folder(&name) else { continue };
-        let Ok(Some(id)) = checkpoint::read_topic_id(&dir.join(&name)) else { continue };
+        let Ok(Some(id)) = checkpoint::read_topic_id(&*millstream_disk::real(), &dir.join(&name)) else { continue };
         let entry = catalogue.topics.entry(topic).or_insert_with(|| TopicEntry {
             id: Uuid::from_bytes(id),
             partitions: 0,
@@ -175,7 +175,7 @@ fn clear_away(dir: &Path, catalogue: &Catalogue) -> Result<(), StartBrokerError>
         }
         let Some((topic, index)) = parse_folder(&name) else { continue };
         let entry = catalogue.topics.get(&topic).filter(|entry| index < entry.partitions);
-        let id = checkpoint::read_topic_id(&path).ok().flatten().map(Uuid::from_bytes);
+        let id = checkpoint::read_topic_id(&*millstream_disk::real(), &path).ok().flatten().map(Uuid::from_bytes);
         let belongs = entry.is_some_and(|entry| id.is_none_or(|id| id == entry.id));
         if !belongs && path.is_dir() {
             // Nothing is thrown away that was not deleted in words.

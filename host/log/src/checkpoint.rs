@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::files;
+use millstream_disk::Disk;
 
 /// Why a checkpoint could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +46,9 @@ pub type Offsets = BTreeMap<(String, i32), i64>;
 /// # Errors
 ///
 /// The file cannot be read or is damaged. Recovery may go on without it: it then trusts less.
-pub fn read_offsets(path: &Path) -> Result<Offsets, CheckpointError> {
+pub fn read_offsets(disk: &dyn Disk, path: &Path) -> Result<Offsets, CheckpointError> {
     let content =
-        files::read_if_present(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+        disk.read_if_present(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
     let Some(content) = content else { return Ok(Offsets::new()) };
     let damaged = |line| CheckpointError::Damaged { path: path.to_owned(), line };
     let text = String::from_utf8(content).map_err(|_| damaged(1))?;
@@ -77,12 +77,12 @@ pub fn read_offsets(path: &Path) -> Result<Offsets, CheckpointError> {
 /// # Errors
 ///
 /// The file could not be written; the old content stays.
-pub fn write_offsets(path: &Path, offsets: &Offsets) -> Result<(), CheckpointError> {
+pub fn write_offsets(disk: &dyn Disk, path: &Path, offsets: &Offsets) -> Result<(), CheckpointError> {
     let mut text = format!("0\n{}\n", offsets.len());
     for ((topic, partition), offset) in offsets {
         writeln!(text, "{topic} {partition} {offset}").expect("a String takes all text");
     }
-    files::replace(path, text.as_bytes()).map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
+    disk.replace(path, text.as_bytes()).map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
 }
 
 /// The file that keeps a partition's topic id.
@@ -93,10 +93,9 @@ const PARTITION_METADATA: &str = "partition.metadata";
 /// # Errors
 ///
 /// The file cannot be read or is damaged.
-pub fn read_topic_id(dir: &Path) -> Result<Option<[u8; 16]>, CheckpointError> {
+pub fn read_topic_id(disk: &dyn Disk, dir: &Path) -> Result<Option<[u8; 16]>, CheckpointError> {
     let path = dir.join(PARTITION_METADATA);
-    let content =
-        files::read_if_present(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
+    let content = disk.read_if_present(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
     let Some(content) = content else { return Ok(None) };
     let text = String::from_utf8_lossy(&content);
     let mut lines = text.lines();
@@ -112,10 +111,10 @@ pub fn read_topic_id(dir: &Path) -> Result<Option<[u8; 16]>, CheckpointError> {
 /// # Errors
 ///
 /// The file could not be written.
-pub fn write_topic_id(dir: &Path, topic_id: [u8; 16]) -> Result<(), CheckpointError> {
+pub fn write_topic_id(disk: &dyn Disk, dir: &Path, topic_id: [u8; 16]) -> Result<(), CheckpointError> {
     let path = dir.join(PARTITION_METADATA);
     let text = format!("version: 0\ntopic_id: {}\n", id_to_text(topic_id));
-    files::replace(&path, text.as_bytes()).map_err(|source| CheckpointError::Write { path, source })
+    disk.replace(&path, text.as_bytes()).map_err(|source| CheckpointError::Write { path, source })
 }
 
 const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -150,17 +149,19 @@ pub fn id_from_text(text: &str) -> Option<[u8; 16]> {
 
 #[cfg(test)]
 mod tests {
+    use millstream_disk::real;
+
     use super::*;
 
     #[test]
     fn offset_checkpoints_have_kafkas_text() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("recovery-point-offset-checkpoint");
-        assert_eq!(read_offsets(&path).unwrap(), Offsets::new());
+        assert_eq!(read_offsets(&*real(), &path).unwrap(), Offsets::new());
         let offsets = Offsets::from([(("b.c".to_owned(), 0), 7), (("a".to_owned(), 12), 0)]);
-        write_offsets(&path, &offsets).unwrap();
+        write_offsets(&*real(), &path, &offsets).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "0\n2\na 12 0\nb.c 0 7\n");
-        assert_eq!(read_offsets(&path).unwrap(), offsets);
+        assert_eq!(read_offsets(&*real(), &path).unwrap(), offsets);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
@@ -172,7 +173,7 @@ mod tests {
             [("", 1), ("1\n0\n", 1), ("0\nx\n", 2), ("0\n2\na 0 1\n", 2), ("0\n1\na 0\n", 3), ("0\n1\na 0 1 2\n", 3)]
         {
             std::fs::write(&path, text).unwrap();
-            match read_offsets(&path) {
+            match read_offsets(&*real(), &path) {
                 Err(CheckpointError::Damaged { line, .. }) => assert_eq!(line, expected, "{text:?}"),
                 other => panic!("{text:?}: {other:?}"),
             }
@@ -182,12 +183,12 @@ mod tests {
     #[test]
     fn topic_ids_are_kept_in_kafkas_text() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(read_topic_id(dir.path()).unwrap(), None);
+        assert_eq!(read_topic_id(&*real(), dir.path()).unwrap(), None);
         let id = [0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
-        write_topic_id(dir.path(), id).unwrap();
+        write_topic_id(&*real(), dir.path(), id).unwrap();
         let text = std::fs::read_to_string(dir.path().join("partition.metadata")).unwrap();
         assert_eq!(text, "version: 0\ntopic_id: ABEiM0RVZneImaq7zN3u_w\n");
-        assert_eq!(read_topic_id(dir.path()).unwrap(), Some(id));
+        assert_eq!(read_topic_id(&*real(), dir.path()).unwrap(), Some(id));
         assert_eq!(id_from_text("ABEiM0RVZneImaq7zN3u_x"), None, "bits beyond the last byte");
         assert_eq!(id_from_text("ABEiM0RVZneImaq7zN3u"), None);
     }

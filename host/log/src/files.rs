@@ -1,10 +1,6 @@
-//! Names of a partition's files, and the few file operations that must survive a power failure.
+//! Names of a partition's files.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Suffix of a file that is about to be unlinked.
 pub(crate) const DELETED: &str = ".deleted";
@@ -54,45 +50,6 @@ pub(crate) fn parse_name(name: &str) -> Option<(i64, Kind)> {
     }
     let kind = Kind::ALL.into_iter().find(|kind| kind.extension() == extension)?;
     Some((digits.parse().ok()?, kind))
-}
-
-/// Makes creations, renames and removals in a folder durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-/// Replaces a file so that after a crash it has either its old or its new content, and durably so.
-pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    let mut file = File::create(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&temporary, path)?;
-    match path.parent() {
-        Some(dir) => sync_dir(dir),
-        None => Ok(()),
-    }
-}
-
-/// The whole content of a file, `None` where there is none.
-pub(crate) fn read_if_present(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(content) => Ok(Some(content)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Removes a file, and says whether there was one.
-pub(crate) fn remove_if_present(path: &Path) -> io::Result<bool> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 //! One writer appends; any number of readers search at the same time, up to the entry count published.
 
 use std::{
-    fs::{File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
+
+use millstream_disk::{Disk, DiskFile, Open};
 
 /// An entry of an index: so many bytes, and a key by which entries ascend.
 pub(crate) trait Entry: Copy {
@@ -66,16 +66,16 @@ impl Entry for TimeEntry {
 /// A file of entries.
 #[derive(Debug)]
 pub(crate) struct Index<E> {
-    file: File,
+    file: Box<dyn DiskFile>,
     entries: AtomicU64,
     kind: std::marker::PhantomData<fn() -> E>,
 }
 
 impl<E: Entry> Index<E> {
     /// Opens or makes the file. `sound` is false where its length is no whole number of entries.
-    pub(crate) fn open(path: &Path) -> io::Result<(Self, bool)> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let len = file.metadata()?.len();
+    pub(crate) fn open(disk: &dyn Disk, path: &Path) -> io::Result<(Self, bool)> {
+        let file = disk.open(path, Open::Create)?;
+        let len = file.len()?;
         let entries = AtomicU64::new(len / E::SIZE as u64);
         Ok((Self { file, entries, kind: std::marker::PhantomData }, len % E::SIZE as u64 == 0))
     }
@@ -141,18 +141,20 @@ impl<E: Entry> Index<E> {
 
 #[cfg(test)]
 mod tests {
+    use millstream_disk::real;
+
     use super::*;
 
     #[test]
     fn entries_have_kafkas_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.index");
-        let (index, sound) = Index::open(&path).unwrap();
+        let (index, sound) = Index::open(&*real(), &path).unwrap();
         assert!(sound);
         index.append(OffsetEntry { relative_offset: 1, position: 0x0203 }).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), [0, 0, 0, 1, 0, 0, 2, 3]);
         let path = dir.path().join("x.timeindex");
-        let (index, _) = Index::open(&path).unwrap();
+        let (index, _) = Index::open(&*real(), &path).unwrap();
         index.append(TimeEntry { timestamp: 0x0405, relative_offset: 7 }).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), [0, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 7]);
     }
@@ -160,7 +162,7 @@ mod tests {
     #[test]
     fn the_greatest_entry_not_above_the_target_is_found() {
         let dir = tempfile::tempdir().unwrap();
-        let (index, _) = Index::open(&dir.path().join("x.index")).unwrap();
+        let (index, _) = Index::open(&*real(), &dir.path().join("x.index")).unwrap();
         assert_eq!(index.last_where(|_: &OffsetEntry| true).unwrap(), None);
         for n in 0..10 {
             index.append(OffsetEntry { relative_offset: 10 * n + 5, position: n }).unwrap();
@@ -177,7 +179,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.index");
         std::fs::write(&path, [0; 13]).unwrap();
-        let (index, sound) = Index::<OffsetEntry>::open(&path).unwrap();
+        let (index, sound) = Index::<OffsetEntry>::open(&*real(), &path).unwrap();
         assert!(!sound);
         assert_eq!(index.len(), 1);
         index.clear().unwrap();

@@ -288,10 +288,10 @@ impl PartitionLog {
             self.shared.go_offline(format!("segment {base_offset} could not be written to stable storage: {source}"));
             return Err(AppendError::Write { base_offset, source });
         }
-        snapshot::write(&self.shared.dir, end, &self.producers, false).map_err(failed)?;
-        let (next, _) = Segment::open(&self.shared.dir, end).map_err(failed)?;
+        snapshot::write(&*self.shared.disk, &self.shared.dir, end, &self.producers, false).map_err(failed)?;
+        let (next, _) = Segment::open(&self.shared.disk, &self.shared.dir, end).map_err(failed)?;
         // Without its entry in the folder a new file is lost with the power, however well it is synced.
-        files::sync_dir(&self.shared.dir).map_err(failed)?;
+        self.shared.disk.sync_dir(&self.shared.dir).map_err(failed)?;
         let mut segments = self.shared.segments().as_ref().clone();
         segments.push(Arc::new(next));
         self.shared.set_segments(segments);
@@ -332,7 +332,7 @@ impl PartitionLog {
     pub(crate) fn change_epochs(&self, change: impl FnOnce(&mut LeaderEpochs) -> bool) -> io::Result<()> {
         let mut changed = self.shared.epochs.read().unwrap_or_else(PoisonError::into_inner).clone();
         if change(&mut changed) {
-            files::replace(&self.shared.dir.join(EPOCHS_FILE), changed.to_text().as_bytes())?;
+            self.shared.disk.replace(&self.shared.dir.join(EPOCHS_FILE), changed.to_text().as_bytes())?;
             *self.shared.epochs.write().unwrap_or_else(PoisonError::into_inner) = changed;
         }
         Ok(())
@@ -416,9 +416,9 @@ impl PartitionLog {
         // Durable as far as syncs go, which leaves the indexes of the active segment out.
         let segment = self.segment();
         segment.sync(false).map_err(closed)?;
-        snapshot::write(&self.shared.dir, end.get(), &self.producers, true).map_err(closed)?;
+        snapshot::write(&*self.shared.disk, &self.shared.dir, end.get(), &self.producers, true).map_err(closed)?;
         self.remove_old_snapshots().map_err(closed)?;
-        files::sync_dir(&self.shared.dir).map_err(closed)?;
+        self.shared.disk.sync_dir(&self.shared.dir).map_err(closed)?;
         Ok(end)
     }
 
@@ -426,12 +426,11 @@ impl PartitionLog {
     pub(crate) fn remove_old_snapshots(&self) -> io::Result<()> {
         let segments = self.shared.segments();
         let end = self.shared.end();
-        for entry in std::fs::read_dir(&self.shared.dir)? {
-            let entry = entry?;
-            let Some((at, kind)) = entry.file_name().to_str().and_then(files::parse_name) else { continue };
+        for name in self.shared.disk.read_dir(&self.shared.dir)? {
+            let Some((at, kind)) = name.to_str().and_then(files::parse_name) else { continue };
             let needed = at == end || segments.iter().any(|segment| segment.base_offset() == at);
             if matches!(kind, Kind::Snapshot | Kind::Window) && !needed {
-                files::remove_if_present(&entry.path())?;
+                self.shared.disk.remove_if_present(&self.shared.dir.join(name))?;
             }
         }
         Ok(())

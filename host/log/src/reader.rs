@@ -1,6 +1,6 @@
 //! Reading batches while others append.
 
-use std::{io, os::unix::fs::FileExt, sync::Arc};
+use std::{io, sync::Arc};
 
 use bytes::Bytes;
 use millstream_record::{LogOffset, Timestamp};

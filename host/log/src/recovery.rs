@@ -5,11 +5,12 @@
 //! follows is dropped. Indexes and producer states are made anew from the batches.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use millstream_disk::{Disk, Open};
 use millstream_record::{LogOffset, Timestamp};
 use millstream_wire::batch::{BatchHeader, ControlMarker};
 
@@ -110,12 +111,14 @@ impl PartitionLog {
     ///
     /// The operating system refuses something. Damage is no error: it is cut off and reported.
     pub fn open(
+        disk: &Arc<dyn Disk>,
         dir: &Path,
         config: LogConfig,
         mode: OpenMode,
         now: Timestamp,
     ) -> Result<(Self, RecoveryReport), OpenLogError> {
         let mut recovery = Recovery {
+            disk: Arc::clone(disk),
             dir: Arc::from(dir),
             config,
             now_ms: now.as_millis(),
@@ -131,6 +134,7 @@ impl PartitionLog {
 }
 
 struct Recovery {
+    disk: Arc<dyn Disk>,
     dir: Arc<Path>,
     config: LogConfig,
     now_ms: i64,
@@ -147,7 +151,7 @@ impl Recovery {
     fn run(&mut self, mode: OpenMode) -> Result<(PartitionLog, RecoveryReport), OpenLogError> {
         let dir = Arc::clone(&self.dir);
         let state = |source| OpenLogError::State { dir: dir.to_path_buf(), source };
-        let bases = prepare_folder(&dir)?;
+        let bases = prepare_folder(&*self.disk, &dir)?;
         self.open_segments(&bases)?;
 
         let sound = self.unsound.iter().all(|unsound| !unsound);
@@ -160,10 +164,10 @@ impl Recovery {
         self.segments_reach(mode.log_start.get())?;
 
         let start = mode.log_start.get().max(self.segments[0].base_offset());
-        let mut epochs = read_epochs(&dir).map_err(state)?;
+        let mut epochs = read_epochs(&*self.disk, &dir).map_err(state)?;
         let cut = epochs.truncate_to_end(self.end) | epochs.truncate_to_start(start);
         if cut {
-            files::replace(&dir.join(EPOCHS_FILE), epochs.to_text().as_bytes()).map_err(state)?;
+            self.disk.replace(&dir.join(EPOCHS_FILE), epochs.to_text().as_bytes()).map_err(state)?;
         }
         let trusted = if clean { self.segments.len() } else { scan_from };
         for (at, segment) in self.segments.iter().enumerate() {
@@ -176,11 +180,11 @@ impl Recovery {
                 .map_err(|source| OpenLogError::Segment { base_offset: segment.base_offset(), source })?;
         }
         if !clean {
-            files::sync_dir(&dir).map_err(state)?;
+            self.disk.sync_dir(&dir).map_err(state)?;
         }
         self.report.segments = self.segments.len();
         let segments = std::mem::take(&mut self.segments).into_iter().map(Arc::new).collect();
-        let shared = Shared::new(Arc::clone(&dir), segments, start, self.end, epochs);
+        let shared = Shared::new(Arc::clone(&self.disk), Arc::clone(&dir), segments, start, self.end, epochs);
         shared.set_end(self.end, self.producers.first_unstable_offset().unwrap_or(self.end));
         let log = PartitionLog {
             shared: Arc::new(shared),
@@ -197,7 +201,7 @@ impl Recovery {
     fn open_segments(&mut self, bases: &[i64]) -> Result<(), OpenLogError> {
         for &base_offset in bases {
             let failed = |source| OpenLogError::Segment { base_offset, source };
-            let (segment, state) = Segment::open(&self.dir, base_offset).map_err(failed)?;
+            let (segment, state) = Segment::open(&self.disk, &self.dir, base_offset).map_err(failed)?;
             // A segment that was closed ends its time index with its newest timestamp, and lost the index if there
             // is none (or no record has a timestamp, and making it anew is in vain).
             let last = segment.times().last().map_err(failed)?;
@@ -212,7 +216,9 @@ impl Recovery {
     /// Takes over the state of a clean stop. False where the files are not those of one.
     fn take_clean(&mut self, expected_end: i64) -> io::Result<bool> {
         let Some(segment) = self.segments.last() else { return Ok(false) };
-        let Some(producers) = snapshot::read(&self.dir, expected_end, self.now_ms)? else { return Ok(false) };
+        let Some(producers) = snapshot::read(&*self.disk, &self.dir, expected_end, self.now_ms)? else {
+            return Ok(false);
+        };
         let from = segment.index().last()?.map_or(0, |entry| entry.position as u64);
         let mut active = Active::new(self.now_ms);
         let mut end = segment.base_offset();
@@ -276,11 +282,10 @@ impl Recovery {
     /// they may describe what is about to be cut off.
     fn load_snapshot(&mut self, before: i64) -> io::Result<i64> {
         let mut snapshots = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            match entry.file_name().to_str().and_then(files::parse_name) {
+        for name in self.disk.read_dir(&self.dir)? {
+            match name.to_str().and_then(files::parse_name) {
                 Some((at, Kind::Snapshot | Kind::Window)) if before < at => {
-                    files::remove_if_present(&entry.path())?;
+                    self.disk.remove_if_present(&self.dir.join(name))?;
                 }
                 Some((at, Kind::Snapshot)) => snapshots.push(at),
                 _ => {}
@@ -288,7 +293,7 @@ impl Recovery {
         }
         snapshots.sort_unstable();
         while let Some(at) = snapshots.pop() {
-            if let Some(producers) = snapshot::read(&self.dir, at, self.now_ms)? {
+            if let Some(producers) = snapshot::read(&*self.disk, &self.dir, at, self.now_ms)? {
                 self.producers = producers;
                 return Ok(at);
             }
@@ -388,7 +393,7 @@ impl Recovery {
             self.report.dropped_segments += 1;
             self.report.truncated_bytes += segment.size();
             for kind in Kind::ALL {
-                files::remove_if_present(&segment.path(kind))?;
+                self.disk.remove_if_present(&segment.path(kind))?;
             }
         }
         Ok(())
@@ -402,8 +407,8 @@ impl Recovery {
             self.drop_from(0).map_err(failed)?;
         }
         if self.segments.is_empty() {
-            let (segment, _) = Segment::open(&self.dir, log_start).map_err(failed)?;
-            files::sync_dir(&self.dir).map_err(failed)?;
+            let (segment, _) = Segment::open(&self.disk, &self.dir, log_start).map_err(failed)?;
+            self.disk.sync_dir(&self.dir).map_err(failed)?;
             self.segments.push(segment);
             self.unsound.push(false);
             self.active = Active::new(self.now_ms);
@@ -430,8 +435,8 @@ fn read_marker(scan: &Scan<'_>, position: u64, header: &BatchHeader) -> Result<O
     Ok(ControlMarker::parse(header, &batch).ok().flatten())
 }
 
-fn read_epochs(dir: &Path) -> io::Result<LeaderEpochs> {
-    let content = files::read_if_present(&dir.join(EPOCHS_FILE))?;
+fn read_epochs(disk: &dyn Disk, dir: &Path) -> io::Result<LeaderEpochs> {
+    let content = disk.read_if_present(&dir.join(EPOCHS_FILE))?;
     // A damaged file is as good as none: consumers then check no epochs.
     let text = content.and_then(|content| String::from_utf8(content).ok());
     Ok(text.and_then(|text| LeaderEpochs::from_text(&text)).unwrap_or_default())
@@ -439,31 +444,19 @@ fn read_epochs(dir: &Path) -> io::Result<LeaderEpochs> {
 
 /// Makes the folder, puts right what an interrupted deletion or compaction left, and returns the base offsets of
 /// its segments in ascending order.
-fn prepare_folder(dir: &Path) -> Result<Vec<i64>, OpenLogError> {
+fn prepare_folder(disk: &dyn Disk, dir: &Path) -> Result<Vec<i64>, OpenLogError> {
     let listed = |source| OpenLogError::ListSegments { dir: dir.to_owned(), source };
-    if !dir.is_dir() {
-        fs::create_dir_all(dir).map_err(listed)?;
-        if let Some(parent) = dir.parent() {
-            files::sync_dir(parent).map_err(listed)?;
-        }
-    }
+    disk.create_dirs(dir).map_err(listed)?;
     let names = || -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(dir)? {
-            if let Ok(name) = entry?.file_name().into_string() {
-                names.push(name);
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
+        Ok(disk.read_dir(dir)?.into_iter().filter_map(|name| name.into_string().ok()).collect())
     };
     let cleared = |path: PathBuf| move |source| OpenLogError::ClearUp { path, source };
     for name in names().map_err(listed)? {
         let path = dir.join(&name);
         if [DELETED, CLEANED, ".tmp"].iter().any(|suffix| name.ends_with(suffix)) {
-            files::remove_if_present(&path).map_err(cleared(path.clone()))?;
+            disk.remove_if_present(&path).map_err(cleared(path.clone()))?;
         } else if let Some(original) = name.strip_suffix(SWAP) {
-            finish_swap(dir, &path, original).map_err(cleared(path.clone()))?;
+            finish_swap(disk, dir, &path, original).map_err(cleared(path.clone()))?;
         }
     }
     let names = names().map_err(listed)?;
@@ -473,7 +466,7 @@ fn prepare_folder(dir: &Path) -> Result<Vec<i64>, OpenLogError> {
         let orphan = matches!(kind, Kind::Index | Kind::TimeIndex | Kind::TxnIndex) && !bases.contains(&base);
         if orphan {
             let path = files::path(dir, base, kind);
-            files::remove_if_present(&path).map_err(cleared(path.clone()))?;
+            disk.remove_if_present(&path).map_err(cleared(path.clone()))?;
         }
     }
     Ok(bases)
@@ -482,25 +475,24 @@ fn prepare_folder(dir: &Path) -> Result<Vec<i64>, OpenLogError> {
 /// Completes a compaction that had decided: its output takes the place of the segments that it was made from.
 ///
 /// Segments that begin within the output's range are part of what it replaces. Indexes are made anew.
-fn finish_swap(dir: &Path, swap: &Path, original: &str) -> io::Result<()> {
+fn finish_swap(disk: &dyn Disk, dir: &Path, swap: &Path, original: &str) -> io::Result<()> {
     let Some((base, Kind::Log)) = files::parse_name(original) else {
-        return files::remove_if_present(swap).map(drop);
+        return disk.remove_if_present(swap).map(drop);
     };
-    let file = fs::File::open(swap)?;
-    let size = file.metadata()?.len();
-    let mut scan = Scan::long(&file, 0, size);
+    let file = disk.open(swap, Open::Read)?;
+    let size = file.len()?;
+    let mut scan = Scan::long(&*file, 0, size);
     let mut end = base + 1;
     while let Some((_, header)) = walk(&mut scan)? {
         end = end.max(header.last_offset() + 1);
     }
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let Some((at, kind)) = entry.file_name().to_str().and_then(files::parse_name) else { continue };
+    for name in disk.read_dir(dir)? {
+        let Some((at, kind)) = name.to_str().and_then(files::parse_name) else { continue };
         let replaced = base <= at && at < end && !matches!(kind, Kind::Snapshot | Kind::Window);
         if replaced {
-            files::remove_if_present(&entry.path())?;
+            disk.remove_if_present(&dir.join(name))?;
         }
     }
-    fs::rename(swap, dir.join(original))?;
-    files::sync_dir(dir)
+    disk.rename(swap, &dir.join(original))?;
+    disk.sync_dir(dir)
 }

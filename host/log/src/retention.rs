@@ -3,7 +3,7 @@
 //! Files are renamed first and unlinked after a delay, as in Kafka, and readers that hold a segment finish on it.
 
 use std::{
-    fs, io,
+    io,
     path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -13,7 +13,7 @@ use millstream_record::{LogOffset, Timestamp};
 
 use crate::{
     config::LogConfig,
-    files::{self, DELETED, Kind},
+    files::{DELETED, Kind},
     partition::{AppendError, PartitionLog},
     segment::Segment,
     sync::offset,
@@ -178,17 +178,34 @@ impl PartitionLog {
         for &reason in reasons {
             let mut segments = self.shared.segments().as_ref().clone();
             let segment = segments.remove(0);
-            rename(&segment, Kind::Log, &mut self.leftovers, now, &self.config)?;
+            self.set_aside(&segment, Kind::Log, now)?;
             // Readers are told before the files are gone from their names.
             self.shared.advance_start(segments[0].base_offset());
             self.shared.set_segments(segments);
             for kind in &Kind::ALL[1..] {
-                rename(&segment, *kind, &mut self.leftovers, now, &self.config)?;
+                self.set_aside(&segment, *kind, now)?;
             }
             deleted.push(DeletedSegment { base_offset: offset(segment.base_offset()), bytes: segment.size(), reason });
         }
         self.cut_epochs()?;
         Ok(deleted)
+    }
+
+    /// Renames one of a segment's files, to be unlinked later.
+    fn set_aside(&mut self, segment: &Segment, kind: Kind, now: Timestamp) -> Result<(), RetentionError> {
+        let from = segment.path(kind);
+        let mut to = from.clone().into_os_string();
+        to.push(DELETED);
+        let to = PathBuf::from(to);
+        match self.shared.disk.rename(&from, &to) {
+            Ok(()) => {
+                let due_ms = now.as_millis().saturating_add(self.config.file_delete_delay_ms);
+                self.leftovers.push(Leftover { path: to, due_ms });
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && kind != Kind::Log => Ok(()),
+            Err(source) => Err(RetentionError::Delete { path: from, source }),
+        }
     }
 
     fn cut_epochs(&self) -> Result<(), RetentionError> {
@@ -205,7 +222,10 @@ impl PartitionLog {
         let mut purged = 0;
         while let Some(at) = self.leftovers.iter().position(|leftover| leftover.due_ms <= now.as_millis()) {
             let path = &self.leftovers[at].path;
-            files::remove_if_present(path).map_err(|source| RetentionError::Delete { path: path.clone(), source })?;
+            self.shared
+                .disk
+                .remove_if_present(path)
+                .map_err(|source| RetentionError::Delete { path: path.clone(), source })?;
             self.leftovers.swap_remove(at);
             purged += 1;
         }
@@ -218,32 +238,10 @@ fn newest_ms(segment: &Arc<Segment>) -> i64 {
     if 0 <= segment.max_timestamp() {
         return segment.max_timestamp();
     }
-    let modified = segment.log().metadata().and_then(|metadata| metadata.modified());
+    let modified = segment.log().modified();
     // A file without a known age is kept.
     let since = modified.unwrap_or_else(|_| SystemTime::now()).duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn rename(
-    segment: &Segment,
-    kind: Kind,
-    leftovers: &mut Vec<Leftover>,
-    now: Timestamp,
-    config: &LogConfig,
-) -> Result<(), RetentionError> {
-    let from = segment.path(kind);
-    let mut to = from.clone().into_os_string();
-    to.push(DELETED);
-    let to = PathBuf::from(to);
-    match fs::rename(&from, &to) {
-        Ok(()) => {
-            let due_ms = now.as_millis().saturating_add(config.file_delete_delay_ms);
-            leftovers.push(Leftover { path: to, due_ms });
-            Ok(())
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && kind != Kind::Log => Ok(()),
-        Err(source) => Err(RetentionError::Delete { path: from, source }),
-    }
 }
 
 #[cfg(test)]

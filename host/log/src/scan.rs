@@ -1,7 +1,8 @@
 //! Walking the batches of a `.log` file in large reads.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::io;
 
+use millstream_disk::DiskFile;
 use millstream_wire::batch::{BatchHeader, HEADER_LEN, InvalidBatch};
 
 /// Bytes of a batch that its checksum does not cover.
@@ -21,7 +22,7 @@ pub(crate) enum ScanError {
 /// Reads chunks and not headers; a batch larger than a chunk is jumped over, or streamed if its checksum is to be
 /// verified, so that memory is one chunk whatever a length field says.
 pub(crate) struct Scan<'a> {
-    file: &'a File,
+    file: &'a dyn DiskFile,
     at: u64,
     end: u64,
     verify: bool,
@@ -32,21 +33,21 @@ pub(crate) struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// For finding a place near an index entry.
-    pub(crate) fn short(file: &'a File, at: u64, end: u64) -> Self {
+    pub(crate) fn short(file: &'a dyn DiskFile, at: u64, end: u64) -> Self {
         Self::new(file, at, end, false, 8 << 10)
     }
 
     /// For walking over much of a file.
-    pub(crate) fn long(file: &'a File, at: u64, end: u64) -> Self {
+    pub(crate) fn long(file: &'a dyn DiskFile, at: u64, end: u64) -> Self {
         Self::new(file, at, end, false, 128 << 10)
     }
 
     /// For walking over much of a file and verifying every checksum.
-    pub(crate) fn verifying(file: &'a File, at: u64, end: u64) -> Self {
+    pub(crate) fn verifying(file: &'a dyn DiskFile, at: u64, end: u64) -> Self {
         Self::new(file, at, end, true, 1 << 20)
     }
 
-    fn new(file: &'a File, at: u64, end: u64, verify: bool, chunk: usize) -> Self {
+    fn new(file: &'a dyn DiskFile, at: u64, end: u64, verify: bool, chunk: usize) -> Self {
         Self { file, at, end, verify, chunk, buffer: Vec::new(), buffer_at: 0 }
     }
 

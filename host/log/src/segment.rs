@@ -1,9 +1,7 @@
 //! One segment: a `.log` file with its indexes. Written by one thread at a time, read by many.
 
 use std::{
-    fs::{File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -11,6 +9,7 @@ use std::{
     },
 };
 
+use millstream_disk::{Disk, DiskFile, Open};
 use millstream_wire::batch::BatchHeader;
 
 use crate::{
@@ -26,9 +25,10 @@ const HINTS: usize = 8;
 /// One segment of a partition.
 #[derive(Debug)]
 pub(crate) struct Segment {
+    disk: Arc<dyn Disk>,
     dir: Arc<Path>,
     base_offset: i64,
-    log: File,
+    log: Box<dyn DiskFile>,
     index: Index<OffsetEntry>,
     times: Index<TimeEntry>,
     /// Bytes of whole batches. Published after they are written, so that readers never see part of a batch.
@@ -60,14 +60,15 @@ pub(crate) enum IndexState {
 impl Segment {
     /// Opens or makes the files of the segment with this base offset. Its size is that of its file, and nothing
     /// counts as durable yet.
-    pub(crate) fn open(dir: &Arc<Path>, base_offset: i64) -> io::Result<(Self, IndexState)> {
+    pub(crate) fn open(disk: &Arc<dyn Disk>, dir: &Arc<Path>, base_offset: i64) -> io::Result<(Self, IndexState)> {
         let path = files::path(dir, base_offset, Kind::Log);
-        let log = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let size = log.metadata()?.len();
-        let (index, index_sound) = Index::open(&files::path(dir, base_offset, Kind::Index))?;
-        let (times, times_sound) = Index::open(&files::path(dir, base_offset, Kind::TimeIndex))?;
-        let aborted = transactions::read(&files::path(dir, base_offset, Kind::TxnIndex))?;
+        let log = disk.open(&path, Open::Create)?;
+        let size = log.len()?;
+        let (index, index_sound) = Index::open(&**disk, &files::path(dir, base_offset, Kind::Index))?;
+        let (times, times_sound) = Index::open(&**disk, &files::path(dir, base_offset, Kind::TimeIndex))?;
+        let aborted = transactions::read(&**disk, &files::path(dir, base_offset, Kind::TxnIndex))?;
         let segment = Self {
+            disk: Arc::clone(disk),
             dir: Arc::clone(dir),
             base_offset,
             log,
@@ -106,8 +107,8 @@ impl Segment {
         self.size.load(Ordering::Acquire)
     }
 
-    pub(crate) fn log(&self) -> &File {
-        &self.log
+    pub(crate) fn log(&self) -> &dyn DiskFile {
+        &*self.log
     }
 
     pub(crate) fn max_timestamp(&self) -> i64 {
@@ -165,12 +166,12 @@ impl Segment {
         self.index.clear()?;
         self.times.clear()?;
         self.aborted.store(0, Ordering::Release);
-        files::remove_if_present(&self.path(Kind::TxnIndex)).map(drop)
+        self.disk.remove_if_present(&self.path(Kind::TxnIndex)).map(drop)
     }
 
     pub(crate) fn append_aborted(&self, aborted: &AbortedTransaction) -> io::Result<()> {
         let entries = self.aborted.load(Ordering::Acquire);
-        transactions::append(&self.path(Kind::TxnIndex), entries, aborted)?;
+        transactions::append(&*self.disk, &self.path(Kind::TxnIndex), entries, aborted)?;
         self.aborted.store(entries + 1, Ordering::Release);
         Ok(())
     }
@@ -181,7 +182,7 @@ impl Segment {
             return Ok(Vec::new());
         }
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the transaction index is damaged");
-        let mut read = transactions::read(&self.path(Kind::TxnIndex))?.ok_or_else(damaged)?;
+        let mut read = transactions::read(&*self.disk, &self.path(Kind::TxnIndex))?.ok_or_else(damaged)?;
         read.truncate(entries as usize);
         Ok(read)
     }
@@ -203,7 +204,7 @@ impl Segment {
             self.index.sync()?;
             self.times.sync()?;
             if self.aborted.load(Ordering::Acquire) != 0 {
-                File::open(self.path(Kind::TxnIndex))?.sync_data()?;
+                self.disk.open(&self.path(Kind::TxnIndex), Open::Read)?.sync_data()?;
             }
             self.indexes_synced.store(true, Ordering::Release);
         }
@@ -229,7 +230,7 @@ impl Segment {
     /// The first batch that ends at or after the offset; `None` where all end before it.
     pub(crate) fn find(&self, offset: i64) -> Result<Option<(u64, BatchHeader)>, ScanError> {
         let position = self.position_before(offset).map_err(|source| ScanError::Io { position: 0, source })?;
-        let mut scan = Scan::short(&self.log, position, self.size());
+        let mut scan = Scan::short(&*self.log, position, self.size());
         while let Some((position, header)) = scan.next()? {
             if offset <= header.last_offset() {
                 return Ok(Some((position, header)));

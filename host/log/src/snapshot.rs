@@ -6,9 +6,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs, io,
+    io,
     path::Path,
 };
+
+use millstream_disk::Disk;
 
 use crate::{
     files::{self, Kind},
@@ -27,26 +29,32 @@ const WINDOW_MAGIC: [u8; 4] = *b"MSW1";
 const NO_TRANSACTION: i64 = -1;
 
 /// Writes the state of the producers at an offset (exclusive). Durable on return if `durable`.
-pub(crate) fn write(dir: &Path, offset: i64, producers: &ProducerStates, durable: bool) -> io::Result<()> {
+pub(crate) fn write(
+    disk: &dyn Disk,
+    dir: &Path,
+    offset: i64,
+    producers: &ProducerStates,
+    durable: bool,
+) -> io::Result<()> {
     let put = |kind, content: &[u8]| {
         let path = files::path(dir, offset, kind);
-        if durable { files::replace(&path, content) } else { fs::write(path, content) }
+        if durable { disk.replace(&path, content) } else { disk.write(&path, content) }
     };
     // The window first: it means nothing without the snapshot it belongs to.
     if producers.states.values().any(|state| 1 < state.batches.len()) {
         put(Kind::Window, &encode_window(producers))?;
     } else {
-        files::remove_if_present(&files::path(dir, offset, Kind::Window))?;
+        disk.remove_if_present(&files::path(dir, offset, Kind::Window))?;
     }
     put(Kind::Snapshot, &encode_snapshot(producers))
 }
 
 /// Reads the state at an offset; `None` where there is no snapshot or it is damaged. A damaged or missing window
 /// leaves the newest batch of each producer.
-pub(crate) fn read(dir: &Path, offset: i64, now_ms: i64) -> io::Result<Option<ProducerStates>> {
-    let Some(content) = files::read_if_present(&files::path(dir, offset, Kind::Snapshot))? else { return Ok(None) };
+pub(crate) fn read(disk: &dyn Disk, dir: &Path, offset: i64, now_ms: i64) -> io::Result<Option<ProducerStates>> {
+    let Some(content) = disk.read_if_present(&files::path(dir, offset, Kind::Snapshot))? else { return Ok(None) };
     let Some(mut producers) = decode_snapshot(&content, now_ms) else { return Ok(None) };
-    if let Some(content) = files::read_if_present(&files::path(dir, offset, Kind::Window))?
+    if let Some(content) = disk.read_if_present(&files::path(dir, offset, Kind::Window))?
         && let Some(windows) = decode_window(&content)
     {
         for (producer_id, (epoch, batches)) in windows {
@@ -188,6 +196,10 @@ impl Fields<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use millstream_disk::real;
+
     use super::*;
 
     fn producers() -> ProducerStates {
@@ -229,24 +241,24 @@ mod tests {
     fn the_whole_window_survives() {
         let dir = tempfile::tempdir().unwrap();
         for durable in [false, true] {
-            write(dir.path(), 16, &producers(), durable).unwrap();
-            assert_eq!(read(dir.path(), 16, 1000).unwrap(), Some(producers()));
+            write(&*real(), dir.path(), 16, &producers(), durable).unwrap();
+            assert_eq!(read(&*real(), dir.path(), 16, 1000).unwrap(), Some(producers()));
         }
-        assert_eq!(read(dir.path(), 17, 1000).unwrap(), None);
+        assert_eq!(read(&*real(), dir.path(), 17, 1000).unwrap(), None);
     }
 
     #[test]
     fn without_its_window_a_snapshot_keeps_the_newest_batch() {
         let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), 16, &producers(), false).unwrap();
+        write(&*real(), dir.path(), 16, &producers(), false).unwrap();
         let mut expected = producers();
         let batches = &mut expected.states.get_mut(&4711).unwrap().batches;
         batches.drain(..2);
         let path = files::path(dir.path(), 16, Kind::Window);
         fs::write(&path, b"MSW1 nonsense").unwrap();
-        assert_eq!(read(dir.path(), 16, 1000).unwrap(), Some(expected.clone()));
+        assert_eq!(read(&*real(), dir.path(), 16, 1000).unwrap(), Some(expected.clone()));
         fs::remove_file(&path).unwrap();
-        assert_eq!(read(dir.path(), 16, 1000).unwrap(), Some(expected));
+        assert_eq!(read(&*real(), dir.path(), 16, 1000).unwrap(), Some(expected));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use millstream_disk::Disk;
 use millstream_record::LogOffset;
 
 use crate::{epochs::LeaderEpochs, segment::Segment};
@@ -42,6 +43,7 @@ pub enum SyncError {
 /// What the one writer and any number of readers and syncs share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub disk: Arc<dyn Disk>,
     pub dir: Arc<Path>,
     /// Ascending, never empty; the last is the active one. Replaced as a whole.
     segments: RwLock<Arc<Vec<Arc<Segment>>>>,
@@ -58,8 +60,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(dir: Arc<Path>, segments: Vec<Arc<Segment>>, start: i64, end: i64, epochs: LeaderEpochs) -> Self {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        dir: Arc<Path>,
+        segments: Vec<Arc<Segment>>,
+        start: i64,
+        end: i64,
+        epochs: LeaderEpochs,
+    ) -> Self {
         Self {
+            disk,
             dir,
             segments: RwLock::new(Arc::new(segments)),
             start: AtomicI64::new(start),

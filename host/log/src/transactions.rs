@@ -1,12 +1,8 @@
 //! The transaction index of a segment: which transactions were aborted, in Kafka's format.
 
-use std::{
-    fs::OpenOptions,
-    io::{self, Write},
-    path::Path,
-};
+use std::{io, path::Path};
 
-use crate::files;
+use millstream_disk::{Disk, Open};
 
 /// A transaction that was aborted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,17 +47,16 @@ impl AbortedTransaction {
 
 /// Appends an entry to a segment's `.txnindex`, which this makes if needed. `entries` are there already; what
 /// an interrupted append left behind them is overwritten.
-pub(crate) fn append(path: &Path, entries: u64, aborted: &AbortedTransaction) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-    file.set_len(entries * ENTRY as u64)?;
-    let mut end = &file;
-    io::Seek::seek(&mut end, io::SeekFrom::End(0))?;
-    end.write_all(&aborted.encode())
+pub(crate) fn append(disk: &dyn Disk, path: &Path, entries: u64, aborted: &AbortedTransaction) -> io::Result<()> {
+    let file = disk.open(path, Open::Create)?;
+    let end = entries * ENTRY as u64;
+    file.set_len(end)?;
+    file.write_all_at(&aborted.encode(), end)
 }
 
 /// All entries of a segment's `.txnindex`; `None` where it is damaged.
-pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<AbortedTransaction>>> {
-    let Some(content) = files::read_if_present(path)? else { return Ok(Some(Vec::new())) };
+pub(crate) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<AbortedTransaction>>> {
+    let Some(content) = disk.read_if_present(path)? else { return Ok(Some(Vec::new())) };
     if content.len() % ENTRY != 0 {
         return Ok(None);
     }
@@ -75,18 +70,19 @@ mod tests {
     #[test]
     fn entries_have_kafkas_bytes() {
         let dir = tempfile::tempdir().unwrap();
+        let disk = millstream_disk::real();
         let path = dir.path().join("x.txnindex");
-        assert_eq!(read(&path).unwrap(), Some(Vec::new()));
+        assert_eq!(read(&*disk, &path).unwrap(), Some(Vec::new()));
         let aborted = AbortedTransaction { producer_id: 4711, first_offset: 3, last_offset: 9, last_stable_offset: 10 };
-        append(&path, 0, &aborted).unwrap();
+        append(&*disk, &path, 0, &aborted).unwrap();
         let mut expected = vec![0, 0];
         for field in [4711_i64, 3, 9, 10] {
             expected.extend(field.to_be_bytes());
         }
         assert_eq!(std::fs::read(&path).unwrap(), expected);
-        append(&path, 1, &aborted).unwrap();
-        assert_eq!(read(&path).unwrap(), Some(vec![aborted; 2]));
+        append(&*disk, &path, 1, &aborted).unwrap();
+        assert_eq!(read(&*disk, &path).unwrap(), Some(vec![aborted; 2]));
         std::fs::write(&path, &expected[1..]).unwrap();
-        assert_eq!(read(&path).unwrap(), None);
+        assert_eq!(read(&*disk, &path).unwrap(), None);
     }
 }

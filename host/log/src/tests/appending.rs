@@ -144,7 +144,8 @@ fn a_disk_that_refuses_takes_the_log_offline_when_it_cannot_be_put_right() {
     // Every write to this device fails as on a full disk, and it cannot be cut to a length either.
     std::os::unix::fs::symlink("/dev/full", bed.file("00000000000000000000.log")).unwrap();
     let mode = clean(at(0));
-    crate::snapshot::write(&bed.path(), 0, &crate::ProducerStates::default(), false).unwrap();
+    crate::snapshot::write(&*millstream_disk::real(), &bed.path(), 0, &crate::ProducerStates::default(), false)
+        .unwrap();
     let (mut log, _) = bed.open(mode);
     let error = log.append(&mut batch(1), 0, now()).unwrap_err();
     assert!(matches!(error, crate::AppendError::Write { .. }));

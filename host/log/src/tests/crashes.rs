@@ -81,7 +81,7 @@ fn damage_before_the_recovery_point_is_for_the_operator() {
     fs::write(&first, bytes).unwrap();
     fs::remove_file(bed.file("00000000000000000000.timeindex")).unwrap();
     let mode = OpenMode { recovery_point, ..OpenMode::UNKNOWN };
-    let error = PartitionLog::open(&bed.path(), bed.config.clone(), mode, now()).unwrap_err();
+    let error = PartitionLog::open(&millstream_disk::real(), &bed.path(), bed.config.clone(), mode, now()).unwrap_err();
     assert!(matches!(error, crate::OpenLogError::Damaged { base_offset: 0, .. }), "{error}");
 }
 

@@ -77,7 +77,7 @@ impl Bed {
 }
 
 pub(super) fn open(dir: &Path, config: &LogConfig, mode: OpenMode) -> (PartitionLog, RecoveryReport) {
-    PartitionLog::open(dir, config.clone(), mode, now()).unwrap()
+    PartitionLog::open(&millstream_disk::real(), dir, config.clone(), mode, now()).unwrap()
 }
 
 pub(super) fn clean(recovery_point: LogOffset) -> OpenMode {
