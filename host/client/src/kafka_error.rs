@@ -31,6 +31,8 @@ impl KafkaCode {
     pub const COORDINATOR_NOT_AVAILABLE: Self = Self(15);
     /// Code 16; see [`KafkaCode::name`].
     pub const NOT_COORDINATOR: Self = Self(16);
+    /// Code 19; see [`KafkaCode::name`].
+    pub const NOT_ENOUGH_REPLICAS: Self = Self(19);
     /// Code 22; see [`KafkaCode::name`].
     pub const ILLEGAL_GENERATION: Self = Self(22);
     /// Code 25; see [`KafkaCode::name`].

@@ -152,6 +152,26 @@ async fn a_refused_batch_fails_alone_and_those_behind_it_are_delivered() {
     assert_eq!(delivered, expected);
 }
 
+#[tokio::test]
+async fn records_behind_one_whose_answer_was_lost_are_never_taken_for_its_repetition() {
+    // Written, but the answer is lost; then the last retry ends in a way that leaves the log as it is.
+    for last in
+        [Fault::Refuse(6), Fault::Refuse(19), Fault::Refuse(7), Fault::Refuse(3), Fault::Refuse(87), Fault::Drop]
+    {
+        let broker = Scripted::default();
+        broker.script.lock().expect("unpoisoned").produce = [Fault::None, Fault::DropAnswer, last].into();
+        let mut producer = small_batches(&broker, &[("retries", "1"), ("linger.ms", "0")]);
+        append(&mut producer, 0, "first").await;
+        acknowledged(&mut producer, 1).await;
+        append(&mut producer, 1, "lost").await;
+        next(&mut producer).await.result.expect_err("no attempt is left");
+        append(&mut producer, 2, "next").await;
+        acknowledged(&mut producer, 1).await;
+        let stored = values(&broker.script.lock().expect("unpoisoned"));
+        assert_eq!(stored, ["first", "lost", "next"], "after {last:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn delivery_ends_with_its_timeout_and_later_records_still_arrive() {
     let broker = Scripted::default();

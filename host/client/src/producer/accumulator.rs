@@ -368,6 +368,7 @@ impl Accumulator {
             stamp: Stamp::NONE,
             attempts: 0,
             state: State::New,
+            in_doubt: false,
         });
     }
 
@@ -563,7 +564,7 @@ impl Accumulator {
                 }
                 for id in late {
                     let slot = &mut self.topics[topic].partitions[partition];
-                    let Some(batch) = slot.queue.fail(id, false) else { continue };
+                    let Some(batch) = slot.queue.fail(id) else { continue };
                     let error = SendError::Expired {
                         topic: self.topics[topic].name.clone(),
                         partition: partition as i32,
@@ -598,7 +599,7 @@ impl Accumulator {
                 }
             }
             Err(source) => {
-                if let Some(batch) = slot.queue.fail(key.id, true) {
+                if let Some(batch) = slot.queue.fail(key.id) {
                     let topic = self.topics[key.topic].name.clone();
                     let error = SendError::Compress { topic, partition: key.partition as i32, source };
                     self.end((key.topic, key.partition as usize), batch, Err(error));
@@ -607,23 +608,24 @@ impl Accumulator {
         }
     }
 
-    /// Carries out what an answer means for a batch that was sent with `sent`.
+    /// Carries out what an answer means for a batch. Says whether the broker no longer knows what it acknowledged
+    /// before, so that counting begins anew.
     pub(super) fn answered(
         &mut self,
         key: BatchKey,
-        sent: Stamp,
         answer: Answer,
         error: impl FnOnce() -> SendError,
         now: Instant,
-    ) {
+    ) -> bool {
         let place = (key.topic, key.partition as usize);
         let queue = &mut self.topics[key.topic].partitions[place.1].queue;
-        let Some(verdict) = queue.decide(key.id, sent, answer, &self.limits.patience) else { return };
+        let Some(verdict) = queue.decide(key.id, answer, &self.limits.patience) else { return false };
         match answer {
             Answer::Refused { code, .. } if code.is_stale_metadata() => self.metadata_stale = true,
             Answer::Lost { .. } => self.metadata_stale = true,
             _ => {}
         }
+        let mut broken_off = false;
         match verdict {
             Verdict::Delivered { base_offset } => {
                 if let Some(batch) = queue.delivered(key.id, base_offset) {
@@ -631,22 +633,22 @@ impl Accumulator {
                     self.end(place, batch, Ok(base_offset));
                 }
             }
-            Verdict::Repeat => {
+            Verdict::Repeat { in_doubt, renew } => {
                 let attempts =
                     queue.unacknowledged.iter().find(|batch| batch.id == key.id).map_or(1, |batch| batch.attempts);
-                let forgotten =
-                    matches!(answer, Answer::Refused { code: crate::kafka_error::KafkaCode::UNKNOWN_PRODUCER_ID, .. });
-                queue.repeat(key.id, now + self.limits.retry_delay(attempts), forgotten);
+                queue.repeat(key.id, now + self.limits.retry_delay(attempts), in_doubt, renew);
                 self.topics[key.topic].partitions[place.1].last_error = Some(error());
+                broken_off = renew;
             }
             Verdict::Split => self.split(key, error),
-            Verdict::Fail { certain } => {
-                if let Some(batch) = queue.fail(key.id, certain) {
+            Verdict::Fail => {
+                if let Some(batch) = queue.fail(key.id) {
                     self.end(place, batch, Err(error()));
                 }
             }
         }
         self.drop_exhausted_identity(place);
+        broken_off
     }
 
     fn split(&mut self, key: BatchKey, error: impl FnOnce() -> SendError) {
@@ -666,7 +668,7 @@ impl Accumulator {
             }
             // Its own bytes cannot be read back, or it is one record after all.
             Ok(None) | Err(_) => {
-                if let Some(batch) = slot.queue.fail(key.id, true) {
+                if let Some(batch) = slot.queue.fail(key.id) {
                     self.end(place, batch, Err(error()));
                 }
             }

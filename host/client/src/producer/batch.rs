@@ -59,11 +59,13 @@ pub(super) struct Batch {
     pub(super) size: usize,
     pub(super) created: Instant,
     pub(super) content: Content,
-    /// Set when it is first sent; may change when an earlier batch fails.
+    /// Set when it is first sent; changes with a new epoch.
     pub(super) stamp: Stamp,
     /// How often it was sent.
     pub(super) attempts: u32,
     pub(super) state: State,
+    /// Whether it may be in the log under its stamp: an earlier attempt got no answer, or one that leaves it open.
+    pub(super) in_doubt: bool,
 }
 
 /// Where a batch that was sent stands.
@@ -184,8 +186,10 @@ pub(super) fn split(batch: &Batch, next_id: &mut u64) -> Result<Option<[Batch; 2
             created: batch.created,
             content: Content::Records(builder),
             stamp: Stamp { sequence, ..batch.stamp },
-            attempts: batch.attempts,
+            // They were never sent.
+            attempts: 0,
             state: State::Waiting(batch.created),
+            in_doubt: false,
         }
     };
     Ok(Some([half(), half()]))
@@ -235,6 +239,7 @@ mod tests {
             stamp,
             attempts: 1,
             state: State::InFlight,
+            in_doubt: false,
         };
         let mut next_id = 1;
         let [head, tail] = split(&batch, &mut next_id).expect("readable").expect("two halves");

@@ -8,6 +8,8 @@ mod accumulator;
 mod batch;
 mod error;
 mod partition;
+#[cfg(test)]
+mod partition_model;
 mod partitioner;
 mod sender;
 

@@ -1,9 +1,12 @@
 //! The batches of one partition: which one may be sent next, and what an answer does to them.
 //!
 //! The rules are those of Kafka's idempotent producer. Batches get sequence numbers when they are first sent.
-//! While one has to be repeated, only the oldest unacknowledged batch goes out, so that order is kept. When a
-//! batch certainly failed, those after it move up by its records. When it is not known whether it was
-//! written, nothing new is sent until every answer is there, and counting starts at 0 in a new epoch.
+//! While one has to be repeated, only the oldest unacknowledged batch goes out, so that order is kept.
+//!
+//! A sequence number is never given to other records: a broker that has written the first ones would take the
+//! others for their repetition, and acknowledge what it never stored. So when a batch is given up, nothing new is
+//! sent until it is known of every batch behind it whether it was written. Then counting starts at 0 in a new
+//! epoch, which tells the broker not to look for a continuation.
 
 use std::collections::VecDeque;
 
@@ -32,11 +35,16 @@ pub(super) enum Verdict {
     /// Delivered; -1 when its offset is not known.
     Delivered { base_offset: i64 },
     /// Sent again.
-    Repeat,
+    Repeat {
+        /// Whether it may have been written under the number it has.
+        in_doubt: bool,
+        /// Whether the broker's idea of this producer has broken off, so that a new epoch is needed.
+        renew: bool,
+    },
     /// Sent again in two halves.
     Split,
-    /// Given up. `certain` when it is known not to have been written.
-    Fail { certain: bool },
+    /// Given up.
+    Fail,
 }
 
 /// Patience with failures.
@@ -61,7 +69,7 @@ pub(super) struct PartitionQueue {
     established: bool,
     /// Newest offset known to be written, 0 before the first.
     last_offset: i64,
-    /// Set while it is not known whether a failed batch was written.
+    /// Set while a new epoch is needed and the fate of older batches not known yet.
     unresolved: bool,
     /// Set when the last epoch of the producer id is used up.
     exhausted: bool,
@@ -84,10 +92,11 @@ impl PartitionQueue {
     /// What may be sent now.
     pub(super) fn sendable(&self, now: Instant, patience: &Patience) -> Sendable {
         if let Some(oldest) = self.unacknowledged.front()
-            && self.unacknowledged.iter().any(|batch| batch.state != State::InFlight)
+            && (self.unresolved || self.unacknowledged.iter().any(|batch| batch.state != State::InFlight))
         {
             return match oldest.state {
-                State::Waiting(_) if self.unresolved => Sendable::Nothing,
+                // It is not in the log, and goes out in the new epoch once every answer is there.
+                State::Waiting(_) if self.unresolved && !oldest.in_doubt => Sendable::Nothing,
                 State::Waiting(until) if now < until => Sendable::NotBefore(until),
                 State::Waiting(_) => Sendable::Again,
                 _ => Sendable::Nothing,
@@ -95,7 +104,7 @@ impl PartitionQueue {
         }
         let window = if self.established { MOST_UNACKNOWLEDGED } else { 1 };
         let window_full = patience.idempotent && window <= self.unacknowledged.len();
-        if self.unresolved || window_full || self.ready.is_empty() { Sendable::Nothing } else { Sendable::New }
+        if window_full || self.ready.is_empty() { Sendable::Nothing } else { Sendable::New }
     }
 
     /// Whether a new identity is needed before a new batch can be sent.
@@ -131,33 +140,42 @@ impl PartitionQueue {
         Some(batch)
     }
 
-    /// Decides about an answer to the batch with this id, which was sent with `sent`. `None` for a batch that
-    /// has been given up already. Changes nothing.
-    pub(super) fn decide(&self, id: u64, sent: Stamp, answer: Answer, patience: &Patience) -> Option<Verdict> {
+    /// Decides about an answer to the batch with this id. `None` for a batch that has been given up already.
+    /// Changes nothing.
+    pub(super) fn decide(&self, id: u64, answer: Answer, patience: &Patience) -> Option<Verdict> {
         let at = self.unacknowledged.iter().position(|batch| batch.id == id)?;
         let batch = &self.unacknowledged[at];
         let may_repeat = batch.attempts <= patience.retries;
-        let repeat_or_fail = |certain| if may_repeat { Verdict::Repeat } else { Verdict::Fail { certain } };
-        Some(match answer {
-            Answer::Written { base_offset } => Verdict::Delivered { base_offset },
-            Answer::Lost { retriable: true } => repeat_or_fail(false),
-            Answer::Lost { retriable: false } => Verdict::Fail { certain: false },
-            Answer::Refused { code: KafkaCode::DUPLICATE_SEQUENCE_NUMBER, .. } => {
-                Verdict::Delivered { base_offset: -1 }
+        let repeat = |in_doubt, renew| if may_repeat { Verdict::Repeat { in_doubt, renew } } else { Verdict::Fail };
+        // Without numbers nobody would recognise what was written already, and nobody asked for that either.
+        let (code, log_start_offset) = match answer {
+            Answer::Written { base_offset } => return Some(Verdict::Delivered { base_offset }),
+            Answer::Lost { retriable: true } => return Some(repeat(true, false)),
+            Answer::Lost { retriable: false } => return Some(Verdict::Fail),
+            Answer::Refused { code, log_start_offset } => (code, log_start_offset),
+        };
+        // A gap is no wonder while an earlier batch is missing, and leads nowhere new.
+        let expected = 0 < at || self.unresolved;
+        Some(match code {
+            KafkaCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Delivered { base_offset: -1 },
+            KafkaCode::MESSAGE_TOO_LARGE if 1 < batch.records && !batch.in_doubt => Verdict::Split,
+            // The broker looked for the batch among the newest it has, where it would be.
+            KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER if patience.idempotent => repeat(false, !expected),
+            KafkaCode::UNKNOWN_PRODUCER_ID if patience.idempotent => {
+                // Without the log's start the broker has lost the partition to another.
+                let forgotten = self.last_offset < log_start_offset;
+                if log_start_offset < 0 || expected && !forgotten {
+                    repeat(batch.in_doubt, false)
+                } else if forgotten || !batch.in_doubt {
+                    repeat(false, true)
+                } else {
+                    Verdict::Fail
+                }
             }
-            Answer::Refused { code: KafkaCode::MESSAGE_TOO_LARGE, .. } if 1 < batch.records => Verdict::Split,
-            Answer::Refused { code, log_start_offset } if patience.idempotent && is_sequence_gap(code) => {
-                // A gap is no wonder while an earlier batch is to be repeated, when numbers have changed since
-                // it was sent, or when the records before it were deleted.
-                let expected = 0 < at || sent != batch.stamp || self.unresolved;
-                let forgotten = code == KafkaCode::UNKNOWN_PRODUCER_ID && self.last_offset < log_start_offset;
-                if expected || forgotten { repeat_or_fail(true) } else { Verdict::Fail { certain: false } }
-            }
-            Answer::Refused { code, .. } if code.is_retriable() => {
-                // Timeouts and too few replicas leave open whether the leader wrote it.
-                repeat_or_fail(!matches!(code.number(), 7 | 20))
-            }
-            Answer::Refused { code, .. } => Verdict::Fail { certain: code.number() != -1 && !is_sequence_gap(code) },
+            // Somebody else writes with this producer id, in a newer epoch.
+            KafkaCode::INVALID_PRODUCER_EPOCH if patience.idempotent && !batch.in_doubt => repeat(false, true),
+            code if code.is_retriable() => repeat(batch.in_doubt || !is_refused_unwritten(code), false),
+            _ => Verdict::Fail,
         })
     }
 
@@ -173,14 +191,13 @@ impl PartitionQueue {
         Some(batch)
     }
 
-    /// Has a batch sent again at `not_before`.
-    pub(super) fn repeat(&mut self, id: u64, not_before: Instant, forgotten: bool) {
+    /// Has a batch sent again at `not_before`, as [`Verdict::Repeat`] says.
+    pub(super) fn repeat(&mut self, id: u64, not_before: Instant, in_doubt: bool, renew: bool) {
         if let Some(batch) = self.unacknowledged.iter_mut().find(|batch| batch.id == id) {
             batch.state = State::Waiting(not_before);
+            batch.in_doubt = in_doubt;
         }
-        if forgotten {
-            self.unresolved = true;
-        }
+        self.unresolved |= renew && self.identity.is_some();
         self.resolve();
     }
 
@@ -196,30 +213,25 @@ impl PartitionQueue {
     }
 
     /// Gives a batch up and takes it out.
-    pub(super) fn fail(&mut self, id: u64, certain: bool) -> Option<Batch> {
+    pub(super) fn fail(&mut self, id: u64) -> Option<Batch> {
         if let Some(at) = self.ready.iter().position(|batch| batch.id == id) {
+            // It has no number yet.
             return self.ready.remove(at);
         }
         let at = self.unacknowledged.iter().position(|batch| batch.id == id)?;
         let batch = self.unacknowledged.remove(at)?;
-        if self.identity.is_some() {
-            if certain {
-                for later in self.unacknowledged.range_mut(at..) {
-                    later.stamp.sequence = sequence_after(later.stamp.sequence, -batch.records);
-                }
-                self.next_sequence = sequence_after(self.next_sequence, -batch.records);
-            } else {
-                self.unresolved = true;
-            }
-        }
+        self.unresolved |= self.identity.is_some();
         self.resolve();
         Some(batch)
     }
 
-    /// Once no answer is outstanding after a failure of unknown outcome: counts from 0 in a new epoch, which
-    /// tells the broker not to look for a continuation.
+    /// Begins a new epoch where one is needed, once no batch that is left can be in the log.
+    ///
+    /// The oldest one tells about all: where it is missing, the broker has taken none behind it.
     fn resolve(&mut self) {
-        if !self.unresolved || self.unacknowledged.iter().any(|batch| batch.state == State::InFlight) {
+        let open = |batch: &Batch| batch.state == State::InFlight;
+        let in_doubt = self.unacknowledged.front().is_some_and(|oldest| oldest.in_doubt);
+        if !self.unresolved || in_doubt || self.unacknowledged.iter().any(open) {
             return;
         }
         self.unresolved = false;
@@ -240,16 +252,17 @@ impl PartitionQueue {
         let Some((producer_id, epoch)) = self.identity else { return };
         for batch in &mut self.unacknowledged {
             batch.stamp = Stamp { producer_id, epoch, sequence: self.next_sequence };
+            batch.in_doubt = false;
             self.next_sequence = sequence_after(self.next_sequence, batch.records);
         }
     }
 }
 
-fn is_sequence_gap(code: KafkaCode) -> bool {
-    matches!(
-        code,
-        KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER | KafkaCode::UNKNOWN_PRODUCER_ID | KafkaCode::INVALID_PRODUCER_EPOCH
-    )
+/// Whether a leader answers with this code before it writes anything.
+///
+/// All others leave it open: even a lost leadership may have been noticed while the other replicas were waited for.
+fn is_refused_unwritten(code: KafkaCode) -> bool {
+    matches!(code, KafkaCode::CORRUPT_MESSAGE | KafkaCode::NOT_ENOUGH_REPLICAS)
 }
 
 #[cfg(test)]
@@ -264,6 +277,10 @@ mod tests {
     const OUT_OF_ORDER: Answer =
         Answer::Refused { code: KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER, log_start_offset: -1 };
     const NOT_LEADER: Answer = Answer::Refused { code: KafkaCode::NOT_LEADER_OR_FOLLOWER, log_start_offset: -1 };
+
+    const IN_DOUBT: Verdict = Verdict::Repeat { in_doubt: true, renew: false };
+    const MISSING: Verdict = Verdict::Repeat { in_doubt: false, renew: false };
+    const BROKEN_OFF: Verdict = Verdict::Repeat { in_doubt: false, renew: true };
 
     #[test]
     fn after_the_first_five_batches_are_in_flight_and_the_sixth_waits() {
@@ -285,45 +302,50 @@ mod tests {
     fn after_a_failure_batches_are_repeated_one_by_one_in_order() {
         let (mut queue, now) = (in_flight(3), Instant::now());
         let later = now + Duration::from_millis(100);
-        assert_eq!(decide(&queue, 0, NOT_LEADER), Verdict::Repeat);
-        queue.repeat(0, later, false);
+        assert_eq!(queue.decide(0, NOT_LEADER, &PATIENCE), Some(IN_DOUBT));
+        queue.repeat(0, later, true, false);
         assert_eq!(queue.sendable(now, &PATIENCE), Sendable::NotBefore(later));
-        assert_eq!(decide(&queue, 1, OUT_OF_ORDER), Verdict::Repeat, "its predecessor is missing");
-        queue.repeat(1, now, false);
+        assert_eq!(queue.decide(1, OUT_OF_ORDER, &PATIENCE), Some(MISSING), "its predecessor is missing");
+        queue.repeat(1, now, false, false);
         assert_eq!(queue.sendable(later, &PATIENCE), Sendable::Again);
         assert_eq!(queue.send(true, None).map(|batch| batch.id), Some(0));
         assert_eq!(queue.sendable(later, &PATIENCE), Sendable::Nothing, "the second waits for the first");
         queue.delivered(0, 5);
         assert_eq!(queue.send(true, None).map(|batch| (batch.id, batch.stamp.sequence)), Some((1, 10)));
-        assert_eq!(decide(&queue, 2, OUT_OF_ORDER), Verdict::Repeat);
+        assert_eq!(queue.decide(2, OUT_OF_ORDER, &PATIENCE), Some(MISSING));
     }
 
     #[test]
-    fn batches_after_one_that_was_refused_move_up() {
-        let mut queue = in_flight(3);
+    fn a_refused_batch_leaves_its_number_unused() {
+        let (mut queue, now) = (in_flight(3), Instant::now());
         let refused = Answer::Refused { code: KafkaCode::check(87).expect_err("a code"), log_start_offset: -1 };
-        assert_eq!(decide(&queue, 0, refused), Verdict::Fail { certain: true });
-        queue.fail(0, true);
-        let sent = Stamp { producer_id: 7, epoch: 0, sequence: 10 };
-        assert_eq!(queue.unacknowledged[0].stamp.sequence, 0);
-        assert_eq!(queue.unacknowledged[1].stamp.sequence, 10);
-        assert_eq!(
-            queue.decide(1, sent, OUT_OF_ORDER, &PATIENCE),
-            Some(Verdict::Repeat),
-            "it is the oldest now, but was sent with its old number"
-        );
-        assert_eq!(decide(&queue, 1, OUT_OF_ORDER), Verdict::Fail { certain: false }, "with its new number");
+        assert_eq!(queue.decide(0, refused, &PATIENCE), Some(Verdict::Fail));
+        queue.fail(0);
+        for id in [1, 2] {
+            assert_eq!(queue.decide(id, OUT_OF_ORDER, &PATIENCE), Some(MISSING));
+            queue.repeat(id, now, false, false);
+        }
+        let stamps: Vec<Stamp> = queue.unacknowledged.iter().map(|batch| batch.stamp).collect();
+        let stamp = |sequence| Stamp { producer_id: 7, epoch: 1, sequence };
+        assert_eq!(stamps, [stamp(0), stamp(10)]);
     }
 
     #[test]
-    fn a_failure_of_unknown_outcome_starts_a_new_epoch_once_every_answer_is_there() {
+    fn a_failure_starts_a_new_epoch_once_it_is_known_what_the_log_has() {
         let (mut queue, now) = (in_flight(3), Instant::now());
         queue.ready.push_back(batch(9, now));
-        queue.fail(0, false);
+        queue.fail(0);
         assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Nothing, "two answers are outstanding");
+        queue.repeat(1, now, true, false);
+        queue.repeat(2, now, true, false);
+        let old = Stamp { producer_id: 7, epoch: 0, sequence: 10 };
+        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Again);
+        assert_eq!(queue.send(true, None).map(|batch| batch.stamp), Some(old), "it may have been written so");
         queue.delivered(1, 50);
-        assert_eq!(decide(&queue, 2, OUT_OF_ORDER), Verdict::Repeat, "the broker certainly lacks it");
-        queue.repeat(2, now, false);
+        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Again);
+        assert_eq!(queue.send(true, None).map(|batch| batch.stamp.epoch), Some(0));
+        assert_eq!(queue.decide(2, OUT_OF_ORDER, &PATIENCE), Some(MISSING), "the broker certainly lacks it");
+        queue.repeat(2, now, false, false);
         let stamp = Stamp { producer_id: 7, epoch: 1, sequence: 0 };
         assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Again);
         assert_eq!(queue.send(true, None).map(|batch| batch.stamp), Some(stamp));
@@ -332,10 +354,20 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_was_never_sent_fails_without_a_trace() {
+        let (mut queue, now) = (in_flight(1), Instant::now());
+        queue.delivered(0, 5);
+        queue.ready.extend([batch(1, now), batch(2, now)]);
+        queue.fail(1);
+        let stamp = Stamp { producer_id: 7, epoch: 0, sequence: 10 };
+        assert_eq!(queue.send(false, None).map(|batch| (batch.id, batch.stamp)), Some((2, stamp)));
+    }
+
+    #[test]
     fn without_an_epoch_left_a_new_producer_id_is_used() {
         let mut queue = with_ready(2);
         queue.send(false, Some((7, i16::MAX)));
-        queue.fail(0, false);
+        queue.fail(0);
         assert!(queue.needs_identity());
         assert!(queue.take_exhausted());
         assert!(!queue.take_exhausted());
@@ -345,29 +377,38 @@ mod tests {
 
     #[test]
     fn answers_are_judged_as_the_java_producer_does() {
-        let queue = in_flight(2);
+        let certain = in_flight(2);
+        let mut doubtful = in_flight(2);
+        doubtful.unacknowledged[0].in_doubt = true;
         let refused = |code, log_start_offset| Answer::Refused { code, log_start_offset };
-        for (answer, verdict) in [
-            (Answer::Written { base_offset: 4 }, Verdict::Delivered { base_offset: 4 }),
-            (refused(KafkaCode::DUPLICATE_SEQUENCE_NUMBER, -1), Verdict::Delivered { base_offset: -1 }),
-            (refused(KafkaCode::MESSAGE_TOO_LARGE, -1), Verdict::Split),
-            (refused(KafkaCode::REQUEST_TIMED_OUT, -1), Verdict::Repeat),
-            (Answer::Lost { retriable: true }, Verdict::Repeat),
-            (Answer::Lost { retriable: false }, Verdict::Fail { certain: false }),
-            (OUT_OF_ORDER, Verdict::Fail { certain: false }),
-            (refused(KafkaCode::UNKNOWN_PRODUCER_ID, 500), Verdict::Repeat),
-            (refused(KafkaCode::UNKNOWN_PRODUCER_ID, -1), Verdict::Fail { certain: false }),
+        let plain = |number| refused(KafkaCode::check(number).expect_err("a code"), -1);
+        let (unknown, lost) = (KafkaCode::UNKNOWN_PRODUCER_ID, |retriable| Answer::Lost { retriable });
+        let delivered = |base_offset| Verdict::Delivered { base_offset };
+        for (answer, of_certain, of_doubtful) in [
+            (Answer::Written { base_offset: 4 }, delivered(4), delivered(4)),
+            (refused(KafkaCode::DUPLICATE_SEQUENCE_NUMBER, -1), delivered(-1), delivered(-1)),
+            // Halves of what may be there already would be doubles.
+            (refused(KafkaCode::MESSAGE_TOO_LARGE, -1), Verdict::Split, Verdict::Fail),
+            (refused(KafkaCode::REQUEST_TIMED_OUT, -1), IN_DOUBT, IN_DOUBT),
+            (NOT_LEADER, IN_DOUBT, IN_DOUBT),
+            (refused(KafkaCode::NOT_ENOUGH_REPLICAS, -1), MISSING, IN_DOUBT),
+            (plain(20), IN_DOUBT, IN_DOUBT),
+            (plain(87), Verdict::Fail, Verdict::Fail),
+            (plain(-1), Verdict::Fail, Verdict::Fail),
+            (lost(true), IN_DOUBT, IN_DOUBT),
+            (lost(false), Verdict::Fail, Verdict::Fail),
+            (OUT_OF_ORDER, BROKEN_OFF, BROKEN_OFF),
+            (refused(unknown, 500), BROKEN_OFF, BROKEN_OFF),
+            (refused(unknown, 0), BROKEN_OFF, Verdict::Fail),
+            (refused(unknown, -1), MISSING, IN_DOUBT),
+            (refused(KafkaCode::INVALID_PRODUCER_EPOCH, -1), BROKEN_OFF, Verdict::Fail),
         ] {
-            assert_eq!(decide(&queue, 0, answer), verdict, "{answer:?}");
+            assert_eq!(certain.decide(0, answer, &PATIENCE), Some(of_certain), "{answer:?}");
+            assert_eq!(doubtful.decide(0, answer, &PATIENCE), Some(of_doubtful), "{answer:?} in doubt");
         }
         let once = Patience { retries: 0, idempotent: false };
-        assert_eq!(queue.decide(0, Stamp::NONE, NOT_LEADER, &once), Some(Verdict::Fail { certain: true }));
-        assert_eq!(queue.decide(77, Stamp::NONE, NOT_LEADER, &once), None, "given up already");
-    }
-
-    fn decide(queue: &PartitionQueue, id: u64, answer: Answer) -> Verdict {
-        let sent = queue.unacknowledged.iter().find(|batch| batch.id == id).expect("unacknowledged").stamp;
-        queue.decide(id, sent, answer, &PATIENCE).expect("known")
+        assert_eq!(certain.decide(0, NOT_LEADER, &once), Some(Verdict::Fail));
+        assert_eq!(certain.decide(77, NOT_LEADER, &once), None, "given up already");
     }
 
     fn batch(id: u64, created: Instant) -> Batch {
@@ -381,6 +422,7 @@ mod tests {
             stamp: Stamp::NONE,
             attempts: 0,
             state: State::New,
+            in_doubt: false,
         }
     }
 

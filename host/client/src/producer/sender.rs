@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{
     Shared,
     accumulator::{BatchKey, Capacity, Lent, Plan},
-    batch::{Stamp, encode},
+    batch::encode,
     error::SendError,
     partition::Answer,
 };
@@ -33,7 +33,6 @@ use crate::{
 struct Sent {
     key: BatchKey,
     topic: millstream_record::TopicName,
-    stamp: Stamp,
 }
 
 /// Something the sender waited for.
@@ -206,7 +205,7 @@ impl Sender {
             let request =
                 topics.entry(key.topic).or_insert_with(|| TopicProduceData::default().with_name(wire_name(&topic)));
             request.partition_data.push(data);
-            sent.push(Sent { key, topic, stamp });
+            sent.push(Sent { key, topic });
         }
         if sent.is_empty() {
             return;
@@ -294,8 +293,8 @@ impl Sender {
         let mut accumulator = self.shared.lock();
         match result {
             Ok(None) => {
-                for Sent { key, stamp, .. } in sent {
-                    accumulator.answered(key, stamp, Answer::Written { base_offset: -1 }, || SendError::Closed, now);
+                for Sent { key, .. } in sent {
+                    accumulator.answered(key, Answer::Written { base_offset: -1 }, || SendError::Closed, now);
                 }
             }
             Ok(Some(response)) => {
@@ -305,7 +304,7 @@ impl Sender {
                         answers.insert((topic.name.as_str(), partition.index), partition);
                     }
                 }
-                for Sent { key, topic, stamp } in sent {
+                for Sent { key, topic } in sent {
                     let partition = key.partition as i32;
                     let answer = answers.get(&(topic.as_str(), partition)).copied();
                     // A partition left out of the answer is like an unexplained error.
@@ -314,26 +313,33 @@ impl Sender {
                     let log_start_offset = answer.map_or(-1, |answer| answer.log_start_offset);
                     match code {
                         Ok(()) => {
-                            accumulator.answered(key, stamp, Answer::Written { base_offset }, || SendError::Closed, now)
+                            accumulator.answered(key, Answer::Written { base_offset }, || SendError::Closed, now);
                         }
                         Err(code) => {
                             let refused = || SendError::Refused {
-                                topic,
+                                topic: topic.clone(),
                                 partition,
                                 detail: answer.and_then(describe),
                                 source: code,
                             };
-                            accumulator.answered(key, stamp, Answer::Refused { code, log_start_offset }, refused, now);
+                            let answer = Answer::Refused { code, log_start_offset };
+                            if accumulator.answered(key, answer, refused, now) {
+                                tracing::warn!(
+                                    client = %self.config.connection.client_id, %topic, partition, answer = %code,
+                                    "the broker no longer knows what this producer wrote before (its records or its \
+                                     state were lost, deleted or have expired there); writing goes on in a new epoch"
+                                );
+                            }
                         }
                     }
                 }
             }
             Err(error) => {
-                for Sent { key, topic, stamp } in sent {
+                for Sent { key, topic } in sent {
                     let partition = key.partition as i32;
                     let lost = Answer::Lost { retriable: error.is_retriable() };
                     let failed = || SendError::Request { topic, partition, source: error.clone().into() };
-                    accumulator.answered(key, stamp, lost, failed, now);
+                    accumulator.answered(key, lost, failed, now);
                 }
             }
         }
