@@ -8,6 +8,8 @@ use millstream_wire::{
     compression::{Codec, CompressError},
 };
 
+use crate::config::topic::TopicConfig;
+
 /// Why a batch could not be written anew.
 #[derive(Debug, thiserror::Error)]
 pub enum RecompressError {
@@ -34,7 +36,7 @@ pub enum RecompressError {
     },
 }
 
-/// The batch in the codec of a `compression.type`; `None` where it has it already. Sequences, timestamps and
+/// The batch in the codec and level of a topic; `None` where it has it already. Sequences, timestamps and
 /// offsets stay.
 ///
 /// # Errors
@@ -43,10 +45,10 @@ pub enum RecompressError {
 pub fn recompress(
     batch: &[u8],
     header: &BatchHeader,
-    compression_type: &str,
+    config: &TopicConfig,
     max_bytes: usize,
 ) -> Result<Option<BytesMut>, RecompressError> {
-    let codec = match compression_type {
+    let codec = match config.compression_type.as_str() {
         "producer" => return Ok(None),
         "uncompressed" => Codec::None,
         name => match Codec::from_name(name) {
@@ -75,6 +77,7 @@ pub fn recompress(
     }
     let stamp = BatchStamp {
         codec,
+        level: config.compression_level,
         producer_id: header.producer_id,
         producer_epoch: header.producer_epoch,
         base_sequence: header.base_sequence,

@@ -37,7 +37,7 @@ impl<'a> Server<'a> {
 
     async fn broker(dir: &Path, port: u16) -> Broker {
         let listeners = format!("PLAINTEXT://127.0.0.1:{port}");
-        Broker::start(with(dir, &[("listeners", &listeners), ("log.segment.bytes", "1000000")])).await.unwrap()
+        Broker::start(with(dir, &[("listeners", &listeners), ("internal.segment.bytes", "1000000")])).await.unwrap()
     }
 
     fn address(&self) -> String {

@@ -179,7 +179,7 @@ async fn a_full_disk_refuses_records_keeps_what_it_has_and_goes_on_when_there_is
     const KAFKA_STORAGE_ERROR: i16 = 56;
     let dir = tempfile::tempdir().unwrap();
     let Some(disk) = SmallDisk::mount(dir.path()) else { return };
-    let settings = [("log.segment.bytes", "300000"), ("log.index.size.max.bytes", "4096")];
+    let settings = [("internal.segment.bytes", "300000"), ("log.index.size.max.bytes", "4096")];
     let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();
     let mut client = Client::new(&broker);
     client.create("t").await;

@@ -14,7 +14,7 @@ const KILLS: usize = 80;
 /// Times it is killed under a producer and a consumer that live on.
 const KILLS_OUTLIVED: usize = 15;
 const PARTITIONS: i32 = 3;
-const SETTINGS: [&str; 2] = ["num.partitions=3", "log.segment.bytes=1000000"];
+const SETTINGS: [&str; 2] = ["num.partitions=3", "internal.segment.bytes=1000000"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_broker_keeps_what_it_acknowledged() {

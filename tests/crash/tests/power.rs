@@ -76,8 +76,12 @@ async fn a_power_failure_takes_nothing_that_was_acknowledged() {
     let topic = TopicName::parse("numbers").unwrap();
     let mut numbers = Numbers::new(topic.clone(), PARTITIONS);
     let data = format!("log.dirs={}", disk.at.join("data").display());
-    let settings =
-        [data.as_str(), "num.partitions=3", "log.segment.bytes=100000", "log.flush.offset.checkpoint.interval.ms=50"];
+    let settings = [
+        data.as_str(),
+        "num.partitions=3",
+        "internal.segment.bytes=100000",
+        "log.flush.offset.checkpoint.interval.ms=50",
+    ];
     for failure in 0..FAILURES {
         let mut broker = Broker::start(folder.path(), &settings);
         let mut producer = numbers.producer(&broker.address);

@@ -19,7 +19,7 @@ use super::{Call, text};
 use crate::{
     config::{
         keys::{self, BROKER_KEYS, Key, Kind, TOPIC_KEYS},
-        topic::{Overrides, Source, check_override, effective},
+        topic::{Overrides, Source, check_together, effective, read_override},
     },
     error_code::ErrorCode,
     topics::Topic,
@@ -28,6 +28,12 @@ use crate::{
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 const BROKER_LOGGER: i8 = 8;
+
+// Operations of IncrementalAlterConfigs.
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
 
 type Refused = (ErrorCode, String);
 
@@ -56,6 +62,9 @@ fn describe_resource(
         Some(names) => names.iter().any(|name| &**name == key.name),
     };
     let given = &call.node.config.given;
+    let listed = |key: &&Key, overrides: &Overrides| {
+        !key.internal || overrides.contains_key(key.name) || given.contains_key(key.name)
+    };
     match resource.resource_type {
         TOPIC => {
             let topic = topic(call, &resource.resource_name)?;
@@ -64,15 +73,27 @@ fn describe_resource(
                 let described = entry(call.version, key, value, source, false, documentation);
                 if synonyms { described.with_synonyms(synonyms_of(key, &topic.overrides, call)) } else { described }
             };
-            Ok(TOPIC_KEYS.iter().filter(wanted).map(entry).collect())
+            Ok(TOPIC_KEYS.iter().filter(wanted).filter(|key| listed(key, &topic.overrides)).map(entry).collect())
         }
         BROKER => {
             check_broker(call, &resource.resource_name)?;
-            let entry = |key: &Key| match given.get(key.name) {
-                Some(value) => entry(call.version, key, Some(value.clone()), Source::Broker, true, documentation),
-                None => entry(call.version, key, key.default.map(str::to_owned), Source::Default, true, documentation),
+            let none = Overrides::new();
+            let entry = |key: &Key| {
+                let default = key.default.map(str::to_owned);
+                let value = given.get(key.name).map(|value| key.read(value).unwrap_or_else(|_| value.clone()));
+                let (value, source) = match value {
+                    Some(value) => (Some(value), Source::Broker),
+                    None => (default.clone(), Source::Default),
+                };
+                let described = entry(call.version, key, value.clone(), source, true, documentation);
+                if !synonyms {
+                    return described;
+                }
+                let own = Some(synonym(key.name, value, source)).filter(|_| source == Source::Broker);
+                let default = default.map(|default| synonym(key.name, Some(default), Source::Default));
+                described.with_synonyms(own.into_iter().chain(default).collect())
             };
-            Ok(BROKER_KEYS.iter().filter(wanted).map(entry).collect())
+            Ok(BROKER_KEYS.iter().filter(wanted).filter(|key| listed(key, &none)).map(entry).collect())
         }
         BROKER_LOGGER => check_broker(call, &resource.resource_name).map(|()| Vec::new()),
         other => Err((ErrorCode::INVALID_REQUEST, format!("resources of type {other} have no configuration here"))),
@@ -98,20 +119,25 @@ fn entry(
     described.with_config_type(key.kind as i8).with_documentation(documentation.then(|| text(key.doc)))
 }
 
+fn synonym(name: &'static str, value: Option<String>, source: Source) -> DescribeConfigsSynonym {
+    DescribeConfigsSynonym::default().with_name(text(name)).with_value(value.map(text)).with_source(source as i8)
+}
+
+/// Where the value could come from, in the order in which it is looked for. A default is told where the broker's key
+/// has one.
 fn synonyms_of(key: &Key, overrides: &Overrides, call: &Call<'_>) -> Vec<DescribeConfigsSynonym> {
-    let synonym = |name: &'static str, value: Option<String>, source: Source| {
-        DescribeConfigsSynonym::default().with_name(text(name)).with_value(value.map(text)).with_source(source as i8)
-    };
     let mut synonyms = Vec::new();
-    if let Some(value) = overrides.get(key.name) {
-        synonyms.push(synonym(key.name, Some(value.clone()), Source::Topic));
+    if let (value, Source::Topic) = effective(key, overrides, &call.node.config.given) {
+        synonyms.push(synonym(key.name, value, Source::Topic));
     }
-    let name = key.broker_key.unwrap_or(key.name);
+    let Some(broker_key) = key.broker_key.and_then(|name| keys::find(BROKER_KEYS, name)) else { return synonyms };
     let (value, source) = effective(key, &Overrides::new(), &call.node.config.given);
     if source == Source::Broker {
-        synonyms.push(synonym(name, value, source));
+        synonyms.push(synonym(broker_key.name, value, source));
     }
-    synonyms.push(synonym(name, key.default.map(str::to_owned), Source::Default));
+    if let Some(default) = broker_key.default {
+        synonyms.push(synonym(broker_key.name, Some(default.to_owned()), Source::Default));
+    }
     synonyms
 }
 
@@ -200,8 +226,8 @@ async fn replace_all(
     for (key, value) in configs {
         // A null value means the default, as an absent key does.
         let Some(value) = value else { continue };
-        check_override(&key, &value).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
-        if overrides.insert(key.to_string(), value.to_string()).is_some() {
+        let value = read_override(&key, &value).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+        if overrides.insert(key.to_string(), value).is_some() {
             return Err((ErrorCode::INVALID_REQUEST, format!("'{}' is given more than once", &*key)));
         }
     }
@@ -237,46 +263,34 @@ fn change_one(
     value: Option<&str>,
 ) -> Result<(), Refused> {
     let invalid = |message: String| (ErrorCode::INVALID_CONFIG, message);
+    if operation == DELETE {
+        // Also takes away what an earlier release knew.
+        overrides.remove(name);
+        return Ok(());
+    }
     let key = keys::find(TOPIC_KEYS, name).ok_or_else(|| invalid(format!("unknown topic config name: {name}")))?;
-    let needs_value = || (ErrorCode::INVALID_REQUEST, format!("'{name}' needs a value"));
-    let list = |key: &Key| {
-        if key.kind == Kind::List {
-            Ok(())
-        } else {
-            Err(invalid(format!("'{name}' is not a list, so nothing can be added to it or taken away")))
-        }
-    };
-    let current = || effective(key, overrides, &call.node.config.given).0.unwrap_or_default();
-    let words = |text: &str| -> Vec<String> {
-        text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
+    let value = value.ok_or_else(|| (ErrorCode::INVALID_REQUEST, format!("'{name}' needs a value")))?;
+    if [APPEND, SUBTRACT].contains(&operation) && key.kind != Kind::List {
+        return Err(invalid(format!("'{name}' is not a list, so nothing can be added to it or taken away")));
+    }
+    let current = effective(key, overrides, &call.node.config.given).0.unwrap_or_default();
+    let current: Vec<&str> = current.split(',').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = value.split(',').map(str::trim).collect();
     let new = match operation {
-        0 => value.ok_or_else(needs_value)?.to_owned(),
-        1 => {
-            overrides.remove(name);
-            return Ok(());
+        SET => value.to_owned(),
+        APPEND => {
+            let added = words.into_iter().filter(|word| !current.contains(word));
+            current.iter().copied().chain(added).collect::<Vec<_>>().join(",")
         }
-        2 => {
-            list(key)?;
-            let mut all = words(&current());
-            all.extend(
-                words(value.ok_or_else(needs_value)?).into_iter().filter(|word| !words(&current()).contains(word)),
-            );
-            all.join(",")
-        }
-        3 => {
-            list(key)?;
-            let gone = words(value.ok_or_else(needs_value)?);
-            words(&current()).into_iter().filter(|word| !gone.contains(word)).collect::<Vec<_>>().join(",")
-        }
+        SUBTRACT => current.into_iter().filter(|word| !words.contains(word)).collect::<Vec<_>>().join(","),
         other => return Err((ErrorCode::INVALID_REQUEST, format!("there is no operation {other}"))),
     };
-    check_override(name, &new).map_err(invalid)?;
-    overrides.insert(name.to_owned(), new);
+    overrides.insert(name.to_owned(), read_override(name, &new).map_err(invalid)?);
     Ok(())
 }
 
 async fn apply(call: &Call<'_>, topic: &Topic, overrides: Overrides, validate_only: bool) -> Result<(), Refused> {
+    check_together(&overrides, &call.node.config.given).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
     if validate_only {
         return Ok(());
     }

@@ -12,8 +12,8 @@ use tracing::warn;
 use super::{Call, text};
 use crate::{
     config::{
-        keys::TOPIC_KEYS,
-        topic::{Overrides, check_override, effective},
+        keys::{Key, TOPIC_KEYS},
+        topic::{Overrides, check_together, effective, read_override},
     },
     error_code::ErrorCode,
     topics::NewTopic,
@@ -102,9 +102,10 @@ fn check(call: &Call<'_>, wanted: &CreatableTopic) -> Result<NewTopic, (ErrorCod
             let message = format!("null value not supported for topic configs: {}", &*config.name);
             return Err((ErrorCode::INVALID_CONFIG, message));
         };
-        check_override(&config.name, value).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
-        overrides.insert(config.name.to_string(), value.to_string());
+        let value = read_override(&config.name, value).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+        overrides.insert(config.name.to_string(), value);
     }
+    check_together(&overrides, &call.node.config.given).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
     Ok(NewTopic { name, partitions, overrides })
 }
 
@@ -138,12 +139,12 @@ fn check_assignments(call: &Call<'_>, wanted: &CreatableTopic) -> Result<i32, (E
 
 /// All settings of the topic, as version 5 and later answer them.
 fn configs(call: &Call<'_>, overrides: &Overrides) -> Vec<CreatableTopicConfigs> {
-    let entry = |key| {
+    let entry = |key: &Key| {
         let (value, source) = effective(key, overrides, &call.node.config.given);
         CreatableTopicConfigs::default()
             .with_name(text(key.name))
             .with_value(value.map(text))
             .with_config_source(source as i8)
     };
-    TOPIC_KEYS.iter().map(entry).collect()
+    TOPIC_KEYS.iter().filter(|key| !key.internal || overrides.contains_key(key.name)).map(entry).collect()
 }

@@ -217,7 +217,7 @@ async fn check_aside(
         let rules = rules(&config, version, max_decompressed_bytes);
         let header = validate_for_append(&mut batch, &rules, now_ms, &mut Vec::new()).map_err(refused)?;
         refuse_transactional(&header)?;
-        match recompress(&batch, &header, &config.compression_type, max_decompressed_bytes) {
+        match recompress(&batch, &header, &config, max_decompressed_bytes) {
             Ok(recompressed) => Ok(recompressed.unwrap_or(batch)),
             Err(error) => Err(Refused::because(ErrorCode::UNKNOWN_SERVER_ERROR, Chain(&error).to_string())),
         }

@@ -123,25 +123,33 @@ impl BrokerConfig {
     /// The first key that is misspelt or has an impossible value.
     pub fn from_properties(properties: &BTreeMap<String, String>) -> Result<Self, InvalidBrokerConfig> {
         let mut warnings = Vec::new();
-        let mut inert = Vec::new();
+        let (mut inert, mut unknown) = (Vec::new(), Vec::new());
         for (key, value) in properties {
             match keys::find(BROKER_KEYS, key) {
-                Some(declared) => declared.check(value).map_err(|reason| InvalidBrokerConfig::Value {
-                    key: key.clone(),
-                    value: value.clone(),
-                    reason,
-                })?,
+                Some(declared) => {
+                    declared.read(value).map_err(|reason| InvalidBrokerConfig::Value {
+                        key: key.clone(),
+                        value: value.clone(),
+                        reason,
+                    })?;
+                }
                 None if keys::is_known_elsewhere(key) => inert.push(key.as_str()),
                 None => match keys::looks_like_ours(key) {
                     Some(nearest) => {
                         return Err(InvalidBrokerConfig::UnknownKey { key: key.clone(), nearest: nearest.to_owned() });
                     }
-                    None => inert.push(key.as_str()),
+                    None => unknown.push(match keys::nearest_elsewhere(key) {
+                        Some(nearest) => format!("{key} (did you mean {nearest}?)"),
+                        None => key.clone(),
+                    }),
                 },
             }
         }
         if !inert.is_empty() {
             warnings.push(format!("these broker keys have no effect here: {}", inert.join(", ")));
+        }
+        if !unknown.is_empty() {
+            warnings.push(format!("these broker keys are unknown and have no effect: {}", unknown.join(", ")));
         }
         let values = Values { given: properties };
         let listeners = values.endpoints("listeners")?;
@@ -163,6 +171,20 @@ impl BrokerConfig {
         if dirs.next().is_some() {
             warnings.push(format!("only the first folder of log.dirs is used: {}", data_dir.display()));
         }
+        for key in ["log.retention.ms", "log.retention.minutes", "log.retention.hours"] {
+            if properties.contains_key(key) && values.long(key) == 0 {
+                return Err(InvalidBrokerConfig::Value {
+                    key: key.into(),
+                    value: values.text(key),
+                    reason: "it must be at least 1, or below 0 for ever".into(),
+                });
+            }
+        }
+        topic::check_together(&topic::Overrides::new(), properties).map_err(|reason| InvalidBrokerConfig::Value {
+            key: "log.cleaner.min.compaction.lag.ms".into(),
+            value: values.text("log.cleaner.min.compaction.lag.ms"),
+            reason,
+        })?;
         let node_key = if properties.contains_key("node.id") { "node.id" } else { "broker.id" };
         let node_id = values.int(node_key).max(0);
         Ok(Self {
@@ -211,7 +233,8 @@ impl Values<'_> {
 
     fn text(&self, key: &str) -> String {
         let default = || Self::declared(key).default.unwrap_or_default().to_owned();
-        self.given.get(key).map_or_else(default, |value| value.trim().to_owned())
+        let read = |value: &String| Self::declared(key).read(value).expect("the value was checked");
+        self.given.get(key).map_or_else(default, read)
     }
 
     fn long(&self, key: &str) -> i64 {
@@ -227,11 +250,12 @@ impl Values<'_> {
     }
 
     fn millis(&self, key: &str) -> Duration {
-        Duration::from_millis(u64::try_from(self.long(key)).unwrap_or(0))
+        // Timers cannot go off without a pause.
+        Duration::from_millis(u64::try_from(self.long(key)).unwrap_or(0).max(1))
     }
 
     fn flag(&self, key: &str) -> bool {
-        self.text(key).eq_ignore_ascii_case("true")
+        self.text(key) == "true"
     }
 
     fn endpoints(&self, key: &str) -> Result<Vec<Endpoint>, InvalidBrokerConfig> {
@@ -284,6 +308,33 @@ mod tests {
         assert_eq!(error.to_string(), "broker key 'num.partitions' cannot be '0': it must be at least 1");
         let error = BrokerConfig::from_properties(&properties(&[("acks.durability", "maybe")])).unwrap_err();
         assert_eq!(error.to_string(), "broker key 'acks.durability' cannot be 'maybe': it must be one of fsync, os");
+    }
+
+    #[test]
+    fn blanks_around_values_mean_nothing() {
+        let given = properties(&[
+            ("num.partitions", " 4 "),
+            ("delete.topic.enable", "\tFALSE "),
+            ("acks.durability", " os "),
+            ("cluster.id", " c "),
+            ("log.dirs", " a , b "),
+            ("listeners", " PLAINTEXT://:1 , X://:2 "),
+        ]);
+        let config = BrokerConfig::from_properties(&given).unwrap();
+        assert_eq!((config.num_partitions, config.delete_topics, config.durability), (4, false, Durability::Os));
+        assert_eq!((config.cluster_id.as_deref(), config.data_dir, config.listeners.len()), (Some("c"), "a".into(), 2));
+    }
+
+    #[test]
+    fn an_unknown_key_leaves_a_warning_with_the_nearest_of_kafkas() {
+        let given = properties(&[("num.network.thread", "3"), ("zookeeper.connect", "x")]);
+        assert_eq!(
+            BrokerConfig::from_properties(&given).unwrap().warnings,
+            [
+                "these broker keys are unknown and have no effect: num.network.thread (did you mean num.network.threads?), \
+              zookeeper.connect"
+            ]
+        );
     }
 
     #[test]

@@ -18,23 +18,44 @@ pub enum Source {
 /// Overrides of one topic, each checked against its declaration.
 pub type Overrides = BTreeMap<String, String>;
 
-/// Checks one override.
+/// Reads one override: the value as it is kept and shown.
 ///
 /// # Errors
 ///
 /// An unknown name or a value that it does not take, in words.
-pub fn check_override(name: &str, value: &str) -> Result<(), String> {
+pub fn read_override(name: &str, value: &str) -> Result<String, String> {
     let key = keys::find(TOPIC_KEYS, name).ok_or_else(|| format!("unknown topic config name: {name}"))?;
-    if !key.allowed.is_empty() && key.kind == keys::Kind::Boolean && !key.allowed.contains(&value.trim()) {
-        return Err(format!("invalid value {value} for configuration {name}: it must be {}", key.allowed.join(" or ")));
+    let refused = |reason: &str| format!("invalid value {value} for configuration {name}: {reason}");
+    let read = key.read(value).map_err(|reason| refused(&reason))?;
+    if name == "remote.storage.enable" && read == "true" {
+        return Err(refused("there is no remote storage here"));
     }
-    key.check(value).map_err(|reason| format!("invalid value {value} for configuration {name}: {reason}"))
+    Ok(read)
+}
+
+/// Checks what settings mean together: overrides over the broker's.
+///
+/// # Errors
+///
+/// Which contradict each other, in words.
+pub fn check_together(overrides: &Overrides, given: &BTreeMap<String, String>) -> Result<(), String> {
+    let number = |name: &str| -> Option<i64> {
+        let key = keys::find(TOPIC_KEYS, name)?;
+        effective(key, overrides, given).0?.parse().ok()
+    };
+    match (number("min.compaction.lag.ms"), number("max.compaction.lag.ms")) {
+        (Some(min), Some(max)) if max < min => {
+            Err(format!("min.compaction.lag.ms ({min}) must not be above max.compaction.lag.ms ({max})"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The value of a topic key, and where it comes from.
 pub fn effective(key: &Key, overrides: &Overrides, given: &BTreeMap<String, String>) -> (Option<String>, Source) {
     if let Some(value) = overrides.get(key.name) {
-        return (Some(value.clone()), Source::Topic);
+        // An earlier release kept values as they were written.
+        return (Some(key.read(value).unwrap_or_else(|_| value.clone())), Source::Topic);
     }
     match from_broker(key, given) {
         Some(value) => (Some(value), Source::Broker),
@@ -44,12 +65,13 @@ pub fn effective(key: &Key, overrides: &Overrides, given: &BTreeMap<String, Stri
 
 fn from_broker(key: &Key, given: &BTreeMap<String, String>) -> Option<String> {
     if let Some(value) = key.broker_key.and_then(|name| given.get(name)) {
-        return Some(value.trim().to_owned());
+        return Some(key.read(value).unwrap_or_else(|_| value.clone()));
     }
     // Coarser units of the same thing, finest first.
     let coarser: &[(&str, i64)] = match key.name {
         "retention.ms" => &[("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)],
         "segment.ms" => &[("log.roll.hours", 3_600_000)],
+        "segment.jitter.ms" => &[("log.roll.jitter.hours", 3_600_000)],
         _ => &[],
     };
     coarser.iter().find_map(|(name, unit_ms)| {
@@ -92,6 +114,9 @@ pub struct TopicConfig {
     pub timestamp_after_max_ms: i64,
     /// `compression.type`.
     pub compression_type: String,
+    /// `compression.gzip.level` or `compression.zstd.level`, whichever belongs to `compression.type`; `None` for the
+    /// codec's own.
+    pub compression_level: Option<i32>,
 }
 
 impl TopicConfig {
@@ -104,7 +129,7 @@ impl TopicConfig {
         // Values were checked on arrival; a default stands in for one that an older release accepted.
         let number = |name: &str| -> i64 {
             let declared = keys::find(TOPIC_KEYS, name).and_then(|key| key.default);
-            text(name).trim().parse().ok().or_else(|| declared?.parse().ok()).unwrap_or(0)
+            text(name).parse().ok().or_else(|| declared?.parse().ok()).unwrap_or(0)
         };
         let unsigned = |name: &str| u64::try_from(number(name)).unwrap_or(0);
         let policy = text("cleanup.policy");
@@ -114,7 +139,10 @@ impl TopicConfig {
             delete: has("delete"),
             retention_ms: Some(number("retention.ms")).filter(|&ms| 0 <= ms),
             retention_bytes: u64::try_from(number("retention.bytes")).ok(),
-            segment_bytes: unsigned("segment.bytes"),
+            segment_bytes: match unsigned("internal.segment.bytes") {
+                0 => unsigned("segment.bytes"),
+                bytes => bytes,
+            },
             segment_ms: number("segment.ms"),
             segment_jitter_ms: number("segment.jitter.ms"),
             segment_index_bytes: unsigned("segment.index.bytes"),
@@ -124,6 +152,12 @@ impl TopicConfig {
             log_append_time: text("message.timestamp.type") == "LogAppendTime",
             timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
+            compression_level: match text("compression.type").as_str() {
+                "gzip" => Some(number("compression.gzip.level")).filter(|&level| level != -1),
+                "zstd" => Some(number("compression.zstd.level")),
+                _ => None,
+            }
+            .and_then(|level| i32::try_from(level).ok()),
             compression_type: text("compression.type"),
         }
     }
@@ -150,11 +184,20 @@ mod tests {
 
     #[test]
     fn unknown_names_and_bad_values_are_refused_in_words() {
-        assert_eq!(check_override("retention.ms", "-1"), Ok(()));
-        assert_eq!(check_override("cleanup.policy", "compact,delete"), Ok(()));
-        assert_eq!(check_override("foo", "1"), Err("unknown topic config name: foo".to_owned()));
-        assert!(check_override("cleanup.policy", "shred").is_err());
-        assert!(check_override("retention.ms", "-2").is_err());
-        assert!(check_override("remote.storage.enable", "true").is_err());
+        assert_eq!(read_override("retention.ms", " -1 "), Ok("-1".to_owned()));
+        assert_eq!(read_override("cleanup.policy", "compact, delete,compact"), Ok("compact,delete".to_owned()));
+        assert_eq!(read_override("foo", "1"), Err("unknown topic config name: foo".to_owned()));
+        assert_eq!(
+            read_override("segment.bytes", "1000"),
+            Err("invalid value 1000 for configuration segment.bytes: it must be at least 1048576".to_owned())
+        );
+        assert!(read_override("remote.storage.enable", "true").is_err());
+    }
+
+    #[test]
+    fn what_an_earlier_release_stored_is_read_still() {
+        let stored = map(&[("retention.ms", " 5 "), ("segment.bytes", "1000"), ("message.format.version", "3.0")]);
+        let config = TopicConfig::resolve(&stored, &map(&[]));
+        assert_eq!((config.retention_ms, config.segment_bytes), (Some(5), 1000));
     }
 }
