@@ -293,7 +293,9 @@ impl Partition {
             // The current epoch may have no record yet, and still has not ended.
             return (epoch, self.end_of(&open));
         }
-        open.reader.epoch_end_offset(epoch).map_or((-1, -1), |end| (end.epoch, end.end_offset.get()))
+        // An earlier epoch of which no record is left has ended where the present one goes on.
+        let end = open.reader.epoch_end_offset(epoch);
+        end.map_or_else(|| (epoch, self.end_of(&open)), |end| (end.epoch, end.end_offset.get()))
     }
 
     /// Moves the start up to `offset`; −1 means to the end of what is visible. Returns the start.

@@ -18,6 +18,8 @@ pub(super) struct VisibleBatch {
     /// Offset after its last record.
     pub(super) next_offset: i64,
     pub(super) records: u32,
+    /// Epoch of the leader that wrote it, -1 where the broker does not tell.
+    pub(super) leader_epoch: i32,
 }
 
 /// What a fetch brought for one partition.
@@ -26,6 +28,8 @@ pub(super) struct Visible {
     pub(super) batches: Vec<VisibleBatch>,
     /// Where reading goes on after all of it, batches that are not seen included.
     pub(super) next_offset: i64,
+    /// Epoch of the leader that wrote the last batch, hidden or not; -1 where there is none.
+    pub(super) leader_epoch: i32,
     /// Why reading stopped short, at `next_offset`.
     pub(super) damage: Option<InvalidBatch>,
 }
@@ -42,7 +46,7 @@ pub(super) fn visible(
     // Latest first, so that the next to begin is at the end.
     aborted.sort_unstable_by_key(|(_, first_offset)| std::cmp::Reverse(*first_offset));
     let mut aborting: BTreeSet<i64> = BTreeSet::new();
-    let mut visible = Visible { batches: Vec::new(), next_offset: position, damage: None };
+    let mut visible = Visible { batches: Vec::new(), next_offset: position, leader_epoch: -1, damage: None };
     for batch in Batches::new(records) {
         let (header, bytes) = match batch {
             Ok(batch) => batch,
@@ -68,6 +72,7 @@ pub(super) fn visible(
             break;
         }
         visible.next_offset = next_offset;
+        visible.leader_epoch = header.leader_epoch;
         let hidden = isolation == IsolationLevel::ReadCommitted
             && header.is_transactional()
             && aborting.contains(&header.producer_id);
@@ -79,6 +84,7 @@ pub(super) fn visible(
             bytes: start..start + bytes.len(),
             next_offset,
             records: header.record_count.unsigned_abs(),
+            leader_epoch: header.leader_epoch,
         });
     }
     visible

@@ -16,7 +16,10 @@ pub enum ConsumeError {
         source: GroupError,
     },
     /// A partition has no committed offset and `auto.offset.reset` is `none`.
-    #[error("partition {topic}-{partition} has no committed offset, and auto.offset.reset is none")]
+    #[error(
+        "partition {topic}-{partition} has no committed offset, and auto.offset.reset is none: commit one for the \
+             group, or set auto.offset.reset to earliest or latest"
+    )]
     NoOffset {
         /// The topic.
         topic: TopicName,
@@ -24,7 +27,11 @@ pub enum ConsumeError {
         partition: i32,
     },
     /// The position is outside the partition's log and `auto.offset.reset` is `none`.
-    #[error("offset {offset} of {topic}-{partition} is out of range, and auto.offset.reset is none")]
+    #[error(
+        "offset {offset} of {topic}-{partition} is out of range (deleted, or not written yet), and \
+             auto.offset.reset is none: set the group's offset to one that exists, or auto.offset.reset to earliest or \
+             latest"
+    )]
     OutOfRange {
         /// The topic.
         topic: TopicName,
@@ -32,6 +39,20 @@ pub enum ConsumeError {
         partition: i32,
         /// The position.
         offset: i64,
+    },
+    /// Records that were read are no longer in the partition's log, and `auto.offset.reset` is `none`.
+    #[error("the log of {topic}-{partition} was cut off before offset {offset}, up to which it was read{}, and \
+             auto.offset.reset is none: set the group's offset to where reading is to go on, or auto.offset.reset to \
+             earliest or latest", end.map(|end| format!(" (it has other records from {end} on)")).unwrap_or_default())]
+    Truncated {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: i32,
+        /// The position.
+        offset: i64,
+        /// First offset at which the log differs from what was read; `None` where that is not known.
+        end: Option<i64>,
     },
     /// A broker refuses to hand out a partition.
     #[error("read {topic}-{partition}")]
@@ -83,6 +104,7 @@ impl ConsumeError {
             Self::Refused { source, .. } => return source.java_class(),
             Self::Request { source } => return source.java_class(),
             Self::NoOffset { .. } => "org.apache.kafka.clients.consumer.NoOffsetForPartitionException",
+            Self::Truncated { .. } => "org.apache.kafka.clients.consumer.LogTruncationException",
             Self::OutOfRange { .. } => "org.apache.kafka.clients.consumer.OffsetOutOfRangeException",
             Self::Damaged { .. } => "org.apache.kafka.common.errors.CorruptRecordException",
             Self::NotAssigned { .. } => "java.lang.IllegalStateException",

@@ -14,7 +14,8 @@ use crate::{
 /// What came of a lookup, with the versions it answers to.
 #[derive(Debug, Default)]
 pub(super) struct Lookup {
-    pub(super) found: Vec<(TopicPartition, u64, i64)>,
+    /// With the epoch of the record before, -1 where it is not known.
+    pub(super) found: Vec<(TopicPartition, u64, i64, i32)>,
     /// Without a committed offset.
     pub(super) uncommitted: Vec<(TopicPartition, u64)>,
     /// To be asked about again.
@@ -57,7 +58,9 @@ async fn look_up_committed(
         Ok(offsets) => {
             for (key, version) in wanted {
                 match offsets.get(&key) {
-                    Some(committed) => lookup.found.push((key, version, committed.offset)),
+                    Some(committed) => {
+                        lookup.found.push((key, version, committed.offset, committed.leader_epoch.unwrap_or(-1)));
+                    }
                     None => lookup.uncommitted.push((key, version)),
                 }
             }
@@ -76,16 +79,19 @@ async fn look_up_ends(
     match list_offsets(link, &asked, config.isolation).await {
         Ok((found, errors)) => {
             for (key, spec, version) in wanted {
+                let epoch = found.get(&key).map_or(-1, |listed| listed.leader_epoch);
                 match (found.get(&key).map(|listed| listed.offset), errors.get(&key)) {
-                    (Some(Some(offset)), _) => lookup.found.push((key, version, offset)),
+                    (Some(Some(offset)), _) => lookup.found.push((key, version, offset, epoch)),
                     // No record is that young: the end is where it will be.
                     (Some(None), _) if matches!(spec, OffsetSpec::At(_) | OffsetSpec::MaxTimestamp) => {
                         let end = [(key.0.clone(), key.1, OffsetSpec::Latest)];
                         match list_offsets(link, &end, config.isolation).await {
-                            Ok((found, _)) => match found.get(&key).and_then(|listed| listed.offset) {
-                                Some(offset) => lookup.found.push((key, version, offset)),
-                                None => lookup.retry.push((key, version)),
-                            },
+                            Ok((found, _)) => {
+                                match found.get(&key).and_then(|at| Some((at.offset?, at.leader_epoch))) {
+                                    Some((offset, epoch)) => lookup.found.push((key, version, offset, epoch)),
+                                    None => lookup.retry.push((key, version)),
+                                }
+                            }
                             Err(error) => lookup.fail(error, vec![(key, version)]),
                         }
                     }

@@ -6,10 +6,12 @@
 //! group is joined again.
 
 mod batches;
+mod epochs;
 mod error;
 mod fetch;
 mod lookup;
 mod positions;
+mod validation;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
@@ -28,6 +30,7 @@ use self::{
     fetch::{FetchAnswer, FetchWork, Fetched},
     lookup::Lookup,
     positions::{Positions, Search},
+    validation::{Validated, Validity},
 };
 pub use crate::admin::OffsetAndMetadata;
 use crate::{
@@ -106,6 +109,7 @@ enum GroupPhase {
 enum Event {
     Fetched(Fetched),
     Looked(Lookup),
+    Validated(Validated),
     Metadata(Result<Arc<Metadata>, RequestError>),
     Divided { assignments: Vec<(String, Bytes)>, partitions: BTreeMap<TopicName, u32> },
     Committed(Result<(), CommitError>),
@@ -304,7 +308,7 @@ impl Consumer {
         self.positions.paused()
     }
 
-    /// The next offset that a poll will hand out. Looks it up, for at most `default.api.timeout.ms`, where the
+    /// The next offset that a poll will hand out. Looks it up, or asks whether it still stands, for at most `default.api.timeout.ms`, where the
     /// partition was assigned only a moment ago.
     ///
     /// # Errors
@@ -317,7 +321,11 @@ impl Consumer {
         loop {
             self.check_assigned(topic, partition)?;
             if let Some(position) = self.positions.position(&key) {
-                return Ok(position);
+                // Unless its leader has to be asked first whether it still stands.
+                let leader = self.cluster.metadata().leader(topic, partition);
+                if leader.is_none_or(|(_, epoch)| !self.positions.is_doubtful(&key, epoch)) {
+                    return Ok(position);
+                }
             }
             if let Some(failure) = self.failure.take() {
                 return Err(failure);
@@ -548,8 +556,26 @@ impl Consumer {
                 self.work.push(async move { Event::Looked(lookup::look_up(&link, &config, questions).await) }.boxed());
             }
         }
+        self.start_checks(now);
         if !self.revoking {
             self.start_fetches(now);
+        }
+    }
+
+    /// Asks new leaders whether they have the records before the positions.
+    fn start_checks(&mut self, now: Instant) {
+        let metadata = self.cluster.metadata();
+        let leader = |(topic, partition): &TopicPartition| Some(metadata.leader(topic, *partition)?.1);
+        let mut by_node: BTreeMap<i32, Vec<_>> = BTreeMap::new();
+        for question in self.positions.checks(now, leader) {
+            let (topic, partition) = &question.0;
+            if let Some((node, _)) = metadata.leader(topic, *partition) {
+                by_node.entry(node).or_default().push(question);
+            }
+        }
+        for (node, questions) in by_node {
+            let link = self.link.clone();
+            self.work.push(async move { Event::Validated(validation::validate(&link, node, questions).await) }.boxed());
         }
     }
 
@@ -596,10 +622,10 @@ impl Consumer {
         let mut unknown = false;
         let busy = &self.busy;
         let questions = self.positions.fetches(now, |(topic, partition)| match metadata.leader(topic, *partition) {
-            Some((node, _)) => !busy.contains(&node),
+            Some((node, epoch)) => Some(epoch).filter(|_| !busy.contains(&node)),
             None => {
                 unknown = true;
-                false
+                None
             }
         });
         self.metadata_wanted |= unknown;
@@ -619,6 +645,7 @@ impl Consumer {
         match event {
             Event::Fetched(fetched) => self.take_fetch(fetched),
             Event::Looked(lookup) => self.take_lookup(lookup),
+            Event::Validated(validated) => self.take_validated(validated),
             Event::Metadata(Ok(metadata)) => {
                 self.asking_metadata = false;
                 let complete = self.topics_of_interest().iter().all(|topic| metadata.partition_count(topic).is_some());
@@ -671,20 +698,19 @@ impl Consumer {
             match answer {
                 FetchAnswer::Data { visible, bytes, high_watermark } => {
                     let stuck = visible.batches.is_empty() && visible.next_offset <= offset;
-                    if let (Some(source), true) = (visible.damage, stuck) {
+                    if stuck && let Some(source) = visible.damage {
                         self.positions.later(&key, version, retry_at);
                         self.failure = Some(ConsumeError::Damaged { topic, partition, offset, source });
                         continue;
                     }
-                    self.positions.fetched(&key, version, bytes, visible.batches, visible.next_offset, high_watermark);
+                    self.positions.fetched(&key, version, bytes, visible, high_watermark);
                 }
                 FetchAnswer::Refused(KafkaCode::OFFSET_OUT_OF_RANGE) => {
                     if self.config.auto_offset_reset == AutoOffsetReset::None {
                         self.positions.later(&key, version, retry_at);
                         self.failure = Some(ConsumeError::OutOfRange { topic, partition, offset });
                     } else {
-                        tracing::info!(%topic, partition, offset, "position is out of range and is reset");
-                        self.positions.seek(&key, Err(self.reset_search()));
+                        self.positions.reset(&key, self.reset_search());
                     }
                 }
                 FetchAnswer::Refused(code) if code.is_retriable() && code != KafkaCode::CORRUPT_MESSAGE => {
@@ -718,8 +744,10 @@ impl Consumer {
                 self.positions.later(&key, version, retry_at);
             }
         }
-        for (key, version, offset) in lookup.found {
-            self.positions.found(&key, version, offset);
+        for (key, version, offset, epoch) in lookup.found {
+            if let Some(from) = self.positions.found(&key, version, offset, epoch) {
+                self.report_reset(&key, from, offset);
+            }
         }
         for (key, version) in lookup.uncommitted {
             match self.reset_search() {
@@ -733,6 +761,58 @@ impl Consumer {
         }
         if let Some(failure) = lookup.failure {
             self.failure = Some(failure.into());
+        }
+    }
+
+    /// Says what a position outside the log means for the reader, which is a loss or a repetition of records.
+    fn report_reset(&self, (topic, partition): &TopicPartition, from: i64, to: i64) {
+        let group = self.config.group_id.as_deref().unwrap_or_default();
+        let (skipped, again) = ((to - from).max(0), (from - to).max(0));
+        if 0 < skipped {
+            tracing::warn!(group, %topic, partition, asked = from, now = to, skipped, "the position is out of range: records that were not read yet are gone, and reading goes on behind them as auto.offset.reset says");
+        } else {
+            tracing::warn!(group, %topic, partition, asked = from, now = to, again, "the position is out of range, as the log was cut off or its topic made anew: reading goes on further ahead as auto.offset.reset says");
+        }
+    }
+
+    fn take_validated(&mut self, validated: Validated) {
+        let retry_at = Instant::now() + self.cluster.settings().retry_delay(0);
+        for (key, version) in validated.retry {
+            self.metadata_wanted = true;
+            self.positions.later(&key, version, retry_at);
+        }
+        if let Some(failure) = validated.failure {
+            self.failure = Some(failure.into());
+        }
+        for (key, check, version, validity) in validated.answers {
+            if !self.positions.is_current(&key, version) {
+                continue;
+            }
+            let (topic, partition) = key.clone();
+            let offset = check.offset;
+            let has_policy = self.config.auto_offset_reset != AutoOffsetReset::None;
+            match validity {
+                Validity::Sound => self.positions.is_sound(&key, version, check.leader_epoch),
+                Validity::Diverged { end } if !has_policy => {
+                    self.positions.later(&key, version, retry_at);
+                    let end = end.map(|(end, _)| end);
+                    self.failure = Some(ConsumeError::Truncated { topic, partition, offset, end });
+                }
+                Validity::Diverged { end: Some((end, epoch)) } => {
+                    let group = self.config.group_id.as_deref().unwrap_or_default();
+                    tracing::warn!(group, %topic, partition, read = offset, now = end, lost = offset - end, "the log was cut off: records that were read are no longer in it, and reading goes on where it differs");
+                    self.positions.diverged(&key, end, epoch, check.leader_epoch);
+                }
+                Validity::Diverged { end: None } => self.positions.reset(&key, self.reset_search()),
+                Validity::Refused(code) if code.is_retriable() => {
+                    self.metadata_wanted |= code.is_stale_metadata();
+                    self.positions.later(&key, version, retry_at);
+                }
+                Validity::Refused(source) => {
+                    self.positions.later(&key, version, retry_at);
+                    self.failure = Some(ConsumeError::Refused { topic, partition, source });
+                }
+            }
         }
     }
 
@@ -759,6 +839,8 @@ impl Consumer {
     /// Commits offsets of the group: in the name of this member, or of nobody where partitions were assigned by
     /// hand. Repeats what is worth it, for at most `default.api.timeout.ms`.
     ///
+    /// The epoch of the record before each offset goes with it where it was read here.
+    ///
     /// The future borrows nothing, so it can go on while the consumer is polled. Dropping it may leave the
     /// commit done or not.
     ///
@@ -774,7 +856,11 @@ impl Consumer {
             None => Some(Committer::default()),
             Some(group) => group.committer(),
         };
-        let (link, offsets, timeout) = (self.link.clone(), offsets.to_vec(), self.config.api_timeout);
+        let (link, mut offsets, timeout) = (self.link.clone(), offsets.to_vec(), self.config.api_timeout);
+        for (topic, partition, at) in &mut offsets {
+            let known = || self.positions.epoch_before(&(topic.clone(), *partition), at.offset);
+            at.leader_epoch = at.leader_epoch.or_else(known);
+        }
         async move {
             let group_id = group_id.ok_or(CommitError::NoGroup)?;
             if offsets.is_empty() {

@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::batches::VisibleBatch;
+use super::{
+    batches::{Visible, VisibleBatch},
+    epochs::LeaderEpochs,
+    validation::Check,
+};
 use crate::admin::{OffsetSpec, TopicPartition};
 
 /// How a position is to be found.
@@ -34,8 +38,13 @@ struct Place {
     high_watermark: Option<i64>,
     buffered: VecDeque<VisibleBatch>,
     bytes: Bytes,
-    /// Where fetching goes on once the buffer is empty.
-    after_buffer: i64,
+    /// Where fetching goes on once the buffer is empty, and who wrote the record before.
+    after_buffer: (i64, i32),
+    epochs: LeaderEpochs,
+    /// Epoch of the leader whose log is known to have the records before the position.
+    checked: Option<i32>,
+    /// The position that was out of range, until another one is found.
+    reset_from: Option<i64>,
 }
 
 impl Place {
@@ -51,7 +60,10 @@ impl Place {
             high_watermark: None,
             buffered: VecDeque::new(),
             bytes: Bytes::new(),
-            after_buffer: 0,
+            after_buffer: (0, -1),
+            epochs: LeaderEpochs::default(),
+            checked: None,
+            reset_from: None,
         }
     }
 
@@ -61,6 +73,15 @@ impl Place {
         self.searching = false;
         self.fetching = false;
         self.not_before = None;
+        self.checked = None;
+        self.reset_from = None;
+    }
+
+    /// Whether the records before the position may be others than those that were read, as far as this leader's log
+    /// is concerned.
+    fn is_doubtful(&self, leader_epoch: i32) -> bool {
+        let epoch = self.position.and_then(|position| self.epochs.before(position));
+        0 <= leader_epoch && epoch.is_some() && self.checked != Some(leader_epoch)
     }
 }
 
@@ -153,11 +174,76 @@ impl Positions {
         questions
     }
 
-    /// Takes a position that was looked up.
-    pub(super) fn found(&mut self, key: &TopicPartition, version: u64, offset: i64) {
+    /// Takes a position that was looked up, with the epoch of the record before. Returns the position that was out
+    /// of range, if that was the reason.
+    pub(super) fn found(&mut self, key: &TopicPartition, version: u64, offset: i64, epoch: i32) -> Option<i64> {
+        let place = self.current(key, version)?;
+        place.searching = false;
+        place.position = Some(offset);
+        place.epochs.note(offset - 1, offset, epoch);
+        place.reset_from.take()
+    }
+
+    /// Looks for a position anew because the log has no record for the one there is, or others before it.
+    pub(super) fn reset(&mut self, key: &TopicPartition, search: Search) {
+        let from = self.position(key);
+        self.seek(key, Err(search));
+        if let Some(place) = self.places.get_mut(key) {
+            place.epochs = LeaderEpochs::default();
+            place.reset_from = from;
+        }
+    }
+
+    /// Epoch of the leader that wrote the record before an offset, if it was read here.
+    pub(super) fn epoch_before(&self, key: &TopicPartition, offset: i64) -> Option<i32> {
+        self.places.get(key)?.epochs.before(offset)
+    }
+
+    /// Whether a leader has to be asked about the position before it can be relied on.
+    pub(super) fn is_doubtful(&self, key: &TopicPartition, leader_epoch: i32) -> bool {
+        self.places.get(key).is_some_and(|place| place.is_doubtful(leader_epoch))
+    }
+
+    /// Positions to check with the leaders of their partitions, marked as being checked. `leader` tells a leader's
+    /// epoch.
+    pub(super) fn checks(
+        &mut self,
+        now: Instant,
+        mut leader: impl FnMut(&TopicPartition) -> Option<i32>,
+    ) -> Vec<Question<Check>> {
+        let mut questions = Vec::new();
+        for (key, place) in &mut self.places {
+            let idle = !place.searching && !place.fetching && place.buffered.is_empty();
+            if idle
+                && place.not_before.is_none_or(|at| at <= now)
+                && let Some(leader_epoch) = leader(key)
+                && place.is_doubtful(leader_epoch)
+                && let Some(offset) = place.position
+                && let Some(epoch) = place.epochs.before(offset)
+            {
+                place.searching = true;
+                questions.push((key.clone(), Check { offset, epoch, leader_epoch }, place.version));
+            }
+        }
+        questions
+    }
+
+    /// The leader of this epoch has the records before the position.
+    pub(super) fn is_sound(&mut self, key: &TopicPartition, version: u64, leader_epoch: i32) {
         if let Some(place) = self.current(key, version) {
             place.searching = false;
-            place.position = Some(offset);
+            place.not_before = None;
+            place.checked = Some(leader_epoch);
+        }
+    }
+
+    /// The leader has other records from `end` on: reads on there.
+    pub(super) fn diverged(&mut self, key: &TopicPartition, end: i64, epoch: i32, leader_epoch: i32) {
+        self.seek(key, Ok(end));
+        if let Some(place) = self.places.get_mut(key) {
+            place.epochs.cut(end);
+            place.epochs.note(end - 1, end, epoch);
+            place.checked = Some(leader_epoch);
         }
     }
 
@@ -182,9 +268,13 @@ impl Positions {
         self.places.get_mut(key).filter(|place| place.version == version)
     }
 
-    /// Partitions to fetch and from where, those first that waited longest. `may` says whether the broker of a
-    /// partition can be asked; those it accepts are marked as being fetched.
-    pub(super) fn fetches(&mut self, now: Instant, mut may: impl FnMut(&TopicPartition) -> bool) -> Vec<Question<i64>> {
+    /// Partitions to fetch and from where, those first that waited longest. `leader` tells the epoch of a partition's
+    /// leader if it can be asked; partitions that are to be fetched are marked so.
+    pub(super) fn fetches(
+        &mut self,
+        now: Instant,
+        mut leader: impl FnMut(&TopicPartition) -> Option<i32>,
+    ) -> Vec<Question<i64>> {
         let mut questions = Vec::new();
         let count = self.places.len();
         self.turn = self.turn.wrapping_add(1);
@@ -193,13 +283,16 @@ impl Positions {
             self.places.keys().skip(start).chain(self.places.keys().take(start)).cloned().collect();
         for key in keys {
             let place = self.places.get_mut(&key).expect("the key was just listed");
-            let idle = !place.paused && !place.fetching && place.buffered.is_empty();
+            let idle = !place.paused && !place.fetching && !place.searching && place.buffered.is_empty();
             if let Some(position) = place.position
                 && idle
                 && place.not_before.is_none_or(|at| at <= now)
-                && may(&key)
+                && let Some(leader_epoch) = leader(&key)
+                && !place.is_doubtful(leader_epoch)
             {
                 place.fetching = true;
+                // The leader refuses when it is another one by then.
+                place.checked = Some(leader_epoch).filter(|epoch| 0 <= *epoch);
                 place.not_before = None;
                 questions.push((key, position, place.version));
             }
@@ -218,20 +311,23 @@ impl Positions {
         key: &TopicPartition,
         version: u64,
         bytes: Bytes,
-        batches: Vec<VisibleBatch>,
-        next_offset: i64,
+        visible: Visible,
         high_watermark: i64,
     ) {
+        let Visible { batches, next_offset, leader_epoch, damage: _ } = visible;
         let Some(place) = self.current(key, version) else { return };
         place.fetching = false;
         place.high_watermark = Some(high_watermark).filter(|offset| 0 <= *offset);
         if batches.is_empty() {
             // Nothing to see, but perhaps something to pass.
-            place.position = place.position.map(|position| position.max(next_offset));
+            if let Some(position) = place.position.filter(|position| *position < next_offset) {
+                place.position = Some(next_offset);
+                place.epochs.note(position, next_offset, leader_epoch);
+            }
         } else {
             place.bytes = bytes;
             place.buffered = batches.into();
-            place.after_buffer = next_offset;
+            place.after_buffer = (next_offset, leader_epoch);
         }
     }
 
@@ -262,6 +358,7 @@ impl Positions {
                 // Neighbouring batches go together.
                 while let Some(batch) = place.buffered.pop_front_if(|batch| batch.bytes.start == end && 0 < left) {
                     end = batch.bytes.end;
+                    place.epochs.note(next_offset, batch.next_offset, batch.leader_epoch);
                     next_offset = batch.next_offset;
                     records = records.saturating_add(batch.records);
                     left = left.saturating_sub(u64::from(batch.records));
@@ -269,7 +366,9 @@ impl Positions {
                 let bytes = place.bytes.slice(start..end);
                 if place.buffered.is_empty() {
                     place.bytes = Bytes::new();
-                    next_offset = next_offset.max(place.after_buffer);
+                    let (after, epoch) = place.after_buffer;
+                    place.epochs.note(next_offset, after, epoch);
+                    next_offset = next_offset.max(after);
                 }
                 place.position = Some(next_offset);
                 taken.push(Taken {
@@ -302,47 +401,47 @@ mod tests {
     #[test]
     fn a_new_partition_is_looked_up_once_and_then_fetched() {
         let (mut positions, now) = (assigned(&[0]), Instant::now());
-        assert_eq!(positions.fetches(now, |_| true), []);
+        assert_eq!(positions.fetches(now, |_| Some(0)), []);
         let searches = positions.searches(now);
         assert_eq!(searches.len(), 1);
         assert_eq!(positions.searches(now), [], "it is under way");
-        positions.found(&key(0), searches[0].2, 17);
-        let fetches = positions.fetches(now, |_| true);
+        assert_eq!(positions.found(&key(0), searches[0].2, 17, -1), None);
+        let fetches = positions.fetches(now, |_| Some(0));
         assert_eq!((fetches[0].0.clone(), fetches[0].1), (key(0), 17));
-        assert_eq!(positions.fetches(now, |_| true), [], "it is under way");
+        assert_eq!(positions.fetches(now, |_| Some(0)), [], "it is under way");
     }
 
     #[test]
     fn an_answer_from_before_a_seek_is_ignored() {
         let (mut positions, now) = (at(5), Instant::now());
-        let (_, _, version) = positions.fetches(now, |_| true)[0].clone();
+        let (_, _, version) = positions.fetches(now, |_| Some(0))[0].clone();
         positions.seek(&key(0), Ok(2));
-        positions.fetched(&key(0), version, Bytes::from_static(b"abc"), vec![batch(0..3, 6, 1)], 6, 6);
+        positions.fetched(&key(0), version, Bytes::from_static(b"abc"), visible(vec![batch(0..3, 6, 1)], 6), 6);
         assert_eq!(positions.take(10), []);
         assert_eq!(positions.position(&key(0)), Some(2));
-        assert_eq!(positions.fetches(now, |_| true)[0].1, 2);
+        assert_eq!(positions.fetches(now, |_| Some(0))[0].1, 2);
     }
 
     #[test]
     fn whole_batches_are_handed_out_up_to_the_limit_and_positions_follow() {
         let (mut positions, now) = (at(5), Instant::now());
-        let version = positions.fetches(now, |_| true)[0].2;
+        let version = positions.fetches(now, |_| Some(0))[0].2;
         // The second and third batch are not neighbours: something hidden lies between.
         let batches = vec![batch(0..3, 7, 2), batch(3..6, 9, 2), batch(8..9, 12, 1)];
-        positions.fetched(&key(0), version, Bytes::from_static(b"aaabbbxxc"), batches, 13, 20);
+        positions.fetched(&key(0), version, Bytes::from_static(b"aaabbbxxc"), visible(batches, 13), 20);
         assert_eq!(parts(&positions.take(1)), [(5, 7, "aaa")]);
         assert_eq!(positions.position(&key(0)), Some(7));
-        assert_eq!(positions.fetches(now, |_| true), [], "the rest comes first");
+        assert_eq!(positions.fetches(now, |_| Some(0)), [], "the rest comes first");
         assert_eq!(parts(&positions.take(10)), [(7, 9, "bbb"), (9, 13, "c")]);
-        assert_eq!(positions.fetches(now, |_| true)[0].1, 13);
+        assert_eq!(positions.fetches(now, |_| Some(0))[0].1, 13);
     }
 
     #[test]
     fn paused_partitions_keep_what_was_fetched() {
         let (mut positions, now) = (at(0), Instant::now());
-        let version = positions.fetches(now, |_| true)[0].2;
+        let version = positions.fetches(now, |_| Some(0))[0].2;
         positions.set_paused(&key(0), true);
-        positions.fetched(&key(0), version, Bytes::from_static(b"a"), vec![batch(0..1, 1, 1)], 1, 1);
+        positions.fetched(&key(0), version, Bytes::from_static(b"a"), visible(vec![batch(0..1, 1, 1)], 1), 1);
         assert_eq!(positions.take(10), []);
         assert_eq!(positions.paused(), [key(0)].into());
         positions.set_paused(&key(0), false);
@@ -352,8 +451,8 @@ mod tests {
     #[test]
     fn a_fetch_that_shows_nothing_still_moves_past_what_is_hidden() {
         let (mut positions, now) = (at(5), Instant::now());
-        let version = positions.fetches(now, |_| true)[0].2;
-        positions.fetched(&key(0), version, Bytes::new(), Vec::new(), 8, 8);
+        let version = positions.fetches(now, |_| Some(0))[0].2;
+        positions.fetched(&key(0), version, Bytes::new(), visible(Vec::new(), 8), 8);
         assert_eq!(positions.position(&key(0)), Some(8));
     }
 
@@ -361,11 +460,54 @@ mod tests {
     fn partitions_wait_before_they_are_asked_again() {
         let (mut positions, now) = (at(5), Instant::now());
         let later = now + Duration::from_secs(1);
-        let version = positions.fetches(now, |_| true)[0].2;
+        let version = positions.fetches(now, |_| Some(0))[0].2;
         positions.later(&key(0), version, later);
-        assert_eq!(positions.fetches(now, |_| true), []);
+        assert_eq!(positions.fetches(now, |_| Some(0)), []);
         assert_eq!(positions.wake(now), Some(later));
-        assert_eq!(positions.fetches(later, |_| true).len(), 1);
+        assert_eq!(positions.fetches(later, |_| Some(0)).len(), 1);
+    }
+
+    #[test]
+    fn a_new_leader_is_asked_about_the_position_before_it_is_fetched_from() {
+        let (mut positions, now) = (at(5), Instant::now());
+        assert_eq!(positions.checks(now, |_| Some(3)), [], "nothing is known about the record before");
+        let version = positions.fetches(now, |_| Some(3))[0].2;
+        positions.fetched(&key(0), version, Bytes::from_static(b"a"), visible(vec![batch(0..1, 6, 1)], 6), 6);
+        positions.take(10);
+        assert_eq!(positions.epoch_before(&key(0), 6), Some(3));
+        assert_eq!(positions.fetches(now, |_| Some(3)).len(), 1, "the leader is still the same");
+        positions.later(&key(0), version, now);
+        assert_eq!(positions.fetches(now, |_| Some(4)), []);
+        let check = Check { offset: 6, epoch: 3, leader_epoch: 4 };
+        assert_eq!(positions.checks(now, |_| Some(4)), [(key(0), check, version)]);
+        assert_eq!(positions.checks(now, |_| Some(4)), [], "it is under way");
+        assert_eq!(positions.fetches(now, |_| Some(4)), []);
+        positions.is_sound(&key(0), version, 4);
+        assert_eq!(positions.checks(now, |_| Some(4)), []);
+        assert_eq!(positions.fetches(now, |_| Some(4)).len(), 1);
+    }
+
+    #[test]
+    fn after_a_truncation_reading_goes_on_where_the_log_differs() {
+        let (mut positions, now) = (assigned(&[0]), Instant::now());
+        let version = positions.searches(now)[0].2;
+        positions.found(&key(0), version, 100, 3);
+        let checks = positions.checks(now, |_| Some(5));
+        assert_eq!(checks[0].1, Check { offset: 100, epoch: 3, leader_epoch: 5 }, "a committed position is checked");
+        positions.diverged(&key(0), 80, 2, 5);
+        assert!(!positions.is_current(&key(0), version));
+        assert_eq!(positions.checks(now, |_| Some(5)), []);
+        assert_eq!(positions.fetches(now, |_| Some(5))[0].1, 80);
+        assert_eq!((positions.epoch_before(&key(0), 80), positions.epoch_before(&key(0), 100)), (Some(2), None));
+    }
+
+    #[test]
+    fn a_reset_remembers_where_it_came_from_until_a_position_is_found() {
+        let (mut positions, now) = (at(5), Instant::now());
+        positions.reset(&key(0), Search::At(OffsetSpec::Earliest));
+        let version = positions.searches(now)[0].2;
+        assert_eq!(positions.found(&key(0), version, 40, -1), Some(5));
+        assert_eq!(positions.found(&key(0), version, 40, -1), None);
     }
 
     #[test]
@@ -395,7 +537,11 @@ mod tests {
     }
 
     fn batch(bytes: std::ops::Range<usize>, next_offset: i64, records: u32) -> VisibleBatch {
-        VisibleBatch { bytes, next_offset, records }
+        VisibleBatch { bytes, next_offset, records, leader_epoch: 3 }
+    }
+
+    fn visible(batches: Vec<VisibleBatch>, next_offset: i64) -> Visible {
+        Visible { batches, next_offset, leader_epoch: 3, damage: None }
     }
 
     fn parts(taken: &[Taken]) -> Vec<(i64, i64, &str)> {

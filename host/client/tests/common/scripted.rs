@@ -11,16 +11,21 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use millstream_client::{Dial, Stream};
 use millstream_wire::{
-    batch::{BatchHeader, set_base_offset, verify_crc},
+    batch::{BatchHeader, BatchStamp, Batches, RecordBatchBuilder, set_base_offset, set_leader_epoch, verify_crc},
     frame::{FrameDecoder, decode_request, decode_request_header, encode_response},
     protocol::{
         messages::{
-            ApiKey, ApiVersionsResponse, BrokerId, FetchRequest, FetchResponse, InitProducerIdResponse,
-            ListOffsetsResponse, MetadataResponse, ProduceRequest, ProduceResponse, ProducerId,
+            ApiKey, ApiVersionsResponse, BrokerId, FetchRequest, FetchResponse, FindCoordinatorResponse,
+            InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataResponse, OffsetCommitRequest,
+            OffsetCommitResponse, OffsetFetchResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+            ProduceRequest, ProduceResponse, ProducerId,
             api_versions_response::ApiVersion,
             fetch_response::{FetchableTopicResponse, PartitionData},
             list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
             metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
+            offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+            offset_fetch_response::{OffsetFetchResponsePartition, OffsetFetchResponseTopic},
+            offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult},
             produce_response::{PartitionProduceResponse, TopicProduceResponse},
         },
         protocol::{Encodable, StrBytes},
@@ -58,6 +63,19 @@ pub struct Script {
     /// For the next InitProducerId requests.
     pub identity: VecDeque<i16>,
     pub identities: i64,
+    pub leader_epoch: i32,
+    /// First offset of the log.
+    pub log_start: i64,
+    /// Codes for the next OffsetForLeaderEpoch requests. Otherwise an epoch ends as the log says.
+    pub checks: VecDeque<i16>,
+    /// What consumers asked: epoch of the leader and of the record.
+    pub checked: Vec<(i32, i32)>,
+    /// Offsets that were fetched from the leader.
+    pub fetched: Vec<i64>,
+    /// Offset and leader epoch that the group has committed.
+    pub committed: Option<(i64, i32)>,
+    /// APIs that the broker does not offer.
+    pub without: Vec<i16>,
 }
 
 /// The broker. Clones are the same one.
@@ -100,14 +118,55 @@ impl Scripted {
         }
         match api {
             ApiKey::ApiVersions => {
-                let keys = [(0, 0, 11), (1, 4, 12), (2, 1, 9), (3, 0, 12), (18, 0, 4), (22, 0, 4)];
-                let keys = keys.map(|(key, min, max)| {
+                let keys =
+                    [(0, 0, 11), (1, 4, 12), (2, 1, 9), (3, 0, 12), (8, 2, 9), (9, 1, 7), (10, 0, 3), (18, 0, 4)];
+                let script = self.script.lock().expect("unpoisoned");
+                let keys = keys.into_iter().chain([(22, 0, 4), (23, 2, 4)]);
+                let keys = keys.filter(|(key, ..)| !script.without.contains(key)).map(|(key, min, max)| {
                     ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max)
                 });
-                let body = ApiVersionsResponse::default().with_api_keys(keys.to_vec());
+                let body = ApiVersionsResponse::default().with_api_keys(keys.collect());
                 encode(&|| done(api, version, id, &body))
             }
-            ApiKey::Metadata => encode(&|| done(api, version, id, &metadata())),
+            ApiKey::Metadata => {
+                let body = metadata(self.script.lock().expect("unpoisoned").leader_epoch);
+                encode(&|| done(api, version, id, &body))
+            }
+            ApiKey::FindCoordinator => {
+                let body = FindCoordinatorResponse::default()
+                    .with_node_id(BrokerId(1))
+                    .with_host(StrBytes::from_static_str("scripted.example"))
+                    .with_port(9092);
+                encode(&|| done(api, version, id, &body))
+            }
+            ApiKey::OffsetFetch => {
+                let (offset, epoch) = self.script.lock().expect("unpoisoned").committed.unwrap_or((-1, -1));
+                let partition = OffsetFetchResponsePartition::default()
+                    .with_committed_offset(offset)
+                    .with_committed_leader_epoch(epoch);
+                let topic = OffsetFetchResponseTopic::default().with_name(name()).with_partitions(vec![partition]);
+                let body = OffsetFetchResponse::default().with_topics(vec![topic]);
+                encode(&|| done(api, version, id, &body))
+            }
+            ApiKey::OffsetCommit => {
+                let request: OffsetCommitRequest = decode_request(api, version, frame).expect("a request");
+                let committed = &request.topics[0].partitions[0];
+                let committed = (committed.committed_offset, committed.committed_leader_epoch);
+                self.script.lock().expect("unpoisoned").committed = Some(committed);
+                let partition = OffsetCommitResponsePartition::default();
+                let topic = OffsetCommitResponseTopic::default().with_name(name()).with_partitions(vec![partition]);
+                let body = OffsetCommitResponse::default().with_topics(vec![topic]);
+                encode(&|| done(api, version, id, &body))
+            }
+            ApiKey::OffsetForLeaderEpoch => {
+                let request: OffsetForLeaderEpochRequest = decode_request(api, version, frame).expect("a request");
+                let asked = &request.topics[0].partitions[0];
+                let end =
+                    self.script.lock().expect("unpoisoned").epoch_end(asked.current_leader_epoch, asked.leader_epoch);
+                let topic = OffsetForLeaderTopicResult::default().with_topic(name()).with_partitions(vec![end]);
+                let body = OffsetForLeaderEpochResponse::default().with_topics(vec![topic]);
+                encode(&|| done(api, version, id, &body))
+            }
             ApiKey::InitProducerId => {
                 let mut script = self.script.lock().expect("unpoisoned");
                 let code = script.identity.pop_front().unwrap_or(0);
@@ -119,8 +178,11 @@ impl Scripted {
                 encode(&|| done(api, version, id, &body))
             }
             ApiKey::ListOffsets => {
-                let next_offset = self.script.lock().expect("unpoisoned").next_offset;
-                let partition = ListOffsetsPartitionResponse::default().with_offset(next_offset).with_timestamp(-1);
+                let request: ListOffsetsRequest = decode_request(api, version, frame).expect("a request");
+                let script = self.script.lock().expect("unpoisoned");
+                let earliest = request.topics[0].partitions[0].timestamp == -2;
+                let offset = if earliest { script.log_start } else { script.next_offset };
+                let partition = ListOffsetsPartitionResponse::default().with_offset(offset).with_timestamp(-1);
                 let topic = ListOffsetsTopicResponse::default().with_name(name()).with_partitions(vec![partition]);
                 let body = ListOffsetsResponse::default().with_topics(vec![topic]);
                 encode(&|| done(api, version, id, &body))
@@ -157,8 +219,22 @@ impl Scripted {
     }
 
     fn fetch(&self, request: &FetchRequest) -> FetchResponse {
-        let script = self.script.lock().expect("unpoisoned");
-        let offset = request.topics[0].partitions[0].fetch_offset;
+        let mut script = self.script.lock().expect("unpoisoned");
+        let asked = &request.topics[0].partitions[0];
+        let offset = asked.fetch_offset;
+        let known = asked.current_leader_epoch;
+        let code = match known.cmp(&script.leader_epoch) {
+            std::cmp::Ordering::Less if 0 <= known => 74,
+            std::cmp::Ordering::Greater => 75,
+            _ if offset < script.log_start || script.next_offset < offset => 1,
+            _ => 0,
+        };
+        if code != 0 {
+            let partition = PartitionData::default().with_error_code(code).with_high_watermark(-1);
+            let topic = FetchableTopicResponse::default().with_topic(name()).with_partitions(vec![partition]);
+            return FetchResponse::default().with_responses(vec![topic]);
+        }
+        script.fetched.push(offset);
         let mut at = 0;
         while let Ok(header) = BatchHeader::parse(&script.log[at..]) {
             if offset <= header.last_offset() {
@@ -177,6 +253,42 @@ impl Scripted {
 }
 
 impl Script {
+    /// Where an epoch ended, by Kafka's rule.
+    fn epoch_end(&mut self, known: i32, epoch: i32) -> EpochEndOffset {
+        self.checked.push((known, epoch));
+        if let Some(code) = self.checks.pop_front().filter(|code| *code != 0) {
+            return EpochEndOffset::default().with_error_code(code);
+        }
+        if self.leader_epoch < epoch {
+            return EpochEndOffset::default();
+        }
+        let batches = || Batches::new(&self.log).map(|batch| batch.expect("a batch").0);
+        let floor =
+            batches().map(|batch| batch.leader_epoch).filter(|written| *written <= epoch).max().unwrap_or(epoch);
+        let end =
+            batches().find(|batch| epoch < batch.leader_epoch).map_or(self.next_offset, |batch| batch.base_offset);
+        EpochEndOffset::default().with_leader_epoch(floor).with_end_offset(end)
+    }
+
+    /// Loses the log from an offset on, as a leader does that fails before others have it.
+    pub fn cut(&mut self, end: i64) {
+        let keep = Batches::new(&self.log)
+            .map(|batch| batch.expect("a batch").0)
+            .take_while(|batch| batch.last_offset() < end)
+            .map(|batch| batch.total_len())
+            .sum();
+        self.log.truncate(keep);
+        self.next_offset = end;
+    }
+
+    /// Writes one record as the present leader.
+    pub fn write(&mut self, value: &str) {
+        let mut builder = RecordBatchBuilder::with_capacity(64);
+        builder.append_at(0, 0, None, Some(value.as_bytes()), 0, &[]).expect("small");
+        let batch = builder.finish(&BatchStamp::default()).expect("no codec").freeze();
+        self.append(&batch);
+    }
+
     /// Kafka's rules for idempotent producers: answers repetitions, refuses gaps.
     fn append(&mut self, records: &Bytes) -> (i16, i64) {
         let header = verify_crc(records).expect("the checksum is right");
@@ -205,6 +317,7 @@ impl Script {
         }
         let mut batch = BytesMut::from(&records[..]);
         set_base_offset(&mut batch, base);
+        set_leader_epoch(&mut batch, self.leader_epoch);
         self.log.extend_from_slice(&batch);
         self.next_offset += i64::from(header.record_count);
         (0, base)
@@ -215,13 +328,12 @@ fn name() -> millstream_wire::protocol::messages::TopicName {
     StrBytes::from_static_str("t").into()
 }
 
-fn metadata() -> MetadataResponse {
+fn metadata(leader_epoch: i32) -> MetadataResponse {
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(1))
         .with_host(StrBytes::from_static_str("scripted.example"))
         .with_port(9092);
-    let partition =
-        MetadataResponsePartition::default().with_partition_index(0).with_leader_id(BrokerId(1)).with_leader_epoch(0);
+    let partition = MetadataResponsePartition::default().with_leader_id(BrokerId(1)).with_leader_epoch(leader_epoch);
     let topic = MetadataResponseTopic::default().with_name(Some(name())).with_partitions(vec![partition]);
     MetadataResponse::default().with_brokers(vec![broker]).with_controller_id(BrokerId(1)).with_topics(vec![topic])
 }
