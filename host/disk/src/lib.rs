@@ -11,6 +11,7 @@ mod real;
 
 use std::{ffi::OsString, fmt::Debug, io, path::Path, time::SystemTime};
 
+pub use durable::TEMPORARY;
 pub use real::real;
 
 /// How a file is opened. None of these makes the file's name durable: that is [`Disk::sync_dir`].

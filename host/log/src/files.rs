@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Suffix of a file that is about to be unlinked.
 pub(crate) const DELETED: &str = ".deleted";
-/// Suffix of a compaction's output that is not complete.
-pub(crate) const CLEANED: &str = ".cleaned";
-/// Suffix of a compaction's output that replaces what it was made from.
+/// Suffix of what Apache Kafka's cleaner was about to put in place of other files.
 pub(crate) const SWAP: &str = ".swap";
 
 /// What a file named by an offset holds.

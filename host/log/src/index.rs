@@ -4,8 +4,11 @@
 
 use std::{
     io,
-    path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use millstream_disk::{Disk, DiskFile, Open};
@@ -66,18 +69,48 @@ impl Entry for TimeEntry {
 /// A file of entries.
 #[derive(Debug)]
 pub(crate) struct Index<E> {
-    file: Box<dyn DiskFile>,
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    /// Opened with the index, or made with its first entry.
+    file: OnceLock<Box<dyn DiskFile>>,
     entries: AtomicU64,
     kind: std::marker::PhantomData<fn() -> E>,
 }
 
 impl<E: Entry> Index<E> {
-    /// Opens or makes the file. `sound` is false where its length is no whole number of entries.
-    pub(crate) fn open(disk: &dyn Disk, path: &Path) -> io::Result<(Self, bool)> {
-        let file = disk.open(path, Open::Create)?;
-        let len = file.len()?;
-        let entries = AtomicU64::new(len / E::SIZE as u64);
-        Ok((Self { file, entries, kind: std::marker::PhantomData }, len % E::SIZE as u64 == 0))
+    /// Opens the index, and makes no file where there is none. `sound` is false there, and where the length is no
+    /// whole number of entries.
+    pub(crate) fn open(disk: &Arc<dyn Disk>, path: &Path) -> io::Result<(Self, bool)> {
+        let (opened, len) = match disk.open(path, Open::Write) {
+            Ok(file) => {
+                let len = file.len()?;
+                (OnceLock::from(file), Some(len))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (OnceLock::new(), None),
+            Err(error) => return Err(error),
+        };
+        let index = Self {
+            disk: Arc::clone(disk),
+            path: path.to_owned(),
+            file: opened,
+            entries: AtomicU64::new(len.unwrap_or(0) / E::SIZE as u64),
+            kind: std::marker::PhantomData,
+        };
+        Ok((index, len.is_some_and(|len| len % E::SIZE as u64 == 0)))
+    }
+
+    /// The file, made where there is none. Only the one writer comes here.
+    pub(crate) fn made(&self) -> io::Result<&dyn DiskFile> {
+        if self.file.get().is_none() {
+            let file = self.disk.open(&self.path, Open::Create)?;
+            return Ok(&**self.file.get_or_init(|| file));
+        }
+        self.opened()
+    }
+
+    fn opened(&self) -> io::Result<&dyn DiskFile> {
+        let absent = || io::Error::new(io::ErrorKind::NotFound, "the index has no file");
+        self.file.get().map(|file| &**file).ok_or_else(absent)
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -91,7 +124,7 @@ impl<E: Entry> Index<E> {
     /// Empties the index. Only while no reader has it.
     pub(crate) fn clear(&self) -> io::Result<()> {
         self.entries.store(0, Ordering::Release);
-        self.file.set_len(0)
+        self.made()?.set_len(0)
     }
 
     /// Appends an entry. After an error the index is as before: the next append overwrites what was written.
@@ -99,14 +132,14 @@ impl<E: Entry> Index<E> {
         let mut bytes = [0; 16];
         entry.encode(&mut bytes[..E::SIZE]);
         let at = self.entries.load(Ordering::Relaxed);
-        self.file.write_all_at(&bytes[..E::SIZE], at * E::SIZE as u64)?;
+        self.made()?.write_all_at(&bytes[..E::SIZE], at * E::SIZE as u64)?;
         self.entries.store(at + 1, Ordering::Release);
         Ok(())
     }
 
     pub(crate) fn get(&self, at: u64) -> io::Result<E> {
         let mut bytes = [0; 16];
-        self.file.read_exact_at(&mut bytes[..E::SIZE], at * E::SIZE as u64)?;
+        self.opened()?.read_exact_at(&mut bytes[..E::SIZE], at * E::SIZE as u64)?;
         Ok(E::decode(&bytes[..E::SIZE]))
     }
 
@@ -135,7 +168,7 @@ impl<E: Entry> Index<E> {
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.opened()?.sync_data()
     }
 }
 
@@ -149,12 +182,12 @@ mod tests {
     fn entries_have_kafkas_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.index");
-        let (index, sound) = Index::open(&*real(), &path).unwrap();
-        assert!(sound);
+        let (index, sound) = Index::open(&real(), &path).unwrap();
+        assert!(!sound && !path.exists(), "opening makes no file");
         index.append(OffsetEntry { relative_offset: 1, position: 0x0203 }).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), [0, 0, 0, 1, 0, 0, 2, 3]);
         let path = dir.path().join("x.timeindex");
-        let (index, _) = Index::open(&*real(), &path).unwrap();
+        let (index, _) = Index::open(&real(), &path).unwrap();
         index.append(TimeEntry { timestamp: 0x0405, relative_offset: 7 }).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), [0, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 7]);
     }
@@ -162,7 +195,7 @@ mod tests {
     #[test]
     fn the_greatest_entry_not_above_the_target_is_found() {
         let dir = tempfile::tempdir().unwrap();
-        let (index, _) = Index::open(&*real(), &dir.path().join("x.index")).unwrap();
+        let (index, _) = Index::open(&real(), &dir.path().join("x.index")).unwrap();
         assert_eq!(index.last_where(|_: &OffsetEntry| true).unwrap(), None);
         for n in 0..10 {
             index.append(OffsetEntry { relative_offset: 10 * n + 5, position: n }).unwrap();
@@ -179,7 +212,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.index");
         std::fs::write(&path, [0; 13]).unwrap();
-        let (index, sound) = Index::<OffsetEntry>::open(&*real(), &path).unwrap();
+        let (index, sound) = Index::<OffsetEntry>::open(&real(), &path).unwrap();
         assert!(!sound);
         assert_eq!(index.len(), 1);
         index.clear().unwrap();

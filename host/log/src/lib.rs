@@ -3,8 +3,11 @@
 //! Blocking file I/O without a clock: the time is an argument. Knows nothing of topics, groups or protocol
 //! versions. Appends go to the page cache; making them durable is [`SyncHandle::sync`], which needs no lock.
 
+#![forbid(unsafe_code)]
+
 pub mod checkpoint;
 mod config;
+mod damage;
 mod epochs;
 mod files;
 mod index;
@@ -17,10 +20,12 @@ mod retention;
 mod scan;
 mod segment;
 mod snapshot;
+mod survey;
 mod sync;
 mod transactions;
 
 pub use config::LogConfig;
+pub use damage::{Damage, DamageKind};
 pub use epochs::{EpochEnd, LeaderEpochs};
 pub use partition::{AppendError, Appended, PartitionLog};
 pub use producers::{Admission, ProducerRefusal, ProducerState, ProducerStates};

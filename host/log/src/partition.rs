@@ -1,9 +1,6 @@
 //! The one writer of a partition's log.
 
-use std::{
-    io,
-    sync::{Arc, PoisonError},
-};
+use std::{io, sync::Arc};
 
 use millstream_record::{LogOffset, Timestamp};
 use millstream_wire::{
@@ -148,6 +145,7 @@ impl PartitionLog {
     /// may follow half a batch.
     pub fn append(&mut self, batch: &mut [u8], leader_epoch: i32, now: Timestamp) -> Result<Appended, AppendError> {
         self.check_online()?;
+        let _change = self.shared.change();
         let mut header = BatchHeader::parse(batch).map_err(|source| AppendError::Invalid { source })?;
         if header.total_len() != batch.len() {
             let source = InvalidBatch::CutOff { expected: header.total_len(), present: batch.len() };
@@ -281,15 +279,17 @@ impl PartitionLog {
         let end = self.shared.end();
         let failed = |source| AppendError::Write { base_offset: end, source };
         self.close_indexes().map_err(failed)?;
-        if self.config.sync_closed
-            && let Err(source) = segment.sync(false)
-        {
-            let base_offset = segment.base_offset();
-            self.shared.go_offline(format!("segment {base_offset} could not be written to stable storage: {source}"));
-            return Err(AppendError::Write { base_offset, source });
+        if self.config.sync_closed {
+            self.shared.sync_closed(&segment).map_err(|error| match error {
+                SyncError::Failed { base_offset, source } => AppendError::Write { base_offset, source },
+                SyncError::Offline { reason } => AppendError::Offline { reason },
+                SyncError::Close { source } => failed(source),
+            })?;
         }
-        snapshot::write(&*self.shared.disk, &self.shared.dir, end, &self.producers, false).map_err(failed)?;
-        let (next, _) = Segment::open(&self.shared.disk, &self.shared.dir, end).map_err(failed)?;
+        // Where a power failure may take no batch of the segment, it may take no sequence number of them either.
+        let durable = self.config.sync_closed;
+        snapshot::write(&*self.shared.disk, &self.shared.dir, end, &self.producers, durable).map_err(failed)?;
+        let next = Segment::create(&self.shared.disk, &self.shared.dir, end).map_err(failed)?;
         // Without its entry in the folder a new file is lost with the power, however well it is synced.
         self.shared.disk.sync_dir(&self.shared.dir).map_err(failed)?;
         let mut segments = self.shared.segments().as_ref().clone();
@@ -321,6 +321,7 @@ impl PartitionLog {
     ///
     /// The checkpoint of epochs could not be written.
     pub fn begin_epoch(&mut self, epoch: i32) -> Result<(), AppendError> {
+        let _change = self.shared.change();
         if self.leader_epoch().is_some_and(|latest| epoch <= latest) {
             return Ok(());
         }
@@ -330,10 +331,10 @@ impl PartitionLog {
     }
 
     pub(crate) fn change_epochs(&self, change: impl FnOnce(&mut LeaderEpochs) -> bool) -> io::Result<()> {
-        let mut changed = self.shared.epochs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut changed = self.shared.epochs().clone();
         if change(&mut changed) {
             self.shared.disk.replace(&self.shared.dir.join(EPOCHS_FILE), changed.to_text().as_bytes())?;
-            *self.shared.epochs.write().unwrap_or_else(PoisonError::into_inner) = changed;
+            self.shared.set_epochs(changed);
         }
         Ok(())
     }
@@ -370,7 +371,7 @@ impl PartitionLog {
 
     /// The newest leader epoch; `None` before the first.
     pub fn leader_epoch(&self) -> Option<i32> {
-        self.shared.epochs.read().unwrap_or_else(PoisonError::into_inner).latest()
+        self.shared.epochs().latest()
     }
 
     /// Bytes of all segments' batches.
@@ -411,11 +412,12 @@ impl PartitionLog {
     /// Something could not be written: the next opening must not take this for a clean stop.
     pub fn close_clean(mut self) -> Result<LogOffset, SyncError> {
         let closed = |source| SyncError::Close { source };
+        let _change = self.shared.change();
         self.close_indexes().map_err(closed)?;
         let end = self.sync_handle().sync()?;
         // Durable as far as syncs go, which leaves the indexes of the active segment out.
         let segment = self.segment();
-        segment.sync(false).map_err(closed)?;
+        self.shared.sync_closed(&segment)?;
         snapshot::write(&*self.shared.disk, &self.shared.dir, end.get(), &self.producers, true).map_err(closed)?;
         self.remove_old_snapshots().map_err(closed)?;
         self.shared.disk.sync_dir(&self.shared.dir).map_err(closed)?;

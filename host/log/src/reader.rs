@@ -167,8 +167,7 @@ impl LogReader {
 
     /// Where an epoch ends: OffsetForLeaderEpoch. `None` for an epoch newer than all known.
     pub fn epoch_end_offset(&self, epoch: i32) -> Option<EpochEnd> {
-        let epochs = self.shared.epochs.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        epochs.end_of(epoch, self.shared.end())
+        self.shared.epochs().end_of(epoch, self.shared.end())
     }
 
     /// Transactions aborted between two offsets that a reader of committed data must leave out.

@@ -16,7 +16,7 @@ use crate::{
     files::{DELETED, Kind},
     partition::{AppendError, PartitionLog},
     segment::Segment,
-    sync::offset,
+    sync::{SyncError, offset},
 };
 
 /// Why old data could not be deleted. Nothing that is still needed is gone.
@@ -41,6 +41,12 @@ pub enum RetentionError {
     Epochs {
         /// What the operating system says.
         source: io::Error,
+    },
+    /// What is to be deleted could not be written to stable storage before.
+    #[error("make the log durable up to its new start")]
+    Sync {
+        /// Why.
+        source: SyncError,
     },
     /// The new start lies beyond the end of the log.
     #[error("records up to offset {before} are to be deleted, and the log ends at {end}")]
@@ -153,6 +159,11 @@ impl PartitionLog {
         if end < before.get() {
             return Err(RetentionError::BeyondEnd { before, end: offset(end) });
         }
+        let _change = self.shared.change();
+        // A log must not end before its start after a power failure.
+        if self.shared.durable() < before.get() {
+            self.sync_handle().sync().map_err(|source| RetentionError::Sync { source })?;
+        }
         self.shared.advance_start(before.get());
         let segments = self.shared.segments();
         let start = self.shared.start();
@@ -171,6 +182,7 @@ impl PartitionLog {
         if reasons.is_empty() {
             return Ok(Vec::new());
         }
+        let _change = self.shared.change();
         if self.shared.segments().len() <= reasons.len() {
             self.roll(now).map_err(|source| RetentionError::Roll { source })?;
         }
@@ -179,6 +191,12 @@ impl PartitionLog {
             let mut segments = self.shared.segments().as_ref().clone();
             let segment = segments.remove(0);
             self.set_aside(&segment, Kind::Log, now)?;
+            // The next one must not be gone before this one: after a power failure a hole would be taken for damage.
+            let dir = &self.shared.dir;
+            self.shared
+                .disk
+                .sync_dir(dir)
+                .map_err(|source| RetentionError::Delete { path: dir.to_path_buf(), source })?;
             // Readers are told before the files are gone from their names.
             self.shared.advance_start(segments[0].base_offset());
             self.shared.set_segments(segments);

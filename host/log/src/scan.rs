@@ -8,6 +8,9 @@ use millstream_wire::batch::{BatchHeader, HEADER_LEN, InvalidBatch};
 /// Bytes of a batch that its checksum does not cover.
 const BEFORE_CHECKED: u64 = 21;
 
+/// Where the magic byte of a batch stands.
+const MAGIC: usize = 16;
+
 /// Why a walk ended before the end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScanError {
@@ -113,4 +116,40 @@ impl<'a> Scan<'a> {
         }
         Ok(crc)
     }
+}
+
+/// The first sound batch at or after a byte of a file for which `fits` holds: any byte may be its first.
+///
+/// Bytes can be made to look like very many batches. Once `budget` bytes went into checksums, what looks like a batch
+/// counts as one.
+pub(crate) fn next_sound(
+    file: &dyn DiskFile,
+    from: u64,
+    end: u64,
+    mut budget: u64,
+    fits: impl Fn(&BatchHeader) -> bool,
+) -> Result<Option<(u64, BatchHeader)>, ScanError> {
+    let mut at = from;
+    let mut chunk = Vec::new();
+    while at.saturating_add(HEADER_LEN as u64) <= end {
+        chunk.resize((end - at).min(1 << 20) as usize, 0);
+        file.read_exact_at(&mut chunk, at).map_err(|source| ScanError::Io { position: at, source })?;
+        let last = chunk.len() - HEADER_LEN;
+        for start in (0..=last).filter(|start| chunk[start + MAGIC] == 2) {
+            let Ok(header) = BatchHeader::parse(&chunk[start..]) else { continue };
+            let (position, len) = (at + start as u64, header.total_len() as u64);
+            if end - position < len || !fits(&header) {
+                continue;
+            }
+            let Some(left) = budget.checked_sub(len) else { return Ok(Some((position, header))) };
+            budget = left;
+            match Scan::verifying(file, position, position + len).next() {
+                Ok(_) => return Ok(Some((position, header))),
+                Err(ScanError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        at += last as u64 + 1;
+    }
+    Ok(None)
 }

@@ -50,22 +50,36 @@ struct Hints {
     places: [Option<(i64, u64)>; HINTS],
 }
 
-/// Whether a segment's indexes can be used as they are.
+/// Which of a segment's indexes can be used as they are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum IndexState {
-    Sound,
-    Damaged,
+pub(crate) struct IndexState {
+    /// The two that find batches.
+    pub sound: bool,
+    /// The one of aborted transactions.
+    pub transactions_sound: bool,
+}
+
+impl IndexState {
+    pub(crate) const SOUND: Self = Self { sound: true, transactions_sound: true };
 }
 
 impl Segment {
-    /// Opens or makes the files of the segment with this base offset. Its size is that of its file, and nothing
-    /// counts as durable yet.
+    /// Makes the files of a new segment, or opens those that an earlier try left.
+    pub(crate) fn create(disk: &Arc<dyn Disk>, dir: &Arc<Path>, base_offset: i64) -> io::Result<Self> {
+        let (segment, _) = Self::open(disk, dir, base_offset)?;
+        segment.index.made()?;
+        segment.times.made()?;
+        Ok(segment)
+    }
+
+    /// Opens the segment with this base offset. Its size is that of its file, and nothing counts as durable yet.
+    /// Changes nothing where its `.log` exists.
     pub(crate) fn open(disk: &Arc<dyn Disk>, dir: &Arc<Path>, base_offset: i64) -> io::Result<(Self, IndexState)> {
         let path = files::path(dir, base_offset, Kind::Log);
         let log = disk.open(&path, Open::Create)?;
         let size = log.len()?;
-        let (index, index_sound) = Index::open(&**disk, &files::path(dir, base_offset, Kind::Index))?;
-        let (times, times_sound) = Index::open(&**disk, &files::path(dir, base_offset, Kind::TimeIndex))?;
+        let (index, index_sound) = Index::open(disk, &files::path(dir, base_offset, Kind::Index))?;
+        let (times, times_sound) = Index::open(disk, &files::path(dir, base_offset, Kind::TimeIndex))?;
         let aborted = transactions::read(&**disk, &files::path(dir, base_offset, Kind::TxnIndex))?;
         let segment = Self {
             disk: Arc::clone(disk),
@@ -81,8 +95,11 @@ impl Segment {
             aborted: AtomicU64::new(aborted.as_ref().map_or(0, |entries| entries.len() as u64)),
             hints: Mutex::default(),
         };
-        let sound = index_sound && times_sound && aborted.is_some() && segment.last_entries_fit()?;
-        Ok((segment, if sound { IndexState::Sound } else { IndexState::Damaged }))
+        // A segment that was closed ends its time index with its newest timestamp, and lost the index if there is none
+        // (or no record has a timestamp, and making it anew is in vain).
+        let lost = segment.size() != 0 && segment.times.len() == 0;
+        let sound = index_sound && times_sound && !lost && segment.last_entries_fit()?;
+        Ok((segment, IndexState { sound, transactions_sound: aborted.is_some() }))
     }
 
     /// Whether the last index entries are ones that this segment can have.
@@ -156,17 +173,31 @@ impl Segment {
         Ok(())
     }
 
+    /// Writes what is there from a byte on once more in place, so that the next sync brings it to stable storage even
+    /// if an earlier one failed, after which the system may take it for written. Returns how many bytes.
+    pub(crate) fn write_again(&self, from: u64) -> io::Result<u64> {
+        let size = self.size();
+        let mut at = from;
+        let mut buffer = Vec::new();
+        while at < size {
+            buffer.resize((size - at).min(1 << 20) as usize, 0);
+            self.log.read_exact_at(&mut buffer, at)?;
+            self.log.write_all_at(&buffer, at)?;
+            at += buffer.len() as u64;
+        }
+        Ok(size.saturating_sub(from))
+    }
+
     /// Takes back what was written and not published.
     pub(crate) fn unwrite(&self) -> io::Result<()> {
         self.log.set_len(self.size())
     }
 
-    /// Empties the indexes, before they are made anew.
-    pub(crate) fn clear_indexes(&self) -> io::Result<()> {
-        self.index.clear()?;
-        self.times.clear()?;
+    /// Replaces the transaction index by these entries, while no reader has it.
+    pub(crate) fn set_aborted(&self, aborted: &[AbortedTransaction]) -> io::Result<()> {
         self.aborted.store(0, Ordering::Release);
-        self.disk.remove_if_present(&self.path(Kind::TxnIndex)).map(drop)
+        self.disk.remove_if_present(&self.path(Kind::TxnIndex))?;
+        aborted.iter().try_for_each(|aborted| self.append_aborted(aborted))
     }
 
     pub(crate) fn append_aborted(&self, aborted: &AbortedTransaction) -> io::Result<()> {
@@ -240,6 +271,7 @@ impl Segment {
     }
 
     fn hint(&self, offset: i64) -> Option<u64> {
+        // Each place stands for itself, so no panic leaves a wrong one.
         let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
         hints.places.iter().flatten().find(|place| place.0 == offset).map(|place| place.1)
     }

@@ -4,7 +4,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -52,7 +52,7 @@ pub(crate) struct Shared {
     durable: AtomicI64,
     /// First offset of the oldest open transaction, or the end.
     stable: AtomicI64,
-    pub epochs: RwLock<LeaderEpochs>,
+    epochs: RwLock<LeaderEpochs>,
     /// Why nothing more is accepted. Set once.
     offline: OnceLock<String>,
     /// One sync at a time: whoever waited for another finds little left to do.
@@ -84,11 +84,21 @@ impl Shared {
     }
 
     pub(crate) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
+        // Replaced as a whole: a panic leaves the old list or the new one.
         Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn set_segments(&self, segments: Vec<Arc<Segment>>) {
         *self.segments.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(segments);
+    }
+
+    /// Replaced as a whole, as the segments are.
+    pub(crate) fn epochs(&self) -> RwLockReadGuard<'_, LeaderEpochs> {
+        self.epochs.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_epochs(&self, epochs: LeaderEpochs) {
+        *self.epochs.write().unwrap_or_else(PoisonError::into_inner) = epochs;
     }
 
     pub(crate) fn start(&self) -> i64 {
@@ -126,6 +136,12 @@ impl Shared {
         let _ = self.offline.set(reason);
     }
 
+    /// Begins a change of files and state that must not stay half done: a panic before the returned value is dropped
+    /// takes the log offline.
+    pub(crate) fn change(self: &Arc<Self>) -> Change {
+        Change { shared: Arc::clone(self) }
+    }
+
     /// Up to where a recovery may trust the files, indexes included.
     fn recovery_point(&self) -> i64 {
         let durable = self.durable();
@@ -135,8 +151,10 @@ impl Shared {
         dirty.map_or(durable, |segment| durable.min(segment.base_offset()))
     }
 
-    fn sync(&self) -> Result<i64, SyncError> {
+    fn sync(self: &Arc<Self>) -> Result<i64, SyncError> {
+        // Whoever panicked here has taken the log offline, and that is looked at next.
         let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _change = self.change();
         if let Some(reason) = self.offline() {
             return Err(SyncError::Offline { reason: reason.to_owned() });
         }
@@ -151,14 +169,43 @@ impl Shared {
         let clean = |at: &usize| segments[*at].size() != 0 && !segments[*at].is_dirty(*at == active);
         let first = (0..segments.len()).rev().find(clean).map_or(0, |at| at + 1);
         for (at, segment) in segments.iter().enumerate().skip(first) {
-            if let Err(source) = segment.sync(at == active) {
-                let base_offset = segment.base_offset();
-                self.go_offline(format!("segment {base_offset} could not be written to stable storage: {source}"));
-                return Err(SyncError::Failed { base_offset, source });
-            }
+            self.sync_one(segment, at == active)?;
         }
         self.durable.fetch_max(end, Ordering::AcqRel);
         Ok(end)
+    }
+
+    /// Brings a segment that will not grow any more to stable storage, indexes included.
+    ///
+    /// Not beside another sync: the operating system tells of a failed write once, and each must hear of it.
+    pub(crate) fn sync_closed(&self, segment: &Segment) -> Result<(), SyncError> {
+        let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = self.offline() {
+            return Err(SyncError::Offline { reason: reason.to_owned() });
+        }
+        self.sync_one(segment, false)
+    }
+
+    fn sync_one(&self, segment: &Segment, active: bool) -> Result<(), SyncError> {
+        segment.sync(active).map_err(|source| {
+            let base_offset = segment.base_offset();
+            self.go_offline(format!("segment {base_offset} could not be written to stable storage: {source}"));
+            SyncError::Failed { base_offset, source }
+        })
+    }
+}
+
+/// A change that is under way.
+#[derive(Debug)]
+pub(crate) struct Change {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.go_offline("a panic interrupted a change, which may be half done".to_owned());
+        }
     }
 }
 

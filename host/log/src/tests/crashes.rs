@@ -1,8 +1,10 @@
-use std::fs::OpenOptions;
+use std::{fs::OpenOptions, io};
 
+use millstream_disk::faulty::{FaultyDisk, Operation, Trigger};
 use millstream_wire::batch::{ControlMarker, write_control_batch};
 
 use super::*;
+use crate::{Damage, DamageKind, OpenLogError, SyncError};
 
 /// Two segments: three batches of two records, and two such in the active one.
 fn two_segments() -> (Bed, PartitionLog) {
@@ -47,42 +49,130 @@ fn a_tail_torn_at_any_byte_is_cut_off_at_a_batch() {
 }
 
 #[test]
-fn a_tail_of_zeros_and_a_damaged_batch_are_cut_off_with_all_that_follows() {
+fn a_tail_of_zeros_is_cut_off() {
     let (bed, log) = two_segments();
     drop(log);
     let len = batch(2).len() as u64;
-    let dir = bed.dir.path().join("copy");
-    copy_dir(&bed.path(), &dir);
-    set_len(&dir.join(ACTIVE), 2 * len + 5000);
-    let (log, report) = open(&dir, &bed.config, OpenMode::UNKNOWN);
+    set_len(&bed.file(ACTIVE), 2 * len + 5000);
+    let (log, report) = bed.open(OpenMode::UNKNOWN);
     assert_eq!((log.end_offset(), report.truncated_bytes), (at(10), 5000));
-    drop(log);
+}
 
-    // A page that was never written, with later ones that were, in the first segment.
-    let first = dir.join("00000000000000000000.log");
-    let mut bytes = fs::read(&first).unwrap();
-    bytes[len as usize + 70] ^= 1;
-    fs::write(&first, bytes).unwrap();
-    let (log, report) = open(&dir, &bed.config, OpenMode::UNKNOWN);
-    assert_eq!(bases(&log), [0]);
-    assert_eq!((report.dropped_segments, report.truncated_bytes), (1, 4 * len));
-    assert_eq!(names(&dir, ".log"), ["00000000000000000000.log"]);
-    assert_eq!(names(&dir, ".index"), ["00000000000000000000.index"]);
+/// Opens a damaged log, and makes sure that this changes nothing.
+#[track_caller]
+fn damage(bed: &Bed, mode: OpenMode) -> Damage {
+    let before = content(&bed.path());
+    let error = PartitionLog::open(&millstream_disk::real(), &bed.path(), bed.config.clone(), mode, now()).unwrap_err();
+    assert!(content(&bed.path()) == before, "nothing is changed");
+    assert!(error.is_lasting());
+    match error {
+        OpenLogError::Damaged { source } => *source,
+        other => panic!("{other}"),
+    }
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+const FIRST: &str = "00000000000000000000.log";
+
+#[test]
+fn a_bit_that_flips_where_sound_records_follow_is_damage_and_nothing_is_changed() {
+    let len = batch(2).len();
+    // The second of three batches: its offset, its length, what its checksum covers, its last byte.
+    for byte in [7, 11, 40, 70, len - 1] {
+        let (bed, log) = two_segments();
+        drop(log);
+        flip(&bed.file(FIRST), len + byte);
+        // What would be cleared up at any other time.
+        fs::write(bed.file("00000000000000000000.log.deleted"), b"x").unwrap();
+        fs::remove_file(bed.file("00000000000000000006.index")).unwrap();
+        let found = damage(&bed, OpenMode::UNKNOWN);
+        assert_eq!((found.file, found.position, found.offset), (bed.file(FIRST), len as u64, 2), "byte {byte}");
+        assert!(matches!(found.kind, DamageKind::RecordsFollow { .. }), "byte {byte}: {:?}", found.kind);
+    }
 }
 
 #[test]
-fn damage_before_the_recovery_point_is_for_the_operator() {
+fn damage_at_the_end_of_a_segment_is_seen_by_the_segment_that_follows() {
+    let (bed, log) = two_segments();
+    drop(log);
+    let len = batch(2).len();
+    flip(&bed.file(FIRST), 3 * len - 1);
+    let found = damage(&bed, OpenMode::UNKNOWN);
+    assert_eq!((found.position, found.offset), (2 * len as u64, 4));
+    let follows = DamageKind::RecordsFollow { file: bed.file(ACTIVE), position: 0, offset: 6 };
+    assert_eq!(found.kind, follows);
+    // Cut at a batch, there is a hole and no unsound byte.
+    set_len(&bed.file(FIRST), 2 * len as u64);
+    let found = damage(&bed, OpenMode::UNKNOWN);
+    assert_eq!((found.position, found.offset, found.kind), (2 * len as u64, 4, follows));
+}
+
+#[test]
+fn nothing_below_the_recovery_point_is_ever_cut() {
+    let len = batch(2).len();
     let (bed, log) = two_segments();
     let recovery_point = log.sync_handle().sync().unwrap();
     drop(log);
-    let first = bed.file("00000000000000000000.log");
-    let mut bytes = fs::read(&first).unwrap();
-    bytes[batch(2).len() + 16] = 9;
-    fs::write(&first, bytes).unwrap();
-    fs::remove_file(bed.file("00000000000000000000.timeindex")).unwrap();
     let mode = OpenMode { recovery_point, ..OpenMode::UNKNOWN };
-    let error = PartitionLog::open(&millstream_disk::real(), &bed.path(), bed.config.clone(), mode, now()).unwrap_err();
-    assert!(matches!(error, crate::OpenLogError::Damaged { base_offset: 0, .. }), "{error}");
+    // The last batch of all: nothing follows it.
+    flip(&bed.file(ACTIVE), 2 * len - 1);
+    let found = damage(&bed, mode);
+    assert_eq!((found.file, found.position, found.offset), (bed.file(ACTIVE), len as u64, 8));
+    assert_eq!(found.kind, DamageKind::Unreadable { recovery_point: 10 });
+    assert!(matches!(damage(&bed, clean(recovery_point)).kind, DamageKind::Unreadable { .. }));
+    // Nor does it go unseen that it is gone.
+    set_len(&bed.file(ACTIVE), len as u64);
+    assert_eq!(damage(&bed, mode).kind, DamageKind::Missing { recovery_point: 10 });
+    assert_eq!(damage(&bed, clean(recovery_point)).kind, DamageKind::Missing { recovery_point: 10 });
+    // In a segment that need not be read but for its indexes.
+    let (bed, log) = two_segments();
+    log.sync_handle().sync().unwrap();
+    drop(log);
+    flip(&bed.file(FIRST), len + 16);
+    fs::remove_file(bed.file("00000000000000000000.timeindex")).unwrap();
+    let found = damage(&bed, mode);
+    assert_eq!((found.file, found.position, found.offset), (bed.file(FIRST), len as u64, 2));
+}
+
+#[test]
+fn a_missing_folder_and_overlapping_segments_are_damage() {
+    let (bed, log) = two_segments();
+    drop(log);
+    fs::copy(bed.file(ACTIVE), bed.file("00000000000000000004.log")).unwrap();
+    assert_eq!(damage(&bed, OpenMode::UNKNOWN).kind, DamageKind::Overlap { previous_end: 6 });
+    let empty = Bed::new(LogConfig::default());
+    fs::create_dir_all(empty.path()).unwrap();
+    let found = damage(&empty, OpenMode { recovery_point: at(7), ..OpenMode::UNKNOWN });
+    assert_eq!((found.file, found.kind), (empty.path(), DamageKind::Missing { recovery_point: 7 }));
+}
+
+#[test]
+fn what_a_failed_roll_left_behind_is_cleared_up() {
+    let (bed, log) = two_segments();
+    drop(log);
+    // The roll failed after it had made the file, and the segment before it went on.
+    fs::write(bed.file("00000000000000000004.log"), b"").unwrap();
+    let log = bed.start();
+    assert_eq!(bases(&log), [0, 2, 4, 6, 8]);
+    assert!(!bed.file("00000000000000000004.log").exists());
+}
+
+#[test]
+fn damage_tells_the_operator_file_position_and_remedy() {
+    let (bed, log) = two_segments();
+    drop(log);
+    flip(&bed.file(FIRST), batch(2).len() + 70);
+    let text = damage(&bed, OpenMode::UNKNOWN).to_string();
+    let (first, len) = (bed.file(FIRST), batch(2).len());
+    let expected =
+        format!("{} is damaged at byte {len}, where offset 2 belongs: there is no sound batch", first.display());
+    assert!(text.starts_with(&expected), "{text}");
+    assert!(text.contains("millstream broker repair") && text.contains("nothing was changed"), "{text}");
 }
 
 #[test]
@@ -188,30 +278,35 @@ fn an_open_transaction_survives_a_crash() {
 }
 
 #[test]
-fn leftovers_of_deletion_and_compaction_are_cleared_up() {
+fn leftovers_of_deletion_are_cleared_up_and_those_of_a_cleaner_are_let_alone() {
     let (bed, log) = two_segments();
     drop(log);
-    let len = batch(2).len() as u64;
     let put = |name: &str, bytes: &[u8]| fs::write(bed.file(name), bytes).unwrap();
     put("00000000000000000000.log.deleted", b"x");
-    put("00000000000000000000.log.cleaned", b"x");
     put("leader-epoch-checkpoint.tmp", b"x");
     put("00000000000000000099.index", b"orphan");
     put("00000000000000000099.txnindex", b"orphan");
-    // A compaction that kept the first and the third batch and was about to take the segment's place.
-    let bytes = fs::read(bed.file("00000000000000000000.log")).unwrap();
-    let (first, third) = (&bytes[..len as usize], &bytes[2 * len as usize..]);
-    put("00000000000000000000.log.swap", &[first, third].concat());
-    put("00000000000000000000.index.swap", b"made anew");
-    let (log, _) = bed.open(OpenMode { recovery_point: at(10), ..OpenMode::UNKNOWN });
-    assert_eq!(bases(&log), [0, 4, 6, 8]);
-    let reader = log.reader();
-    let slice = reader.read(at(2), 1, true, at(10)).unwrap();
-    assert_eq!(slice.next_offset, at(6), "a vanished offset continues at the next batch");
-    for suffix in [".deleted", ".cleaned", ".swap", ".tmp"] {
+    // Not complete when Apache Kafka stopped: what it was made from is all there.
+    put("00000000000000000000.log.cleaned", b"x");
+    drop(bed.start());
+    for suffix in [".deleted", ".tmp"] {
         assert_eq!(names(&bed.path(), suffix), Vec::<String>::new());
     }
     assert!(!bed.file("00000000000000000099.index").exists());
+    assert!(bed.file("00000000000000000000.log.cleaned").exists());
+}
+
+#[test]
+fn a_folder_in_which_kafkas_cleaner_was_interrupted_is_left_to_kafka() {
+    let (bed, log) = two_segments();
+    let recovery_point = log.close_clean().unwrap();
+    // Some of the segments that it was to replace may be gone already.
+    fs::rename(bed.file(FIRST), bed.file("00000000000000000000.log.swap")).unwrap();
+    let before = content(&bed.path());
+    let disk = millstream_disk::real();
+    let error = PartitionLog::open(&disk, &bed.path(), bed.config.clone(), clean(recovery_point), now()).unwrap_err();
+    assert!(content(&bed.path()) == before && error.is_lasting());
+    assert!(error.to_string().contains("00000000000000000000.log.swap was left by Apache Kafka"), "{error}");
 }
 
 #[test]
@@ -229,13 +324,59 @@ fn leader_epochs_that_lost_their_records_are_forgotten() {
 }
 
 #[test]
-fn a_log_that_ends_before_its_start_begins_there() {
+fn a_log_that_ends_before_its_start_is_damaged() {
     let (bed, log) = two_segments();
     drop(log);
-    let (mut log, report) = bed.open(OpenMode { log_start: at(50), ..OpenMode::UNKNOWN });
-    assert_eq!((log.start_offset(), log.end_offset(), report.dropped_segments), (at(50), at(50), 2));
-    append(&mut log, batch(1));
-    assert_eq!(bases(&log), [50]);
+    let found = damage(&bed, OpenMode { log_start: at(50), ..OpenMode::UNKNOWN });
+    assert_eq!((found.file, found.offset), (bed.file(ACTIVE), 10));
+    assert_eq!(found.kind, DamageKind::EndsBeforeStart { log_start: 50 });
+}
+
+#[test]
+fn deleted_records_do_not_let_a_log_end_before_its_start() {
+    let bed = Bed::new(LogConfig::default());
+    let mut log = bed.start();
+    append(&mut log, batch(2));
+    assert_eq!(log.durable_end(), at(0));
+    log.delete_records(at(2), now()).unwrap();
+    assert_eq!(log.durable_end(), at(2), "a power failure leaves the log as long as its start says");
+}
+
+#[test]
+fn after_an_unclean_stop_what_was_not_known_to_be_durable_is_written_again() {
+    let disk = FaultyDisk::new(3);
+    let dir = Path::new("/data/t-0");
+    let open = |recovery_point| {
+        let mode = OpenMode { recovery_point, ..OpenMode::UNKNOWN };
+        PartitionLog::open(&disk.process(), dir, LogConfig::default(), mode, now()).unwrap()
+    };
+    let (mut log, _) = open(at(0));
+    append(&mut log, batch(2));
+    let recovery_point = log.sync_handle().sync().unwrap();
+    append(&mut log, batch(20));
+    disk.fail(Trigger::on(Operation::Sync), io::ErrorKind::Other);
+    assert!(log.sync_handle().sync().is_err());
+    // The system still shows what it failed to write, and the next sync would succeed and write nothing.
+    disk.kill();
+    let (log, report) = open(recovery_point);
+    assert_eq!(report.rewritten_bytes, batch(20).len() as u64);
+    assert_eq!(log.durable_end(), at(22));
+    disk.lose_power();
+    assert_eq!(open(at(22)).0.end_offset(), at(22));
+}
+
+#[test]
+fn a_panic_within_a_change_takes_the_log_offline() {
+    let bed = Bed::new(LogConfig::default());
+    let log = bed.start();
+    let shared = std::sync::Arc::clone(&log.shared);
+    let panicked = std::thread::spawn(move || {
+        let _change = shared.change();
+        panic!("on purpose");
+    });
+    assert!(panicked.join().is_err());
+    assert!(log.is_offline());
+    assert!(matches!(log.sync_handle().sync(), Err(SyncError::Offline { reason }) if reason.contains("panic")));
 }
 
 #[test]
@@ -251,68 +392,5 @@ fn a_segment_is_on_stable_storage_before_the_next_one_begins() {
         assert_eq!(segments.len(), 2);
         assert_eq!(segments[0].is_dirty(false), !sync_closed);
         assert!(segments[1].is_dirty(true));
-    }
-}
-
-/// Power failures: of each file only what was on stable storage is sure to be there, and anything between that
-/// and what was written may be.
-#[test]
-fn nothing_durable_is_lost_with_the_power() {
-    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) % below
-    };
-    for round in 0..60 {
-        let bed = Bed::new(LogConfig { segment_bytes: 500, index_interval_bytes: 100, ..LogConfig::default() });
-        let mut log = bed.start();
-        let handle = log.sync_handle();
-        // Sizes of the files at the last sync: what is sure.
-        let mut sure: Vec<(PathBuf, u64)> = Vec::new();
-        let appends = 1 + random(30);
-        for _ in 0..appends {
-            append(&mut log, batch(1 + random(4) as usize));
-            if random(4) == 0 {
-                handle.sync().unwrap();
-                sure = names(&bed.path(), ".log")
-                    .iter()
-                    .map(|name| (bed.file(name), fs::metadata(bed.file(name)).unwrap().len()))
-                    .collect();
-            }
-        }
-        let (durable, recovery_point) = (handle.durable_end(), handle.recovery_point());
-        let written = read_all(&log.reader(), 0);
-        drop(log);
-        for name in names(&bed.path(), ".log") {
-            let path = bed.file(&name);
-            let len = fs::metadata(&path).unwrap().len();
-            let sure = sure.iter().find(|(known, _)| *known == path).map_or(0, |(_, len)| *len);
-            let mut bytes = fs::read(&path).unwrap();
-            let last = names(&bed.path(), ".log").last() == Some(&name);
-            if sure == len && !last {
-                continue;
-            }
-            let kept = sure + random(len - sure + 1);
-            match random(3) {
-                0 => bytes.truncate(kept as usize),
-                1 => bytes[kept as usize..].fill(0),
-                _ => bytes.extend([0; 300]),
-            }
-            fs::write(&path, bytes).unwrap();
-        }
-        for suffix in [".snapshot", ".window", ".index", ".timeindex"] {
-            for name in names(&bed.path(), suffix) {
-                let (base, _) = crate::files::parse_name(&name).unwrap();
-                // Indexes of segments that lie before the recovery point were synced with them.
-                if recovery_point.get() <= base && random(2) == 0 {
-                    fs::write(bed.file(&name), [0; 48]).unwrap();
-                }
-            }
-        }
-        let (log, _) = bed.open(OpenMode { recovery_point, ..OpenMode::UNKNOWN });
-        assert!(durable <= log.end_offset(), "round {round}: {durable} was durable, {} is left", log.end_offset());
-        let left = read_all(&log.reader(), 0);
-        assert_eq!(left, written[..left.len()], "round {round}");
-        assert_eq!(left.last().map_or(0, |header| header.last_offset() + 1), log.end_offset().get());
     }
 }

@@ -128,3 +128,8 @@ pub(super) fn names(dir: &Path, suffix: &str) -> Vec<String> {
     names.sort();
     names
 }
+
+/// Every file of a folder with its content.
+pub(super) fn content(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    names(dir, "").into_iter().map(|name| (name.clone(), fs::read(dir.join(name)).unwrap())).collect()
+}

@@ -1,0 +1,405 @@
+//! The first half of opening a log: looks at everything and changes nothing, so that damage is left as it was found.
+//!
+//! After a clean stop the files are trusted and only their lengths looked at. Otherwise every batch from the segment
+//! of the recovery point on is verified. A log ends where a crash tore it off, which is where no sound batch follows;
+//! anything else that is not as it was written is damage.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use millstream_disk::{Disk, TEMPORARY};
+use millstream_wire::batch::{BatchHeader, ControlMarker};
+
+use crate::{
+    damage::{Damage, DamageKind},
+    files::{self, DELETED, Kind, SWAP},
+    partition::{Active, note_producer},
+    producers::ProducerStates,
+    recovery::{OpenLogError, OpenMode, RecoveryReport},
+    scan::{Scan, ScanError, next_sound},
+    segment::{IndexState, Segment},
+    snapshot,
+    transactions::AbortedTransaction,
+};
+
+/// Bytes of checksums that the search for sound batches behind a torn one may take: a second or so.
+const SEARCH_BUDGET: u64 = 4 << 30;
+
+/// What there is in a partition's folder.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    disk: Arc<dyn Disk>,
+    dir: Arc<Path>,
+    now_ms: i64,
+    pub segments: Vec<Surveyed>,
+    /// Files that mean nothing any more.
+    pub leftovers: Vec<PathBuf>,
+    pub producers: ProducerStates,
+    pub end: i64,
+    /// What the writer needs of the active segment, if the log was left in order.
+    pub clean: Option<Active>,
+    /// From this segment on nothing was certain, and everything is verified now.
+    pub verified_from: usize,
+    /// In that segment only what begins here was not known to be durable.
+    pub unverified_at: u64,
+    /// Segment and byte at which the log was torn off.
+    pub torn: Option<(usize, u64)>,
+    pub report: RecoveryReport,
+}
+
+/// One segment, and what has to be done to it.
+#[derive(Debug)]
+pub(crate) struct Surveyed {
+    pub segment: Segment,
+    pub indexes: IndexState,
+    /// What its transaction index should have, where that has to be made anew.
+    pub aborted: Option<Vec<AbortedTransaction>>,
+}
+
+impl Survey {
+    /// Looks at the log in a folder, which need not exist.
+    pub(crate) fn take(
+        disk: &Arc<dyn Disk>,
+        dir: &Arc<Path>,
+        mode: OpenMode,
+        now_ms: i64,
+    ) -> Result<Self, OpenLogError> {
+        let mut survey = Self {
+            disk: Arc::clone(disk),
+            dir: Arc::clone(dir),
+            now_ms,
+            segments: Vec::new(),
+            leftovers: Vec::new(),
+            producers: ProducerStates::default(),
+            end: 0,
+            clean: None,
+            verified_from: 0,
+            unverified_at: 0,
+            torn: None,
+            report: RecoveryReport::default(),
+        };
+        survey.list()?;
+        let state = |source| OpenLogError::State { dir: dir.to_path_buf(), source };
+        let sound = survey.segments.iter().all(|found| found.indexes.sound && found.indexes.transactions_sound);
+        if mode.clean && sound && survey.take_clean(mode.recovery_point.get()).map_err(state)? {
+            survey.verified_from = survey.segments.len();
+        } else {
+            survey.verify(mode.recovery_point.get())?;
+        }
+        survey.check_end(mode)?;
+        Ok(survey)
+    }
+
+    /// Opens what the folder has.
+    fn list(&mut self) -> Result<(), OpenLogError> {
+        let dir = Arc::clone(&self.dir);
+        let names = match self.disk.read_dir(&dir) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(OpenLogError::ListSegments { dir: dir.to_path_buf(), source }),
+        };
+        let names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        let parsed: Vec<(i64, Kind)> = names.iter().filter_map(|name| files::parse_name(name)).collect();
+        let bases: Vec<i64> = parsed.iter().filter(|(_, kind)| *kind == Kind::Log).map(|(base, _)| *base).collect();
+        for name in &names {
+            // Apache Kafka's cleaner had begun to put this in place of other segments, some of which may be gone.
+            if name.ends_with(SWAP) {
+                return Err(OpenLogError::InterruptedCleaning { file: dir.join(name) });
+            }
+            if name.ends_with(DELETED) || name.ends_with(TEMPORARY) {
+                self.leftovers.push(dir.join(name));
+            }
+        }
+        for (base, kind) in parsed {
+            let index = matches!(kind, Kind::Index | Kind::TimeIndex | Kind::TxnIndex);
+            if index && !bases.contains(&base) {
+                self.leftovers.push(files::path(&dir, base, kind));
+            }
+        }
+        for base_offset in bases {
+            let failed = |source| OpenLogError::Segment { base_offset, source };
+            let (segment, indexes) = Segment::open(&self.disk, &dir, base_offset).map_err(failed)?;
+            let last = segment.times().last().map_err(failed)?;
+            segment.set_max_timestamp(last.map_or(-1, |last| last.timestamp));
+            self.segments.push(Surveyed { segment, indexes, aborted: None });
+        }
+        Ok(())
+    }
+
+    /// Takes over the state of a clean stop. False where the files are not those of one.
+    fn take_clean(&mut self, expected_end: i64) -> io::Result<bool> {
+        let Some(Surveyed { segment, .. }) = self.segments.last() else { return Ok(false) };
+        let Some(producers) = snapshot::read(&*self.disk, &self.dir, expected_end, self.now_ms)? else {
+            return Ok(false);
+        };
+        let from = segment.index().last()?.map_or(0, |entry| entry.position as u64);
+        let mut active = Active::new(self.now_ms);
+        let mut end = segment.base_offset();
+        match Scan::short(segment.log(), 0, segment.size()).next() {
+            Ok(Some((_, first))) => {
+                active.first_timestamp = (0 <= first.max_timestamp).then_some(first.max_timestamp);
+            }
+            Ok(None) => {}
+            Err(ScanError::Damaged { .. }) => return Ok(false),
+            Err(ScanError::Io { source, .. }) => return Err(source),
+        }
+        active.latest = segment.times().last()?;
+        let mut scan = Scan::short(segment.log(), from, segment.size());
+        loop {
+            match scan.next() {
+                Ok(None) => break,
+                Ok(Some((_, header))) => {
+                    end = header.last_offset() + 1;
+                    active.since_index += header.total_len() as u64;
+                    segment.set_max_timestamp(segment.max_timestamp().max(header.max_timestamp));
+                }
+                Err(ScanError::Damaged { .. }) => return Ok(false),
+                Err(ScanError::Io { source, .. }) => return Err(source),
+            }
+        }
+        if end != expected_end {
+            return Ok(false);
+        }
+        self.producers = producers;
+        self.clean = Some(active);
+        self.end = end;
+        Ok(true)
+    }
+
+    /// Looks over the segments before the recovery point, and verifies every batch of the others.
+    fn verify(&mut self, recovery_point: i64) -> Result<(), OpenLogError> {
+        let after = self.segments.partition_point(|found| found.segment.base_offset() <= recovery_point);
+        self.verified_from = after.saturating_sub(1);
+        let verified_base = self.segments.get(self.verified_from).map_or(0, |found| found.segment.base_offset());
+        let state = |dir: &Path, source| OpenLogError::State { dir: dir.to_owned(), source };
+        let (producers, replay_from) = self.newest_snapshot(verified_base).map_err(|e| state(&self.dir, e))?;
+        self.producers = producers;
+        self.end = self.segments.first().map_or(0, |found| found.segment.base_offset());
+        let mut at = 0;
+        while at < self.segments.len() {
+            let segment = &self.segments[at].segment;
+            let (base_offset, empty) = (segment.base_offset(), segment.size() == 0);
+            if base_offset < self.end && empty {
+                // Left by a roll that failed, after which the segment before it went on.
+                self.leave_out(at);
+                continue;
+            }
+            if base_offset < self.end {
+                return Err(self.damage(at, 0, base_offset, DamageKind::Overlap { previous_end: self.end }));
+            }
+            let missing = (base_offset - self.end) as u64;
+            if missing != 0 && self.verified_from < at && !empty {
+                let (before, end) = (&self.segments[at - 1].segment, self.end);
+                let file = files::path(&self.dir, base_offset, Kind::Log);
+                let kind = DamageKind::RecordsFollow { file, position: 0, offset: base_offset };
+                return Err(self.damage(at - 1, before.size(), end, kind));
+            }
+            self.report.missing_offsets += missing;
+            if at < self.verified_from {
+                self.review(at, replay_from)?;
+            } else if let Some(position) = self.verify_segment(at, recovery_point)? {
+                self.check_torn(at, position, recovery_point)?;
+                self.torn = Some((at, position));
+                break;
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes a segment without content out of the log.
+    fn leave_out(&mut self, at: usize) {
+        let Surveyed { segment, .. } = self.segments.remove(at);
+        for kind in [Kind::Log, Kind::Index, Kind::TimeIndex, Kind::TxnIndex] {
+            self.leftovers.push(segment.path(kind));
+        }
+    }
+
+    /// The newest usable snapshot that is not after an offset, and its own offset.
+    fn newest_snapshot(&self, not_after: i64) -> io::Result<(ProducerStates, i64)> {
+        if self.segments.is_empty() {
+            return Ok(Default::default());
+        }
+        let mut snapshots: Vec<i64> = self
+            .disk
+            .read_dir(&self.dir)?
+            .iter()
+            .filter_map(|name| files::parse_name(name.to_str()?))
+            .filter(|(at, kind)| *kind == Kind::Snapshot && *at <= not_after)
+            .map(|(at, _)| at)
+            .collect();
+        snapshots.sort_unstable();
+        while let Some(at) = snapshots.pop() {
+            if let Some(producers) = snapshot::read(&*self.disk, &self.dir, at, self.now_ms)? {
+                return Ok((producers, at));
+            }
+        }
+        Ok(Default::default())
+    }
+
+    /// Looks over a segment before the recovery point: its batches are trusted, but producers may need them, and so
+    /// may indexes.
+    fn review(&mut self, at: usize, replay_from: i64) -> Result<(), OpenLogError> {
+        let base_offset = self.segments[at].segment.base_offset();
+        let failed = |source| OpenLogError::Segment { base_offset, source };
+        let IndexState { sound, transactions_sound } = self.segments[at].indexes;
+        if !transactions_sound {
+            self.segments[at].aborted = Some(self.aborted_in(at).map_err(failed)?);
+        }
+        if !(sound && transactions_sound) {
+            self.report.rebuilt_indexes += 1;
+        }
+        let next_base = self.segments[at + 1].segment.base_offset();
+        if sound && next_base <= replay_from {
+            // Nobody needs its batches.
+            self.end = next_base;
+            return Ok(());
+        }
+        let segment = &self.segments[at].segment;
+        let mut scan = Scan::long(segment.log(), 0, segment.size());
+        let mut end = self.end;
+        let unsound_at = loop {
+            let (position, header) = match scan.next() {
+                Ok(None) => break None,
+                Ok(Some(found)) => found,
+                Err(ScanError::Damaged { position, .. }) => break Some(position),
+                Err(ScanError::Io { source, .. }) => return Err(failed(source)),
+            };
+            // Compaction leaves gaps, but nothing goes backwards.
+            if header.base_offset < end || segment.relative(header.last_offset()).is_none() {
+                break Some(position);
+            }
+            end = header.last_offset() + 1;
+            if replay_from <= header.base_offset {
+                let marker = read_marker(&scan, position, &header).map_err(failed)?;
+                note_producer(&mut self.producers, &header, marker, self.now_ms);
+            }
+        };
+        if let Some(position) = unsound_at {
+            let recovery_point = self.segments[self.verified_from].segment.base_offset();
+            return Err(self.damage(at, position, end, DamageKind::Unreadable { recovery_point }));
+        }
+        self.end = end;
+        Ok(())
+    }
+
+    /// What the transaction index of a segment should have.
+    fn aborted_in(&self, at: usize) -> io::Result<Vec<AbortedTransaction>> {
+        let base_offset = self.segments[at].segment.base_offset();
+        let (mut producers, replay_from) = self.newest_snapshot(base_offset)?;
+        let mut aborted = Vec::new();
+        for (n, Surveyed { segment, .. }) in self.segments[..=at].iter().enumerate() {
+            if n < at && self.segments[n + 1].segment.base_offset() <= replay_from {
+                continue;
+            }
+            let mut scan = Scan::long(segment.log(), 0, segment.size());
+            loop {
+                let (position, header) = match scan.next() {
+                    // Whoever reviews the segment reports damage.
+                    Ok(None) | Err(ScanError::Damaged { .. }) => break,
+                    Ok(Some(found)) => found,
+                    Err(ScanError::Io { source, .. }) => return Err(source),
+                };
+                if header.base_offset < replay_from {
+                    continue;
+                }
+                let marker = read_marker(&scan, position, &header)?;
+                let ended = note_producer(&mut producers, &header, marker, self.now_ms);
+                aborted.extend(ended.filter(|_| n == at));
+            }
+        }
+        Ok(aborted)
+    }
+
+    /// Verifies a segment batch by batch. Returns where the first batch begins that is unsound, or is not the next.
+    fn verify_segment(&mut self, at: usize, recovery_point: i64) -> Result<Option<u64>, OpenLogError> {
+        let segment = &self.segments[at].segment;
+        let (base_offset, size) = (segment.base_offset(), segment.size());
+        let failed = |source| OpenLogError::Segment { base_offset, source };
+        self.report.scanned_bytes += size;
+        let mut aborted = Vec::new();
+        let mut scan = Scan::verifying(segment.log(), 0, size);
+        let mut end = base_offset;
+        let unsound_at = loop {
+            let (position, header) = match scan.next() {
+                Ok(None) => break None,
+                Ok(Some(found)) => found,
+                Err(ScanError::Damaged { position, .. }) => break Some(position),
+                Err(ScanError::Io { source, .. }) => return Err(failed(source)),
+            };
+            // The checksum leaves the offset out; but nothing was taken out of here, so it can be only one.
+            if header.base_offset != end || segment.relative(header.last_offset()).is_none() {
+                break Some(position);
+            }
+            let marker = read_marker(&scan, position, &header).map_err(failed)?;
+            end = header.last_offset() + 1;
+            if at == self.verified_from && end <= recovery_point {
+                self.unverified_at = position + header.total_len() as u64;
+            }
+            aborted.extend(note_producer(&mut self.producers, &header, marker, self.now_ms));
+        };
+        self.segments[at].aborted = Some(aborted);
+        self.end = end;
+        Ok(unsound_at)
+    }
+
+    /// Makes sure that a crash can have torn the log off at this byte of this segment.
+    fn check_torn(&self, at: usize, position: u64, recovery_point: i64) -> Result<(), OpenLogError> {
+        if self.end < recovery_point {
+            return Err(self.damage(at, position, self.end, DamageKind::Unreadable { recovery_point }));
+        }
+        for (n, Surveyed { segment, .. }) in self.segments.iter().enumerate().skip(at) {
+            let from = if n == at { position } else { 0 };
+            let fits = |header: &BatchHeader| {
+                segment.base_offset() <= header.base_offset && segment.relative(header.last_offset()).is_some()
+            };
+            let found = next_sound(segment.log(), from, segment.size(), SEARCH_BUDGET, fits).map_err(|error| {
+                let source = io::Error::other(error);
+                OpenLogError::Segment { base_offset: segment.base_offset(), source }
+            })?;
+            if let Some((follows_at, header)) = found {
+                let file = segment.path(Kind::Log);
+                let kind = DamageKind::RecordsFollow { file, position: follows_at, offset: header.base_offset };
+                return Err(self.damage(at, position, self.end, kind));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the log reaches as far as it is known to have reached.
+    fn check_end(&self, mode: OpenMode) -> Result<(), OpenLogError> {
+        let (recovery_point, log_start) = (mode.recovery_point.get(), mode.log_start.get());
+        let kind = if self.end < recovery_point {
+            DamageKind::Missing { recovery_point }
+        } else if self.end < log_start {
+            DamageKind::EndsBeforeStart { log_start }
+        } else {
+            return Ok(());
+        };
+        Err(match (self.torn, self.segments.len().checked_sub(1)) {
+            (Some((at, position)), _) => self.damage(at, position, self.end, kind),
+            (None, Some(last)) => self.damage(last, self.segments[last].segment.size(), self.end, kind),
+            (None, None) => {
+                let file = self.dir.to_path_buf();
+                OpenLogError::Damaged { source: Box::new(Damage { file, position: 0, offset: self.end, kind }) }
+            }
+        })
+    }
+
+    fn damage(&self, at: usize, position: u64, offset: i64, kind: DamageKind) -> OpenLogError {
+        let file = self.segments[at].segment.path(Kind::Log);
+        OpenLogError::Damaged { source: Box::new(Damage { file, position, offset, kind }) }
+    }
+}
+
+fn read_marker(scan: &Scan<'_>, position: u64, header: &BatchHeader) -> io::Result<Option<ControlMarker>> {
+    if !header.is_control() {
+        return Ok(None);
+    }
+    let batch = scan.batch(position, header).map_err(io::Error::other)?;
+    // A control record of another kind, or one that cannot be read, ends no transaction; its checksum is right.
+    Ok(ControlMarker::parse(header, &batch).ok().flatten())
+}
