@@ -19,15 +19,26 @@ fn script() -> PathBuf {
 ///
 /// A peer is required and cannot be had.
 pub fn have_kafka() -> bool {
+    kafka_libs().is_some()
+}
+
+/// The folder of Apache Kafka's jars, under the same terms as [`have_kafka`].
+///
+/// # Panics
+///
+/// As there.
+pub fn kafka_libs() -> Option<PathBuf> {
     let fetched = Command::new(script()).arg("libs").stdin(Stdio::null()).output();
     let reason = match fetched {
-        Ok(output) if output.status.success() => return true,
+        Ok(output) if output.status.success() => {
+            return Some(String::from_utf8_lossy(&output.stdout).trim_end().into());
+        }
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         Err(error) => error.to_string(),
     };
     assert!(std::env::var("MILLSTREAM_REQUIRE_PEERS").as_deref() != Ok("1"), "a peer is required: {reason}");
     skip(&format!("no Apache Kafka: {reason}"));
-    false
+    None
 }
 
 /// One Apache Kafka broker. It ends when this is dropped or the process ends, whose end closes its standard input.

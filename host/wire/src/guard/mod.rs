@@ -4,11 +4,15 @@
 //! make them ask for 154 GB, and the allocator ends the process. So each body is walked first, along a table of
 //! what each version of each API consists of: every length and count is held against the bytes that are there,
 //! and the number of elements has a bound. What passes can be decoded with memory in proportion to its size.
+//! The tables are generated from Kafka's message definitions, for every message and version that the message
+//! types read.
 //!
 //! Values (texts that are not UTF-8, nulls where none may be) are left to the message types.
 
 mod cursor;
+#[rustfmt::skip]
 mod requests;
+#[rustfmt::skip]
 mod responses;
 mod schema;
 
@@ -65,13 +69,7 @@ fn check(messages: &[Message], api: ApiKey, version: i16, body: &[u8]) -> Result
     if version < message.versions.0 || message.versions.1 < version {
         return Err(unknown);
     }
-    let mut walk = Walk {
-        cursor: Cursor::new(body),
-        version,
-        flexible: message.flexible_from <= version,
-        elements_left: MOST_ELEMENTS,
-    };
-    walk.fields(message.fields)
+    Walk::new(message, version, body).fields(message.fields)
 }
 
 struct Walk<'a> {
@@ -81,47 +79,68 @@ struct Walk<'a> {
     elements_left: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(message: &Message, version: i16, body: &'a [u8]) -> Self {
+        Self {
+            cursor: Cursor::new(body),
+            version,
+            flexible: message.flexible_from <= version,
+            elements_left: MOST_ELEMENTS,
+        }
+    }
+
     fn fields(&mut self, fields: &'static [Field]) -> Result<(), Malformed> {
         for field in fields {
             if field.tag.is_none() && field.is_in(self.version) {
-                self.value(field.name, &field.kind)?;
+                self.value(field)?;
             }
         }
         if self.flexible { self.tagged(fields) } else { Ok(()) }
     }
 
-    fn value(&mut self, name: &'static str, kind: &Kind) -> Result<(), Malformed> {
+    fn value(&mut self, field: &'static Field) -> Result<(), Malformed> {
         let position = self.cursor.position();
-        let misfit = |_| Malformed::new(name, position);
-        match *kind {
-            Kind::Fixed(size) => self.cursor.skip(size).map_err(misfit),
-            Kind::Text if !self.flexible => self.cursor.nullable_string().map(drop).map_err(misfit),
-            Kind::Text | Kind::Bytes => {
-                let len = self.count().map_err(misfit)?;
-                self.cursor.skip(len).map_err(misfit)
-            }
-            Kind::List(element) => {
-                let count = self.count().map_err(misfit)?;
-                // Every element has a byte at least, so that this bounds the loop as well.
-                if self.cursor.remaining() < count || self.elements_left < count {
-                    return Err(Malformed::new(name, position));
-                }
-                self.elements_left -= count;
-                match *element {
-                    Kind::Fixed(size) => {
-                        let len = count.checked_mul(size).ok_or(Malformed::new(name, position))?;
-                        self.cursor.skip(len).map_err(misfit)
-                    }
-                    _ => (0..count).try_for_each(|_| self.value(name, element)),
-                }
-            }
+        let misfit = |_| Malformed::new(field.name, position);
+        match field.kind {
+            Kind::Fixed(size) => self.cursor.skip(usize::from(size)).map_err(misfit),
+            Kind::Text => self.text(field),
+            Kind::Bytes => self.count().and_then(|len| self.cursor.skip(len)).map_err(misfit),
             Kind::Struct(fields) => self.fields(fields),
             Kind::Optional(fields) => match self.cursor.byte().map_err(misfit)? {
                 1 => self.fields(fields),
                 _ => Ok(()),
             },
+            Kind::FixedList(size) => {
+                let count = self.elements(field)?;
+                // No overflow: there are at most `MOST_ELEMENTS`.
+                self.cursor.skip(count * usize::from(size)).map_err(misfit)
+            }
+            Kind::TextList => (0..self.elements(field)?).try_for_each(|_| self.text(field)),
+            Kind::StructList(fields) => (0..self.elements(field)?).try_for_each(|_| self.fields(fields)),
         }
+    }
+
+    fn text(&mut self, field: &'static Field) -> Result<(), Malformed> {
+        let position = self.cursor.position();
+        let skipped = if self.flexible {
+            self.count().and_then(|len| self.cursor.skip(len))
+        } else {
+            self.cursor.nullable_string().map(drop)
+        };
+        skipped.map_err(|_| Malformed::new(field.name, position))
+    }
+
+    /// The count of a list, within what the bytes can hold and a message may have.
+    fn elements(&mut self, field: &'static Field) -> Result<usize, Malformed> {
+        let position = self.cursor.position();
+        let misfit = || Malformed::new(field.name, position);
+        let count = self.count().map_err(|_| misfit())?;
+        // Every element has a byte at least, so that this bounds the loop as well.
+        if self.cursor.remaining() < count || self.elements_left < count {
+            return Err(misfit());
+        }
+        self.elements_left -= count;
+        Ok(count)
     }
 
     /// A length or count; null counts as nothing.
@@ -153,10 +172,10 @@ impl Walk<'_> {
             least_tag = u64::from(tag) + 1;
             self.elements_left -= 1;
             let start = self.cursor.position();
-            match fields.iter().find(|field| field.tag == Some(tag) && field.is_in(self.version)) {
+            match fields.iter().find(|field| field.tag.map(u32::from) == Some(tag) && field.is_in(self.version)) {
                 // The message types read a field they know by its own kind, whatever size was announced.
                 Some(field) => {
-                    self.value(field.name, &field.kind)?;
+                    self.value(field)?;
                     if self.cursor.position() - start != size {
                         return Err(misfit());
                     }

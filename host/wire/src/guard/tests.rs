@@ -1,188 +1,175 @@
+mod fill;
+mod subject;
+
 use bytes::Bytes;
+use fill::{Count, Dice, Fill, Regular, fill, varint};
 use kafka_protocol::messages::{RequestKind, ResponseKind};
+use subject::Subject;
 
 use super::*;
 
-/// Fills a message of one version with small values, so that the message types can be asked what they read.
-struct Fill {
-    out: Vec<u8>,
-    version: i16,
-    flexible: bool,
-    /// Where counts and lengths stand: they are forged in turn.
-    counts: Vec<usize>,
-    elements: usize,
-    unknown_tags: bool,
+#[test]
+fn every_message_in_every_version_that_the_message_types_know_is_in_the_tables_in_ascending_order() {
+    // The message types announce more versions than they read, so that they are asked.
+    let reads = |error: Option<String>| {
+        error.is_none_or(|error| error != "specified version not supported by this message type")
+    };
+    let nothing = &mut Bytes::new();
+    let (mut requests, mut responses) = (Vec::new(), Vec::new());
+    for api in ApiKey::iter() {
+        for version in api.valid_versions().min..=api.valid_versions().max {
+            let error = RequestKind::decode(api, nothing, version).err();
+            if reads(error.map(|error| error.root_cause().to_string())) {
+                requests.push((api, version));
+            }
+            let error = ResponseKind::decode(api, nothing, version).err();
+            if reads(error.map(|error| error.root_cause().to_string())) {
+                responses.push((api, version));
+            }
+        }
+    }
+    let described = |requests: bool| {
+        Subject::all().filter(move |subject| subject.is_request() == requests).map(|s| (s.message.api, s.version))
+    };
+    assert_eq!(described(true).collect::<Vec<_>>(), requests);
+    assert_eq!(described(false).collect::<Vec<_>>(), responses);
 }
 
-impl Fill {
-    fn of(message: &Message, version: i16, elements: usize, unknown_tags: bool) -> Self {
-        let flexible = message.flexible_from <= version;
-        let mut fill = Self { out: Vec::new(), version, flexible, counts: Vec::new(), elements, unknown_tags };
-        fill.fields(message.fields);
-        fill
-    }
-
-    fn fields(&mut self, fields: &'static [Field]) {
-        let version = self.version;
-        for field in fields.iter().filter(|field| field.tag.is_none() && field.is_in(version)) {
-            self.value(&field.kind);
+#[test]
+fn every_version_of_every_message_has_the_layout_that_the_message_types_read_and_write() {
+    for subject in Subject::all() {
+        for (elements, unknown_tag) in [(0, None), (1, Some(101)), (3, None)] {
+            let body = fill(subject, &mut Regular(elements, unknown_tag)).out;
+            assert_eq!(subject.check(&body), Ok(()), "{subject}: {body:02x?}");
+            let (read, written) = subject.decode(&body).unwrap_or_else(|e| panic!("{subject}: {e}: {body:02x?}"));
+            assert_eq!(read, body.len(), "{subject}: {body:02x?}");
+            assert_eq!(subject.check(&written), Ok(()), "{subject}: {written:02x?}");
+            assert_eq!(subject.checked_len(&written), written.len(), "{subject}: {written:02x?}");
         }
-        if self.flexible {
-            let known: Vec<&Field> =
-                fields.iter().filter(|field| field.tag.is_some() && field.is_in(self.version)).collect();
-            self.out.push(known.len() as u8 + u8::from(self.unknown_tags));
-            for field in known {
-                self.out.push(field.tag.unwrap() as u8);
-                let rest = std::mem::take(&mut self.out);
-                let counts = self.counts.len();
-                self.value(&field.kind);
-                let value = std::mem::replace(&mut self.out, rest);
-                // Two bytes always, so that the values may be of any size.
-                self.out.extend([value.len() as u8 | 0x80, (value.len() >> 7) as u8]);
-                for count in &mut self.counts[counts..] {
-                    *count += self.out.len();
+    }
+}
+
+#[test]
+fn the_message_types_read_no_tagged_field_that_the_tables_do_not_know() {
+    for subject in Subject::all().filter(Subject::flexible) {
+        for tag in 0..=16 {
+            let body = fill(subject, &mut Regular(1, Some(tag))).out;
+            assert_eq!(subject.check(&body), Ok(()), "{subject}: {body:02x?}");
+            match subject.decode(&body) {
+                Ok((read, _)) => assert_eq!(read, body.len(), "{subject} with tag {tag}: {body:02x?}"),
+                Err(error) => assert_eq!(error, format!("Tag {tag} is not valid for version {}", subject.version)),
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_values_a_message_has_guard_and_message_types_take_the_same_bytes_for_it() {
+    let (mut accepted, mut null) = (0, 0);
+    for subject in Subject::all() {
+        let mut dice = Dice(subject.message.api as u64 * 100 + subject.version as u64);
+        for _ in 0..10 {
+            let body = fill(subject, &mut dice).out;
+            assert_eq!(subject.check(&body), Ok(()), "{subject}: {body:02x?}");
+            assert_eq!(subject.checked_len(&body), body.len(), "{subject}: {body:02x?}");
+            match subject.decode(&body) {
+                Ok((read, _)) => {
+                    accepted += 1;
+                    assert_eq!(read, body.len(), "{subject}: {body:02x?}");
                 }
-                self.out.extend(value);
+                // A null where none may be is the message types' business.
+                Err(error) => {
+                    null += 1;
+                    assert!(error.ends_with("length is negative (-1)"), "{subject}: {error}: {body:02x?}");
+                }
             }
-            if self.unknown_tags {
-                self.out.extend([101, 2, 7, 7]);
-            }
-        }
-    }
-
-    fn value(&mut self, kind: &Kind) {
-        match *kind {
-            Kind::Fixed(size) => self.out.extend(std::iter::repeat_n(0, size)),
-            Kind::Text => {
-                self.count(2, if self.flexible { 1 } else { 2 });
-                self.out.extend(b"ab");
-            }
-            Kind::Bytes => {
-                self.count(3, if self.flexible { 1 } else { 4 });
-                self.out.extend(b"xyz");
-            }
-            Kind::List(element) => {
-                self.count(self.elements, if self.flexible { 1 } else { 4 });
-                (0..self.elements).for_each(|_| self.value(element));
-            }
-            Kind::Struct(fields) => self.fields(fields),
-            Kind::Optional(fields) => {
-                self.out.push(1);
-                self.fields(fields);
+            for len in 0..body.len() {
+                assert!(subject.check(&body[..len]).is_err(), "{subject} cut to {len} bytes");
             }
         }
     }
-
-    fn count(&mut self, count: usize, width: usize) {
-        self.counts.push(self.out.len());
-        match width {
-            1 => self.out.push(count as u8 + 1),
-            2 => self.out.extend((count as i16).to_be_bytes()),
-            _ => self.out.extend((count as i32).to_be_bytes()),
-        }
-    }
-}
-
-fn versions(messages: &'static [Message]) -> impl Iterator<Item = (&'static Message, i16)> {
-    messages.iter().flat_map(|message| (message.versions.0..=message.versions.1).map(move |version| (message, version)))
-}
-
-#[test]
-fn the_table_lists_each_api_once_in_ascending_order() {
-    for messages in [requests::MESSAGES, responses::MESSAGES] {
-        assert!(messages.is_sorted_by(|a, b| (a.api as i16) < (b.api as i16)));
-    }
-}
-
-#[test]
-fn every_version_of_every_request_has_the_layout_that_the_message_types_read() {
-    for (message, version) in versions(requests::MESSAGES) {
-        for (elements, unknown_tags) in [(0, false), (1, true), (3, false)] {
-            let fill = Fill::of(message, version, elements, unknown_tags);
-            let what = format!("{:?} version {version}: {:02x?}", message.api, fill.out);
-            assert_eq!(check_request(message.api, version, &fill.out), Ok(()), "{what}");
-            let mut bytes = Bytes::from(fill.out);
-            RequestKind::decode(message.api, &mut bytes, version).unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert!(bytes.is_empty(), "{what}: {} bytes are left", bytes.len());
-        }
-    }
-}
-
-#[test]
-fn every_version_of_every_response_has_the_layout_that_the_message_types_read() {
-    for (message, version) in versions(responses::MESSAGES) {
-        for (elements, unknown_tags) in [(0, false), (1, true), (3, false)] {
-            let fill = Fill::of(message, version, elements, unknown_tags);
-            let what = format!("{:?} version {version}: {:02x?}", message.api, fill.out);
-            assert_eq!(check_response(message.api, version, &fill.out), Ok(()), "{what}");
-            let mut bytes = Bytes::from(fill.out);
-            ResponseKind::decode(message.api, &mut bytes, version).unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert!(bytes.is_empty(), "{what}: {} bytes are left", bytes.len());
-        }
-    }
+    assert!(null < accepted, "{accepted} accepted, {null} with a null where none may be");
 }
 
 #[test]
 fn a_body_that_is_cut_off_anywhere_is_refused() {
-    for messages in [requests::MESSAGES, responses::MESSAGES] {
-        for (message, version) in versions(messages) {
-            let whole = Fill::of(message, version, 2, true).out;
-            for len in 0..whole.len() {
-                let checked = check(messages, message.api, version, &whole[..len]);
-                assert!(checked.is_err(), "{:?} version {version} cut to {len} bytes", message.api);
-            }
+    for subject in Subject::all() {
+        let whole = fill(subject, &mut Regular(2, Some(101))).out;
+        for len in 0..whole.len() {
+            assert!(subject.check(&whole[..len]).is_err(), "{subject} cut to {len} bytes");
         }
     }
 }
 
 #[test]
 fn a_count_that_the_body_cannot_hold_is_refused_wherever_it_stands() {
-    for messages in [requests::MESSAGES, responses::MESSAGES] {
-        for (message, version) in versions(messages) {
-            let fill = Fill::of(message, version, 1, false);
-            for &at in &fill.counts {
-                for forged in [&[0x7f, 0xff, 0xff, 0xff][..], &[0xff, 0xff, 0xff, 0xff, 0x0f], &[0x80, 0, 0, 0]] {
-                    let mut body = fill.out[..at].to_vec();
-                    body.extend(forged);
-                    body.extend([0; 64]);
-                    // Some of these are sound in another reading (-1 is null, 0x80 0x00 a long zero), and then
-                    // what the message types make of them must stay within the bytes.
-                    if check(messages, message.api, version, &body).is_ok() {
-                        let mut bytes = Bytes::from(body);
-                        if std::ptr::eq(messages, requests::MESSAGES) {
-                            drop(RequestKind::decode(message.api, &mut bytes, version));
-                        } else {
-                            drop(ResponseKind::decode(message.api, &mut bytes, version));
-                        }
-                    }
-                }
+    for subject in Subject::all() {
+        let Fill { out: body, counts, .. } = fill(subject, &mut Regular(1, None));
+        for Count { field, at, len, compact } in counts {
+            let rest = &body[at + len..];
+            for count in [rest.len() + 1, MOST_ELEMENTS, i32::MAX as usize] {
+                let forged = match (compact, len) {
+                    (true, _) => varint(count as u32 + 1),
+                    (false, 2) => i16::try_from(count).unwrap_or(i16::MAX).to_be_bytes().to_vec(),
+                    (false, _) => (count as i32).to_be_bytes().to_vec(),
+                };
+                let body = [&body[..at], &forged, rest].concat();
+                assert_eq!(subject.check(&body), Err(Malformed::new(field, at)), "{subject}: {body:02x?}");
             }
         }
     }
 }
 
 #[test]
-fn every_list_element_takes_a_byte_at_least() {
-    fn least(kind: &Kind, version: i16, flexible: bool) -> usize {
-        match *kind {
-            Kind::Fixed(size) => size,
-            Kind::Text | Kind::Bytes | Kind::Optional(_) => 1,
-            Kind::List(element) => {
-                assert!(1 <= least(element, version, flexible));
-                1
+fn what_is_accepted_of_damaged_bodies_is_decoded_in_proportion_to_its_bytes() {
+    let (mut accepted, mut refused) = (0, 0);
+    for subject in Subject::all() {
+        let mut dice = Dice(subject.message.api as u64 * 100 + subject.version as u64);
+        for _ in 0..30 {
+            let Fill { out: mut body, counts, .. } = fill(subject, &mut Regular(2, Some(101)));
+            body.extend([0; 64]);
+            for _ in 0..1 + dice.below(3) {
+                let anywhere = dice.below(body.len() - 4);
+                let at = if counts.is_empty() { anywhere } else { counts[dice.below(counts.len())].at };
+                match dice.below(4) {
+                    0 => body[anywhere] = dice.below(256) as u8,
+                    1 => body[at] = dice.below(256) as u8,
+                    2 => body[at..at + 4].copy_from_slice(&[0xff, 0xff, 0xff, dice.below(256) as u8]),
+                    _ => drop(body.splice(at..at + 1, [0x80 | dice.below(256) as u8, dice.below(4) as u8])),
+                }
             }
-            Kind::Struct(fields) => {
-                let present = fields.iter().filter(|field| field.is_in(version));
-                present.map(|field| least(&field.kind, version, flexible)).sum::<usize>() + usize::from(flexible)
+            if subject.check(&body).is_err() {
+                refused += 1;
+            } else if let Ok((read, _)) = subject.decode(&body) {
+                accepted += 1;
+                assert_eq!(subject.checked_len(&body), read, "{subject}: {body:02x?}");
             }
         }
     }
-    for messages in [requests::MESSAGES, responses::MESSAGES] {
-        for (message, version) in versions(messages) {
-            for field in message.fields.iter().filter(|field| field.is_in(version)) {
-                least(&field.kind, version, message.flexible_from <= version);
+    assert!(1000 < accepted && 1000 < refused, "{accepted} accepted, {refused} refused");
+}
+
+#[test]
+fn every_list_element_takes_a_byte_at_least() {
+    fn least(fields: &[Field], version: i16, flexible: bool) -> usize {
+        let present = fields.iter().filter(|field| field.tag.is_none() && field.is_in(version));
+        let lens = present.map(|field| match field.kind {
+            Kind::Fixed(size) => size.into(),
+            Kind::Struct(fields) => least(fields, version, flexible),
+            Kind::Optional(fields) => {
+                least(fields, version, flexible);
+                1
             }
-        }
+            Kind::StructList(fields) => {
+                assert!(1 <= least(fields, version, flexible), "{}", field.name);
+                1
+            }
+            Kind::Text | Kind::Bytes | Kind::FixedList(_) | Kind::TextList => 1,
+        });
+        lens.sum::<usize>() + usize::from(flexible)
+    }
+    for subject in Subject::all() {
+        least(subject.message.fields, subject.version, subject.flexible());
     }
 }
 
