@@ -1,6 +1,7 @@
 //! Starting and stopping: from a data folder to a serving node, and back to a data folder left in order.
 
 use std::{
+    future::Future,
     io, mem,
     net::SocketAddr,
     path::PathBuf,
@@ -8,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use millstream_disk::Disk;
 use millstream_log::checkpoint::CheckpointError;
 use millstream_record::{Chain, Timestamp};
 use tokio::{
@@ -24,20 +26,22 @@ use tracing::{error, info, warn};
 
 use crate::{
     api::Peer,
+    changes::Changes,
     clock::Clock,
     config::{BrokerConfig, listener::Endpoint},
     connection,
-    groups::{EMBEDDED_HOST, Groups, coordinator::Settings},
+    groups::{EMBEDDED_HOST, Groups, Load, coordinator::Settings},
+    health::{Health, panic_text},
+    io_threads::IoThreads,
     node::Node,
     open_files,
-    partition::{Partition, PartitionUnavailable},
+    partition::Partition,
     producer_ids::ProducerIds,
     recovery,
     storage::{
         catalogue::CatalogueError,
         data_dir::{DataDir, OpenDataDirError},
     },
-    syncer::Syncer,
 };
 
 /// Room in each direction of an in-memory connection, in bytes.
@@ -46,13 +50,16 @@ const STREAM_BYTES: usize = 1 << 20;
 /// How long connections may take to end once the broker stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// How often partitions that could not be opened are looked at; each has a pause of its own.
+const OPEN_AGAIN_EVERY: Duration = Duration::from_secs(1);
+
 /// How often refused connections are mentioned in the log.
 const REPORT_REFUSED_EVERY: Duration = Duration::from_secs(10);
 
 /// A running broker. Dropping it ends it as a crash would, promises intact; the data folder stays locked until its
 /// last task has noticed. [`Broker::shutdown`] leaves the data folder in order, which makes the next start faster.
 pub struct Broker {
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
     addresses: Vec<SocketAddr>,
     data_dir: Arc<DataDir>,
     /// Listeners, connections, timers.
@@ -98,12 +105,12 @@ pub enum StartBrokerError {
         /// What the system said.
         source: io::Error,
     },
-    /// The groups cannot be read.
-    #[error("load the groups")]
-    Groups {
+    /// The checkpoints or a partition's id cannot be read.
+    #[error("read what the data folder says of its partitions")]
+    Checkpoint {
         /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        #[from]
+        source: CheckpointError,
     },
     /// The data folder cannot be listed.
     #[error("list the data folder {}", path.display())]
@@ -124,8 +131,8 @@ pub enum StartBrokerError {
 /// Why a broker did not stop in order. The next start recovers its data folder.
 #[derive(Debug, thiserror::Error)]
 pub enum StopBrokerError {
-    /// Some partitions could not be closed; each was reported.
-    #[error("close {count} partitions")]
+    /// Some partitions could not be closed, or were offline; each was reported.
+    #[error("leave {count} partitions in order")]
     Partitions {
         /// How many.
         count: usize,
@@ -162,6 +169,15 @@ impl Broker {
     ///
     /// Says which folder, file or listener stands in the way.
     pub async fn start(config: BrokerConfig) -> Result<Self, StartBrokerError> {
+        Self::start_on(millstream_disk::real(), config).await
+    }
+
+    /// As [`Broker::start`], with its data on another disk than the machine's.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn start_on(disk: Arc<dyn Disk>, config: BrokerConfig) -> Result<Self, StartBrokerError> {
         for warning in &config.warnings {
             warn!("{warning}");
         }
@@ -180,11 +196,14 @@ impl Broker {
             addresses.push(listener.local_addr().map_err(listen)?);
             listeners.push(listener);
         }
-        let syncer = Syncer::new(disk_tasks.clone());
-        let opening = config.clone();
-        let (data_dir, topics) = run_blocking(move || recovery::open(&opening, syncer))
-            .await
-            .map_err(|source| StartBrokerError::Interrupted { source })??;
+        let health = Arc::new(Health::default());
+        let changes = Changes::new(disk_tasks.clone(), Arc::clone(&health));
+        let threads = IoThreads::new(config.io_threads, config.sync_threads, &disk_tasks, &health);
+        let (opening, own_changes, own_health) = (config.clone(), changes.clone(), Arc::clone(&health));
+        let (data_dir, topics) =
+            run_blocking(move || recovery::open(&disk, &opening, threads, own_changes, own_health))
+                .await
+                .map_err(|source| StartBrokerError::Interrupted { source })??;
         let settings = Settings {
             min_session_ms: config.group_min_session_ms,
             max_session_ms: config.group_max_session_ms,
@@ -192,15 +211,16 @@ impl Broker {
             max_size: config.group_max_size,
             offset_retention_ms: config.offsets_retention_ms,
         };
-        let groups = Groups::new(settings, clock, Arc::clone(&topics), disk_tasks.clone());
+        let groups = Groups::new(settings, clock, Arc::clone(&topics), disk_tasks.clone(), Arc::clone(&health));
         let loading = Arc::clone(&groups);
-        run_blocking(move || loading.load())
+        run_blocking(move || loading.load(Load::All))
             .await
-            .map_err(|source| StartBrokerError::Interrupted { source })?
-            .map_err(|error: PartitionUnavailable| StartBrokerError::Groups { source: Box::new(error) })?;
+            .map_err(|source| StartBrokerError::Interrupted { source })?;
         let node = Arc::new(Node {
             cluster_id: data_dir.cluster_id.clone(),
-            producer_ids: ProducerIds::new(data_dir.path()),
+            producer_ids: ProducerIds::new(data_dir.disk(), data_dir.path(), changes.clone()),
+            changes,
+            health,
             topics,
             groups,
             stopping: stopping.clone(),
@@ -294,30 +314,91 @@ impl Broker {
         self.disk_tasks.wait().await;
     }
 
+    /// What has died while the broker goes on, a line each: partitions offline, timers that ended, faults in the
+    /// program. Empty for a broker in order. Cheap; neither waits nor looks at the disk.
+    pub fn health(&self) -> Vec<String> {
+        self.node.health.faults()
+    }
+
+    /// Changes, and work on its way to the disk.
+    #[cfg(test)]
+    pub(crate) fn owned_tasks(&self) -> &TaskTracker {
+        &self.disk_tasks
+    }
+
+    /// Runs a task that has to go on until the broker stops. Its end before that is a fault.
+    fn spawn_lasting(&self, what: String, task: impl Future<Output = ()> + Send + 'static) {
+        let (health, stopping) = (Arc::clone(&self.node.health), self.node.stopping.clone());
+        let running = self.tasks.spawn(task);
+        self.tasks.spawn(async move {
+            let reason = match running.await {
+                Ok(()) if stopping.is_cancelled() => return,
+                Ok(()) => "it ended early".to_owned(),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => panic_text(&*panic),
+                    // The runtime is shut down.
+                    Err(_) => return,
+                },
+            };
+            health.report(what, reason);
+        });
+    }
+
     fn spawn_timers(&self) {
         let (node, stop) = (Arc::clone(&self.node), self.node.stopping.clone());
-        self.tasks.spawn(async move {
+        self.spawn_lasting("the timer of groups".to_owned(), async move {
             node.groups.run(node.config.offsets_check_interval, stop).await;
         });
-        let (node, stop) = (Arc::clone(&self.node), self.node.stopping.clone());
-        self.tasks.spawn(every(self.node.config.retention_check_interval, stop, move || {
+        let node = Arc::clone(&self.node);
+        self.spawn_periodic("retention", self.node.config.retention_check_interval, move || {
             let now = Timestamp::now();
-            for_each_partition(&node, |partition| partition.retain(now));
-        }));
-        let (node, stop) = (Arc::clone(&self.node), self.node.stopping.clone());
-        self.tasks.spawn(every(self.node.config.checkpoint_interval, stop, move || {
+            for_each_partition(&node, |partition| drop(partition.submit_here(move |partition| partition.retain(now))));
+        });
+        let node = Arc::clone(&self.node);
+        self.spawn_periodic("the checkpoints", self.node.config.checkpoint_interval, move || {
             if let Err(error) = node.topics.write_checkpoints() {
                 // Old checkpoints are still true; recovery merely reads more.
                 warn!(error = %Chain(&error), "checkpoints could not be written");
             }
-        }));
+        });
+        let node = Arc::clone(&self.node);
+        self.spawn_periodic("the opening of partitions", OPEN_AGAIN_EVERY, move || {
+            let now = Instant::now();
+            for_each_partition(&node, |partition| {
+                if partition.wants_opening(now) {
+                    drop(partition.submit_here(move |partition| partition.open_again(now)));
+                }
+            });
+            node.groups.load(Load::Missing);
+        });
+    }
+
+    /// Runs `work` on a blocking thread every now and then until the broker stops.
+    fn spawn_periodic(&self, what: &str, interval: Duration, work: impl Fn() + Send + Sync + 'static) {
+        let (health, stop, name) = (Arc::clone(&self.node.health), self.node.stopping.clone(), what.to_owned());
+        let work = Arc::new(work);
+        self.spawn_lasting(what.to_owned(), async move {
+            let mut ticks = tokio::time::interval(interval);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            ticks.tick().await;
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = ticks.tick() => {}
+                }
+                let work = Arc::clone(&work);
+                if let Err(error) = run_blocking(move || work()).await {
+                    health.report(name.as_str(), error.to_string());
+                }
+            }
+        });
     }
 
     fn spawn_listener(&self, number: usize, listener: TcpListener) {
         let node = Arc::clone(&self.node);
         let (tasks, abort) = (self.tasks.clone(), self.abort.clone());
         let connections = Arc::clone(&self.connections);
-        self.tasks.spawn(async move {
+        self.spawn_lasting(format!("listener {number}"), async move {
             let mut refused = RefusedConnections::default();
             loop {
                 let accepted = tokio::select! {
@@ -408,37 +489,21 @@ fn peer_of(node: &Node, listener: usize, stream: &TcpStream) -> io::Result<Peer>
     Ok(Peer { host: format!("/{}", peer.ip().to_canonical()), advertised })
 }
 
-/// Runs `work` on a blocking thread every now and then until stopped.
-async fn every(interval: Duration, stop: CancellationToken, work: impl Fn() + Send + Sync + 'static) {
-    let work = Arc::new(work);
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    ticks.tick().await;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        let work = Arc::clone(&work);
-        if let Err(error) = run_blocking(move || work()).await {
-            error!(%error, "periodic work ended early");
-        }
-    }
-}
-
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
 
-fn for_each_partition(node: &Node, mut each: impl FnMut(&Partition)) {
-    for topic in node.topics.all() {
-        topic.partitions.iter().for_each(|partition| each(partition));
-    }
+fn for_each_partition(node: &Node, each: impl FnMut(&Arc<Partition>)) {
+    node.topics.all().iter().flat_map(|topic| &topic.partitions).for_each(each);
 }
 
 fn close(node: &Node, data_dir: &DataDir) -> Result<(), StopBrokerError> {
     let mut failed = 0;
     for_each_partition(node, |partition| {
+        // Files that could not even be opened must not count as cleanly left at the next start.
+        if partition.is_offline() {
+            failed += 1;
+        }
         if let Err(error) = partition.close() {
             failed += 1;
             error!(partition = %partition.name(), error = %Chain(&error), "the partition could not be closed");

@@ -1,60 +1,165 @@
 //! The two checkpoints of the data folder: how far each partition is on stable storage, and where it starts.
+//!
+//! The files are Kafka's and know topics by name only. So that a topic never inherits the entries of an earlier
+//! one of its name, a deletion takes them out before the name is free, and a start drops those of topics that do
+//! not exist. Entries of partitions that cannot be opened are carried over: what they say is still true, and the
+//! next recovery depends on it.
 
 use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use millstream_disk::Disk;
 use millstream_log::checkpoint::{self, CheckpointError, Offsets};
+use millstream_record::{Chain, TopicName};
+use tracing::warn;
 
-use crate::topics::Topic;
+use crate::{partition::CheckpointEntry, topics::Topic};
 
 /// Name of the file of recovery points.
-pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// Name of the file of log starts.
-pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
 
-/// Writes both files, one writer at a time.
+/// Reads and writes both files, one writer at a time.
 #[derive(Debug)]
 pub struct Checkpoints {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
-    /// What stands in the files, so that an idle broker writes nothing; `None` until the first write.
-    written: Mutex<Option<(Offsets, Offsets)>>,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    /// What is known to stand in the files, or last stood there.
+    known: Entries,
+    /// Whether the files hold exactly that, so that an idle broker writes nothing.
+    written: bool,
+    /// Deleted topics whose entries may still be in the files.
+    lingering: BTreeSet<TopicName>,
+}
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Entries {
+    recovery_points: Offsets,
+    log_starts: Offsets,
 }
 
 impl Checkpoints {
-    /// For the files in a data folder.
-    pub fn new(dir: PathBuf) -> Self {
-        Self { dir, written: Mutex::default() }
-    }
-
-    /// Writes what has changed; durable on return. Blocks.
+    /// Reads the files of a data folder. A damaged file counts as empty: recovery then trusts less and reads more.
     ///
     /// # Errors
     ///
-    /// The old content stays, which is true still.
-    pub fn write(&self, topics: &[Arc<Topic>]) -> Result<(), CheckpointError> {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut recovery_points, mut log_starts) = (Offsets::new(), Offsets::new());
-        for topic in topics {
-            for partition in &topic.partitions {
-                let Some((durable, start)) = partition.checkpoint() else { continue };
-                let key = (topic.name.to_string(), partition.index());
-                recovery_points.insert(key.clone(), durable.get());
-                if 0 < start.get() {
-                    log_starts.insert(key, start.get());
+    /// A file cannot be read at this moment. Going on without it could bring deleted records back.
+    pub fn load(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, CheckpointError> {
+        let known = Entries {
+            recovery_points: read(&**disk, &dir.join(RECOVERY_POINTS))?,
+            log_starts: read(&**disk, &dir.join(LOG_STARTS))?,
+        };
+        let state = State { known, ..State::default() };
+        Ok(Self { disk: Arc::clone(disk), dir: dir.to_owned(), state: Mutex::new(state) })
+    }
+
+    /// What the files say of a partition: recovery point and log start.
+    pub fn entry(&self, topic: &TopicName, index: i32) -> (i64, i64) {
+        let key = (topic.to_string(), index);
+        let known = &self.lock().known;
+        let of = |offsets: &Offsets| offsets.get(&key).copied().unwrap_or(0);
+        (of(&known.recovery_points), of(&known.log_starts))
+    }
+
+    /// Drops the entries of partitions that do not exist, as a deletion that a crash cut short leaves them. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The files could not be replaced. The names stay closed to new topics until they are.
+    pub fn drop_strangers(&self, exists: impl Fn(&str, i32) -> bool) -> Result<(), CheckpointError> {
+        let mut state = self.lock();
+        let mut strangers = BTreeSet::new();
+        let mut keep = |offsets: &mut Offsets| {
+            offsets.retain(|(topic, index), _| {
+                let known = exists(topic, *index);
+                if !known {
+                    strangers.insert(topic.clone());
                 }
+                known
+            });
+        };
+        let mut next = state.known.clone();
+        keep(&mut next.recovery_points);
+        keep(&mut next.log_starts);
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        state.lingering.extend(strangers.iter().filter_map(|name| TopicName::parse(name).ok()));
+        self.replace(&mut state, next)
+    }
+
+    /// Writes what has changed, without a word of the topics that are `gone`; durable on return. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The old content stays, which is true still, except that the names of topics that are gone stay closed to
+    /// new ones.
+    pub fn write(&self, topics: &[Arc<Topic>], gone: Option<&TopicName>) -> Result<(), CheckpointError> {
+        let mut state = self.lock();
+        state.lingering.extend(gone.cloned());
+        let mut next = Entries::default();
+        for topic in topics.iter().filter(|topic| Some(&topic.name) != gone) {
+            for partition in &topic.partitions {
+                let key = (topic.name.to_string(), partition.index());
+                let (recovery_point, log_start) = match partition.checkpoint() {
+                    CheckpointEntry::Known { recovery_point, log_start } => {
+                        (Some(recovery_point), Some(log_start).filter(|start| 0 < *start))
+                    }
+                    CheckpointEntry::AsBefore => {
+                        (state.known.recovery_points.get(&key).copied(), state.known.log_starts.get(&key).copied())
+                    }
+                    CheckpointEntry::Nothing => (None, None),
+                };
+                next.recovery_points.extend(recovery_point.map(|offset| (key.clone(), offset)));
+                next.log_starts.extend(log_start.map(|offset| (key, offset)));
             }
         }
-        // What a failed write leaves behind is not known.
-        let before = written.take();
-        if before.as_ref().is_none_or(|(known, _)| *known != recovery_points) {
-            checkpoint::write_offsets(&*millstream_disk::real(), &self.dir.join(RECOVERY_POINTS), &recovery_points)?;
+        self.replace(&mut state, next)
+    }
+
+    /// Whether a deleted topic of this name may still have entries, because they could not be taken out.
+    pub fn linger(&self, topic: &TopicName) -> bool {
+        self.lock().lingering.contains(topic)
+    }
+
+    fn replace(&self, state: &mut State, next: Entries) -> Result<(), CheckpointError> {
+        if state.written && state.known == next {
+            state.lingering.clear();
+            return Ok(());
         }
-        if before.as_ref().is_none_or(|(_, known)| *known != log_starts) {
-            checkpoint::write_offsets(&*millstream_disk::real(), &self.dir.join(LOG_STARTS), &log_starts)?;
+        // What a failed write leaves behind is not known, so the next one writes all.
+        let (certain, known) = (std::mem::take(&mut state.written), &state.known);
+        if !certain || known.recovery_points != next.recovery_points {
+            checkpoint::write_offsets(&*self.disk, &self.dir.join(RECOVERY_POINTS), &next.recovery_points)?;
         }
-        *written = Some((recovery_points, log_starts));
+        if !certain || known.log_starts != next.log_starts {
+            checkpoint::write_offsets(&*self.disk, &self.dir.join(LOG_STARTS), &next.log_starts)?;
+        }
+        *state = State { known: next, written: true, lingering: BTreeSet::new() };
         Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Whatever a panic leaves half-done is not marked as written, and the next write replaces all of it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(disk: &dyn Disk, path: &Path) -> Result<Offsets, CheckpointError> {
+    match checkpoint::read_offsets(disk, path) {
+        Err(error @ CheckpointError::Damaged { .. }) => {
+            warn!(error = %Chain(&error), "a checkpoint is not usable, so more is checked");
+            Ok(Offsets::new())
+        }
+        read => read,
     }
 }

@@ -2,18 +2,23 @@
 //!
 //! [`Broker::start`] opens the data folder, recovers it and serves; clients reach it over TCP or through
 //! [`Broker::connect`], with the same frames either way. Each API of the protocol has a file below `api`. What a
-//! record goes through: `connection` → `api::produce` → `partition` → `syncer` → `api::fetch`.
+//! record goes through: `connection` → `api::produce` → `partition` (on `io_threads`) → `api::fetch`.
 //!
 //! Nothing here knows of connectors. Transactions, compaction, TLS and SASL are not served.
 
+#![forbid(unsafe_code)]
+
 mod api;
 mod broker;
+mod changes;
 mod checkpoints;
 mod clock;
 pub mod config;
 mod connection;
 mod error_code;
 mod groups;
+mod health;
+mod io_threads;
 mod node;
 mod open_files;
 mod partition;
@@ -21,9 +26,11 @@ mod producer_ids;
 mod recompress;
 mod recovery;
 mod storage;
-mod syncer;
 mod topics;
 mod wait_list;
+
+#[cfg(test)]
+mod tests;
 
 pub use broker::{Broker, StartBrokerError, StopBrokerError};
 pub use config::{BrokerConfig, Durability, InvalidBrokerConfig, listener::Endpoint};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::BrokerConfig, groups::Groups, producer_ids::ProducerIds, topics::Topics};
+use crate::{
+    changes::Changes, config::BrokerConfig, groups::Groups, health::Health, producer_ids::ProducerIds, topics::Topics,
+};
 
 /// Broker, controller and group coordinator in one.
 pub struct Node {
@@ -18,6 +20,10 @@ pub struct Node {
     pub groups: Arc<Groups>,
     /// Ids for idempotent producers.
     pub producer_ids: ProducerIds,
+    /// Where changes of state run to their end, whoever hangs up.
+    pub changes: Changes,
+    /// What has died.
+    pub health: Arc<Health>,
     /// Cancelled when the broker stops: whatever is parked is answered.
     pub stopping: CancellationToken,
 }

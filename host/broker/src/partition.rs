@@ -2,36 +2,50 @@
 //!
 //! The log's files are made at the first append, so that the fifty partitions of the offsets topic cost nothing
 //! until they are used. Under `acks.durability=fsync` readers see what is on stable storage; every append asks
-//! the [`Syncer`] for a sync, which publishes what it covered.
+//! for a sync, which publishes what it covered.
+//!
+//! What changes files goes through the partition's [`door`], one piece of work at a time; locks are held for a look
+//! at memory only, so that no look ever waits for the disk.
 
+mod door;
 mod io;
+mod offline;
+mod sync_turn;
 
 use std::{
-    fmt, fs,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use millstream_disk::Disk;
 use millstream_log::{
     AppendError, LogConfig, LogReader, OpenLogError, OpenMode, PartitionLog, ReadError, SyncError, SyncHandle,
-    checkpoint,
+    checkpoint::{self, CheckpointError},
 };
 use millstream_record::{Chain, LogOffset, Timestamp, TopicName};
 use millstream_wire::batch::{BatchHeader, Batches, TimestampType};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use self::{
+    door::{Door, Next, Readers},
+    offline::Offline,
+    sync_turn::SyncTurn,
+};
 use crate::{
     config::{Durability, topic::TopicConfig},
     error_code::ErrorCode,
-    storage::{data_dir::DataDir, durable_file},
-    syncer::Syncer,
+    health::{Health, panic_text},
+    io_threads::{IoThreads, Job},
+    storage::{data_dir::DataDir, topic_id},
     wait_list::WaitList,
 };
 
@@ -47,8 +61,12 @@ pub struct PartitionHome {
     pub durability: Durability,
     /// How long idle idempotent producers are remembered.
     pub producer_expiration: Duration,
-    /// Makes appends durable.
-    pub syncer: Arc<Syncer>,
+    /// The threads that wait for it.
+    pub threads: IoThreads,
+    /// Most readers of one partition at once, so that one whose disk stalls does not hold all threads that read.
+    pub most_readers: usize,
+    /// Hears of partitions that go offline.
+    pub health: Arc<Health>,
 }
 
 /// One partition.
@@ -61,8 +79,9 @@ pub struct Partition {
     config: RwLock<Arc<TopicConfig>>,
     slot: RwLock<Slot>,
     waiters: WaitList,
-    /// Whether the partition stands in the syncer's queue.
-    queued: AtomicBool,
+    door: Door,
+    readers: Readers,
+    sync_turn: SyncTurn,
     /// Whether the last append that reached the disk was refused by it.
     failing: AtomicBool,
 }
@@ -71,9 +90,25 @@ enum Slot {
     /// Nothing was ever appended: there are no files.
     Absent,
     Open(Arc<OpenLog>),
-    /// The log failed at the start.
-    Offline,
+    /// It could not be opened, or nothing is certain about it any more.
+    Offline(Offline),
     Deleted,
+}
+
+/// What a partition has to say for the checkpoints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CheckpointEntry {
+    /// From where a recovery has to look, and where the partition starts.
+    Known {
+        /// All before it is on stable storage, indexes included.
+        recovery_point: i64,
+        /// First offset that may be read.
+        log_start: i64,
+    },
+    /// It is not open: what the checkpoints said before is still true.
+    AsBefore,
+    /// It has no files.
+    Nothing,
 }
 
 struct OpenLog {
@@ -101,11 +136,29 @@ pub enum PartitionUnavailable {
         /// Which.
         partition: String,
     },
-    /// Its disk failed.
-    #[error("partition {partition} is offline")]
+    /// Its disk failed, or its files are damaged.
+    #[error("partition {partition} is offline: {reason}")]
     Offline {
         /// Which.
         partition: String,
+        /// Since what happened.
+        reason: String,
+    },
+    /// Whose files they are cannot be told.
+    #[error("tell whose files are in {}", dir.display())]
+    Identity {
+        /// The partition's folder.
+        dir: PathBuf,
+        /// What went wrong.
+        source: CheckpointError,
+    },
+    /// Somebody else's files are in its place.
+    #[error("{} holds files of {owner}, not of this topic; move the folder away, or restore its partition.metadata", dir.display())]
+    Foreign {
+        /// The partition's folder.
+        dir: PathBuf,
+        /// Whose they are, in words.
+        owner: String,
     },
     /// It cannot be read.
     #[error("read partition {partition}")]
@@ -138,9 +191,12 @@ impl PartitionUnavailable {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Deleted { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            Self::Offline { .. } | Self::Read { .. } | Self::Create { .. } | Self::Open { .. } => {
-                ErrorCode::KAFKA_STORAGE_ERROR
-            }
+            Self::Offline { .. }
+            | Self::Identity { .. }
+            | Self::Foreign { .. }
+            | Self::Read { .. }
+            | Self::Create { .. }
+            | Self::Open { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
         }
     }
 }
@@ -191,6 +247,9 @@ pub struct ReadOutcome {
     pub records: Bytes,
     /// End of what is durable.
     pub high_watermark: i64,
+    /// Too many others read the partition at this moment: nothing was read, and its [`WaitList`] is woken when there
+    /// is room.
+    pub turned_away: bool,
     /// End of what no open transaction holds back.
     pub last_stable_offset: i64,
     /// Start of the partition.
@@ -224,7 +283,9 @@ impl Partition {
             config: RwLock::new(config),
             slot: RwLock::new(Slot::Absent),
             waiters: WaitList::default(),
-            queued: AtomicBool::new(false),
+            door: Door::default(),
+            readers: Readers::default(),
+            sync_turn: SyncTurn::default(),
             failing: AtomicBool::new(false),
         })
     }
@@ -237,6 +298,10 @@ impl Partition {
     /// Its folder.
     pub fn dir(&self) -> PathBuf {
         self.home.data_dir.path().join(self.name())
+    }
+
+    fn disk(&self) -> &Arc<dyn Disk> {
+        self.home.data_dir.disk()
     }
 
     /// Its number within the topic.
@@ -254,14 +319,90 @@ impl Partition {
         &self.waiters
     }
 
-    /// Puts a changed topic configuration into effect.
-    pub fn set_config(&self, config: Arc<TopicConfig>) {
-        if let Some(open) = self.opened()
-            && let Some(log) = &mut *lock(&open.log)
-        {
-            log.set_config(self.log_config(&config));
+    /// Hands over work that changes the partition's files, to be done after all that was handed over before. It is
+    /// done even if the future is dropped. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`PartitionUnavailable::Offline`]: the work ended in a panic.
+    pub fn submit<T, W>(
+        self: &Arc<Self>,
+        work: W,
+    ) -> impl Future<Output = Result<T, PartitionUnavailable>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Arc<Self>) -> T + Send + 'static,
+    {
+        let (job, outcome) = self.job(work);
+        if self.door.leave(job) == Next::Send {
+            self.send_thread();
         }
+        outcome
+    }
+
+    /// As [`Partition::submit`], from a thread that may block: it does the work itself unless another is at it.
+    pub fn submit_here<T, W>(
+        self: &Arc<Self>,
+        work: W,
+    ) -> impl Future<Output = Result<T, PartitionUnavailable>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Arc<Self>) -> T + Send + 'static,
+    {
+        let (job, outcome) = self.job(work);
+        self.do_here(job);
+        outcome
+    }
+
+    /// Work and the means to wait for its outcome, to be done by [`Partition::do_here`] on a disk thread.
+    pub fn job<T, W>(
+        self: &Arc<Self>,
+        work: W,
+    ) -> (Job, impl Future<Output = Result<T, PartitionUnavailable>> + Send + use<T, W>)
+    where
+        T: Send + 'static,
+        W: FnOnce(&Arc<Self>) -> T + Send + 'static,
+    {
+        let (done, outcome) = oneshot::channel();
+        let (inside, outside) = (Arc::clone(self), Arc::clone(self));
+        let job = Box::new(move || match catch_unwind(AssertUnwindSafe(|| work(&inside))) {
+            // Nobody may be left to hear it.
+            Ok(worked) => drop(done.send(worked)),
+            // Offline before anybody hears of it.
+            Err(panic) => inside.go_offline(panic_text(&*panic)),
+        });
+        (job, async move { outcome.await.map_err(|_| outside.offline_now()) })
+    }
+
+    /// Does a job of this partition, or leaves it to the thread that is at one. Blocks.
+    pub fn do_here(self: &Arc<Self>, job: Job) {
+        if self.door.leave(job) == Next::Send {
+            self.enter();
+        }
+    }
+
+    fn send_thread(self: &Arc<Self>) {
+        let partition = Arc::clone(self);
+        self.home.threads.writing.submit(Box::new(move || partition.enter()));
+    }
+
+    fn enter(self: &Arc<Self>) {
+        if self.door.enter() == Next::Send {
+            self.send_thread();
+        }
+    }
+
+    /// Puts a changed topic configuration into effect, for the files as soon as they are not in use.
+    pub fn set_config(self: &Arc<Self>, config: Arc<TopicConfig>) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        drop(self.submit(|partition| {
+            if let Some(open) = partition.opened()
+                && let Ok(mut log) = partition.log_of(&open)
+                && let Some(log) = &mut *log
+            {
+                log.set_config(partition.log_config(&partition.config()));
+            }
+        }));
     }
 
     fn config(&self) -> Arc<TopicConfig> {
@@ -301,73 +442,90 @@ impl Partition {
     }
 
     fn opened(&self) -> Option<Arc<OpenLog>> {
-        match &*self.slot.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.slot() {
             Slot::Open(open) => Some(Arc::clone(open)),
-            Slot::Absent | Slot::Offline | Slot::Deleted => None,
+            Slot::Absent | Slot::Offline(_) | Slot::Deleted => None,
         }
     }
 
     /// The log; `None` where there are no files yet.
     fn usable(&self) -> Result<Option<Arc<OpenLog>>, PartitionUnavailable> {
-        match &*self.slot.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.slot() {
             Slot::Open(open) => Ok(Some(Arc::clone(open))),
             Slot::Absent => Ok(None),
-            Slot::Offline => Err(PartitionUnavailable::Offline { partition: self.name() }),
+            Slot::Offline(offline) => Err(self.unavailable(&offline.reason)),
             Slot::Deleted => Err(PartitionUnavailable::Deleted { partition: self.name() }),
         }
     }
 
-    /// Opens the files if there are any. A partition that cannot be opened is offline from then on.
+    fn unavailable(&self, reason: impl Into<String>) -> PartitionUnavailable {
+        PartitionUnavailable::Offline { partition: self.name(), reason: reason.into() }
+    }
+
+    /// The log itself, for the thread that is inside. After a panic half-way through a change nothing is certain
+    /// about it any more.
+    fn log_of<'a>(&self, open: &'a OpenLog) -> Result<MutexGuard<'a, Option<PartitionLog>>, PartitionUnavailable> {
+        open.log.lock().map_err(|_| self.unavailable("a fault in the program cut a change of it short"))
+    }
+
+    fn slot(&self) -> std::sync::RwLockReadGuard<'_, Slot> {
+        // A slot is replaced as a whole.
+        self.slot.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_slot(&self, next: Slot) {
+        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        // Nothing brings a deleted partition back.
+        if !matches!(*slot, Slot::Deleted) {
+            *slot = next;
+        }
+    }
+
+    /// Makes the folder and an empty log in it. What another topic left in its place is moved aside.
+    fn create_log(&self) -> Result<Arc<OpenLog>, PartitionUnavailable> {
+        let dir = self.dir();
+        match self.check_identity() {
+            Ok(()) => {}
+            Err(PartitionUnavailable::Foreign { owner, .. }) => {
+                let aside =
+                    self.home.data_dir.path().join(format!("{}.{}-stray", self.name(), Uuid::new_v4().simple()));
+                warn!(folder = %dir.display(), aside = %aside.display(), owner, "files in the place of a new partition are moved aside");
+                self.disk().rename(&dir, &aside).map_err(|source| self.not_created(source))?;
+            }
+            Err(error) => return Err(error),
+        }
+        self.disk().create_dirs(&dir).map_err(|source| self.not_created(source))?;
+        // The folder's own entry must not be lost with the power, or all that is acknowledged is; one that a failed
+        // attempt has made may not be durable yet.
+        self.disk().sync_parent(&dir).map_err(|source| self.not_created(source))?;
+        let id = *self.topic_id.as_bytes();
+        checkpoint::write_topic_id(&**self.disk(), &dir, id).map_err(|source| self.not_created(source))?;
+        self.open_log(OpenMode::UNKNOWN)
+    }
+
+    fn not_created(&self, source: impl std::error::Error + Send + Sync + 'static) -> PartitionUnavailable {
+        PartitionUnavailable::Create { partition: self.name(), source: Box::new(source) }
+    }
+
+    /// Takes the partition out of use for good and tells whoever waits on it.
+    pub fn take_out_of_use(&self) {
+        self.set_slot(Slot::Deleted);
+        self.home.health.clear(&self.health_name());
+        self.waiters.wake();
+    }
+
+    /// Frees the place of a partition that is out of use: its folder gets a name that marks it for removal, and
+    /// that name is returned. Blocks; for work that is handed to [`Partition::submit`].
     ///
     /// # Errors
     ///
-    /// What is wrong with the files.
-    pub fn open_existing(&self, mode: OpenMode) -> Result<(), PartitionUnavailable> {
-        let opened = self.open_log(mode);
-        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
-        match opened {
-            Ok(open) => {
-                *slot = Slot::Open(open);
-                Ok(())
-            }
-            Err(error) => {
-                *slot = Slot::Offline;
-                Err(error)
-            }
+    /// The folder is still in its place. Should a topic of the same name be made, it is moved aside then.
+    pub fn set_aside(&self) -> std::io::Result<Option<PathBuf>> {
+        let doomed = self.home.data_dir.path().join(format!("{}.{}-delete", self.name(), Uuid::new_v4().simple()));
+        match self.disk().rename(&self.dir(), &doomed) {
+            Ok(()) => Ok(Some(doomed)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
-
-    fn open_log(&self, mode: OpenMode) -> Result<Arc<OpenLog>, PartitionUnavailable> {
-        let config = self.log_config(&self.config());
-        let (log, report) =
-            PartitionLog::open(&millstream_disk::real(), &self.dir(), config, mode, Timestamp::now())
-                .map_err(|source| PartitionUnavailable::Open { partition: self.name(), source: Box::new(source) })?;
-        if 0 < report.truncated_bytes {
-            warn!(
-                partition = %self.name(),
-                bytes = report.truncated_bytes,
-                end = %log.end_offset(),
-                "a torn end was cut off"
-            );
-        }
-        let (reader, sync) = (log.reader(), log.sync_handle());
-        Ok(Arc::new(OpenLog { log: Mutex::new(Some(log)), reader, sync }))
-    }
-
-    /// Makes the folder and an empty log in it.
-    fn create_log(&self) -> Result<Arc<OpenLog>, PartitionUnavailable> {
-        let made = fs::create_dir_all(self.dir())
-            .map_err(|source| Box::new(source) as Box<dyn std::error::Error + Send + Sync>)
-            .and_then(|()| {
-                Ok(checkpoint::write_topic_id(&*millstream_disk::real(), &self.dir(), *self.topic_id.as_bytes())?)
-            })
-            // The folder's own entry must not be lost with the power, or all that is acknowledged is.
-            .and_then(|()| Ok(durable_file::sync_parent(&self.dir())?));
-        made.map_err(|source| PartitionUnavailable::Create { partition: self.name(), source })?;
-        self.open_log(OpenMode::UNKNOWN)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

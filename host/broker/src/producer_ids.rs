@@ -6,11 +6,16 @@ use std::{
     io,
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use millstream_disk::Disk;
 use tokio::sync::Mutex;
 
-use crate::storage::durable_file;
+use crate::{
+    changes::{Changes, Interrupted},
+    storage::read_text,
+};
 
 const FILE: &str = "producer-ids";
 const BLOCK: i64 = 1000;
@@ -18,8 +23,11 @@ const BLOCK: i64 = 1000;
 /// Hands out producer ids.
 #[derive(Debug)]
 pub struct ProducerIds {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
-    block: Mutex<Range<i64>>,
+    changes: Changes,
+    /// Locked while a block is reserved, by the change that reserves it.
+    block: Arc<Mutex<Range<i64>>>,
 }
 
 /// Why no producer id can be had.
@@ -39,6 +47,13 @@ pub enum ProducerIdError {
         /// The file.
         path: PathBuf,
     },
+    /// The reservation ended in a panic.
+    #[error("reserve producer ids")]
+    Interrupted {
+        /// How.
+        #[from]
+        source: Interrupted,
+    },
     /// All ids have been used.
     #[error("there are no producer ids left")]
     Exhausted,
@@ -46,30 +61,35 @@ pub enum ProducerIdError {
 
 impl ProducerIds {
     /// Nothing is read before the first id is asked for.
-    pub fn new(data_dir: &Path) -> Self {
-        Self { path: data_dir.join(FILE), block: Mutex::new(0..0) }
+    pub fn new(disk: &Arc<dyn Disk>, data_dir: &Path, changes: Changes) -> Self {
+        Self { disk: Arc::clone(disk), path: data_dir.join(FILE), changes, block: Arc::new(Mutex::new(0..0)) }
     }
 
-    /// The next id. Blocks only as long as a small file takes to write, once in a thousand times.
+    /// The next id. Waits only as long as a small file takes to write, once in a thousand times; dropping the
+    /// future then costs one id.
     ///
     /// # Errors
     ///
     /// The reservation cannot be made durable.
     pub async fn next(&self) -> Result<i64, ProducerIdError> {
-        let mut block = self.block.lock().await;
-        if block.is_empty() {
-            let path = self.path.clone();
-            *block = tokio::task::spawn_blocking(move || reserve(&path)).await.map_err(|error| {
-                ProducerIdError::File { path: self.path.clone(), source: io::Error::other(error) }
-            })??;
+        let mut block = Arc::clone(&self.block).lock_owned().await;
+        if let Some(id) = block.next() {
+            return Ok(id);
         }
-        block.next().ok_or(ProducerIdError::Exhausted)
+        let (disk, path) = (Arc::clone(&self.disk), self.path.clone());
+        // The lock goes along: nobody else reserves while this reservation is under way.
+        let reserved = self.changes.run("reserving producer ids", async move {
+            let reserved = tokio::task::spawn_blocking(move || reserve(&*disk, &path)).await;
+            *block = reserved.map_err(|error| Interrupted::new("reserving producer ids", error.to_string()))??;
+            block.next().ok_or(ProducerIdError::Exhausted)
+        });
+        reserved.await?
     }
 }
 
-fn reserve(path: &Path) -> Result<Range<i64>, ProducerIdError> {
+fn reserve(disk: &dyn Disk, path: &Path) -> Result<Range<i64>, ProducerIdError> {
     let failed = |source| ProducerIdError::File { path: path.to_owned(), source };
-    let start = match durable_file::read_if_present(path).map_err(failed)? {
+    let start = match read_text(disk, path).map_err(failed)? {
         None => 0,
         Some(text) => text
             .trim()
@@ -79,20 +99,26 @@ fn reserve(path: &Path) -> Result<Range<i64>, ProducerIdError> {
             .ok_or_else(|| ProducerIdError::Damaged { path: path.to_owned() })?,
     };
     let end = start.checked_add(BLOCK).ok_or(ProducerIdError::Exhausted)?;
-    durable_file::replace(path, format!("{end}\n").as_bytes()).map_err(failed)?;
+    disk.replace(path, format!("{end}\n").as_bytes()).map_err(failed)?;
     Ok(start..end)
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::task::TaskTracker;
+
     use super::*;
+
+    fn ids_of(dir: &Path) -> ProducerIds {
+        ProducerIds::new(&millstream_disk::real(), dir, Changes::new(TaskTracker::new(), Arc::default()))
+    }
 
     #[tokio::test]
     async fn an_id_is_never_given_twice_even_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let ids = ProducerIds::new(dir.path());
+        let ids = ids_of(dir.path());
         assert_eq!((ids.next().await.unwrap(), ids.next().await.unwrap()), (0, 1));
-        let ids = ProducerIds::new(dir.path());
+        let ids = ids_of(dir.path());
         assert_eq!(ids.next().await.unwrap(), 1000);
     }
 
@@ -100,6 +126,6 @@ mod tests {
     async fn a_damaged_reservation_is_an_error_and_not_a_fresh_start() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(FILE), "x").unwrap();
-        assert!(matches!(ProducerIds::new(dir.path()).next().await, Err(ProducerIdError::Damaged { .. })));
+        assert!(matches!(ids_of(dir.path()).next().await, Err(ProducerIdError::Damaged { .. })));
     }
 }

@@ -2,8 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io,
-    sync::{Arc, PoisonError, RwLock},
+    future::Future,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use millstream_log::checkpoint::CheckpointError;
@@ -12,6 +15,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
+    changes::{Changes, Interrupted},
     checkpoints::Checkpoints,
     config::{
         BrokerConfig,
@@ -19,12 +23,17 @@ use crate::{
     },
     error_code::ErrorCode,
     groups::{self, OFFSETS_TOPIC},
+    io_threads::IoThreads,
     partition::{Partition, PartitionHome},
     storage::{
         catalogue::{Catalogue, CatalogueError, TopicEntry},
+        data_dir::DataDir,
         topic_id,
     },
 };
+
+/// The catalogue, as the broker's health names it.
+const CATALOGUE: &str = "the catalogue of topics";
 
 /// Name of the topic that a later release keeps transactions in.
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
@@ -102,11 +111,20 @@ pub enum ChangeTopicError {
         #[from]
         source: CatalogueError,
     },
-    /// The thread that writes ended early.
-    #[error("write the catalogue of topics")]
+    /// Entries of a deleted topic of this name could not be taken out of the checkpoints.
+    #[error("topic '{name}' cannot be made while the checkpoints still name a deleted topic of this name")]
+    Lingering {
+        /// The name.
+        name: TopicName,
+        /// Why they are still there.
+        source: CheckpointError,
+    },
+    /// The change ended in a panic.
+    #[error("change the topics")]
     Interrupted {
         /// How it ended.
-        source: io::Error,
+        #[from]
+        source: Interrupted,
     },
 }
 
@@ -120,24 +138,33 @@ impl ChangeTopicError {
             Self::Exists { .. } => ErrorCode::TOPIC_ALREADY_EXISTS,
             Self::Collides { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
             Self::Unknown { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            Self::Catalogue { .. } | Self::Interrupted { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
+            Self::Catalogue { .. } | Self::Lingering { .. } | Self::Interrupted { .. } => {
+                ErrorCode::KAFKA_STORAGE_ERROR
+            }
         }
     }
 }
 
 /// All topics.
+///
+/// A change is written to disk and then shown, in a task of its own that holds the one lock for changes: dropping
+/// the future that asked for it, at whatever moment, tears nothing.
 #[derive(Debug)]
 pub struct Topics {
     home: Arc<PartitionHome>,
     given: BTreeMap<String, String>,
     offsets_partitions: i32,
     checkpoints: Arc<Checkpoints>,
-    /// Held while a change is decided and written.
+    changes: Changes,
+    /// Whether the catalogue on disk may be another than the one in effect.
+    catalogue_uncertain: AtomicBool,
+    /// Held while a change is decided, written and shown.
     changing: tokio::sync::Mutex<()>,
-    registry: RwLock<Registry>,
+    /// Replaced as a whole, so that no reader ever sees half a change.
+    registry: RwLock<Arc<Registry>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Registry {
     leader_epoch: i32,
     by_name: BTreeMap<TopicName, Arc<Topic>>,
@@ -162,20 +189,34 @@ impl Registry {
 
 impl Topics {
     /// The topics of a catalogue, their partitions not opened yet.
-    pub fn new(home: Arc<PartitionHome>, config: &BrokerConfig, catalogue: Catalogue) -> Self {
+    pub fn new(
+        home: Arc<PartitionHome>,
+        config: &BrokerConfig,
+        catalogue: Catalogue,
+        checkpoints: Checkpoints,
+        changes: Changes,
+    ) -> Arc<Self> {
         let topics = Self {
-            checkpoints: Arc::new(Checkpoints::new(home.data_dir.path().to_owned())),
+            checkpoints: Arc::new(checkpoints),
             home,
             given: config.given.clone(),
             offsets_partitions: config.offsets_partitions,
+            changes,
+            catalogue_uncertain: AtomicBool::new(false),
             changing: tokio::sync::Mutex::new(()),
-            registry: RwLock::new(Registry { leader_epoch: catalogue.leader_epoch, ..Registry::default() }),
+            registry: RwLock::default(),
         };
+        let mut registry = Registry { leader_epoch: catalogue.leader_epoch, ..Registry::default() };
         for (name, entry) in catalogue.topics {
-            let topic = topics.build(&name, entry, &[]);
-            topics.write().insert(topic);
+            registry.insert(topics.build(&name, entry, &[], catalogue.leader_epoch));
         }
-        topics
+        topics.show(registry);
+        Arc::new(topics)
+    }
+
+    /// The threads that wait for the disk.
+    pub fn threads(&self) -> &IoThreads {
+        &self.home.threads
     }
 
     /// A topic by name.
@@ -204,7 +245,7 @@ impl Topics {
     /// # Errors
     ///
     /// The catalogue cannot be written.
-    pub async fn ensure_offsets_topic(&self) -> Result<(), CreateTopicError> {
+    pub async fn ensure_offsets_topic(self: &Arc<Self>) -> Result<(), CreateTopicError> {
         if self.get(OFFSETS_TOPIC).is_some() {
             return Ok(());
         }
@@ -218,13 +259,22 @@ impl Topics {
         }
     }
 
-    /// Writes how far each partition is on stable storage, and where it starts. Blocks.
+    /// What the checkpoints say of a partition: recovery point and log start.
+    pub fn checkpoint(&self, topic: &TopicName, index: i32) -> (i64, i64) {
+        self.checkpoints.entry(topic, index)
+    }
+
+    /// Writes how far each partition is on stable storage, and where it starts; also the catalogue, where an earlier
+    /// failure makes that necessary. Blocks.
     ///
     /// # Errors
     ///
     /// The old checkpoints stay, which are true still.
     pub fn write_checkpoints(&self) -> Result<(), CheckpointError> {
-        self.checkpoints.write(&self.all())
+        if self.catalogue_uncertain.load(Ordering::Acquire) {
+            self.repair_catalogue();
+        }
+        self.checkpoints.write(&self.all(), None)
     }
 
     /// Whether a topic of this name could be made.
@@ -253,49 +303,110 @@ impl Topics {
     /// # Errors
     ///
     /// Nothing was made.
-    pub async fn create(&self, new: NewTopic) -> Result<Arc<Topic>, CreateTopicError> {
+    pub async fn create(self: &Arc<Self>, new: NewTopic) -> Result<Arc<Topic>, CreateTopicError> {
+        let topics = Arc::clone(self);
+        self.changes.run("creating a topic", async move { topics.create_now(new).await }).await?
+    }
+
+    async fn create_now(self: &Arc<Self>, new: NewTopic) -> Result<Arc<Topic>, CreateTopicError> {
         let _changing = self.changing.lock().await;
         self.check_new(&new.name)?;
-        let mut catalogue = self.read().catalogue();
+        if self.checkpoints.linger(&new.name) {
+            let (topics, name) = (Arc::clone(self), new.name.clone());
+            self.on_disk(move || topics.checkpoints.write(&topics.all(), None))
+                .await?
+                .map_err(|source| ChangeTopicError::Lingering { name, source })?;
+        }
+        let mut registry = self.snapshot();
         let entry = TopicEntry { id: topic_id::draw(), partitions: new.partitions, overrides: new.overrides };
-        catalogue.topics.insert(new.name.clone(), entry.clone());
-        self.store(catalogue).await?;
-        let topic = self.build(&new.name, entry, &[]);
-        self.write().insert(Arc::clone(&topic));
+        let topic = self.build(&new.name, entry, &[], registry.leader_epoch);
+        registry.insert(Arc::clone(&topic));
+        self.store(registry.catalogue()).await?;
+        self.show(registry);
         info!(topic = %new.name, partitions = new.partitions, "topic created");
+        warn_of_compaction(&topic);
         Ok(topic)
     }
 
     /// Deletes a topic: its name is free, and whoever waits on its partitions is told, when this returns.
     ///
+    /// Once the topic is gone from disk and memory, and before its name is free, `forget` is waited for: it drops
+    /// what others keep under that name.
+    ///
     /// # Errors
     ///
-    /// The topic is still there.
-    pub async fn delete(&self, name: &TopicName) -> Result<(), ChangeTopicError> {
+    /// The topic is still there, or was deleted by somebody else.
+    pub async fn delete(
+        self: &Arc<Self>,
+        topic: &Topic,
+        forget: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ChangeTopicError> {
+        let (topics, name, id) = (Arc::clone(self), topic.name.clone(), topic.id);
+        self.changes.run("deleting a topic", async move { topics.delete_now(&name, id, forget).await }).await?
+    }
+
+    async fn delete_now(
+        self: &Arc<Self>,
+        name: &TopicName,
+        id: Uuid,
+        forget: impl Future<Output = ()>,
+    ) -> Result<(), ChangeTopicError> {
         let _changing = self.changing.lock().await;
-        let topic = self.get(name.as_str()).ok_or_else(|| ChangeTopicError::Unknown { name: name.clone() })?;
-        let mut catalogue = self.read().catalogue();
-        catalogue.topics.remove(name);
-        self.store(catalogue).await?;
-        {
-            let mut registry = self.write();
-            registry.by_name.remove(name);
-            registry.by_id.remove(&topic.id);
-        }
-        // The folders must be out of the way before a topic of the same name can be made.
-        let (partitions, checkpoints, others) = (topic.partitions.clone(), Arc::clone(&self.checkpoints), self.all());
-        let moved = tokio::task::spawn_blocking(move || {
-            partitions.iter().for_each(|partition| partition.delete());
-            // Nor may its checkpoints be taken for those of the new topic.
-            checkpoints.write(&others)
-        });
-        match moved.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(topic = %name, error = %Chain(&error), "checkpoints could not be written"),
-            Err(error) => warn!(topic = %name, %error, "the files of a deleted topic may be left over"),
-        }
+        let topic = self.known(name, id)?;
+        let mut registry = self.snapshot();
+        registry.by_name.remove(name);
+        registry.by_id.remove(&id);
+        self.store(registry.catalogue()).await?;
+        self.show(registry);
+        topic.partitions.iter().for_each(|partition| partition.take_out_of_use());
+        forget.await;
+        self.remove_files(&topic).await;
         info!(topic = %name, "topic deleted");
         Ok(())
+    }
+
+    /// Takes the files of a deleted topic out of the way of a new one of its name, and its entries out of the
+    /// checkpoints first.
+    async fn remove_files(self: &Arc<Self>, topic: &Topic) {
+        let (topics, gone) = (Arc::clone(self), topic.name.clone());
+        match self.on_disk(move || topics.checkpoints.write(&topics.all(), Some(&gone))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                warn!(topic = %topic.name, error = %Chain(&error), "the checkpoints still name a deleted topic");
+            }
+            Err(error) => warn!(topic = %topic.name, error = %Chain(&error), "the checkpoints were not written"),
+        }
+        let moved: Vec<_> =
+            topic.partitions.iter().map(|partition| partition.submit(|partition| partition.set_aside())).collect();
+        let mut doomed = Vec::new();
+        for (partition, moved) in topic.partitions.iter().zip(moved) {
+            match moved.await {
+                Ok(Ok(folder)) => doomed.extend(folder),
+                Ok(Err(error)) => {
+                    warn!(partition = %partition.name(), %error, "the files of a deleted partition are left over");
+                }
+                Err(error) => {
+                    let error = Chain(&error);
+                    warn!(partition = %partition.name(), %error, "the files of a deleted partition are left over");
+                }
+            }
+        }
+        let data_dir = Arc::clone(&self.home.data_dir);
+        let removed = self.on_disk(move || {
+            let disk = data_dir.disk();
+            // Before anything is removed: a crash must not bring back the name of a folder with half its files.
+            if let Err(error) = disk.sync_dir(data_dir.path()) {
+                warn!(%error, "the files of a deleted topic may come back after a power failure, to be moved aside then");
+            }
+            for folder in doomed {
+                if let Err(error) = disk.remove_dir_all(&folder) {
+                    warn!(folder = %folder.display(), %error, "a deleted partition could not be removed");
+                }
+            }
+        });
+        if let Err(error) = removed.await {
+            warn!(topic = %topic.name, error = %Chain(&error), "the files of a deleted topic may be left over");
+        }
     }
 
     /// Raises the number of partitions.
@@ -303,8 +414,8 @@ impl Topics {
     /// # Errors
     ///
     /// The number stays.
-    pub async fn set_partition_count(&self, name: &TopicName, count: i32) -> Result<(), ChangeTopicError> {
-        self.alter(name, |entry| entry.partitions = count.max(entry.partitions)).await
+    pub async fn set_partition_count(self: &Arc<Self>, topic: &Topic, count: i32) -> Result<(), ChangeTopicError> {
+        self.alter(topic, move |entry| entry.partitions = count.max(entry.partitions)).await
     }
 
     /// Replaces the topic's own configuration, with effect from now on.
@@ -312,40 +423,90 @@ impl Topics {
     /// # Errors
     ///
     /// The configuration stays.
-    pub async fn set_overrides(&self, name: &TopicName, overrides: Overrides) -> Result<(), ChangeTopicError> {
-        self.alter(name, |entry| entry.overrides = overrides).await
+    pub async fn set_overrides(self: &Arc<Self>, topic: &Topic, overrides: Overrides) -> Result<(), ChangeTopicError> {
+        self.alter(topic, move |entry| entry.overrides = overrides).await
     }
 
-    async fn alter(&self, name: &TopicName, change: impl FnOnce(&mut TopicEntry)) -> Result<(), ChangeTopicError> {
+    async fn alter(
+        self: &Arc<Self>,
+        topic: &Topic,
+        change: impl FnOnce(&mut TopicEntry) + Send + 'static,
+    ) -> Result<(), ChangeTopicError> {
+        let (topics, name, id) = (Arc::clone(self), topic.name.clone(), topic.id);
+        self.changes.run("altering a topic", async move { topics.alter_now(&name, id, change).await }).await?
+    }
+
+    async fn alter_now(
+        self: &Arc<Self>,
+        name: &TopicName,
+        id: Uuid,
+        change: impl FnOnce(&mut TopicEntry),
+    ) -> Result<(), ChangeTopicError> {
         let _changing = self.changing.lock().await;
-        let unknown = || ChangeTopicError::Unknown { name: name.clone() };
-        let before = self.get(name.as_str()).ok_or_else(unknown)?;
-        let mut catalogue = self.read().catalogue();
-        let entry = catalogue.topics.get_mut(name).ok_or_else(unknown)?;
-        change(entry);
-        let entry = entry.clone();
-        self.store(catalogue).await?;
-        let topic = self.build(name, entry, &before.partitions);
+        let before = self.known(name, id)?;
+        let mut entry = TopicEntry { id, partitions: before.partition_count(), overrides: before.overrides.clone() };
+        change(&mut entry);
+        let mut registry = self.snapshot();
+        let topic = self.build(name, entry, &before.partitions, registry.leader_epoch);
+        registry.insert(Arc::clone(&topic));
+        self.store(registry.catalogue()).await?;
+        self.show(registry);
         for partition in &topic.partitions {
             partition.set_config(Arc::clone(&topic.config));
         }
-        self.write().insert(topic);
+        if topic.config.compact && !before.config.compact {
+            warn_of_compaction(&topic);
+        }
         Ok(())
     }
 
-    async fn store(&self, catalogue: Catalogue) -> Result<(), ChangeTopicError> {
-        let dir = self.home.data_dir.path().to_owned();
-        let stored = tokio::task::spawn_blocking(move || catalogue.store(&dir)).await;
-        let stored = stored.map_err(|error| ChangeTopicError::Interrupted { source: io::Error::other(error) })?;
-        if let Err(error) = &stored {
-            warn!(error = %Chain(error), "the catalogue of topics stays as it was");
-        }
-        Ok(stored?)
+    /// The topic of this name, if it still is the one that a change is meant for.
+    fn known(&self, name: &TopicName, id: Uuid) -> Result<Arc<Topic>, ChangeTopicError> {
+        let found = self.get(name.as_str()).filter(|topic| topic.id == id);
+        found.ok_or_else(|| ChangeTopicError::Unknown { name: name.clone() })
     }
 
-    fn build(&self, name: &TopicName, entry: TopicEntry, existing: &[Arc<Partition>]) -> Arc<Topic> {
+    async fn store(&self, catalogue: Catalogue) -> Result<(), ChangeTopicError> {
+        let data_dir = Arc::clone(&self.home.data_dir);
+        let before = self.snapshot().catalogue();
+        let stored = self.on_disk(move || replace_catalogue(&data_dir, &catalogue, &before)).await?;
+        self.note_catalogue(stored.as_ref().err().is_none_or(|(_, put_back)| put_back.is_ok()));
+        stored.map_err(|(error, _)| {
+            warn!(error = %Chain(&error), "the catalogue of topics stays as it was");
+            error.into()
+        })
+    }
+
+    /// Notes whether the catalogue on disk is the one in effect.
+    fn note_catalogue(&self, certain: bool) {
+        self.catalogue_uncertain.store(!certain, Ordering::Release);
+        if certain {
+            self.home.health.clear(CATALOGUE);
+        } else {
+            let reason = "what is on disk may not be what is in effect; it is written again before the next start";
+            self.home.health.report(CATALOGUE, reason);
+        }
+    }
+
+    /// Writes the catalogue again after a failure that left uncertain what is on disk. Blocks.
+    fn repair_catalogue(&self) {
+        let _changing = self.changing.blocking_lock();
+        if self.catalogue_uncertain.load(Ordering::Acquire) {
+            let written = self.snapshot().catalogue().store(&**self.home.data_dir.disk(), self.home.data_dir.path());
+            self.note_catalogue(written.is_ok());
+        }
+    }
+
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ChangeTopicError> {
+        let done = tokio::task::spawn_blocking(work).await;
+        Ok(done.map_err(|error| Interrupted::new("writing the topics to disk", error.to_string()))?)
+    }
+
+    fn build(&self, name: &TopicName, entry: TopicEntry, existing: &[Arc<Partition>], leader_epoch: i32) -> Arc<Topic> {
         let config = Arc::new(TopicConfig::resolve(&entry.overrides, &self.given));
-        let leader_epoch = self.read().leader_epoch;
         let partition = |index: i32| match existing.get(index as usize) {
             Some(partition) => Arc::clone(partition),
             None => Partition::new(&self.home, name, entry.id, index, leader_epoch, Arc::clone(&config)),
@@ -354,11 +515,38 @@ impl Topics {
         Arc::new(Topic { name: name.clone(), id: entry.id, overrides: entry.overrides, config, partitions })
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Registry> {
-        self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    fn snapshot(&self) -> Registry {
+        self.read().as_ref().clone()
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Registry> {
-        self.registry.write().unwrap_or_else(PoisonError::into_inner)
+    fn show(&self, registry: Registry) {
+        // Replaced as a whole: a panic elsewhere cannot have left half a value behind.
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Arc<Registry>> {
+        self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Replaces the catalogue on disk. A replacement that fails may all the same have come into effect, so the old one,
+/// with which memory goes on, is put back; the second result says whether it was.
+fn replace_catalogue(
+    data_dir: &DataDir,
+    next: &Catalogue,
+    before: &Catalogue,
+) -> Result<(), (CatalogueError, Result<(), CatalogueError>)> {
+    let (disk, dir) = (&**data_dir.disk(), data_dir.path());
+    next.store(disk, dir).map_err(|error| (error, before.store(disk, dir)))
+}
+
+/// Says what a policy means as long as nothing compacts. Nobody chose the policy of the broker's own topics.
+fn warn_of_compaction(topic: &Topic) {
+    if topic.config.compact && !topic.is_internal() {
+        warn!(
+            topic = %topic.name,
+            "cleanup.policy contains compact, but this broker does not compact yet: older records of a key are kept, so \
+             the topic grows until something else (delete in cleanup.policy, DeleteRecords) removes them"
+        );
     }
 }

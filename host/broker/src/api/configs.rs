@@ -294,5 +294,5 @@ async fn apply(call: &Call<'_>, topic: &Topic, overrides: Overrides, validate_on
     if validate_only {
         return Ok(());
     }
-    call.node.topics.set_overrides(&topic.name, overrides).await.map_err(|error| (error.code(), error.to_string()))
+    call.node.topics.set_overrides(topic, overrides).await.map_err(|error| (error.code(), error.to_string()))
 }

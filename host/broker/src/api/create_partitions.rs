@@ -53,9 +53,5 @@ async fn create(
     if validate_only {
         return Ok(());
     }
-    call.node
-        .topics
-        .set_partition_count(&topic.name, wanted.count)
-        .await
-        .map_err(|error| (error.code(), error.to_string()))
+    call.node.topics.set_partition_count(&topic, wanted.count).await.map_err(|error| (error.code(), error.to_string()))
 }

@@ -1,6 +1,6 @@
 //! DeleteRecords: moves the start of partitions up.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use millstream_record::Chain;
 use millstream_wire::protocol::messages::{
@@ -10,10 +10,10 @@ use millstream_wire::protocol::messages::{
 use tracing::warn;
 
 use super::Call;
-use crate::{error_code::ErrorCode, topics::Topic};
+use crate::{error_code::ErrorCode, partition::PartitionUnavailable, topics::Topic};
 
 pub async fn handle(call: &Call<'_>, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
-    let response = delete_all(call, request);
+    let response = delete_all(call, request).await;
     // The new start must survive a crash before anybody relies on it.
     let node = Arc::clone(call.node);
     let written = tokio::task::spawn_blocking(move || node.topics.write_checkpoints()).await;
@@ -39,23 +39,40 @@ fn failed(mut response: DeleteRecordsResponse) -> DeleteRecordsResponse {
     response
 }
 
-fn delete_all(call: &Call<'_>, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
-    let topics = request.topics.into_iter().map(|asked| {
+async fn delete_all(call: &Call<'_>, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for asked in request.topics {
         let topic = call.node.topics.get(asked.name.as_str());
-        let partitions = asked.partitions.iter().map(|it| {
-            let result = DeleteRecordsPartitionResult::default().with_partition_index(it.partition_index);
-            match delete(topic.as_deref(), it.partition_index, it.offset) {
+        // All are begun before the first is waited for.
+        let begun: Vec<_> = asked
+            .partitions
+            .iter()
+            .map(|it| (it.partition_index, delete(topic.as_deref(), it.partition_index, it.offset)))
+            .collect();
+        let mut partitions = Vec::with_capacity(begun.len());
+        for (index, begun) in begun {
+            let deleted = match begun {
+                Ok(deleted) => deleted.await.unwrap_or_else(|unavailable| Err(unavailable.code())),
+                Err(code) => Err(code),
+            };
+            let result = DeleteRecordsPartitionResult::default().with_partition_index(index);
+            partitions.push(match deleted {
                 Ok(low_watermark) => result.with_low_watermark(low_watermark),
                 Err(code) => result.with_low_watermark(-1).with_error_code(code.get()),
-            }
-        });
-        let partitions = partitions.collect();
-        DeleteRecordsTopicResult::default().with_name(asked.name).with_partitions(partitions)
-    });
-    DeleteRecordsResponse::default().with_topics(topics.collect())
+            });
+        }
+        topics.push(DeleteRecordsTopicResult::default().with_name(asked.name).with_partitions(partitions));
+    }
+    DeleteRecordsResponse::default().with_topics(topics)
 }
 
-fn delete(topic: Option<&Topic>, index: i32, offset: i64) -> Result<i64, ErrorCode> {
+type Deleted = Result<Result<i64, ErrorCode>, PartitionUnavailable>;
+
+fn delete(
+    topic: Option<&Topic>,
+    index: i32,
+    offset: i64,
+) -> Result<impl Future<Output = Deleted> + Send + use<>, ErrorCode> {
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let partition = topic.partition(index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     if topic.is_internal() {
@@ -64,5 +81,5 @@ fn delete(topic: Option<&Topic>, index: i32, offset: i64) -> Result<i64, ErrorCo
     if topic.config.compact && !topic.config.delete {
         return Err(ErrorCode::POLICY_VIOLATION);
     }
-    partition.delete_before(offset)
+    Ok(partition.submit(move |partition| partition.delete_before(offset)))
 }

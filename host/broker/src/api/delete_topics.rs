@@ -1,5 +1,7 @@
 //! DeleteTopics, by name or by id: the name is free, and requests for the topic fail, when this answers.
 
+use std::sync::Arc;
+
 use millstream_wire::protocol::messages::{
     DeleteTopicsRequest, DeleteTopicsResponse, TopicName, delete_topics_response::DeletableTopicResult,
 };
@@ -39,11 +41,9 @@ async fn delete(call: &Call<'_>, name: Option<TopicName>, id: Uuid) -> (Option<T
         return (name, id, ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
     let answered = Some(name_of(&topic.name));
-    match call.node.topics.delete(&topic.name).await {
-        Ok(()) => {
-            call.node.groups.forget_topic(&topic.name);
-            (answered, topic.id, ErrorCode::NONE)
-        }
+    let (groups, forgotten) = (Arc::clone(&call.node.groups), topic.name.clone());
+    match call.node.topics.delete(&topic, async move { groups.forget_topic(&forgotten).await }).await {
+        Ok(()) => (answered, topic.id, ErrorCode::NONE),
         Err(error) => (answered, topic.id, error.code()),
     }
 }

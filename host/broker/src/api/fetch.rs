@@ -44,8 +44,8 @@ pub async fn handle(call: &Call<'_>, request: FetchRequest) -> FetchResponse {
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(call.node.config.fetch_max_bytes),
         min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
     };
-    let targets = look_up(call, request);
-    let pass = read_all(&targets, &limits, call.version);
+    let targets = Arc::new(look_up(call, request));
+    let pass = look(call, &targets, limits).await;
     if pass.is_enough(&limits) || deadline <= Instant::now() || call.node.stopping.is_cancelled() {
         return answer(pass);
     }
@@ -54,15 +54,34 @@ pub async fn handle(call: &Call<'_>, request: FetchRequest) -> FetchResponse {
     let _places: Vec<_> = found.map(|partition| partition.waiters().register(&notify)).collect();
     loop {
         // Read again after registering: what came in between has notified nobody.
-        let pass = read_all(&targets, &limits, call.version);
+        let pass = look(call, &targets, limits).await;
         if pass.is_enough(&limits) {
             return answer(pass);
         }
         tokio::select! {
             () = notify.notified() => {}
-            () = tokio::time::sleep_until(deadline) => return answer(read_all(&targets, &limits, call.version)),
+            () = tokio::time::sleep_until(deadline) => return answer(look(call, &targets, limits).await),
             () = call.node.stopping.cancelled() => return answer(pass),
         }
+    }
+}
+
+/// One look at all partitions: on a thread that may wait for the disk if there is something to read, and otherwise at
+/// what memory knows.
+async fn look(call: &Call<'_>, targets: &Arc<Vec<Target>>, limits: Limits) -> Pass {
+    let nothing = Limits { max_bytes: 0, ..limits };
+    let mut partitions = targets.iter().flat_map(|target| &target.partitions);
+    let more = partitions.any(|(asked, found)| {
+        found.as_ref().is_ok_and(|partition| partition.has_more(asked.fetch_offset, limits.isolation))
+    });
+    if !more {
+        return read_all(targets, &nothing, call.version, false);
+    }
+    let (shared, version) = (Arc::clone(targets), call.version);
+    let read = call.node.topics.threads().reading.run(move || read_all(&shared, &limits, version, true));
+    match read.await {
+        Ok(pass) => pass,
+        Err(_) => Pass { has_error: true, ..read_all(targets, &nothing, call.version, false) },
     }
 }
 
@@ -88,6 +107,7 @@ fn look_up(call: &Call<'_>, request: FetchRequest) -> Vec<Target> {
     request.topics.into_iter().map(target).collect()
 }
 
+#[derive(Clone, Copy)]
 struct Limits {
     isolation: Isolation,
     max_bytes: usize,
@@ -109,14 +129,15 @@ impl Pass {
     }
 }
 
-fn read_all(targets: &[Target], limits: &Limits, version: i16) -> Pass {
+/// Blocks if `one_batch` or a limit allows it to read.
+fn read_all(targets: &[Target], limits: &Limits, version: i16, one_batch: bool) -> Pass {
     let mut pass = Pass { topics: Vec::with_capacity(targets.len()), bytes: 0, has_error: false, is_empty: true };
     for target in targets {
         let mut partitions = Vec::with_capacity(target.partitions.len());
         for (asked, found) in &target.partitions {
             pass.is_empty = false;
             let read = match found {
-                Ok(partition) => read(partition, asked, limits, pass.bytes),
+                Ok(partition) => read(partition, asked, limits, pass.bytes, one_batch),
                 Err(code) => Err((*code, None)),
             };
             let data = PartitionData::default().with_partition_index(asked.partition);
@@ -148,12 +169,18 @@ fn read_all(targets: &[Target], limits: &Limits, version: i16) -> Pass {
 
 type Failed = (ErrorCode, Option<i64>);
 
-fn read(partition: &Partition, asked: &FetchPartition, limits: &Limits, so_far: usize) -> Result<ReadOutcome, Failed> {
+fn read(
+    partition: &Partition,
+    asked: &FetchPartition,
+    limits: &Limits,
+    so_far: usize,
+    one_batch: bool,
+) -> Result<ReadOutcome, Failed> {
     partition.check_leader_epoch(asked.current_leader_epoch).map_err(|code| (code, None))?;
     let room = limits.max_bytes.saturating_sub(so_far);
     let most = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(room);
     // At least one batch must get through, or a consumer would ask for it forever.
-    let whole_batch = so_far == 0;
+    let whole_batch = one_batch && so_far == 0;
     partition.read(asked.fetch_offset, most, whole_batch, limits.isolation)
 }
 

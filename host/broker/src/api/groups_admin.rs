@@ -19,8 +19,9 @@ const CLASSIC: &str = "classic";
 
 pub fn describe(call: &Call<'_>, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
     let groups = request.groups.into_iter().map(|group_id| match call.node.groups.describe(group_id.as_str()) {
-        Some(group) => described(call.version, group_id, group),
-        None => {
+        Err(code) => DescribedGroup::default().with_group_id(group_id).with_error_code(code.get()),
+        Ok(Some(group)) => described(call.version, group_id, group),
+        Ok(None) => {
             let dead = DescribedGroup::default().with_group_id(group_id).with_group_state(text("Dead"));
             if 6 <= call.version {
                 dead.with_error_code(ErrorCode::GROUP_ID_NOT_FOUND.get())
@@ -57,7 +58,11 @@ pub fn list(call: &Call<'_>, request: &ListGroupsRequest) -> ListGroupsResponse 
     };
     let mut groups: Vec<ListedGroup> = Vec::new();
     if wants(&request.types_filter, CLASSIC) {
-        for (group_id, protocol_type, state) in call.node.groups.list() {
+        let known = match call.node.groups.list() {
+            Ok(known) => known,
+            Err(code) => return ListGroupsResponse::default().with_error_code(code.get()),
+        };
+        for (group_id, protocol_type, state) in known {
             if !wants(&request.states_filter, state.name()) {
                 continue;
             }

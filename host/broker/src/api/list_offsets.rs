@@ -1,5 +1,7 @@
 //! ListOffsets: ends of partitions, and the first record at or after a time.
 
+use std::sync::Arc;
+
 use millstream_wire::protocol::messages::{
     ListOffsetsRequest, ListOffsetsResponse,
     list_offsets_request::ListOffsetsPartition,
@@ -7,7 +9,7 @@ use millstream_wire::protocol::messages::{
 };
 
 use super::Call;
-use crate::{error_code::ErrorCode, partition::Isolation, topics::Topic};
+use crate::{error_code::ErrorCode, node::Node, partition::Isolation, topics::Topic};
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -20,16 +22,38 @@ type Found = (i64, i64, i32);
 
 const NOTHING: Found = (-1, -1, -1);
 
-pub fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+pub async fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
+    // Only what is looked up by time looks into files.
+    if !partitions.clone().any(|partition| 0 <= partition.timestamp || partition.timestamp == MAX_TIMESTAMP) {
+        return answer(call.node, call.version, request);
+    }
+    let (node, version, names) = (Arc::clone(call.node), call.version, request.topics.clone());
+    let answered = call.node.topics.threads().reading.run(move || answer(&node, version, request)).await;
+    answered.unwrap_or_else(|_| {
+        let failed = |partition: &ListOffsetsPartition| {
+            ListOffsetsPartitionResponse::default()
+                .with_partition_index(partition.partition_index)
+                .with_error_code(ErrorCode::UNKNOWN_SERVER_ERROR.get())
+        };
+        let topics = names.into_iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(failed).collect();
+            ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
+        });
+        ListOffsetsResponse::default().with_topics(topics.collect())
+    })
+}
+
+fn answer(node: &Node, version: i16, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let isolation = if request.isolation_level == 1 { Isolation::Committed } else { Isolation::Uncommitted };
     let topics = request.topics.into_iter().map(|asked| {
-        let topic = call.node.topics.get(asked.name.as_str());
+        let topic = node.topics.get(asked.name.as_str());
         let partitions = asked.partitions.iter().map(|partition| {
             let response = ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
-            match find(call.version, topic.as_deref(), partition, isolation) {
+            match find(version, topic.as_deref(), partition, isolation) {
                 Ok((offset, timestamp, epoch)) => {
                     let response = response.with_offset(offset).with_timestamp(timestamp);
-                    if 4 <= call.version { response.with_leader_epoch(epoch) } else { response }
+                    if 4 <= version { response.with_leader_epoch(epoch) } else { response }
                 }
                 Err(code) => response.with_error_code(code.get()).with_offset(-1).with_timestamp(-1),
             }

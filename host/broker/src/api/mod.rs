@@ -42,7 +42,7 @@ use millstream_wire::{
     },
 };
 
-use crate::{config::listener::Endpoint, node::Node};
+use crate::{changes::Interrupted, config::listener::Endpoint, node::Node};
 
 /// Who sent a request, and where clients of the same listener are told to connect.
 #[derive(Clone, Debug)]
@@ -103,6 +103,13 @@ pub enum Rejected {
         #[from]
         source: EncodeError,
     },
+    /// A fault in the program, which was reported.
+    #[error("the request was not carried out to its end")]
+    Interrupted {
+        /// What happened.
+        #[from]
+        source: Interrupted,
+    },
     /// A Produce request that wants no answer failed; closing is how its client finds out.
     #[error("a request without acknowledgement failed")]
     Unacknowledged,
@@ -136,6 +143,26 @@ impl Incoming {
         matches!(self.api, ApiKey::Produce | ApiKey::OffsetCommit)
     }
 
+    /// Whether the request may change what the broker keeps, and is answered without waiting for other clients. Such
+    /// a request is carried out to its end whatever becomes of the connection. (Joining and syncing a group wait for
+    /// others, and Produce and OffsetCommit have handed over all they change when they first wait.)
+    fn is_change(&self) -> bool {
+        matches!(
+            self.api,
+            ApiKey::Metadata
+                | ApiKey::FindCoordinator
+                | ApiKey::DeleteGroups
+                | ApiKey::OffsetDelete
+                | ApiKey::CreateTopics
+                | ApiKey::DeleteTopics
+                | ApiKey::CreatePartitions
+                | ApiKey::DeleteRecords
+                | ApiKey::InitProducerId
+                | ApiKey::AlterConfigs
+                | ApiKey::IncrementalAlterConfigs
+        )
+    }
+
     fn version(&self) -> i16 {
         self.header.request_api_version
     }
@@ -153,12 +180,20 @@ impl Incoming {
     }
 }
 
-/// Carries out a request. Dropping the future drops what is parked; what was begun stays done.
+/// Carries out a request. Dropping the future drops what is parked; a change that was begun goes on to its end.
 ///
 /// # Errors
 ///
 /// The connection is to be closed.
 pub async fn handle(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
+    if !incoming.is_change() {
+        return dispatch(node, peer, incoming).await;
+    }
+    let (owner, peer) = (Arc::clone(node), peer.clone());
+    node.changes.run("a request", async move { dispatch(&owner, &peer, incoming).await }).await?
+}
+
+async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
     let client_id = incoming.header.client_id.clone().unwrap_or_default();
     let call = Call { node, peer, version: incoming.version(), client_id: client_id.as_str() };
     let it = &incoming;
@@ -166,7 +201,7 @@ pub async fn handle(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result
         ApiKey::Produce => produce::handle(&call, incoming).await,
         ApiKey::OffsetCommit => offset_commit::handle(&call, incoming).await,
         ApiKey::Fetch => it.answer(&fetch::handle(&call, it.decode()?).await),
-        ApiKey::ListOffsets => it.answer(&list_offsets::handle(&call, it.decode()?)),
+        ApiKey::ListOffsets => it.answer(&list_offsets::handle(&call, it.decode()?).await),
         ApiKey::Metadata => it.answer(&metadata::handle(&call, it.decode()?).await),
         ApiKey::OffsetFetch => it.answer(&offset_fetch::handle(&call, it.decode()?)),
         ApiKey::FindCoordinator => it.answer(&find_coordinator::handle(&call, it.decode()?).await),

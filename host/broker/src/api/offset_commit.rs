@@ -1,4 +1,6 @@
-//! OffsetCommit: appended at once, acknowledged when durable.
+//! OffsetCommit: handed to the log at once, acknowledged when durable.
+
+use std::sync::Arc;
 
 use millstream_record::{Chain, Timestamp};
 use millstream_wire::protocol::messages::{
@@ -11,7 +13,8 @@ use tracing::error;
 use super::{Call, Incoming, Rejected, Reply};
 use crate::{
     error_code::ErrorCode,
-    groups::{Commit, records::StoredOffset},
+    groups::{Commit, coordinator::Committer, records::StoredOffset},
+    topics::Topic,
 };
 
 pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Rejected> {
@@ -21,16 +24,18 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
         error!(error = %Chain(&error), "cannot create the offsets topic");
         return incoming.answer(&answer(&request.topics, |_, _| ErrorCode::COORDINATOR_NOT_AVAILABLE));
     }
-    let verdicts: Vec<Vec<ErrorCode>> = request.topics.iter().map(|topic| verdicts_of(call, topic)).collect();
-    let commits = commits(call.version, &request, &verdicts);
-    let begun = node.groups.begin_commit(
-        request.group_id.as_str(),
-        request.generation_id_or_member_epoch,
-        &request.member_id,
-        request.group_instance_id.as_deref(),
-        commits,
-    );
-    let pending = match begun {
+    let known: Vec<Option<Arc<Topic>>> =
+        request.topics.iter().map(|topic| node.topics.get(topic.name.as_str())).collect();
+    let verdicts: Vec<Vec<ErrorCode>> =
+        request.topics.iter().zip(&known).map(|(topic, known)| verdicts_of(call, topic, known.as_deref())).collect();
+    let commits = commits(call.version, &request, &known, &verdicts);
+    let committer = Committer {
+        group: request.group_id.as_str(),
+        generation: request.generation_id_or_member_epoch,
+        member_id: &request.member_id,
+        instance_id: request.group_instance_id.as_deref(),
+    };
+    let pending = match node.groups.begin_commit(&committer, commits) {
         Ok(pending) => pending,
         Err(code) => return incoming.answer(&answer(&request.topics, |_, _| code)),
     };
@@ -45,9 +50,8 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
 }
 
 /// What is wrong with each partition by itself.
-fn verdicts_of(call: &Call<'_>, topic: &OffsetCommitRequestTopic) -> Vec<ErrorCode> {
-    let known = call.node.topics.get(topic.name.as_str());
-    let verdict = |index: i32, metadata: usize| match &known {
+fn verdicts_of(call: &Call<'_>, topic: &OffsetCommitRequestTopic, known: Option<&Topic>) -> Vec<ErrorCode> {
+    let verdict = |index: i32, metadata: usize| match known {
         Some(known) if known.partition(index).is_some() => {
             if call.node.config.offset_metadata_max_bytes < metadata {
                 ErrorCode::OFFSET_METADATA_TOO_LARGE
@@ -63,18 +67,25 @@ fn verdicts_of(call: &Call<'_>, topic: &OffsetCommitRequestTopic) -> Vec<ErrorCo
         .collect()
 }
 
-fn commits(version: i16, request: &OffsetCommitRequest, verdicts: &[Vec<ErrorCode>]) -> Vec<Commit> {
+fn commits(
+    version: i16,
+    request: &OffsetCommitRequest,
+    known: &[Option<Arc<Topic>>],
+    verdicts: &[Vec<ErrorCode>],
+) -> Vec<Commit> {
     let now_ms = Timestamp::now().as_millis();
     let expires_at_ms =
         (version <= 4 && 0 <= request.retention_time_ms).then(|| now_ms.saturating_add(request.retention_time_ms));
     let mut commits = Vec::new();
-    for (topic, verdicts) in request.topics.iter().zip(verdicts) {
+    for ((topic, known), verdicts) in request.topics.iter().zip(known).zip(verdicts) {
+        let Some(known) = known else { continue };
         for (partition, verdict) in topic.partitions.iter().zip(verdicts) {
             if *verdict != ErrorCode::NONE {
                 continue;
             }
             commits.push(Commit {
                 topic: topic.name.to_string(),
+                topic_id: known.id,
                 partition: partition.partition_index,
                 offset: StoredOffset {
                     offset: partition.committed_offset,

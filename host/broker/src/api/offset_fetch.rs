@@ -9,7 +9,7 @@ use millstream_wire::protocol::messages::{
 };
 
 use super::{Call, text};
-use crate::groups::offsets::CommittedOffset;
+use crate::{error_code::ErrorCode, groups::offsets::CommittedOffset};
 
 pub fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
     if 8 <= call.version {
@@ -17,7 +17,14 @@ pub fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchRespon
             let wanted = group.topics.map(|topics| {
                 topics.into_iter().map(|topic| (topic.name.to_string(), topic.partition_indexes)).collect::<Vec<_>>()
             });
-            let topics = found(call, group.group_id.as_str(), wanted).into_iter().map(|(name, partitions)| {
+            let found = match found(call, group.group_id.as_str(), wanted) {
+                Ok(found) => found,
+                Err(code) => {
+                    let refused = OffsetFetchResponseGroup::default().with_group_id(group.group_id);
+                    return refused.with_error_code(code.get());
+                }
+            };
+            let topics = found.into_iter().map(|(name, partitions)| {
                 let partitions = partitions.into_iter().map(|(index, known)| {
                     OffsetFetchResponsePartitions::default()
                         .with_partition_index(index)
@@ -36,32 +43,44 @@ pub fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchRespon
     let wanted = request.topics.map(|topics| {
         topics.into_iter().map(|topic| (topic.name.to_string(), topic.partition_indexes)).collect::<Vec<_>>()
     });
-    let topics = found(call, request.group_id.as_str(), wanted).into_iter().map(|(name, partitions)| {
+    let (found, code) = match found(call, request.group_id.as_str(), wanted.clone()) {
+        Ok(found) => (found, ErrorCode::NONE),
+        // Before version 2 there is no place for an error but at the partitions, which the request has to name.
+        Err(code) => (nothing_of(wanted.unwrap_or_default()), code),
+    };
+    let topics = found.into_iter().map(|(name, partitions)| {
         let partitions = partitions.into_iter().map(|(index, known)| {
             let answered = OffsetFetchResponsePartition::default()
                 .with_partition_index(index)
                 .with_committed_offset(known.offset)
-                .with_metadata(Some(text(known.metadata)));
+                .with_metadata(Some(text(known.metadata)))
+                .with_error_code(code.get());
             if 5 <= call.version { answered.with_committed_leader_epoch(known.leader_epoch) } else { answered }
         });
         OffsetFetchResponseTopic::default().with_name(TopicName(text(name))).with_partitions(partitions.collect())
     });
-    OffsetFetchResponse::default().with_topics(topics.collect())
+    let response = OffsetFetchResponse::default().with_topics(topics.collect());
+    if 2 <= call.version { response.with_error_code(code.get()) } else { response }
 }
 
 type Found = Vec<(String, Vec<(i32, CommittedOffset)>)>;
 
+fn nothing_of(wanted: Vec<(String, Vec<i32>)>) -> Found {
+    let nothings = |partitions: Vec<i32>| partitions.into_iter().map(|partition| (partition, nothing())).collect();
+    wanted.into_iter().map(|(topic, partitions)| (topic, nothings(partitions))).collect()
+}
+
 /// What was asked for with what is committed; −1 where nothing is.
-fn found(call: &Call<'_>, group: &str, wanted: Option<Vec<(String, Vec<i32>)>>) -> Found {
+fn found(call: &Call<'_>, group: &str, wanted: Option<Vec<(String, Vec<i32>)>>) -> Result<Found, ErrorCode> {
     let Some(wanted) = wanted else {
         let mut all: Found = Vec::new();
-        for (topic, partition, known) in call.node.groups.offsets(group, None) {
+        for (topic, partition, known) in call.node.groups.offsets(group, None)? {
             match all.last_mut() {
                 Some((name, partitions)) if *name == topic => partitions.push((partition, known)),
                 _ => all.push((topic, vec![(partition, known)])),
             }
         }
-        return all;
+        return Ok(all);
     };
     let flat: Vec<(String, i32)> = wanted
         .iter()
@@ -70,19 +89,17 @@ fn found(call: &Call<'_>, group: &str, wanted: Option<Vec<(String, Vec<i32>)>>) 
     let known: std::collections::HashMap<(String, i32), CommittedOffset> = call
         .node
         .groups
-        .offsets(group, Some(&flat))
+        .offsets(group, Some(&flat))?
         .into_iter()
         .map(|(topic, partition, known)| ((topic, partition), known))
         .collect();
     let answer =
         |topic: &str, partition: i32| known.get(&(topic.to_owned(), partition)).cloned().unwrap_or_else(nothing);
-    wanted
-        .into_iter()
-        .map(|(topic, partitions)| {
-            let answers = partitions.into_iter().map(|partition| (partition, answer(&topic, partition))).collect();
-            (topic, answers)
-        })
-        .collect()
+    let answered = wanted.into_iter().map(|(topic, partitions)| {
+        let answers = partitions.into_iter().map(|partition| (partition, answer(&topic, partition))).collect();
+        (topic, answers)
+    });
+    Ok(answered.collect())
 }
 
 fn nothing() -> CommittedOffset {

@@ -9,7 +9,7 @@ use millstream_wire::{
     batch::{BatchHeader, BatchRules, Refusal, TimestampType, validate_for_append},
     compression::DecompressError,
     protocol::messages::{
-        ProduceRequest, ProduceResponse,
+        ProduceRequest, ProduceResponse, TopicName,
         produce_request::PartitionProduceData,
         produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
     },
@@ -68,42 +68,14 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
     let request: ProduceRequest = incoming.decode()?;
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(LEAST_TIMEOUT);
-    let unauthorized = request.transactional_id.is_none() && has_transactional_batch(&request);
-    let mut outcomes = Vec::with_capacity(request.topic_data.len());
-    for topic_data in request.topic_data {
-        let topic = call.node.topics.get(topic_data.name.as_str());
-        let mut partitions = Vec::with_capacity(topic_data.partition_data.len());
-        for data in topic_data.partition_data {
-            let index = data.index;
-            let result = if !(-1..=1).contains(&acks) {
-                Err(ErrorCode::INVALID_REQUIRED_ACKS.into())
-            } else if unauthorized {
-                Err(Refused::because(
-                    ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-                    "a batch of the request belongs to a transaction, and the request names no transactional id",
-                ))
-            } else {
-                append(call, topic.as_ref(), data).await
-            };
-            if let Err(refused) = &result {
-                debug!(
-                    topic = topic_data.name.as_str(),
-                    partition = index,
-                    error = refused.code.name(),
-                    message = refused.message,
-                    "batch refused"
-                );
-            }
-            partitions.push(Outcome { index, result });
-        }
-        outcomes.push((topic_data.name, partitions));
-    }
+    let outcomes = append_all(call, request, acks).await;
     match acks {
         0 if outcomes.iter().flat_map(|(_, partitions)| partitions).all(|outcome| outcome.result.is_ok()) => {
             Ok(Reply::Silence)
         }
         0 => Err(Rejected::Unacknowledged),
         -1 if !all_durable(&outcomes) => {
+            let mut outcomes = outcomes;
             Ok(Reply::Later(Box::pin(async move {
                 // Many batches of one request wait together, so one deadline does for all.
                 let deadline = tokio::time::Instant::now() + timeout;
@@ -128,7 +100,7 @@ fn has_transactional_batch(request: &ProduceRequest) -> bool {
     })
 }
 
-fn all_durable(outcomes: &[(millstream_wire::protocol::messages::TopicName, Vec<Outcome>)]) -> bool {
+fn all_durable(outcomes: &[(TopicName, Vec<Outcome>)]) -> bool {
     let mut appended = outcomes.iter().flat_map(|(_, partitions)| partitions).filter_map(|it| it.result.as_ref().ok());
     appended.all(|(partition, at)| at.last_offset < partition.high_watermark())
 }
@@ -145,11 +117,78 @@ async fn wait_durable(outcome: &Outcome, deadline: tokio::time::Instant) -> Resu
     }
 }
 
-async fn append(
+/// Appends every batch of a request: one visit to a disk thread for all of them. What was handed over is appended
+/// even if the future is dropped.
+async fn append_all(call: &Call<'_>, request: ProduceRequest, acks: i16) -> Vec<(TopicName, Vec<Outcome>)> {
+    let unauthorized = request.transactional_id.is_none() && has_transactional_batch(&request);
+    let mut jobs = Vec::new();
+    let mut begun = Vec::with_capacity(request.topic_data.len());
+    for topic_data in request.topic_data {
+        let topic = call.node.topics.get(topic_data.name.as_str());
+        let mut partitions = Vec::with_capacity(topic_data.partition_data.len());
+        for data in topic_data.partition_data {
+            let index = data.index;
+            let prepared = if !(-1..=1).contains(&acks) {
+                Err(ErrorCode::INVALID_REQUIRED_ACKS.into())
+            } else if unauthorized {
+                Err(Refused::because(
+                    ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+                    "a batch of the request belongs to a transaction, and the request names no transactional id",
+                ))
+            } else {
+                prepare(call, topic.as_ref(), data).await
+            };
+            let appended = prepared.map(|(partition, work)| {
+                let (job, appended) = partition.job(work);
+                jobs.push((Arc::clone(&partition), job));
+                (partition, appended)
+            });
+            partitions.push((index, appended));
+        }
+        begun.push((topic_data.name, partitions));
+    }
+    if !jobs.is_empty() {
+        call.node.topics.threads().writing.submit(Box::new(move || {
+            for (partition, job) in jobs {
+                partition.do_here(job);
+            }
+        }));
+    }
+    let mut outcomes = Vec::with_capacity(begun.len());
+    for (name, partitions) in begun {
+        let mut ended = Vec::with_capacity(partitions.len());
+        for (index, appended) in partitions {
+            let result = match appended {
+                Err(refused) => Err(refused),
+                Ok((partition, appended)) => match appended.await {
+                    Ok(appended) => appended.map(|at| (partition, at)),
+                    Err(unavailable) => Err(Refused::because(unavailable.code(), unavailable.to_string())),
+                },
+            };
+            if let Err(refused) = &result {
+                debug!(
+                    topic = name.as_str(),
+                    partition = index,
+                    error = refused.code.name(),
+                    message = refused.message,
+                    "batch refused"
+                );
+            }
+            ended.push(Outcome { index, result });
+        }
+        outcomes.push((name, ended));
+    }
+    outcomes
+}
+
+type AppendWork = Box<dyn FnOnce(&Arc<Partition>) -> Result<AppendedAt, Refused> + Send>;
+
+/// Looks up where a batch goes, and returns what is left to be done on a disk thread.
+async fn prepare(
     call: &Call<'_>,
     topic: Option<&Arc<Topic>>,
     data: PartitionProduceData,
-) -> Result<(Arc<Partition>, AppendedAt), Refused> {
+) -> Result<(Arc<Partition>, AppendWork), Refused> {
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let partition = topic.partition(data.index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     if topic.is_internal() && call.client_id != ADMIN_CLIENT {
@@ -161,13 +200,14 @@ async fn append(
     let compressed = batch.get(22).is_some_and(|attributes| attributes & 7 != 0);
     let recompresses = topic.config.compression_type != "producer";
     let most = call.node.config.max_decompressed_bytes;
-    let at = if !compressed && !recompresses && batch.len() <= CHECK_INLINE {
-        append_inline(partition, &batch, &rules(&topic.config, call.version, most), now_ms)?
+    let work: AppendWork = if !compressed && !recompresses && batch.len() <= CHECK_INLINE {
+        let rules = rules(&topic.config, call.version, most);
+        Box::new(move |partition| append_inline(partition, &batch, &rules, now_ms))
     } else {
         let mut checked = check_aside(batch, Arc::clone(&topic.config), call.version, most, now_ms).await?;
-        append_checked(partition, &mut checked, now_ms)?
+        Box::new(move |partition| append_checked(partition, &mut checked, now_ms))
     };
-    Ok((Arc::clone(partition), at))
+    Ok((Arc::clone(partition), work))
 }
 
 thread_local! {
@@ -253,10 +293,7 @@ fn expands_too_far(error: &(dyn std::error::Error + 'static)) -> bool {
     causes.any(|error| matches!(error.downcast_ref(), Some(DecompressError::TooLarge { .. })))
 }
 
-fn answer(
-    version: i16,
-    outcomes: Vec<(millstream_wire::protocol::messages::TopicName, Vec<Outcome>)>,
-) -> ProduceResponse {
+fn answer(version: i16, outcomes: Vec<(TopicName, Vec<Outcome>)>) -> ProduceResponse {
     let topics = outcomes.into_iter().map(|(name, partitions)| {
         let partitions = partitions.into_iter().map(|outcome| answer_partition(version, outcome)).collect();
         TopicProduceResponse::default().with_name(name).with_partition_responses(partitions)

@@ -221,6 +221,8 @@ pub const BROKER_KEYS: &[Key] = &[
         "What acks=all and offset commits wait for: a sync of the disk, or the operating system.",
     )
     .allowed(&["fsync", "os"]),
+    Key::new("acks.durability.threads", Int, Some("4"), "Partitions that are synced at once.").min(1),
+    Key::new("num.io.threads", Int, Some("8"), "Threads that write to partitions, and as many that read.").min(1),
     Key::new(
         "replication.factor.clamp",
         Boolean,

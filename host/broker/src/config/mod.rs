@@ -35,6 +35,10 @@ pub struct BrokerConfig {
     pub cluster_id: Option<String>,
     /// `acks.durability`.
     pub durability: Durability,
+    /// `num.io.threads`.
+    pub io_threads: usize,
+    /// `acks.durability.threads`.
+    pub sync_threads: usize,
     /// `replication.factor.clamp`.
     pub clamp_replication_factor: bool,
     /// `num.partitions`.
@@ -194,6 +198,8 @@ impl BrokerConfig {
             node_id,
             cluster_id: Some(values.text("cluster.id")).filter(|id| !id.is_empty()),
             durability: if values.text("acks.durability") == "os" { Durability::Os } else { Durability::Fsync },
+            io_threads: values.size("num.io.threads"),
+            sync_threads: values.size("acks.durability.threads"),
             clamp_replication_factor: values.flag("replication.factor.clamp"),
             num_partitions: values.int("num.partitions"),
             auto_create_topics: values.flag("auto.create.topics.enable"),

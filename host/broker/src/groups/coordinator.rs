@@ -5,7 +5,7 @@
 //! leader's assignment, and for it to be on disk) → Stable. A request that must wait leaves its
 //! [`Ticket`] behind, and a later [`Action`] answers it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -188,6 +188,16 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The group whose records are written; empty for answers.
+    pub fn group(&self) -> &str {
+        match self {
+            Self::Store { group, .. } | Self::Forget { group, .. } => group,
+            Self::AnswerJoin { .. } | Self::AnswerSync { .. } => "",
+        }
+    }
+}
+
 /// A member that leaves, or is removed by an administrator.
 #[derive(Clone, Debug)]
 pub struct Leaving {
@@ -227,9 +237,25 @@ pub struct MemberDescription {
     pub assignment: Bytes,
 }
 
-/// Whose offsets a commit changes: the group's incarnation at the time of the check.
+/// Who commits offsets.
+#[derive(Clone, Copy, Debug)]
+pub struct Committer<'a> {
+    /// Group id.
+    pub group: &'a str,
+    /// Negative for a consumer without a group protocol.
+    pub generation: i32,
+    /// Empty for the same.
+    pub member_id: &'a str,
+    /// Set for static members.
+    pub instance_id: Option<&'a str>,
+}
+
+/// A commit on its way to the disk: one of a group's present incarnation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct CommitPermit(u64);
+pub struct CommitPermit {
+    incarnation: u64,
+    commit: u64,
+}
 
 /// All groups.
 #[derive(Debug)]
@@ -414,8 +440,9 @@ impl Coordinator {
         actions
     }
 
-    /// Whether a commit is allowed; prolongs the member's session, and creates the group for a
-    /// consumer that manages its partitions itself.
+    /// Whether a commit of these partitions is allowed, which is then on its way until [`Coordinator::committed`] or
+    /// [`Coordinator::commit_failed`]; prolongs the member's session, and creates the group for a consumer that
+    /// manages its partitions itself.
     ///
     /// # Errors
     ///
@@ -424,14 +451,14 @@ impl Coordinator {
         &mut self,
         now: Tick,
         wall_ms: i64,
-        group_id: &str,
-        generation: i32,
-        member_id: &str,
-        instance_id: Option<&str>,
+        committer: &Committer<'_>,
+        partitions: Vec<(String, i32)>,
     ) -> Result<CommitPermit, ErrorCode> {
+        let Committer { group: group_id, generation, member_id, instance_id } = *committer;
         if group_id.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
+        let commit = self.fresh_id();
         if !self.groups.contains_key(group_id) {
             if 0 <= generation {
                 return Err(ErrorCode::ILLEGAL_GENERATION);
@@ -442,44 +469,53 @@ impl Coordinator {
             self.groups.insert(group_id.to_owned(), group);
         }
         let group = self.groups.get_mut(group_id).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
-        let permit = CommitPermit(group.incarnation);
-        if generation < 0 && group.state == GroupState::Empty {
-            return Ok(permit);
+        if !(generation < 0 && group.state == GroupState::Empty) {
+            if generation < 0 && member_id.is_empty() && instance_id.is_none() {
+                return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+            }
+            check_member(group, member_id, instance_id)?;
+            if generation != group.generation {
+                return Err(ErrorCode::ILLEGAL_GENERATION);
+            }
+            if group.state == GroupState::CompletingRebalance {
+                return Err(ErrorCode::REBALANCE_IN_PROGRESS);
+            }
+            if let Some(member) = group.members.get_mut(member_id) {
+                member.restart_session(now);
+            }
         }
-        if generation < 0 && member_id.is_empty() && instance_id.is_none() {
-            return Err(ErrorCode::UNKNOWN_MEMBER_ID);
-        }
-        check_member(group, member_id, instance_id)?;
-        if generation != group.generation {
-            return Err(ErrorCode::ILLEGAL_GENERATION);
-        }
-        if group.state == GroupState::CompletingRebalance {
-            return Err(ErrorCode::REBALANCE_IN_PROGRESS);
-        }
-        if let Some(member) = group.members.get_mut(member_id) {
-            member.restart_session(now);
-        }
-        Ok(permit)
+        group.committing.insert(commit, partitions);
+        Ok(CommitPermit { incarnation: group.incarnation, commit })
     }
 
-    /// A commit is durable. Ignored when the group was deleted in between.
+    /// A commit is durable. What was deleted in between, the whole group or single offsets, stays deleted.
     pub fn committed(
         &mut self,
         group_id: &str,
         permit: CommitPermit,
         offsets: impl IntoIterator<Item = (String, i32, CommittedOffset)>,
     ) {
-        let Some(group) = self.groups.get_mut(group_id) else { return };
-        if CommitPermit(group.incarnation) == permit {
+        let Some(wanted) = self.end_commit(group_id, permit) else { return };
+        let wanted: HashSet<(String, i32)> = wanted.into_iter().collect();
+        self.on_group(group_id, |group, _, _| {
             for (topic, partition, committed) in offsets {
-                group.offsets.apply(&topic, partition, committed);
+                let position = (topic, partition);
+                if wanted.contains(&position) {
+                    group.offsets.apply(&position.0, partition, committed);
+                }
             }
-        }
+        });
     }
 
     /// A commit could not be written: forgets a group that exists only because of it.
-    pub fn commit_failed(&mut self, group_id: &str) {
+    pub fn commit_failed(&mut self, group_id: &str, permit: CommitPermit) {
+        self.end_commit(group_id, permit);
         drop(self.on_group(group_id, |_, _, _| {}));
+    }
+
+    fn end_commit(&mut self, group_id: &str, permit: CommitPermit) -> Option<Vec<(String, i32)>> {
+        let group = self.groups.get_mut(group_id).filter(|group| group.incarnation == permit.incarnation)?;
+        group.committing.remove(&permit.commit)
     }
 
     /// Everything the group has committed; `None` for a group that does not exist.
@@ -569,11 +605,11 @@ impl Coordinator {
         if group_id.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
-        let group = self.groups.get(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        let group = self.groups.get_mut(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         if group.state != GroupState::Empty {
             return Err(ErrorCode::NON_EMPTY_GROUP);
         }
-        let offsets = group.offsets.iter().map(|(topic, partition, _)| (topic.to_owned(), partition)).collect();
+        let offsets = group.forget(|_, _| true);
         self.groups.remove(group_id);
         self.reschedule(group_id);
         Ok(Action::Forget { group: group_id.to_owned(), offsets, whole: true })
@@ -597,18 +633,14 @@ impl Coordinator {
             return Err(ErrorCode::NON_EMPTY_GROUP);
         }
         let subscribed = group.subscribed_topics();
-        let mut gone = Vec::new();
-        let mut verdicts = Vec::with_capacity(partitions.len());
-        for (topic, partition) in partitions {
-            if subscribed.contains(topic) {
-                verdicts.push(ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC);
-            } else {
-                if group.offsets.remove(topic, *partition) {
-                    gone.push((topic.clone(), *partition));
-                }
-                verdicts.push(ErrorCode::NONE);
-            }
-        }
+        let verdict = |(topic, _): &(String, i32)| match subscribed.contains(topic) {
+            true => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
+            false => ErrorCode::NONE,
+        };
+        let verdicts = partitions.iter().map(verdict).collect();
+        let asked: HashSet<(&str, i32)> =
+            partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
+        let gone = group.forget(|topic, partition| !subscribed.contains(topic) && asked.contains(&(topic, partition)));
         Ok((verdicts, Action::Forget { group: group_id.to_owned(), offsets: gone, whole: false }))
     }
 
@@ -616,19 +648,10 @@ impl Coordinator {
     pub fn forget_topic(&mut self, topic: &str) -> Vec<Action> {
         let mut actions = Vec::new();
         for group in self.groups.values_mut() {
-            let gone: Vec<(String, i32)> = group
-                .offsets
-                .iter()
-                .filter(|(name, _, _)| *name == topic)
-                .map(|(name, partition, _)| (name.to_owned(), partition))
-                .collect();
-            if gone.is_empty() {
-                continue;
+            let gone = group.forget(|name, _| name == topic);
+            if !gone.is_empty() {
+                actions.push(Action::Forget { group: group.id.clone(), offsets: gone, whole: false });
             }
-            for (name, partition) in &gone {
-                group.offsets.remove(name, *partition);
-            }
-            actions.push(Action::Forget { group: group.id.clone(), offsets: gone, whole: false });
         }
         actions
     }
@@ -662,7 +685,10 @@ impl Coordinator {
             let gone: Vec<(String, i32)> = group
                 .offsets
                 .iter()
-                .filter(|(topic, _, committed)| over(topic, committed))
+                // A deletion would be written behind a commit that is on its way, and undo it.
+                .filter(|(topic, partition, committed)| {
+                    over(topic, committed) && !group.is_committing(topic, *partition)
+                })
                 .map(|(topic, partition, _)| (topic.to_owned(), partition))
                 .collect();
             for (topic, partition) in &gone {

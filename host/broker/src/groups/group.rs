@@ -1,6 +1,6 @@
 //! One consumer group: its members, the vote on their protocol, and what its metadata record holds.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -126,6 +126,8 @@ pub(super) struct Group {
     pub syncs_close: Option<Tick>,
     pub storing: BTreeMap<u64, AfterStore>,
     pub offsets: Offsets,
+    /// Partitions of commits that are on their way to the disk, by the commit.
+    pub committing: BTreeMap<u64, Vec<(String, i32)>>,
     pub next_order: u64,
 }
 
@@ -148,6 +150,7 @@ impl Group {
             syncs_close: None,
             storing: BTreeMap::new(),
             offsets: Offsets::default(),
+            committing: BTreeMap::new(),
             next_order: 0,
         }
     }
@@ -158,7 +161,28 @@ impl Group {
             && self.members.is_empty()
             && self.pending.is_empty()
             && self.offsets.is_empty()
+            && self.committing.is_empty()
             && self.storing.is_empty()
+    }
+
+    /// Whether a commit for this partition is on its way to the disk.
+    pub fn is_committing(&self, topic: &str, partition: i32) -> bool {
+        self.committing.values().flatten().any(|(name, index)| name == topic && *index == partition)
+    }
+
+    /// Forgets the offsets that `gone` names, also those whose commit is on its way to the disk and will not count
+    /// any more. Returns what has to be deleted behind them there.
+    pub fn forget(&mut self, gone: impl Fn(&str, i32) -> bool) -> Vec<(String, i32)> {
+        let known = self.offsets.iter().map(|(topic, partition, _)| (topic.to_owned(), partition));
+        let mut forgotten: BTreeSet<(String, i32)> =
+            known.filter(|(topic, partition)| gone(topic, *partition)).collect();
+        for (topic, partition) in &forgotten {
+            self.offsets.remove(topic, *partition);
+        }
+        for positions in self.committing.values_mut() {
+            forgotten.extend(positions.extract_if(.., |(topic, partition)| gone(topic, *partition)));
+        }
+        forgotten.into_iter().collect()
     }
 
     pub fn set_state(&mut self, state: GroupState, wall_ms: i64) {

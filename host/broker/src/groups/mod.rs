@@ -1,8 +1,10 @@
 //! Consumer groups: the state machine of [`coordinator`], fed with requests and time, its records kept in
 //! `__consumer_offsets`.
 //!
-//! A group's records are appended while the coordinator is locked, so that their order in the log is the order
-//! of the decisions. Nobody waits for the disk under that lock.
+//! A group's records are handed to their partition while the coordinator is locked, so that their order in the log
+//! is the order of the decisions. Nobody waits for the disk under that lock, not even for an append.
+//!
+//! The groups of a partition that cannot be read are refused, and taken up when it can be.
 
 pub mod coordinator;
 mod group;
@@ -13,8 +15,10 @@ mod subscription;
 mod tests;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    collections::{BTreeSet, HashMap, HashSet},
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
     time::Duration,
 };
 
@@ -27,12 +31,13 @@ use millstream_wire::{
 use tokio::sync::{Notify, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 pub use self::group::{GroupState, Protocol};
 use self::{
     coordinator::{
-        Action, CommitPermit, Coordinator, GroupDescription, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer,
-        SyncRequest, Ticket,
+        Action, CommitPermit, Committer, Coordinator, GroupDescription, JoinAnswer, JoinRequest, Leaving, Settings,
+        SyncAnswer, SyncRequest, Ticket,
     },
     offsets::CommittedOffset,
     records::{RecordKey, StoredGroup, StoredOffset},
@@ -40,7 +45,8 @@ use self::{
 use crate::{
     clock::Clock,
     error_code::ErrorCode,
-    partition::{Partition, PartitionUnavailable},
+    health::Health,
+    partition::{AppendRefused, Partition, PartitionUnavailable},
     topics::{CreateTopicError, Topics},
 };
 
@@ -59,6 +65,9 @@ const MAX_LOADED_BATCH: usize = 256 << 20;
 pub struct Commit {
     /// Topic name.
     pub topic: String,
+    /// Its id when the partition was looked up: a commit for a topic that is deleted meanwhile is none for the next
+    /// of its name.
+    pub topic_id: Uuid,
     /// Partition number.
     pub partition: i32,
     /// What to remember.
@@ -73,6 +82,7 @@ pub struct Groups {
     /// Wakes the timer when an earlier deadline appeared.
     sooner: Notify,
     tracker: TaskTracker,
+    health: Arc<Health>,
     /// Set once in `new`, for the tasks that wait for the disk.
     own: OnceLock<std::sync::Weak<Groups>>,
 }
@@ -82,6 +92,10 @@ struct State {
     joins: HashMap<Ticket, oneshot::Sender<JoinAnswer>>,
     syncs: HashMap<Ticket, oneshot::Sender<SyncAnswer>>,
     next_ticket: u64,
+    /// Partitions of the offsets topic that could not be read.
+    not_loaded: BTreeSet<i32>,
+    /// Topics that were deleted while some partitions were not loaded: offsets found there are for them.
+    deleted_meanwhile: HashSet<String>,
 }
 
 impl State {
@@ -93,12 +107,20 @@ impl State {
 
 impl Groups {
     /// No groups; see [`Groups::load`]. Work that waits for the disk is spawned on `tracker`.
-    pub fn new(settings: Settings, clock: Clock, topics: Arc<Topics>, tracker: TaskTracker) -> Arc<Self> {
+    pub fn new(
+        settings: Settings,
+        clock: Clock,
+        topics: Arc<Topics>,
+        tracker: TaskTracker,
+        health: Arc<Health>,
+    ) -> Arc<Self> {
         let state = State {
             coordinator: Coordinator::new(settings),
             joins: HashMap::new(),
             syncs: HashMap::new(),
             next_ticket: 0,
+            not_loaded: BTreeSet::new(),
+            deleted_meanwhile: HashSet::new(),
         };
         let groups = Arc::new(Self {
             state: Mutex::new(state),
@@ -106,15 +128,33 @@ impl Groups {
             topics,
             sooner: Notify::new(),
             tracker,
+            health,
             own: OnceLock::new(),
         });
         let _ = groups.own.set(Arc::downgrade(&groups));
         groups
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // The state machine does not panic half-way; a poisoned lock still guards a consistent value.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state of all groups. After a panic half-way through a change nothing is certain about it: no request is
+    /// answered from it any more, and the broker's health says so.
+    fn lock(&self) -> Result<MutexGuard<'_, State>, ErrorCode> {
+        self.state.lock().map_err(|_| {
+            self.health.report("groups", "a fault in the program cut a change of the groups short; restart the broker");
+            ErrorCode::COORDINATOR_NOT_AVAILABLE
+        })
+    }
+
+    /// The state, for a request about one group. NOT_COORDINATOR, upon which every client asks again after a while,
+    /// where the group's records could not be read.
+    fn lock_for(&self, group: &str) -> Result<MutexGuard<'_, State>, ErrorCode> {
+        let state = self.lock()?;
+        if !state.not_loaded.is_empty()
+            && let Some(topic) = self.topics.get(OFFSETS_TOPIC)
+            && state.not_loaded.contains(&partition_of(group, topic.partition_count()))
+        {
+            return Err(ErrorCode::NOT_COORDINATOR);
+        }
+        Ok(state)
     }
 
     /// Makes the offsets topic exist, as the first use of groups does.
@@ -134,12 +174,14 @@ impl Groups {
             return JoinAnswer::error(ErrorCode::COORDINATOR_NOT_AVAILABLE, &request.member_id);
         }
         let (sender, receiver) = oneshot::channel();
-        {
-            let mut state = self.lock();
-            let ticket = state.ticket();
-            state.joins.insert(ticket, sender);
-            let actions = state.coordinator.join(self.clock.now(), now_ms(), &request, ticket);
-            self.execute(&mut state, actions);
+        match self.lock_for(&request.group) {
+            Err(code) => return JoinAnswer::error(code, &request.member_id),
+            Ok(mut state) => {
+                let ticket = state.ticket();
+                state.joins.insert(ticket, sender);
+                let actions = state.coordinator.join(self.clock.now(), now_ms(), &request, ticket);
+                self.execute(&mut state, actions);
+            }
         }
         receiver.await.unwrap_or_else(|_| JoinAnswer::error(ErrorCode::COORDINATOR_NOT_AVAILABLE, &request.member_id))
     }
@@ -147,19 +189,24 @@ impl Groups {
     /// A SyncGroup request; answered when the leader's assignment is on disk.
     pub async fn sync(&self, request: SyncRequest) -> SyncAnswer {
         let (sender, receiver) = oneshot::channel();
-        {
-            let mut state = self.lock();
-            let ticket = state.ticket();
-            state.syncs.insert(ticket, sender);
-            let actions = state.coordinator.sync(self.clock.now(), now_ms(), &request, ticket);
-            self.execute(&mut state, actions);
+        match self.lock_for(&request.group) {
+            Err(code) => return SyncAnswer::error(code),
+            Ok(mut state) => {
+                let ticket = state.ticket();
+                state.syncs.insert(ticket, sender);
+                let actions = state.coordinator.sync(self.clock.now(), now_ms(), &request, ticket);
+                self.execute(&mut state, actions);
+            }
         }
         receiver.await.unwrap_or_else(|_| SyncAnswer::error(ErrorCode::COORDINATOR_NOT_AVAILABLE))
     }
 
     /// A Heartbeat request.
     pub fn heartbeat(&self, group: &str, generation: i32, member_id: &str, instance_id: Option<&str>) -> ErrorCode {
-        self.lock().coordinator.heartbeat(self.clock.now(), group, generation, member_id, instance_id)
+        match self.lock_for(group) {
+            Err(code) => code,
+            Ok(mut state) => state.coordinator.heartbeat(self.clock.now(), group, generation, member_id, instance_id),
+        }
     }
 
     /// A LeaveGroup request: a verdict for each that leaves.
@@ -168,44 +215,46 @@ impl Groups {
     ///
     /// When the request as a whole is refused.
     pub fn leave(&self, group: &str, leaving: &[Leaving]) -> Result<Vec<ErrorCode>, ErrorCode> {
-        let mut state = self.lock();
+        let mut state = self.lock_for(group)?;
         let (verdicts, actions) = state.coordinator.leave(self.clock.now(), now_ms(), group, leaving)?;
         self.execute(&mut state, actions);
         Ok(verdicts)
     }
 
-    /// The first half of an OffsetCommit: checks and appends. The offsets topic must exist.
+    /// The first half of an OffsetCommit: checks it and hands it to the log, in the order of calls. The offsets topic
+    /// must exist. Never blocks.
     ///
     /// # Errors
     ///
     /// The error for every partition of the request.
     pub fn begin_commit(
         &self,
-        group: &str,
-        generation: i32,
-        member_id: &str,
-        instance_id: Option<&str>,
-        commits: Vec<Commit>,
+        committer: &Committer<'_>,
+        mut commits: Vec<Commit>,
     ) -> Result<PendingCommit, ErrorCode> {
-        let mut state = self.lock();
-        let now = self.clock.now();
-        let permit = state.coordinator.check_commit(now, now_ms(), group, generation, member_id, instance_id)?;
-        if commits.is_empty() {
-            state.coordinator.commit_failed(group);
-            return Ok(PendingCommit { group: group.to_owned(), permit, commits, written: None });
-        }
-        let records = commits.iter().map(|commit| {
-            let key =
-                RecordKey::Offset { group: group.to_owned(), topic: commit.topic.clone(), partition: commit.partition };
-            (key.encode(), Some(commit.offset.encode()))
-        });
-        match self.append(group, records) {
-            Ok(written) => Ok(PendingCommit { group: group.to_owned(), permit, commits, written: Some(written) }),
-            Err(code) => {
-                state.coordinator.commit_failed(group);
-                Err(code)
+        let group = committer.group;
+        let mut state = self.lock_for(group)?;
+        // Whoever deletes a topic comes to this lock after the topic is gone, and forgets what was committed before.
+        commits.retain(|commit| self.topics.get(&commit.topic).is_some_and(|topic| topic.id == commit.topic_id));
+        let partitions = commits.iter().map(|commit| (commit.topic.clone(), commit.partition)).collect();
+        let permit = state.coordinator.check_commit(self.clock.now(), now_ms(), committer, partitions)?;
+        let written = if commits.is_empty() {
+            None
+        } else {
+            let records = commits.iter().map(|commit| {
+                let (topic, partition) = (commit.topic.clone(), commit.partition);
+                let key = RecordKey::Offset { group: group.to_owned(), topic, partition };
+                (key.encode(), Some(commit.offset.encode()))
+            });
+            match self.append(group, records) {
+                Ok(written) => Some(written),
+                Err(code) => {
+                    state.coordinator.commit_failed(group, permit);
+                    return Err(code);
+                }
             }
-        }
+        };
+        Ok(PendingCommit { group: group.to_owned(), permit, commits, written })
     }
 
     /// The second half: waits until the commit is durable and makes it visible, which happens even if the
@@ -225,25 +274,43 @@ impl Groups {
 
     async fn publish_commit(&self, pending: PendingCommit) -> Result<(), ErrorCode> {
         let PendingCommit { group, permit, commits, written } = pending;
-        let Some(Written { partition, last_offset }) = written else { return Ok(()) };
-        let durable = partition.wait_durable(last_offset).await;
-        let mut state = self.lock();
-        if durable.is_err() {
-            state.coordinator.commit_failed(&group);
-            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        let written = match written {
+            None => Ok(None),
+            Some(written) => written.durable(&group).await.map(Some),
+        };
+        let mut state = self.lock()?;
+        match written {
+            Ok(Some(last_offset)) => {
+                let committed = commits
+                    .into_iter()
+                    .map(|commit| (commit.topic, commit.partition, to_committed(commit.offset, last_offset)));
+                state.coordinator.committed(&group, permit, committed);
+                Ok(())
+            }
+            Ok(None) => {
+                state.coordinator.commit_failed(&group, permit);
+                Ok(())
+            }
+            Err(code) => {
+                state.coordinator.commit_failed(&group, permit);
+                Err(code)
+            }
         }
-        let committed = commits
-            .into_iter()
-            .map(|commit| (commit.topic, commit.partition, to_committed(commit.offset, last_offset)));
-        state.coordinator.committed(&group, permit, committed);
-        Ok(())
     }
 
     /// Offsets of the listed partitions, or of all; absent ones are left out.
-    pub fn offsets(&self, group: &str, of: Option<&[(String, i32)]>) -> Vec<(String, i32, CommittedOffset)> {
-        let state = self.lock();
-        let Some(offsets) = state.coordinator.offsets(group) else { return Vec::new() };
-        match of {
+    ///
+    /// # Errors
+    ///
+    /// What the group has committed is not known.
+    pub fn offsets(
+        &self,
+        group: &str,
+        of: Option<&[(String, i32)]>,
+    ) -> Result<Vec<(String, i32, CommittedOffset)>, ErrorCode> {
+        let state = self.lock_for(group)?;
+        let Some(offsets) = state.coordinator.offsets(group) else { return Ok(Vec::new()) };
+        Ok(match of {
             None => {
                 offsets.iter().map(|(topic, partition, known)| (topic.to_owned(), partition, known.clone())).collect()
             }
@@ -253,29 +320,40 @@ impl Groups {
                     offsets.get(topic, *partition).map(|known| (topic.clone(), *partition, known.clone()))
                 })
                 .collect(),
-        }
+        })
     }
 
-    /// A group for DescribeGroups.
-    pub fn describe(&self, group: &str) -> Option<GroupDescription> {
-        self.lock().coordinator.describe(group)
+    /// A group for DescribeGroups; `None` for one that does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Whether it exists is not known.
+    pub fn describe(&self, group: &str) -> Result<Option<GroupDescription>, ErrorCode> {
+        Ok(self.lock_for(group)?.coordinator.describe(group))
     }
 
-    /// Id, protocol type and state of every group.
-    pub fn list(&self) -> Vec<(String, String, GroupState)> {
-        self.lock().coordinator.list()
+    /// Id, protocol type and state of every group that is known.
+    ///
+    /// # Errors
+    ///
+    /// None is.
+    pub fn list(&self) -> Result<Vec<(String, String, GroupState)>, ErrorCode> {
+        Ok(self.lock()?.coordinator.list())
     }
 
     /// DeleteGroups for one group: durable when this returns.
     pub async fn delete(&self, group: &str) -> ErrorCode {
         let written = {
-            let state = &mut *self.lock();
-            match state.coordinator.delete(group) {
-                Ok(action) => self.forget(&action),
+            let deleted = self.lock_for(group).and_then(|mut state| {
+                // Handed over under the lock: behind every commit that was, and before every one that will be.
+                state.coordinator.delete(group).map(|action| self.forget(&action))
+            });
+            match deleted {
+                Ok(written) => written,
                 Err(code) => return code,
             }
         };
-        finish_forgetting(written).await
+        finish_forgetting(group, written).await
     }
 
     /// OffsetDelete: a verdict for each partition, durable when this returns.
@@ -285,21 +363,33 @@ impl Groups {
     /// When the request as a whole is refused.
     pub async fn delete_offsets(&self, group: &str, partitions: &[(String, i32)]) -> Result<Vec<ErrorCode>, ErrorCode> {
         let (verdicts, written) = {
-            let state = &mut *self.lock();
+            let mut state = self.lock_for(group)?;
             let (verdicts, action) = state.coordinator.delete_offsets(group, partitions)?;
             (verdicts, self.forget(&action))
         };
-        match finish_forgetting(written).await {
+        match finish_forgetting(group, written).await {
             ErrorCode::NONE => Ok(verdicts),
             code => Err(code),
         }
     }
 
-    /// A topic is gone: so are the offsets committed for it.
-    pub fn forget_topic(&self, topic: &TopicName) {
-        let mut state = self.lock();
-        let actions = state.coordinator.forget_topic(topic.as_str());
-        self.execute(&mut state, actions);
+    /// A topic is gone: so are the offsets committed for it, those on their way to the disk included. On return that
+    /// is durable, or was reported.
+    pub async fn forget_topic(&self, topic: &TopicName) {
+        let written: Vec<_> = {
+            let Ok(mut state) = self.lock() else { return };
+            if !state.not_loaded.is_empty() {
+                state.deleted_meanwhile.insert(topic.to_string());
+            }
+            let actions = state.coordinator.forget_topic(topic.as_str());
+            actions.iter().map(|action| (action.group().to_owned(), self.forget(action))).collect()
+        };
+        for (group, written) in written {
+            let code = finish_forgetting(&group, written).await;
+            if code != ErrorCode::NONE {
+                warn!(group, topic = %topic, error = code.name(), "offsets of a deleted topic may come back after a restart");
+            }
+        }
     }
 
     /// Carries out what the state machine decided.
@@ -319,10 +409,14 @@ impl Groups {
                 }
                 Action::Store { group, store, record } => self.store(group, store, &record),
                 Action::Forget { .. } => {
-                    if let Err(code) = self.forget(&action) {
-                        // The group is looked at again after the next start.
-                        warn!(error = code.name(), "deletions in the offsets topic could not be written");
-                    }
+                    let (group, written) = (action.group().to_owned(), self.forget(&action));
+                    self.tracker.spawn(async move {
+                        let code = finish_forgetting(&group, written).await;
+                        if code != ErrorCode::NONE {
+                            // The group is looked at again after the next start.
+                            warn!(group, error = code.name(), "deletions in the offsets topic could not be written");
+                        }
+                    });
                 }
             }
         }
@@ -336,18 +430,20 @@ impl Groups {
         let Some(own) = self.own.get().and_then(std::sync::Weak::upgrade) else { return };
         self.tracker.spawn(async move {
             let durable = match written {
-                Ok(written) => written.partition.wait_durable(written.last_offset).await.is_ok(),
-                Err(code) => {
-                    error!(group, error = code.name(), "the group's metadata could not be written");
-                    false
-                }
+                Ok(written) => written.durable(&group).await,
+                Err(code) => Err(code),
             };
-            let mut state = own.lock();
+            if let Err(code) = durable {
+                error!(group, error = code.name(), "the group's metadata could not be written");
+            }
+            let durable = durable.is_ok();
+            let Ok(mut state) = own.lock() else { return };
             let actions = state.coordinator.stored(own.clock.now(), now_ms(), &group, store, durable);
             own.execute(&mut state, actions);
         });
     }
 
+    /// Hands over deletions.
     fn forget(&self, action: &Action) -> Result<Option<Written>, ErrorCode> {
         let Action::Forget { group, offsets, whole } = action else { return Ok(None) };
         let offset_keys = offsets.iter().map(|(topic, partition)| RecordKey::Offset {
@@ -366,49 +462,82 @@ impl Groups {
     fn append(&self, group: &str, records: impl Iterator<Item = (Bytes, Option<Bytes>)>) -> Result<Written, ErrorCode> {
         let partition = self.topics.offsets_partition(group).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
         let now = now_ms();
-        let mut batch = build_batch(records, now).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
-        match partition.append_own(&mut batch, now) {
-            Ok(last_offset) => Ok(Written { partition, last_offset }),
-            Err(error) => {
-                error!(group, error = %Chain(&error), "cannot append to the offsets topic");
-                Err(ErrorCode::COORDINATOR_NOT_AVAILABLE)
+        let batch = build_batch(records, now).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
+        let appended = Box::pin(partition.append_own(batch, now));
+        Ok(Written { partition, appended })
+    }
+
+    /// Reads groups and offsets from the offsets topic, at the start from all its partitions and later from those
+    /// that could not be read before. Blocks; call first before requests are served.
+    ///
+    /// A partition that cannot be read is reported where it is opened; requests for its groups are refused until
+    /// it can be. Single records that make no sense are passed over with a warning.
+    pub fn load(&self, which: Load) {
+        let Some(topic) = self.topics.get(OFFSETS_TOPIC) else { return };
+        let wanted: Vec<i32> = match (which, self.lock()) {
+            (_, Err(_)) => return,
+            (Load::All, _) => (0..topic.partition_count()).collect(),
+            (Load::Missing, Ok(state)) => state.not_loaded.iter().copied().collect(),
+        };
+        let (mut groups, mut offsets) = (0, 0);
+        for index in wanted {
+            let Some(partition) = topic.partition(index) else { continue };
+            match self.load_partition(partition) {
+                Ok(loaded) => {
+                    groups += loaded.0;
+                    offsets += loaded.1;
+                    if let Ok(mut state) = self.lock() {
+                        state.not_loaded.remove(&index);
+                    }
+                }
+                Err(error) => {
+                    if let Ok(mut state) = self.lock()
+                        && state.not_loaded.insert(index)
+                    {
+                        warn!(partition = %partition.name(), error = %Chain(&error), "its groups are not served");
+                    }
+                }
             }
+        }
+        if 0 < groups + offsets {
+            info!(groups, offsets, "groups loaded");
         }
     }
 
-    /// Reads all groups and offsets from the offsets topic. Blocks; call before requests are served.
-    ///
-    /// # Errors
-    ///
-    /// A partition of the topic cannot be read. Single records that make no sense are passed over with a warning.
-    pub fn load(&self) -> Result<(), PartitionUnavailable> {
-        let Some(topic) = self.topics.get(OFFSETS_TOPIC) else { return Ok(()) };
-        let mut groups = HashMap::new();
-        let mut offsets = HashMap::new();
-        for partition in &topic.partitions {
-            load_partition(partition, &mut groups, &mut offsets)?;
-        }
-        let mut state = self.lock();
+    /// Returns how many groups and offsets there were.
+    fn load_partition(&self, partition: &Arc<Partition>) -> Result<(usize, usize), PartitionUnavailable> {
+        let (mut groups, mut offsets) = (HashMap::new(), LoadedOffsets::new());
+        read_partition(partition, &mut groups, &mut offsets)?;
+        let Ok(mut state) = self.lock() else { return Ok((0, 0)) };
         let (now, wall_ms) = (self.clock.now(), now_ms());
         let (group_count, offset_count) = (groups.len(), offsets.len());
         for (group, stored) in groups {
             let actions = state.coordinator.load_group(now, wall_ms, &group, stored, |host| host == EMBEDDED_HOST);
             self.execute(&mut state, actions);
         }
+        let mut gone: HashMap<String, Vec<(String, i32)>> = HashMap::new();
         for ((group, topic, partition), committed) in offsets {
-            state.coordinator.load_offset(wall_ms, &group, &topic, partition, committed);
+            // Names come back: what a deletion that was cut short left must not count for the next of its name.
+            if self.topics.get(&topic).is_none() || state.deleted_meanwhile.contains(&topic) {
+                gone.entry(group).or_default().push((topic, partition));
+            } else {
+                state.coordinator.load_offset(wall_ms, &group, &topic, partition, committed);
+            }
         }
-        if 0 < group_count + offset_count {
-            info!(groups = group_count, offsets = offset_count, "groups loaded");
-        }
-        Ok(())
+        let actions =
+            gone.into_iter().map(|(group, offsets)| Action::Forget { group, offsets, whole: false }).collect();
+        self.execute(&mut state, actions);
+        Ok((group_count, offset_count))
     }
 
     /// Runs sessions, rebalance timeouts and the expiry of offsets until cancelled.
     pub async fn run(&self, offsets_check_interval: Duration, stop: CancellationToken) {
         let mut expiry = tokio::time::interval(offsets_check_interval);
         loop {
-            let due = self.lock().coordinator.next_deadline();
+            let due = match self.lock() {
+                Ok(state) => state.coordinator.next_deadline(),
+                Err(_) => return,
+            };
             let now = self.clock.now();
             // Without a deadline only a notification or the expiry wakes this loop.
             let wait = due.map_or(Duration::from_secs(3600), |at| at.since(now));
@@ -416,12 +545,12 @@ impl Groups {
                 () = stop.cancelled() => return,
                 () = self.sooner.notified() => {}
                 _ = expiry.tick() => {
-                    let mut state = self.lock();
+                    let Ok(mut state) = self.lock() else { return };
                     let actions = state.coordinator.expire_offsets(now_ms());
                     self.execute(&mut state, actions);
                 }
                 () = tokio::time::sleep(wait) => {
-                    let mut state = self.lock();
+                    let Ok(mut state) = self.lock() else { return };
                     let actions = state.coordinator.tick(self.clock.now(), now_ms());
                     if !actions.is_empty() {
                         self.execute(&mut state, actions);
@@ -433,13 +562,23 @@ impl Groups {
 
     /// Answers everybody who waits: the broker stops.
     pub fn close(&self) {
-        let mut state = self.lock();
+        // Only who waits is let go, which can do no harm even where the rest is uncertain.
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.joins.clear();
         state.syncs.clear();
     }
 }
 
-/// A commit that was appended and is not durable yet.
+/// Which partitions of the offsets topic are read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Load {
+    /// All of them.
+    All,
+    /// Those that could not be read before.
+    Missing,
+}
+
+/// A commit that was handed to the log and is not durable yet.
 pub struct PendingCommit {
     group: String,
     permit: CommitPermit,
@@ -447,19 +586,28 @@ pub struct PendingCommit {
     written: Option<Written>,
 }
 
-/// Where records went.
+/// Records that were handed to the log. They are appended even if this is dropped.
 struct Written {
     partition: Arc<Partition>,
-    last_offset: i64,
+    appended: Pin<Box<dyn Future<Output = Result<i64, AppendRefused>> + Send>>,
 }
 
-async fn finish_forgetting(written: Result<Option<Written>, ErrorCode>) -> ErrorCode {
+impl Written {
+    /// Waits until the records are durable; returns the offset of the last.
+    async fn durable(self, group: &str) -> Result<i64, ErrorCode> {
+        let last_offset = self.appended.await.map_err(|error| {
+            error!(group, error = %Chain(&error), "cannot append to the offsets topic");
+            ErrorCode::COORDINATOR_NOT_AVAILABLE
+        })?;
+        let durable = self.partition.wait_durable(last_offset).await;
+        durable.map(|()| last_offset).map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)
+    }
+}
+
+async fn finish_forgetting(group: &str, written: Result<Option<Written>, ErrorCode>) -> ErrorCode {
     match written {
         Ok(None) => ErrorCode::NONE,
-        Ok(Some(written)) => match written.partition.wait_durable(written.last_offset).await {
-            Ok(()) => ErrorCode::NONE,
-            Err(_) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
-        },
+        Ok(Some(written)) => written.durable(group).await.err().unwrap_or(ErrorCode::NONE),
         Err(code) => code,
     }
 }
@@ -490,7 +638,7 @@ fn build_batch(records: impl Iterator<Item = (Bytes, Option<Bytes>)>, now_ms: i6
 
 type LoadedOffsets = HashMap<(String, String, i32), CommittedOffset>;
 
-fn load_partition(
+fn read_partition(
     partition: &Partition,
     groups: &mut HashMap<String, StoredGroup>,
     offsets: &mut LoadedOffsets,

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 
 use super::{
-    coordinator::{Action, Coordinator, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer, SyncRequest, Ticket},
+    coordinator::{
+        Action, CommitPermit, Committer, Coordinator, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer,
+        SyncRequest, Ticket,
+    },
     group::{GroupState, Protocol},
     offsets::CommittedOffset,
     records::{StoredGroup, StoredMember},
@@ -473,7 +476,8 @@ fn a_full_group_admits_nobody_new() {
 #[test]
 fn who_may_commit_depends_on_state_member_and_generation() {
     let check = |bench: &mut Bench, generation, member: &str| {
-        bench.coordinator.check_commit(bench.now(), WALL, "g", generation, member, None).err()
+        let committer = Committer { group: "g", generation, member_id: member, instance_id: None };
+        bench.coordinator.check_commit(bench.now(), WALL, &committer, Vec::new()).err()
     };
     let mut bench = Bench::new();
     assert_eq!(check(&mut bench, 0, "a"), Some(ErrorCode::ILLEGAL_GENERATION));
@@ -579,4 +583,75 @@ fn deleting_needs_an_empty_group() {
     bench.leave("a");
     bench.leave("b");
     assert_eq!(bench.coordinator.delete("g"), Ok(Action::Forget { group: "g".into(), offsets: vec![], whole: true }));
+}
+
+/// A commit of partitions 0 and 1 of `t` that is on its way to the disk.
+fn begun(bench: &mut Bench) -> CommitPermit {
+    let partitions = vec![("t".to_owned(), 0), ("t".to_owned(), 1)];
+    let committer = Committer { group: "g", generation: -1, member_id: "", instance_id: None };
+    bench.coordinator.check_commit(bench.now(), WALL, &committer, partitions).unwrap()
+}
+
+/// The commit is on disk. Returns what is committed then.
+fn ended(bench: &mut Bench, permit: CommitPermit) -> Vec<i32> {
+    let offsets = [("t".to_owned(), 0, committed(7, WALL)), ("t".to_owned(), 1, committed(8, WALL))];
+    bench.coordinator.committed("g", permit, offsets);
+    let known = bench.coordinator.offsets("g");
+    known.map(|offsets| offsets.iter().map(|(_, partition, _)| partition).collect()).unwrap_or_default()
+}
+
+fn forget(partitions: &[i32], whole: bool) -> Action {
+    let offsets = partitions.iter().map(|partition| ("t".to_owned(), *partition)).collect();
+    Action::Forget { group: "g".into(), offsets, whole }
+}
+
+#[test]
+fn a_commit_on_its_way_does_not_bring_back_what_is_deleted_meanwhile_and_is_deleted_on_disk_behind_it() {
+    let mut bench = Bench::new();
+    let permit = begun(&mut bench);
+    assert_eq!(bench.coordinator.forget_topic("t"), [forget(&[0, 1], false)]);
+    assert_eq!(ended(&mut bench, permit), [0; 0]);
+
+    let mut bench = Bench::new();
+    let permit = begun(&mut bench);
+    let (verdicts, action) = bench.coordinator.delete_offsets("g", &[("t".to_owned(), 1)]).unwrap();
+    assert_eq!((verdicts, action), (vec![ErrorCode::NONE], forget(&[1], false)));
+    assert_eq!(ended(&mut bench, permit), [0], "the other partition is committed");
+
+    let mut bench = Bench::new();
+    let permit = begun(&mut bench);
+    assert_eq!(bench.coordinator.delete("g"), Ok(forget(&[0, 1], true)));
+    let later = begun(&mut bench);
+    assert_eq!(ended(&mut bench, permit), [0; 0], "the commit was for the group that was deleted");
+    assert_eq!(ended(&mut bench, later), [0, 1], "and this one is for the new group of its name");
+}
+
+#[test]
+fn neither_a_group_nor_an_offset_expires_under_a_commit_that_is_on_its_way() {
+    let mut bench = Bench::new();
+    bench.coordinator.load_offset(WALL, "g", "t", 0, committed(5, WALL));
+    let permit = begun(&mut bench);
+    assert_eq!(bench.coordinator.expire_offsets(WALL + 1_000), []);
+    assert_eq!(ended(&mut bench, permit), [0, 1]);
+
+    // A group that members have left, with nothing committed yet.
+    let mut bench = Bench::stable_pair();
+    bench.leave("a");
+    bench.leave("b");
+    bench.store_done(true);
+    let permit = begun(&mut bench);
+    assert_eq!(bench.coordinator.expire_offsets(WALL + 1_000_000), []);
+    assert_eq!(ended(&mut bench, permit), [0, 1]);
+}
+
+#[test]
+fn a_group_that_exists_only_for_a_commit_is_gone_when_that_fails_and_not_before() {
+    let mut bench = Bench::new();
+    let permit = begun(&mut bench);
+    let leaving = [Leaving { member_id: "nobody".into(), instance_id: None }];
+    let (verdicts, _) = bench.coordinator.leave(bench.now(), WALL, "g", &leaving).unwrap();
+    assert_eq!(verdicts, [ErrorCode::UNKNOWN_MEMBER_ID]);
+    assert_eq!(bench.state(), Some(GroupState::Empty));
+    bench.coordinator.commit_failed("g", permit);
+    assert_eq!(bench.state(), None);
 }

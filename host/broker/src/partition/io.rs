@@ -1,5 +1,6 @@
 //! What is done with an open partition: append, wait, read, look up, retain.
 
+use bytes::BytesMut;
 use millstream_log::FoundOffset;
 
 use super::*;
@@ -8,7 +9,8 @@ impl Partition {
     /// Appends one checked batch of a producer, which gets its offsets in place.
     ///
     /// Under `acks.durability=fsync` it is not visible yet when this returns; a sync that covers it has been asked
-    /// for. The check for duplicates and the append are one step.
+    /// for. The check for duplicates and the append are one step. Blocks; for work that is handed to
+    /// [`Partition::submit`].
     ///
     /// # Errors
     ///
@@ -21,11 +23,11 @@ impl Partition {
 
     fn try_append(self: &Arc<Self>, batch: &mut [u8], now_ms: i64) -> Result<AppendedAt, AppendRefused> {
         let open = self.open_for_append()?;
-        let appended = match &mut *lock(&open.log) {
+        let appended = match &mut *self.log_of(&open)? {
             Some(log) => log
                 .append(batch, self.leader_epoch, Timestamp::from_millis(now_ms))
                 .map_err(|source| AppendRefused::Log { partition: self.name(), source })?,
-            None => return Err(PartitionUnavailable::Offline { partition: self.name() }.into()),
+            None => return Err(self.unavailable("the broker was stopped").into()),
         };
         self.after_append(&open);
         let base_offset = appended.base_offset.get();
@@ -37,13 +39,19 @@ impl Partition {
         })
     }
 
-    /// Appends a batch of the broker's own making and returns the offset of its last record.
+    /// Hands over a batch of the broker's own making, to be appended behind all that was handed over before; the
+    /// future returns the offset of its last record. Never blocks.
     ///
     /// # Errors
     ///
     /// Nothing was appended.
-    pub fn append_own(self: &Arc<Self>, batch: &mut [u8], now_ms: i64) -> Result<i64, AppendRefused> {
-        self.append(batch, now_ms).map(|at| at.last_offset)
+    pub fn append_own(
+        self: &Arc<Self>,
+        mut batch: BytesMut,
+        now_ms: i64,
+    ) -> impl Future<Output = Result<i64, AppendRefused>> + Send + use<> {
+        let appended = self.submit(move |partition| partition.append(&mut batch, now_ms));
+        async move { Ok(appended.await??.last_offset) }
     }
 
     /// Tells the operator that the disk refuses appends, and that it takes them again: once each, since clients
@@ -64,6 +72,7 @@ impl Partition {
                     let error = Chain(error);
                     error!(partition = %self.name(), %error, "records cannot be written; clients are told to try again");
                 }
+                self.report_offline_log();
             }
             Err(_) => {}
         }
@@ -73,22 +82,44 @@ impl Partition {
         match self.home.durability {
             Durability::Os => self.waiters.wake(),
             Durability::Fsync => {
-                if open.sync.is_dirty() && !self.queued.swap(true, Ordering::AcqRel) {
-                    self.home.syncer.submit(Arc::clone(self));
+                if open.sync.is_dirty() && self.sync_turn.ask() {
+                    self.send_sync();
                 }
             }
         }
     }
 
-    /// Makes everything appended so far durable and tells who waits. Blocks; for the [`Syncer`].
-    pub fn sync_and_publish(self: &Arc<Self>) {
-        // Whatever is appended from here on asks for a sync of its own.
-        self.queued.store(false, Ordering::Release);
-        let Some(open) = self.opened() else { return };
-        if let Err(error) = open.sync.sync() {
-            error!(partition = %self.name(), error = %Chain(&error), "the partition goes offline");
+    fn send_sync(self: &Arc<Self>) {
+        let partition = Arc::clone(self);
+        self.home.threads.syncing.submit(Box::new(move || {
+            let synced = catch_unwind(AssertUnwindSafe(|| partition.sync_and_publish()));
+            if let Err(panic) = synced {
+                partition.go_offline(panic_text(&*panic));
+            }
+        }));
+    }
+
+    /// Group commit: makes everything appended so far durable and tells who waits. Blocks.
+    fn sync_and_publish(self: &Arc<Self>) {
+        self.sync_turn.begin();
+        if let Some(open) = self.opened()
+            && let Err(error) = open.sync.sync()
+        {
+            self.home.health.report(self.health_name(), Chain(&error).to_string());
         }
         self.waiters.wake();
+        if self.sync_turn.end() {
+            self.send_sync();
+        }
+    }
+
+    /// A log that accepts nothing more is a fault of the broker.
+    fn report_offline_log(&self) {
+        if let Some(open) = self.opened()
+            && let Some(reason) = open.reader.offline()
+        {
+            self.home.health.report(self.health_name(), reason);
+        }
     }
 
     /// Waits until a record is on stable storage, or, under `acks.durability=os`, not at all.
@@ -107,8 +138,12 @@ impl Partition {
                 return Ok(());
             }
             match self.usable()? {
-                Some(open) if open.reader.offline().is_none() => {}
-                _ => return Err(PartitionUnavailable::Offline { partition: self.name() }),
+                Some(open) => {
+                    if let Some(reason) = open.reader.offline() {
+                        return Err(self.unavailable(reason));
+                    }
+                }
+                None => return Err(self.unavailable("its files are gone")),
             }
             notify.notified().await;
         }
@@ -118,16 +153,11 @@ impl Partition {
         if let Some(open) = self.usable()? {
             return Ok(open);
         }
-        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
-        // Somebody else may have made the files meanwhile.
-        match &*slot {
-            Slot::Open(open) => return Ok(Arc::clone(open)),
-            Slot::Offline => return Err(PartitionUnavailable::Offline { partition: self.name() }),
-            Slot::Deleted => return Err(PartitionUnavailable::Deleted { partition: self.name() }),
-            Slot::Absent => {}
-        }
+        // No lock is held meanwhile: at the door there is no other who could make the files as well.
         let open = self.create_log()?;
-        *slot = Slot::Open(Arc::clone(&open));
+        self.set_slot(Slot::Open(Arc::clone(&open)));
+        // The topic may have been deleted in the meantime.
+        self.usable()?;
         Ok(open)
     }
 
@@ -180,7 +210,13 @@ impl Partition {
         }
     }
 
-    /// Reads whole batches from `offset` on, at most `max_bytes` unless `one_batch` asks for at least one.
+    /// Whether a read from `offset` on would have to look into files. False is certain only for this moment.
+    pub fn has_more(&self, offset: i64, isolation: Isolation) -> bool {
+        offset < self.readable_end(isolation)
+    }
+
+    /// Reads whole batches from `offset` on, at most `max_bytes` unless `one_batch` asks for at least one. Blocks,
+    /// except where nothing is asked for.
     ///
     /// # Errors
     ///
@@ -199,6 +235,7 @@ impl Partition {
         let from = from.ok_or((ErrorCode::OFFSET_OUT_OF_RANGE, Some(start)))?;
         let mut outcome = ReadOutcome {
             records: Bytes::new(),
+            turned_away: false,
             high_watermark: 0,
             last_stable_offset: 0,
             log_start: start,
@@ -211,6 +248,10 @@ impl Partition {
         if up_to <= offset || (max_bytes == 0 && !one_batch) {
             return Ok(outcome);
         }
+        let Some(_place) = self.readers.enter(self.home.most_readers, || self.waiters.wake()) else {
+            outcome.turned_away = true;
+            return Ok(outcome);
+        };
         let failed = |error: ReadError| {
             warn!(partition = %self.name(), error = %Chain(&error), "a read failed");
             (ErrorCode::from_wire(error.code().code()), Some(start))
@@ -298,7 +339,8 @@ impl Partition {
         end.map_or_else(|| (epoch, self.end_of(&open)), |end| (end.epoch, end.end_offset.get()))
     }
 
-    /// Moves the start up to `offset`; −1 means to the end of what is visible. Returns the start.
+    /// Moves the start up to `offset`; −1 means to the end of what is visible. Returns the start. Blocks; for work
+    /// that is handed to [`Partition::submit`].
     ///
     /// # Errors
     ///
@@ -309,7 +351,7 @@ impl Partition {
         let target = LogOffset::new(to).filter(|to| to.get() <= high_watermark);
         let target = target.ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)?;
         let Some(open) = self.usable().map_err(|unavailable| unavailable.code())? else { return Ok(0) };
-        if let Some(log) = &mut *lock(&open.log) {
+        if let Some(log) = &mut *self.log_of(&open).map_err(|unavailable| unavailable.code())? {
             log.delete_records(target, Timestamp::now()).map_err(|error| {
                 warn!(partition = %self.name(), error = %Chain(&error), "records could not be deleted");
                 ErrorCode::KAFKA_STORAGE_ERROR
@@ -319,11 +361,13 @@ impl Partition {
         Ok(open.reader.start_offset().get())
     }
 
-    /// Deletes what retention no longer keeps. Blocks.
+    /// Deletes what retention no longer keeps. Blocks; for work that is handed to [`Partition::submit`].
     pub fn retain(&self, now: Timestamp) {
         let Some(open) = self.opened() else { return };
         let before = open.reader.start_offset();
-        if let Some(log) = &mut *lock(&open.log) {
+        // After a panic the partition is offline, and has been reported.
+        let Ok(mut log) = self.log_of(&open) else { return };
+        if let Some(log) = &mut *log {
             match log.apply_retention(now) {
                 Ok(deleted) if !deleted.is_empty() => {
                     let start = open.reader.start_offset();
@@ -337,16 +381,23 @@ impl Partition {
             }
             log.expire_producers(now);
         }
+        drop(log);
         if before < open.reader.start_offset() {
             self.waiters.wake();
         }
     }
 
-    /// From where a recovery has to look, and the start, for the checkpoints; `None` without files.
-    pub fn checkpoint(&self) -> Option<(LogOffset, LogOffset)> {
-        let open = self.opened()?;
-        // Not the durable end: the indexes of a segment that was closed since the last sync may be lost still.
-        Some((open.sync.recovery_point(), open.reader.start_offset()))
+    /// What the partition has to say for the checkpoints.
+    pub fn checkpoint(&self) -> CheckpointEntry {
+        match &*self.slot() {
+            Slot::Open(open) => CheckpointEntry::Known {
+                // Not the durable end: the indexes of a segment that was closed since the last sync may be lost still.
+                recovery_point: open.sync.recovery_point().get(),
+                log_start: open.reader.start_offset().get(),
+            },
+            Slot::Offline(_) => CheckpointEntry::AsBefore,
+            Slot::Absent | Slot::Deleted => CheckpointEntry::Nothing,
+        }
     }
 
     /// Syncs everything and leaves the files as a clean stop does. Blocks.
@@ -356,29 +407,13 @@ impl Partition {
     /// The next start has to recover the partition.
     pub fn close(&self) -> Result<(), SyncError> {
         let Some(open) = self.opened() else { return Ok(()) };
-        let log = lock(&open.log).take();
+        // Where a panic cut a change short, the next start has to look.
+        let log = self.log_of(&open).ok().and_then(|mut log| log.take());
         if let Some(log) = log {
             log.close_clean()?;
         }
         self.waiters.wake();
         Ok(())
-    }
-
-    /// Takes the partition out of use and removes its files. Blocks.
-    pub fn delete(&self) {
-        *self.slot.write().unwrap_or_else(PoisonError::into_inner) = Slot::Deleted;
-        self.waiters.wake();
-        let dir = self.dir();
-        // Moved first, so that a new topic of this name finds its place free even if the removal is cut short.
-        let doomed = self.home.data_dir.path().join(format!("{}.{}-delete", self.name(), Uuid::new_v4().simple()));
-        let removed = match fs::rename(&dir, &doomed) {
-            Ok(()) => fs::remove_dir_all(&doomed),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = removed {
-            warn!(partition = %self.name(), %error, "the files of a deleted partition may be left over");
-        }
     }
 }
 

@@ -12,10 +12,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use millstream_disk::Disk;
 use millstream_record::TopicName;
 use uuid::Uuid;
 
-use super::{durable_file, topic_id};
+use super::{read_text, topic_id};
 use crate::config::topic::Overrides;
 
 const FILE: &str = "topics.catalogue";
@@ -75,9 +76,9 @@ impl Catalogue {
     /// # Errors
     ///
     /// Unreadable or damaged: nothing is guessed.
-    pub fn load(dir: &Path) -> Result<Option<Self>, CatalogueError> {
+    pub fn load(disk: &dyn Disk, dir: &Path) -> Result<Option<Self>, CatalogueError> {
         let path = dir.join(FILE);
-        match durable_file::read_if_present(&path) {
+        match read_text(disk, &path) {
             Ok(None) => Ok(None),
             Ok(Some(text)) => Self::parse(&text).map(Some).map_err(|line| CatalogueError::Damaged { path, line }),
             Err(source) => Err(CatalogueError::Read { path, source }),
@@ -88,10 +89,10 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// The file keeps its old content.
-    pub fn store(&self, dir: &Path) -> Result<(), CatalogueError> {
+    /// The file has its old content, or the new one.
+    pub fn store(&self, disk: &dyn Disk, dir: &Path) -> Result<(), CatalogueError> {
         let path = dir.join(FILE);
-        durable_file::replace(&path, self.to_text().as_bytes()).map_err(|source| CatalogueError::Write { path, source })
+        disk.replace(&path, self.to_text().as_bytes()).map_err(|source| CatalogueError::Write { path, source })
     }
 
     fn to_text(&self) -> String {

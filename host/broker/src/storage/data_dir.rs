@@ -1,14 +1,15 @@
 //! The broker's data folder: one process at a time, its identity, and whether it was left in order.
 
 use std::{
-    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use millstream_disk::{Disk, DiskLock};
 use tracing::warn;
 
-use super::{durable_file, topic_id};
+use super::{read_text, topic_id};
 
 const META: &str = "meta.properties";
 const CLEAN_MARKER: &str = ".kafka_cleanshutdown";
@@ -16,12 +17,13 @@ const CLEAN_MARKER: &str = ".kafka_cleanshutdown";
 /// A locked data folder.
 #[derive(Debug)]
 pub struct DataDir {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     /// From `meta.properties`.
     pub cluster_id: String,
     /// Whether the last process to use the folder stopped in order.
     pub was_clean: bool,
-    _lock: File,
+    _lock: Box<dyn DiskLock>,
 }
 
 /// Why a data folder cannot be used.
@@ -77,29 +79,34 @@ impl DataDir {
     /// # Errors
     ///
     /// The folder is in use, cannot be written, or belongs to another broker.
-    pub fn open(path: &Path, node_id: i32, cluster_id: Option<&str>) -> Result<Self, OpenDataDirError> {
+    pub fn open(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        node_id: i32,
+        cluster_id: Option<&str>,
+    ) -> Result<Self, OpenDataDirError> {
         let path_buf = path.to_owned();
-        fs::create_dir_all(path).map_err(|source| OpenDataDirError::Create { path: path_buf.clone(), source })?;
+        disk.create_dirs(path).map_err(|source| OpenDataDirError::Create { path: path_buf.clone(), source })?;
         let lock_path = path.join(".lock");
         let at = |path: &Path| {
             let path = path.to_owned();
             move |source| OpenDataDirError::File { path, source }
         };
-        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(at(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenDataDirError::InUse { path: path_buf }),
-            Err(TryLockError::Error(source)) => return Err(at(&lock_path)(source)),
-        }
-        let cluster_id = identity(path, node_id, cluster_id)?;
-        let marker = path.join(CLEAN_MARKER);
-        let was_clean = match fs::remove_file(&marker) {
-            // The removal must be durable before anything is appended, or a crash would look like a clean stop.
-            Ok(()) => durable_file::sync_parent(&marker).map(|()| true).map_err(at(&marker))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(at(&marker)(error)),
+        let Some(lock) = disk.lock(&lock_path).map_err(at(&lock_path))? else {
+            return Err(OpenDataDirError::InUse { path: path_buf });
         };
-        Ok(Self { path: path_buf, cluster_id, was_clean, _lock: lock })
+        let cluster_id = identity(&**disk, path, node_id, cluster_id)?;
+        let marker = path.join(CLEAN_MARKER);
+        let was_clean = disk.remove_if_present(&marker).map_err(at(&marker))?;
+        // The removal must be durable before anything is appended, or a crash would look like a clean stop. Also where
+        // nothing was removed: an earlier start may have removed it and failed here.
+        disk.sync_dir(path).map_err(at(&marker))?;
+        Ok(Self { disk: Arc::clone(disk), path: path_buf, cluster_id, was_clean, _lock: lock })
+    }
+
+    /// The disk that the folder is on.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
     }
 
     /// The folder.
@@ -113,19 +120,19 @@ impl DataDir {
     ///
     /// The next start will check everything.
     pub fn mark_clean(&self) -> io::Result<()> {
-        durable_file::replace(&self.path.join(CLEAN_MARKER), b"{\"version\":0}\n")
+        self.disk.replace(&self.path.join(CLEAN_MARKER), b"{\"version\":0}\n")
     }
 }
 
 /// Reads `meta.properties`, or writes a new one; returns the cluster id.
-fn identity(dir: &Path, node_id: i32, configured: Option<&str>) -> Result<String, OpenDataDirError> {
+fn identity(disk: &dyn Disk, dir: &Path, node_id: i32, configured: Option<&str>) -> Result<String, OpenDataDirError> {
     let path = dir.join(META);
     let failed = |source| OpenDataDirError::File { path: path.clone(), source };
-    let Some(text) = durable_file::read_if_present(&path).map_err(failed)? else {
+    let Some(text) = read_text(disk, &path).map_err(failed)? else {
         let cluster_id = configured.map_or_else(|| topic_id::to_text(topic_id::draw()), str::to_owned);
         let directory_id = topic_id::to_text(topic_id::draw());
         let content = format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\ndirectory.id={directory_id}\n");
-        durable_file::replace(&path, content.as_bytes()).map_err(failed)?;
+        disk.replace(&path, content.as_bytes()).map_err(failed)?;
         return Ok(cluster_id);
     };
     let value = |key: &str| {
@@ -159,36 +166,43 @@ fn identity(dir: &Path, node_id: i32, configured: Option<&str>) -> Result<String
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use millstream_disk::real;
+
     use super::*;
 
     #[test]
     fn a_folder_in_use_is_refused_by_name() {
         let dir = tempfile::tempdir().unwrap();
-        let held = DataDir::open(dir.path(), 1, None).unwrap();
-        let refused = DataDir::open(dir.path(), 1, None).unwrap_err();
+        let held = DataDir::open(&real(), dir.path(), 1, None).unwrap();
+        let refused = DataDir::open(&real(), dir.path(), 1, None).unwrap_err();
         assert!(matches!(refused, OpenDataDirError::InUse { .. }));
         assert!(refused.to_string().contains(&dir.path().display().to_string()));
         drop(held);
-        assert!(DataDir::open(dir.path(), 1, None).is_ok());
+        assert!(DataDir::open(&real(), dir.path(), 1, None).is_ok());
     }
 
     #[test]
     fn the_identity_stays_and_a_foreign_folder_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let first = DataDir::open(dir.path(), 1, None).unwrap().cluster_id;
-        assert_eq!(DataDir::open(dir.path(), 1, Some(&first)).unwrap().cluster_id, first);
-        assert!(matches!(DataDir::open(dir.path(), 2, None), Err(OpenDataDirError::Foreign { key: "node.id", .. })));
-        assert!(matches!(DataDir::open(dir.path(), 1, Some("x")), Err(OpenDataDirError::Foreign { .. })));
+        let first = DataDir::open(&real(), dir.path(), 1, None).unwrap().cluster_id;
+        assert_eq!(DataDir::open(&real(), dir.path(), 1, Some(&first)).unwrap().cluster_id, first);
+        assert!(matches!(
+            DataDir::open(&real(), dir.path(), 2, None),
+            Err(OpenDataDirError::Foreign { key: "node.id", .. })
+        ));
+        assert!(matches!(DataDir::open(&real(), dir.path(), 1, Some("x")), Err(OpenDataDirError::Foreign { .. })));
         fs::write(dir.path().join(META), "version=1\n").unwrap();
-        assert!(matches!(DataDir::open(dir.path(), 1, None), Err(OpenDataDirError::DamagedMeta { .. })));
+        assert!(matches!(DataDir::open(&real(), dir.path(), 1, None), Err(OpenDataDirError::DamagedMeta { .. })));
     }
 
     #[test]
     fn the_clean_marker_is_taken_once() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(!DataDir::open(dir.path(), 1, None).unwrap().was_clean);
-        DataDir::open(dir.path(), 1, None).unwrap().mark_clean().unwrap();
-        assert!(DataDir::open(dir.path(), 1, None).unwrap().was_clean);
-        assert!(!DataDir::open(dir.path(), 1, None).unwrap().was_clean);
+        assert!(!DataDir::open(&real(), dir.path(), 1, None).unwrap().was_clean);
+        DataDir::open(&real(), dir.path(), 1, None).unwrap().mark_clean().unwrap();
+        assert!(DataDir::open(&real(), dir.path(), 1, None).unwrap().was_clean);
+        assert!(!DataDir::open(&real(), dir.path(), 1, None).unwrap().was_clean);
     }
 }

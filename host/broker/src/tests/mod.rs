@@ -1,0 +1,142 @@
+//! The broker from within: requests whose futures are dropped at every step, and a disk that fails.
+
+mod dropped;
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use millstream_disk::Disk;
+use millstream_wire::{
+    batch::{BatchStamp, RecordBatchBuilder},
+    frame,
+    protocol::{
+        messages::{
+            ApiKey, CreateTopicsRequest, DeleteTopicsRequest, GroupId, OffsetCommitRequest, ProduceRequest,
+            RequestHeader, ResponseHeader,
+            create_topics_request::CreatableTopic,
+            delete_topics_request::DeleteTopicState,
+            offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+            produce_request::{PartitionProduceData, TopicProduceData},
+        },
+        protocol::{Decodable, Encodable, StrBytes},
+    },
+};
+
+use crate::{
+    Broker, BrokerConfig,
+    api::{self, Incoming, Peer, Reply},
+    config::listener::Endpoint,
+    node::Node,
+};
+
+const DATA: &str = "/data";
+
+/// A broker without listeners, its data on this disk, few partitions of the offsets topic.
+async fn start(disk: Arc<dyn Disk>) -> Broker {
+    try_start(disk).await.expect("the broker starts")
+}
+
+async fn try_start(disk: Arc<dyn Disk>) -> Result<Broker, crate::StartBrokerError> {
+    let pairs = [
+        ("log.dirs", DATA),
+        ("listeners", ""),
+        ("offsets.topic.num.partitions", "2"),
+        ("group.initial.rebalance.delay.ms", "0"),
+    ];
+    let properties = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Broker::start_on(disk, BrokerConfig::from_properties(&properties).unwrap()).await
+}
+
+fn peer() -> Peer {
+    let advertised = Endpoint { name: "PLAINTEXT".to_owned(), host: "localhost".to_owned(), port: 9092 };
+    Peer { host: "/127.0.0.1".to_owned(), advertised }
+}
+
+fn incoming<B: Encodable>(api: ApiKey, version: i16, body: &B) -> Incoming {
+    let header = RequestHeader::default()
+        .with_request_api_key(api as i16)
+        .with_request_api_version(version)
+        .with_client_id(Some(StrBytes::from_static_str("test")));
+    let frame = frame::encode_request(&header, body).unwrap();
+    Incoming::read(frame.slice(4..)).unwrap()
+}
+
+/// One request from beginning to end.
+async fn call<B: Encodable, R: Decodable>(node: &Arc<Node>, api: ApiKey, version: i16, body: &B) -> R {
+    let reply = api::handle(node, &peer(), incoming(api, version, body)).await.unwrap();
+    let mut frame = match reply {
+        Reply::Frame(frame) => frame,
+        Reply::Later(later) => later.await.unwrap(),
+        Reply::Silence => panic!("an answer was expected"),
+    }
+    .slice(4..);
+    ResponseHeader::decode(&mut frame, api.response_header_version(version)).unwrap();
+    R::decode(&mut frame, version).unwrap()
+}
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+fn name(topic: &str) -> millstream_wire::protocol::messages::TopicName {
+    millstream_wire::protocol::messages::TopicName(text(topic))
+}
+
+fn create_topics(topics: &[&str], partitions: i32) -> CreateTopicsRequest {
+    let wanted = topics.iter().map(|topic| {
+        CreatableTopic::default().with_name(name(topic)).with_num_partitions(partitions).with_replication_factor(1)
+    });
+    CreateTopicsRequest::default().with_topics(wanted.collect())
+}
+
+fn delete_topics(topics: &[&str]) -> DeleteTopicsRequest {
+    let doomed = topics.iter().map(|topic| DeleteTopicState::default().with_name(Some(name(topic))));
+    DeleteTopicsRequest::default().with_topics(doomed.collect())
+}
+
+fn commit(group: &str, topic: &str, offset: i64) -> OffsetCommitRequest {
+    let partition = OffsetCommitRequestPartition::default().with_committed_offset(offset);
+    let topic = OffsetCommitRequestTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
+    OffsetCommitRequest::default()
+        .with_group_id(GroupId(text(group)))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic])
+}
+
+fn produce(topic: &str, value: &str) -> ProduceRequest {
+    let data = PartitionProduceData::default().with_index(0).with_records(Some(batch(value)));
+    let topic = TopicProduceData::default().with_name(name(topic)).with_partition_data(vec![data]);
+    ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(vec![topic])
+}
+
+fn batch(value: &str) -> Bytes {
+    let mut builder = RecordBatchBuilder::with_capacity(256);
+    builder.append(1_700_000_000_000, None, Some(value.as_bytes()), std::iter::empty()).unwrap();
+    let built: BytesMut = builder.finish(&BatchStamp::default()).unwrap();
+    built.freeze()
+}
+
+/// Waits until every change that was begun has ended, the sync of what was appended included.
+async fn settle(broker: &Broker) {
+    while !broker.owned_tasks().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What the broker knows, as far as it has to survive: topics with partitions, own settings, starts and ends, and
+/// offsets of the group `g`.
+fn knowledge(node: &Node) -> Vec<String> {
+    let mut lines = Vec::new();
+    for topic in node.topics.all() {
+        lines.push(format!("topic {} {} {:?}", topic.name, topic.id, topic.overrides));
+        if !topic.is_internal() {
+            for partition in &topic.partitions {
+                lines.push(format!("{} {} {}", partition.name(), partition.log_start(), partition.high_watermark()));
+            }
+        }
+    }
+    for (topic, partition, committed) in node.groups.offsets("g", None).unwrap() {
+        lines.push(format!("committed {topic} {partition} {}", committed.offset));
+    }
+    lines
+}
