@@ -131,11 +131,42 @@ pub(crate) fn random() -> f64 {
     (RandomState::new().hash_one(0_u8) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
+/// Who executes a stage.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Executor {
+    /// Its class, which is all that Connect's reports name.
+    pub(crate) class: String,
+    /// How the configuration calls it, `transform 'mask'` or `value.converter`.
+    pub(crate) name: String,
+}
+
+impl Executor {
+    /// The converter of a stage.
+    pub(crate) fn converter(stage: Stage, class: &str) -> Self {
+        let name = match stage {
+            Stage::HeaderConverter => "header.converter",
+            Stage::KeyConverter => "key.converter",
+            _ => "value.converter",
+        };
+        Self { class: class.to_owned(), name: name.to_owned() }
+    }
+
+    /// The executor and a record as one place.
+    pub(crate) fn place(&self, stage: Stage, record: &str) -> String {
+        let Self { class, name } = self;
+        let stage = stage.name();
+        if name.is_empty() {
+            format!("{stage} by {class}, record {record}")
+        } else {
+            format!("{stage} by {name} ({class}), record {record}")
+        }
+    }
+}
+
 /// The failure of a task under a policy that does not tolerate `cause`. `record` says which record it is.
-pub(crate) fn tolerance_exceeded(cause: Failure, stage: Stage, class: &str, record: &str) -> Failure {
+pub(crate) fn tolerance_exceeded(cause: Failure, stage: Stage, by: &Executor, record: &str) -> Failure {
     let mut failure = cause.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, "Tolerance exceeded in error handler");
-    let stage = stage.name();
-    failure.at = Some(format!("{stage} by {class}, record {record}; with errors.tolerance=all it would be skipped"));
+    failure.at = Some(format!("{}; with errors.tolerance=all it would be skipped", by.place(stage, record)));
     failure
 }
 

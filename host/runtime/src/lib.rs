@@ -5,11 +5,14 @@
 //! decides what runs and [`worker`] runs it. Plugins, converters and Kafka are traits here, and HTTP,
 //! WebAssembly and protocol types are deliberately absent.
 
+#![forbid(unsafe_code)]
+
 mod converters;
 pub mod error_policy;
 pub mod herder;
 pub mod in_flight;
 pub mod kafka;
+mod long_wait;
 pub mod offsets;
 mod record_headers;
 mod report;

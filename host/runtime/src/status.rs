@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -49,7 +49,7 @@ pub struct InstanceStatus {
     pub state: State,
     /// `host:port` of the worker that runs it.
     pub worker_id: String,
-    /// Why it failed; `class: message`, then `Caused by:` lines.
+    /// Why it failed: `class: message`, then `Caused by:` lines. Of one that runs, what it waits for.
     pub trace: Option<String>,
     /// Version of the connector's plugin, if it states one.
     pub version: Option<String>,
@@ -77,7 +77,7 @@ impl StatusBoard {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, ConnectorStatuses>> {
-        self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+        self.statuses.lock().expect("statuses are changed by whole values, which does not panic")
     }
 
     pub(crate) fn get(&self, connector: &str) -> Option<ConnectorStatuses> {
@@ -91,6 +91,7 @@ impl StatusBoard {
             connector: connector.into(),
             task,
             silenced: Arc::new(AtomicBool::new(false)),
+            notes: Arc::default(),
         }
     }
 
@@ -104,6 +105,19 @@ impl StatusBoard {
             Some(number) => {
                 entry.tasks.insert(number, status);
             }
+        }
+    }
+
+    /// Shows a trace with an instance that works or is paused, whatever it showed before.
+    fn set_trace(&self, connector: &str, task: Option<u32>, trace: Option<String>) {
+        let mut statuses = self.lock();
+        let Some(entry) = statuses.get_mut(connector) else { return };
+        let status = match task {
+            None => entry.connector.as_mut(),
+            Some(number) => entry.tasks.get_mut(&number),
+        };
+        if let Some(status) = status.filter(|status| may_wait(status.state)) {
+            status.trace = trace;
         }
     }
 
@@ -125,6 +139,11 @@ impl StatusBoard {
     }
 }
 
+/// Whether an instance in this state can wait for something that its status shows.
+fn may_wait(state: State) -> bool {
+    matches!(state, State::Running | State::Paused)
+}
+
 /// Writes the status of one instance until it is silenced. Clones are silenced together.
 #[derive(Clone, Debug)]
 pub(crate) struct StatusWriter {
@@ -132,12 +151,32 @@ pub(crate) struct StatusWriter {
     connector: Arc<str>,
     task: Option<u32>,
     silenced: Arc<AtomicBool>,
+    /// What keeps the instance from getting on, by kind.
+    notes: Arc<Mutex<BTreeMap<&'static str, String>>>,
 }
 
 impl StatusWriter {
-    /// Writes a state without a trace.
+    /// Writes a state, with what is noted while it works.
     pub(crate) fn set(&self, state: State) {
-        self.write(state, None);
+        let trace = if may_wait(state) { shown(&self.notes()) } else { None };
+        self.write(state, trace);
+    }
+
+    fn notes(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+        self.notes.lock().expect("notes are changed by whole values, which does not panic")
+    }
+
+    /// Notes what keeps the instance from getting on, or that it does. While it works the notes are its trace.
+    pub(crate) fn note(&self, kind: &'static str, note: Option<String>) {
+        let mut notes = self.notes();
+        match note {
+            Some(note) => notes.insert(kind, note),
+            None => notes.remove(kind),
+        };
+        // Written under the lock, so that of two notes the older cannot come last.
+        if !self.silenced.load(Ordering::Acquire) {
+            self.board.set_trace(&self.connector, self.task, shown(&notes));
+        }
     }
 
     /// Writes FAILED with a trace.
@@ -157,9 +196,36 @@ impl StatusWriter {
     }
 }
 
+/// All notes as a trace, a line each.
+fn shown(notes: &BTreeMap<&'static str, String>) -> Option<String> {
+    (!notes.is_empty()).then(|| notes.values().map(|note| format!("{note}\n")).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn trace_of(board: &StatusBoard) -> Option<String> {
+        board.get("c").and_then(|statuses| statuses.tasks.get(&0).cloned()).and_then(|status| status.trace)
+    }
+
+    #[test]
+    fn what_an_instance_waits_for_is_its_trace_as_long_as_it_works() {
+        let board = StatusBoard::new("w:8083");
+        let writer = board.writer("c", Some(0));
+        writer.note("a", Some("waiting for a".to_owned()));
+        assert_eq!(trace_of(&board), None);
+        writer.set(State::Running);
+        assert_eq!(trace_of(&board).as_deref(), Some("waiting for a\n"));
+        writer.note("b", Some("waiting for b".to_owned()));
+        writer.set(State::Paused);
+        assert_eq!(trace_of(&board).as_deref(), Some("waiting for a\nwaiting for b\n"));
+        writer.note("a", None);
+        assert_eq!(trace_of(&board).as_deref(), Some("waiting for b\n"));
+        writer.failed("why".to_owned());
+        writer.note("b", None);
+        assert_eq!(trace_of(&board).as_deref(), Some("why"));
+    }
 
     #[test]
     fn an_instance_that_was_given_up_cannot_overwrite_its_successor() {

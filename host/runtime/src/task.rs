@@ -1,11 +1,14 @@
 //! What source and sink tasks have in common: how they are told to pause and stop, and how they end.
 
+use std::sync::{Arc, Mutex};
+
 use millstream_connector::{Failure, TaskId};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     error_policy::{ErrorPolicy, Verdict, random},
     herder::TargetState,
+    long_wait::LongWait,
     status::{State, StatusWriter},
 };
 
@@ -30,11 +33,44 @@ pub(crate) struct TaskControl {
     pub(crate) id: TaskId,
     target: watch::Receiver<TargetState>,
     pub(crate) status: StatusWriter,
+    work: Arc<Mutex<Option<Work>>>,
+}
+
+/// Says which records a task has in its hands.
+type Describe = dyn Fn() -> String + Send + Sync;
+
+#[derive(Clone)]
+struct Work(Arc<Describe>);
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&(self.0)())
+    }
 }
 
 impl TaskControl {
     pub(crate) fn new(id: TaskId, target: watch::Receiver<TargetState>, status: StatusWriter) -> Self {
-        Self { id, target, status }
+        Self { id, target, status, work: Arc::default() }
+    }
+
+    /// Keeps which records are worked on from here on, for a failure that does not say so itself.
+    pub(crate) fn works_on(&self, records: impl Fn() -> String + Send + Sync + 'static) {
+        self.set_work(Some(Work(Arc::new(records))));
+    }
+
+    /// The records that were worked on have come through.
+    pub(crate) fn has_worked(&self) {
+        self.set_work(None);
+    }
+
+    fn set_work(&self, work: Option<Work>) {
+        *self.work.lock().expect("work is replaced whole, which does not panic") = work;
+    }
+
+    /// Which records are worked on.
+    pub(crate) fn work(&self) -> Option<String> {
+        let work = self.work.lock().expect("work is replaced whole, which does not panic").clone();
+        work.map(|Work(describe)| describe())
     }
 
     pub(crate) fn target(&self) -> TargetState {
@@ -81,27 +117,43 @@ pub(crate) struct Retry {
     policy: ErrorPolicy,
     started: Instant,
     attempts: u32,
+    wait: Option<LongWait>,
 }
 
 impl Retry {
     /// Begins with a failure that has just happened.
     pub(crate) fn new(policy: ErrorPolicy) -> Self {
-        Self { policy, started: Instant::now(), attempts: 0 }
+        Self { policy, started: Instant::now(), attempts: 0, wait: None }
     }
 
-    /// Takes note of a failure and waits as long as the policy says: `None` to try again, or what is to
-    /// become of the record.
+    /// Takes note of a failure of the stage `at` and waits as long as the policy says: `None` to try again, or
+    /// what is to become of the record.
     ///
     /// # Errors
     ///
     /// The task is to stop.
-    pub(crate) async fn failed(&mut self, failure: &Failure, control: &TaskControl) -> Result<Option<Verdict>, Halt> {
+    pub(crate) async fn failed(
+        &mut self,
+        failure: &Failure,
+        at: impl FnOnce() -> String,
+        control: &TaskControl,
+    ) -> Result<Option<Verdict>, Halt> {
         self.attempts = self.attempts.saturating_add(1);
         match self.policy.decide(failure.kind, self.attempts, self.started.elapsed(), random()) {
-            Verdict::RetryAfter(delay) => tokio::select! {
-                () = control.stopped() => Err(Halt::Stopped),
-                () = tokio::time::sleep(delay) => Ok(None),
-            },
+            Verdict::RetryAfter(delay) => {
+                let wait = self.wait.get_or_insert_with(|| LongWait::since(control, "a retry", self.started));
+                let attempts = self.attempts;
+                wait.tell(|| {
+                    format!(
+                        "another try at {}, which has failed {attempts} times (errors.retry.timeout bounds this): {failure}",
+                        at()
+                    )
+                });
+                tokio::select! {
+                    () = control.stopped() => Err(Halt::Stopped),
+                    () = tokio::time::sleep(delay) => Ok(None),
+                }
+            }
             verdict => Ok(Some(verdict)),
         }
     }

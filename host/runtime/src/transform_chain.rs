@@ -7,12 +7,12 @@
 use millstream_config::{ConfigMap, ParsedConfig, connector_key_names as key, originals_with_prefix};
 use millstream_connector::{Chain, Condition, ErrorKind, Failure, Link, PluginKind, Plugins, TaskId};
 
-use crate::error_policy::CONNECT_EXCEPTION;
+use crate::error_policy::{CONNECT_EXCEPTION, Executor};
 
-/// The chain of a task, with the class of each link for error reports.
+/// The chain of a task, with class and alias of each link for error reports.
 pub(crate) struct TransformChain {
     pub(crate) chain: Box<dyn Chain>,
-    classes: Vec<String>,
+    executors: Vec<Executor>,
 }
 
 impl TransformChain {
@@ -30,32 +30,47 @@ impl TransformChain {
         if links.is_empty() {
             return Ok(None);
         }
-        let classes = links
+        let executors: Vec<Executor> = key::TRANSFORMS
+            .get(config)
             .iter()
-            .map(|link| {
+            .zip(&links)
+            .map(|(alias, link)| {
                 let found = plugins.find(PluginKind::Transform, &link.class);
-                found.map_or_else(|_| link.class.clone(), |plugin| plugin.class.clone())
+                let class = found.map_or_else(|_| link.class.clone(), |plugin| plugin.class.clone());
+                Executor { class, name: name_of(alias, config.originals()) }
             })
             .collect();
         match plugins.chain(task, &links).await {
-            Ok(chain) => Ok(Some(Self { chain, classes })),
+            Ok(chain) => Ok(Some(Self { chain, executors })),
             Err((number, error)) => {
                 let failure = error.failure();
                 // What the declared options refuse is the user's mistake as it stands; what only the
                 // transform itself refuses comes out as Connect wraps it.
-                Err(if links.get(number).is_none_or(|link| is_declared_wrong(plugins, link)) {
+                let mut failure = if links.get(number).is_none_or(|link| is_declared_wrong(plugins, link)) {
                     failure
                 } else {
                     let message = failure.message.clone();
                     failure.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, message)
-                })
+                };
+                let by = executors.get(number).map(|by| format!("configuring {} ({})", by.name, by.class));
+                failure.at = failure.at.or(by);
+                Err(failure)
             }
         }
     }
 
-    /// Class of a link.
-    pub(crate) fn class(&self, link: u32) -> &str {
-        self.classes.get(link as usize).map_or("", String::as_str)
+    /// Who executes a link.
+    pub(crate) fn executor(&self, link: u32) -> Executor {
+        let unknown = || Executor { class: String::new(), name: format!("transform number {}", link.saturating_add(1)) };
+        self.executors.get(link as usize).cloned().unwrap_or_else(unknown)
+    }
+}
+
+/// What the configuration calls a transform. Its predicate is named with it: which of the two fails is not told.
+fn name_of(alias: &str, originals: &ConfigMap) -> String {
+    match originals.get(&format!("transforms.{alias}.predicate")) {
+        Some(Some(predicate)) => format!("transform '{alias}' with predicate '{predicate}'"),
+        _ => format!("transform '{alias}'"),
     }
 }
 

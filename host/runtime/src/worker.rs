@@ -24,8 +24,8 @@ use crate::{
     herder::TargetState,
     kafka::{Clients, ProducerUse},
     offsets::OffsetStore,
-    report::{DeadLetters, LogPolicy},
-    sink_task::{self, CommitSettings, ReportRules, Reporting, SinkTask, Stages},
+    report::LogPolicy,
+    sink_task::{self, CommitSettings, DeadLetters, ReportRules, Reporting, SinkTask, Stages},
     source_task::{self, Flow, FlowSettings, Pipeline, SourceTask},
     status::{State, StatusBoard, StatusWriter},
     task::TaskControl,
@@ -231,17 +231,22 @@ impl Worker {
         let handle = tokio::spawn(async move {
             let status = control.status.clone();
             let task = start.id.clone();
-            let work = AssertUnwindSafe(run_task(parts, start, control)).catch_unwind();
+            let work = AssertUnwindSafe(run_task(parts, start, control.clone())).catch_unwind();
             let ended = tokio::select! {
                 biased;
                 () = cancelled.cancelled() => return,
                 ended = work => ended,
             };
-            let failure = match ended {
+            let mut failure = match ended {
                 Ok(Ok(())) => return status.set(State::Unassigned),
                 Ok(Err(failure)) => failure,
-                Err(panic) => Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, panic_text(panic.as_ref())),
+                Err(panic) => panicked("the task", panic.as_ref()),
             };
+            if failure.at.is_none() {
+                // Describing a batch over which the task has panicked may panic, too.
+                let work = std::panic::catch_unwind(AssertUnwindSafe(|| control.work())).ok().flatten();
+                failure.at = work.map(|records| format!("the work on {records}"));
+            }
             let trace = failure.trace();
             tracing::error!(%task, error = %trace, "the task has failed and will not recover until it is restarted");
             status.failed(trace);
@@ -392,9 +397,14 @@ impl ConnectorContext for Context {
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic was about.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the task panicked: {}", text.unwrap_or("no message"))
+    text.unwrap_or("no message")
+}
+
+fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> Failure {
+    Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, format!("{who} panicked: {}", panic_text(panic)))
 }
 
 /// Builds a task and runs it to its end.
@@ -456,7 +466,7 @@ impl Build<'_> {
             log,
             commit_records: plugin.commit_records,
         };
-        let flow = Flow::new(id.clone(), producer, Arc::clone(&parts.offsets), settings);
+        let flow = Flow::new(control.clone(), producer, Arc::clone(&parts.offsets), settings);
         let pipeline =
             Pipeline { chain, converters, policy, log, control: control.clone(), scratch: Default::default() };
         Ok(SourceTask { task, pipeline, flow, control })

@@ -14,6 +14,7 @@ mod partitioner;
 mod sender;
 
 use std::{
+    future::Future,
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -149,42 +150,14 @@ impl Producer {
     }
 
     /// Number of partitions of a topic. Waits, at most `max.block.ms`, until it is known; a broker that is
-    /// set up to create topics does so now.
+    /// set up to create topics does so now. Records can be appended and acknowledged meanwhile.
     ///
     /// # Errors
     ///
     /// The topic does not appear in time, or the broker refuses it for good.
-    pub async fn partitions(&mut self, topic: &TopicName) -> Result<u32, SendError> {
-        let started = Instant::now();
-        let mut attempt = 0;
-        loop {
-            let known = self.cluster.metadata();
-            let (metadata, failure) = if known.partition_count(topic).is_some() {
-                (known, None)
-            } else {
-                match self.cluster.refresh(TopicsWanted::Named(std::slice::from_ref(topic)), true).await {
-                    Ok(metadata) => (metadata, None),
-                    Err(error) => (known, Some(error)),
-                }
-            };
-            if let Some(count) = metadata.partition_count(topic) {
-                self.shared.lock().learn(topic, &metadata);
-                return Ok(count);
-            }
-            let refused = metadata.topic(topic).and_then(|topic| topic.error);
-            let waited = started.elapsed();
-            let source = failure.or_else(|| {
-                let attempted = format!("ask for the partitions of topic {topic}");
-                refused.map(|source| crate::RequestError::Refused { attempted, source })
-            });
-            let delay = self.cluster.settings().retry_delay(attempt);
-            let hopeless = source.as_ref().is_some_and(|source| !source.is_retriable());
-            if hopeless || self.max_block <= waited + delay {
-                return Err(SendError::NoMetadata { topic: topic.clone(), waited, source: source.map(Box::new) });
-            }
-            tokio::time::sleep(delay).await;
-            attempt += 1;
-        }
+    pub fn partitions(&self, topic: &TopicName) -> impl Future<Output = Result<u32, SendError>> + Send + use<> {
+        let (cluster, shared, topic) = (self.cluster.clone(), Arc::clone(&self.shared), topic.clone());
+        learn_partitions(cluster, shared, self.max_block, topic)
     }
 
     /// Locks the buffer for a group of records. Never waits longer than the sender needs to look into it.
@@ -310,6 +283,44 @@ impl Producer {
         accumulator.closed = true;
         accumulator.fail_all(&SendError::Closed);
         std::iter::from_fn(|| accumulator.take_ack()).collect()
+    }
+}
+
+async fn learn_partitions(
+    cluster: Cluster,
+    shared: Arc<Shared>,
+    max_block: Duration,
+    topic: TopicName,
+) -> Result<u32, SendError> {
+    let started = Instant::now();
+    let mut attempt = 0;
+    loop {
+        let known = cluster.metadata();
+        let (metadata, failure) = if known.partition_count(&topic).is_some() {
+            (known, None)
+        } else {
+            match cluster.refresh(TopicsWanted::Named(std::slice::from_ref(&topic)), true).await {
+                Ok(metadata) => (metadata, None),
+                Err(error) => (known, Some(error)),
+            }
+        };
+        if let Some(count) = metadata.partition_count(&topic) {
+            shared.lock().learn(&topic, &metadata);
+            return Ok(count);
+        }
+        let refused = metadata.topic(&topic).and_then(|topic| topic.error);
+        let waited = started.elapsed();
+        let source = failure.or_else(|| {
+            let attempted = format!("ask for the partitions of topic {topic}");
+            refused.map(|source| crate::RequestError::Refused { attempted, source })
+        });
+        let delay = cluster.settings().retry_delay(attempt);
+        let hopeless = source.as_ref().is_some_and(|source| !source.is_retriable());
+        if hopeless || max_block <= waited + delay {
+            return Err(SendError::NoMetadata { topic, waited, source: source.map(Box::new) });
+        }
+        tokio::time::sleep(delay).await;
+        attempt += 1;
     }
 }
 

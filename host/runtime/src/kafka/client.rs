@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{
     Ack, Admin, AdminConfig, Appender, Cluster, Consumer, ConsumerConfig, Dial, KafkaCode, Producer, ProducerConfig,
     RecordRef, SendError, Sequence, TryAppendError,
@@ -115,17 +116,18 @@ impl Clients for KafkaClients {
         wanted: ProducerUse,
         connector: &ConfigMap,
     ) -> Result<Box<dyn RecordProducer>, Failure> {
-        let client_id = match wanted {
-            ProducerUse::Records => format!("connector-producer-{task}"),
-            ProducerUse::DeadLetters => format!("connector-dlq-producer-{task}"),
+        // A dead letter that cannot be written fails its task, which is to happen while somebody still looks.
+        let (client_id, max_block, delivery_timeout) = match wanted {
+            ProducerUse::Records => (format!("connector-producer-{task}"), "9223372036854775807", "2147483647"),
+            ProducerUse::DeadLetters => (format!("connector-dlq-producer-{task}"), "60000", "120000"),
         };
         // Unlike Connect's, these are idempotent and have five requests in flight, which keeps the
         // order without waiting for each.
         let own = [
             ("client.id", client_id.as_str()),
-            ("max.block.ms", "9223372036854775807"),
+            ("max.block.ms", max_block),
             ("acks", "all"),
-            ("delivery.timeout.ms", "2147483647"),
+            ("delivery.timeout.ms", delivery_timeout),
         ];
         let properties = self.properties(&own, "producer", connector)?;
         let config = ProducerConfig::from_properties(&properties).map_err(wrong_setting)?;
@@ -197,8 +199,9 @@ impl RecordProducer for ClientProducer {
         work(&mut self.0.appender());
     }
 
-    async fn learn(&mut self, topic: &TopicName) -> Result<(), SendError> {
-        self.0.partitions(topic).await.map(drop)
+    fn learn(&mut self, topic: &TopicName) -> BoxFuture<'static, Result<(), SendError>> {
+        let learned = self.0.partitions(topic);
+        async move { learned.await.map(drop) }.boxed()
     }
 
     async fn ready(&mut self) {

@@ -9,10 +9,11 @@ use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use millstream_client::{Ack, RecordRef, SendError, Sequence, TryAppendError};
 use millstream_config::ConfigMap;
-use millstream_connector::{Failure, TaskId, TopicOffset, TopicPartition};
-use millstream_record::TopicName;
+use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
+use millstream_record::{Chain, TopicName};
 
 pub use client::KafkaClients;
 
@@ -36,12 +37,9 @@ pub trait RecordAppender {
 pub trait RecordProducer: Send {
     /// Lets `work` append a group of records under one lock.
     fn group(&mut self, work: &mut dyn FnMut(&mut dyn RecordAppender));
-    /// Waits until the partitions of a topic are known.
-    ///
-    /// # Errors
-    ///
-    /// They do not become known.
-    async fn learn(&mut self, topic: &TopicName) -> Result<(), SendError>;
+    /// Waits until the partitions of a topic are known, or fails when `max.block.ms` has passed. The producer can
+    /// be used meanwhile.
+    fn learn(&mut self, topic: &TopicName) -> BoxFuture<'static, Result<(), SendError>>;
     /// Waits until there is room, or an acknowledgement to take. Dropping the future loses nothing.
     async fn ready(&mut self);
     /// Takes an acknowledgement if one is there.
@@ -190,4 +188,10 @@ pub trait Clients: Send + Sync {
         replication_factor: i16,
         connector: &ConfigMap,
     ) -> Result<(), Failure>;
+}
+
+/// A producer's failure in Connect's words.
+pub(crate) fn send_failure(error: &SendError) -> Failure {
+    let kind = if error.is_retriable() { ErrorKind::Retriable } else { ErrorKind::Fatal };
+    Failure::new(kind, &error.java_class(), Chain(error).to_string())
 }

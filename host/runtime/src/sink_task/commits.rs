@@ -21,6 +21,15 @@ fn at(partition: &TopicPartition, offset: i64) -> TopicOffset {
     TopicOffset { topic: partition.topic.clone(), partition: partition.partition, offset }
 }
 
+/// For some partitions the offset of a record that has not ended, so that nothing behind it may be committed.
+pub(super) type Held = BTreeMap<TopicPartition, i64>;
+
+/// An offset, or the one that is held before it.
+fn before(held: &Held, offset: TopicOffset) -> TopicOffset {
+    let most = held.get(&partition_of(&offset)).copied().unwrap_or(i64::MAX);
+    TopicOffset { offset: offset.offset.min(most), ..offset }
+}
+
 fn partition_of(offset: &TopicOffset) -> TopicPartition {
     TopicPartition { topic: offset.topic.clone(), partition: offset.partition }
 }
@@ -65,14 +74,20 @@ impl Commits {
         self.partitions.iter().map(|(partition, known)| at(partition, known.current)).collect()
     }
 
-    pub(super) fn current_of(&self, partitions: &[TopicPartition]) -> Vec<TopicOffset> {
-        let known = |partition| self.partitions.get(partition).map(|known| at(partition, known.current));
-        partitions.iter().filter_map(known).collect()
+    /// What was consumed of these partitions, none of them behind an offset that is held.
+    pub(super) fn offered(&self, partitions: &[TopicPartition], held: &Held) -> Vec<TopicOffset> {
+        let offered = |partition: &TopicPartition| {
+            let known = self.partitions.get(partition)?;
+            let free = before(held, at(partition, known.current)).offset;
+            Some(at(partition, free.max(known.committed.min(known.current))))
+        };
+        partitions.iter().filter_map(offered).collect()
     }
 
-    /// What of the plugin's answer is to be committed: nothing that was not consumed, and nothing that
-    /// is committed already.
-    pub(super) fn committable(&self, answered: Vec<TopicOffset>) -> Vec<TopicOffset> {
+    /// What of the plugin's answer is to be committed: nothing that was not consumed, nothing that is
+    /// committed already, and nothing behind an offset that is held.
+    pub(super) fn committable(&self, answered: Vec<TopicOffset>, held: &Held) -> Vec<TopicOffset> {
+        let is_held = |offset: &TopicOffset| held.contains_key(&partition_of(offset));
         let wanted = |offset: &TopicOffset| match self.partitions.get(&partition_of(offset)) {
             None => {
                 tracing::warn!(topic = %offset.topic, partition = offset.partition, "a sink task wants to commit an offset of a partition that it does not have");
@@ -82,9 +97,11 @@ impl Commits {
                 tracing::warn!(topic = %offset.topic, partition = offset.partition, offset = offset.offset, consumed = known.current, "a sink task wants to commit an offset beyond what it was given");
                 false
             }
+            // What is held is no reason to go back behind what is committed.
+            Some(known) if is_held(offset) => known.committed < offset.offset,
             Some(known) => known.committed != offset.offset && 0 <= offset.offset,
         };
-        answered.into_iter().filter(wanted).collect()
+        answered.into_iter().map(|offset| before(held, offset)).filter(wanted).collect()
     }
 
     /// These offsets were committed.
@@ -113,17 +130,31 @@ mod tests {
 
     #[test]
     fn only_what_was_consumed_and_is_news_is_committed() {
-        let mut commits = Commits::default();
+        let (mut commits, free) = (Commits::default(), Held::new());
         commits.assign(&partition_of(&offset(0)), 5);
-        assert_eq!(commits.committable(vec![offset(5)]), []);
+        assert_eq!(commits.committable(vec![offset(5)], &free), []);
         commits.consumed(&[offset(9)]);
-        assert_eq!(commits.committable(vec![offset(10)]), []);
-        assert_eq!(commits.committable(vec![offset(7)]), [offset(7)]);
+        assert_eq!(commits.committable(vec![offset(10)], &free), []);
+        assert_eq!(commits.committable(vec![offset(7)], &free), [offset(7)]);
         commits.committed(&[offset(7)]);
-        assert_eq!(commits.committable(vec![offset(7)]), []);
+        assert_eq!(commits.committable(vec![offset(7)], &free), []);
         let other = TopicOffset { topic: "u".to_owned(), ..offset(1) };
-        assert_eq!(commits.committable(vec![other]), []);
+        assert_eq!(commits.committable(vec![other], &free), []);
         assert_eq!(commits.rewind(), [offset(7)]);
         assert_eq!(commits.current(), [offset(7)]);
+    }
+
+    #[test]
+    fn nothing_behind_a_held_offset_is_committed_and_what_is_committed_stays() {
+        let mut commits = Commits::default();
+        commits.assign(&partition_of(&offset(0)), 5);
+        commits.consumed(&[offset(20)]);
+        for (held, expected) in [(5, None), (3, None), (6, Some(6)), (19, Some(19)), (20, Some(20)), (99, Some(20))] {
+            let held = Held::from([(partition_of(&offset(0)), held)]);
+            let expected: Vec<TopicOffset> = expected.map(offset).into_iter().collect();
+            assert_eq!(commits.committable(vec![offset(20)], &held), expected, "{held:?}");
+            let offered = commits.offered(&commits.assigned(), &held);
+            assert_eq!(offered, [offset(held.values().copied().next().unwrap_or(0).clamp(5, 20))]);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use millstream_connector::{ErrorKind, Failure, RowError, SinkContext, TopicOffset, TopicPartition};
 
 use crate::{
-    error_policy::{CONNECT_EXCEPTION, Stage, Tolerance, tolerance_exceeded},
+    error_policy::{CONNECT_EXCEPTION, Executor, Stage, Tolerance, tolerance_exceeded},
     sink_task::stages::SINK_TASK,
     task::TaskControl,
 };
@@ -62,7 +62,7 @@ impl Context {
     }
 
     fn state(&self) -> MutexGuard<'_, Asked> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().expect("nothing panics while a request of the plugin is noted")
     }
 
     pub(super) fn set_assignment(&self, partitions: Vec<TopicPartition>) {
@@ -185,7 +185,8 @@ impl SinkContext for Context {
         match (self.rules.tolerance, first) {
             (Tolerance::None, Some((row, first))) => {
                 let record = format!("{row} of the batch");
-                let failure = tolerance_exceeded(first, Stage::TaskPut, SINK_TASK, &record);
+                let by = Executor { class: SINK_TASK.to_owned(), name: String::new() };
+                let failure = tolerance_exceeded(first, Stage::TaskPut, &by, &record);
                 state.reports.failure.get_or_insert_with(|| failure.clone());
                 Err(failure)
             }

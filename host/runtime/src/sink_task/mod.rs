@@ -5,6 +5,7 @@
 
 mod commits;
 mod context;
+mod dead_letters;
 mod raw;
 mod stages;
 
@@ -15,15 +16,21 @@ use millstream_connector::{ErrorKind, Failure, PluginError, TopicOffset, TopicPa
 use millstream_record::batch::Table;
 use tokio::time::Instant;
 
-use self::{commits::Commits, stages::Delivery};
+use self::{
+    commits::{Commits, Held},
+    dead_letters::PARTING,
+    stages::Delivery,
+};
 pub(crate) use self::{
     context::{Context, ReportRules},
+    dead_letters::DeadLetters,
     stages::{Reporting, Stages},
 };
 use crate::{
     error_policy::CONNECT_EXCEPTION,
     herder::TargetState,
     kafka::{Rebalance, RecordConsumer},
+    long_wait::{self, LongWait, told},
     status::State,
     task::{Halt, TaskControl},
 };
@@ -51,8 +58,12 @@ pub(crate) struct SinkTask {
     backlog: VecDeque<Delivery>,
     /// Whether the user has paused the task.
     paused: bool,
-    /// Whether all partitions are paused until the plugin takes a batch again.
-    redelivering: bool,
+    /// While all partitions are paused until the plugin takes a batch again: since when, and why.
+    redelivering: Option<(LongWait, PluginError)>,
+    /// Whether all partitions are paused until the dead-letter queue takes more.
+    held_back: bool,
+    /// While no partition is assigned: since when, and whether the group has said so.
+    unassigned: Option<(LongWait, bool)>,
 }
 
 impl SinkTask {
@@ -75,7 +86,9 @@ impl SinkTask {
             next_commit: Instant::now() + settings.interval,
             backlog: VecDeque::new(),
             paused: false,
-            redelivering: false,
+            redelivering: None,
+            held_back: false,
+            unassigned: None,
         }
     }
 
@@ -91,12 +104,19 @@ impl SinkTask {
             Ok(()) | Err(Halt::Stopped) => Ok(()),
             Err(Halt::Failed(failure)) => Err(failure),
         };
+        // A task that has failed holds nobody up, so its letters have the time of a commit.
+        let timeout = self.settings.timeout;
+        if let Some(letters) = self.stages.dead_letters()
+            && !self.control.is_stopping()
+        {
+            letters.settle(timeout, &self.control).await;
+        }
         // Offsets of batches that were taken are kept even when a later one failed.
         self.give_up(self.commits.assigned(), true).await;
         if let Err(error) = self.task.stop().await {
             tracing::warn!(task = %self.control.id, error = %error, "the sink task did not stop cleanly");
         }
-        self.stages.close(self.settings.timeout).await;
+        self.stages.close().await;
         self.consumer.close().await;
         ended
     }
@@ -107,6 +127,7 @@ impl SinkTask {
         }
         self.task.start(config).await.map_err(fatal)?;
         self.control.status.set(State::Running);
+        self.unassigned = Some((LongWait::begin(&self.control, "partitions"), false));
         loop {
             match self.control.target() {
                 TargetState::Stopped => return Ok(()),
@@ -114,22 +135,61 @@ impl SinkTask {
                 TargetState::Started if self.paused => self.resume(),
                 _ => {}
             }
+            self.follow_dead_letters()?;
+            self.tell_waits();
             if self.context.take_commit_request() || self.next_commit <= Instant::now() {
                 self.commit().await;
             }
             self.follow_requests();
             let timeout = self.poll_timeout();
             let told = self.control.target();
+            let waits = [
+                self.redelivering.as_ref().map(|(wait, _)| wait.due()),
+                self.unassigned.as_ref().map(|(wait, _)| wait.due()),
+            ];
+            let due = waits.into_iter().flatten().min();
+            let letters = self.stages.dead_letters();
             let polled = tokio::select! {
                 biased;
                 polled = self.consumer.poll(timeout) => polled?,
                 () = self.control.changed_from(told) => continue,
+                () = dead_letters::progress(letters) => continue,
+                () = long_wait::until(due) => continue,
             };
             for event in polled.events {
                 self.rebalance(event).await?;
             }
             self.stages.prepare(polled.fetched, &mut self.backlog).await?;
             self.put().await?;
+            self.control.has_worked();
+        }
+    }
+
+    /// Looks after dead letters. While the queue takes no more, nothing is consumed.
+    fn follow_dead_letters(&mut self) -> Result<(), Halt> {
+        let Some(letters) = self.stages.dead_letters() else { return Ok(()) };
+        letters.advance(&self.control)?;
+        let is_full = letters.is_full();
+        if is_full != std::mem::replace(&mut self.held_back, is_full) {
+            if is_full {
+                self.consumer.pause(&self.commits.assigned());
+            } else {
+                self.resume_partitions();
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what has been waited for too long.
+    fn tell_waits(&mut self) {
+        if let Some((wait, error)) = &mut self.redelivering {
+            wait.tell(|| format!("the sink to take a batch that it wants to see again: {error}"));
+        }
+        if let Some((wait, joined)) = &mut self.unassigned {
+            wait.tell(|| match *joined {
+                true => "partitions: none of the connector's topics has one for this task. A topic that does not exist is waited for; a task beyond the number of partitions has nothing to do".to_owned(),
+                false => "the consumer group to assign partitions: the cluster does not answer, or other members are still giving theirs up".to_owned(),
+            });
         }
     }
 
@@ -152,9 +212,14 @@ impl SinkTask {
         self.control.status.set(State::Running);
     }
 
+    /// Whether all partitions are to be paused.
+    fn holds_all(&self) -> bool {
+        self.paused || self.held_back || self.redelivering.is_some()
+    }
+
     /// Resumes what nobody wants paused.
     fn resume_partitions(&mut self) {
-        if !self.paused && !self.redelivering {
+        if !self.holds_all() {
             let assigned = self.commits.assigned();
             let wanted: Vec<TopicPartition> =
                 assigned.into_iter().filter(|partition| !self.context.is_paused(partition)).collect();
@@ -190,9 +255,10 @@ impl SinkTask {
         }
         while let Some(delivery) = self.backlog.front() {
             self.context.begin_put(delivery.batch.rows());
+            self.control.works_on(delivery.records());
             let put = self.task.put(&delivery.batch).await;
             let reported = self.context.take_reports();
-            self.stages.reported(delivery, &reported.errors).await;
+            self.stages.reported(delivery, &reported.errors);
             if let Some(failure) = reported.failure {
                 return Err(failure.into());
             }
@@ -205,17 +271,20 @@ impl SinkTask {
                     }
                 }
                 Err(error) if error.is_retriable() => {
-                    if !self.redelivering {
-                        tracing::warn!(task = %self.control.id, error = %error, "the sink task wants the same records again");
+                    match &mut self.redelivering {
+                        Some((_, last)) => *last = error,
+                        None => {
+                            tracing::warn!(task = %self.control.id, error = %error, "the sink task wants the same records again");
+                            self.redelivering = Some((LongWait::begin(&self.control, "the sink"), error));
+                        }
                     }
-                    self.redelivering = true;
                     self.consumer.pause(&self.commits.assigned());
                     return Ok(());
                 }
                 Err(error) => return Err(unrecoverable(&error)),
             }
         }
-        if std::mem::take(&mut self.redelivering) {
+        if self.redelivering.take().is_some() {
             self.resume_partitions();
         }
         Ok(())
@@ -227,13 +296,14 @@ impl SinkTask {
                 let mut fresh = Vec::new();
                 for partition in partitions {
                     if !self.commits.is_assigned(&partition) {
-                        let position = self.consumer.position(&partition).await?;
+                        let position = self.position(&partition).await?;
                         self.commits.assign(&partition, position);
                         fresh.push(partition);
                     }
                 }
                 self.context.set_assignment(self.commits.assigned());
-                if self.paused || self.redelivering {
+                self.note_assignment(true);
+                if self.holds_all() {
                     self.consumer.pause(&fresh);
                 }
                 if !fresh.is_empty() {
@@ -244,12 +314,36 @@ impl SinkTask {
             }
             Rebalance::Revoked(partitions) => {
                 self.give_up(partitions, true).await;
+                self.note_assignment(false);
                 Ok(())
             }
             Rebalance::Lost(partitions) => {
                 self.give_up(partitions, false).await;
+                self.note_assignment(false);
                 Ok(())
             }
+        }
+    }
+
+    /// Takes note of an assignment that may be empty; `joined` tells whether it is the group's word.
+    fn note_assignment(&mut self, joined: bool) {
+        let is_idle = self.commits.assigned().is_empty();
+        self.unassigned = match self.unassigned.take() {
+            Some((wait, before)) if is_idle && before == joined => Some((wait, before)),
+            _ => is_idle.then(|| (LongWait::begin(&self.control, "partitions"), joined)),
+        };
+    }
+
+    /// Where to begin with a partition; ends when the task is to stop.
+    async fn position(&mut self, partition: &TopicPartition) -> Result<i64, Halt> {
+        let what = || {
+            let TopicPartition { topic, partition } = partition;
+            format!("the position of the consumer group in {topic}-{partition}; after default.api.timeout.ms of the consumer the task fails")
+        };
+        let wait = LongWait::begin(&self.control, "a position");
+        tokio::select! {
+            position = told(wait, what, self.consumer.position(partition)) => Ok(position?),
+            () = self.control.stopped() => Err(Halt::Stopped),
         }
     }
 
@@ -260,6 +354,9 @@ impl SinkTask {
         if partitions.is_empty() {
             return;
         }
+        if ours && let Some(letters) = self.stages.dead_letters() {
+            letters.settle(PARTING, &self.control).await;
+        }
         let committable = if ours { self.pre_commit(&partitions).await } else { None };
         if let Err(error) = self.task.close(&partitions).await {
             tracing::error!(task = %self.control.id, error = %error, "the sink task failed to close partitions");
@@ -268,12 +365,15 @@ impl SinkTask {
             self.write_offsets(offsets).await;
         }
         self.commits.unassign(&partitions);
+        if let Some(letters) = self.stages.dead_letters() {
+            letters.forget(&partitions);
+        }
         self.context.set_assignment(self.commits.assigned());
         // Batches mix partitions, so all that wait are dropped, and what stays assigned is read again.
         if !self.backlog.is_empty() {
             self.backlog.clear();
             self.commits.current().iter().for_each(|offset| self.consumer.seek(offset));
-            self.redelivering = false;
+            self.redelivering = None;
             self.resume_partitions();
         }
     }
@@ -290,7 +390,7 @@ impl SinkTask {
             None => {
                 // What the plugin holds may be lost, so it gets everything again.
                 self.backlog.clear();
-                self.redelivering = false;
+                self.redelivering = None;
                 for offset in self.commits.rewind() {
                     self.consumer.seek(&offset);
                 }
@@ -302,13 +402,14 @@ impl SinkTask {
     /// Asks the plugin what may be committed; `None` if it failed.
     async fn pre_commit(&mut self, partitions: &[TopicPartition]) -> Option<Vec<TopicOffset>> {
         // Offsets of dead letters that are not written must not be committed.
-        self.stages.settle().await;
-        let offered = self.commits.current_of(partitions);
+        let held = self.stages.dead_letters().map_or_else(Held::new, |letters| letters.held());
+        let offered = self.commits.offered(partitions, &held);
         match self.task.pre_commit(&offered).await {
-            Ok(None) => Some(self.commits.committable(offered)),
-            Ok(Some(offsets)) => Some(self.commits.committable(offsets)),
+            Ok(None) => Some(self.commits.committable(offered, &held)),
+            Ok(Some(offsets)) => Some(self.commits.committable(offsets, &held)),
             Err(error) => {
                 tracing::error!(task = %self.control.id, error = %error, "the sink task failed to prepare a commit");
+                self.note_commit(Some(format!("the sink task failed to prepare it: {error}")));
                 None
             }
         }
@@ -316,15 +417,29 @@ impl SinkTask {
 
     async fn write_offsets(&mut self, offsets: Vec<TopicOffset>) {
         if offsets.is_empty() {
+            self.note_commit(None);
             return;
         }
         match tokio::time::timeout(self.settings.timeout, self.consumer.commit(&offsets)).await {
-            Ok(Ok(())) => self.commits.committed(&offsets),
+            Ok(Ok(())) => {
+                self.commits.committed(&offsets);
+                self.note_commit(None);
+            }
             Ok(Err(error)) => {
                 tracing::error!(task = %self.control.id, error = %error, "failed to commit offsets");
+                self.note_commit(Some(error.to_string()));
             }
-            Err(_) => tracing::warn!(task = %self.control.id, "commit of offsets timed out"),
+            Err(_) => {
+                tracing::warn!(task = %self.control.id, "commit of offsets timed out");
+                self.note_commit(Some("it took longer than offset.flush.timeout.ms".to_owned()));
+            }
         }
+    }
+
+    /// Shows that the last commit failed, or that none is owed.
+    fn note_commit(&self, failure: Option<String>) {
+        let note = failure.map(|why| format!("The last commit of offsets failed and is tried again: {why}"));
+        self.control.status.note("commit", note);
     }
 }
 

@@ -9,7 +9,7 @@ use millstream_record::batch::{
 
 use crate::{
     converters::Converters,
-    error_policy::{Stage, in_header},
+    error_policy::{Executor, Stage, in_header},
     kafka::{FetchedRecords, RecordSlot},
     record_headers::read_headers,
     report::Original,
@@ -33,7 +33,7 @@ pub(super) struct Trouble {
     /// Row of the chunk.
     pub(super) row: u32,
     pub(super) stage: Stage,
-    pub(super) class: String,
+    pub(super) by: Executor,
     pub(super) failure: Failure,
 }
 
@@ -43,6 +43,17 @@ struct Input<'a> {
     from: usize,
     len: usize,
     keys: bool,
+}
+
+impl Fetched {
+    /// Which records these are.
+    pub(super) fn describe(&self) -> String {
+        let range = |fetch: &FetchedRecords| {
+            let (first, last) = (fetch.records.first()?.offset, fetch.records.last()?.offset);
+            Some(format!("{}-{} offsets {first} to {last}", fetch.topic, fetch.partition))
+        };
+        self.0.iter().filter_map(range).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl RowInput for Input<'_> {
@@ -211,7 +222,7 @@ impl Build {
         let trouble = |stage, class: &str, error: RowError| Trouble {
             row: base + error.row,
             stage,
-            class: class.to_owned(),
+            by: Executor::converter(stage, class),
             failure: error.failure,
         };
         let key_errors: Vec<Trouble> =
@@ -273,8 +284,8 @@ impl Build {
                 });
                 if let Err(failure) = pushed {
                     let failure = in_header(failure, &key);
-                    let class = converters.header.class().to_owned();
-                    self.troubles.push(Trouble { row, stage: Stage::HeaderConverter, class, failure });
+                    let by = Executor::converter(Stage::HeaderConverter, converters.header.class());
+                    self.troubles.push(Trouble { row, stage: Stage::HeaderConverter, by, failure });
                     break;
                 }
             }

@@ -4,17 +4,20 @@
 //! that the plugin sees the records in the order of the log. At a row that the policy does not tolerate
 //! the last delivery ends; it carries the failure, which follows when the plugin has taken it.
 
-use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
+use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use millstream_connector::{Failure, PluginError, RowError, TopicOffset};
 use millstream_record::batch::{Batch, Role, Table};
 
-use super::raw::{Chunk, Cursor, Fetched, Trouble, batch_of_one, next_batch};
+use super::{
+    dead_letters::DeadLetters,
+    raw::{Chunk, Cursor, Fetched, Trouble, batch_of_one, next_batch},
+};
 use crate::{
     converters::Converters,
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Verdict, tolerance_exceeded},
     kafka::FetchedRecords,
-    report::{self, DeadLetters, LogPolicy, Report, consumed_record},
+    report::{self, LogPolicy, Report, consumed_record},
     task::{Halt, Retry, TaskControl},
     transform_chain::TransformChain,
 };
@@ -30,8 +33,18 @@ pub(super) struct Delivery {
     pub(super) consumed: Vec<TopicOffset>,
     /// Why the task fails after it.
     pub(super) failure: Option<Failure>,
+    /// Where it comes from.
+    fetched: Arc<Fetched>,
     /// Where the rows come from, kept only if they can be reported.
     origin: Option<(Chunk, Vec<u32>)>,
+}
+
+impl Delivery {
+    /// Which records were consumed together with these.
+    pub(super) fn records(&self) -> impl Fn() -> String + Send + Sync + 'static {
+        let fetched = Arc::clone(&self.fetched);
+        move || fetched.describe()
+    }
 }
 
 /// Where failed records are reported.
@@ -88,6 +101,8 @@ impl Stages {
             return Ok(());
         }
         let fetched = Arc::new(Fetched(fetched));
+        let working_on = Arc::clone(&fetched);
+        self.control.works_on(move || working_on.describe());
         let originals = self.chain.is_some();
         let mut cursor = Cursor::default();
         while let Some((batch, chunk, troubles)) =
@@ -145,7 +160,8 @@ impl Stages {
         let row = trouble.row;
         let mut retry = Retry::new(self.policy);
         loop {
-            if let Some(verdict) = retry.failed(&trouble.failure, &self.control).await? {
+            let at = || trouble.by.place(trouble.stage, &chunk.original(row).coordinates());
+            if let Some(verdict) = retry.failed(&trouble.failure, at, &self.control).await? {
                 return Ok(settled(verdict, trouble));
             }
             let one = chunk.one(row);
@@ -169,7 +185,7 @@ impl Stages {
         out: &mut VecDeque<Delivery>,
     ) -> Result<bool, Halt> {
         let Some(chain) = &mut self.chain else {
-            self.report_all(chunk, &skipped, failed.as_ref()).await;
+            self.report_all(chunk, &skipped, failed.as_ref());
             let end = segment.rows.end;
             let going_on = failed.is_none();
             self.deliver(&segment, segment.batch.clone(), None, chunk, end, failed, out);
@@ -177,7 +193,7 @@ impl Stages {
         };
         let outcome = chain.chain.apply(&segment.batch).await.map_err(broken)?;
         if outcome.errors.is_empty() {
-            self.report_all(chunk, &skipped, failed.as_ref()).await;
+            self.report_all(chunk, &skipped, failed.as_ref());
             let end = segment.rows.end;
             let going_on = failed.is_none();
             self.deliver(&segment, outcome.batch, None, chunk, end, failed, out);
@@ -187,12 +203,12 @@ impl Stages {
         let mut start = 0;
         for error in outcome.errors {
             let (row, chunk_row) = (error.row, segment.chunk_row(error.row));
-            match self.transform_again(&segment, chunk_row, error).await? {
+            match self.transform_again(&segment, chunk, error).await? {
                 Settled::Skipped(trouble) => skipped.push(trouble),
                 Settled::Failed(trouble) => {
                     skipped.retain(|other| other.row < trouble.row);
                     skipped.sort_by_key(|trouble| trouble.row);
-                    self.report_all(chunk, &skipped, Some(&trouble)).await;
+                    self.report_all(chunk, &skipped, Some(&trouble));
                     let part = origins_in(&output, start..row);
                     self.deliver(&segment, part, None, chunk, chunk_row, Some(trouble), out);
                     return Ok(false);
@@ -206,7 +222,7 @@ impl Stages {
             }
         }
         skipped.sort_by_key(|trouble| trouble.row);
-        self.report_all(chunk, &skipped, failed.as_ref()).await;
+        self.report_all(chunk, &skipped, failed.as_ref());
         let going_on = failed.is_none();
         let part = origins_in(&output, start..segment.batch.rows());
         self.deliver(&segment, part, None, chunk, segment.rows.end, failed, out);
@@ -214,16 +230,17 @@ impl Stages {
     }
 
     /// Transforms a row again, alone, as long as the policy says.
-    async fn transform_again(&mut self, segment: &Segment, chunk_row: u32, error: RowError) -> Result<Settled, Halt> {
+    async fn transform_again(&mut self, segment: &Segment, chunk: &Chunk, error: RowError) -> Result<Settled, Halt> {
         let mut error = error;
         let row = error.row;
+        let chunk_row = segment.chunk_row(row);
         let mut retry = Retry::new(self.policy);
         loop {
-            let verdict = retry.failed(&error.failure, &self.control).await?;
             let chain = self.chain.as_mut().expect("only a chain has errors");
-            if let Some(verdict) = verdict {
-                let class = chain.class(error.link).to_owned();
-                let trouble = Trouble { row: chunk_row, stage: Stage::Transformation, class, failure: error.failure };
+            let by = chain.executor(error.link);
+            let at = || by.place(Stage::Transformation, &chunk.original(chunk_row).coordinates());
+            if let Some(verdict) = retry.failed(&error.failure, at, &self.control).await? {
+                let trouble = Trouble { row: chunk_row, stage: Stage::Transformation, by, failure: error.failure };
                 return Ok(settled(verdict, trouble));
             }
             let alone = rows_of(&segment.batch.open(), &[row]);
@@ -270,8 +287,9 @@ impl Stages {
         out.push_back(Delivery {
             batch,
             consumed: chunk.consumed(consumed_to),
-            failure: failed.map(|Trouble { row, stage, class, failure }| {
-                tolerance_exceeded(failure, stage, &class, &chunk.original(row).coordinates())
+            fetched: Arc::clone(&chunk.fetched),
+            failure: failed.map(|Trouble { row, stage, by, failure }| {
+                tolerance_exceeded(failure, stage, &by, &chunk.original(row).coordinates())
             }),
             origin,
         });
@@ -282,43 +300,41 @@ impl Stages {
     }
 
     /// Rows that the plugin reported during a `put`.
-    pub(super) async fn reported(&mut self, delivery: &Delivery, errors: &[RowError]) {
+    pub(super) fn reported(&mut self, delivery: &Delivery, errors: &[RowError]) {
         let Some((chunk, rows)) = &delivery.origin else { return };
         for error in errors {
             if let Some(&row) = rows.get(error.row as usize) {
                 let report = Report { stage: Stage::TaskPut, class: SINK_TASK, failure: &error.failure };
-                self.report(chunk, row, &report).await;
+                self.report(chunk, row, &report);
             }
         }
     }
 
-    async fn report_all(&mut self, chunk: &Chunk, skipped: &[Trouble], failed: Option<&Trouble>) {
+    fn report_all(&mut self, chunk: &Chunk, skipped: &[Trouble], failed: Option<&Trouble>) {
         if self.can_report() {
             for trouble in skipped.iter().chain(failed) {
-                let report = Report { stage: trouble.stage, class: &trouble.class, failure: &trouble.failure };
-                self.report(chunk, trouble.row, &report).await;
+                let report = Report { stage: trouble.stage, class: &trouble.by.class, failure: &trouble.failure };
+                self.report(chunk, trouble.row, &report);
             }
         }
     }
 
-    async fn report(&mut self, chunk: &Chunk, row: u32, report: &Report<'_>) {
+    fn report(&mut self, chunk: &Chunk, row: u32, report: &Report<'_>) {
         let original = chunk.original(row);
         report::log(self.reporting.log, &self.control.id, report, || consumed_record(&original));
         if let Some(dead_letters) = &mut self.reporting.dead_letters {
-            dead_letters.send(&original, report).await;
+            dead_letters.report(&original, report);
         }
     }
 
-    /// Waits until the dead letters so far are written or have failed.
-    pub(super) async fn settle(&mut self) {
-        if let Some(dead_letters) = &mut self.reporting.dead_letters {
-            dead_letters.settle().await;
-        }
+    /// The dead-letter queue, if the connector has one.
+    pub(super) fn dead_letters(&mut self) -> Option<&mut DeadLetters> {
+        self.reporting.dead_letters.as_mut()
     }
 
-    pub(super) async fn close(self, timeout: Duration) {
+    pub(super) async fn close(self) {
         if let Some(dead_letters) = self.reporting.dead_letters {
-            dead_letters.close(timeout).await;
+            dead_letters.close().await;
         }
     }
 }

@@ -4,9 +4,9 @@
 use std::{collections::HashMap, future::Future, ops::Range, sync::Arc, time::Duration};
 
 use millstream_client::{Ack, SendError};
-use millstream_connector::{AcknowledgedRow, ErrorKind, Failure, SourceTask, TaskId};
+use millstream_connector::{AcknowledgedRow, ErrorKind, Failure, SourceTask};
 use millstream_record::{
-    Chain,
+    Chain, TopicName,
     batch::{Batch, Role},
 };
 use tokio::time::Instant;
@@ -15,10 +15,11 @@ use super::view::source_record;
 use crate::{
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Tolerance},
     in_flight::{BatchId, InFlight, Offsets},
-    kafka::RecordProducer,
+    kafka::{RecordProducer, send_failure},
+    long_wait::{self, LongWait},
     offsets::{OffsetStore, row_json},
     report::{self, LogPolicy, Report},
-    task::TaskControl,
+    task::{Halt, TaskControl},
 };
 
 /// Bytes of polled batches that may be under way. The producer's requests in flight come to about one
@@ -70,7 +71,7 @@ pub(crate) struct FlowSettings {
 
 /// See the module's documentation.
 pub(crate) struct Flow {
-    pub(super) id: TaskId,
+    control: TaskControl,
     pub(super) producer: Box<dyn RecordProducer>,
     pub(super) ledger: InFlight<SourceBatch>,
     store: Arc<dyn OffsetStore>,
@@ -83,17 +84,19 @@ pub(crate) struct Flow {
     /// Rows that ended and that the plugin has not been told of.
     ended: Vec<(Batch, Vec<AcknowledgedRow>)>,
     owes_commit: bool,
+    /// While records are at the producer: since when none of them has been acknowledged.
+    unacknowledged: Option<LongWait>,
 }
 
 impl Flow {
     pub(crate) fn new(
-        id: TaskId,
+        control: TaskControl,
         producer: Box<dyn RecordProducer>,
         store: Arc<dyn OffsetStore>,
         settings: FlowSettings,
     ) -> Self {
         Self {
-            id,
+            control,
             producer,
             ledger: InFlight::new(MAX_IN_FLIGHT_BYTES),
             store,
@@ -103,6 +106,7 @@ impl Flow {
             failure: None,
             ended: Vec::new(),
             owes_commit: false,
+            unacknowledged: None,
         }
     }
 
@@ -122,6 +126,7 @@ impl Flow {
     /// nothing but a flush that has begun, whose offsets stay to be flushed again.
     async fn step(&mut self) {
         let due = self.commit_due();
+        self.watch_producer();
         tokio::select! {
             biased;
             ack = self.producer.next_ack() => {
@@ -131,7 +136,70 @@ impl Flow {
             () = tokio::time::sleep_until(due) => {
                 self.commit_offsets().await;
             }
+            () = long_wait::until(self.unacknowledged.as_ref().map(LongWait::due)) => self.watch_producer(),
         }
+    }
+
+    /// Says so when the producer has had no acknowledgement for long.
+    fn watch_producer(&mut self) {
+        let records = self.producer.outstanding();
+        if records == 0 {
+            self.unacknowledged = None;
+            return;
+        }
+        let control = &self.control;
+        self.unacknowledged.get_or_insert_with(|| LongWait::begin(control, "acknowledgements")).tell(|| {
+            format!(
+                "the cluster to acknowledge {records} record(s): either it does not answer or their partitions have no leader; after delivery.timeout.ms of the producer they fail"
+            )
+        });
+    }
+
+    /// Waits until the producer has room or something has been acknowledged; commits go on.
+    ///
+    /// # Errors
+    ///
+    /// The task is to stop.
+    pub(super) async fn wait_for_room(&mut self) -> Result<(), Halt> {
+        loop {
+            let due = self.commit_due();
+            self.watch_producer();
+            let control = self.control.clone();
+            tokio::select! {
+                biased;
+                () = control.stopped() => return Err(Halt::Stopped),
+                () = self.producer.ready() => break,
+                () = tokio::time::sleep_until(due) => {
+                    self.commit_offsets().await;
+                }
+                () = long_wait::until(self.unacknowledged.as_ref().map(LongWait::due)) => self.watch_producer(),
+            }
+        }
+        self.take_acks();
+        Ok(self.check()?)
+    }
+
+    /// Waits until the partitions of a topic are known; acknowledgements and commits go on.
+    ///
+    /// # Errors
+    ///
+    /// The task is to stop. Inside: they do not become known.
+    pub(super) async fn learn(&mut self, topic: &TopicName) -> Result<Result<(), SendError>, Halt> {
+        let control = self.control.clone();
+        let wait = LongWait::begin(&control, "a topic");
+        let what = || {
+            format!(
+                "topic {topic} to exist: create it, or let the cluster create topics (auto.create.topics.enable); max.block.ms of the producer bounds this wait"
+            )
+        };
+        let learned = long_wait::told(wait, what, self.producer.learn(topic));
+        self.attend(async {
+            tokio::select! {
+                () = control.stopped() => Err(Halt::Stopped),
+                learned = learned => Ok(learned),
+            }
+        })
+        .await
     }
 
     fn commit_due(&self) -> Instant {
@@ -143,7 +211,8 @@ impl Flow {
     }
 
     /// Waits until the ledger has room for another batch, or the task is to stop.
-    pub(super) async fn make_room(&mut self, control: &TaskControl) {
+    pub(super) async fn make_room(&mut self) {
+        let control = self.control.clone();
         self.take_acks();
         if self.commit_due() <= Instant::now() {
             self.commit_offsets().await;
@@ -168,6 +237,8 @@ impl Flow {
     }
 
     fn take(&mut self, ack: Ack) {
+        // What is left waits anew.
+        self.unacknowledged = None;
         match ack.result {
             Ok(delivery) => {
                 if self.settings.commit_records {
@@ -188,7 +259,7 @@ impl Flow {
     fn failed_to_send(&mut self, first: u64, last: u64, error: &SendError) {
         let failure = send_failure(error);
         if self.settings.policy.tolerance == Tolerance::None {
-            tracing::error!(task = %self.id, records = last - first + 1, error = %Chain(error), "records were not written");
+            tracing::error!(task = %self.control.id, records = last - first + 1, error = %Chain(error), "records were not written");
             self.failure.get_or_insert(failure.caused(
                 ErrorKind::Fatal,
                 CONNECT_EXCEPTION,
@@ -196,7 +267,7 @@ impl Flow {
             ));
             return;
         }
-        let (log, id, ended) = (self.settings.log, &self.id, &mut self.ended);
+        let (log, id, ended) = (self.settings.log, &self.control.id, &mut self.ended);
         let wants_rows = self.settings.commit_records;
         if log.enabled || wants_rows {
             let report = Report { stage: Stage::KafkaProduce, class: WORKER_SOURCE_TASK, failure: &failure };
@@ -228,7 +299,7 @@ impl Flow {
             ));
         }
         let report = Report { stage: Stage::KafkaProduce, class: WORKER_SOURCE_TASK, failure: &failure };
-        report::log(self.settings.log, &self.id, &report, || source_record(polled, row));
+        report::log(self.settings.log, &self.control.id, &report, || source_record(polled, row));
         self.dropped(polled, batch, row..row + 1);
         Ok(())
     }
@@ -241,18 +312,18 @@ impl Flow {
         self.ledger.end(batch, rows);
     }
 
-    /// Stores what may be committed. `false` if that failed, was not possible in time, or an offset
-    /// cannot be stored; the offsets are then kept for the next time.
-    async fn commit_offsets(&mut self) -> bool {
-        let mut whole = true;
+    /// Stores what may be committed. What cannot be stored, or not in time, is kept for the next time, and shown
+    /// in the task's status meanwhile.
+    async fn commit_offsets(&mut self) {
+        let mut unsaved = None;
         for (partition, offset) in self.ledger.take_committable() {
             match offset {
                 Ok(offset) => {
                     self.unsaved.insert(partition, offset);
                 }
                 Err(reason) => {
-                    tracing::error!(task = %self.id, %reason, "a source offset cannot be stored");
-                    whole = false;
+                    tracing::error!(task = %self.control.id, %reason, "a source offset cannot be stored");
+                    unsaved = Some(format!("a source offset cannot be stored: {reason}"));
                 }
             }
         }
@@ -263,38 +334,41 @@ impl Flow {
         } else {
             let entries: Vec<(Arc<str>, Option<String>)> =
                 self.unsaved.iter().map(|(partition, offset)| (Arc::clone(partition), offset.clone())).collect();
-            let write = self.store.write(&self.id.connector, entries);
+            let write = self.store.write(&self.control.id.connector, entries);
             match tokio::time::timeout(self.settings.flush_timeout, write).await {
                 Ok(Ok(())) => {
                     self.unsaved.clear();
                     true
                 }
                 Ok(Err(error)) => {
-                    tracing::error!(task = %self.id, error = %Chain(&error), "failed to commit offsets");
+                    tracing::error!(task = %self.control.id, error = %Chain(&error), "failed to commit offsets");
+                    unsaved = Some(Chain(&error).to_string());
                     false
                 }
                 Err(_) => {
-                    tracing::error!(task = %self.id, "timed out while committing offsets, they are committed the next time");
+                    tracing::error!(task = %self.control.id, "timed out while committing offsets, they are committed the next time");
+                    unsaved = Some("it took longer than offset.flush.timeout.ms".to_owned());
                     false
                 }
             }
         };
         self.owes_commit |= stored;
         self.next_commit = Instant::now() + self.settings.flush_interval;
-        whole && stored
+        let note = unsaved.map(|why| format!("The last commit of offsets failed and is tried again: {why}"));
+        self.control.status.note("commit", note);
     }
 
     /// Tells the plugin what has ended and what was stored. Its exceptions change nothing.
     pub(super) async fn tell(&mut self, task: &mut dyn SourceTask) {
         for (batch, rows) in std::mem::take(&mut self.ended) {
             if let Err(error) = task.committed(&batch, &rows).await {
-                tracing::warn!(task = %self.id, error = %error, "the source task failed to take note of records that ended");
+                tracing::warn!(task = %self.control.id, error = %error, "the source task failed to take note of records that ended");
             }
         }
         if std::mem::take(&mut self.owes_commit)
             && let Err(error) = task.commit().await
         {
-            tracing::warn!(task = %self.id, error = %error, "the source task failed to commit");
+            tracing::warn!(task = %self.control.id, error = %error, "the source task failed to commit");
         }
     }
 
@@ -306,7 +380,7 @@ impl Flow {
             self.take_acks();
         }
         if let Err(failure) = self.check() {
-            tracing::error!(task = %self.id, error = %failure, "records of a stopping task were not written");
+            tracing::error!(task = %self.control.id, error = %failure, "records of a stopping task were not written");
         }
         self.commit_offsets().await;
         self.tell(task).await;
@@ -330,10 +404,4 @@ fn note(
         Some((last, list)) if same(last) => list.extend(news),
         _ => ended.push((batch.clone(), news.collect())),
     }
-}
-
-/// A producer's failure in Connect's words.
-pub(super) fn send_failure(error: &SendError) -> Failure {
-    let kind = if error.is_retriable() { ErrorKind::Retriable } else { ErrorKind::Fatal };
-    Failure::new(kind, &error.java_class(), Chain(error).to_string())
 }

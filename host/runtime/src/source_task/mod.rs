@@ -80,14 +80,14 @@ impl SourceTask {
                     continue;
                 }
             }
-            self.flow.make_room(&self.control).await;
+            self.flow.make_room().await;
             self.flow.check()?;
             let asked = tokio::time::Instant::now();
             let polled = self.flow.attend(self.task.poll(POLL_LIMITS)).await;
             self.flow.tell(self.task.as_mut()).await;
             match polled {
                 Ok(Some(batch)) if batch.rows() != 0 => match self.pipeline.deliver(&mut self.flow, batch).await {
-                    Ok(()) => {}
+                    Ok(()) => self.control.has_worked(),
                     Err(Halt::Stopped) => return Ok(()),
                     Err(Halt::Failed(failure)) => return Err(failure),
                 },

@@ -13,13 +13,14 @@ use millstream_record::{
 };
 
 use super::{
-    flow::{Flow, SourceBatch, send_failure},
-    view::{Stop, View, partition_runs, source_position, source_record},
+    flow::{Flow, SourceBatch},
+    view::{Stop, View, partition_runs, source_position, source_record, source_span},
 };
 use crate::{
     converters::Converters,
-    error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Verdict, in_header, tolerance_exceeded},
+    error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Executor, Stage, Verdict, in_header, tolerance_exceeded},
     in_flight::BatchId,
+    kafka::send_failure,
     record_headers::{push_header, push_varint},
     report::{self, LogPolicy, Report},
     task::{Halt, Retry, TaskControl},
@@ -82,6 +83,8 @@ impl Pipeline {
     /// halts at the lowest row that the policy does not tolerate. Rows before that one are appended,
     /// none after it.
     pub(super) async fn deliver(&mut self, flow: &mut Flow, polled: Batch) -> Result<(), Halt> {
+        let working_on = polled.clone();
+        self.control.works_on(move || source_span(&working_on));
         let runs = partition_runs(&polled.open(), &mut self.scratch.partition)
             .map_err(|message| Failure::new(ErrorKind::Data, "", message))?;
         let id = flow.ledger.begin(SourceBatch(polled.clone()), runs);
@@ -187,11 +190,11 @@ impl Pipeline {
         let row = error.row;
         let mut retry = Retry::new(self.policy);
         loop {
-            let verdict = flow.attend(retry.failed(&error.failure, &self.control)).await?;
             let Some(chain) = &mut self.chain else { return Ok(()) };
-            if let Some(verdict) = verdict {
-                let class = chain.class(error.link).to_owned();
-                return self.settle(flow, polled, row, verdict, Stage::Transformation, &class, error.failure);
+            let by = chain.executor(error.link);
+            let at = || by.place(Stage::Transformation, &source_position(polled.batch, row));
+            if let Some(verdict) = flow.attend(retry.failed(&error.failure, at, &self.control)).await? {
+                return self.settle(flow, polled, row, verdict, Stage::Transformation, &by, error.failure);
             }
             let alone = one_row(&polled.batch.open(), row);
             let outcome = chain.chain.apply(&alone).await.map_err(|error| broken(&error))?;
@@ -221,15 +224,15 @@ impl Pipeline {
         let row = trouble.row;
         let mut retry = Retry::new(self.policy);
         loop {
-            let verdict = flow.attend(retry.failed(&trouble.failure, &self.control)).await?;
-            if let Some(verdict) = verdict {
-                let class = match trouble.stage {
-                    Stage::HeaderConverter => self.converters.header.class(),
-                    Stage::KeyConverter => self.converters.key.class(),
-                    _ => self.converters.value.class(),
-                };
-                let class = class.to_owned();
-                return self.settle(flow, polled, origin, verdict, trouble.stage, &class, trouble.failure);
+            let class = match trouble.stage {
+                Stage::HeaderConverter => self.converters.header.class(),
+                Stage::KeyConverter => self.converters.key.class(),
+                _ => self.converters.value.class(),
+            };
+            let by = Executor::converter(trouble.stage, class);
+            let at = || by.place(trouble.stage, &source_position(polled.batch, origin));
+            if let Some(verdict) = flow.attend(retry.failed(&trouble.failure, at, &self.control)).await? {
+                return self.settle(flow, polled, origin, verdict, trouble.stage, &by, trouble.failure);
             }
             let alone = one_row(table, row);
             let mut encoded = Encoded::default();
@@ -252,16 +255,16 @@ impl Pipeline {
         row: u32,
         verdict: Verdict,
         stage: Stage,
-        class: &str,
+        by: &Executor,
         failure: Failure,
     ) -> Result<(), Halt> {
-        let report = Report { stage, class, failure: &failure };
-        report::log(self.log, &flow.id, &report, || source_record(polled.batch, row));
+        let report = Report { stage, class: &by.class, failure: &failure };
+        report::log(self.log, &self.control.id, &report, || source_record(polled.batch, row));
         if verdict == Verdict::Tolerate {
             flow.dropped(polled.batch, polled.id, row..row + 1);
             return Ok(());
         }
-        Err(tolerance_exceeded(failure, stage, class, &source_position(polled.batch, row)).into())
+        Err(tolerance_exceeded(failure, stage, by, &source_position(polled.batch, row)).into())
     }
 
     /// Appends rows in order, waiting for room where there is none.
@@ -285,13 +288,9 @@ impl Pipeline {
             let Some((row, reason)) = stop else { break };
             next = row;
             match reason {
-                Stop::Full => self.wait_for_room(flow).await?,
+                Stop::Full => flow.wait_for_room().await?,
                 Stop::UnknownTopic(topic) => {
-                    let learned = tokio::select! {
-                        () = self.control.stopped() => return Err(Halt::Stopped),
-                        learned = flow.producer.learn(&topic) => learned,
-                    };
-                    if let Err(error) = learned {
+                    if let Err(error) = flow.learn(&topic).await? {
                         flow.refused(polled.batch, polled.id, view.origin(row), send_failure(&error))?;
                         next = row + 1;
                     }
@@ -304,15 +303,6 @@ impl Pipeline {
             }
         }
         Ok(())
-    }
-
-    async fn wait_for_room(&mut self, flow: &mut Flow) -> Result<(), Halt> {
-        tokio::select! {
-            () = self.control.stopped() => return Err(Halt::Stopped),
-            () = flow.producer.ready() => {}
-        }
-        flow.take_acks();
-        flow.check().map_err(Halt::Failed)
     }
 }
 

@@ -9,8 +9,11 @@ use millstream_record::{
     batch::{Batch, Column, Kind, Role, Side, Table},
 };
 
-use super::{flow::send_failure, pipeline::Encoded};
-use crate::{kafka::RecordAppender, offsets::row_json};
+use super::pipeline::Encoded;
+use crate::{
+    kafka::{RecordAppender, send_failure},
+    offsets::row_json,
+};
 
 /// Why rows are not appended at once.
 #[derive(Debug)]
@@ -236,6 +239,15 @@ pub(super) fn source_position(polled: &Batch, row: u32) -> String {
         json(Role::SOURCE_PARTITION),
         json(Role::SOURCE_OFFSET),
     )
+}
+
+/// Which polled records a batch holds.
+pub(super) fn source_span(polled: &Batch) -> String {
+    match polled.rows() {
+        0 => "no records".to_owned(),
+        1 => source_position(polled, 0),
+        rows => format!("{rows} records from {} to {}", source_position(polled, 0), source_position(polled, rows - 1)),
+    }
 }
 
 /// What the log line of a failed source record says, if the user wants to see records there.
