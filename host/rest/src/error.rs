@@ -14,6 +14,17 @@ pub(crate) struct RestError {
     message: String,
 }
 
+/// The message of an error answer, kept beside its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal(String);
+
+impl Refusal {
+    /// What may stand in the log: further lines of a message show values of a configuration.
+    pub(crate) fn headline(&self) -> &str {
+        self.0.lines().next().unwrap_or("")
+    }
+}
+
 /// What a handler answers.
 pub(crate) type Answer = Result<Response, RestError>;
 
@@ -45,9 +56,11 @@ impl From<HerderError> for RestError {
     fn from(error: HerderError) -> Self {
         let status = match &error {
             HerderError::NotFound(_) => StatusCode::NOT_FOUND,
-            HerderError::AlreadyExists(_) => StatusCode::CONFLICT,
+            HerderError::AlreadyExists(_) | HerderError::Stale => StatusCode::CONFLICT,
             HerderError::BadRequest(_) => StatusCode::BAD_REQUEST,
-            HerderError::Failed { .. } | HerderError::ShuttingDown => StatusCode::INTERNAL_SERVER_ERROR,
+            HerderError::Failed { .. } | HerderError::ShuttingDown | HerderError::Broken(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         };
         Self::new(status, error.to_string())
     }
@@ -56,7 +69,9 @@ impl From<HerderError> for RestError {
 impl IntoResponse for RestError {
     fn into_response(self) -> Response {
         let body = json!({"error_code": self.status.as_u16(), "message": self.message});
-        json_response(self.status, &body)
+        let mut response = json_response(self.status, &body);
+        response.extensions_mut().insert(Refusal(self.message));
+        response
     }
 }
 

@@ -4,6 +4,8 @@
 //! it; [`RestServer::attach`] serves the API once there is a herder. What the API does is the herder's business:
 //! here are paths, bodies, statuses and headers only.
 
+#![forbid(unsafe_code)]
+
 mod body;
 mod cors;
 mod entity;
@@ -13,6 +15,7 @@ mod listener;
 mod negotiate;
 mod path;
 mod query;
+mod requests;
 mod response_headers;
 mod routes;
 mod server;
@@ -21,4 +24,4 @@ mod stream;
 pub use herder::{Herder, PluginListing};
 pub use listener::{Listener, ListenerError};
 pub use response_headers::HeaderRuleError;
-pub use server::{RestConfig, RestConfigError, RestServer, StartRestError, WorkerVersion};
+pub use server::{HealthCheck, RestConfig, RestConfigError, RestServer, StartRestError, WorkerVersion};

@@ -1,31 +1,23 @@
-//! Which requests are let through to a handler: JSON in, JSON out, within the time limit.
-
-use std::time::Duration;
+//! Which requests are let through to a handler: JSON in, JSON out.
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use crate::error::RestError;
+use crate::{error::RestError, requests::Requests};
 
-/// Longest wait for the herder and for the request's body, as in Connect.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
-
-/// Refuses bodies that are not JSON and callers that do not take JSON, and bounds the rest in time.
-pub(crate) async fn guard(request: Request, next: Next) -> Response {
+/// Refuses bodies that are not JSON and callers that do not take JSON, and runs the rest.
+pub(crate) async fn guard(State(requests): State<Requests>, request: Request, next: Next) -> Response {
     if has_body(request.headers()) && !sends_json(request.headers()) {
         return RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response();
     }
     if !accepts_json(request.headers()) {
         return RestError::plain(StatusCode::NOT_ACCEPTABLE).into_response();
     }
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => RestError::internal("Request timed out").into_response(),
-    }
+    requests.run(request, next).await
 }
 
 /// Answers a known path asked with a method other than those in `allow`.
@@ -36,6 +28,14 @@ pub(crate) fn other_method(method: &Method, allow: &'static str) -> Response {
     };
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     response
+}
+
+/// Answers an endpoint of Connect's that is not there yet.
+pub(crate) async fn not_yet(method: Method, endpoint: &'static str) -> Response {
+    let message = format!(
+        "{method} {endpoint} is an endpoint of Kafka Connect that this version of Millstream does not have yet"
+    );
+    RestError::new(StatusCode::NOT_IMPLEMENTED, message).into_response()
 }
 
 /// Answers an unknown path.

@@ -20,6 +20,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use crate::{
     HeaderRuleError, Herder, Listener, ListenerError,
     cors::Cors,
+    requests::{Peer, Requests},
     response_headers::{self, HeaderRule},
     routes::{self, Api},
     stream::BoundedListener,
@@ -36,6 +37,9 @@ pub struct WorkerVersion {
     /// The commit it was built from.
     pub commit: String,
 }
+
+/// Something beside the herder that `/health` asks after: fails with a sentence for people. Must not block.
+pub type HealthCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// How the API is served.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,13 +138,14 @@ impl RestConfig {
 
 /// The API's server: bound first, attached to the herder later.
 ///
-/// Callers that connect in between wait. Dropping the server ends all requests at once; [`RestServer::stop`]
-/// lets them finish.
+/// Callers that connect in between wait. Requests that have begun are finished even if the server is dropped;
+/// [`RestServer::stop`] waits for them.
 pub struct RestServer {
     config: RestConfig,
     addresses: Vec<SocketAddr>,
     waiting: Vec<BoundedListener>,
     serving: JoinSet<io::Result<()>>,
+    requests: Requests,
     stop: watch::Sender<bool>,
 }
 
@@ -165,7 +170,8 @@ impl RestServer {
             addresses.push(socket.local_addr().map_err(failed)?);
             waiting.push(BoundedListener::new(socket));
         }
-        Ok(Self { config, addresses, waiting, serving: JoinSet::new(), stop: watch::Sender::new(false) })
+        let requests = Requests::new(config.max_body_bytes);
+        Ok(Self { config, addresses, waiting, serving: JoinSet::new(), requests, stop: watch::Sender::new(false) })
     }
 
     /// Where it listens, in the order of the key `listeners`; ports are real ones.
@@ -181,17 +187,19 @@ impl RestServer {
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
-    /// Serves the API from here on. Further calls change nothing.
-    pub fn attach(&mut self, herder: Arc<dyn Herder>, version: WorkerVersion) {
-        let api = Api { herder, version, max_body_bytes: self.config.max_body_bytes };
-        let router = with_policy(routes::router(api), self.config.policy.clone());
+    /// Serves the API from here on. Further calls change nothing. `checks` are what `/health` asks beside the
+    /// herder.
+    pub fn attach(&mut self, herder: Arc<dyn Herder>, version: WorkerVersion, checks: Vec<HealthCheck>) {
+        let api = Api { herder, version, checks: checks.into(), max_body_bytes: self.config.max_body_bytes };
+        let router = with_policy(routes::router(api, &self.requests), self.config.policy.clone());
         for listener in self.waiting.drain(..) {
             let mut stop = self.stop.subscribe();
             let stopped = async move {
                 // The sender gone means that the server was dropped, which ends this task anyway.
                 stop.wait_for(|&stop| stop).await.ok();
             };
-            let served = axum::serve(listener, router.clone()).with_graceful_shutdown(stopped);
+            let service = router.clone().into_make_service_with_connect_info::<Peer>();
+            let served = axum::serve(listener, service).with_graceful_shutdown(stopped);
             self.serving.spawn(async move { served.await });
         }
     }
@@ -199,6 +207,7 @@ impl RestServer {
     /// Takes no more requests and waits for those that are running, at most 60 seconds.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
+        let requests = self.requests.ended();
         let ended = async {
             while let Some(ended) = self.serving.join_next().await {
                 match ended {
@@ -207,6 +216,7 @@ impl RestServer {
                     Err(error) => tracing::error!(%error, "serving the REST API panicked"),
                 }
             }
+            requests.await;
         };
         if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
             tracing::warn!("requests to the REST API were still running after 60 seconds and were ended");

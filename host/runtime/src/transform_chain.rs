@@ -61,7 +61,8 @@ impl TransformChain {
 
     /// Who executes a link.
     pub(crate) fn executor(&self, link: u32) -> Executor {
-        let unknown = || Executor { class: String::new(), name: format!("transform number {}", link.saturating_add(1)) };
+        let unknown =
+            || Executor { class: String::new(), name: format!("transform number {}", link.saturating_add(1)) };
         self.executors.get(link as usize).cloned().unwrap_or_else(unknown)
     }
 }

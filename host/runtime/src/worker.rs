@@ -11,8 +11,8 @@ use millstream_config::{
     ConfigMap, ParsedConfig, WorkerConfig, connector_key_names as key, sink_keys, source_keys, topic_list, worker_key,
 };
 use millstream_connector::{
-    Connector, ConnectorContext, ErrorKind, Failure, PluginInfo, PluginKind, Plugins, SinkContext, SourceContext,
-    TaskId,
+    Connector, ConnectorContext, ErrorKind, Failure, PluginError, PluginInfo, PluginKind, Plugins, SinkContext,
+    SourceContext, TaskId,
 };
 use millstream_record::{InvalidTopicName, TopicName};
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
@@ -146,13 +146,12 @@ impl Worker {
         });
         let mut running = RunningConnector { connector: None, status, control, started: false };
         let class = config.get(key::CONNECTOR_CLASS.name()).and_then(Option::as_deref).unwrap_or("").trim();
-        let made = self.parts.plugins.connector(class, name, context).await;
-        let result = match made {
+        let result = match unbroken(self.parts.plugins.connector(class, name, context)).await {
             Ok(connector) => {
                 running.connector = Some(connector);
                 running.turn(config, target).await
             }
-            Err(error) => Err(running.fail(error.failure())),
+            Err(failure) => Err(running.fail(failure)),
         };
         self.connectors.insert(name.to_owned(), running);
         result
@@ -190,7 +189,7 @@ impl Worker {
         let Some(running) = self.connectors.get_mut(name) else { return Ok(None) };
         let (true, Some(connector)) = (running.started, &mut running.connector) else { return Ok(None) };
         let limits = TaskLimits::read(config);
-        let made = connector.task_configs(limits.max).await.map_err(|error| error.failure());
+        let made = unbroken(connector.task_configs(limits.max)).await;
         let made = made.and_then(|configs| limits.check(name, configs.len()).map(|()| configs));
         let mut configs = made.map_err(|failure| running.fail(failure))?;
         for task in &mut configs {
@@ -302,8 +301,8 @@ impl RunningConnector {
         match target {
             TargetState::Started => {
                 if let (false, Some(connector)) = (self.started, &mut self.connector) {
-                    if let Err(error) = connector.start(config).await {
-                        return Err(self.fail(error.failure()));
+                    if let Err(failure) = unbroken(connector.start(config)).await {
+                        return Err(self.fail(failure));
                     }
                     self.started = true;
                 }
@@ -327,9 +326,7 @@ impl RunningConnector {
 
     async fn stop(&mut self) -> Result<(), Failure> {
         match &mut self.connector {
-            Some(connector) if std::mem::take(&mut self.started) => {
-                connector.stop().await.map_err(|error| error.failure())
-            }
+            Some(connector) if std::mem::take(&mut self.started) => unbroken(connector.stop()).await,
             _ => Ok(()),
         }
     }
@@ -403,6 +400,14 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     text.unwrap_or("no message")
 }
 
+/// A call into a connector; a panic in it is the connector's failure and nobody else's.
+async fn unbroken<T>(call: impl Future<Output = Result<T, PluginError>>) -> Result<T, Failure> {
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(result) => result.map_err(|error| error.failure()),
+        Err(panic) => Err(panicked("the connector", panic.as_ref())),
+    }
+}
+
 fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> Failure {
     Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, format!("{who} panicked: {}", panic_text(panic)))
 }
@@ -418,11 +423,21 @@ async fn run_task(parts: WorkerParts, start: TaskStart, control: TaskControl) ->
     let keys = if plugin.kind == PluginKind::Sink { sink_keys() } else { source_keys() };
     let config =
         keys.parse(&start.connector_config).map_err(|error| Failure::new(ErrorKind::Config, "", error.message()))?;
+    let stopped = control.clone();
     let build = Build { parts: &parts, start: &start, control, plugin: &plugin, config: &config, class };
+    // A task that is still being built has nothing to commit, so that a stop just ends it.
     if plugin.kind == PluginKind::Sink {
-        build.sink().await?.run(&start.task_config).await
+        let task = tokio::select! {
+            () = stopped.stopped() => return Ok(()),
+            task = build.sink() => task?,
+        };
+        task.run(&start.task_config).await
     } else {
-        build.source().await?.run(&start.task_config).await
+        let task = tokio::select! {
+            () = stopped.stopped() => return Ok(()),
+            task = build.source() => task?,
+        };
+        task.run(&start.task_config).await
     }
 }
 

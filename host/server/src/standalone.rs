@@ -36,6 +36,9 @@ const BROKER_LISTENERS: &str = "PLAINTEXT://127.0.0.1:9092";
 /// Where it keeps its data unless told otherwise.
 const BROKER_DATA: &str = "millstream-data";
 
+/// The source that reads the lines of a file.
+const FILE_SOURCE: &str = "org.apache.kafka.connect.file.FileStreamSourceConnector";
+
 /// Runs until a signal comes.
 pub async fn run(worker_file: &Path, connector_files: &[PathBuf]) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::of(SETUP, &error))?;
@@ -69,8 +72,13 @@ pub async fn run(worker_file: &Path, connector_files: &[PathBuf]) -> Result<(), 
     if result.is_ok() {
         worker.herder.handle().mark_ready();
         worker.print_what_runs(&kafka, connector_files.is_empty());
-        let signal = signals.wait().await;
-        info!("{signal}: stopping the worker");
+        let herder = worker.herder.handle();
+        tokio::select! {
+            signal = signals.wait() => info!("{signal}: stopping the worker"),
+            reason = herder.broken() => {
+                result = Err(Failure::new(USAGE, format!("the worker has broken and ends: {reason}")));
+            }
+        }
     }
     result = result.and(worker.stop().await);
     kafka.close().await;
@@ -184,7 +192,7 @@ impl Running {
         };
         let herder = Herder::start(parts, herder).map_err(|error| Failure::of(START, &error))?;
         let version = WorkerVersion { version: KAFKA_VERSION.to_owned(), commit: env!("CARGO_PKG_VERSION").to_owned() };
-        rest.attach(Arc::new(herder.handle()), version);
+        rest.attach(Arc::new(herder.handle()), version, Vec::new());
         Ok(Self { rest, herder })
     }
 
@@ -216,8 +224,8 @@ impl Running {
         } else {
             println!("Watch them:  curl 'http://{address}/connectors?expand=status'");
             if let Some(file) = handle.connectors().iter().find_map(|name| {
-                let status = handle.status(name).ok().filter(|status| status.kind.name() == "source")?;
-                handle.connector_config(&status.name).ok()?.get("file").cloned().flatten()
+                let config = handle.connector_config(name).ok()?;
+                reads_lines_of(&config)
             }) {
                 println!("Try it:      echo hello >> {file}");
             }
@@ -232,6 +240,17 @@ impl Running {
         drop(handle);
         if self.herder.ended().await { Ok(()) } else { Err(Failure::new(USAGE, "the worker's main loop broke")) }
     }
+}
+
+/// The file from which a connector makes a record of each line that is appended, as a shell takes it.
+fn reads_lines_of(config: &ConfigMap) -> Option<String> {
+    let of = |key: &str| config.get(key).and_then(Option::as_deref).map(str::trim);
+    let class = of("connector.class")?;
+    let is_file_source =
+        FILE_SOURCE == class || FILE_SOURCE.rsplit('.').next() == Some(class) || class == "FileStreamSource";
+    let file = of("file").filter(|file| is_file_source && !file.is_empty())?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c);
+    Some(if file.chars().all(is_plain) { file.to_owned() } else { format!("'{}'", file.replace('\'', r"'\''")) })
 }
 
 async fn create(herder: &HerderHandle, path: &Path) -> Result<(), Failure> {
@@ -250,4 +269,26 @@ async fn create(herder: &HerderHandle, path: &Path) -> Result<(), Failure> {
         .map_err(|error| failed(format!("create connector {name} of {}: {}", path.display(), Chain(&error))))?;
     info!("connector {name} created");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_is_read_line_by_line_is_offered_to_try() {
+        let offered = |class: &str, file: &str| {
+            reads_lines_of(&ConfigMap::from([
+                ("connector.class".to_owned(), Some(class.to_owned())),
+                ("file".to_owned(), Some(file.to_owned())),
+            ]))
+        };
+        for class in [FILE_SOURCE, "FileStreamSourceConnector", "FileStreamSource"] {
+            assert_eq!(offered(class, "in/a.txt").as_deref(), Some("in/a.txt"));
+        }
+        assert_eq!(offered("FileStreamSource", "it's here").as_deref(), Some(r"'it'\''s here'"));
+        assert_eq!(offered("FileStreamSource", ""), None);
+        assert_eq!(offered("org.example.PictureSource", "a.png"), None);
+        assert_eq!(offered("FileStreamSink", "a.txt"), None);
+    }
 }

@@ -12,17 +12,18 @@ use axum::{
     Router,
     extract::FromRef,
     http::Method,
-    middleware::from_fn,
-    routing::{MethodRouter, get, post, put},
+    middleware::from_fn_with_state,
+    routing::{MethodFilter, MethodRouter, get, post, put},
 };
 
-use crate::{Herder, WorkerVersion, negotiate};
+use crate::{HealthCheck, Herder, WorkerVersion, negotiate, requests::Requests};
 
 /// What handlers share.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) herder: Arc<dyn Herder>,
     pub(crate) version: WorkerVersion,
+    pub(crate) checks: Arc<[HealthCheck]>,
     pub(crate) max_body_bytes: usize,
 }
 
@@ -32,8 +33,17 @@ impl FromRef<Api> for Arc<dyn Herder> {
     }
 }
 
-/// The whole API.
-pub(crate) fn router(api: Api) -> Router {
+/// Endpoints of Connect 4.3 that are not there yet, with the methods that they have there.
+const NOT_YET: [(&str, &str); 5] = [
+    ("/connectors/{connector}/topics", GET),
+    ("/connectors/{connector}/topics/reset", PUT),
+    ("/connectors/{connector}/offsets", "GET,HEAD,PATCH,DELETE,OPTIONS"),
+    ("/admin/loggers", GET),
+    ("/admin/loggers/{logger}", "GET,HEAD,PUT,OPTIONS"),
+];
+
+/// The whole API, whose requests are run by `requests`.
+pub(crate) fn router(api: Api, requests: &Requests) -> Router {
     let routes: [(&str, &'static str, MethodRouter<Api>); 16] = [
         ("/health", GET, get(root::health)),
         ("/connectors", "GET,HEAD,POST,OPTIONS", get(connectors::list).post(connectors::create)),
@@ -56,9 +66,10 @@ pub(crate) fn router(api: Api) -> Router {
         ("/connector-plugins/{plugin}/config", GET, get(plugins::config)),
         ("/connector-plugins/{plugin}/config/validate", PUT, put(plugins::validate)),
     ];
-    let mut router = Router::new().route("/", guarded(GET, get(root::version)));
-    for (path, allow, methods) in routes {
-        let methods = guarded(allow, methods);
+    let mut router = Router::new().route("/", guarded(GET, get(root::version), requests));
+    let missing = NOT_YET.map(|(path, allow)| (path, allow, not_yet(path, allow)));
+    for (path, allow, methods) in routes.into_iter().chain(missing) {
+        let methods = guarded(allow, methods, requests);
         // JAX-RS takes a path with and without a slash at its end.
         router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
     }
@@ -70,10 +81,26 @@ const POST: &str = "POST,OPTIONS";
 const PUT: &str = "PUT,OPTIONS";
 
 /// Handlers behind what every request has to pass; other methods than theirs are answered with `allow`.
-fn guarded(allow: &'static str, methods: MethodRouter<Api>) -> MethodRouter<Api> {
+fn guarded(allow: &'static str, methods: MethodRouter<Api>, requests: &Requests) -> MethodRouter<Api> {
     methods
-        .route_layer(from_fn(negotiate::guard))
+        .route_layer(from_fn_with_state(requests.clone(), negotiate::guard))
         .fallback(move |method: Method| async move { negotiate::other_method(&method, allow) })
+}
+
+/// Says of each of these methods that the endpoint is not there yet.
+fn not_yet(endpoint: &'static str, allow: &'static str) -> MethodRouter<Api> {
+    let mut methods = MethodRouter::new();
+    for (name, filter) in [
+        ("GET", MethodFilter::GET),
+        ("PUT", MethodFilter::PUT),
+        ("PATCH", MethodFilter::PATCH),
+        ("DELETE", MethodFilter::DELETE),
+    ] {
+        if allow.split(',').any(|allowed| allowed == name) {
+            methods = methods.on(filter, move |method: Method| negotiate::not_yet(method, endpoint));
+        }
+    }
+    methods
 }
 
 #[cfg(test)]

@@ -1,16 +1,11 @@
 //! Who the worker is and how it is.
 
-use std::sync::Arc;
-
 use axum::{extract::State, http::StatusCode, response::Response};
 use millstream_runtime::herder::Health;
 use serde_json::json;
 
 use super::Api;
-use crate::{
-    Herder,
-    error::{json_response, ok},
-};
+use crate::error::{json_response, ok};
 
 /// `GET /`.
 pub(crate) async fn version(State(api): State<Api>) -> Response {
@@ -22,15 +17,29 @@ pub(crate) async fn version(State(api): State<Api>) -> Response {
 }
 
 /// `GET /health`.
-pub(crate) async fn health(State(herder): State<Arc<dyn Herder>>) -> Response {
-    let (status, state, message) = match herder.health().await {
-        Health::Healthy => (StatusCode::OK, "healthy", "Worker has completed startup and is ready to handle requests."),
-        Health::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting", "Worker is still starting up."),
-        Health::Unhealthy => (
+pub(crate) async fn health(State(api): State<Api>) -> Response {
+    let mut health = api.herder.health().await;
+    // What is broken beside the herder counts even while the worker starts.
+    let broken: Vec<String> = api.checks.iter().filter_map(|check| check().err()).collect();
+    if !broken.is_empty() {
+        let herder = match health {
+            Health::Unhealthy(Some(why)) => Some(why),
+            _ => None,
+        };
+        health = Health::Unhealthy(Some(herder.into_iter().chain(broken).collect::<Vec<_>>().join(" ")));
+    }
+    let (status, state, message, more) = match health {
+        Health::Healthy => {
+            (StatusCode::OK, "healthy", "Worker has completed startup and is ready to handle requests.", None)
+        }
+        Health::Starting(more) => (StatusCode::SERVICE_UNAVAILABLE, "starting", "Worker is still starting up.", more),
+        Health::Unhealthy(more) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "unhealthy",
             "Worker was unable to handle this request and may be unable to handle other requests.",
+            more,
         ),
     };
+    let message = more.map_or_else(|| message.to_owned(), |more| format!("{message} {more}"));
     json_response(status, &json!({"status": state, "message": message}))
 }

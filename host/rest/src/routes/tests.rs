@@ -1,6 +1,13 @@
 //! The API against a herder that remembers what it was asked.
 
-use std::sync::Mutex;
+use std::{
+    pin::pin,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Waker},
+};
 
 use async_trait::async_trait;
 use axum::{
@@ -24,11 +31,31 @@ use crate::PluginListing;
 #[derive(Default)]
 pub(crate) struct Fake {
     asked: Mutex<Vec<String>>,
+    /// How often a change waits between its beginning and its end.
+    waits: usize,
+    ended: AtomicUsize,
 }
 
 impl Fake {
     fn note(&self, text: String) {
         self.asked.lock().unwrap().push(text);
+    }
+
+    fn begun(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    fn ended(&self) -> usize {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// A change that is torn if its future is dropped.
+    async fn change(&self, text: String) {
+        self.note(text);
+        for _ in 0..self.waits {
+            tokio::task::yield_now().await;
+        }
+        self.ended.fetch_add(1, Ordering::Relaxed);
     }
 
     fn known(name: &str) -> Result<(), HerderError> {
@@ -59,7 +86,7 @@ impl Herder for Fake {
     }
 
     async fn health(&self) -> Health {
-        Health::Starting
+        Health::Starting(None)
     }
 
     fn connectors(&self) -> Vec<String> {
@@ -103,7 +130,7 @@ impl Herder for Fake {
         initial: TargetState,
         replace: bool,
     ) -> Result<PutConnector, HerderError> {
-        self.note(format!("put {name} {} {replace}", initial.name()));
+        self.change(format!("put {name} {} {replace}", initial.name())).await;
         if name == "c" && !replace {
             return Err(HerderError::AlreadyExists("Connector c already exists".to_owned()));
         }
@@ -111,41 +138,48 @@ impl Herder for Fake {
     }
 
     async fn patch_config(&self, name: &str, patch: ConfigMap) -> Result<ConnectorInfo, HerderError> {
+        self.change(format!("patch {name}")).await;
         Self::known(name)?;
         Ok(an_info(name, patch))
     }
 
     async fn delete(&self, name: &str) -> Result<(), HerderError> {
-        self.note(format!("delete {name}"));
+        self.change(format!("delete {name}")).await;
         Self::known(name)
     }
 
     async fn pause(&self, name: &str) -> Result<(), HerderError> {
+        self.change(format!("pause {name}")).await;
         Self::known(name)
     }
 
     async fn resume(&self, name: &str) -> Result<(), HerderError> {
+        self.change(format!("resume {name}")).await;
         Self::known(name)
     }
 
     async fn stop(&self, name: &str) -> Result<(), HerderError> {
+        self.change(format!("stop {name}")).await;
         Self::known(name)
     }
 
     async fn restart_connector(&self, name: &str) -> Result<(), HerderError> {
-        self.note(format!("restart connector {name}"));
+        self.change(format!("restart connector {name}")).await;
         Self::known(name)
     }
 
     async fn restart(&self, name: &str, request: RestartRequest) -> Result<ConnectorStatus, HerderError> {
-        self.note(format!("restart {name} {} {}", request.include_tasks, request.only_failed));
+        self.change(format!("restart {name} {} {}", request.include_tasks, request.only_failed)).await;
         self.status(name)
     }
 
     async fn restart_task(&self, name: &str, number: u32) -> Result<(), HerderError> {
-        self.note(format!("restart task {name}-{number}"));
-        std::future::pending::<()>().await;
-        Ok(())
+        self.change(format!("restart task {name}-{number}")).await;
+        match number {
+            1 => panic!("a fault"),
+            _ if self.waits == 0 => std::future::pending().await,
+            _ => Ok(()),
+        }
     }
 
     fn plugins(&self, connectors_only: bool) -> Vec<PluginListing> {
@@ -189,11 +223,14 @@ impl Asked {
     }
 }
 
+fn api(herder: &Arc<Fake>, checks: Vec<HealthCheck>) -> Api {
+    let version = WorkerVersion { version: "4.3.0".to_owned(), commit: "abc".to_owned() };
+    Api { herder: Arc::clone(herder) as Arc<dyn Herder>, version, checks: checks.into(), max_body_bytes: 1000 }
+}
+
 async fn send(request: Request<Body>) -> Asked {
     let herder = Arc::new(Fake::default());
-    let version = WorkerVersion { version: "4.3.0".to_owned(), commit: "abc".to_owned() };
-    let api = Api { herder: Arc::clone(&herder) as Arc<dyn Herder>, version, max_body_bytes: 1000 };
-    let response = router(api).oneshot(request).await.unwrap();
+    let response = router(api(&herder, Vec::new()), &Requests::new(1000)).oneshot(request).await.unwrap();
     Asked { response, herder }
 }
 
@@ -377,6 +414,101 @@ async fn a_request_that_takes_too_long_is_given_up() {
     assert_eq!(asked.status(), 500);
     assert_eq!(*asked.herder.asked.lock().unwrap(), ["restart task c-0"]);
     assert_eq!(asked.text().await, r#"{"error_code":500,"message":"Request timed out"}"#);
+}
+
+#[tokio::test]
+async fn a_change_that_has_begun_ends_whenever_its_caller_hangs_up() {
+    let changes = [
+        (Method::POST, "/connectors", r#"{"name": "new/a", "config": {}}"#),
+        (Method::PUT, "/connectors/c/config", "{}"),
+        (Method::PATCH, "/connectors/c/config", "{}"),
+        (Method::DELETE, "/connectors/c", ""),
+        (Method::PUT, "/connectors/c/pause", ""),
+        (Method::PUT, "/connectors/c/resume", ""),
+        (Method::PUT, "/connectors/c/stop", ""),
+        (Method::POST, "/connectors/c/restart", ""),
+        (Method::POST, "/connectors/c/restart?includeTasks=true", ""),
+        (Method::POST, "/connectors/c/tasks/0/restart", ""),
+    ];
+    for (method, path, body) in changes {
+        let mut cut_short = 0;
+        for polls in 0.. {
+            let herder = Arc::new(Fake { waits: 3, ..Fake::default() });
+            let requests = Requests::new(1000);
+            let request = Request::builder()
+                .method(method.clone())
+                .uri(path)
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Body::from(body));
+            let answered = {
+                let mut asked = pin!(router(api(&herder, Vec::new()), &requests).oneshot(request.unwrap()));
+                let mut answered = false;
+                for _ in 0..polls {
+                    answered = asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+                    if answered {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+                answered
+                // The caller hangs up here.
+            };
+            cut_short += usize::from(herder.ended() < herder.begun());
+            requests.ended().await;
+            assert_eq!(herder.ended(), herder.begun(), "{method} {path} given up after {polls} polls");
+            if answered {
+                assert_eq!(herder.begun(), 1);
+                break;
+            }
+        }
+        assert_ne!(cut_short, 0, "{method} {path} was never given up between its beginning and its end");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_panics_is_answered() {
+    let asked = ask(Method::POST, "/connectors/c/tasks/1/restart").await;
+    assert_eq!(asked.status(), 500);
+    let message = asked.json().await["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("a fault in the worker"), "{message}");
+}
+
+#[tokio::test]
+async fn what_is_broken_beside_the_herder_makes_the_worker_unhealthy() {
+    let checks: Vec<HealthCheck> =
+        vec![Arc::new(|| Ok(())), Arc::new(|| Err("The disk of partition a-0 fails.".to_owned()))];
+    let request = Request::get("/health").body(Body::empty()).unwrap();
+    let herder = Arc::new(Fake::default());
+    let response = router(api(&herder, checks), &Requests::new(1000)).oneshot(request).await.unwrap();
+    let asked = Asked { response, herder };
+    assert_eq!(asked.status(), 500);
+    assert_eq!(
+        asked.json().await,
+        json!({"status": "unhealthy", "message": "Worker was unable to handle this request and may be unable to handle other requests. The disk of partition a-0 fails."})
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_of_connect_that_is_missing_says_so() {
+    for (method, path, endpoint) in [
+        (Method::GET, "/connectors/c/offsets", "/connectors/{connector}/offsets"),
+        (Method::PATCH, "/connectors/c/offsets", "/connectors/{connector}/offsets"),
+        (Method::DELETE, "/connectors/c/offsets", "/connectors/{connector}/offsets"),
+        (Method::GET, "/connectors/c/topics", "/connectors/{connector}/topics"),
+        (Method::PUT, "/connectors/c/topics/reset/", "/connectors/{connector}/topics/reset"),
+        (Method::GET, "/admin/loggers", "/admin/loggers"),
+        (Method::GET, "/admin/loggers/root", "/admin/loggers/{logger}"),
+        (Method::PUT, "/admin/loggers/root", "/admin/loggers/{logger}"),
+    ] {
+        let asked = ask(method.clone(), path).await;
+        assert_eq!(asked.status(), 501, "{method} {path}");
+        let message = format!(
+            "{method} {endpoint} is an endpoint of Kafka Connect that this version of Millstream does not have yet"
+        );
+        assert_eq!(asked.json().await, json!({"error_code": 501, "message": message}));
+    }
+    assert_eq!(ask(Method::POST, "/connectors/c/offsets").await.status(), 405);
+    assert_eq!(ask_get("/connectors/c/nothing").await.status(), 404);
 }
 
 #[tokio::test]

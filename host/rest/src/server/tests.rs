@@ -75,7 +75,11 @@ async fn callers_wait_for_the_herder_and_an_idle_connection_does_not_delay_the_s
     let mut caller = TcpStream::connect(server.addresses()[0]).await.unwrap();
     caller.write_all(b"GET /connectors HTTP/1.1\r\nHost: h\r\nOrigin: http://page.example\r\n\r\n").await.unwrap();
 
-    server.attach(Arc::new(Fake::default()), WorkerVersion { version: "4.3.0".to_owned(), commit: "c".to_owned() });
+    server.attach(
+        Arc::new(Fake::default()),
+        WorkerVersion { version: "4.3.0".to_owned(), commit: "c".to_owned() },
+        Vec::new(),
+    );
     let answer = read_until(&mut caller, r#"["c","no status"]"#).await.to_ascii_lowercase();
     assert!(answer.starts_with("http/1.1 200 ok\r\n"), "{answer}");
     assert!(answer.contains("access-control-allow-origin: http://page.example\r\n"), "{answer}");

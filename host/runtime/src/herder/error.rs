@@ -26,6 +26,14 @@ pub enum HerderError {
     /// The worker is on its way out: 500.
     #[error("Worker is shutting down")]
     ShuttingDown,
+    /// The herder's loop is gone: 500. Whether what was asked for has been done is not known.
+    #[error("the worker has broken ({0}) and is ending; start it again")]
+    Broken(String),
+    /// The configuration that a change was made from has been replaced meanwhile; nothing was changed.
+    #[error(
+        "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
+    )]
+    Stale,
 }
 
 impl HerderError {

@@ -1,7 +1,7 @@
 //! Everything that can happen to the herder: a closed list.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use millstream_config::ConfigMap;
 use tokio::sync::{Notify, oneshot};
@@ -22,6 +22,8 @@ pub(crate) enum Event {
         initial: TargetState,
         /// Whether a connector of that name may exist.
         replace: bool,
+        /// The configuration that this one was made from: if it is no longer there, nothing is changed.
+        based_on: Option<ConfigMap>,
         reply: Reply<PutConnector>,
     },
     /// Stop and forget a connector.
@@ -40,6 +42,21 @@ pub(crate) enum Event {
     Shutdown { reply: Reply<()> },
 }
 
+impl Event {
+    /// What it brings about, for people.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Put { name, .. } => format!("configuring connector {name}"),
+            Self::Delete { name, .. } => format!("deleting connector {name}"),
+            Self::SetTarget { name, target, .. } => format!("turning connector {name} {}", target.name()),
+            Self::RestartConnector { name, .. } | Self::Restart { name, .. } => format!("restarting connector {name}"),
+            Self::RestartTask { name, number, .. } => format!("restarting task {name}-{number}"),
+            Self::Ping { .. } => "answering a health check".to_owned(),
+            Self::Shutdown { .. } => "shutting down".to_owned(),
+        }
+    }
+}
+
 /// Connectors that asked for new task configurations: at most one entry per connector, so that no
 /// queue can grow.
 #[derive(Debug, Default)]
@@ -49,16 +66,20 @@ pub(crate) struct Reconfigurations {
 }
 
 impl Reconfigurations {
+    fn names(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.names.lock().expect("nothing panics while a name is added or taken")
+    }
+
     /// Notes that a connector asked.
     pub(crate) fn request(&self, name: &str) {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        self.names().insert(name.to_owned());
         self.notify.notify_one();
     }
 
     /// Waits for the next connector that asked. Dropping the future loses nothing.
     pub(crate) async fn next(&self) -> String {
         loop {
-            if let Some(name) = self.names.lock().unwrap_or_else(PoisonError::into_inner).pop_first() {
+            if let Some(name) = self.names().pop_first() {
                 return name;
             }
             self.notify.notified().await;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -14,7 +14,10 @@ use millstream_config::{
     connector_config_def, connector_key_names, invalid_config_message, validate_connector,
 };
 use millstream_connector::{ConnectorContext, Failure, PluginInfo, PluginKind, Plugins, TaskId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 
 use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
@@ -24,6 +27,9 @@ use crate::status::StatusBoard;
 
 /// Longest wait for the answer to a health probe.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a patch is applied again because the configuration has changed under it.
+const PATCH_ATTEMPTS: u32 = 10;
 
 /// What is known about one connector.
 #[derive(Clone, Debug)]
@@ -45,11 +51,28 @@ pub(crate) struct Shared {
     pub(crate) policy: OverridePolicy,
     pub(crate) cluster_id: String,
     pub(crate) ready: AtomicBool,
+    /// What the loop is doing, and since when.
+    pub(crate) doing: Mutex<Option<(String, Instant)>>,
+    /// Why the loop is gone, if it has panicked.
+    pub(crate) broken: watch::Sender<Option<String>>,
 }
 
 impl Shared {
     pub(crate) fn connectors(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
-        self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connectors.lock().expect("a panic over connectors ends the herder, and with it the worker")
+    }
+
+    /// Takes note of what the loop is doing.
+    pub(crate) fn does(&self, what: Option<String>) {
+        let doing = what.map(|what| (what, Instant::now()));
+        *self.doing.lock().expect("what is done is replaced whole, which does not panic") = doing;
+    }
+
+    fn doing(&self) -> Option<String> {
+        let doing = self.doing.lock().expect("what is done is replaced whole, which does not panic");
+        doing.as_ref().map(|(what, since)| {
+            format!("The worker is currently {what}, which began {} seconds ago.", since.elapsed().as_secs())
+        })
     }
 
     pub(crate) fn info(&self, name: &str) -> Option<ConnectorInfo> {
@@ -78,19 +101,20 @@ fn task_ids(name: &str, count: usize) -> Vec<TaskId> {
 }
 
 /// How the worker is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Health {
     /// It answers.
     Healthy,
-    /// It has not started all connectors of the command line yet.
-    Starting,
-    /// It does not answer within ten seconds.
-    Unhealthy,
+    /// It has not started all connectors of the command line yet. Inside: what it is doing, if that is known.
+    Starting(Option<String>),
+    /// It does not answer within ten seconds, or part of it has broken. Inside: what is known of that.
+    Unhealthy(Option<String>),
 }
 
 /// The herder, from outside. Cheap to clone.
 ///
-/// Dropping the future of a request does not take the request back.
+/// A request that changes something is carried out by the herder's loop, which finishes it whatever becomes of
+/// the future: dropping that gives up the answer, and before the request has reached the loop the request.
 #[derive(Clone)]
 pub struct HerderHandle {
     pub(crate) shared: Arc<Shared>,
@@ -244,9 +268,20 @@ impl HerderHandle {
     pub async fn put_config(
         &self,
         name: &str,
+        config: ConfigMap,
+        initial: TargetState,
+        replace: bool,
+    ) -> Result<PutConnector, HerderError> {
+        self.put_validated(name, config, initial, replace, None).await
+    }
+
+    async fn put_validated(
+        &self,
+        name: &str,
         mut config: ConfigMap,
         initial: TargetState,
         replace: bool,
+        based_on: Option<ConfigMap>,
     ) -> Result<PutConnector, HerderError> {
         config.entry("name".to_owned()).or_insert_with(|| Some(name.to_owned()));
         let infos = self.validate(&config).await?;
@@ -254,7 +289,7 @@ impl HerderHandle {
             return Err(HerderError::BadRequest(message));
         }
         let name = name.to_owned();
-        self.ask(|reply| Event::Put { name, config, initial, replace, reply }).await
+        self.ask(|reply| Event::Put { name, config, initial, replace, based_on, reply }).await
     }
 
     /// Sets some keys of a connector's configuration, and removes those given without a value.
@@ -263,14 +298,21 @@ impl HerderHandle {
     ///
     /// As for [`HerderHandle::put_config`], and if there is no connector of that name.
     pub async fn patch_config(&self, name: &str, patch: ConfigMap) -> Result<ConnectorInfo, HerderError> {
-        let mut config = self.connector_config(name)?;
-        for (key, value) in patch {
-            match value {
-                Some(value) => config.insert(key, Some(value)),
-                None => config.remove(&key),
-            };
+        for _ in 0..PATCH_ATTEMPTS {
+            let before = self.connector_config(name)?;
+            let mut config = before.clone();
+            for (key, value) in patch.clone() {
+                match value {
+                    Some(value) => config.insert(key, Some(value)),
+                    None => config.remove(&key),
+                };
+            }
+            match self.put_validated(name, config, TargetState::Started, true, Some(before)).await {
+                Err(HerderError::Stale) => {}
+                put => return put.map(|put| put.info),
+            }
         }
-        self.put_config(name, config, TargetState::Started, true).await.map(|put| put.info)
+        Err(HerderError::Stale)
     }
 
     /// Stops and forgets a connector.
@@ -348,11 +390,22 @@ impl HerderHandle {
     /// Whether the herder's loop answers.
     pub async fn health(&self) -> Health {
         let answer = tokio::time::timeout(HEALTH_TIMEOUT, self.ask(|reply| Event::Ping { reply })).await;
+        let ready = self.shared.ready.load(Ordering::Acquire);
         match answer {
-            Ok(Ok(())) if self.shared.ready.load(Ordering::Acquire) => Health::Healthy,
-            Ok(Ok(())) => Health::Starting,
-            _ if !self.shared.ready.load(Ordering::Acquire) => Health::Starting,
-            _ => Health::Unhealthy,
+            Ok(Ok(())) if ready => Health::Healthy,
+            Ok(Err(error @ HerderError::Broken(_))) => Health::Unhealthy(Some(error.to_string())),
+            _ if !ready => Health::Starting(self.shared.doing()),
+            _ => Health::Unhealthy(self.shared.doing()),
+        }
+    }
+
+    /// Returns when the herder has broken, with the reason; never if it is shut down in good order.
+    pub async fn broken(&self) -> String {
+        let mut broken = self.shared.broken.subscribe();
+        match broken.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+            Ok(Some(reason)) => reason,
+            // The sender lives as long as this handle.
+            _ => std::future::pending().await,
         }
     }
 
@@ -373,8 +426,14 @@ impl HerderHandle {
 
     async fn ask<T>(&self, event: impl FnOnce(super::event::Reply<T>) -> Event) -> Result<T, HerderError> {
         let (reply, answer) = oneshot::channel();
-        self.events.send(event(reply)).await.map_err(|_| HerderError::ShuttingDown)?;
-        answer.await.map_err(|_| HerderError::ShuttingDown)?
+        if self.events.send(event(reply)).await.is_ok()
+            && let Ok(answer) = answer.await
+        {
+            return answer;
+        }
+        // Why the loop is gone is known before its queue is.
+        self.events.closed().await;
+        Err(self.shared.broken.borrow().clone().map_or(HerderError::ShuttingDown, HerderError::Broken))
     }
 }
 

@@ -30,7 +30,7 @@ impl Loop {
     }
 
     /// Runs until it is told to shut down, or nobody is left who could tell it anything.
-    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Event>) {
+    pub(super) async fn run(mut self, requests: &mut mpsc::Receiver<Event>) {
         loop {
             tokio::select! {
                 event = requests.recv() => match event {
@@ -40,13 +40,21 @@ impl Loop {
                         answer(reply, Ok(()));
                         break;
                     }
-                    Some(event) => self.handle(event).await,
+                    Some(event) => {
+                        self.shared.does(Some(event.describe()));
+                        self.handle(event).await;
+                        self.shared.does(None);
+                    }
                     None => {
                         self.worker.stop_all().await;
                         break;
                     }
                 },
-                name = self.reconfigurations.next() => self.reconfigure(&name).await,
+                name = self.reconfigurations.next() => {
+                    self.shared.does(Some(format!("reconfiguring the tasks of connector {name}")));
+                    self.reconfigure(&name).await;
+                    self.shared.does(None);
+                }
             }
         }
         // Dropping what still waits answers it with `ShuttingDown`.
@@ -54,8 +62,12 @@ impl Loop {
 
     async fn handle(&mut self, event: Event) {
         match event {
-            Event::Put { name, config, initial, replace, reply } => {
-                answer(reply, self.put(&name, config, initial, replace).await);
+            Event::Put { name, config, initial, replace, based_on, reply } => {
+                let stale = based_on.is_some_and(|before| {
+                    self.shared.connectors().get(&name).is_none_or(|known| known.config != before)
+                });
+                let put = if stale { Err(HerderError::Stale) } else { self.put(&name, config, initial, replace).await };
+                answer(reply, put);
             }
             Event::Delete { name, reply } => answer(reply, self.delete(&name).await),
             Event::SetTarget { name, target, reply } => self.set_target(&name, target, reply).await,

@@ -2,11 +2,16 @@
 
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
+use futures::FutureExt as _;
 use millstream_config::{OverridePolicy, PluginDefs};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
 use super::{
     event::Reconfigurations,
@@ -15,7 +20,7 @@ use super::{
 };
 use crate::{
     status::StatusBoard,
-    worker::{Worker, WorkerParts},
+    worker::{Worker, WorkerParts, panic_text},
 };
 
 /// Requests that may wait for the loop; further ones wait before it.
@@ -48,7 +53,7 @@ pub enum StartHerderError {
 /// A running herder. End it with [`HerderHandle::shutdown`], then await [`Herder::ended`].
 pub struct Herder {
     handle: HerderHandle,
-    task: JoinHandle<()>,
+    task: JoinHandle<bool>,
 }
 
 impl Herder {
@@ -69,11 +74,23 @@ impl Herder {
             policy: settings.policy,
             cluster_id: settings.cluster_id,
             ready: AtomicBool::new(false),
+            doing: Mutex::new(None),
+            broken: watch::Sender::new(None),
         });
-        let (events, requests) = mpsc::channel(MAX_REQUESTS);
+        let (events, mut requests) = mpsc::channel(MAX_REQUESTS);
         let asked = Arc::clone(&reconfigurations);
         let worker = Worker::new(parts, statuses, Arc::new(move |name: &str| asked.request(name)));
-        let task = runtime.spawn(Loop::new(Arc::clone(&shared), worker, reconfigurations).run(requests));
+        let (looped, ending) = (Loop::new(Arc::clone(&shared), worker, reconfigurations), Arc::clone(&shared));
+        let task = runtime.spawn(async move {
+            let ended = AssertUnwindSafe(looped.run(&mut requests)).catch_unwind().await;
+            if let Err(panic) = &ended {
+                let reason = format!("its main loop panicked: {}", panic_text(panic.as_ref()));
+                tracing::error!("the worker has broken and must be started again: {reason}");
+                // Known before the queue closes, so that whoever asks hears of it.
+                ending.broken.send_replace(Some(reason));
+            }
+            ended.is_ok()
+        });
         Ok(Self { handle: HerderHandle { shared, events }, task })
     }
 
@@ -84,6 +101,6 @@ impl Herder {
 
     /// Returns when the herder has been shut down; `false` if it broke.
     pub async fn ended(self) -> bool {
-        self.task.await.is_ok()
+        self.task.await.unwrap_or(false)
     }
 }

@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use async_trait::async_trait;
@@ -87,12 +87,12 @@ impl FileOffsetStore {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().expect("nothing panics while offsets are noted")
     }
 
     /// Brings the file up to date. Blocks.
     fn save(&self) -> io::Result<()> {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.lock().expect("nothing panics while the file is written");
         let (version, bytes) = {
             let state = self.state();
             if state.version <= *written {

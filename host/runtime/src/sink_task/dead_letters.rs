@@ -235,7 +235,8 @@ impl DeadLetters {
             } else {
                 "its offset is not committed: restart the task when the topic can be written"
             };
-            let message = format!("Could not write the record {record} to the dead letter queue with topic={topic}; {remedy}");
+            let message =
+                format!("Could not write the record {record} to the dead letter queue with topic={topic}; {remedy}");
             send_failure(error).caused(ErrorKind::Fatal, CONNECT_EXCEPTION, message)
         });
         self.lost.push(letter);

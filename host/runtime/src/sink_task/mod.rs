@@ -338,7 +338,9 @@ impl SinkTask {
     async fn position(&mut self, partition: &TopicPartition) -> Result<i64, Halt> {
         let what = || {
             let TopicPartition { topic, partition } = partition;
-            format!("the position of the consumer group in {topic}-{partition}; after default.api.timeout.ms of the consumer the task fails")
+            format!(
+                "the position of the consumer group in {topic}-{partition}; after default.api.timeout.ms of the consumer the task fails"
+            )
         };
         let wait = LongWait::begin(&self.control, "a position");
         tokio::select! {

@@ -1,0 +1,140 @@
+//! Running requests: each in a task that the server owns and finishes, whether its caller waits or hangs up,
+//! so that no change stops half-way. Changes leave one line each in the log.
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::{ConnectInfo, Request, connect_info::Connected},
+    http::Method,
+    middleware::Next,
+    response::{IntoResponse, Response},
+    serve::IncomingStream,
+};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::Instant,
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    body,
+    error::{Refusal, RestError},
+    stream::BoundedListener,
+};
+
+/// Longest wait for the herder and for the request's body, as in Connect.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Most requests at a time, those included whose callers are gone. Further ones wait.
+const MAX_RUNNING: usize = 1024;
+
+/// Who sent a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(SocketAddr);
+
+impl Connected<IncomingStream<'_, BoundedListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// The requests of one server. Cheap to clone; clones share them.
+#[derive(Clone)]
+pub(crate) struct Requests {
+    running: TaskTracker,
+    permits: Arc<Semaphore>,
+    max_body_bytes: usize,
+}
+
+/// What the log says of a change.
+struct Change {
+    method: Method,
+    path: String,
+    peer: String,
+    began: Instant,
+}
+
+impl Requests {
+    pub(crate) fn new(max_body_bytes: usize) -> Self {
+        Self { running: TaskTracker::new(), permits: Arc::new(Semaphore::new(MAX_RUNNING)), max_body_bytes }
+    }
+
+    /// Answers a request within the time limit. Dropping the future before the body is there drops the request;
+    /// from then on it runs to its end.
+    pub(crate) async fn run(self, request: Request, next: Next) -> Response {
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let change = Change::of(&request);
+        match tokio::time::timeout_at(deadline, self.begin(request, next, change)).await {
+            Ok(response) => response,
+            Err(_) => RestError::internal("Request timed out").into_response(),
+        }
+    }
+
+    async fn begin(self, request: Request, next: Next, change: Option<Change>) -> Response {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
+        let (parts, body) = request.into_parts();
+        let bytes = match body::read(body, self.max_body_bytes).await {
+            Ok(bytes) => bytes,
+            Err(refused) => {
+                let response = refused.into_response();
+                change.inspect(|change| change.log(&response, false));
+                return response;
+            }
+        };
+        let (reply, answer) = oneshot::channel();
+        let request = Request::from_parts(parts, Body::from(bytes));
+        let work = tokio::spawn(next.run(request));
+        self.running.spawn(async move {
+            let response = match work.await {
+                Ok(response) => response,
+                Err(error) => {
+                    tracing::error!(%error, "a request to the REST API panicked");
+                    RestError::internal(
+                        "The request could not be completed because of a fault in the worker; its log has more",
+                    )
+                    .into_response()
+                }
+            };
+            let gone = reply.is_closed();
+            change.inspect(|change| change.log(&response, gone));
+            // A caller that is gone needs no answer.
+            let _ = reply.send(response);
+            drop(permit);
+        });
+        answer.await.unwrap_or_else(|_| RestError::internal("Worker is shutting down").into_response())
+    }
+
+    /// Waits for requests whose callers are gone. No more may begin.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + use<> {
+        self.running.close();
+        let running = self.running.clone();
+        async move { running.wait().await }
+    }
+}
+
+impl Change {
+    /// What a request is about to change; `None` if it only asks.
+    fn of(request: &Request) -> Option<Self> {
+        let (method, path) = (request.method(), request.uri().path());
+        let asks = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+            || path.trim_end_matches('/').ends_with("/config/validate");
+        let peer = request.extensions().get::<ConnectInfo<Peer>>();
+        let peer =
+            peer.map_or_else(|| "an unknown address".to_owned(), |ConnectInfo(Peer(address))| address.to_string());
+        (!asks).then(|| Self { method: method.clone(), path: path.to_owned(), peer, began: Instant::now() })
+    }
+
+    /// Never the request's body nor its query, which may hold secrets.
+    fn log(&self, response: &Response, gone: bool) {
+        let Self { method, path, peer, began } = self;
+        let status = response.status().as_u16();
+        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let refusal = response.extensions().get::<Refusal>().map(Refusal::headline);
+        let caller = if gone { " (who did not wait for the answer)" } else { "" };
+        match refusal {
+            Some(refusal) => tracing::info!(status, ms, "{method} {path} from {peer}{caller}: refused, {refusal}"),
+            None => tracing::info!(status, ms, "{method} {path} from {peer}{caller}: done"),
+        }
+    }
+}
