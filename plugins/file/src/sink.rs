@@ -1,23 +1,17 @@
 //! FileStreamSink: each record's value becomes a line of a file, or of standard output.
 
-use std::time::Duration;
-
 use millstream_sdk::{
     ConnectorContext, Error, File, Info, Result, Sink, SinkContext, SinkTask, TopicOffset, TopicPartition,
     batch::{Column, Kind, Side, Table},
     config::{ConfigDef, ConfigMap, ConfigValues, Importance, Key, Opens, PluginConfig},
     info,
     values::write_value_text,
-    wait, warn,
+    warn,
 };
 
 use crate::KAFKA_VERSION;
 
 const FILE: &str = "file";
-/// Bytes read at once while looking for the end of the last whole line.
-const LOOK_BYTES: u64 = 64 << 10;
-/// How long a last line without an end may still be growing under another task's hands.
-const GROWING: Duration = Duration::from_millis(200);
 
 /// The configuration of connector and task alike.
 #[derive(Clone, Debug)]
@@ -87,6 +81,8 @@ pub struct FileSinkTask {
     text: Vec<u8>,
     /// Whether something was written since the last flush.
     unsynced: bool,
+    /// Whether something was written at all.
+    begun: bool,
 }
 
 impl SinkTask for FileSinkTask {
@@ -98,20 +94,24 @@ impl SinkTask for FileSinkTask {
             Error::fatal(format!("Couldn't find or create file '{file}' for FileStreamSinkTask"))
         };
         let opened = File::open(FILE).map_err(|error| failed().because(&error))?;
-        let mut file = opened.ok_or_else(failed)?;
-        if let Some(name) = &config.file {
-            cut_off_partial_line(&mut file, name)?;
-        }
-        Ok(Self { config, file, text: Vec::new(), unsynced: false })
+        let file = opened.ok_or_else(failed)?;
+        Ok(Self { config, file, text: Vec::new(), unsynced: false, begun: false })
     }
 
     fn put(&mut self, records: &Table<'_>) -> Result<()> {
-        self.text.clear();
-        write_lines(records, &mut self.text);
-        if self.text.is_empty() {
+        if records.selected() == 0 {
             return Ok(());
         }
-        self.unsynced = true;
+        self.text.clear();
+        if !self.begun && self.ends_within_a_line() {
+            warn!(
+                "{} does not end in a line end; the first line is written on a line of its own",
+                name_of(self.config.file.as_deref())
+            );
+            self.text.push(b'\n');
+        }
+        write_lines(records, &mut self.text);
+        (self.unsynced, self.begun) = (true, true);
         self.file.write(&self.text).map_err(|error| {
             let (lines, name) = (records.selected(), name_of(self.config.file.as_deref()));
             Error::fatal(format!("write {lines} lines to {name}")).because(&error)
@@ -126,6 +126,28 @@ impl SinkTask for FileSinkTask {
         }
         Ok(())
     }
+}
+
+impl FileSinkTask {
+    /// Whether the file's last line has no end: a user's, or one that a write of ours was cut off in. Whose it is
+    /// cannot be told, so it stays, and must not swallow the line that follows.
+    fn ends_within_a_line(&mut self) -> bool {
+        match last_byte(&mut self.file) {
+            Ok(last) => last.is_some_and(|last| last != b'\n'),
+            Err(error) => {
+                // A file may well be writable and not readable.
+                let name = name_of(self.config.file.as_deref());
+                warn!("cannot look whether {name} ends in a whole line: {error}");
+                false
+            }
+        }
+    }
+}
+
+fn last_byte(file: &mut File) -> Result<Option<u8>> {
+    let Some(size) = file.size()?.filter(|size| *size != 0) else { return Ok(None) };
+    file.seek(size - 1)?;
+    Ok(file.read(1)?.first().copied())
 }
 
 /// Appends the text of each selected row's value, and a line end.
@@ -171,65 +193,6 @@ fn write_strings(records: &Table<'_>, column: &Column<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(column.bytes(row));
         out.push(b'\n');
     }
-}
-
-/// Removes what a write that was cut off (by a full disk, or by the end of the machine) has left of a
-/// line. Its records were not committed, so they come again.
-fn cut_off_partial_line(file: &mut File, name: &str) -> Result<()> {
-    let (mut size, mut whole) = match look_at_end(file) {
-        Ok(found) => found,
-        Err(error) => {
-            // A file may well be writable and not readable.
-            warn!("cannot look whether {name} ends in a whole line: {error}");
-            return Ok(());
-        }
-    };
-    while whole < size {
-        // Another task may be in the middle of a write.
-        if wait(GROWING) {
-            return Ok(());
-        }
-        let before = size;
-        (size, whole) = look_at_end(file)?;
-        if whole < size && size == before {
-            let rest = size - whole;
-            warn!(
-                "{name} ends in {rest} bytes that are no whole line, left by a write that was cut off: removing them"
-            );
-            return file
-                .truncate(whole)
-                .map_err(|error| Error::fatal(format!("truncate {name} to {whole} bytes")).because(&error));
-        }
-    }
-    Ok(())
-}
-
-/// Size of the file, and how much of it is whole lines.
-fn look_at_end(file: &mut File) -> Result<(u64, u64)> {
-    let size = file.size()?.unwrap_or_default();
-    Ok((size, end_of_last_line(file, size)?))
-}
-
-/// Bytes of the file up to and with its last line end.
-fn end_of_last_line(file: &mut File, size: u64) -> Result<u64> {
-    let mut end = size;
-    while 0 < end {
-        let begin = end.saturating_sub(if end == size { 1 } else { LOOK_BYTES });
-        file.seek(begin)?;
-        let mut block = Vec::new();
-        while (block.len() as u64) < end - begin {
-            let read = file.read((end - begin) as u32 - block.len() as u32)?;
-            if read.is_empty() {
-                break;
-            }
-            block.extend_from_slice(&read);
-        }
-        if let Some(at) = block.iter().rposition(|&byte| byte == b'\n') {
-            return Ok(begin + at as u64 + 1);
-        }
-        end = begin;
-    }
-    Ok(0)
 }
 
 #[cfg(test)]
@@ -297,7 +260,22 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_fails_the_task_and_its_half_line_goes_before_the_next_start() {
+    fn what_is_in_the_file_stays_to_the_last_byte() {
+        for before in ["", "whole\n", "a user's last line", "many\nlines\r\nand a rest", "\n"] {
+            let harness = Harness::enter();
+            let file = harness.file("file", before.as_bytes());
+            let mut task = start(&harness);
+            put(&mut task, &[]).expect("nothing to do");
+            task.flush().expect("flushed");
+            assert_eq!(file.content(), before.as_bytes(), "untouched as long as there is nothing to write");
+            put(&mut task, &[Record::new("t", "one"), Record::new("t", "two")]).expect("written");
+            let joint = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+            assert_eq!(String::from_utf8_lossy(&file.content()), format!("{before}{joint}one\ntwo\n"));
+        }
+    }
+
+    #[test]
+    fn a_failed_write_fails_the_task_and_its_half_line_swallows_no_other() {
         let harness = Harness::enter();
         let file = harness.file("file", b"");
         let mut task = start(&harness);
@@ -307,22 +285,24 @@ mod tests {
         assert_eq!(file.content(), b"first\ns");
         file.make_room();
         let mut task = start(&harness);
-        assert_eq!(file.content(), b"first\n");
+        put(&mut task, &[Record::new("t", "first"), Record::new("t", "second")]).expect("written");
+        assert_eq!(file.content(), b"first\ns\nfirst\nsecond\n");
         assert_eq!(harness.take_log().len(), 1);
-        put(&mut task, &[Record::new("t", "second")]).expect("written");
-        assert_eq!(file.content(), b"first\nsecond\n");
     }
 
     #[test]
-    fn a_half_line_of_any_length_is_found() {
+    fn tasks_that_share_a_file_lose_no_line_of_each_other() {
         let harness = Harness::enter();
-        let content = format!("whole\n{}", "x".repeat(200_000));
-        let file = harness.file("file", content.as_bytes());
-        start(&harness);
-        assert_eq!(file.content(), b"whole\n");
-        let file = harness.file("file", b"never ended");
-        start(&harness);
-        assert_eq!(file.content(), b"");
+        let file = harness.file("file", b"");
+        let mut tasks = [start(&harness), start(&harness)];
+        for round in 0..3 {
+            for (number, task) in tasks.iter_mut().enumerate() {
+                put(task, &[Record::new("t", format!("{number}-{round}").as_str())]).expect("written");
+            }
+            // A task that starts while others write finds whatever they have written so far.
+            start(&harness);
+        }
+        assert_eq!(file.content(), b"0-0\n1-0\n0-1\n1-1\n0-2\n1-2\n");
     }
 
     #[test]
