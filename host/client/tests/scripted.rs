@@ -199,7 +199,7 @@ async fn when_nothing_answers_the_error_names_the_address() {
             Err(std::io::ErrorKind::ConnectionRefused.into())
         }
     }
-    let mut producer = producer(Arc::new(Refusing), "nobody.example:9092", &[("max.block.ms", "2000")]);
+    let producer = producer(Arc::new(Refusing), "nobody.example:9092", &[("max.block.ms", "2000")]);
     let error = producer.partitions(&topic("t")).await.expect_err("nobody is there");
     let message = Chain(&error).to_string();
     assert!(message.contains("no broker answers at nobody.example:9092"), "{message}");

@@ -1,0 +1,671 @@
+//! A cluster, plugins and converters that do as they are told, and a worker on top of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{FutureExt as _, future::BoxFuture};
+use millstream_client::{Ack, Delivery, KafkaCode, RecordRef, SendError, Sequence, TryAppendError};
+use millstream_config::{ConfigDef, ConfigMap, OverridePolicy, PluginDef, PluginDirectory, PluginKind as DefKind};
+use millstream_connector::{
+    AcknowledgedRow, ByteColumn, Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
+    FindPluginError, HeaderConverter, Link, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits,
+    RowError, RowInput, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
+};
+use millstream_record::{
+    Schema, TopicName, Value,
+    batch::{Batch, Column, Kind, Role, SchemaTable, Side, Table, Union, UnionBuilder},
+};
+use millstream_runtime::{
+    Natives, WorkerParts, WorkerSettings,
+    herder::{Health, Herder, HerderHandle, HerderSettings, InstanceStatus, TargetState},
+    kafka::{
+        Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer,
+        RecordSlot,
+    },
+    offsets::{OffsetStore, OffsetStoreError},
+};
+
+pub const SINK: &str = "test.Sink";
+pub const SOURCE: &str = "test.Source";
+
+/// What the cluster does with records.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Produce {
+    /// Takes and acknowledges them.
+    #[default]
+    Acknowledge,
+    /// Takes them and says nothing.
+    Stall,
+    /// Takes them and refuses them.
+    Refuse,
+    /// Refuses those whose headers have more bytes.
+    LargeHeaders(usize),
+}
+
+/// Everything that tests turn and look at.
+#[derive(Default)]
+pub struct State {
+    pub produce: Produce,
+    /// Topics that do not exist, however often they are asked for.
+    pub missing: BTreeSet<String>,
+    /// Written records, by topic: value and headers.
+    pub written: BTreeMap<String, Vec<(String, Vec<u8>)>>,
+    /// What the next polls of a sink's consumer return.
+    pub polls: VecDeque<Polled>,
+    /// Offsets committed by sinks.
+    pub committed: Vec<i64>,
+    pub paused: bool,
+    /// Lines that a source returns in its next poll: topic and line.
+    pub lines: Vec<(String, String)>,
+    /// Source offsets that were stored.
+    pub stored: BTreeMap<String, String>,
+    pub store_fails: bool,
+    /// Values that a sink was given.
+    pub put: Vec<String>,
+    pub closed: Vec<TopicPartition>,
+    /// Why a sink wants every batch again.
+    pub redeliver: Option<String>,
+    /// Parts that panic.
+    pub panics: BTreeSet<&'static str>,
+}
+
+/// The world; cheap to clone.
+#[derive(Clone, Default)]
+pub struct World(Arc<Mutex<State>>);
+
+impl World {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(|_| panic!("a fake panicked under its lock"))
+    }
+
+    fn may_panic(&self, part: &'static str) {
+        let panics = self.state().panics.contains(part);
+        assert!(!panics, "{part} breaks");
+    }
+
+    /// A worker in this world.
+    pub fn start(&self) -> Herder {
+        let worker = texts(&[("key.converter", "test.Text"), ("value.converter", "test.Text")]);
+        let settings = WorkerSettings {
+            properties: worker.clone(),
+            flush_interval: Duration::from_secs(2),
+            flush_timeout: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(5),
+        };
+        let parts = WorkerParts {
+            plugins: Arc::new(self.clone()),
+            natives: Natives {
+                converter: Arc::new(|_, _, _| Some(Ok(Box::new(Text)))),
+                header: Arc::new(|_, _| Some(Ok(Box::new(Text)))),
+            },
+            clients: Arc::new(self.clone()),
+            offsets: Arc::new(self.clone()),
+            settings,
+        };
+        let def = |(kind, class): (DefKind, &str)| PluginDef {
+            kind,
+            class: class.to_owned(),
+            aliases: Vec::new(),
+            version: None,
+            documentation: String::new(),
+            config: ConfigDef::default(),
+        };
+        let kinds = [
+            (DefKind::Sink, SINK),
+            (DefKind::Source, SOURCE),
+            (DefKind::Transform, "test.Chain"),
+            (DefKind::Converter, "test.Text"),
+            (DefKind::HeaderConverter, "org.apache.kafka.connect.storage.SimpleHeaderConverter"),
+        ];
+        let definitions = PluginDirectory::new(kinds.map(def), |_, _| Ok(true)).with_worker(worker);
+        let settings = HerderSettings {
+            worker_id: "w:8083".to_owned(),
+            cluster_id: "id".to_owned(),
+            policy: OverridePolicy::All,
+            definitions: Arc::new(definitions),
+        };
+        Herder::start(parts, settings).expect("a runtime")
+    }
+
+    /// Lets a sink's consumer have the partition and these records, from offset 0 on.
+    pub fn consume(&self, values: &[&str]) {
+        let assigned = Polled { events: vec![Rebalance::Assigned(vec![partition()])], fetched: Vec::new() };
+        let mut state = self.state();
+        state.polls.push_back(assigned);
+        state.polls.push_back(Polled { events: Vec::new(), fetched: vec![fetched(values)] });
+    }
+}
+
+pub fn partition() -> TopicPartition {
+    TopicPartition { topic: "t".to_owned(), partition: 0 }
+}
+
+fn fetched(values: &[&str]) -> FetchedRecords {
+    let (mut buffer, mut records) = (Vec::new(), Vec::new());
+    for (offset, value) in values.iter().enumerate() {
+        let begin = buffer.len() as u32;
+        buffer.extend_from_slice(value.as_bytes());
+        records.push(RecordSlot {
+            offset: offset as i64,
+            timestamp: -1,
+            timestamp_type: 0,
+            key: None,
+            value: Some(begin..buffer.len() as u32),
+            header_count: 0,
+            headers: 0..0,
+        });
+    }
+    FetchedRecords { topic: TopicName::parse("t").unwrap(), partition: 0, buffer: Bytes::from(buffer), records }
+}
+
+pub fn texts(entries: &[(&str, &str)]) -> ConfigMap {
+    entries.iter().map(|&(key, value)| (key.to_owned(), Some(value.to_owned()))).collect()
+}
+
+/// A connector `c` of a class with further settings.
+pub fn config(class: &str, more: &[(&str, &str)]) -> ConfigMap {
+    let mut config = texts(&[("name", "c"), ("connector.class", class)]);
+    if class == SINK {
+        config.extend(texts(&[("topics", "t")]));
+    }
+    config.extend(texts(more));
+    config
+}
+
+/// Starts a worker with a connector `c`.
+pub async fn run(world: &World, class: &str, more: &[(&str, &str)]) -> (Herder, HerderHandle) {
+    let herder = world.start();
+    let handle = herder.handle();
+    handle.put_config("c", config(class, more), TargetState::Started, false).await.expect("created");
+    handle.mark_ready();
+    (herder, handle)
+}
+
+/// Waits until something is there, for at most an hour of the test's own time.
+pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..360_000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
+}
+
+pub fn task(handle: &HerderHandle) -> Option<InstanceStatus> {
+    handle.task_status("c", 0).ok()
+}
+
+/// The task's trace as soon as it has this state and its trace this text.
+pub async fn trace_with(handle: &HerderHandle, state: &str, text: &str) -> String {
+    eventually(&format!("{state} with {text:?}"), || {
+        let status = task(handle)?;
+        let trace = status.trace.unwrap_or_default();
+        (status.state.name() == state && trace.contains(text)).then_some(trace)
+    })
+    .await
+}
+
+pub async fn is_healthy(handle: &HerderHandle) -> bool {
+    handle.health().await == Health::Healthy
+}
+
+#[async_trait]
+impl Plugins for World {
+    fn list(&self) -> Vec<Arc<PluginInfo>> {
+        Vec::new()
+    }
+
+    fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
+        Ok(Arc::new(PluginInfo {
+            kind,
+            class: name.to_owned(),
+            task_class: format!("{name}Task"),
+            aliases: Vec::new(),
+            version: String::new(),
+            documentation: String::new(),
+            config: ConfigDef::default(),
+            commit_records: false,
+            location: String::new(),
+        }))
+    }
+
+    fn find_connector(&self, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
+        self.may_panic("herder");
+        self.find(if name == SINK { PluginKind::Sink } else { PluginKind::Source }, name)
+    }
+
+    async fn connector(
+        &self,
+        _: &str,
+        _: &str,
+        _: Arc<dyn ConnectorContext>,
+    ) -> Result<Box<dyn Connector>, PluginError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    async fn source_task(
+        &self,
+        _: &str,
+        _: &TaskId,
+        _: Arc<dyn SourceContext>,
+    ) -> Result<Box<dyn SourceTask>, PluginError> {
+        Ok(Box::new(Lines { world: self.clone(), position: 0 }))
+    }
+
+    async fn sink_task(&self, _: &str, _: &TaskId, _: Arc<dyn SinkContext>) -> Result<Box<dyn SinkTask>, PluginError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    async fn chain(&self, _: &TaskId, _: &[Link]) -> Result<Box<dyn Chain>, (usize, PluginError)> {
+        Ok(Box::new(self.clone()))
+    }
+
+    async fn converter(
+        &self,
+        _: &str,
+        _: &TaskId,
+        _: ConverterRole,
+        _: &ConfigMap,
+    ) -> Result<Box<dyn Converter>, PluginError> {
+        unreachable!("converters are native here")
+    }
+}
+
+#[async_trait]
+impl Connector for World {
+    async fn validate(&mut self, _: &ConfigMap) -> Result<Vec<(String, Vec<String>)>, PluginError> {
+        tokio::task::yield_now().await;
+        Ok(Vec::new())
+    }
+
+    async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
+        tokio::task::yield_now().await;
+        self.may_panic("connector");
+        Ok(())
+    }
+
+    async fn task_configs(&mut self, most: u32) -> Result<Vec<ConfigMap>, PluginError> {
+        tokio::task::yield_now().await;
+        Ok((0..most).map(|_| ConfigMap::new()).collect())
+    }
+
+    async fn stop(&mut self) -> Result<(), PluginError> {
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    async fn exactly_once_support(&mut self, _: &ConfigMap) -> Result<Support, PluginError> {
+        Ok(Support::Unknown)
+    }
+}
+
+/// A chain that refuses rows whose value is `odd`.
+#[async_trait]
+impl Chain for World {
+    async fn apply(&mut self, batch: &Batch) -> Result<Outcome, PluginError> {
+        self.may_panic("chain");
+        let mut table = batch.open();
+        let odd: Vec<usize> =
+            values(&table).iter().enumerate().filter(|(_, v)| *v == "odd").map(|(at, _)| at).collect();
+        let errors = odd
+            .iter()
+            .map(|&row| RowError {
+                row: row as u32,
+                link: 1,
+                failure: Failure::new(ErrorKind::Data, "", "odd"),
+                field: None,
+            })
+            .collect();
+        table.deselect(odd.iter().copied());
+        Ok(Outcome { batch: table.into_batch(), errors })
+    }
+}
+
+fn values(table: &Table<'_>) -> Vec<String> {
+    let text = |(_, value): (_, Value)| match value {
+        Value::String(text) => text.to_string(),
+        other => format!("{other:?}"),
+    };
+    table.data(Side::Value).into_iter().map(text).collect()
+}
+
+#[async_trait]
+impl SinkTask for World {
+    async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    async fn open(&mut self, _: &[TopicPartition]) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    async fn put(&mut self, records: &Batch) -> Result<(), PluginError> {
+        let table = records.open();
+        let given = values(&table);
+        if !given.is_empty() {
+            self.may_panic("put");
+        }
+        let mut state = self.state();
+        if let Some(why) = state.redeliver.clone().filter(|_| !given.is_empty()) {
+            return Err(PluginError::Reported(Failure::new(ErrorKind::Retriable, "", why)));
+        }
+        state.put.extend(given);
+        Ok(())
+    }
+
+    async fn pre_commit(&mut self, _: &[TopicOffset]) -> Result<Option<Vec<TopicOffset>>, PluginError> {
+        Ok(None)
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {
+        self.state().closed.extend_from_slice(partitions);
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<(), PluginError> {
+        Ok(())
+    }
+}
+
+/// A source of the world's lines, whose offsets are their numbers.
+struct Lines {
+    world: World,
+    position: i64,
+}
+
+#[async_trait]
+impl SourceTask for Lines {
+    async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    async fn poll(&mut self, _: PollLimits) -> Result<Option<Batch>, PluginError> {
+        self.world.may_panic("poll");
+        let lines = std::mem::take(&mut self.world.state().lines);
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let rows = lines.len() as u32;
+        let mut table = Table::new(rows);
+        table.set(Role::TOPIC, Column::strings(lines.iter().map(|(topic, _)| topic.as_str())));
+        let positions = (self.position..).take(lines.len()).map(|position| position + 1);
+        let position = Column::int64s(Kind::Int64, positions).named("position".to_owned());
+        let mut offsets = Column::new(Kind::Object, rows, Vec::new());
+        offsets.children = vec![position];
+        table.set(Role::SOURCE_OFFSET, offsets);
+        table.values = Union::single(None, Column::strings(lines.iter().map(|(_, line)| line.as_str())));
+        self.position += i64::from(rows);
+        Ok(Some(table.into_batch()))
+    }
+
+    async fn committed(&mut self, _: &Batch, _: &[AcknowledgedRow]) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<(), PluginError> {
+        Ok(())
+    }
+}
+
+/// Text as it is; `bad` cannot be read.
+struct Text;
+
+#[async_trait]
+impl Converter for Text {
+    fn class(&self) -> &str {
+        "test.Text"
+    }
+
+    async fn to_connect(
+        &mut self,
+        _: &str,
+        input: &dyn RowInput,
+        schemas: &mut SchemaTable<'static>,
+        out: &mut UnionBuilder,
+        errors: &mut Vec<RowError>,
+    ) -> Result<usize, PluginError> {
+        for row in 0..input.len() {
+            let text = input.row(row).bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            if text.as_deref() == Some("bad") {
+                let failure = Failure::new(ErrorKind::Data, "", "bad text");
+                errors.push(RowError { row: row as u32, link: 0, failure, field: None });
+            }
+            let value = text.as_deref().map_or(Value::Null, Value::from);
+            out.push(None, &value, schemas).expect("fits");
+        }
+        Ok(input.len())
+    }
+
+    async fn from_connect(
+        &mut self,
+        batch: &Batch,
+        side: Side,
+        out: &mut ByteColumn,
+        _: &mut Vec<RowError>,
+    ) -> Result<(), PluginError> {
+        for (_, value) in batch.open().data(side) {
+            match value {
+                Value::String(text) => out.push(text.as_bytes()),
+                _ => out.push_null(),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl HeaderConverter for Text {
+    fn class(&self) -> &str {
+        "test.Text"
+    }
+
+    fn to_connect(&mut self, _: &str, _: &str, _: Option<&[u8]>) -> Result<(Option<Arc<Schema>>, Value), Failure> {
+        Ok((None, Value::Null))
+    }
+
+    fn from_connect(
+        &mut self,
+        _: &str,
+        _: &str,
+        _: Option<&Arc<Schema>>,
+        _: &Value,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Clients for World {
+    async fn producer(&self, _: &TaskId, _: ProducerUse, _: &ConfigMap) -> Result<Box<dyn RecordProducer>, Failure> {
+        Ok(Box::new(Producer { world: self.clone(), next: 0, pending: VecDeque::new() }))
+    }
+
+    async fn consumer(&self, _: &TaskId, _: &[TopicName], _: &ConfigMap) -> Result<Box<dyn RecordConsumer>, Failure> {
+        Ok(Box::new(self.clone()))
+    }
+
+    async fn create_topic(&self, _: &TaskId, _: &TopicName, _: i16, _: &ConfigMap) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RecordConsumer for World {
+    async fn poll(&mut self, timeout: Duration) -> Result<Polled, Failure> {
+        let deadline = tokio::time::Instant::now() + timeout;
+        loop {
+            {
+                let mut state = self.state();
+                let paused = state.paused;
+                if let Some(polled) = state.polls.front()
+                    && (!paused || polled.fetched.is_empty())
+                {
+                    return Ok(state.polls.pop_front().unwrap());
+                }
+            }
+            if deadline <= tokio::time::Instant::now() {
+                return Ok(Polled::default());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn position(&mut self, _: &TopicPartition) -> Result<i64, Failure> {
+        Ok(0)
+    }
+
+    async fn commit(&mut self, offsets: &[TopicOffset]) -> Result<(), Failure> {
+        self.state().committed.extend(offsets.iter().map(|offset| offset.offset));
+        Ok(())
+    }
+
+    fn seek(&mut self, _: &TopicOffset) {}
+
+    fn pause(&mut self, _: &[TopicPartition]) {
+        self.state().paused = true;
+    }
+
+    fn resume(&mut self, _: &[TopicPartition]) {
+        self.state().paused = false;
+    }
+
+    async fn close(self: Box<Self>) {}
+}
+
+struct Record {
+    sequence: Sequence,
+    topic: TopicName,
+    value: String,
+    headers: Vec<u8>,
+}
+
+struct Producer {
+    world: World,
+    next: Sequence,
+    pending: VecDeque<Record>,
+}
+
+impl RecordAppender for Producer {
+    fn append(&mut self, topic: &TopicName, _: Option<i32>, record: RecordRef<'_>) -> Result<Sequence, TryAppendError> {
+        if self.world.state().missing.contains(topic.as_str()) {
+            return Err(TryAppendError::UnknownTopic);
+        }
+        self.next += 1;
+        self.pending.push_back(Record {
+            sequence: self.next,
+            topic: topic.clone(),
+            value: String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned(),
+            headers: record.headers.to_vec(),
+        });
+        Ok(self.next)
+    }
+}
+
+impl Producer {
+    async fn wait(&mut self, mut look: impl FnMut(&mut Self) -> bool) {
+        while !look(self) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[async_trait]
+impl RecordProducer for Producer {
+    fn group(&mut self, work: &mut dyn FnMut(&mut dyn RecordAppender)) {
+        work(self);
+    }
+
+    fn learn(&mut self, topic: &TopicName) -> BoxFuture<'static, Result<(), SendError>> {
+        let (world, topic) = (self.world.clone(), topic.clone());
+        async move {
+            for _ in 0..60 {
+                if !world.state().missing.contains(topic.as_str()) {
+                    return Ok(());
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(SendError::NoMetadata { topic, waited: Duration::from_secs(60), source: None })
+        }
+        .boxed()
+    }
+
+    async fn ready(&mut self) {}
+
+    fn try_ack(&mut self) -> Option<Ack> {
+        let mut state = self.world.state();
+        let refused = |record: &Record, source| SendError::Refused {
+            topic: record.topic.clone(),
+            partition: 0,
+            detail: None,
+            source,
+        };
+        let record = self.pending.front()?;
+        let result = match state.produce {
+            Produce::Stall => return None,
+            Produce::Refuse => Err(refused(record, KafkaCode::INVALID_PRODUCER_EPOCH)),
+            Produce::LargeHeaders(most) if most < record.headers.len() => {
+                Err(refused(record, KafkaCode::MESSAGE_TOO_LARGE))
+            }
+            _ => Ok(Delivery { partition: 0, base_offset: 0 }),
+        };
+        let Record { sequence, topic, value, headers } = self.pending.pop_front()?;
+        if result.is_ok() {
+            state.written.entry(topic.as_str().to_owned()).or_default().push((value, headers));
+        }
+        Some(Ack { first: sequence, last: sequence, topic, partition: 0, result })
+    }
+
+    async fn next_ack(&mut self) -> Ack {
+        loop {
+            if let Some(ack) = self.try_ack() {
+                return ack;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn outstanding(&self) -> u64 {
+        self.pending.len() as u64
+    }
+
+    async fn flush(&mut self) {
+        self.wait(|producer| producer.pending.is_empty() || producer.world.state().produce != Produce::Stall).await;
+    }
+
+    async fn close(self: Box<Self>, _: Duration) -> Vec<Ack> {
+        Vec::new()
+    }
+}
+
+#[async_trait]
+impl OffsetStore for World {
+    async fn read(&self, _: &str, partitions: &[String]) -> Result<Vec<Option<String>>, OffsetStoreError> {
+        let state = self.state();
+        Ok(partitions.iter().map(|partition| state.stored.get(partition).cloned()).collect())
+    }
+
+    async fn write(&self, _: &str, offsets: Vec<(Arc<str>, Option<String>)>) -> Result<(), OffsetStoreError> {
+        let mut state = self.state();
+        if state.store_fails {
+            let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(OffsetStoreError::Write { place: "the store".to_owned(), source });
+        }
+        for (partition, offset) in offsets {
+            state.stored.insert(partition.to_string(), offset.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    async fn list(&self, _: &str) -> Result<Vec<(String, String)>, OffsetStoreError> {
+        Ok(self.state().stored.clone().into_iter().collect())
+    }
+}

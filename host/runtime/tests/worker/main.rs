@@ -1,0 +1,7 @@
+//! A whole worker over fakes: what becomes of records, changes and statuses when something waits, fails or panics.
+
+mod changes;
+mod dead_letters;
+mod fakes;
+mod panics;
+mod waits;

@@ -1,0 +1,98 @@
+//! A panic ends something visible, with the records that were in hand.
+
+use millstream_runtime::herder::{Health, HerderError, TargetState};
+
+use crate::fakes::{SINK, SOURCE, World, config, eventually, is_healthy, run, trace_with};
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_panics_fails_with_the_message_and_the_records_it_had() {
+    let world = World::default();
+    world.state().panics.insert("put");
+    world.consume(&["a", "b"]);
+    let (_herder, handle) = run(&world, SINK, &[]).await;
+    let trace = trace_with(&handle, "FAILED", "the task panicked: put breaks").await;
+    assert!(trace.contains("\tat the work on t-0 offsets 0 to 1\n"), "{trace}");
+    assert!(is_healthy(&handle).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transform_that_panics_fails_its_source_with_the_records_it_had() {
+    let world = World::default();
+    world.state().panics.insert("chain");
+    world.state().lines = vec![("t".to_owned(), "x".to_owned()), ("t".to_owned(), "y".to_owned())];
+    let chain = [("transforms", "mask"), ("transforms.mask.type", "test.Chain")];
+    let (_herder, handle) = run(&world, SOURCE, &chain).await;
+    let trace = trace_with(&handle, "FAILED", "the task panicked: chain breaks").await;
+    assert!(
+        trace.contains("2 records from {topic='t', sourcePartition=null, sourceOffset={\"position\":1}}"),
+        "{trace}"
+    );
+    assert!(trace.contains("{\"position\":2}"), "{trace}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_without_records_names_none() {
+    let world = World::default();
+    world.state().panics.insert("poll");
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    let trace = trace_with(&handle, "FAILED", "the task panicked: poll breaks").await;
+    assert!(!trace.contains("the work on"), "{trace}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transform_is_named_with_its_alias_and_predicate() {
+    let world = World::default();
+    world.consume(&["a", "odd"]);
+    let chain =
+        [("transforms", "first,mask"), ("transforms.first.type", "test.Chain"), ("transforms.mask.type", "test.Chain")];
+    let (_herder, handle) = run(&world, SINK, &chain).await;
+    let trace = trace_with(&handle, "FAILED", "Tolerance exceeded").await;
+    assert!(
+        trace.contains("TRANSFORMATION by transform 'mask' (test.Chain), record {topic='t', partition=0, offset=1}"),
+        "{trace}"
+    );
+    let world = World::default();
+    world.consume(&["bad"]);
+    let (_herder, handle) = run(&world, SINK, &[]).await;
+    trace_with(&handle, "FAILED", "VALUE_CONVERTER by value.converter (test.Text), record").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_panics_fails_alone() {
+    let world = World::default();
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    world.state().panics.insert("connector");
+    let mut other = config(SOURCE, &[]);
+    other.insert("name".to_owned(), Some("other".to_owned()));
+    handle.put_config("other", other, TargetState::Started, false).await.expect_err("does not start");
+    let status = handle.status("other").expect("known");
+    assert_eq!(status.connector.state.name(), "FAILED");
+    assert!(status.connector.trace.unwrap().contains("the connector panicked: connector breaks"));
+    assert!(is_healthy(&handle).await);
+    assert_eq!(handle.status("c").expect("known").connector.state.name(), "RUNNING");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_herder_that_panics_is_noticed_and_says_why_to_everybody() {
+    let world = World::default();
+    let (herder, handle) = run(&world, SOURCE, &[]).await;
+    world.state().panics.insert("herder");
+    let broken = Err(HerderError::Broken("its main loop panicked: herder breaks".to_owned()));
+    let put = handle.put_config("c", config(SOURCE, &[("a", "b")]), TargetState::Started, true).await;
+    assert_eq!(put.map(drop), broken);
+    assert_eq!(handle.delete("c").await, broken);
+    assert_eq!(handle.broken().await, "its main loop panicked: herder breaks");
+    let Health::Unhealthy(Some(why)) = handle.health().await else { panic!("healthy") };
+    assert!(why.contains("herder breaks"), "{why}");
+    assert!(!herder.ended().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_shut_down_is_not_broken() {
+    let world = World::default();
+    let (herder, handle) = run(&world, SOURCE, &[]).await;
+    eventually("the task runs", || handle.task_status("c", 0).ok()).await;
+    handle.shutdown().await.expect("stopped");
+    assert!(herder.ended().await);
+    assert_eq!(handle.delete("c").await, Err(HerderError::ShuttingDown));
+}

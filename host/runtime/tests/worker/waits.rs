@@ -1,0 +1,88 @@
+//! Waits without a near end: visible, and no hindrance to commits, answers and stops.
+
+use millstream_runtime::kafka::{Polled, Rebalance};
+use tokio::time::Instant;
+
+use crate::fakes::{Produce, SINK, SOURCE, World, eventually, run, task, trace_with};
+
+fn lines(world: &World, lines: &[(&str, &str)]) {
+    world.state().lines = lines.iter().map(|(topic, line)| ((*topic).to_owned(), (*line).to_owned())).collect();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_waits_for_a_topic_says_so_commits_and_goes_on_when_the_topic_is_there() {
+    let world = World::default();
+    world.state().missing.insert("late".to_owned());
+    lines(&world, &[("early", "1"), ("late", "2")]);
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    trace_with(&handle, "RUNNING", "Waiting for topic late to exist").await;
+    eventually("what went to the other topic is committed", || {
+        (world.state().stored.get("null").map(String::as_str) == Some(r#"{"position":1}"#)).then_some(())
+    })
+    .await;
+    world.state().missing.clear();
+    eventually("the rest is committed", || {
+        (world.state().stored.get("null").map(String::as_str) == Some(r#"{"position":2}"#)).then_some(())
+    })
+    .await;
+    assert_eq!(task(&handle).unwrap().trace, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_waits_for_a_topic_can_be_stopped() {
+    let world = World::default();
+    world.state().missing.insert("late".to_owned());
+    lines(&world, &[("late", "1")]);
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    trace_with(&handle, "RUNNING", "Waiting for topic late to exist").await;
+    let asked = Instant::now();
+    handle.stop("c").await.expect("stopped");
+    assert!(asked.elapsed().as_secs() < 3, "{:?}", asked.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_whose_records_nobody_acknowledges_says_so() {
+    let world = World::default();
+    world.state().produce = Produce::Stall;
+    lines(&world, &[("t", "1")]);
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    trace_with(&handle, "RUNNING", "Waiting for the cluster to acknowledge 1 record(s)").await;
+    world.state().produce = Produce::Acknowledge;
+    eventually("the status is plain", || task(&handle)?.trace.is_none().then_some(())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn offsets_that_cannot_be_stored_show_in_the_status_until_they_are() {
+    let world = World::default();
+    world.state().store_fails = true;
+    lines(&world, &[("t", "1")]);
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    trace_with(&handle, "RUNNING", "The last commit of offsets failed and is tried again: write source offsets").await;
+    world.state().store_fails = false;
+    eventually("the status is plain", || task(&handle)?.trace.is_none().then_some(())).await;
+    assert_eq!(world.state().stored["null"], r#"{"position":1}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_without_partitions_says_whether_the_group_has_spoken() {
+    let world = World::default();
+    let (_herder, handle) = run(&world, SINK, &[]).await;
+    trace_with(&handle, "RUNNING", "Waiting for the consumer group to assign partitions").await;
+    let nothing = Rebalance::Assigned(Vec::new());
+    world.state().polls.push_back(Polled { events: vec![nothing], fetched: Vec::new() });
+    trace_with(&handle, "RUNNING", "Waiting for partitions: none of the connector's topics").await;
+    world.consume(&["a"]);
+    eventually("the status is plain", || task(&handle)?.trace.is_none().then_some(())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_wants_a_batch_again_and_again_shows_why() {
+    let world = World::default();
+    world.state().redeliver = Some("the database is away".to_owned());
+    world.consume(&["a"]);
+    let (_herder, handle) = run(&world, SINK, &[]).await;
+    trace_with(&handle, "RUNNING", "wants to see again: the database is away").await;
+    world.state().redeliver = None;
+    eventually("the status is plain", || task(&handle)?.trace.is_none().then_some(())).await;
+    assert_eq!(world.state().put, ["a"]);
+}
