@@ -223,9 +223,15 @@ mod tests {
     fn a_record_that_is_not_tolerated_shows_its_cause_in_the_trace() {
         let cause = Failure::new(ErrorKind::Data, "", "not JSON");
         assert_eq!(
-            tolerance_exceeded(cause, Stage::ValueConverter, "J", "{topic='t'}").trace(),
+            tolerance_exceeded(
+                cause,
+                Stage::ValueConverter,
+                &Executor::converter(Stage::ValueConverter, "J"),
+                "{topic='t'}"
+            )
+            .trace(),
             "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n\
-             \tat VALUE_CONVERTER by J, record {topic='t'}; with errors.tolerance=all it would be skipped\n\
+             \tat VALUE_CONVERTER by value.converter (J), record {topic='t'}; with errors.tolerance=all it would be skipped\n\
              Caused by: org.apache.kafka.connect.errors.DataException: not JSON\n"
         );
     }
@@ -237,9 +243,15 @@ mod tests {
         cause.causes.push("found null, wanted INT32".to_owned());
         let cause = in_header(cause, "customer");
         assert_eq!(
-            tolerance_exceeded(cause, Stage::HeaderConverter, "J", "{topic='t'}").trace(),
+            tolerance_exceeded(
+                cause,
+                Stage::HeaderConverter,
+                &Executor::converter(Stage::HeaderConverter, "J"),
+                "{topic='t'}"
+            )
+            .trace(),
             "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n\
-             \tat HEADER_CONVERTER by J, record {topic='t'}; with errors.tolerance=all it would be skipped\n\
+             \tat HEADER_CONVERTER by header.converter (J), record {topic='t'}; with errors.tolerance=all it would be skipped\n\
              Caused by: org.apache.kafka.connect.errors.DataException: null is not allowed\n\
              \tat header customer, field age\n\
              Caused by: found null, wanted INT32\n"

@@ -84,14 +84,13 @@ fn a_bad_record_fails_its_task_alone_and_the_status_says_which_it_was() {
     let worker = Worker::start(folder.path(), SCHEMAS, &[&sink("strict", &strict, ""), &sink("plain", &plain, text)]);
     produce(&worker, "lines", "{\"schema\":{\"type\":\"string\"},\"payload\":\"good\"}\nnot json\n");
 
-    let trace =
-        eventually("the task fails", || worker.status("strict")["tasks"][0]["trace"].as_str().map(str::to_owned));
+    let trace = worker.failed_trace("strict");
     assert!(
         trace.starts_with("org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n"),
         "{trace}"
     );
     for part in [
-        "VALUE_CONVERTER by org.apache.kafka.connect.json.JsonConverter",
+        "VALUE_CONVERTER by value.converter (org.apache.kafka.connect.json.JsonConverter)",
         "topic='lines', partition=0, offset=1",
         "errors.tolerance=all",
         "Caused by: org.apache.kafka.connect.errors.DataException: ",
@@ -178,4 +177,63 @@ fn a_connector_is_created_paused_resumed_stopped_and_deleted_over_rest() {
     }
     assert_eq!(worker.get("/connectors").json(), json!([]));
     assert_eq!(worker.get("/connectors/sink").status, 404);
+}
+
+#[test]
+fn sinks_on_one_file_keep_what_it_holds_and_lose_no_line_of_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.txt");
+    append(&output, "kept\na last line without an end");
+    let tasks = "tasks.max=2";
+    let (one, two) = (sink("one", &output, tasks), sink("two", &output, tasks));
+    let worker = Worker::start(folder.path(), "broker.num.partitions=2", &[&one, &two]);
+    let lines: Vec<String> = (0..500).map(|number| format!("line {number}")).collect();
+    produce(&worker, "lines", &format!("{}\n", lines.join("\n")));
+    // Either connector writes each line; a task begins on a line of its own.
+    let counted = || {
+        let content = read(&output);
+        let mut counts = std::collections::BTreeMap::new();
+        let rest = content.strip_prefix("kept\na last line without an end\n").unwrap_or_default();
+        rest.lines().filter(|line| !line.is_empty()).for_each(|line| *counts.entry(line.to_owned()).or_insert(0) += 1);
+        counts
+    };
+    let expected: std::collections::BTreeMap<String, i32> = lines.into_iter().map(|line| (line, 2)).collect();
+    eventually("every line is there twice", || (counted() == expected).then_some(()));
+    assert!(worker.terminate().success());
+    assert_eq!(counted(), expected);
+}
+
+#[test]
+fn the_log_has_a_line_for_every_change_and_none_of_its_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.txt");
+    let worker = Worker::start(folder.path(), "", &[]);
+    let config =
+        json!({"connector.class": "FileStreamSink", "file": output, "topics": "lines", "my.password": "hunter2"});
+    let body = json!({"name": "sink", "config": config}).to_string();
+    let ask = |method: &str, path: &str, body: Option<&str>| worker.request(method, path, body).status;
+    assert_eq!(ask("POST", "/connectors", Some(&body)), 201);
+    assert_eq!(ask("POST", "/connectors", Some(&body)), 409);
+    assert_eq!(ask("PUT", "/connectors/sink/config", Some(&config.to_string())), 200);
+    assert_eq!(ask("PATCH", "/connectors/sink/config", Some(r#"{"tasks.max": "hunter2"}"#)), 400);
+    assert_eq!(ask("PUT", "/connectors/sink/pause", None), 202);
+    assert_eq!(ask("POST", "/connectors/sink/tasks/0/restart", None), 204);
+    assert_eq!(ask("DELETE", "/connectors/sink", None), 204);
+    assert_eq!(ask("DELETE", "/connectors/sink", None), 404);
+    let log = || fs::read_to_string(folder.path().join("stderr.log")).unwrap_or_default();
+    for (change, outcome) in [
+        ("POST /connectors from 127.0.0.1:", "done status=201"),
+        ("POST /connectors from 127.0.0.1:", "refused, Connector sink already exists status=409"),
+        ("PUT /connectors/sink/config from 127.0.0.1:", "done status=200"),
+        ("PATCH /connectors/sink/config from 127.0.0.1:", "status=400"),
+        ("PUT /connectors/sink/pause from 127.0.0.1:", "done status=202"),
+        ("POST /connectors/sink/tasks/0/restart from 127.0.0.1:", "done status=204"),
+        ("DELETE /connectors/sink from 127.0.0.1:", "done status=204"),
+        ("DELETE /connectors/sink from 127.0.0.1:", "refused, Connector sink not found status=404"),
+    ] {
+        eventually(&format!("{change} … {outcome} in {}", log()), || {
+            log().lines().any(|line| line.contains(change) && line.contains(outcome)).then_some(())
+        });
+    }
+    assert!(!log().contains("hunter2"), "{}", log());
 }

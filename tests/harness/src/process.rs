@@ -161,6 +161,15 @@ impl Worker {
         self.get(&format!("/connectors/{connector}/status")).json()
     }
 
+    /// The trace of a connector's first task as soon as the task has failed. A task that runs may have one, too:
+    /// it says what the task waits for.
+    pub fn failed_trace(&self, connector: &str) -> String {
+        eventually(&format!("the first task of {connector} fails"), || {
+            let task = &self.status(connector)["tasks"][0];
+            (task["state"] == "FAILED").then(|| task["trace"].as_str().unwrap_or_default().to_owned())
+        })
+    }
+
     /// Kills the process at once, as a crash would.
     pub fn kill(&mut self) {
         self.process.kill();
