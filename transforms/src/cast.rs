@@ -47,7 +47,7 @@ enum Target {
 
 impl Target {
     fn parse(word: &str) -> Result<Self> {
-        Ok(match word.to_ascii_uppercase().as_str() {
+        Ok(match word.to_uppercase().as_str() {
             "INT8" => Self::Int8,
             "INT16" => Self::Int16,
             "INT32" => Self::Int32,
@@ -110,8 +110,11 @@ impl PluginConfig for CastConfig {
 
     fn from_values(values: &ConfigValues) -> Result<Self> {
         let spec = values.list("spec")?;
+        let wrong = |error: Error| {
+            found(error, format!("spec={}", spec.join(",")), "a type, or `field:type` separated by commas")
+        };
         if spec.is_empty() {
-            return Err(Error::config("Must specify at least one field to cast."));
+            return Err(wrong(Error::config("Must specify at least one field to cast.")));
         }
         let (mut whole, mut fields) = (None, Vec::<(String, Target)>::new());
         for item in spec {
@@ -120,24 +123,24 @@ impl PluginConfig for CastConfig {
                 parts.pop();
             }
             match parts.as_slice() {
-                [word] => whole = Some(Target::parse(word.trim())?),
+                [word] => whole = Some(Target::parse(word.trim()).map_err(wrong)?),
                 [field, word] => {
-                    let (field, target) = (field.trim().to_owned(), Target::parse(word.trim())?);
+                    let (field, target) = (field.trim().to_owned(), Target::parse(word.trim()).map_err(wrong)?);
                     fields.retain(|(other, _)| *other != field);
                     fields.push((field, target));
                 }
                 _ => {
-                    return Err(Error::config(format!(
+                    return Err(wrong(Error::config(format!(
                         "Invalid value [{}] for configuration renames: Invalid rename mapping: {item}",
                         spec.join(", ")
-                    )));
+                    ))));
                 }
             }
         }
         if whole.is_some() && 1 < spec.len() {
-            return Err(Error::config(
+            return Err(wrong(Error::config(
                 "Cast transformations that specify a type to cast the entire value to may only specify a single cast in their spec",
-            ));
+            )));
         }
         Ok(Self { whole, fields, replace_null: values.boolean("replace.null.with.default")? })
     }

@@ -3,7 +3,7 @@
 use millstream_sdk::{
     Info, Records, Result, Transform,
     batch::{HeadersBuilder, Role},
-    config::{ConfigDef, ConfigValues, Importance::High, Key, PluginConfig},
+    config::{ConfigDef, ConfigValues, Importance::High, Key, PluginConfig, Validator},
 };
 
 /// Its configuration.
@@ -17,7 +17,7 @@ impl PluginConfig for DropHeadersConfig {
         ConfigDef::new().key(
             Key::list("headers")
                 .required()
-                .validator(crate::names())
+                .validator(Validator::non_empty_list())
                 .importance(High)
                 .doc("Keys of the headers to leave out."),
         )

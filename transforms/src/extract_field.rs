@@ -60,7 +60,9 @@ impl PluginConfig for ExtractFieldConfig {
         let syntax = syntax.ok_or_else(|| {
             Error::config("Invalid value null for configuration field.syntax.version: Value must be non-null")
         })?;
-        let path = FieldPath::parse(values.opt_string("field").unwrap_or_default(), syntax)?;
+        let field = values.opt_string("field").unwrap_or_default();
+        let path = FieldPath::parse(field, syntax)
+            .map_err(|error| found(Error::from(error), format!("field={field}"), "a path with its backticks closed"))?;
         Ok(Self { path, replace_null: values.boolean("replace.null.with.default")? })
     }
 }

@@ -26,7 +26,7 @@ pub struct HeaderFromConfig {
 
 impl PluginConfig for HeaderFromConfig {
     fn definition() -> ConfigDef {
-        let list = |name: &str| Key::list(name).required().importance(High);
+        let list = |name: &str| Key::list(name).required().validator(Validator::SomeItems).importance(High);
         ConfigDef::new()
             .key(list("fields").doc("Names of the fields that go into headers."))
             .key(list("headers").doc("Keys of the headers, one for each field."))
@@ -41,11 +41,7 @@ impl PluginConfig for HeaderFromConfig {
     }
 
     fn from_values(values: &ConfigValues) -> Result<Self> {
-        let list = |name: &str| match values.list(name)? {
-            [] => Err(Error::config(format!("Invalid value [] for configuration {name}: Empty list"))),
-            items => Ok(items.to_vec()),
-        };
-        let (fields, headers) = (list("fields")?, list("headers")?);
+        let (fields, headers) = (values.list("fields")?.to_vec(), values.list("headers")?.to_vec());
         if fields.len() != headers.len() {
             return Err(Error::config("'fields' config must have the same number of elements as 'headers' config."));
         }

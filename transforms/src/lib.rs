@@ -3,6 +3,9 @@
 //! Each transform works on whole columns where a batch is of a plain shape, and row by row where it
 //! is not; both give what Connect gives. The rules are in the transforms' own files.
 
+// The component's exports, which only exist there, are unsafe by nature; everything else is compiled natively, too.
+#![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
+
 pub mod cast;
 pub mod drop_headers;
 pub mod extract_field;
@@ -23,7 +26,7 @@ pub mod timestamp_router;
 pub mod trees;
 pub mod value_to_key;
 
-use millstream_sdk::config::{Importance, Key, Validator};
+use millstream_sdk::config::{Importance, Key};
 
 /// The version these plugins report: the Kafka release whose behaviour they have.
 pub const KAFKA_VERSION: &str = "4.3.0";
@@ -34,22 +37,6 @@ fn replace_null_key() -> Key {
         .default(true)
         .importance(Importance::Medium)
         .doc("Whether a field that is null takes its schema's default, if there is one.")
-}
-
-/// At least one name, none of them empty. One that is given twice counts once.
-fn names() -> Validator {
-    Validator::List { allow_empty: false, allow_null: false, allow_duplicates: true, one_of: Vec::new() }
-}
-
-/// Names without repetition, in their order.
-fn distinct(names: &[String]) -> Vec<String> {
-    let mut distinct: Vec<String> = Vec::with_capacity(names.len());
-    for name in names {
-        if !distinct.contains(name) {
-            distinct.push(name.clone());
-        }
-    }
-    distinct
 }
 
 millstream_sdk::plugin! {

@@ -11,7 +11,7 @@ use millstream_sdk::{
     config::{
         ConfigDef, ConfigValues,
         Importance::{High, Low},
-        Key, PluginConfig,
+        Key, PluginConfig, Validator,
     },
     values::decimal,
 };
@@ -47,7 +47,7 @@ impl PluginConfig for MaskFieldConfig {
             .key(
                 Key::list("fields")
                     .required()
-                    .validator(crate::names())
+                    .validator(Validator::non_empty_list())
                     .importance(High)
                     .doc("Names of the fields to mask."),
             )
@@ -62,7 +62,7 @@ impl PluginConfig for MaskFieldConfig {
 
     fn from_values(values: &ConfigValues) -> Result<Self> {
         Ok(Self {
-            fields: crate::distinct(values.list("fields")?),
+            fields: values.list("fields")?.to_vec(),
             replacement: values.opt_string("replacement").map(str::to_owned),
             replace_null: values.boolean("replace.null.with.default")?,
         })

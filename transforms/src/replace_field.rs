@@ -38,7 +38,7 @@ pub struct ReplaceFieldConfig {
 impl PluginConfig for ReplaceFieldConfig {
     fn definition() -> ConfigDef {
         let names =
-            || Validator::List { allow_empty: true, allow_null: false, allow_duplicates: true, one_of: Vec::new() };
+            || Validator::List { allow_empty: true, allow_null: false, allow_duplicates: false, one_of: Vec::new() };
         ConfigDef::new()
             .key(
                 Key::list("exclude")

@@ -190,18 +190,18 @@ impl PluginConfig for TimestampConverterConfig {
         };
         let format = values.opt_string("format").unwrap_or_default();
         if target == Form::Text && format.trim().is_empty() {
-            return Err(Error::config(
-                "TimestampConverter requires format option to be specified when using string timestamps",
-            ));
+            let error = "TimestampConverter requires format option to be specified when using string timestamps";
+            return Err(found(Error::config(error), "format=", "a pattern of Java's SimpleDateFormat"));
         }
         let format = match format.trim() {
             "" => None,
             _ => {
                 let pattern = DatePattern::compile(format).map_err(|error| {
-                    Error::config(format!(
-                        "TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: {format}"
-                    ))
-                    .because(&error)
+                    let refused = Error::config(format!(
+                        "Invalid value java.lang.IllegalArgumentException: {error} for configuration TimestampConverter \
+                         requires a SimpleDateFormat-compatible pattern for string timestamps: {format}"
+                    ));
+                    found(refused, format!("format={format}"), "a pattern of Java's SimpleDateFormat")
                 })?;
                 Some((format.to_owned(), pattern))
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millstream_sdk::{
     Error, Field, Info, Records, Result, RowError, Schema, SchemaType, Transform, Value,
     batch::{Block, Column, Kind, Table, Union, UnionBuilder},
-    config::{ConfigDef, ConfigValues, Importance::High, Key, PluginConfig},
+    config::{ConfigDef, ConfigValues, Importance::High, Key, PluginConfig, Validator},
 };
 
 use crate::trees::{
@@ -27,7 +27,7 @@ impl PluginConfig for ValueToKeyConfig {
             .key(
                 Key::list("fields")
                     .required()
-                    .validator(crate::names())
+                    .validator(Validator::non_empty_list())
                     .importance(High)
                     .doc("Names of the fields of the value that become the key."),
             )
@@ -35,10 +35,7 @@ impl PluginConfig for ValueToKeyConfig {
     }
 
     fn from_values(values: &ConfigValues) -> Result<Self> {
-        Ok(Self {
-            fields: crate::distinct(values.list("fields")?),
-            replace_null: values.boolean("replace.null.with.default")?,
-        })
+        Ok(Self { fields: values.list("fields")?.to_vec(), replace_null: values.boolean("replace.null.with.default")? })
     }
 }
 

@@ -23,6 +23,7 @@
 //! | `non_empty_without_control_chars` | `true` | texts as for a connector's name; null |
 //! | `list` | `{"allow_empty": true, "allow_null": false, "allow_duplicates": false, "one_of": []}`, these are the defaults | lists without empty items |
 //! | `unique_aliases` | `true` | lists that name nothing twice |
+//! | `some_items` | `true` | lists with at least one item; not null |
 //! | `regex` | `true` | regular expressions in Java's syntax; null |
 //! | `all` | array of validators | what each of them accepts |
 //! | `null_or` | a validator | null, and what it accepts |
@@ -206,6 +207,7 @@ impl Validator {
                 "one_of": one_of,
             }}),
             Self::UniqueAliases => json!({"unique_aliases": true}),
+            Self::SomeItems => json!({"some_items": true}),
             Self::Regex => json!({"regex": true}),
             Self::All(rules) => json!({"all": rules.iter().map(Self::to_json).collect::<Vec<_>>()}),
             Self::NullOr(rule) => json!({"null_or": rule.to_json()}),
@@ -241,6 +243,7 @@ impl Validator {
                 }
             }
             "unique_aliases" => Self::UniqueAliases,
+            "some_items" => Self::SomeItems,
             "regex" => Self::Regex,
             "all" => {
                 Self::All(value.as_array()?.iter().map(|rule| Self::from_json(rule, depth + 1)).collect::<Option<_>>()?)
@@ -377,6 +380,7 @@ mod tests {
                 one_of: vec!["x".to_owned()],
             },
             Validator::UniqueAliases,
+            Validator::SomeItems,
             Validator::Regex,
             Validator::All(vec![Validator::NonNull, Validator::NullOr(Box::new(Validator::Regex))]),
             Validator::Custom("even numbers".to_owned()),

@@ -3,12 +3,13 @@
 //! Plain functions over what is known about plugins. The connector's own `validate` runs elsewhere, since
 //! it enters a guest; its findings are handed in.
 
+use millstream_values::config_text;
 use serde_json::{Value, json};
 
 use crate::{
     ConfigDef, ConfigKey, ConfigMap, ConfigType, ConfigValue, Importance, OverridePolicy, PluginDef, PluginDefs,
     PluginKind, UnknownConnector, Validator, Width, connector_keys::names, originals_with_prefix, parsed::ParsedValue,
-    parsed::split_list, plugin_defs::AmongPlugins, sink_keys, source_keys, topic_list,
+    plugin_defs::AmongPlugins, sink_keys, source_keys, topic_list,
 };
 
 /// One line of a validation result.
@@ -241,7 +242,7 @@ impl Stage {
     /// Aliases without repetition, in their order.
     fn aliases(&self, config: &ConfigMap) -> Vec<String> {
         let mut aliases: Vec<String> = Vec::new();
-        for alias in split_list(text(config, self.list).unwrap_or("")) {
+        for alias in config_text::list(text(config, self.list).unwrap_or("")) {
             if !aliases.contains(&alias) {
                 aliases.push(alias);
             }

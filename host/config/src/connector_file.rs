@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{ConfigMap, PropertiesError, parse_properties};
+use crate::{ConfigMap, InvalidJson, PropertiesError, first_json_value, json::begins_with_object, parse_properties};
 
 /// The state in which a connector is to begin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,13 +41,29 @@ pub struct ConnectorFile {
 /// Why a connector file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorFileError {
-    /// Neither form of JSON nor a properties file with a name in it.
+    /// JSON or properties without a name in them.
     #[error("Connector configuration at '{file}' is missing the mandatory 'name' configuration")]
     MissingName {
         /// The file.
         file: String,
-        /// Why it is not JSON, when it begins like it.
-        source: Option<NotJson>,
+    },
+    /// The file begins with `{` and breaks JSON's grammar.
+    #[error("connector configuration at '{file}' begins like JSON but is not")]
+    NotJson {
+        /// The file.
+        file: String,
+        /// What is wrong, and where.
+        source: InvalidJson,
+    },
+    /// JSON of neither form.
+    #[error(
+        "connector configuration at '{file}' is JSON, but neither an object of texts nor one with 'name' and such an object as 'config': {found}; write lists as texts with commas"
+    )]
+    Form {
+        /// The file.
+        file: String,
+        /// The member at fault.
+        found: String,
     },
     /// The two names in the JSON form with `config` differ.
     #[error("Connector name configuration in 'config' doesn't match the one specified in 'name' at '{file}'")]
@@ -73,17 +89,6 @@ pub enum ConnectorFileError {
     },
 }
 
-/// Why a file that begins with `{` was not taken as JSON.
-#[derive(Debug, thiserror::Error)]
-pub enum NotJson {
-    /// Not JSON at all.
-    #[error("the file begins like JSON but is not")]
-    Syntax(#[from] serde_json::Error),
-    /// JSON of neither form.
-    #[error("the file is JSON, but neither an object of texts nor one with 'name' and 'config'")]
-    Form,
-}
-
 impl ConnectorFile {
     /// Reads the content of a file; `file` names it in errors.
     ///
@@ -91,25 +96,16 @@ impl ConnectorFile {
     ///
     /// See [`ConnectorFileError`].
     pub fn parse(file: &str, content: &[u8]) -> Result<Self, ConnectorFileError> {
-        let not_json = match serde_json::from_slice::<Value>(content) {
-            Ok(Value::Object(object)) => {
-                let object: BTreeMap<String, Value> = object.into_iter().collect();
-                if let Some(config) = scalars(&object) {
-                    return Self::flat(file, config, None);
-                }
-                if let Some(request) = Self::request(file, &object)? {
-                    return Ok(request);
-                }
-                Some(NotJson::Form)
+        if begins_with_object(content) {
+            let json = first_json_value(content)
+                .map_err(|source| ConnectorFileError::NotJson { file: file.to_owned(), source })?;
+            let Some(Value::Object(object)) = json else { return Err(missing_name(file)) };
+            let object: BTreeMap<String, Value> = object.into_iter().collect();
+            if let Some(config) = scalars(&object) {
+                return Self::flat(file, config, None);
             }
-            Ok(_) => None,
-            Err(error) => {
-                let begins_like_json = content.trim_ascii_start().first() == Some(&b'{');
-                begins_like_json.then_some(NotJson::Syntax(error))
-            }
-        };
-        if let Some(not_json) = not_json {
-            return Err(ConnectorFileError::MissingName { file: file.to_owned(), source: Some(not_json) });
+            return Self::request(file, &object)?
+                .ok_or_else(|| ConnectorFileError::Form { file: file.to_owned(), found: nested_member(&object) });
         }
         let entries = parse_properties(content)
             .map_err(|source| ConnectorFileError::Properties { file: file.to_owned(), source })?;
@@ -120,7 +116,7 @@ impl ConnectorFile {
     fn flat(file: &str, config: ConfigMap, initial_state: Option<InitialState>) -> Result<Self, ConnectorFileError> {
         match config.get("name") {
             Some(Some(name)) => Ok(Self { name: name.clone(), config, initial_state }),
-            _ => Err(ConnectorFileError::MissingName { file: file.to_owned(), source: None }),
+            _ => Err(missing_name(file)),
         }
     }
 
@@ -156,6 +152,26 @@ impl ConnectorFile {
         }
         Self::flat(file, config, initial_state).map(Some)
     }
+}
+
+fn missing_name(file: &str) -> ConnectorFileError {
+    ConnectorFileError::MissingName { file: file.to_owned() }
+}
+
+/// Where an array or an object stands that should be a text.
+fn nested_member(object: &BTreeMap<String, Value>) -> String {
+    let within = |path: &str, value: &Value| match value {
+        Value::Array(_) => Some(format!("{path:?} is an array")),
+        Value::Object(_) => Some(format!("{path:?} is an object")),
+        _ => None,
+    };
+    if let Some(Value::Object(config)) = object.get("config")
+        && let Some(found) = config.iter().find_map(|(key, value)| within(key, value))
+    {
+        return found;
+    }
+    let found = object.iter().find_map(|(key, value)| within(key, value));
+    found.unwrap_or_else(|| "it holds no texts".to_owned())
 }
 
 /// All values as text, or `None` if one is an array or an object.
@@ -217,9 +233,25 @@ mod tests {
         let missing = "Connector configuration at 'f' is missing the mandatory 'name' configuration";
         assert_eq!(parse("file=x").unwrap_err(), missing);
         assert_eq!(parse(r#"{"file": "x"}"#).unwrap_err(), missing);
-        let error = ConnectorFile::parse("f", br#"{"name": "c","#).unwrap_err();
-        assert_eq!(error.to_string(), missing);
+        let error = ConnectorFile::parse("f", b"{\n  \"name\": \"c\",\n  topic: 1\n}").unwrap_err();
+        assert_eq!(error.to_string(), "connector configuration at 'f' begins like JSON but is not");
         let cause = std::error::Error::source(&error).unwrap();
-        assert_eq!(cause.to_string(), "the file begins like JSON but is not");
+        assert_eq!(cause.to_string(), "line 3, column 3: key must be a string");
+    }
+
+    #[test]
+    fn json_that_a_windows_tool_wrote_is_read() {
+        assert_eq!(parse("\u{feff}{\"name\": \"c\"}").unwrap().name, "c");
+        let utf16: Vec<u8> = "\u{feff}{\"name\": \"é\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(ConnectorFile::parse("f", &utf16).unwrap().name, "é");
+        assert_eq!(parse("{\"name\": \"c\"} what follows is ignored").unwrap().name, "c");
+    }
+
+    #[test]
+    fn json_of_another_form_names_the_member_at_fault() {
+        let error = parse(r#"{"name": "c", "topics": ["a", "b"]}"#).unwrap_err();
+        assert!(error.contains(r#""topics" is an array"#), "{error}");
+        let error = parse(r#"{"name": "c", "config": {"x": {}}}"#).unwrap_err();
+        assert!(error.contains(r#""x" is an object"#), "{error}");
     }
 }

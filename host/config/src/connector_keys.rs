@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use millstream_values::config_text;
+
 use crate::{
     ConfigDef, ConfigMap,
     Importance::{High, Low, Medium},
     Key, Validator, Width,
-    parsed::split_list,
 };
 
 /// Where a user interface shows a key.
@@ -147,6 +148,7 @@ pub mod names {
     /// Topics that a sink reads.
     pub const TOPICS: Key<Vec<String>> = Key::list("topics")
         .default("")
+        .validator(|| Validator::list(true, false))
         .importance(High)
         .placed(at(COMMON, 4, Width::Long, "Topics"))
         .doc("Names of the topics to read. Either this or `topics.regex` must be set.");
@@ -274,7 +276,7 @@ pub fn source_keys() -> ConfigDef {
 pub fn topic_list(config: &ConfigMap) -> Vec<String> {
     let raw = config.get(names::TOPICS.name()).and_then(Option::as_deref).unwrap_or("");
     let mut topics: Vec<String> = Vec::new();
-    for topic in split_list(raw) {
+    for topic in config_text::list(raw) {
         if !topic.is_empty() && !topics.contains(&topic) {
             topics.push(topic);
         }

@@ -3,7 +3,9 @@
 //! A key is declared once, as a [`ConfigKey`] in a [`ConfigDef`] (plugins, connectors) or as a [`Key`]
 //! constant (our own). That declaration parses properties, answers the validation endpoint and prints
 //! the reference page. The rules and texts are Kafka Connect's. HTTP, files on disk and tasks live elsewhere:
-//! callers hand in bytes and maps.
+//! callers hand in bytes and maps. How texts are read is `values`', which plugins share.
+
+#![forbid(unsafe_code)]
 
 mod config_def;
 mod config_error;
@@ -12,8 +14,8 @@ mod connector;
 mod connector_file;
 mod connector_keys;
 mod docs;
+mod json;
 mod key;
-mod number_text;
 mod overrides;
 mod parsed;
 mod plugin_defs;
@@ -35,7 +37,9 @@ pub use connector::{
 pub use connector_file::{ConnectorFile, ConnectorFileError, InitialState};
 pub use connector_keys::{common_keys, names as connector_key_names, sink_keys, source_keys, topic_list};
 pub use docs::reference_page;
+pub use json::{InvalidJson, first_json_value};
 pub use key::{FromConfig, Key};
+pub use millstream_values::config_text;
 pub use overrides::OverridePolicy;
 pub use parsed::{ParsedConfig, ParsedValue, originals_with_prefix};
 pub use plugin_defs::{PluginDef, PluginDefs, PluginDirectory, PluginKind, UnknownConnector, aliases_of};

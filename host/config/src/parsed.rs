@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use crate::{
-    ConfigDef, ConfigError, ConfigMap, ConfigType, Default, Environment, HIDDEN, PlainEnvironment,
-    number_text::{double_text, parse_double, parse_integer},
+use millstream_values::{
+    config_text::{self, TextType, TextValue},
+    java_text::f64_text,
 };
+
+use crate::{ConfigDef, ConfigError, ConfigMap, ConfigType, Default, Environment, HIDDEN, PlainEnvironment};
 
 /// A value of a declared type.
 #[derive(Clone, PartialEq)]
@@ -36,27 +38,29 @@ impl ParsedValue {
     /// In Connect's words, when the text is not of that type.
     pub fn parse(name: &str, raw: Option<&str>, kind: ConfigType) -> Result<Self, ConfigError> {
         let Some(raw) = raw else { return Ok(Self::Null) };
-        // Java's trim removes everything up to and including the space character.
-        let text = raw.trim_matches(|c: char| c <= ' ');
-        let integer = |min: i64, max: i64| {
-            parse_integer(text, min, max)
-                .map(Self::Integer)
-                .ok_or_else(|| ConfigError::invalid(name, raw, format_args!("Not a number of type {}", kind.as_str())))
+        let text_type = match kind {
+            ConfigType::String | ConfigType::Password | ConfigType::Class => TextType::Text,
+            ConfigType::Boolean => TextType::Boolean,
+            ConfigType::Short => TextType::Integer(16),
+            ConfigType::Int => TextType::Integer(32),
+            ConfigType::Long => TextType::Integer(64),
+            ConfigType::Double => TextType::Double,
+            ConfigType::List => TextType::List,
         };
-        match kind {
-            ConfigType::String => Ok(Self::Text(text.to_owned())),
-            ConfigType::Password => Ok(Self::Password(text.to_owned())),
-            ConfigType::Boolean if text.eq_ignore_ascii_case("true") => Ok(Self::Boolean(true)),
-            ConfigType::Boolean if text.eq_ignore_ascii_case("false") => Ok(Self::Boolean(false)),
-            ConfigType::Boolean => Err(ConfigError::invalid(name, raw, "Expected value to be either true or false")),
-            ConfigType::Short => integer(i16::MIN.into(), i16::MAX.into()),
-            ConfigType::Int => integer(i32::MIN.into(), i32::MAX.into()),
-            ConfigType::Long => integer(i64::MIN, i64::MAX),
-            ConfigType::Double => parse_double(text)
-                .map(Self::Double)
-                .ok_or_else(|| ConfigError::invalid(name, raw, "Not a number of type DOUBLE")),
-            ConfigType::List => Ok(Self::List(split_list(text))),
-            ConfigType::Class => Ok(Self::Class(text.to_owned())),
+        match config_text::read(raw, text_type) {
+            Some(TextValue::Text(text)) => Ok(match kind {
+                ConfigType::Password => Self::Password(text),
+                ConfigType::Class => Self::Class(text),
+                _ => Self::Text(text),
+            }),
+            Some(TextValue::Boolean(value)) => Ok(Self::Boolean(value)),
+            Some(TextValue::Integer(number)) => Ok(Self::Integer(number)),
+            Some(TextValue::Double(number)) => Ok(Self::Double(number)),
+            Some(TextValue::List(items)) => Ok(Self::List(items)),
+            None if kind == ConfigType::Boolean => {
+                Err(ConfigError::invalid(name, raw, "Expected value to be either true or false"))
+            }
+            None => Err(ConfigError::invalid(name, raw, format_args!("Not a number of type {}", kind.as_str()))),
         }
     }
 
@@ -80,7 +84,7 @@ impl fmt::Display for ParsedValue {
             Self::Password(_) => f.write_str(HIDDEN),
             Self::Boolean(value) => write!(f, "{value}"),
             Self::Integer(value) => write!(f, "{value}"),
-            Self::Double(value) => f.write_str(&double_text(*value)),
+            Self::Double(value) => f.write_str(&f64_text(*value)),
             Self::List(items) => write!(f, "[{}]", items.join(", ")),
             Self::Class(name) => write!(f, "class {name}"),
         }
@@ -91,16 +95,6 @@ impl fmt::Debug for ParsedValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
-}
-
-/// Splits at commas and drops the white space around them, as Connect does. Empty items stay.
-pub(crate) fn split_list(text: &str) -> Vec<String> {
-    let text = text.trim_matches(|c: char| c <= ' ');
-    if text.is_empty() {
-        return Vec::new();
-    }
-    let white = |c: char| matches!(c, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r');
-    text.split(',').map(|item| item.trim_matches(white).to_owned()).collect()
 }
 
 /// The entries beneath a prefix, which is removed.
@@ -120,6 +114,7 @@ pub fn originals_with_prefix(config: &ConfigMap, prefix: &str) -> ConfigMap {
 pub struct ParsedConfig {
     values: BTreeMap<String, ParsedValue>,
     originals: ConfigMap,
+    repeated: Vec<String>,
 }
 
 impl ConfigDef {
@@ -139,19 +134,34 @@ impl ConfigDef {
     ///
     /// As for [`ConfigDef::parse`].
     pub fn parse_in(&self, config: &ConfigMap, environment: &dyn Environment) -> Result<ParsedConfig, ConfigError> {
-        let mut values = BTreeMap::new();
+        let (mut values, mut repeated) = (BTreeMap::new(), Vec::new());
         for key in self.keys() {
             let value = match (config.get(&key.name), &key.default) {
                 (Some(raw), _) => environment.parse(&key.name, raw.as_deref(), key.kind)?,
                 (None, Default::Required) => return Err(ConfigError::missing(&key.name)),
                 (None, _) => key.default_value()?,
             };
+            let value = match (value, &key.validator) {
+                (ParsedValue::List(items), Some(rule)) if rule.drops_repeated_items() => {
+                    let kept = config_text::distinct(&items);
+                    if kept.len() < items.len() {
+                        repeated.push(format!(
+                            "{} names something twice, which counts once: [{}] is read as [{}]",
+                            key.name,
+                            items.join(", "),
+                            kept.join(", ")
+                        ));
+                    }
+                    ParsedValue::List(kept)
+                }
+                (value, _) => value,
+            };
             if let Some(validator) = &key.validator {
                 validator.check(&key.name, &value, environment)?;
             }
             values.insert(key.name.clone(), value);
         }
-        Ok(ParsedConfig { values, originals: config.clone() })
+        Ok(ParsedConfig { values, originals: config.clone(), repeated })
     }
 }
 
@@ -236,6 +246,12 @@ impl ParsedConfig {
         self.optional_long(name).map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
     }
 
+    /// What to warn of: lists that name something twice though their key allows no repetition. As in Kafka, that is
+    /// an error where a configuration is validated, and put right where it is read.
+    pub fn repeated_items(&self) -> &[String] {
+        &self.repeated
+    }
+
     /// Everything the user wrote, unread.
     pub fn originals(&self) -> &ConfigMap {
         &self.originals
@@ -263,17 +279,6 @@ impl fmt::Debug for ParsedConfig {
 mod tests {
     use super::*;
     use crate::ConfigKey;
-
-    fn list(text: &str) -> Vec<String> {
-        split_list(text)
-    }
-
-    #[test]
-    fn a_list_keeps_its_empty_items_and_loses_white_space() {
-        assert_eq!(list(" a , b,c "), ["a", "b", "c"]);
-        assert_eq!(list("a,,b,"), ["a", "", "b", ""]);
-        assert!(list("   ").is_empty());
-    }
 
     #[test]
     fn the_first_error_in_declaration_order_is_reported() {

@@ -35,6 +35,8 @@ pub enum Validator {
     },
     /// Names that stand for something: a list that is not null and names nothing twice.
     UniqueAliases,
+    /// A list with at least one item, whatever the items are. Null is refused.
+    SomeItems,
     /// A regular expression in Java's syntax. Null is accepted.
     Regex,
     /// All of these, checked in order.
@@ -53,6 +55,11 @@ pub enum Validator {
 }
 
 impl Validator {
+    /// A list that names nothing empty and nothing twice.
+    pub fn list(allow_empty: bool, allow_null: bool) -> Self {
+        Self::List { allow_empty, allow_null, allow_duplicates: false, one_of: Vec::new() }
+    }
+
     /// At least this.
     pub fn at_least(min: i32) -> Self {
         Self::Range { min: Some(min.into()), max: None }
@@ -130,6 +137,10 @@ impl Validator {
                 ParsedValue::Null => refuse("entry must be non null".to_owned()),
                 _ => Ok(()),
             },
+            Self::SomeItems => match value {
+                ParsedValue::List(items) if !items.is_empty() => Ok(()),
+                _ => refuse("Empty list".to_owned()),
+            },
             Self::Regex => match text(value).map(|text| environment.check_regex(text)) {
                 Some(Err(message)) => refuse(format!("Invalid regex: {message}")),
                 _ => Ok(()),
@@ -143,6 +154,15 @@ impl Validator {
                 rule.check(name.strip_prefix(prefix.as_str()).unwrap_or(name), value, environment)
             }
             Self::Custom(_) => Ok(()),
+        }
+    }
+
+    /// Whether a list under this rule is read without its repeated items.
+    pub(crate) fn drops_repeated_items(&self) -> bool {
+        match self {
+            Self::List { allow_duplicates, .. } => !allow_duplicates,
+            Self::Embedded { rule, .. } => rule.drops_repeated_items(),
+            _ => false,
         }
     }
 
@@ -165,6 +185,7 @@ impl Validator {
                 if one_of.is_empty() { size.to_owned() } else { format!("{size} of {}", one_of.join(", ")) }
             }
             Self::UniqueAliases => "names, none of them twice".to_owned(),
+            Self::SomeItems => "at least one item".to_owned(),
             Self::Regex => "a regular expression".to_owned(),
             Self::All(rules) => {
                 rules.iter().map(Self::describe).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
@@ -185,7 +206,7 @@ fn text(value: &ParsedValue) -> Option<&str> {
 /// Bounds of whole numbers are printed as such.
 fn bound(bound: f64, value: &ParsedValue) -> String {
     match value {
-        ParsedValue::Double(_) => crate::number_text::double_text(bound),
+        ParsedValue::Double(_) => millstream_values::java_text::f64_text(bound),
         _ => bound.to_string(),
     }
 }

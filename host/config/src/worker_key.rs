@@ -24,6 +24,7 @@ keys! {
     common:
     /// Brokers of the Kafka cluster. Not set: the built-in broker.
     BOOTSTRAP_SERVERS: Vec<String> = Key::list("bootstrap.servers").default("localhost:9092").importance(High)
+        .validator(|| Validator::list(false, false))
         .doc("Addresses of some brokers of the Kafka cluster to use. When the key is not set at all, the built-in broker is started and used.");
     /// How host names become addresses.
     CLIENT_DNS_LOOKUP: String = Key::string("client.dns.lookup").default("use_all_dns_ips")
@@ -49,14 +50,14 @@ keys! {
     OFFSET_FLUSH_TIMEOUT: Duration = Key::millis("offset.flush.timeout.ms").default("5000").importance(Low)
         .doc("Milliseconds a commit of offsets may take.");
     /// Folders with plugins.
-    PLUGIN_PATH: Option<Vec<String>> = Key::optional_list("plugin.path").importance(Low)
+    PLUGIN_PATH: Option<Vec<String>> = Key::optional_list("plugin.path").importance(Low).validator(|| Validator::list(false, true))
         .doc("Folders in which plugins (`.wasm` files) are looked for, beside the bundled ones.");
     /// How a JVM looks for plugins; without a meaning here.
     PLUGIN_DISCOVERY: String = Key::string("plugin.discovery").default("hybrid_warn").importance(Low)
-        .validator(|| Validator::one_of_ignore_case(&["only_scan", "hybrid_warn", "hybrid_fail", "service_load"]))
+        .validator(|| Validator::one_of_ignore_case(&["only_scan", "service_load", "hybrid_warn", "hybrid_fail"]))
         .doc("Without a meaning here: plugins describe themselves.");
     /// Names of the config providers.
-    CONFIG_PROVIDERS: Vec<String> = Key::list("config.providers").default("").importance(Low)
+    CONFIG_PROVIDERS: Vec<String> = Key::list("config.providers").default("").importance(Low).validator(|| Validator::list(true, false))
         .doc("Names of the providers that resolve variables in configurations. Each is configured beneath `config.providers.<name>.`.");
     /// What connectors may override of the clients' settings.
     OVERRIDE_POLICY: String = Key::string("connector.client.config.override.policy").default("All").importance(Medium)
@@ -81,7 +82,7 @@ keys! {
         .validator(|| Validator::one_of(&["INFO", "DEBUG"])).doc("The most detailed level of metrics that are recorded.");
     /// JVM classes; without a meaning here.
     METRIC_REPORTERS: Vec<String> = Key::list("metric.reporters")
-        .default("org.apache.kafka.common.metrics.JmxReporter").importance(Low)
+        .default("org.apache.kafka.common.metrics.JmxReporter").importance(Low).validator(|| Validator::list(true, false))
         .doc("Without a meaning here: JVM classes that report metrics.");
 }
 
@@ -93,7 +94,7 @@ keys! {
         .validator(|| Validator::Custom("`protocol://[host]:port`; http or https".to_owned()))
         .doc("Where the REST API listens. No host means all interfaces, port 0 a free one.");
     /// Where `/admin` is served.
-    ADMIN_LISTENERS: Option<Vec<String>> = Key::optional_list("admin.listeners").importance(Low)
+    ADMIN_LISTENERS: Option<Vec<String>> = Key::optional_list("admin.listeners").importance(Low).validator(|| Validator::list(true, true))
         .doc("Where `/admin` is served: with `listeners` when not set, nowhere when empty.");
     /// Host told to other workers.
     ADVERTISED_HOST: Option<String> = Key::optional_string("rest.advertised.host.name").importance(Low)
@@ -114,7 +115,7 @@ keys! {
     RESPONSE_HEADERS: String = Key::string("response.http.headers.config").default("").importance(Low)
         .doc("Rules for headers that are added to every response.");
     /// JVM classes; without a meaning here.
-    REST_EXTENSIONS: Vec<String> = Key::list("rest.extension.classes").default("").importance(Low)
+    REST_EXTENSIONS: Vec<String> = Key::list("rest.extension.classes").default("").importance(Low).validator(|| Validator::list(true, false))
         .doc("Without a meaning here: JVM classes that extend the REST API.");
     /// Client certificates of the REST API.
     SSL_CLIENT_AUTH: String = Key::string("ssl.client.auth").default("none").importance(Low)
@@ -134,9 +135,9 @@ keys! {
     /// JVM provider.
     SSL_PROVIDER: Option<String> = Key::optional_string("ssl.provider").doc("Without a meaning here.");
     /// Accepted cipher suites.
-    SSL_CIPHER_SUITES: Option<Vec<String>> = Key::optional_list("ssl.cipher.suites").importance(Low).doc("Accepted cipher suites; the library's unless set.");
+    SSL_CIPHER_SUITES: Vec<String> = Key::list("ssl.cipher.suites").default("").validator(|| Validator::list(true, false)).importance(Low).doc("Accepted cipher suites; the library's if empty.");
     /// Accepted versions.
-    SSL_ENABLED_PROTOCOLS: Vec<String> = Key::list("ssl.enabled.protocols").default("TLSv1.2,TLSv1.3").doc("Accepted versions of TLS.");
+    SSL_ENABLED_PROTOCOLS: Vec<String> = Key::list("ssl.enabled.protocols").default("TLSv1.2,TLSv1.3").validator(|| Validator::list(true, false)).doc("Accepted versions of TLS.");
     /// Format of the key store.
     SSL_KEYSTORE_TYPE: String = Key::string("ssl.keystore.type").default("JKS").doc("Format of the key store: JKS, PKCS12 or PEM.");
     /// File of the key store.
@@ -158,9 +159,9 @@ keys! {
     /// Password of the trust store.
     SSL_TRUSTSTORE_PASSWORD: Option<String> = Key::password("ssl.truststore.password").importance(High).doc("Password of the trust store.");
     /// JVM algorithm.
-    SSL_KEYMANAGER: Option<String> = Key::optional_string("ssl.keymanager.algorithm").importance(Low).doc("Without a meaning here.");
+    SSL_KEYMANAGER: String = Key::string("ssl.keymanager.algorithm").default("SunX509").importance(Low).doc("Without a meaning here.");
     /// JVM algorithm.
-    SSL_TRUSTMANAGER: Option<String> = Key::optional_string("ssl.trustmanager.algorithm").importance(Low).doc("Without a meaning here.");
+    SSL_TRUSTMANAGER: String = Key::string("ssl.trustmanager.algorithm").default("PKIX").importance(Low).doc("Without a meaning here.");
     /// Whether host names are checked.
     SSL_ENDPOINT_IDENTIFICATION: String = Key::string("ssl.endpoint.identification.algorithm").default("https").importance(Low).doc("`https` checks the host name in a certificate; empty does not.");
     /// JVM random numbers.
@@ -211,13 +212,13 @@ keys! {
     REBALANCE_TIMEOUT: Duration = Key::int_millis("rebalance.timeout.ms").default("60000").importance(High).doc("Milliseconds a worker has to join after a rebalance began.");
     /// Exactly-once for sources.
     EXACTLY_ONCE_SOURCE: String = Key::string("exactly.once.source.support").default("disabled").importance(High)
-        .validator(|| Validator::one_of(&["disabled", "preparing", "enabled"])).doc("Whether source connectors may deliver every record exactly once.");
+        .validator(|| Validator::one_of_ignore_case(&["disabled", "enabled", "preparing"])).doc("Whether source connectors may deliver every record exactly once.");
     /// Protocol of the group.
     CONNECT_PROTOCOL: String = Key::string("connect.protocol").default("sessioned").importance(Low)
         .validator(|| Validator::one_of_ignore_case(&["eager", "compatible", "sessioned"])).doc("Protocol by which workers share work.");
     /// Wait for departed workers.
     SCHEDULED_REBALANCE_DELAY: Duration = Key::int_millis("scheduled.rebalance.max.delay.ms").default("300000").importance(Low)
-        .validator(|| Validator::at_least(0)).doc("Milliseconds to wait for a departed worker before its work is given to others.");
+        .validator(|| Validator::between(0.0, i32::MAX.into())).doc("Milliseconds to wait for a departed worker before its work is given to others.");
     /// Longest catching up.
     WORKER_SYNC_TIMEOUT: Duration = Key::int_millis("worker.sync.timeout.ms").default("3000").doc("Milliseconds a worker has to catch up with configurations before it leaves.");
     /// Wait after failing to.
@@ -228,7 +229,7 @@ keys! {
     INTER_WORKER_KEY_SIZE: Option<i32> = Key::optional_int("inter.worker.key.size").importance(Low).doc("Bits of a session key; the algorithm's own unless set.");
     /// Age of session keys.
     INTER_WORKER_KEY_TTL: Duration = Key::int_millis("inter.worker.key.ttl.ms").default("3600000").importance(Low)
-        .validator(|| Validator::at_least(0)).doc("Milliseconds after which a new session key is made; 0 never.");
+        .validator(|| Validator::between(0.0, i32::MAX.into())).doc("Milliseconds after which a new session key is made; 0 never.");
     /// Algorithm of signatures.
     INTER_WORKER_SIGNATURE: String = Key::string("inter.worker.signature.algorithm").default("HmacSHA256").importance(Low).doc("Algorithm that signs requests between workers.");
     /// Accepted algorithms of signatures.
@@ -238,8 +239,10 @@ keys! {
     /// Age of metadata.
     METADATA_MAX_AGE: Duration = Key::millis("metadata.max.age.ms").default("300000").importance(Low).validator(|| Validator::at_least(0)).doc("Milliseconds after which metadata is fetched again.");
     /// What follows when no broker is reachable.
-    METADATA_RECOVERY: String = Key::string("metadata.recovery.strategy").default("none").importance(Low)
-        .validator(|| Validator::one_of_ignore_case(&["none", "rebootstrap"])).doc("Whether to begin anew with `bootstrap.servers` when no known broker is reachable.");
+    METADATA_RECOVERY: String = Key::string("metadata.recovery.strategy").default("rebootstrap").importance(Low)
+        .validator(|| Validator::one_of_ignore_case(&["rebootstrap", "none"])).doc("Whether to begin anew with `bootstrap.servers` when no known broker is reachable.");
+    /// When that begins although brokers are known.
+    METADATA_REBOOTSTRAP_TRIGGER: Duration = Key::millis("metadata.recovery.rebootstrap.trigger.ms").default("300000").importance(Low).validator(|| Validator::at_least(0)).doc("Milliseconds without metadata after which to begin anew with `bootstrap.servers`.");
     /// Socket buffer.
     SEND_BUFFER: i32 = Key::int("send.buffer.bytes").default("131072").validator(|| Validator::at_least(-1)).doc("Send buffer of sockets; -1 for the system's.");
     /// Socket buffer.
@@ -253,16 +256,16 @@ keys! {
     /// Longest such wait.
     RETRY_BACKOFF_MAX: Duration = Key::millis("retry.backoff.max.ms").default("1000").importance(Low).validator(|| Validator::at_least(0)).doc("Longest wait in milliseconds before a request is repeated.");
     /// First limit for connecting.
-    CONNECTION_SETUP: Duration = Key::millis("socket.connection.setup.timeout.ms").default("10000").validator(|| Validator::at_least(0)).doc("Milliseconds a connection may take to be made, at first.");
+    CONNECTION_SETUP: Duration = Key::millis("socket.connection.setup.timeout.ms").default("10000").importance(Low).validator(|| Validator::at_least(0)).doc("Milliseconds a connection may take to be made, at first.");
     /// Longest such limit.
-    CONNECTION_SETUP_MAX: Duration = Key::millis("socket.connection.setup.timeout.max.ms").default("30000").validator(|| Validator::at_least(0)).doc("Milliseconds a connection may take to be made, at most.");
+    CONNECTION_SETUP_MAX: Duration = Key::millis("socket.connection.setup.timeout.max.ms").default("30000").importance(Low).validator(|| Validator::at_least(0)).doc("Milliseconds a connection may take to be made, at most.");
     /// Longest request.
     REQUEST_TIMEOUT: Duration = Key::int_millis("request.timeout.ms").default("40000").validator(|| Validator::at_least(0)).doc("Milliseconds an answer may take.");
     /// Age of idle connections.
     CONNECTIONS_MAX_IDLE: Duration = Key::millis("connections.max.idle.ms").default("540000").doc("Milliseconds after which an idle connection is closed.");
     /// How brokers are talked to.
     SECURITY_PROTOCOL: String = Key::string("security.protocol").default("PLAINTEXT")
-        .validator(|| Validator::one_of(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])).doc("Protocol for talking to brokers.");
+        .validator(|| Validator::one_of_ignore_case(&["SASL_SSL", "PLAINTEXT", "SSL", "SASL_PLAINTEXT"])).doc("Protocol for talking to brokers.");
     /// How the worker proves who it is.
     SASL_MECHANISM: String = Key::string("sasl.mechanism").default("GSSAPI").doc("How the worker proves to brokers who it is.");
     /// Credentials.
@@ -299,6 +302,38 @@ keys! {
     SASL_RETRY_BACKOFF: Duration = Key::millis("sasl.login.retry.backoff.ms").default("100").importance(Low).doc("First wait in milliseconds before it is asked again.");
     /// Longest such wait.
     SASL_RETRY_BACKOFF_MAX: Duration = Key::millis("sasl.login.retry.backoff.max.ms").default("10000").importance(Low).doc("Longest wait in milliseconds before it is asked again.");
+    /// JVM class.
+    OAUTH_JWT_RETRIEVER: String = Key::class("sasl.oauthbearer.jwt.retriever.class").default("org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever").doc("Without a meaning here.");
+    /// JVM class.
+    OAUTH_JWT_VALIDATOR: String = Key::class("sasl.oauthbearer.jwt.validator.class").default("org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator").doc("Without a meaning here.");
+    /// Scope of tokens.
+    OAUTH_SCOPE: Option<String> = Key::optional_string("sasl.oauthbearer.scope").doc("Scope that a token is asked for with.");
+    /// Client of the token endpoint.
+    OAUTH_CLIENT_ID: Option<String> = Key::optional_string("sasl.oauthbearer.client.credentials.client.id").doc("Client id shown to the token endpoint.");
+    /// Its secret.
+    OAUTH_CLIENT_SECRET: Option<String> = Key::password("sasl.oauthbearer.client.credentials.client.secret").doc("Secret shown to the token endpoint.");
+    /// Signature of assertions.
+    OAUTH_ASSERTION_ALGORITHM: String = Key::string("sasl.oauthbearer.assertion.algorithm").default("RS256").validator(|| Validator::one_of_ignore_case(&["ES256", "RS256"])).doc("Algorithm that assertions are signed with.");
+    /// Claim of an assertion.
+    OAUTH_ASSERTION_AUD: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.claim.aud").doc("Audience that an assertion names.");
+    /// Claim of an assertion.
+    OAUTH_ASSERTION_EXP: i32 = Key::int("sasl.oauthbearer.assertion.claim.exp.seconds").default("300").importance(Low).validator(|| Validator::between(0.0, 86_400.0)).doc("Seconds for which an assertion holds.");
+    /// Claim of an assertion.
+    OAUTH_ASSERTION_ISS: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.claim.iss").doc("Issuer that an assertion names.");
+    /// Claim of an assertion.
+    OAUTH_ASSERTION_JTI: bool = Key::boolean("sasl.oauthbearer.assertion.claim.jti.include").default("false").doc("Whether an assertion has an id.");
+    /// Claim of an assertion.
+    OAUTH_ASSERTION_NBF: i32 = Key::int("sasl.oauthbearer.assertion.claim.nbf.seconds").default("60").importance(Low).validator(|| Validator::between(0.0, 3_600.0)).doc("Seconds before its making from which an assertion holds.");
+    /// Claim of an assertion.
+    OAUTH_ASSERTION_SUB: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.claim.sub").doc("Subject that an assertion names.");
+    /// Ready-made assertion.
+    OAUTH_ASSERTION_FILE: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.file").doc("File with an assertion that was made elsewhere.");
+    /// Key of assertions.
+    OAUTH_ASSERTION_KEY_FILE: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.private.key.file").doc("File with the private key that signs assertions.");
+    /// Password of that key.
+    OAUTH_ASSERTION_KEY_PASSPHRASE: Option<String> = Key::password("sasl.oauthbearer.assertion.private.key.passphrase").doc("Password of that key.");
+    /// Further claims.
+    OAUTH_ASSERTION_TEMPLATE_FILE: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.template.file").doc("File with further claims of assertions.");
     /// Claim of scopes.
     OAUTH_SCOPE_CLAIM: String = Key::string("sasl.oauthbearer.scope.claim.name").default("scope").importance(Low).doc("Claim that holds the scopes of a token.");
     /// Claim of the subject.
@@ -316,7 +351,7 @@ keys! {
     /// Accepted difference of clocks.
     OAUTH_CLOCK_SKEW: i32 = Key::int("sasl.oauthbearer.clock.skew.seconds").default("30").importance(Low).doc("Seconds by which clocks may differ.");
     /// Expected audience.
-    OAUTH_AUDIENCE: Option<Vec<String>> = Key::optional_list("sasl.oauthbearer.expected.audience").importance(Low).doc("Audiences of which a token must name one.");
+    OAUTH_AUDIENCE: Vec<String> = Key::list("sasl.oauthbearer.expected.audience").default("").validator(|| Validator::list(true, false)).importance(Low).doc("Audiences of which a token must name one.");
     /// Expected issuer.
     OAUTH_ISSUER: Option<String> = Key::optional_string("sasl.oauthbearer.expected.issuer").importance(Low).doc("Issuer that a token must have.");
     /// Whether credentials are encoded.

@@ -4,6 +4,8 @@
 //! Converters that come as plugins are the `plugin` crate's; both stand behind the traits of
 //! `connector`. Nothing here knows topics or producing.
 
+#![forbid(unsafe_code)]
+
 mod bytes;
 mod definitions;
 mod json;

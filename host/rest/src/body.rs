@@ -1,7 +1,7 @@
 //! Request bodies: strict JSON, of limited size, read as Connect reads it.
 
 use axum::{body::Body, http::StatusCode};
-use millstream_config::{ConfigMap, InitialState};
+use millstream_config::{ConfigMap, InitialState, first_json_value};
 use millstream_runtime::herder::TargetState;
 use serde_json::{Map, Value};
 
@@ -89,10 +89,7 @@ fn initial_state(value: Option<&Value>) -> Result<TargetState, RestError> {
 
 /// The first JSON value; what follows it is ignored. `None` if there is nothing but white space.
 fn first_value(bytes: &[u8]) -> Result<Option<Value>, RestError> {
-    serde_json::Deserializer::from_slice(bytes)
-        .into_iter()
-        .next()
-        .transpose()
+    first_json_value(bytes)
         .map_err(|error| RestError::internal(format!("The request's body is not valid JSON: {error}")))
 }
 
@@ -137,6 +134,14 @@ mod tests {
         let expected: ConfigMap =
             expected.into_iter().map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).collect();
         assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn a_body_may_be_in_any_encoding_of_unicode() {
+        let expected = ConfigMap::from([("a".to_owned(), Some("é".to_owned()))]);
+        assert_eq!(config("\u{feff}{\"a\": \"é\"}".as_bytes()).unwrap(), expected);
+        let utf16: Vec<u8> = "{\"a\": \"é\"}".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(config(&utf16).unwrap(), expected);
     }
 
     #[test]

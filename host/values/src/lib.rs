@@ -5,9 +5,12 @@
 //! Plain computation only: no I/O, no global state but tables that are made once, and no clock but in
 //! [`DatePattern::compile`]. Also builds for WebAssembly. Every parser is total on arbitrary input.
 
+#![forbid(unsafe_code)]
+
 pub mod base64;
 mod calendar;
 mod calendar_fields;
+pub mod config_text;
 pub mod convert_value;
 pub mod date_pattern;
 pub mod decimal;
@@ -17,6 +20,7 @@ pub mod headers;
 mod java_class;
 mod java_map;
 pub mod java_text;
+pub mod json_text;
 pub mod logical_type;
 pub mod model;
 mod regex;

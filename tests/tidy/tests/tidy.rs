@@ -12,7 +12,7 @@ use serde_json::Value;
 const ARROWS: [(&str, &[&str]); 23] = [
     ("millstream-record", &[]),
     ("millstream-values", &["millstream-record"]),
-    ("millstream-config", &[]),
+    ("millstream-config", &["millstream-values"]),
     ("millstream-wire", &["millstream-record"]),
     ("millstream-disk", &[]),
     ("millstream-log", &["millstream-record", "millstream-wire", "millstream-disk"]),

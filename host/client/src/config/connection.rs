@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use millstream_config::config_text;
+
 use super::reader::{ConfigError, Reader, error};
 use crate::dial::HostPort;
 
@@ -115,7 +117,7 @@ pub(super) fn read_bootstrap(reader: &mut Reader<'_>) -> Result<Vec<HostPort>, C
     let value = reader.text(key).unwrap_or_default();
     let expected = "a list of host:port";
     let mut addresses = Vec::new();
-    for address in value.split(',').map(str::trim).filter(|address| !address.is_empty()) {
+    for address in config_text::list(value).iter().filter(|address| !address.is_empty()) {
         addresses.push(HostPort::parse(address).map_err(|_| error(key, value, expected))?);
     }
     if addresses.is_empty() { Err(error(key, value, expected)) } else { Ok(addresses) }

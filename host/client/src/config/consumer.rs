@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use millstream_config::config_text;
+
 use super::{
     connection::{ConnectionSettings, read_bootstrap},
     reader::{ConfigError, Reader, error},
@@ -160,8 +162,8 @@ fn read_assignors(reader: &mut Reader<'_>) -> Result<Vec<Assignor>, ConfigError>
     let Some(value) = reader.filled(key) else { return Ok(vec![Assignor::Range]) };
     let expected = "a list with org.apache.kafka.clients.consumer.RangeAssignor or RoundRobinAssignor";
     let mut assignors = Vec::new();
-    for class in value.split(',').map(str::trim) {
-        match class {
+    for class in config_text::list(value) {
+        match class.as_str() {
             "range" | "org.apache.kafka.clients.consumer.RangeAssignor" => assignors.push(Assignor::Range),
             "roundrobin" | "org.apache.kafka.clients.consumer.RoundRobinAssignor" => {
                 assignors.push(Assignor::RoundRobin);

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use millstream_config::config_text::{self, TextType, TextValue};
+
 /// Why properties are no usable client configuration.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("invalid value {value:?} for configuration {key}: expected {expected}")]
@@ -32,7 +34,7 @@ impl<'a> Reader<'a> {
     /// The trimmed value, `None` when the key is absent.
     pub(super) fn text(&mut self, key: &'static str) -> Option<&'a str> {
         self.known.insert(key);
-        self.properties.get(key).map(|value| value.trim())
+        self.properties.get(key).map(|value| config_text::text(value))
     }
 
     /// Like [`Self::text`], with an empty value as absent.
@@ -47,8 +49,8 @@ impl<'a> Reader<'a> {
         range: RangeInclusive<i64>,
     ) -> Result<i64, ConfigError> {
         let Some(value) = self.text(key) else { return Ok(default) };
-        match value.parse::<i64>() {
-            Ok(number) if range.contains(&number) => Ok(number),
+        match config_text::read(value, TextType::Integer(64)) {
+            Some(TextValue::Integer(number)) if range.contains(&number) => Ok(number),
             _ => Err(error(key, value, format!("an integer from {} to {}", range.start(), range.end()))),
         }
     }
@@ -71,12 +73,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn boolean(&mut self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
-        match self.text(key) {
-            None => Ok(default),
-            Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
-            Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
-            Some(value) => Err(error(key, value, "true or false")),
-        }
+        let Some(value) = self.text(key) else { return Ok(default) };
+        config_text::boolean(value).ok_or_else(|| error(key, value, "true or false"))
     }
 
     /// One of a few words, compared as Java does for this key: exactly, or ignoring case.

@@ -18,6 +18,8 @@ use millstream_record::{
     batch::{Batch, SchemaTable, Side, Table, UnionBuilder},
 };
 
+use millstream_values::json_text;
+
 use self::{
     decode::{CannotDecode, Filled},
     encode::Plan,
@@ -352,44 +354,10 @@ fn not_json(what: &str) -> Failure {
     )
 }
 
-/// The text of a message: UTF-8, or UTF-16 or UTF-32 as recognised by a byte order mark or zero bytes.
+/// The text of a message, in whichever encoding of Unicode it came.
 fn decode_text(bytes: &[u8]) -> Result<Cow<'_, str>, Failure> {
-    let invalid = |what| not_json(what);
-    let utf8 = |bytes| {
-        let text = simdutf8::basic::from_utf8(bytes).map(Cow::Borrowed);
-        text.or_else(|_| std::str::from_utf8(bytes).map(Cow::Borrowed)).map_err(|error| {
-            let at = error.valid_up_to();
-            let byte = bytes.get(at).copied().unwrap_or_default();
-            not_json(&format!("invalid UTF-8, at byte {at}, found 0x{byte:02x}"))
-        })
-    };
-    let wide = |bytes: &[u8], big: bool| -> Result<Cow<'static, str>, Failure> {
-        let unit = |pair: &[u8]| {
-            if big { u16::from_be_bytes([pair[0], pair[1]]) } else { u16::from_le_bytes([pair[0], pair[1]]) }
-        };
-        let text: Result<String, _> = char::decode_utf16(bytes.chunks_exact(2).map(unit)).collect();
-        text.map(Cow::Owned).map_err(|_| invalid("invalid UTF-16"))
-    };
-    let widest = |bytes: &[u8], big: bool| -> Result<Cow<'static, str>, Failure> {
-        let c = |four: &[u8]| {
-            let four = [four[0], four[1], four[2], four[3]];
-            char::from_u32(if big { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) })
-        };
-        let text: Option<String> = bytes.chunks_exact(4).map(c).collect();
-        text.map(Cow::Owned).ok_or_else(|| invalid("invalid UTF-32"))
-    };
-    match bytes {
-        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
-        [0, 0, 0xfe, 0xff, rest @ ..] => widest(rest, true),
-        [0xff, 0xfe, 0, 0, rest @ ..] => widest(rest, false),
-        [0xfe, 0xff, rest @ ..] => wide(rest, true),
-        [0xff, 0xfe, rest @ ..] => wide(rest, false),
-        [0, 0, 0, 1..=255, ..] => widest(bytes, true),
-        [1..=255, 0, 0, 0, ..] => widest(bytes, false),
-        [0, 1..=255, ..] => wide(bytes, true),
-        [1..=255, 0, ..] => wide(bytes, false),
-        _ => utf8(bytes),
-    }
+    let utf8 = |bytes| simdutf8::basic::from_utf8(bytes).or_else(|_| json_text::utf8(bytes));
+    json_text::decode_with(bytes, utf8).map_err(|error| not_json(&error.to_string()))
 }
 
 #[async_trait]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use millstream_config::{Capability, ConfigMap, FileAccess, StandardStream};
+use millstream_config::{Capability, ConfigMap, FileAccess, StandardStream, config_text};
 use tokio::task;
 
 use super::standard_input::StandardInput;
@@ -55,7 +55,11 @@ impl FileGrants {
         config: &ConfigMap,
         allowed: Option<Arc<[PathBuf]>>,
     ) -> Self {
-        let value_of = |name: &str| config.get(name).cloned().flatten().filter(|value| !value.is_empty());
+        // The plugin sees the value as its definition reads it; the same text is opened.
+        let value_of = |name: &str| {
+            let value = config.get(name).and_then(Option::as_deref).map(config_text::text);
+            value.filter(|value| !value.is_empty()).map(str::to_owned)
+        };
         let grant = |(name, Capability::File { access, or }): (&str, Capability)| {
             (name.to_owned(), Grant { access, or, value: value_of(name) })
         };
@@ -266,6 +270,20 @@ mod tests {
             ("file".into(), Some(path.display().to_string())),
             ("other".into(), Some("/etc/hostname".into())),
         ])
+    }
+
+    #[test]
+    fn a_file_is_opened_by_its_name_without_the_blanks_around_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines.txt");
+        let grants = |value: &str, or| {
+            let config = ConfigMap::from([("file".into(), Some(value.to_owned()))]);
+            FileGrants::new([("file", Capability::File { access: FileAccess::Append, or })], &config, None)
+        };
+        grants(&format!(" {}\t\r", path.display()), None).open("file").unwrap().unwrap();
+        assert!(path.exists());
+        let stdout = grants("  ", Some(StandardStream::Stdout)).open("file").unwrap().unwrap();
+        assert!(matches!(stdout.kind, Kind::Stdout));
     }
 
     #[tokio::test]

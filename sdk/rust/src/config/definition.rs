@@ -1,8 +1,8 @@
 //! The keys of a plugin, and parsing with them.
 
-use millstream_values::parse_java_double;
+use millstream_values::config_text::{self, TextType, TextValue};
 
-use super::{ConfigMap, ConfigValue, ConfigValues, Key, KeyType, validator::Refusal};
+use super::{ConfigMap, ConfigValue, ConfigValues, Key, KeyType, Validator, validator::Refusal};
 use crate::{Error, Result};
 
 /// The keys that a plugin knows, in the order they are to be shown.
@@ -82,6 +82,14 @@ impl Key {
             None => ConfigValue::Null,
             Some(raw) => parse_text(self.kind, raw).map_err(|problem| self.invalid(raw, &problem))?,
         };
+        // Where Kafka reads a configuration, what such a list names twice counts once; the host refuses it before,
+        // where the configuration is validated.
+        let value = match (value, &self.validator) {
+            (ConfigValue::List(items), Some(Validator::List { allow_duplicates: false, .. })) => {
+                ConfigValue::List(config_text::distinct(&items))
+            }
+            (value, _) => value,
+        };
         if let Some(validator) = &self.validator {
             validator.check(&self.name, &value).map_err(|refusal| match refusal {
                 Refusal::Problem(problem) => self.invalid(&value.to_string(), &problem),
@@ -105,28 +113,29 @@ impl Key {
 }
 
 fn parse_text(kind: KeyType, raw: &str) -> Result<ConfigValue, String> {
-    // Java's trim: everything up to the space.
-    let text = raw.trim_matches(|c| c <= ' ');
-    let not_a_number = || format!("Not a number of type {}", kind.name());
-    match kind {
-        KeyType::String | KeyType::Password | KeyType::Class => Ok(ConfigValue::String(text.to_owned())),
-        KeyType::Boolean if text.eq_ignore_ascii_case("true") => Ok(ConfigValue::Boolean(true)),
-        KeyType::Boolean if text.eq_ignore_ascii_case("false") => Ok(ConfigValue::Boolean(false)),
-        KeyType::Boolean => Err("Expected value to be either true or false".to_owned()),
-        KeyType::Short => text.parse().map(ConfigValue::Short).map_err(|_| not_a_number()),
-        KeyType::Int => text.parse().map(ConfigValue::Int).map_err(|_| not_a_number()),
-        KeyType::Long => text.parse().map(ConfigValue::Long).map_err(|_| not_a_number()),
-        KeyType::Double => parse_java_double(text).map(ConfigValue::Double).ok_or_else(not_a_number),
-        KeyType::List if text.is_empty() => Ok(ConfigValue::List(Vec::new())),
-        KeyType::List => {
-            Ok(ConfigValue::List(text.split(',').map(|item| item.trim_matches(is_java_space).to_owned()).collect()))
-        }
+    let text_type = match kind {
+        KeyType::String | KeyType::Password | KeyType::Class => TextType::Text,
+        KeyType::Boolean => TextType::Boolean,
+        KeyType::Short => TextType::Integer(16),
+        KeyType::Int => TextType::Integer(32),
+        KeyType::Long => TextType::Integer(64),
+        KeyType::Double => TextType::Double,
+        KeyType::List => TextType::List,
+    };
+    match config_text::read(raw, text_type) {
+        Some(TextValue::Text(text)) => Ok(ConfigValue::String(text)),
+        Some(TextValue::Boolean(value)) => Ok(ConfigValue::Boolean(value)),
+        // The number fits: it was read for this type.
+        Some(TextValue::Integer(number)) => Ok(match kind {
+            KeyType::Short => ConfigValue::Short(number as i16),
+            KeyType::Int => ConfigValue::Int(number as i32),
+            _ => ConfigValue::Long(number),
+        }),
+        Some(TextValue::Double(number)) => Ok(ConfigValue::Double(number)),
+        Some(TextValue::List(items)) => Ok(ConfigValue::List(items)),
+        None if kind == KeyType::Boolean => Err("Expected value to be either true or false".to_owned()),
+        None => Err(format!("Not a number of type {}", kind.name())),
     }
-}
-
-/// What `\s` matches in a Java regular expression.
-fn is_java_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r')
 }
 
 #[cfg(test)]
@@ -164,6 +173,25 @@ mod tests {
         assert_eq!(values.boolean("loud"), Ok(true));
         assert_eq!(values.double("ratio"), Ok(1500.0));
         assert_eq!(values.opt_string("secret"), None);
+    }
+
+    #[test]
+    fn what_a_list_names_twice_counts_once_where_its_key_forbids_that() {
+        let key = |validator: Option<Validator>| match validator {
+            Some(validator) => Key::list("names").validator(validator),
+            None => Key::list("names"),
+        };
+        let read = |validator, text: &str| {
+            let definition = ConfigDef::new().key(key(validator));
+            let values = definition.parse(&ConfigMap::from([("names", text)]))?;
+            Ok::<_, Error>(values.list("names")?.join("|"))
+        };
+        assert_eq!(read(Some(Validator::non_empty_list()), "a, b,a"), Ok("a|b".to_owned()));
+        assert_eq!(read(None, "a,b,a"), Ok("a|b|a".to_owned()));
+        let refusal = read(Some(Validator::non_empty_list()), "a,").expect_err("refused").message;
+        assert_eq!(refusal, "Configuration 'names' values must not be empty.");
+        let refusal = read(Some(Validator::SomeItems), "").expect_err("refused").message;
+        assert_eq!(refusal, "Invalid value [] for configuration names: Empty list");
     }
 
     #[test]

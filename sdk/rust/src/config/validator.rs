@@ -38,6 +38,8 @@ pub enum Validator {
     },
     /// A list that is not null and names nothing twice.
     UniqueAliases,
+    /// A list with at least one item, whatever the items are.
+    SomeItems,
     /// A regular expression in Java's syntax; null is accepted. Only the host checks it: whoever
     /// compiles it here reports what is wrong with it anyway, and others need not carry a parser.
     Regex,
@@ -82,6 +84,7 @@ impl Validator {
                 "one_of": one_of,
             } }),
             Self::UniqueAliases => json!({ "unique_aliases": true }),
+            Self::SomeItems => json!({ "some_items": true }),
             Self::Regex => json!({ "regex": true }),
             Self::All(rules) => json!({ "all": rules.iter().map(Self::to_json).collect::<Vec<_>>() }),
             Self::NullOr(rule) => json!({ "null_or": rule.to_json() }),
@@ -123,6 +126,10 @@ impl Validator {
                 ConfigValue::List(items) if has_duplicates(items) => refuse("Duplicate alias provided.".to_owned()),
                 ConfigValue::Null => refuse("entry must be non null".to_owned()),
                 _ => Ok(()),
+            },
+            Self::SomeItems => match value {
+                ConfigValue::List(items) if !items.is_empty() => Ok(()),
+                _ => refuse("Empty list".to_owned()),
             },
             Self::All(rules) => rules.iter().try_for_each(|rule| rule.check(key, value)),
             Self::NullOr(_) if *value == ConfigValue::Null => Ok(()),
