@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     ConfigDef, ConfigKey, ConfigMap, ConfigType, ConfigValue, Importance, OverridePolicy, PluginDef, PluginDefs,
     PluginKind, UnknownConnector, Validator, Width, connector_keys::names, originals_with_prefix, parsed::ParsedValue,
-    plugin_defs::AmongPlugins, sink_keys, source_keys, topic_list,
+    plugin_defs::AmongPlugins, sink_keys, source_keys, topic_list, unsupported,
 };
 
 /// One line of a validation result.
@@ -141,6 +141,13 @@ pub fn validate_connector(
     }
     if connector.kind == PluginKind::Sink {
         check_topics(config, plugins, &mut framework)?;
+    }
+    let is_source = connector.kind == PluginKind::Source;
+    for (key, error) in unsupported::in_connector(config, is_source, |key| framework.get(key).map(|(_, read)| read)) {
+        // A value that is wrong in itself is named as that alone.
+        if framework.get(&key).is_none_or(|(value, _)| value.errors.is_empty()) {
+            framework.add_error(&key, error);
+        }
     }
     for (key, _) in config.iter().filter(|(_, value)| value.is_none()) {
         framework.add_error(key, "Null value can not be supplied as the configuration value.".to_owned());

@@ -151,14 +151,14 @@ pub mod names {
         .validator(|| Validator::list(true, false))
         .importance(High)
         .placed(at(COMMON, 4, Width::Long, "Topics"))
-        .doc("Names of the topics to read. Either this or `topics.regex` must be set.");
+        .doc("Names of the topics to read.");
     /// Expression for the topics that a sink reads.
     pub const TOPICS_REGEX: Key<String> = Key::string("topics.regex")
         .default("")
         .validator(|| Validator::Regex)
         .importance(High)
         .placed(at(COMMON, 4, Width::Long, "Topics regex"))
-        .doc("Regular expression in Java's syntax that matches the whole names of the topics to read. Either this or `topics` must be set.");
+        .doc("Regular expression in Java's syntax that matches the whole names of the topics to read. Not supported yet: set `topics`.");
     /// Where a sink's bad records go.
     pub const DLQ_TOPIC: Key<String> = Key::string("errors.deadletterqueue.topic.name")
         .default("")
@@ -184,14 +184,14 @@ pub mod names {
         .validator(|| Validator::UniqueAliases)
         .importance(Low)
         .placed(at("Topic Creation", 1, Width::Long, "Topic Creation Groups"))
-        .doc("Names of the groups of settings for new topics. Each is configured beneath `topic.creation.<name>.`.");
+        .doc("Names of the groups of settings for new topics. Each is configured beneath `topic.creation.<name>.`. Not supported yet, nor are the settings beneath `topic.creation.`.");
     /// Whether exactly-once is demanded.
     pub const EXACTLY_ONCE_SUPPORT: Key<String> = Key::string("exactly.once.support")
         .default("requested")
         .validator(|| Validator::one_of_ignore_case(&["required", "requested"]))
         .importance(Medium)
         .placed(at(EXACTLY_ONCE, 2, Width::Short, "Exactly once support"))
-        .doc("`required`: the configuration is refused unless the connector can deliver every record exactly once. `requested`: it is used where possible.");
+        .doc("`required`: the configuration is refused unless the connector can deliver every record exactly once; not supported yet. `requested`: it is used where possible.");
     /// What ends a transaction.
     pub const TRANSACTION_BOUNDARY: Key<String> = Key::string("transaction.boundary")
         .default("poll")

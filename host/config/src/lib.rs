@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod client_keys;
 mod config_def;
 mod config_error;
 mod config_json;
@@ -20,6 +21,8 @@ mod overrides;
 mod parsed;
 mod plugin_defs;
 mod properties;
+mod unknown_keys;
+mod unsupported;
 mod validate;
 mod validator;
 mod worker;
@@ -44,6 +47,7 @@ pub use overrides::OverridePolicy;
 pub use parsed::{ParsedConfig, ParsedValue, originals_with_prefix};
 pub use plugin_defs::{PluginDef, PluginDefs, PluginDirectory, PluginKind, UnknownConnector, aliases_of};
 pub use properties::{PropertiesError, parse as parse_properties, parse_str as parse_properties_str};
+pub use unknown_keys::{UnknownKey, nearest, unknown_connector_keys, unknown_keys_warning, unknown_worker_keys};
 pub use validate::{ConfigValue, Environment, PlainEnvironment};
 pub use validator::Validator;
 pub use worker::{Mode, WorkerConfig};

@@ -1,6 +1,8 @@
 //! A worker's whole configuration.
 
-use crate::{ConfigDef, ConfigError, ConfigMap, OverridePolicy, ParsedConfig, worker_key as keys};
+use crate::{
+    ConfigDef, ConfigError, ConfigMap, OverridePolicy, ParsedConfig, unsupported::refuse_in_worker, worker_key as keys,
+};
 
 /// How a worker runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,6 +79,7 @@ impl WorkerConfig {
         let config = def.parse(&properties)?;
         refuse_unknown(&def, &properties)?;
         check_nested(&config, mode)?;
+        refuse_in_worker(&config)?;
         let policy = keys::OVERRIDE_POLICY.get(&config);
         let override_policy = OverridePolicy::from_name(&policy).ok_or_else(|| {
             ConfigError::invalid(
@@ -198,7 +201,7 @@ fn check_nested(config: &ParsedConfig, mode: Mode) -> Result<(), ConfigError> {
 }
 
 fn warnings(config: &ParsedConfig) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = config.repeated_items().to_vec();
     let jvm_only: Vec<&str> = config
         .originals()
         .keys()
@@ -266,6 +269,29 @@ mod tests {
         assert!(standalone(&[("quota.x", "1")]).is_err());
         let worker = standalone(&[("whatever", "1"), ("producer.linger.ms", "7")]).unwrap();
         assert_eq!(worker.config().originals_with_prefix("producer."), map(&[("linger.ms", "7")]));
+    }
+
+    #[test]
+    fn what_is_not_supported_yet_is_refused_when_it_is_asked_for_and_only_then() {
+        for (key, value) in [("config.providers", "file"), ("admin.listeners", "http://:9")] {
+            let error = standalone(&[(key, value)]).unwrap_err();
+            assert!(error.contains(key) && error.contains("not supported yet: "), "{error}");
+            standalone(&[(key, "")]).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_a_list_names_twice_counts_once_and_is_warned_of() {
+        let worker = standalone(&[("plugin.path", "a,b,a")]).unwrap();
+        assert_eq!(keys::PLUGIN_PATH.get(worker.config()).unwrap(), ["a", "b"]);
+        assert_eq!(
+            worker.warnings(),
+            ["plugin.path names something twice, which counts once: [a, b, a] is read as [a, b]"]
+        );
+        assert_eq!(
+            standalone(&[("bootstrap.servers", "a:1,")]).unwrap_err(),
+            "Configuration 'bootstrap.servers' values must not be empty."
+        );
     }
 
     #[test]

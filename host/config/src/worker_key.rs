@@ -58,7 +58,7 @@ keys! {
         .doc("Without a meaning here: plugins describe themselves.");
     /// Names of the config providers.
     CONFIG_PROVIDERS: Vec<String> = Key::list("config.providers").default("").importance(Low).validator(|| Validator::list(true, false))
-        .doc("Names of the providers that resolve variables in configurations. Each is configured beneath `config.providers.<name>.`.");
+        .doc("Names of the providers that resolve variables in configurations. Each is configured beneath `config.providers.<name>.`. Not supported yet.");
     /// What connectors may override of the clients' settings.
     OVERRIDE_POLICY: String = Key::string("connector.client.config.override.policy").default("All").importance(Medium)
         .doc("Which settings of Kafka clients a connector may override: `All`, `None` or `Principal`.");
@@ -95,7 +95,7 @@ keys! {
         .doc("Where the REST API listens. No host means all interfaces, port 0 a free one.");
     /// Where `/admin` is served.
     ADMIN_LISTENERS: Option<Vec<String>> = Key::optional_list("admin.listeners").importance(Low).validator(|| Validator::list(true, true))
-        .doc("Where `/admin` is served: with `listeners` when not set, nowhere when empty.");
+        .doc("Where `/admin` is served: with `listeners` when not set, nowhere when empty. Not supported yet.");
     /// Host told to other workers.
     ADVERTISED_HOST: Option<String> = Key::optional_string("rest.advertised.host.name").importance(Low)
         .doc("Host name under which other workers reach this one; that of the listener unless set.");
@@ -212,7 +212,7 @@ keys! {
     REBALANCE_TIMEOUT: Duration = Key::int_millis("rebalance.timeout.ms").default("60000").importance(High).doc("Milliseconds a worker has to join after a rebalance began.");
     /// Exactly-once for sources.
     EXACTLY_ONCE_SOURCE: String = Key::string("exactly.once.source.support").default("disabled").importance(High)
-        .validator(|| Validator::one_of_ignore_case(&["disabled", "enabled", "preparing"])).doc("Whether source connectors may deliver every record exactly once.");
+        .validator(|| Validator::one_of_ignore_case(&["disabled", "enabled", "preparing"])).doc("Whether source connectors may deliver every record exactly once. Only `disabled` is supported yet.");
     /// Protocol of the group.
     CONNECT_PROTOCOL: String = Key::string("connect.protocol").default("sessioned").importance(Low)
         .validator(|| Validator::one_of_ignore_case(&["eager", "compatible", "sessioned"])).doc("Protocol by which workers share work.");

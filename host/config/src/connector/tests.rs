@@ -254,6 +254,22 @@ fn a_sink_names_its_topics_in_one_way() {
 }
 
 #[test]
+fn what_is_not_supported_yet_is_refused_when_it_is_asked_for_and_only_then() {
+    let refused = |config: &ConfigMap| {
+        let (key, error) = only_error(config);
+        assert!(error.contains("not supported yet: "), "{error}");
+        key
+    };
+    assert_eq!(refused(&sink(&[("topics.regex", "a.*")])), "topics.regex");
+    assert_eq!(refused(&source(&[("exactly.once.support", " Required ")])), "exactly.once.support");
+    assert_eq!(refused(&source(&[("topic.creation.default.partitions", "3")])), "topic.creation.default.partitions");
+    let accepted =
+        [("exactly.once.support", "requested"), ("topic.creation.groups", ""), ("transaction.boundary", "poll")];
+    assert_eq!(errors(&source(&accepted)), []);
+    assert_eq!(errors(&sink(&[("topics", "a"), ("topics.regex", "")])), []);
+}
+
+#[test]
 fn null_values_are_refused_and_unknown_ones_come_first() {
     let mut config = source(&[]);
     config.insert("foo".to_owned(), None);
