@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    io, mem,
+    io,
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
@@ -26,6 +26,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     api::Peer,
+    budget::Budget,
     changes::Changes,
     clock::Clock,
     config::{BrokerConfig, listener::Endpoint},
@@ -38,10 +39,12 @@ use crate::{
     partition::Partition,
     producer_ids::ProducerIds,
     recovery,
+    seldom::Seldom,
     storage::{
         catalogue::CatalogueError,
         data_dir::{DataDir, OpenDataDirError},
     },
+    strangers::Strangers,
 };
 
 /// Room in each direction of an in-memory connection, in bytes.
@@ -52,9 +55,6 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often partitions that could not be opened are looked at; each has a pause of its own.
 const OPEN_AGAIN_EVERY: Duration = Duration::from_secs(1);
-
-/// How often refused connections are mentioned in the log.
-const REPORT_REFUSED_EVERY: Duration = Duration::from_secs(10);
 
 /// A running broker. Dropping it ends it as a crash would, promises intact; the data folder stays locked until its
 /// last task has noticed. [`Broker::shutdown`] leaves the data folder in order, which makes the next start faster.
@@ -224,6 +224,8 @@ impl Broker {
             topics,
             groups,
             stopping: stopping.clone(),
+            budget: Arc::new(Budget::new(config.request_memory_bytes)),
+            strangers: Strangers::default(),
             config,
         });
         let broker = Self {
@@ -399,7 +401,7 @@ impl Broker {
         let (tasks, abort) = (self.tasks.clone(), self.abort.clone());
         let connections = Arc::clone(&self.connections);
         self.spawn_lasting(format!("listener {number}"), async move {
-            let mut refused = RefusedConnections::default();
+            let mut refused = Seldom::default();
             loop {
                 let accepted = tokio::select! {
                     () = node.stopping.cancelled() => return,
@@ -430,27 +432,6 @@ impl Broker {
                 });
             }
         });
-    }
-}
-
-/// Counts connections over the limit, so that a flood of them does not flood the log as well.
-#[derive(Debug, Default)]
-struct RefusedConnections {
-    unreported: u64,
-    reported_at: Option<Instant>,
-}
-
-impl RefusedConnections {
-    /// Counts one more. The number since the last report when the next report is due, which is every ten seconds
-    /// at most.
-    fn add(&mut self, now: Instant) -> Option<u64> {
-        self.unreported += 1;
-        let due = self.reported_at.is_none_or(|at| REPORT_REFUSED_EVERY <= now.saturating_duration_since(at));
-        if !due {
-            return None;
-        }
-        self.reported_at = Some(now);
-        Some(mem::take(&mut self.unreported))
     }
 }
 
@@ -514,20 +495,4 @@ fn close(node: &Node, data_dir: &DataDir) -> Result<(), StopBrokerError> {
         return Err(StopBrokerError::Partitions { count: failed });
     }
     data_dir.mark_clean().map_err(|source| StopBrokerError::Marker { source })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_connections_is_reported_every_ten_seconds_with_its_size() {
-        let mut refused = RefusedConnections::default();
-        let begin = Instant::now();
-        assert_eq!(refused.add(begin), Some(1));
-        assert_eq!(refused.add(begin), None);
-        assert_eq!(refused.add(begin + Duration::from_secs(9)), None);
-        assert_eq!(refused.add(begin + Duration::from_secs(10)), Some(3));
-        assert_eq!(refused.add(begin + Duration::from_secs(11)), None);
-    }
 }

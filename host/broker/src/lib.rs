@@ -10,6 +10,7 @@
 
 mod api;
 mod broker;
+mod budget;
 mod changes;
 mod checkpoints;
 mod clock;
@@ -25,7 +26,9 @@ mod partition;
 mod producer_ids;
 mod recompress;
 mod recovery;
+mod seldom;
 mod storage;
+mod strangers;
 mod topics;
 mod wait_list;
 

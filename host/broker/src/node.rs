@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    changes::Changes, config::BrokerConfig, groups::Groups, health::Health, producer_ids::ProducerIds, topics::Topics,
+    budget::Budget, changes::Changes, config::BrokerConfig, groups::Groups, health::Health, producer_ids::ProducerIds,
+    strangers::Strangers, topics::Topics,
 };
 
 /// Broker, controller and group coordinator in one.
@@ -24,6 +25,10 @@ pub struct Node {
     pub changes: Changes,
     /// What has died.
     pub health: Arc<Health>,
+    /// Memory for requests and answers.
+    pub budget: Arc<Budget>,
+    /// Clients that are none, as far as they were reported.
+    pub strangers: Strangers,
     /// Cancelled when the broker stops: whatever is parked is answered.
     pub stopping: CancellationToken,
 }

@@ -4,19 +4,22 @@ mod support;
 
 use std::{
     io::ErrorKind,
+    net::SocketAddr,
     path::Path,
     process::Command,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use millstream_broker::Broker;
 use millstream_record::Chain;
 use millstream_wire::{
     batch::{BatchStamp, RecordBatchBuilder},
     compression::Codec,
-    protocol::messages::{ApiKey, MetadataRequest, MetadataResponse, ProduceResponse},
+    frame::encode_request,
+    protocol::messages::{ApiKey, FetchResponse, MetadataRequest, MetadataResponse, ProduceResponse, RequestHeader},
 };
-use support::{Client, batch, config, produce_request, with};
+use support::{Client, Log, batch, config, fetch_request_of, produce_request, with};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -264,4 +267,160 @@ async fn a_batch_that_expands_beyond_the_limit_is_refused_and_the_key_named() {
     assert_eq!(partition.error_code, 10, "MESSAGE_TOO_LARGE");
     let message = partition.error_message.as_ref().map(ToString::to_string).unwrap_or_default();
     assert!(message.ends_with("expands to more than 4096 bytes (message.decompressed.max.bytes)"), "{message}");
+}
+
+/// Values that do not compress, of one record each.
+fn large_batch(len: usize, codec: Codec) -> Bytes {
+    let mut state = 1_u64;
+    let value: Vec<u8> = (0..len)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        })
+        .collect();
+    let mut builder = RecordBatchBuilder::with_capacity(len + 200);
+    builder.append(1_700_000_000_000, None, Some(&value), std::iter::empty()).unwrap();
+    builder.finish(&BatchStamp { codec, ..BatchStamp::default() }).unwrap().freeze()
+}
+
+/// A connection over TCP that has asked for all of the topic and reads nothing.
+async fn reader_that_never_reads(address: SocketAddr, topic: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let header = RequestHeader::default().with_request_api_key(ApiKey::Fetch as i16).with_request_api_version(12);
+    let frame = encode_request(&header, &fetch_request_of(topic, 0, 0, 1 << 30)).unwrap();
+    // Again and again: the answers are what fills the buffers.
+    for _ in 0..3 {
+        stream.write_all(&frame).await.unwrap();
+    }
+    stream
+}
+
+#[tokio::test]
+async fn clients_that_never_read_cost_a_bounded_memory_and_disturb_nobody_until_they_are_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _guard) = Log::collect();
+    let settings = [LISTENER, ("request.memory.max.bytes", "33554432"), ("socket.write.timeout.ms", "3000")];
+    let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();
+    let mut client = Client::new(&broker);
+    client.create("t").await;
+    for n in 0..24 {
+        assert_eq!(client.produce("t", -1, large_batch(1_000_000, Codec::None)).await, (0, n));
+    }
+    let before = resident_kib();
+    let mut silent = Vec::new();
+    for _ in 0..60 {
+        silent.push(reader_that_never_reads(broker.listen_addresses()[0], "t").await);
+    }
+    // All the while others write and read.
+    let mut offset = 24;
+    loop {
+        assert_eq!(client.produce("t", -1, batch(&["v"], None)).await, (0, offset));
+        let (code, _, records) = client.fetch("t", offset, 0).await;
+        assert!(code == 0 && !records.is_empty());
+        offset += 1;
+        // 24 MB for each of 60 would be 1.4 GB; a batch for each and what the budget holds are 92 MB.
+        let grown = resident_kib().saturating_sub(before);
+        assert!(grown < 400_000, "{grown} KiB for answers that nobody reads");
+        if !log.lines(&["WARN", "does not read its answers", "socket.write.timeout.ms"]).is_empty() {
+            break;
+        }
+    }
+    drop(silent);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn half_a_request_and_silence_end_the_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _guard) = Log::collect();
+    let broker = Broker::start(with(dir.path(), &[LISTENER, ("socket.read.timeout.ms", "200")])).await.unwrap();
+    for beginning in [&[0, 0][..], &[0, 0, 1, 0, 0, 3, 0, 12], &[0, 0x20, 0, 0, 0, 0, 0, 9]] {
+        let mut stream = TcpStream::connect(broker.listen_addresses()[0]).await.unwrap();
+        stream.write_all(beginning).await.unwrap();
+        assert!(closed_without_an_answer(stream).await, "{beginning:?}");
+    }
+    let lines = log.lines(&["WARN", "127.0.0.1", "the rest of a request did not arrive (socket.read.timeout.ms)"]);
+    assert_eq!(lines.len(), 1, "three of a kind at once are one line: {lines:?}");
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed_after_the_configured_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(with(dir.path(), &[LISTENER, ("connections.max.idle.ms", "200")])).await.unwrap();
+    let stream = TcpStream::connect(broker.listen_addresses()[0]).await.unwrap();
+    assert!(closed_without_an_answer(stream).await);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_wait_for_memory_and_all_get_through_even_one_larger_than_all_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("request.memory.max.bytes", "1048576"), ("message.max.bytes", "8000000")];
+    let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();
+    let mut client = Client::new(&broker);
+    client.create("t").await;
+    let mut clients: Vec<Client> = (0..12).map(|_| Client::new(&broker)).collect();
+    let work = clients.iter_mut().enumerate().map(|(n, client)| async move {
+        for round in 0..4 {
+            let (len, codec) = match (n + round) % 4 {
+                0 => (700_000, Codec::None),
+                1 => (700_000, Codec::Gzip),
+                2 => (4_000_000, Codec::None),
+                _ => (4_000_000, Codec::Zstd),
+            };
+            let (code, offset) = client.produce("t", -1, large_batch(len, codec)).await;
+            assert_eq!(code, 0);
+            let answer: FetchResponse =
+                client.call(ApiKey::Fetch, 12, &fetch_request_of("t", offset, 0, 1 << 30)).await;
+            let records = answer.responses[0].partitions[0].records.clone().unwrap_or_default();
+            assert!(len <= records.len(), "the batch comes whole");
+        }
+    });
+    futures_join(work).await;
+    broker.shutdown().await.unwrap();
+}
+
+/// Runs all to their ends at once.
+async fn futures_join(work: impl Iterator<Item = impl Future<Output = ()>>) {
+    let mut work: Vec<_> = work.map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        work.retain_mut(|one| one.as_mut().poll(context).is_pending());
+        if work.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_of_another_protocol_is_named_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _guard) = Log::collect();
+    let broker = Broker::start(with(dir.path(), &[LISTENER])).await.unwrap();
+    for (bytes, words) in [
+        (&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], "looks like HTTP"),
+        (
+            b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03",
+            "looks like TLS, and this listener is plain: set security.protocol=PLAINTEXT",
+        ),
+        (b"\x7f\xff\xff\xff and so on", "a frame announces 2147483647 bytes, and at most 104857600 are allowed"),
+        (
+            b"\x00\x00\x00\x0c\x7f\x00\x00\x00\x00\x00\x00\x01\xff\xff\x00\x00",
+            "decode a request for the unknown api key 32512",
+        ),
+        (b"\x00\x00\x00\x0a\x00\x00\x00\x02\x00\x00\x00\x01\xff\xff", "Produce version 2 is not served"),
+    ] {
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(broker.listen_addresses()[0]).await.unwrap();
+            stream.write_all(bytes).await.unwrap();
+            assert!(closed_without_an_answer(stream).await);
+        }
+        let lines = log.lines(&["WARN", "peer=\"/127.0.0.1\"", words]);
+        if words.starts_with("Produce") {
+            // Of the kind before, which was reported just now.
+            assert_eq!(lines.len(), 0);
+        } else {
+            assert_eq!(lines.len(), 1, "{words}: {lines:?}");
+        }
+    }
+    broker.shutdown().await.unwrap();
 }

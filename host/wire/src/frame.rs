@@ -98,6 +98,17 @@ impl FrameDecoder {
         Ok(Some(self.arrived.split_to(size).freeze()))
     }
 
+    /// Size of the frame whose beginning has arrived, the prefix not counted; `None` while that is unknown or out of
+    /// bounds.
+    pub fn size_ahead(&self) -> Option<usize> {
+        self.announced().and_then(|size| usize::try_from(size).ok()).filter(|&size| size <= self.max_bytes)
+    }
+
+    /// What has arrived and was not taken as a frame.
+    pub fn arrived(&self) -> &[u8] {
+        &self.arrived
+    }
+
     /// Bytes that have arrived and were not taken as a frame.
     pub fn pending(&self) -> usize {
         self.arrived.len()

@@ -6,7 +6,7 @@ use millstream_wire::{
 };
 
 use super::{
-    Incoming, Rejected, Reply,
+    Answer, Incoming, Rejected, Reply,
     table::{SERVED, serves},
 };
 use crate::error_code::ErrorCode;
@@ -19,7 +19,7 @@ pub fn handle(incoming: &Incoming) -> Result<Reply, Rejected> {
         let body =
             ApiVersionsResponse::default().with_error_code(ErrorCode::UNSUPPORTED_VERSION.get()).with_api_keys(own);
         let frame = frame::encode_response(incoming.api, 0, incoming.header.correlation_id, &body)?;
-        return Ok(Reply::Frame(frame));
+        return Ok(Reply::Now(Answer { frame, _room: None }));
     }
     let request: ApiVersionsRequest = incoming.decode()?;
     if 3 <= version

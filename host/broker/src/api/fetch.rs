@@ -41,7 +41,10 @@ pub async fn handle(call: &Call<'_>, request: FetchRequest) -> FetchResponse {
         } else {
             Isolation::Uncommitted
         },
-        max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(call.node.config.fetch_max_bytes),
+        max_bytes: usize::try_from(request.max_bytes)
+            .unwrap_or(0)
+            .min(call.node.config.fetch_max_bytes)
+            .min(call.node.budget.share()),
         min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
     };
     let targets = Arc::new(look_up(call, request));
@@ -83,6 +86,12 @@ async fn look(call: &Call<'_>, targets: &Arc<Vec<Target>>, limits: Limits) -> Pa
         Ok(pass) => pass,
         Err(_) => Pass { has_error: true, ..read_all(targets, &nothing, call.version, false) },
     }
+}
+
+/// Bytes of records in an answer.
+pub fn records_len(response: &FetchResponse) -> usize {
+    let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+    partitions.map(|partition| partition.records.as_ref().map_or(0, Bytes::len)).sum()
 }
 
 fn look_up(call: &Call<'_>, request: FetchRequest) -> Vec<Target> {

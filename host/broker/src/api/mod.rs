@@ -42,7 +42,7 @@ use millstream_wire::{
     },
 };
 
-use crate::{changes::Interrupted, config::listener::Endpoint, node::Node};
+use crate::{budget::Reservation, changes::Interrupted, config::listener::Endpoint, node::Node};
 
 /// Who sent a request, and where clients of the same listener are told to connect.
 #[derive(Clone, Debug)]
@@ -67,16 +67,24 @@ pub struct Call<'a> {
 
 /// What becomes of a request.
 pub enum Reply {
-    /// The answer, as a whole frame.
-    Frame(Bytes),
+    /// The answer.
+    Now(Answer),
     /// The answer will follow; requests behind it may be begun meanwhile.
     Later(Later),
     /// There is no answer to this request (acks=0).
     Silence,
 }
 
+/// A whole frame, and the memory that it takes out of the budget until it is written.
+pub struct Answer {
+    /// As it is written.
+    pub frame: Bytes,
+    /// Given back with the answer.
+    pub _room: Option<Reservation>,
+}
+
 /// An answer that waits for the disk.
-pub type Later = Pin<Box<dyn Future<Output = Result<Bytes, Rejected>> + Send>>;
+pub type Later = Pin<Box<dyn Future<Output = Result<Answer, Rejected>> + Send>>;
 
 /// Why a connection is closed instead of a request answered.
 #[derive(Debug, thiserror::Error)]
@@ -172,11 +180,12 @@ impl Incoming {
     }
 
     fn answer<B: Encodable>(&self, body: &B) -> Result<Reply, Rejected> {
-        Ok(Reply::Frame(self.encode(body)?))
+        Ok(Reply::Now(self.encode(body)?))
     }
 
-    fn encode<B: Encodable>(&self, body: &B) -> Result<Bytes, Rejected> {
-        Ok(frame::encode_response(self.api, self.version(), self.header.correlation_id, body)?)
+    fn encode<B: Encodable>(&self, body: &B) -> Result<Answer, Rejected> {
+        let frame = frame::encode_response(self.api, self.version(), self.header.correlation_id, body)?;
+        Ok(Answer { frame, _room: None })
     }
 }
 
@@ -200,7 +209,11 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
     match incoming.api {
         ApiKey::Produce => produce::handle(&call, incoming).await,
         ApiKey::OffsetCommit => offset_commit::handle(&call, incoming).await,
-        ApiKey::Fetch => it.answer(&fetch::handle(&call, it.decode()?).await),
+        ApiKey::Fetch => {
+            let response = fetch::handle(&call, it.decode()?).await;
+            let room = node.budget.reserve_more(fetch::records_len(&response)).await;
+            Ok(Reply::Now(Answer { _room: Some(room), ..it.encode(&response)? }))
+        }
         ApiKey::ListOffsets => it.answer(&list_offsets::handle(&call, it.decode()?).await),
         ApiKey::Metadata => it.answer(&metadata::handle(&call, it.decode()?).await),
         ApiKey::OffsetFetch => it.answer(&offset_fetch::handle(&call, it.decode()?)),

@@ -28,8 +28,14 @@ use crate::{
 /// The one client that Kafka lets write to internal topics.
 const ADMIN_CLIENT: &str = "__admin_client";
 
-/// Uncompressed batches up to this size are checked where they arrived; others on a thread of their own.
-const CHECK_INLINE: usize = 4 << 20;
+/// Uncompressed batches up to this size are checked where they arrived; others on a thread of their own, as that takes
+/// milliseconds, in which the same thread would answer no heartbeat.
+const CHECK_INLINE: usize = 512 << 10;
+
+/// Memory that is set aside for what a compressed batch expands to before that is known: so many times its length, and
+/// at least so many bytes. A batch that needs more is read again with all that it may take.
+const LIKELY_EXPANSION: usize = 16;
+const LEAST_EXPANSION: usize = 1 << 20;
 
 /// Largest buffer that a thread keeps for stamping batches, in bytes.
 const MAX_KEPT_BUFFER: usize = 1 << 20;
@@ -44,17 +50,18 @@ pub struct Refused {
     code: ErrorCode,
     message: Option<String>,
     records: Vec<i32>,
+    expands_too_far: bool,
 }
 
 impl From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Self {
-        Self { code, message: None, records: Vec::new() }
+        Self { code, message: None, records: Vec::new(), expands_too_far: false }
     }
 }
 
 impl Refused {
     fn because(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: Some(message.into()), records: Vec::new() }
+        Self { code, message: Some(message.into()), records: Vec::new(), expands_too_far: false }
     }
 }
 
@@ -64,8 +71,10 @@ struct Outcome {
     result: Result<(Arc<Partition>, AppendedAt), Refused>,
 }
 
-pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Rejected> {
+pub async fn handle(call: &Call<'_>, mut incoming: Incoming) -> Result<Reply, Rejected> {
     let request: ProduceRequest = incoming.decode()?;
+    // Appended records need not stay in memory until the disk has them.
+    incoming.body.clear();
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(LEAST_TIMEOUT);
     let outcomes = append_all(call, request, acks).await;
@@ -196,15 +205,14 @@ async fn prepare(
     }
     let now_ms = Timestamp::now().as_millis();
     let batch = data.records.unwrap_or_default();
-    // The lowest attribute bits name the codec; a batch too short to have any is refused inline.
-    let compressed = batch.get(22).is_some_and(|attributes| attributes & 7 != 0);
+    let compressed = is_compressed(&batch);
     let recompresses = topic.config.compression_type != "producer";
     let most = call.node.config.max_decompressed_bytes;
     let work: AppendWork = if !compressed && !recompresses && batch.len() <= CHECK_INLINE {
         let rules = rules(&topic.config, call.version, most);
         Box::new(move |partition| append_inline(partition, &batch, &rules, now_ms))
     } else {
-        let mut checked = check_aside(batch, Arc::clone(&topic.config), call.version, most, now_ms).await?;
+        let mut checked = check_aside(call, batch, &topic.config, most, now_ms).await?;
         Box::new(move |partition| append_checked(partition, &mut checked, now_ms))
     };
     Ok((Arc::clone(partition), work))
@@ -244,8 +252,37 @@ fn refuse_transactional(header: &BatchHeader) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Checks a batch on a thread of its own, and puts it into the topic's codec.
+/// The lowest attribute bits name the codec. A batch too short to have any is none.
+fn is_compressed(batch: &[u8]) -> bool {
+    batch.get(22).is_some_and(|attributes| attributes & 7 != 0)
+}
+
+/// Checks a batch on a thread of its own, and puts it into the topic's codec. Waits for memory.
 async fn check_aside(
+    call: &Call<'_>,
+    batch: Bytes,
+    config: &Arc<TopicConfig>,
+    max_decompressed_bytes: usize,
+    now_ms: i64,
+) -> Result<BytesMut, Refused> {
+    let likely = if is_compressed(&batch) {
+        batch.len().saturating_mul(LIKELY_EXPANSION).max(LEAST_EXPANSION).min(max_decompressed_bytes)
+    } else {
+        batch.len()
+    };
+    let room = call.node.budget.reserve_more(likely).await;
+    let checked = check_blocking(batch.clone(), Arc::clone(config), call.version, likely, now_ms).await;
+    match checked {
+        Err(refused) if refused.expands_too_far && likely < max_decompressed_bytes => {
+            drop(room);
+            let _room = call.node.budget.reserve_more(max_decompressed_bytes).await;
+            check_blocking(batch, Arc::clone(config), call.version, max_decompressed_bytes, now_ms).await
+        }
+        checked => checked,
+    }
+}
+
+async fn check_blocking(
     batch: Bytes,
     config: Arc<TopicConfig>,
     version: i16,
@@ -279,11 +316,13 @@ fn rules(config: &TopicConfig, version: i16, max_decompressed_bytes: usize) -> B
 }
 
 fn refused(refusal: Refusal) -> Refused {
-    let key = if expands_too_far(&refusal) { " (message.decompressed.max.bytes)" } else { "" };
+    let expands_too_far = expands_too_far(&refusal);
+    let key = if expands_too_far { " (message.decompressed.max.bytes)" } else { "" };
     Refused {
         code: ErrorCode::from_wire(refusal.code.code()),
         message: Some(format!("{}{key}", Chain(&refusal))),
         records: refusal.records,
+        expands_too_far,
     }
 }
 

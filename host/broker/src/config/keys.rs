@@ -244,6 +244,28 @@ pub const BROKER_KEYS: &[Key] = &[
     .max(MAX_DECOMPRESSED),
     Key::new("socket.request.max.bytes", Int, Some("104857600"), "Largest request.").min(1),
     Key::new("connections.max.idle.ms", Long, Some("600000"), "When a silent connection is closed; below 0 for never."),
+    Key::new(
+        "socket.read.timeout.ms",
+        Long,
+        Some("60000"),
+        "How long the next 64 KiB of a request that has begun may take, or its end; 0 for ever.",
+    )
+    .min(0),
+    Key::new(
+        "socket.write.timeout.ms",
+        Long,
+        Some("600000"),
+        "How long a client may take for the next 64 KiB of an answer, or its end; 0 for ever.",
+    )
+    .min(0),
+    Key::new(
+        "request.memory.max.bytes",
+        Long,
+        Some("536870912"),
+        "Memory for requests above 64 KiB, for what compressed batches expand to and for records on their way to \
+         readers. Who finds none left waits; one request larger than all of it passes alone.",
+    )
+    .min(1 << 20),
     Key::new("max.connections", Int, Some("10000"), "Most connections at once.").min(1),
     Key::new("fetch.max.bytes", Int, Some("57671680"), "Largest answer to a fetch.").min(1024),
     Key::new("compression.type", Text, Some("producer"), "Codec of topics that do not say.").allowed(CODECS),
@@ -427,7 +449,9 @@ pub fn is_known_elsewhere(key: &str) -> bool {
 
 /// The declared key that an unknown one was certainly meant to be, as nobody else has keys like it.
 pub fn looks_like_ours(key: &str) -> Option<&'static str> {
-    let ours = ["acks.", "replication.factor.", "cluster."].iter().any(|beginning| key.starts_with(beginning));
+    let ours = ["acks.", "replication.factor.", "cluster.", "request.memory."]
+        .iter()
+        .any(|beginning| key.starts_with(beginning));
     let (name, distance) = nearest_of(BROKER_KEYS.iter().map(|known| known.name), key)?;
     (ours || distance <= 2).then_some(name)
 }

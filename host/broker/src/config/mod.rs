@@ -53,6 +53,12 @@ pub struct BrokerConfig {
     pub max_request_bytes: usize,
     /// `connections.max.idle.ms`; `None` for no limit.
     pub max_idle: Option<Duration>,
+    /// `socket.read.timeout.ms`; `None` for no limit.
+    pub read_timeout: Option<Duration>,
+    /// `socket.write.timeout.ms`; `None` for no limit.
+    pub write_timeout: Option<Duration>,
+    /// `request.memory.max.bytes`.
+    pub request_memory_bytes: usize,
     /// `max.connections`.
     pub max_connections: usize,
     /// `fetch.max.bytes`.
@@ -207,6 +213,11 @@ impl BrokerConfig {
             max_decompressed_bytes: values.size("message.decompressed.max.bytes"),
             max_request_bytes: values.size("socket.request.max.bytes"),
             max_idle: u64::try_from(values.long("connections.max.idle.ms")).ok().map(Duration::from_millis),
+            read_timeout: Some(values.millis("socket.read.timeout.ms"))
+                .filter(|_| values.long("socket.read.timeout.ms") != 0),
+            write_timeout: Some(values.millis("socket.write.timeout.ms"))
+                .filter(|_| values.long("socket.write.timeout.ms") != 0),
+            request_memory_bytes: values.size("request.memory.max.bytes"),
             max_connections: values.size("max.connections"),
             fetch_max_bytes: values.size("fetch.max.bytes"),
             retention_check_interval: values.millis("log.retention.check.interval.ms"),

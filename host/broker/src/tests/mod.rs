@@ -65,8 +65,8 @@ fn incoming<B: Encodable>(api: ApiKey, version: i16, body: &B) -> Incoming {
 async fn call<B: Encodable, R: Decodable>(node: &Arc<Node>, api: ApiKey, version: i16, body: &B) -> R {
     let reply = api::handle(node, &peer(), incoming(api, version, body)).await.unwrap();
     let mut frame = match reply {
-        Reply::Frame(frame) => frame,
-        Reply::Later(later) => later.await.unwrap(),
+        Reply::Now(answer) => answer.frame,
+        Reply::Later(later) => later.await.unwrap().frame,
         Reply::Silence => panic!("an answer was expected"),
     }
     .slice(4..);

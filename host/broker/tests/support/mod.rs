@@ -4,7 +4,13 @@
 
 pub mod peers;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use millstream_broker::{Broker, BrokerConfig};
@@ -137,12 +143,16 @@ pub fn produce_request(topic: &str, acks: i16, batch: Bytes) -> ProduceRequest {
 }
 
 pub fn fetch_request(topic: &str, offset: i64, max_wait_ms: i32) -> FetchRequest {
-    let partition = FetchPartition::default().with_fetch_offset(offset).with_partition_max_bytes(1 << 20);
+    fetch_request_of(topic, offset, max_wait_ms, 1 << 20)
+}
+
+pub fn fetch_request_of(topic: &str, offset: i64, max_wait_ms: i32, max_bytes: i32) -> FetchRequest {
+    let partition = FetchPartition::default().with_fetch_offset(offset).with_partition_max_bytes(max_bytes);
     let topic = FetchTopic::default().with_topic(name(topic)).with_partitions(vec![partition]);
     FetchRequest::default()
         .with_max_wait_ms(max_wait_ms)
         .with_min_bytes(1)
-        .with_max_bytes(1 << 20)
+        .with_max_bytes(max_bytes)
         .with_topics(vec![topic])
 }
 
@@ -160,8 +170,39 @@ pub fn batch(values: &[&str], producer: Option<(i64, i16, i32)>) -> Bytes {
     built.freeze()
 }
 
+/// What is logged on this thread from now on, a line each.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Collects until the guard is dropped.
+    pub fn collect() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let sink = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || sink.clone()).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// Lines that contain all of these.
+    pub fn lines(&self, parts: &[&str]) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Says why a test does not run, past the capture of the test harness.
 pub fn skip(reason: &str) {
-    use std::io::Write;
     let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
 }

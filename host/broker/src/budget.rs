@@ -1,0 +1,133 @@
+//! How much memory requests and answers may take together, in bytes.
+//!
+//! What comes out of it: requests larger than a connection's own buffer, what compressed batches expand to, and the
+//! records in answers to Fetch until they are written. Who finds nothing left waits; one that is larger than all of
+//! it waits until it is alone.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Permits of a semaphore are counted with 32 bits, so one stands for so many bytes.
+const UNIT: usize = 1024;
+
+/// Which part of what is free one answer may take, so that many that nobody reads never take all.
+const SHARE: usize = 8;
+
+/// The memory that all connections share.
+#[derive(Debug)]
+pub struct Budget {
+    free: Arc<Semaphore>,
+    total: u32,
+    /// Held by the one that goes on although nothing is free.
+    beyond: Arc<Semaphore>,
+}
+
+/// A part of the budget, given back on drop.
+#[derive(Debug)]
+pub struct Reservation {
+    _permits: OwnedSemaphorePermit,
+}
+
+impl Budget {
+    /// A budget of that many bytes, at least 1 MiB.
+    pub fn new(bytes: usize) -> Self {
+        let total = units(bytes.max(1 << 20));
+        Self { free: Arc::new(Semaphore::new(total as usize)), total, beyond: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Waits for room, in the order of asking. Dropping the future gives the place up.
+    ///
+    /// Only for those that hold nothing of the budget: waiting with something in hand may be waiting for oneself. See
+    /// [`Budget::reserve_more`].
+    pub async fn reserve(&self, bytes: usize) -> Reservation {
+        Reservation { _permits: acquire(&self.free, units(bytes).min(self.total)).await }
+    }
+
+    /// Room for one that may hold some already. Never waits for itself: one at a time goes on beyond the budget.
+    pub async fn reserve_more(&self, bytes: usize) -> Reservation {
+        let wanted = units(bytes).min(self.total);
+        if let Ok(permit) = Arc::clone(&self.free).try_acquire_many_owned(wanted) {
+            return Reservation { _permits: permit };
+        }
+        tokio::select! {
+            biased;
+            permit = acquire(&self.free, wanted) => Reservation { _permits: permit },
+            permit = acquire(&self.beyond, 1) => Reservation { _permits: permit },
+        }
+    }
+
+    /// How large an answer may be that can have any size, in bytes: a share of what is free, which reserves nothing.
+    pub fn share(&self) -> usize {
+        self.free.available_permits() / SHARE * UNIT
+    }
+}
+
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
+async fn acquire(semaphore: &Arc<Semaphore>, permits: u32) -> OwnedSemaphorePermit {
+    Arc::clone(semaphore).acquire_many_owned(permits).await.expect("the semaphore is never closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::Future, pin::pin, task::Poll};
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+    }
+
+    fn now<F: Future>(future: F) -> F::Output {
+        match poll(pin!(future)) {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("there is room"),
+        }
+    }
+
+    #[test]
+    fn who_finds_no_room_waits_and_one_larger_than_all_passes_alone() {
+        let budget = Budget::new(4 * MIB);
+        let first = now(budget.reserve(3 * MIB));
+        let mut huge = pin!(budget.reserve(100 * MIB));
+        assert!(poll(huge.as_mut()).is_pending());
+        // Later ones stand behind it, or it would wait for ever.
+        let mut small = pin!(budget.reserve(1));
+        assert!(poll(small.as_mut()).is_pending());
+        drop(first);
+        let Poll::Ready(alone) = poll(huge.as_mut()) else { panic!("nothing else is there") };
+        assert!(poll(small.as_mut()).is_pending());
+        drop(alone);
+        assert!(poll(small.as_mut()).is_ready());
+    }
+
+    #[test]
+    fn one_that_holds_something_never_waits_for_itself() {
+        let budget = Budget::new(MIB);
+        let (_one, _two) = (now(budget.reserve(MIB / 2)), now(budget.reserve(MIB / 2)));
+        let more = now(budget.reserve_more(MIB));
+        // The next such one waits until that has ended.
+        let mut waiting = pin!(budget.reserve_more(MIB));
+        assert!(poll(waiting.as_mut()).is_pending());
+        drop(more);
+        assert!(poll(waiting.as_mut()).is_ready());
+    }
+
+    #[test]
+    fn answers_that_nobody_reads_leave_room_for_others() {
+        let budget = Budget::new(64 * MIB);
+        let mut unread = Vec::new();
+        for _ in 0..1000 {
+            let size = budget.share().min(50 * MIB);
+            assert!(size <= 8 * MIB);
+            unread.push(now(budget.reserve_more(size)));
+        }
+        let left = budget.free.available_permits();
+        assert!(0 < left, "an eighth of what is free never is all of it");
+    }
+}
