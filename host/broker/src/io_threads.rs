@@ -61,11 +61,17 @@ pub struct Threads {
 struct Queue {
     jobs: VecDeque<Job>,
     threads: usize,
+    /// Threads that are at a job, and may be so for long.
+    busy: usize,
 }
 
 impl std::fmt::Debug for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Queue").field("jobs", &self.jobs.len()).field("threads", &self.threads).finish()
+        f.debug_struct("Queue")
+            .field("jobs", &self.jobs.len())
+            .field("threads", &self.threads)
+            .field("busy", &self.busy)
+            .finish()
     }
 }
 
@@ -79,7 +85,8 @@ impl Threads {
     pub fn submit(self: &Arc<Self>, job: Job) {
         let mut queue = self.lock();
         queue.jobs.push_back(job);
-        if queue.threads < self.most && queue.threads < queue.jobs.len() {
+        // A thread that is at a job is no help: it may wait for a disk that stalls.
+        if queue.threads < self.most && queue.threads - queue.busy < queue.jobs.len() {
             queue.threads += 1;
             let threads = Arc::clone(self);
             self.tracker.spawn_blocking_on(move || threads.work(), &self.runtime);
@@ -113,20 +120,17 @@ impl Threads {
     }
 
     fn work(&self) {
-        loop {
-            let next = {
-                let mut queue = self.lock();
-                let next = queue.jobs.pop_front();
-                if next.is_none() {
-                    queue.threads -= 1;
-                }
-                next
-            };
-            let Some(job) = next else { return };
+        let mut queue = self.lock();
+        while let Some(job) = queue.jobs.pop_front() {
+            queue.busy += 1;
+            drop(queue);
             if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
                 self.health.report(self.does, panic_text(&*panic));
             }
+            queue = self.lock();
+            queue.busy -= 1;
         }
+        queue.threads -= 1;
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -168,6 +172,21 @@ mod tests {
         tracker.close();
         tracker.wait().await;
         assert_eq!(threads.lock().threads, 0, "an idle broker has none");
+    }
+
+    #[tokio::test]
+    async fn work_behind_a_thread_that_stalls_is_done_by_another() {
+        let (threads, _, _) = threads(2);
+        let (finish, stalled) = mpsc::channel::<()>();
+        let waiting = threads.run(move || stalled.recv().unwrap());
+        while threads.lock().busy == 0 {
+            tokio::task::yield_now().await;
+        }
+        for number in 0..3 {
+            assert_eq!(threads.run(move || number).await.unwrap(), number);
+        }
+        finish.send(()).unwrap();
+        waiting.await.unwrap();
     }
 
     #[tokio::test]

@@ -4,11 +4,10 @@ use std::{future::Future, pin::pin, time::Duration};
 
 use millstream_disk::faulty::{FaultyDisk, Operation, Stall, Trigger};
 use millstream_wire::protocol::messages::{
-    AlterConfigsRequest, AlterConfigsResponse, CreatePartitionsRequest, CreateTopicsResponse, DeleteGroupsRequest,
-    DeleteRecordsRequest, InitProducerIdRequest, OffsetCommitResponse, OffsetDeleteRequest, ProduceResponse,
+    AlterConfigsRequest, AlterConfigsResponse, CreatePartitionsRequest, DeleteGroupsRequest, InitProducerIdRequest,
+    OffsetDeleteRequest,
     alter_configs_request::{AlterConfigsResource, AlterableConfig},
     create_partitions_request::CreatePartitionsTopic,
-    delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
     offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
 };
 

@@ -1,20 +1,24 @@
 //! The broker from within: requests whose futures are dropped at every step, and a disk that fails.
 
 mod dropped;
+mod faults;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use millstream_disk::Disk;
 use millstream_wire::{
-    batch::{BatchStamp, RecordBatchBuilder},
+    batch::{BatchStamp, Batches, RecordBatchBuilder, RecordReader},
     frame,
     protocol::{
         messages::{
-            ApiKey, CreateTopicsRequest, DeleteTopicsRequest, GroupId, OffsetCommitRequest, ProduceRequest,
-            RequestHeader, ResponseHeader,
+            ApiKey, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse,
+            DeleteTopicsRequest, DeleteTopicsResponse, FetchRequest, FetchResponse, GroupId, OffsetCommitRequest,
+            OffsetCommitResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader,
             create_topics_request::CreatableTopic,
+            delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
             delete_topics_request::DeleteTopicState,
+            fetch_request::{FetchPartition, FetchTopic},
             offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
             produce_request::{PartitionProduceData, TopicProduceData},
         },
@@ -27,6 +31,7 @@ use crate::{
     api::{self, Incoming, Peer, Reply},
     config::listener::Endpoint,
     node::Node,
+    partition::Partition,
 };
 
 const DATA: &str = "/data";
@@ -139,4 +144,74 @@ fn knowledge(node: &Node) -> Vec<String> {
         lines.push(format!("committed {topic} {partition} {}", committed.offset));
     }
     lines
+}
+
+async fn create(node: &Arc<Node>, topic: &str) -> i16 {
+    let made: CreateTopicsResponse = call(node, ApiKey::CreateTopics, 5, &create_topics(&[topic], 1)).await;
+    made.topics[0].error_code
+}
+
+async fn delete(node: &Arc<Node>, topic: &str) -> i16 {
+    let deleted: DeleteTopicsResponse = call(node, ApiKey::DeleteTopics, 6, &delete_topics(&[topic])).await;
+    deleted.responses[0].error_code
+}
+
+/// Appends one record to partition 0.
+async fn append(node: &Arc<Node>, topic: &str, value: &str) -> i16 {
+    let produced: ProduceResponse = call(node, ApiKey::Produce, 9, &produce(topic, value)).await;
+    produced.responses[0].partition_responses[0].error_code
+}
+
+async fn commit_offset(node: &Arc<Node>, group: &str, topic: &str, offset: i64) -> i16 {
+    let done: OffsetCommitResponse = call(node, ApiKey::OffsetCommit, 8, &commit(group, topic, offset)).await;
+    done.topics[0].partitions[0].error_code
+}
+
+/// Moves the start of partition 0 up.
+async fn delete_records(node: &Arc<Node>, topic: &str, offset: i64) -> i16 {
+    let partition = DeleteRecordsPartition::default().with_offset(offset);
+    let topic = DeleteRecordsTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
+    let request = DeleteRecordsRequest::default().with_topics(vec![topic]);
+    let done: DeleteRecordsResponse = call(node, ApiKey::DeleteRecords, 2, &request).await;
+    done.topics[0].partitions[0].error_code
+}
+
+fn fetch(topic: &str, offset: i64) -> FetchRequest {
+    let partition = FetchPartition::default().with_fetch_offset(offset).with_partition_max_bytes(1 << 20);
+    let topic = FetchTopic::default().with_topic(name(topic)).with_partitions(vec![partition]);
+    FetchRequest::default().with_min_bytes(0).with_max_bytes(1 << 20).with_topics(vec![topic])
+}
+
+/// Code, start, and the values of all records of partition 0 from the start on.
+async fn records(node: &Arc<Node>, topic: &str) -> (i16, i64, Vec<String>) {
+    let found = node.topics.get(topic);
+    let start = found.and_then(|topic| topic.partition(0).map(|partition| partition.log_start())).unwrap_or(0);
+    let mut values = Vec::new();
+    let mut next = start;
+    loop {
+        let fetched: FetchResponse = call(node, ApiKey::Fetch, 12, &fetch(topic, next)).await;
+        let partition = &fetched.responses[0].partitions[0];
+        let bytes = partition.records.clone().unwrap_or_default();
+        if partition.error_code != 0 || bytes.is_empty() {
+            return (partition.error_code, start, values);
+        }
+        for batch in Batches::new(&bytes) {
+            let (header, batch) = batch.unwrap();
+            for record in RecordReader::new(&header, &batch[61..]) {
+                let record = record.unwrap();
+                if next <= header.base_offset + i64::from(record.offset_delta) {
+                    values.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
+                }
+            }
+            next = header.last_offset() + 1;
+        }
+    }
+}
+
+fn partition(node: &Node, topic: &str) -> Arc<Partition> {
+    Arc::clone(node.topics.get(topic).unwrap().partition(0).unwrap())
+}
+
+fn in_data(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(DATA).join(name)
 }

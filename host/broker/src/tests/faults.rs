@@ -1,0 +1,334 @@
+//! A disk that stalls, fails for a while or holds what it should not: who notices, and who does not.
+
+use std::{
+    io::ErrorKind,
+    sync::mpsc::{RecvTimeoutError, Sender, channel},
+    time::{Duration, Instant},
+};
+
+use millstream_disk::faulty::{FaultyDisk, Operation, Stall, Trigger};
+use millstream_wire::protocol::messages::{
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, MetadataRequest, MetadataResponse,
+    OffsetFetchRequest, OffsetFetchResponse,
+    join_group_request::JoinGroupRequestProtocol,
+    offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics},
+};
+use tokio::{task::JoinHandle, time::timeout};
+
+use super::*;
+use crate::error_code::ErrorCode;
+
+/// Nothing in these tests takes longer unless it waits for what it must not wait for.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Lets operations stall. Should a test hang on that, they go on after [`LIMIT`], and the test finds out.
+fn stall(disk: &FaultyDisk, trigger: Trigger) -> (Stall, Sender<()>) {
+    let stall = disk.stall(trigger);
+    let (done, wait) = channel();
+    let disk = disk.clone();
+    std::thread::spawn(move || {
+        if wait.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            disk.heal();
+        }
+    });
+    (stall, done)
+}
+
+async fn reached(stall: &Stall) {
+    let wait = async {
+        while !stall.is_reached_within(Duration::ZERO) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, wait).await.expect("the disk is used");
+}
+
+/// Joins group `m` alone; the member's id.
+async fn join(node: &Arc<Node>) -> String {
+    let protocol = JoinGroupRequestProtocol::default().with_name(text("range"));
+    let request = JoinGroupRequest::default()
+        .with_group_id(GroupId(text("m")))
+        .with_session_timeout_ms(30_000)
+        .with_rebalance_timeout_ms(30_000)
+        .with_protocol_type(text("consumer"))
+        .with_protocols(vec![protocol]);
+    let joined: JoinGroupResponse = call(node, ApiKey::JoinGroup, 3, &request).await;
+    assert_eq!(joined.error_code, 0);
+    joined.member_id.to_string()
+}
+
+async fn heartbeat(node: &Arc<Node>, member: &str) -> i16 {
+    let request = HeartbeatRequest::default()
+        .with_group_id(GroupId(text("m")))
+        .with_generation_id(1)
+        .with_member_id(text(member));
+    let answered: HeartbeatResponse = call(node, ApiKey::Heartbeat, 3, &request).await;
+    answered.error_code
+}
+
+/// Everything that a stall of partition `a-0` is no reason to wait for.
+async fn others_are_served(node: &Arc<Node>, member: &str) {
+    let served = async {
+        assert_eq!(heartbeat(node, member).await, 0);
+        let metadata = MetadataRequest::default().with_topics(None);
+        let known: MetadataResponse = call(node, ApiKey::Metadata, 9, &metadata).await;
+        assert!(2 < known.topics.len());
+        assert_eq!(append(node, "b", "unhindered").await, 0);
+        let (code, _, values) = records(node, "b").await;
+        assert_eq!((code, values.last().map(String::as_str)), (0, Some("unhindered")));
+        assert_eq!(commit_offset(node, "g", "b", 1).await, 0);
+        assert_eq!(create(node, "c").await, 0);
+        assert_eq!(delete(node, "c").await, 0);
+    };
+    timeout(LIMIT, served).await.expect("nobody else waits for a partition that stalls");
+}
+
+#[tokio::test]
+async fn a_partition_whose_disk_stalls_delays_nobody_else() {
+    for operation in [Operation::Write, Operation::Sync, Operation::Read] {
+        let disk = FaultyDisk::new(1);
+        let broker = start(disk.process()).await;
+        let node = &broker.node;
+        for topic in ["a", "b"] {
+            assert_eq!(create(node, topic).await, 0);
+            assert_eq!(append(node, topic, "before").await, 0);
+        }
+        assert_eq!(commit_offset(node, "g", "b", 0).await, 0);
+        let member = join(node).await;
+        let (stall, done) = stall(&disk, Trigger::on(operation).path("/a-0/").always());
+        let waiting: Vec<JoinHandle<i16>> = (0..40)
+            .map(|_| {
+                let node = Arc::clone(node);
+                tokio::spawn(async move {
+                    match operation {
+                        Operation::Read => records(&node, "a").await.0,
+                        _ => append(&node, "a", "late").await,
+                    }
+                })
+            })
+            .collect();
+        reached(&stall).await;
+        for _ in 0..3 {
+            others_are_served(node, &member).await;
+        }
+        if operation != Operation::Read {
+            assert!(waiting.iter().all(|request| !request.is_finished()), "{operation:?}");
+        }
+        let _ = done.send(());
+        stall.release();
+        for request in waiting {
+            assert_eq!(timeout(LIMIT, request).await.unwrap().unwrap(), 0, "{operation:?}");
+        }
+        let written = if operation == Operation::Read { 1 } else { 41 };
+        assert_eq!(records(node, "a").await.2.len(), written);
+        broker.abandon().await;
+    }
+}
+
+#[tokio::test]
+async fn heartbeats_and_other_groups_do_not_wait_for_a_commit_whose_disk_stalls() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    assert_eq!(create(node, "b").await, 0);
+    let member = join(node).await;
+    // Groups `m` and `g` are in one partition of the offsets topic, `h` in the other.
+    let of = |group| crate::groups::partition_of(group, 2);
+    assert_eq!((of("m"), of("g"), of("h")), (1, 1, 0));
+    assert_eq!(commit_offset(node, "g", "b", 1).await, 0);
+    let (stall, done) = stall(&disk, Trigger::on(Operation::Write).path("__consumer_offsets-1").always());
+    let waiting: Vec<_> = (0..40)
+        .map(|offset| {
+            let node = Arc::clone(node);
+            tokio::spawn(async move { commit_offset(&node, "g", "b", 100 + offset).await })
+        })
+        .collect();
+    reached(&stall).await;
+    let served = async {
+        assert_eq!(heartbeat(node, &member).await, 0);
+        assert_eq!(commit_offset(node, "h", "b", 7).await, 0);
+        assert_eq!(append(node, "b", "unhindered").await, 0);
+    };
+    timeout(LIMIT, served).await.expect("nobody else waits for the commit");
+    assert!(waiting.iter().all(|commit| !commit.is_finished()));
+    let _ = done.send(());
+    stall.release();
+    for commit in waiting {
+        assert_eq!(timeout(LIMIT, commit).await.unwrap().unwrap(), 0);
+    }
+    assert_eq!(knowledge(node).last().map(String::as_str), Some("committed b 0 139"), "the last in order");
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn a_partition_that_cannot_be_opened_keeps_its_checkpoints_and_comes_back() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    for topic in ["a", "b"] {
+        assert_eq!(create(&broker.node, topic).await, 0);
+        for value in ["one", "two", "three"] {
+            assert_eq!(append(&broker.node, topic, value).await, 0);
+        }
+        assert_eq!(delete_records(&broker.node, topic, 2).await, 0);
+    }
+    broker.shutdown().await.unwrap();
+    let checkpoints = || {
+        ["recovery-point-offset-checkpoint", "log-start-offset-checkpoint"]
+            .map(|file| String::from_utf8(disk.content(&in_data(file)).unwrap()).unwrap())
+    };
+    let before = checkpoints();
+    assert_eq!(before, ["0\n2\na 0 3\nb 0 3\n", "0\n2\na 0 2\nb 0 2\n"]);
+
+    // Too many open files, say.
+    disk.fail(Trigger::on(Operation::Open).path("/a-0/").always(), ErrorKind::QuotaExceeded);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    assert_eq!(records(node, "a").await.0, ErrorCode::KAFKA_STORAGE_ERROR.get());
+    assert_eq!(records(node, "b").await, (0, 2, vec!["three".to_owned()]));
+    let [fault] = &broker.health()[..] else { panic!("{:?}", broker.health()) };
+    assert!(fault.starts_with("partition a-0: ") && fault.ends_with("it is tried again"), "{fault}");
+    assert_eq!(delete_records(node, "b", 3).await, 0);
+    assert_eq!(checkpoints(), ["0\n2\na 0 3\nb 0 3\n", "0\n2\na 0 2\nb 0 3\n"]);
+    // While it is offline, a stop must not leave word that all was left in order.
+    assert!(broker.shutdown().await.is_err());
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+
+    disk.heal();
+    let later = Instant::now() + Duration::from_secs(120);
+    assert!(partition(node, "a").submit(move |partition| partition.open_again(later)).await.unwrap());
+    assert_eq!(records(node, "a").await, (0, 2, vec!["three".to_owned()]));
+    assert!(broker.health().is_empty());
+    broker.shutdown().await.unwrap();
+    assert_eq!(checkpoints(), ["0\n2\na 0 3\nb 0 3\n", "0\n2\na 0 2\nb 0 3\n"]);
+}
+
+async fn committed(node: &Arc<Node>, group: &str) -> (i16, Option<i64>) {
+    let topic = OffsetFetchRequestTopics::default().with_name(name("b")).with_partition_indexes(vec![0]);
+    let group = OffsetFetchRequestGroup::default().with_group_id(GroupId(text(group))).with_topics(Some(vec![topic]));
+    let request = OffsetFetchRequest::default().with_groups(vec![group]);
+    let found: OffsetFetchResponse = call(node, ApiKey::OffsetFetch, 8, &request).await;
+    let topic = found.groups[0].topics.first();
+    (found.groups[0].error_code, topic.map(|topic| topic.partitions[0].committed_offset))
+}
+
+#[tokio::test]
+async fn groups_whose_records_cannot_be_read_are_refused_until_they_can_and_the_others_are_served() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    assert_eq!(create(&broker.node, "b").await, 0);
+    for (group, offset) in [("g", 5), ("h", 6)] {
+        assert_eq!(commit_offset(&broker.node, group, "b", offset).await, 0);
+    }
+    broker.shutdown().await.unwrap();
+    disk.fail(Trigger::on(Operation::Open).path("__consumer_offsets-1/").always(), ErrorKind::Other);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    assert_eq!(committed(node, "h").await, (0, Some(6)));
+    assert_eq!(commit_offset(node, "h", "b", 7).await, 0);
+    // Not "nothing is committed", upon which a consumer would begin elsewhere.
+    let refused = ErrorCode::NOT_COORDINATOR.get();
+    assert_eq!(committed(node, "g").await, (refused, None));
+    assert_eq!(commit_offset(node, "g", "b", 1).await, refused);
+    assert_eq!(heartbeat(node, "x").await, refused);
+
+    disk.heal();
+    let later = Instant::now() + Duration::from_secs(120);
+    let topic = node.topics.get(crate::groups::OFFSETS_TOPIC).unwrap();
+    let offsets = topic.partition(1).unwrap();
+    assert!(offsets.submit(move |partition| partition.open_again(later)).await.unwrap());
+    node.groups.load(crate::groups::Load::Missing);
+    assert_eq!(committed(node, "g").await, (0, Some(5)));
+    assert_eq!(commit_offset(node, "g", "b", 8).await, 0);
+    assert_eq!(committed(node, "g").await, (0, Some(8)));
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn files_of_another_topic_in_a_partitions_place_are_never_taken_for_its_own() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    assert_eq!(create(&broker.node, "a").await, 0);
+    assert_eq!(append(&broker.node, "a", "of the first").await, 0);
+    // The folder cannot be moved out of the way, and the name is free nevertheless.
+    disk.fail(Trigger::on(Operation::Rename).path("/a-0"), ErrorKind::Other);
+    assert_eq!(delete(&broker.node, "a").await, 0);
+    assert!(disk.content(&in_data("a-0/partition.metadata")).is_some());
+    assert_eq!(create(&broker.node, "a").await, 0);
+    assert_eq!(append(&broker.node, "a", "of the second").await, 0);
+    assert_eq!(records(&broker.node, "a").await, (0, 0, vec!["of the second".to_owned()]));
+    let stray = |path: &std::path::PathBuf| path.to_string_lossy().contains("-stray/00000000000000000000.log");
+    assert!(disk.files().keys().any(stray), "nothing is thrown away that was not deleted in words");
+    broker.shutdown().await.unwrap();
+
+    // Nobody's files: not changed, and not served.
+    let id = disk.content(&in_data("a-0/partition.metadata")).unwrap();
+    disk.take_away(&in_data("a-0/partition.metadata"));
+    let broker = start(disk.process()).await;
+    assert_eq!(append(&broker.node, "a", "third").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
+    assert!(broker.health()[0].contains("restore its partition.metadata"), "{:?}", broker.health());
+    broker.abandon().await;
+    disk.put(&in_data("a-0/partition.metadata"), &id);
+    let broker = start(disk.process()).await;
+    assert_eq!(records(&broker.node, "a").await, (0, 0, vec!["of the second".to_owned()]));
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn a_catalogue_that_was_replaced_and_not_synced_is_put_back() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    assert_eq!(create(node, "kept").await, 0);
+    disk.fail(Trigger::on(Operation::SyncDir), ErrorKind::Other);
+    assert_eq!(create(node, "refused").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
+    disk.fail(Trigger::on(Operation::SyncDir), ErrorKind::Other);
+    assert_eq!(delete(node, "kept").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
+    // Not even that works: the broker's health says so until the next checkpoint mends it.
+    disk.fail(Trigger::on(Operation::SyncDir).times(2), ErrorKind::Other);
+    assert_eq!(delete(node, "kept").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
+    assert!(broker.health()[0].starts_with("the catalogue of topics: "), "{:?}", broker.health());
+    assert_eq!(append(node, "kept", "acknowledged").await, 0);
+    let topics = Arc::clone(&node.topics);
+    tokio::task::spawn_blocking(move || topics.write_checkpoints()).await.unwrap().unwrap();
+    assert!(broker.health().is_empty());
+    broker.abandon().await;
+    disk.kill();
+    let broker = start(disk.process()).await;
+    assert_eq!(records(&broker.node, "kept").await, (0, 0, vec!["acknowledged".to_owned()]));
+    assert!(broker.node.topics.get("refused").is_none());
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn a_fault_in_the_program_takes_its_partition_offline_and_is_told() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    for topic in ["a", "b"] {
+        assert_eq!(create(node, topic).await, 0);
+        assert_eq!(append(node, topic, "before").await, 0);
+    }
+    assert!(partition(node, "a").submit(|_| panic!("a screw is loose")).await.map(|(): ()| ()).is_err());
+    assert_eq!(append(node, "a", "after").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
+    assert_eq!(append(node, "b", "after").await, 0);
+    assert_eq!(broker.health(), ["partition a-0: a fault in the program: a screw is loose"]);
+    assert!(broker.shutdown().await.is_err(), "not left in order");
+    let broker = start(disk.process()).await;
+    assert_eq!(records(&broker.node, "a").await, (0, 0, vec!["before".to_owned()]));
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_takes_its_partition_offline_and_is_told() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    assert_eq!(create(&broker.node, "a").await, 0);
+    assert_eq!(append(&broker.node, "a", "before").await, 0);
+    disk.fail(Trigger::on(Operation::Sync).path("/a-0/"), ErrorKind::Other);
+    assert_eq!(append(&broker.node, "a", "never").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
+    assert_eq!(append(&broker.node, "a", "after").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
+    assert!(broker.health()[0].starts_with("partition a-0: "), "{:?}", broker.health());
+    assert_eq!(records(&broker.node, "a").await, (0, 0, vec!["before".to_owned()]), "what is durable can be read");
+    broker.abandon().await;
+}
