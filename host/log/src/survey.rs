@@ -5,6 +5,7 @@
 //! anything else that is not as it was written is damage.
 
 use std::{
+    collections::VecDeque,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -28,6 +29,9 @@ use crate::{
 /// Bytes of checksums that the search for sound batches behind a torn one may take: a second or so.
 const SEARCH_BUDGET: u64 = 4 << 30;
 
+/// How many snapshots of producers are made for segments that were verified: as many as Apache Kafka makes.
+const SNAPSHOTS: usize = 2;
+
 /// What there is in a partition's folder.
 #[derive(Debug)]
 pub(crate) struct Survey {
@@ -38,6 +42,9 @@ pub(crate) struct Survey {
     /// Files that mean nothing any more.
     pub leftovers: Vec<PathBuf>,
     pub producers: ProducerStates,
+    /// The producers at the beginning of the newest segments that were verified, by offset. The segments before them
+    /// will be deleted one day, and what producers did there must not be forgotten in part.
+    pub snapshots: VecDeque<(i64, ProducerStates)>,
     pub end: i64,
     /// What the writer needs of the active segment, if the log was left in order.
     pub clean: Option<Active>,
@@ -59,6 +66,15 @@ pub(crate) struct Surveyed {
     pub aborted: Option<Vec<AbortedTransaction>>,
 }
 
+/// What a segment before the recovery point turned out to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Reviewed {
+    /// It ends where it should.
+    Ends,
+    /// It was written to behind the offset at which an empty one begins.
+    GoesOn,
+}
+
 impl Survey {
     /// Looks at the log in a folder, which need not exist.
     pub(crate) fn take(
@@ -67,21 +83,7 @@ impl Survey {
         mode: OpenMode,
         now_ms: i64,
     ) -> Result<Self, OpenLogError> {
-        let mut survey = Self {
-            disk: Arc::clone(disk),
-            dir: Arc::clone(dir),
-            now_ms,
-            segments: Vec::new(),
-            leftovers: Vec::new(),
-            producers: ProducerStates::default(),
-            end: 0,
-            clean: None,
-            verified_from: 0,
-            unverified_at: 0,
-            torn: None,
-            report: RecoveryReport::default(),
-        };
-        survey.list()?;
+        let mut survey = Self::listed(disk, dir, now_ms)?;
         let state = |source| OpenLogError::State { dir: dir.to_path_buf(), source };
         let sound = survey.segments.iter().all(|found| found.indexes.sound && found.indexes.transactions_sound);
         if mode.clean && sound && survey.take_clean(mode.recovery_point.get()).map_err(state)? {
@@ -90,6 +92,32 @@ impl Survey {
             survey.verify(mode.recovery_point.get())?;
         }
         survey.check_end(mode)?;
+        Ok(survey)
+    }
+
+    /// The segments of a folder, whatever is wrong with them.
+    pub(crate) fn open_segments(disk: &Arc<dyn Disk>, dir: &Arc<Path>) -> Result<Vec<Segment>, OpenLogError> {
+        let segments = Self::listed(disk, dir, 0)?.segments;
+        Ok(segments.into_iter().map(|found| found.segment).collect())
+    }
+
+    fn listed(disk: &Arc<dyn Disk>, dir: &Arc<Path>, now_ms: i64) -> Result<Self, OpenLogError> {
+        let mut survey = Self {
+            disk: Arc::clone(disk),
+            dir: Arc::clone(dir),
+            now_ms,
+            segments: Vec::new(),
+            leftovers: Vec::new(),
+            producers: ProducerStates::default(),
+            snapshots: VecDeque::new(),
+            end: 0,
+            clean: None,
+            verified_from: 0,
+            unverified_at: 0,
+            torn: None,
+            report: RecoveryReport::default(),
+        };
+        survey.list()?;
         Ok(survey)
     }
 
@@ -131,7 +159,11 @@ impl Survey {
 
     /// Takes over the state of a clean stop. False where the files are not those of one.
     fn take_clean(&mut self, expected_end: i64) -> io::Result<bool> {
-        let Some(Surveyed { segment, .. }) = self.segments.last() else { return Ok(false) };
+        let Some((Surveyed { segment, .. }, closed)) = self.segments.split_last() else { return Ok(false) };
+        // A failed roll may have left one, which would hide records of the segment before it.
+        if closed.iter().any(|found| found.segment.size() == 0) {
+            return Ok(false);
+        }
         let Some(producers) = snapshot::read(&*self.disk, &self.dir, expected_end, self.now_ms)? else {
             return Ok(false);
         };
@@ -178,14 +210,11 @@ impl Survey {
         let (producers, replay_from) = self.newest_snapshot(verified_base).map_err(|e| state(&self.dir, e))?;
         self.producers = producers;
         self.end = self.segments.first().map_or(0, |found| found.segment.base_offset());
-        let mut at = 0;
-        while at < self.segments.len() {
+        for at in 0..self.segments.len() {
             let segment = &self.segments[at].segment;
             let (base_offset, empty) = (segment.base_offset(), segment.size() == 0);
             if base_offset < self.end && empty {
-                // Left by a roll that failed, after which the segment before it went on.
-                self.leave_out(at);
-                continue;
+                return self.verify_without(at, recovery_point);
             }
             if base_offset < self.end {
                 return Err(self.damage(at, 0, base_offset, DamageKind::Overlap { previous_end: self.end }));
@@ -198,24 +227,36 @@ impl Survey {
                 return Err(self.damage(at - 1, before.size(), end, kind));
             }
             self.report.missing_offsets += missing;
+            if self.verified_from <= at && replay_from < base_offset {
+                if self.snapshots.len() == SNAPSHOTS {
+                    self.snapshots.pop_front();
+                }
+                self.snapshots.push_back((base_offset, self.producers.clone()));
+            }
             if at < self.verified_from {
-                self.review(at, replay_from)?;
+                if self.review(at, replay_from)? == Reviewed::GoesOn {
+                    return self.verify_without(at + 1, recovery_point);
+                }
             } else if let Some(position) = self.verify_segment(at, recovery_point)? {
                 self.check_torn(at, position, recovery_point)?;
                 self.torn = Some((at, position));
                 break;
             }
-            at += 1;
         }
         Ok(())
     }
 
-    /// Takes a segment without content out of the log.
-    fn leave_out(&mut self, at: usize) {
+    /// Begins again without an empty segment that a failed roll left, after which the one before it went on: it must
+    /// decide about nothing.
+    fn verify_without(&mut self, at: usize, recovery_point: i64) -> Result<(), OpenLogError> {
         let Surveyed { segment, .. } = self.segments.remove(at);
         for kind in [Kind::Log, Kind::Index, Kind::TimeIndex, Kind::TxnIndex] {
             self.leftovers.push(segment.path(kind));
         }
+        self.report = RecoveryReport::default();
+        self.unverified_at = 0;
+        self.snapshots.clear();
+        self.verify(recovery_point)
     }
 
     /// The newest usable snapshot that is not after an offset, and its own offset.
@@ -223,12 +264,14 @@ impl Survey {
         if self.segments.is_empty() {
             return Ok(Default::default());
         }
+        // One from before the first segment says nothing of what was deleted between them.
+        let not_before = self.segments[0].segment.base_offset();
         let mut snapshots: Vec<i64> = self
             .disk
             .read_dir(&self.dir)?
             .iter()
             .filter_map(|name| files::parse_name(name.to_str()?))
-            .filter(|(at, kind)| *kind == Kind::Snapshot && *at <= not_after)
+            .filter(|(at, kind)| *kind == Kind::Snapshot && (not_before..=not_after).contains(at))
             .map(|(at, _)| at)
             .collect();
         snapshots.sort_unstable();
@@ -242,7 +285,7 @@ impl Survey {
 
     /// Looks over a segment before the recovery point: its batches are trusted, but producers may need them, and so
     /// may indexes.
-    fn review(&mut self, at: usize, replay_from: i64) -> Result<(), OpenLogError> {
+    fn review(&mut self, at: usize, replay_from: i64) -> Result<Reviewed, OpenLogError> {
         let base_offset = self.segments[at].segment.base_offset();
         let failed = |source| OpenLogError::Segment { base_offset, source };
         let IndexState { sound, transactions_sound } = self.segments[at].indexes;
@@ -252,11 +295,13 @@ impl Survey {
         if !(sound && transactions_sound) {
             self.report.rebuilt_indexes += 1;
         }
-        let next_base = self.segments[at + 1].segment.base_offset();
-        if sound && next_base <= replay_from {
+        let next = &self.segments[at + 1].segment;
+        let next_base = next.base_offset();
+        // An empty one may be what a failed roll left: then this one goes on behind its offset.
+        if sound && next_base <= replay_from && next.size() != 0 {
             // Nobody needs its batches.
             self.end = next_base;
-            return Ok(());
+            return Ok(Reviewed::Ends);
         }
         let segment = &self.segments[at].segment;
         let mut scan = Scan::long(segment.log(), 0, segment.size());
@@ -278,12 +323,15 @@ impl Survey {
                 note_producer(&mut self.producers, &header, marker, self.now_ms);
             }
         };
+        if unsound_at.is_some() && next_base <= end && next.size() == 0 {
+            return Ok(Reviewed::GoesOn);
+        }
         if let Some(position) = unsound_at {
             let recovery_point = self.segments[self.verified_from].segment.base_offset();
             return Err(self.damage(at, position, end, DamageKind::Unreadable { recovery_point }));
         }
         self.end = end;
-        Ok(())
+        Ok(Reviewed::Ends)
     }
 
     /// What the transaction index of a segment should have.

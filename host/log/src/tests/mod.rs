@@ -5,6 +5,7 @@ mod concurrency;
 mod crashes;
 mod deleting;
 mod finding;
+mod repairing;
 
 use std::{
     fs,
