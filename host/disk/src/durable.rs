@@ -85,16 +85,22 @@ impl dyn Disk + '_ {
         absent_is_none(self.remove_file(path)).map(|removed| removed.is_some())
     }
 
-    /// Makes a folder with all folders above it that are missing; durable on return.
+    /// Makes a folder with all folders above it that are missing; durable on return, also where it was made before by
+    /// a process that did not live to say so.
     ///
     /// # Errors
     ///
     /// Some of the folders may have been made.
     pub fn create_dirs(&self, path: &Path) -> io::Result<()> {
-        if self.metadata_if_present(path)?.is_some_and(|found| found.is_dir) {
-            return Ok(());
-        }
         let above = parent(path);
+        if self.metadata_if_present(path)?.is_some_and(|found| found.is_dir) {
+            // Whoever made it may have died before this.
+            return match self.sync_dir(above) {
+                // Then it was somebody else's to make.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+                synced => synced,
+            };
+        }
         if above != path {
             self.create_dirs(above)?;
         }
@@ -191,6 +197,13 @@ mod tests {
         let process = disk.process();
         assert!(process.metadata(Path::new("/a/b/c")).unwrap().is_dir);
         process.create_dirs(Path::new("/a/b/c")).unwrap();
+        // Made by a process that died before it could make it durable.
+        process.create_dir(Path::new("/made")).unwrap();
+        disk.kill();
+        disk.process().create_dirs(Path::new("/made")).unwrap();
+        disk.lose_power();
+        let process = disk.process();
+        assert!(process.metadata(Path::new("/made")).unwrap().is_dir);
         process.write(Path::new("/a/file"), b"x").unwrap();
         assert!(process.create_dirs(Path::new("/a/file")).is_err());
         assert!(process.create_dirs(Path::new("/a/file/d")).is_err());

@@ -289,14 +289,29 @@ impl PartitionLog {
         // Where a power failure may take no batch of the segment, it may take no sequence number of them either.
         let durable = self.config.sync_closed;
         snapshot::write(&*self.shared.disk, &self.shared.dir, end, &self.producers, durable).map_err(failed)?;
-        let next = Segment::create(&self.shared.disk, &self.shared.dir, end).map_err(failed)?;
-        // Without its entry in the folder a new file is lost with the power, however well it is synced.
-        self.shared.disk.sync_dir(&self.shared.dir).map_err(failed)?;
+        let next = self.create_segment(end).map_err(failed)?;
         let mut segments = self.shared.segments().as_ref().clone();
         segments.push(Arc::new(next));
         self.shared.set_segments(segments);
         self.active = Active::new(now.as_millis());
         Ok(())
+    }
+
+    /// Makes the files of a segment, durably. After an error they are gone, or the log is offline: this segment may go
+    /// on behind the offset for which they stand, and they would hide what comes there.
+    fn create_segment(&self, base_offset: i64) -> io::Result<Segment> {
+        let Shared { disk, dir, .. } = &*self.shared;
+        let created = Segment::create(disk, dir, base_offset)
+            // Without its entry in the folder a new file is lost with the power, however well it is synced.
+            .and_then(|segment| disk.sync_dir(dir).map(|()| segment));
+        if created.is_err() {
+            for kind in [Kind::Log, Kind::Index, Kind::TimeIndex] {
+                if let Err(error) = disk.remove_if_present(&files::path(dir, base_offset, kind)) {
+                    self.shared.go_offline(format!("part of a new segment could not be taken back: {error}"));
+                }
+            }
+        }
+        created
     }
 
     /// Gives the time index of the active segment its last entry.
@@ -428,14 +443,9 @@ impl PartitionLog {
     pub(crate) fn remove_old_snapshots(&self) -> io::Result<()> {
         let segments = self.shared.segments();
         let end = self.shared.end();
-        for name in self.shared.disk.read_dir(&self.shared.dir)? {
-            let Some((at, kind)) = name.to_str().and_then(files::parse_name) else { continue };
-            let needed = at == end || segments.iter().any(|segment| segment.base_offset() == at);
-            if matches!(kind, Kind::Snapshot | Kind::Window) && !needed {
-                self.shared.disk.remove_if_present(&self.shared.dir.join(name))?;
-            }
-        }
-        Ok(())
+        snapshot::remove(&*self.shared.disk, &self.shared.dir, |at| {
+            at != end && segments.iter().all(|segment| segment.base_offset() != at)
+        })
     }
 }
 

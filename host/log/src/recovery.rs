@@ -20,6 +20,7 @@ use crate::{
     partition::{Active, EPOCHS_FILE, PartitionLog, index_batch},
     scan::{Scan, ScanError},
     segment::{IndexState, Segment},
+    snapshot,
     survey::{Survey, Surveyed},
     sync::Shared,
 };
@@ -154,14 +155,19 @@ impl Recovery {
     fn settle(self, mut survey: Survey, mode: OpenMode) -> Result<(PartitionLog, RecoveryReport), OpenLogError> {
         let state = |source| OpenLogError::State { dir: self.dir.to_path_buf(), source };
         let unclean = survey.clean.is_none();
-        let listed = |source| OpenLogError::ListSegments { dir: self.dir.to_path_buf(), source };
-        self.disk.create_dirs(&self.dir).map_err(listed)?;
+        if unclean {
+            let listed = |source| OpenLogError::ListSegments { dir: self.dir.to_path_buf(), source };
+            self.disk.create_dirs(&self.dir).map_err(listed)?;
+        }
         for path in survey.leftovers.drain(..) {
             self.disk.remove_if_present(&path).map_err(|source| OpenLogError::ClearUp { path, source })?;
         }
         if unclean {
             self.forget_snapshots(&survey).map_err(state)?;
             self.cut(&mut survey)?;
+            for (at, producers) in survey.snapshots.iter().filter(|(at, _)| *at <= survey.end) {
+                snapshot::write(&*self.disk, &self.dir, *at, producers, self.config.sync_closed).map_err(state)?;
+            }
         }
         let mut active = survey.clean.unwrap_or(Active::new(self.now_ms));
         let last = survey.segments.len().saturating_sub(1);
@@ -216,14 +222,7 @@ impl Recovery {
     /// Removes snapshots that may describe what is about to be cut off.
     fn forget_snapshots(&self, survey: &Survey) -> io::Result<()> {
         let certain = survey.segments.get(survey.verified_from).map_or(0, |found| found.segment.base_offset());
-        for name in self.disk.read_dir(&self.dir)? {
-            if let Some((at, Kind::Snapshot | Kind::Window)) = name.to_str().and_then(files::parse_name)
-                && certain < at
-            {
-                self.disk.remove_if_present(&self.dir.join(name))?;
-            }
-        }
-        Ok(())
+        snapshot::remove(&*self.disk, &self.dir, |at| certain < at)
     }
 
     /// Cuts a torn end off, with the segments behind it, in which nothing is sound.

@@ -188,15 +188,15 @@ impl PartitionLog {
         }
         let mut deleted = Vec::new();
         for &reason in reasons {
-            let mut segments = self.shared.segments().as_ref().clone();
-            let segment = segments.remove(0);
-            self.set_aside(&segment, Kind::Log, now)?;
-            // The next one must not be gone before this one: after a power failure a hole would be taken for damage.
+            // Those before it must be gone for good first: after a power failure a hole would be taken for damage.
             let dir = &self.shared.dir;
             self.shared
                 .disk
                 .sync_dir(dir)
                 .map_err(|source| RetentionError::Delete { path: dir.to_path_buf(), source })?;
+            let mut segments = self.shared.segments().as_ref().clone();
+            let segment = segments.remove(0);
+            self.set_aside(&segment, Kind::Log, now)?;
             // Readers are told before the files are gone from their names.
             self.shared.advance_start(segments[0].base_offset());
             self.shared.set_segments(segments);

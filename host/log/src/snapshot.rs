@@ -69,6 +69,28 @@ pub(crate) fn read(disk: &dyn Disk, dir: &Path, offset: i64, now_ms: i64) -> io:
     Ok(Some(producers))
 }
 
+/// Removes the states at those offsets for which `gone` holds.
+///
+/// The windows go last: a snapshot that came back without its window after a power failure would let producers be
+/// forgotten in part.
+pub(crate) fn remove(disk: &dyn Disk, dir: &Path, gone: impl Fn(i64) -> bool) -> io::Result<()> {
+    for kind in [Kind::Snapshot, Kind::Window] {
+        let mut removed = false;
+        for name in disk.read_dir(dir)? {
+            if let Some((at, found)) = name.to_str().and_then(files::parse_name)
+                && found == kind
+                && gone(at)
+            {
+                removed |= disk.remove_if_present(&dir.join(name))?;
+            }
+        }
+        if removed {
+            disk.sync_dir(dir)?;
+        }
+    }
+    Ok(())
+}
+
 fn encode_snapshot(producers: &ProducerStates) -> Vec<u8> {
     let mut out = Vec::with_capacity(SNAPSHOT_HEADER + SNAPSHOT_ENTRY * producers.len());
     out.extend(SNAPSHOT_VERSION.to_be_bytes());

@@ -155,6 +155,11 @@ impl FaultyDisk {
         self.state().capacity = Some(bytes);
     }
 
+    /// Whether the last process has died, and no other has begun.
+    pub fn has_died(&self) -> bool {
+        self.state().dead
+    }
+
     /// How many operations there were.
     pub fn operations(&self) -> u64 {
         self.state().plan.operations
