@@ -37,4 +37,6 @@ mod tests;
 
 pub use broker::{Broker, StartBrokerError, StopBrokerError};
 pub use config::{BrokerConfig, Durability, InvalidBrokerConfig, listener::Endpoint};
+#[doc(hidden)]
+pub use groups::records::rewrite_group_record;
 pub use storage::{catalogue::CatalogueError, data_dir::OpenDataDirError};

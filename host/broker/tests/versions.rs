@@ -1,13 +1,33 @@
-//! Every version that is announced can be asked for and gives an answer that reads.
+//! Every version that is announced can be asked for and gives an answer that reads; damaged requests of each harm
+//! nobody else.
 
 mod support;
 
+use std::cell::RefCell;
+
+use bytes::Bytes;
 use millstream_broker::Broker;
 use millstream_wire::protocol::{
     messages::*,
     protocol::{Decodable, Encodable},
 };
-use support::{Client, batch, config, name, text};
+use support::{
+    Client, batch, config,
+    hostile::{Panics, send_damaged},
+    name, text,
+};
+
+thread_local! {
+    /// Every request of a test.
+    static ASKED: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Sends damaged copies of all that was asked. None may do more than end its own connection.
+async fn damage_all(broker: &Broker) {
+    let panics = Panics::count();
+    send_damaged(broker, &ASKED.take()).await;
+    assert_eq!(panics.so_far(), 0);
+}
 
 async fn ask<Q: Encodable, R: Decodable>(
     broker: &Broker,
@@ -18,6 +38,7 @@ async fn ask<Q: Encodable, R: Decodable>(
     for version in versions {
         let mut client = Client::new(broker);
         let correlation = client.send(api, version, &request(version)).await;
+        ASKED.with_borrow_mut(|asked| asked.push(client.sent.clone()));
         let Some(mut frame) = client.receive_raw().await else { panic!("{api:?} version {version} closed") };
         let header = millstream_wire::frame::decode_response_header(api, version, &mut frame);
         assert_eq!(header.unwrap(), correlation);
@@ -31,7 +52,7 @@ fn group() -> GroupId {
 }
 
 #[tokio::test]
-async fn every_version_of_the_data_apis_answers() {
+async fn every_version_of_the_data_apis_answers_and_damaged_requests_harm_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(config(dir.path())).await.unwrap();
     let mut client = Client::new(&broker);
@@ -92,10 +113,11 @@ async fn every_version_of_the_data_apis_answers() {
         if version < 3 { request } else { request.with_client_software_name(text("bad name")) }
     })
     .await;
+    damage_all(&broker).await;
 }
 
 #[tokio::test]
-async fn every_version_of_the_group_apis_answers() {
+async fn every_version_of_the_group_apis_answers_and_damaged_requests_harm_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(config(dir.path())).await.unwrap();
     Client::new(&broker).create("t").await;
@@ -160,10 +182,11 @@ async fn every_version_of_the_group_apis_answers() {
         DeleteGroupsRequest::default().with_groups_names(vec![group(), GroupId(text("none"))])
     })
     .await;
+    damage_all(&broker).await;
 }
 
 #[tokio::test]
-async fn every_version_of_the_admin_apis_answers() {
+async fn every_version_of_the_admin_apis_answers_and_damaged_requests_harm_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(config(dir.path())).await.unwrap();
     Client::new(&broker).create("t").await;
@@ -254,4 +277,5 @@ async fn every_version_of_the_admin_apis_answers() {
         }
     })
     .await;
+    damage_all(&broker).await;
 }

@@ -127,6 +127,16 @@ impl RecordKey {
     }
 }
 
+/// Reads a record and writes it anew, for the fuzz target; `None` where it is none that is known here.
+pub fn rewrite_group_record(key: &[u8], value: &[u8]) -> Option<(Bytes, Bytes)> {
+    let key = RecordKey::decode(key).ok()?;
+    let value = match &key {
+        RecordKey::Offset { .. } => StoredOffset::decode(value).ok()?.encode(),
+        RecordKey::Group { .. } => StoredGroup::decode(value).ok()?.encode(),
+    };
+    Some((key.encode(), value))
+}
+
 impl StoredOffset {
     /// The value's bytes: version 3, or 1 when the commit carries an end of its own.
     pub fn encode(&self) -> Bytes {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod hostile;
 pub mod peers;
 
 use std::{
@@ -47,11 +48,13 @@ pub fn with(dir: &Path, pairs: &[(&str, &str)]) -> BrokerConfig {
 pub struct Client {
     stream: DuplexStream,
     correlation: i32,
+    /// The last request that was sent.
+    pub sent: Bytes,
 }
 
 impl Client {
     pub fn new(broker: &Broker) -> Self {
-        Self { stream: broker.connect(), correlation: 0 }
+        Self { stream: broker.connect(), correlation: 0, sent: Bytes::new() }
     }
 
     pub async fn send_raw(&mut self, bytes: &[u8]) {
@@ -72,8 +75,19 @@ impl Client {
             .with_client_id(Some(StrBytes::from_static_str("test")));
         let mut frame = BytesMut::from(&frame::encode_request(&header, body).unwrap()[..]);
         frame[6..8].copy_from_slice(&version.to_be_bytes());
+        self.sent = frame.clone().freeze();
         self.send_raw(&frame).await;
         self.correlation
+    }
+
+    /// Sends no more, and waits until the broker has closed the connection.
+    pub async fn end(mut self) {
+        let ended = async {
+            let _ = self.stream.shutdown().await;
+            let mut rest = Vec::new();
+            let _ = self.stream.read_to_end(&mut rest).await;
+        };
+        tokio::time::timeout(LIMIT, ended).await.expect("the broker closes in time");
     }
 
     /// The next frame; `None` when the broker closed the connection.

@@ -4,7 +4,10 @@
 
 use std::{error::Error, fs, path::Path};
 
-use millstream_fuzz::{date_patterns, field_paths, header_grammar, java_regex, json_decode};
+use millstream_fuzz::{
+    date_patterns, field_paths, group_records, header_grammar, hex::unhex, java_regex, json_decode, messages,
+    record_batches, request_frames,
+};
 use millstream_values::base64;
 use serde_json::Value as Json;
 
@@ -71,6 +74,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     write("java_regex", &patterns)?;
 
+    write("group_records", &unhexed(group_records::SEEDS))?;
+    write("messages", &unhexed(messages::SEEDS))?;
+    write(
+        "request_frames",
+        &unhexed(request_frames::SEEDS).iter().map(|stream| [&[3], &**stream].concat()).collect::<Vec<_>>(),
+    )?;
+    let mut produced = unhexed(record_batches::SEEDS);
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host/broker/tests/recorded/produce-4.3.txt");
+    for line in fs::read_to_string(recorded)?.lines().filter(|line| !line.starts_with('#')) {
+        let sent = line.split('|').nth(3).unwrap_or_default().split(',');
+        let sent = sent.filter(|batch| batch.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        produced.extend(sent.map(|batch| [&[0x80], &*unhex(batch)].concat()));
+    }
+    write("record_batches", &produced)?;
+
     let mut batches = Vec::new();
     for entry in fs::read_dir(golden)? {
         let path = entry?.path();
@@ -79,6 +97,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     write("batch", &batches)
+}
+
+fn unhexed(seeds: &[&str]) -> Vec<Vec<u8>> {
+    seeds.iter().map(|seed| unhex(seed)).collect()
 }
 
 fn seeds(seeds: &[&[u8]]) -> Vec<Vec<u8>> {
