@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod config_log;
 mod converters;
 pub mod error_policy;
 pub mod herder;

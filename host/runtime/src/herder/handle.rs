@@ -1,7 +1,6 @@
 //! What callers hold: questions answered from what is known, requests passed to the herder's loop.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +20,7 @@ use tokio::{
 
 use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
-    TargetState, TaskInfo, event::Event, plan::Desired,
+    TargetState, TaskInfo, event::Event, view::View,
 };
 use crate::status::StatusBoard;
 
@@ -31,20 +30,9 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a patch is applied again because the configuration has changed under it.
 const PATCH_ATTEMPTS: u32 = 10;
 
-/// What is known about one connector.
-#[derive(Clone, Debug)]
-pub(crate) struct Known {
-    pub(crate) config: ConfigMap,
-    pub(crate) kind: ConnectorType,
-    pub(crate) desired: Desired,
-    pub(crate) task_configs: Vec<ConfigMap>,
-    /// The connector configuration that the task configurations were made from.
-    pub(crate) applied: Option<ConfigMap>,
-}
-
 /// What handle and loop share. The loop alone changes it.
 pub(crate) struct Shared {
-    pub(crate) connectors: Mutex<BTreeMap<String, Known>>,
+    pub(crate) view: Mutex<View>,
     pub(crate) statuses: StatusBoard,
     pub(crate) plugins: Arc<dyn Plugins>,
     pub(crate) definitions: Arc<dyn PluginDefs>,
@@ -58,8 +46,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn connectors(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
-        self.connectors.lock().expect("a panic over connectors ends the herder, and with it the worker")
+    pub(crate) fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().expect("a panic over connectors ends the herder, and with it the worker")
+    }
+
+    /// The direction of a configured connector.
+    fn kind(&self, config: &ConfigMap) -> ConnectorType {
+        let found = self.plugins.find_connector(class_of(config));
+        found.map_or(ConnectorType::Unknown, |plugin| ConnectorType::of(plugin.kind))
     }
 
     /// Takes note of what the loop is doing.
@@ -76,17 +70,19 @@ impl Shared {
     }
 
     pub(crate) fn info(&self, name: &str) -> Option<ConnectorInfo> {
-        self.connectors().get(name).map(|known| ConnectorInfo {
+        let view = self.view();
+        let config = view.cluster().config(name)?;
+        Some(ConnectorInfo {
             name: name.to_owned(),
-            config: known.config.clone(),
-            tasks: task_ids(name, known.task_configs.len()),
-            kind: known.kind,
+            config: config.clone(),
+            tasks: task_ids(name, view.cluster().task_count(name)),
+            kind: self.kind(config),
         })
     }
 
     pub(crate) fn status(&self, name: &str) -> Option<ConnectorStatus> {
         let statuses = self.statuses.get(name)?;
-        let kind = self.connectors().get(name).map_or(ConnectorType::Unknown, |known| known.kind);
+        let kind = self.view().cluster().config(name).map_or(ConnectorType::Unknown, |config| self.kind(config));
         Some(ConnectorStatus {
             name: name.to_owned(),
             connector: statuses.connector?,
@@ -96,8 +92,13 @@ impl Shared {
     }
 }
 
-fn task_ids(name: &str, count: usize) -> Vec<TaskId> {
-    (0_u32..).take(count).map(|number| TaskId { connector: name.to_owned(), number }).collect()
+/// The class that a connector's configuration names; empty if it names none.
+pub(crate) fn class_of(config: &ConfigMap) -> &str {
+    config.get("connector.class").and_then(Option::as_deref).unwrap_or("").trim()
+}
+
+fn task_ids(name: &str, count: u32) -> Vec<TaskId> {
+    (0..count).map(|number| TaskId { connector: name.to_owned(), number }).collect()
 }
 
 /// How the worker is.
@@ -129,7 +130,7 @@ impl HerderHandle {
 
     /// Names of all connectors, in order.
     pub fn connectors(&self) -> Vec<String> {
-        self.shared.connectors().keys().cloned().collect()
+        self.shared.view().cluster().connectors().map(str::to_owned).collect()
     }
 
     /// A connector as it was configured.
@@ -177,14 +178,13 @@ impl HerderHandle {
     ///
     /// There is no connector of that name.
     pub fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
-        let connectors = self.shared.connectors();
-        let known = connectors.get(name).ok_or_else(|| HerderError::no_connector(name))?;
-        let ids = task_ids(name, known.task_configs.len());
-        Ok(ids
-            .into_iter()
-            .zip(&known.task_configs)
-            .map(|(id, config)| TaskInfo { id, config: config.clone() })
-            .collect())
+        let view = self.shared.view();
+        if !view.knows(name) {
+            return Err(HerderError::no_connector(name));
+        }
+        let ids = task_ids(name, view.cluster().task_count(name));
+        let configs = view.cluster().tasks(name);
+        Ok(ids.into_iter().zip(configs).map(|(id, config)| TaskInfo { id, config: config.clone() }).collect())
     }
 
     /// All plugins, in Connect's order, connectors alone or all kinds.

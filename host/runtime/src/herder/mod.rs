@@ -2,8 +2,8 @@
 //!
 //! [`HerderHandle`] is what the REST API and the command line hold. Questions are answered at once
 //! from what is known; everything that changes something goes through one bounded queue to the
-//! herder's loop ([`run`]), which asks [`plan`] what to do and lets the worker do it. HTTP is
-//! deliberately absent: [`HerderError`] says what went wrong in Connect's words, and the caller
+//! herder's loop ([`run`]): it appends an entry to the config log, reads it back, and only then is anything changed;
+//! [`plan`] says what to do about that, and the worker does it. HTTP is deliberately absent: [`HerderError`] says what went wrong in Connect's words, and the caller
 //! chooses a status for it.
 
 mod error;
@@ -12,6 +12,7 @@ mod handle;
 mod plan;
 mod run;
 mod standalone;
+mod view;
 
 pub use error::HerderError;
 pub use handle::{Health, HerderHandle};

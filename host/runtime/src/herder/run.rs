@@ -1,32 +1,57 @@
-//! The herder's loop: takes an event, changes what is desired, asks [`plan`] and lets the worker act,
-//! until there is nothing left to do.
+//! The herder's loop: an event becomes entries of the config log; what is read back from it, from whomever, changes
+//! what is desired; then [`plan`] is asked and the worker acts, until there is nothing left to do.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use millstream_config::ConfigMap;
-use millstream_connector::{Failure, TaskId};
+use millstream_connector::{ErrorKind, Failure, TaskId};
+use millstream_record::Chain;
 use tokio::sync::mpsc;
 
 use super::{
-    ConnectorStatus, ConnectorType, HerderError, PutConnector, RestartRequest, State, TargetState,
+    ConnectorStatus, HerderError, PutConnector, RestartRequest, State, TargetState,
     event::{Event, Reconfigurations, Reply},
-    handle::{Known, Shared, mark_restarting},
-    plan::{Action, Desired, Running, RunningConnector, plan},
+    handle::{Shared, class_of, mark_restarting},
+    plan::{Action, Running, RunningConnector, plan},
+    view::View,
 };
-use crate::worker::{TaskStart, Worker};
+use crate::{
+    config_log::{Change, ConfigLog, Entry, Logged},
+    worker::{TaskStart, Worker},
+};
 
 /// See the module's documentation.
 pub(super) struct Loop {
     shared: Arc<Shared>,
     worker: Worker,
+    log: Box<dyn ConfigLog>,
     reconfigurations: Arc<Reconfigurations>,
     running: BTreeMap<String, Running>,
-    generation: u64,
+    /// Connectors about which something was read, and that may not be as desired.
+    due: BTreeSet<String>,
+    /// Restarts that were read and not yet carried out.
+    restarts: VecDeque<(String, RestartRequest)>,
 }
 
 impl Loop {
-    pub(super) fn new(shared: Arc<Shared>, worker: Worker, reconfigurations: Arc<Reconfigurations>) -> Self {
-        Self { shared, worker, reconfigurations, running: BTreeMap::new(), generation: 0 }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        worker: Worker,
+        log: Box<dyn ConfigLog>,
+        reconfigurations: Arc<Reconfigurations>,
+    ) -> Self {
+        Self {
+            shared,
+            worker,
+            log,
+            reconfigurations,
+            running: BTreeMap::new(),
+            due: BTreeSet::new(),
+            restarts: VecDeque::new(),
+        }
     }
 
     /// Runs until it is told to shut down, or nobody is left who could tell it anything.
@@ -43,6 +68,7 @@ impl Loop {
                     Some(event) => {
                         self.shared.does(Some(event.describe()));
                         self.handle(event).await;
+                        self.follow().await;
                         self.shared.does(None);
                     }
                     None => {
@@ -52,7 +78,14 @@ impl Loop {
                 },
                 name = self.reconfigurations.next() => {
                     self.shared.does(Some(format!("reconfiguring the tasks of connector {name}")));
-                    self.reconfigure(&name).await;
+                    self.reconfigure(&name);
+                    self.follow().await;
+                    self.shared.does(None);
+                }
+                logged = self.log.next() => {
+                    self.take(logged);
+                    self.shared.does(Some("following the config log".to_owned()));
+                    self.follow().await;
                     self.shared.does(None);
                 }
             }
@@ -63,9 +96,7 @@ impl Loop {
     async fn handle(&mut self, event: Event) {
         match event {
             Event::Put { name, config, initial, replace, based_on, reply } => {
-                let stale = based_on.is_some_and(|before| {
-                    self.shared.connectors().get(&name).is_none_or(|known| known.config != before)
-                });
+                let stale = based_on.is_some_and(|before| self.shared.view().cluster().config(&name) != Some(&before));
                 let put = if stale { Err(HerderError::Stale) } else { self.put(&name, config, initial, replace).await };
                 answer(reply, put);
             }
@@ -79,11 +110,57 @@ impl Loop {
     }
 
     fn knows(&self, name: &str) -> bool {
-        self.shared.connectors().contains_key(name)
+        self.shared.view().knows(name)
     }
 
-    fn change<T>(&self, name: &str, change: impl FnOnce(&mut Known) -> T) -> Option<T> {
-        self.shared.connectors().get_mut(name).map(change)
+    fn config(&self, name: &str) -> Option<ConfigMap> {
+        self.shared.view().cluster().config(name).cloned()
+    }
+
+    /// Appends entries and takes what is in the log up to the last of them. What that makes due is not done yet.
+    async fn write(&mut self, entries: Vec<Entry>) -> Result<(), HerderError> {
+        let last = self.log.append(entries).await.map_err(|error| HerderError::failed(Chain(&error).to_string()))?;
+        loop {
+            let logged = self.log.next().await;
+            let position = logged.position;
+            self.take(logged);
+            if last <= position {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes an entry into the view and notes what is due because of it.
+    fn take(&mut self, logged: Logged) {
+        let change = self.shared.view().take(logged);
+        match change {
+            Some(Change::ConnectorUpdated(name)) => {
+                let class = self.config(&name).as_ref().map(class_of).unwrap_or_default().to_owned();
+                let found = self.shared.plugins.find_connector(&class).ok();
+                let version = found.map(|plugin| plugin.version.clone()).filter(|version| !version.is_empty());
+                self.shared.statuses.set_version(&name, version);
+                self.due.insert(name);
+            }
+            Some(Change::ConnectorRemoved(name) | Change::TargetChanged(name) | Change::TasksUpdated { name, .. }) => {
+                self.due.insert(name);
+            }
+            Some(Change::RestartRequested { name, request }) => self.restarts.push_back((name, request)),
+            // Workers that are alone sign nothing, and loggers have no levels of their own yet.
+            Some(Change::SessionKeyUpdated | Change::LoggerLevel { .. }) | None => {}
+        }
+    }
+
+    /// Does everything that is due. What fails says so in its status.
+    async fn follow(&mut self) {
+        loop {
+            if let Some((name, request)) = self.restarts.pop_front() {
+                self.carry_out(&name, request).await;
+            } else if let Some(name) = self.due.pop_first() {
+                let _ = self.settle(&name).await;
+            } else {
+                return;
+            }
+        }
     }
 
     async fn put(
@@ -97,27 +174,13 @@ impl Loop {
         if !created && !replace {
             return Err(HerderError::AlreadyExists(format!("Connector {name} already exists")));
         }
-        self.generation += 1;
-        let class = config.get("connector.class").and_then(Option::as_deref).unwrap_or("").trim();
-        let found = self.shared.plugins.find_connector(class);
-        let version = found.as_ref().ok().map(|plugin| plugin.version.clone()).filter(|version| !version.is_empty());
-        self.shared.statuses.set_version(name, version);
-        let kind = found.map_or(ConnectorType::Unknown, |plugin| ConnectorType::of(plugin.kind));
-        let generation = self.generation;
-        {
-            let mut connectors = self.shared.connectors();
-            let known = connectors.entry(name.to_owned()).or_insert_with(|| Known {
-                config: ConfigMap::new(),
-                kind,
-                desired: Desired { target: initial, ..Desired::default() },
-                task_configs: Vec::new(),
-                applied: None,
-            });
-            known.config = config;
-            known.kind = kind;
-            known.desired.generation = generation;
-            known.desired.wants_task_configs = true;
+        let mut entries = Vec::new();
+        if created && initial != TargetState::default() {
+            // Before the configuration, so that nobody starts what is to wait.
+            entries.push(Entry::Target { name: name.to_owned(), target: Some(initial) });
         }
+        entries.push(Entry::Connector { name: name.to_owned(), config: Some(config) });
+        self.write(entries).await?;
         self.settle(name).await.map_err(|failure| {
             HerderError::caused(format!("Failed to transition connector {name} to state {}", initial.name()), failure)
         })?;
@@ -126,38 +189,34 @@ impl Loop {
     }
 
     async fn delete(&mut self, name: &str) -> Result<(), HerderError> {
-        if self.shared.connectors().remove(name).is_none() {
+        if !self.knows(name) {
             return Err(HerderError::no_connector(name));
         }
+        let name = name.to_owned();
+        self.write(vec![
+            Entry::Connector { name: name.clone(), config: None },
+            Entry::Target { name: name.clone(), target: None },
+        ])
+        .await?;
         // Nothing is started here that could fail.
-        let _ = self.settle(name).await;
-        self.running.remove(name);
-        self.shared.statuses.remove(name);
+        let _ = self.settle(&name).await;
         Ok(())
     }
 
     /// Pausing and resuming is answered at once, stopping when everything has stopped.
     async fn set_target(&mut self, name: &str, target: TargetState, reply: Reply<()>) {
-        let changed = self.change(name, |known| {
-            known.desired.target = target;
-            known.desired.wants_task_configs |= target == TargetState::Started;
-            if target == TargetState::Stopped {
-                known.task_configs.clear();
-                known.desired.tasks = 0;
-                known.applied = None;
-            }
-        });
-        if changed.is_none() {
+        if !self.knows(name) {
             return answer(reply, Err(HerderError::unknown_connector(name)));
         }
+        let mut entries = vec![Entry::Target { name: name.to_owned(), target: Some(target) }];
         if target == TargetState::Stopped {
-            let _ = self.settle(name).await;
-            answer(reply, Ok(()));
-        } else {
-            answer(reply, Ok(()));
-            // What fails to start says so in its status.
+            entries.insert(0, Entry::Commit { name: name.to_owned(), tasks: Some(0) });
+        }
+        let written = self.write(entries).await;
+        if target == TargetState::Stopped && written.is_ok() {
             let _ = self.settle(name).await;
         }
+        answer(reply, written);
     }
 
     async fn restart_connector(&mut self, name: &str) -> Result<(), HerderError> {
@@ -176,7 +235,7 @@ impl Loop {
         if let Some(running) = self.running.get_mut(name) {
             running.connector = None;
         }
-        self.change(name, |known| known.desired.wants_task_configs = true);
+        self.shared.view().want_task_configs(name, true);
     }
 
     async fn stop_tasks(&mut self, name: &str, numbers: &[u32]) {
@@ -192,7 +251,17 @@ impl Loop {
             return Err(HerderError::NotFound(format!("Unknown connector: {name}")));
         }
         let missing = || HerderError::NotFound(format!("Status for connector {name} not found"));
-        let (status, parts) = mark_restarting(self.shared.status(name).ok_or_else(missing)?, request);
+        let (status, _) = mark_restarting(self.shared.status(name).ok_or_else(missing)?, request);
+        let RestartRequest { include_tasks, only_failed } = request;
+        self.write(vec![Entry::Restart { name: name.to_owned(), include_tasks, only_failed }]).await?;
+        self.follow().await;
+        Ok(status)
+    }
+
+    /// Restarts what a request chooses of what runs here. What fails to start says so in its status.
+    async fn carry_out(&mut self, name: &str, request: RestartRequest) {
+        let Some(status) = self.shared.status(name) else { return };
+        let (_, parts) = mark_restarting(status, request);
         self.stop_tasks(name, &parts.tasks).await;
         for &number in &parts.tasks {
             self.shared.statuses.set(name, Some(number), State::Restarting, None);
@@ -200,14 +269,12 @@ impl Loop {
         if parts.connector {
             self.stop_instance(name).await;
         }
-        // What fails to start says so in its status.
-        let _ = self.settle(name).await;
-        Ok(status)
+        self.due.insert(name.to_owned());
     }
 
     async fn restart_task(&mut self, name: &str, number: u32) -> Result<(), HerderError> {
-        let tasks = self.change(name, |known| known.desired.tasks).ok_or_else(|| HerderError::no_connector(name))?;
-        if tasks <= number {
+        let desired = self.shared.view().desired(name).ok_or_else(|| HerderError::no_connector(name))?;
+        if desired.tasks <= number {
             return Err(HerderError::NotFound(format!("Task {name}-{number} not found")));
         }
         self.stop_tasks(name, &[number]).await;
@@ -217,10 +284,9 @@ impl Loop {
             .map_err(|failure| HerderError::caused(format!("Failed to start task: {name}-{number}"), failure))
     }
 
-    async fn reconfigure(&mut self, name: &str) {
-        if self.change(name, |known| known.desired.wants_task_configs = true).is_some() {
-            // What fails says so in its status.
-            let _ = self.settle(name).await;
+    fn reconfigure(&mut self, name: &str) {
+        if self.shared.view().want_task_configs(name, true) {
+            self.due.insert(name.to_owned());
         }
     }
 
@@ -229,10 +295,15 @@ impl Loop {
     async fn settle(&mut self, name: &str) -> Result<(), Failure> {
         let mut first = Ok(());
         loop {
-            let desired = self.change(name, |known| known.desired);
+            self.due.remove(name);
+            let desired = self.shared.view().desired(name);
             let running = self.running.entry(name.to_owned()).or_default();
             let actions = plan(desired.as_ref(), running);
             if actions.is_empty() {
+                if desired.is_none() {
+                    self.running.remove(name);
+                    self.shared.statuses.remove(name);
+                }
                 return first;
             }
             for action in actions {
@@ -259,9 +330,8 @@ impl Loop {
                 Ok(())
             }
             Action::StartConnector => {
-                let Some((config, desired)) = self.change(name, |known| (known.config.clone(), known.desired)) else {
-                    return Ok(());
-                };
+                let of = |view: &View| Some((view.cluster().config(name)?.clone(), view.desired(name)?));
+                let Some((config, desired)) = of(&self.shared.view()) else { return Ok(()) };
                 let started = self.worker.start_connector(name, &config, desired.target).await;
                 let failed = started.is_err();
                 self.running.entry(name.to_owned()).or_default().connector =
@@ -269,7 +339,7 @@ impl Loop {
                 started
             }
             Action::TurnConnector(target) => {
-                let Some(config) = self.change(name, |known| known.config.clone()) else { return Ok(()) };
+                let Some(config) = self.config(name) else { return Ok(()) };
                 let mut turned = Ok(());
                 if let Some(connector) = self.running.get_mut(name).and_then(|running| running.connector.as_mut()) {
                     connector.target = target;
@@ -296,31 +366,26 @@ impl Loop {
         }
     }
 
-    /// Asks for task configurations and takes them over if anything changed.
+    /// Asks for task configurations and writes them if anything changed.
     async fn make_task_configs(&mut self, name: &str) -> Result<(), Failure> {
-        let config = self.change(name, |known| {
-            known.desired.wants_task_configs = false;
-            known.config.clone()
-        });
-        let Some(config) = config else { return Ok(()) };
-        let class = config.get("connector.class").and_then(Option::as_deref).unwrap_or("").trim();
-        let task_class =
-            self.shared.plugins.find_connector(class).map_or(String::new(), |plugin| plugin.task_class.clone());
+        self.shared.view().want_task_configs(name, false);
+        let Some(config) = self.config(name) else { return Ok(()) };
+        let found = self.shared.plugins.find_connector(class_of(&config));
+        let task_class = found.map_or(String::new(), |plugin| plugin.task_class.clone());
         match self.worker.task_configs(name, &config, &task_class).await {
-            Ok(None) => Ok(()),
-            Ok(Some(configs)) => {
-                self.generation += 1;
-                let generation = self.generation;
-                self.change(name, |known| {
-                    if known.task_configs != configs || known.applied.as_ref() != Some(&config) {
-                        known.desired.tasks = u32::try_from(configs.len()).unwrap_or(u32::MAX);
-                        known.desired.tasks_generation = generation;
-                        known.task_configs = configs;
-                        known.applied = Some(config);
-                    }
-                });
-                Ok(())
+            Ok(Some(configs)) if self.shared.view().is_news(name, &config, &configs) => {
+                let tasks = u32::try_from(configs.len()).unwrap_or(u32::MAX);
+                let mut entries: Vec<Entry> = (0..tasks)
+                    .zip(configs)
+                    .map(|(number, config)| Entry::Task { name: name.to_owned(), number, config: Some(config) })
+                    .collect();
+                entries.push(Entry::Commit { name: name.to_owned(), tasks: Some(tasks) });
+                self.write(entries).await.map_err(|error| {
+                    let message = format!("the task configurations of connector {name} could not be stored: {error}");
+                    Failure::new(ErrorKind::Fatal, "", message)
+                })
             }
+            Ok(_) => Ok(()),
             Err(failure) => {
                 if let Some(connector) = self.running.get_mut(name).and_then(|running| running.connector.as_mut()) {
                     connector.failed = true;
@@ -331,15 +396,18 @@ impl Loop {
     }
 
     fn start_task(&mut self, name: &str, number: u32) {
-        let start = self.change(name, |known| TaskStart {
-            id: id(name, number),
-            connector_config: known.config.clone(),
-            task_config: known.task_configs.get(number as usize).cloned().unwrap_or_default(),
-            count: known.desired.tasks,
-            target: known.desired.target,
-        });
-        let Some(start) = start else { return };
-        let generation = self.change(name, |known| known.desired.tasks_generation).unwrap_or_default();
+        let of = |view: &View| {
+            let (cluster, desired) = (view.cluster(), view.desired(name)?);
+            let start = TaskStart {
+                id: id(name, number),
+                connector_config: cluster.config(name)?.clone(),
+                task_config: (*cluster.tasks(name).get(number as usize)?).clone(),
+                count: desired.tasks,
+                target: desired.target,
+            };
+            Some((start, desired.tasks_generation))
+        };
+        let Some((start, generation)) = of(&self.shared.view()) else { return };
         let target = start.target;
         self.worker.start_task(start);
         self.running.entry(name.to_owned()).or_default().tasks.insert(number, (generation, target));

@@ -1,7 +1,6 @@
 //! The standalone herder: everything in one process and in memory, but for source offsets.
 
 use std::{
-    collections::BTreeMap,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, atomic::AtomicBool},
 };
@@ -19,6 +18,7 @@ use super::{
     run::Loop,
 };
 use crate::{
+    config_log::MemoryLog,
     status::StatusBoard,
     worker::{Worker, WorkerParts, panic_text},
 };
@@ -67,7 +67,7 @@ impl Herder {
         let statuses = StatusBoard::new(&settings.worker_id);
         let reconfigurations = Arc::new(Reconfigurations::default());
         let shared = Arc::new(Shared {
-            connectors: Mutex::new(BTreeMap::new()),
+            view: Mutex::default(),
             statuses: statuses.clone(),
             plugins: Arc::clone(&parts.plugins),
             definitions: settings.definitions,
@@ -80,7 +80,10 @@ impl Herder {
         let (events, mut requests) = mpsc::channel(MAX_REQUESTS);
         let asked = Arc::clone(&reconfigurations);
         let worker = Worker::new(parts, statuses, Arc::new(move |name: &str| asked.request(name)));
-        let (looped, ending) = (Loop::new(Arc::clone(&shared), worker, reconfigurations), Arc::clone(&shared));
+        let (looped, ending) = (
+            Loop::new(Arc::clone(&shared), worker, Box::<MemoryLog>::default(), reconfigurations),
+            Arc::clone(&shared),
+        );
         let task = runtime.spawn(async move {
             let ended = AssertUnwindSafe(looped.run(&mut requests)).catch_unwind().await;
             if let Err(panic) = &ended {

@@ -1,0 +1,48 @@
+//! The state that users and connectors change: a log of entries, and what they add up to.
+//!
+//! Everything changes in one way: entries are appended, read back, and folded into a [`ClusterState`]; then the herder
+//! plans. Where the log lives (in memory for one worker, in a topic for several) is nobody else's business.
+
+mod entry;
+mod memory;
+mod state;
+
+use async_trait::async_trait;
+
+pub use entry::{Entry, InvalidEntry, SessionKey};
+pub use memory::MemoryLog;
+pub use state::{Change, ClusterState};
+
+/// An entry where it stands in the log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Logged {
+    /// Its position: larger for every later entry, with gaps possibly.
+    pub position: u64,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// Why entries were not appended. Whether some of them are in the log all the same shows when it is read.
+#[derive(Debug, thiserror::Error)]
+#[error("write to the config log")]
+pub struct AppendEntriesError {
+    /// Why.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// The one log of a group of workers, as one of them sees it.
+#[async_trait]
+pub trait ConfigLog: Send {
+    /// Appends entries in order, and returns the position of the last of them. Entries of others may stand between
+    /// them. They are durable then, as far as the log is, and come back through [`Self::next`] like everybody's.
+    ///
+    /// Dropping the future may or may not append them.
+    ///
+    /// # Errors
+    ///
+    /// They could not be written.
+    async fn append(&mut self, entries: Vec<Entry>) -> Result<u64, AppendEntriesError>;
+
+    /// The next entry that this worker has not read; waits for one. Dropping the future loses nothing.
+    async fn next(&mut self) -> Logged;
+}
