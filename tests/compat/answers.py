@@ -1,6 +1,7 @@
 """What a broker answers to hand-made requests, as tables that Millstream's own tests replay.
 
     answers.py produce HOST:PORT     record batches, sound and odd, and what becomes of each
+    answers.py epochs HOST:PORT      leader epochs in requests and answers, of a partition in its first epoch
     answers.py settings HOST:PORT    settings of topics and of the broker, and which values are refused
 
 Asked of Apache Kafka the output is what stands in host/broker/tests/recorded. Uses nothing but Python itself.
@@ -634,9 +635,71 @@ def settings(client):
         client.alter(2, topic, [(key, 1, None)])
 
 
+# ---- leader epochs -----------------------------------------------------------------------------------------------
+
+def epochs(client):
+    topic = f"answers-{int(time.time())}"
+    assert client.create_topic(topic, [])[0] == 0
+    print("# Of a partition of three records, and of one without any.")
+    for state in ("empty", "three"):
+        if state == "three":
+            assert client.produce(topic, batch([record(n, timestamp=n) for n in range(3)], max_ts=T + 2))[0] == 0
+        while client.fetch(topic)[0] != 0:
+            time.sleep(0.05)
+        print("# end | partition | current epoch | epoch asked for | code/epoch/end offset")
+        for current in (-2, -1, 0, 1):
+            for epoch in (-1, 0, 1, 7):
+                body = struct.pack(">i", -1) + array([text(topic) + array([struct.pack(">iii", 0, current, epoch)])])
+                reader = client.ask(23, 3, body)
+                reader.take("i")
+                [(_, [(code, _, known, end)])] = reader.array(lambda: (reader.text(), reader.array(lambda: reader.take("hiiq"))))
+                print(f"end|{state}|{current}|{epoch}|{code}/{known}/{end}")
+        print("# offsets | partition | current epoch | time | code/time/offset/epoch")
+        for current in (-1, 0, 1):
+            for at in (-1, -2, -3, T, T + 1, T + 9):
+                body = struct.pack(">ib", -1, 0) + array([text(topic) + array([struct.pack(">iiq", 0, current, at)])])
+                reader = client.ask(2, 5, body)
+                reader.take("i")
+                [(_, [(_, code, found, offset, epoch)])] = reader.array(lambda: (reader.text(), reader.array(lambda: reader.take("ihqqi"))))
+                print(f"offsets|{state}|{current}|{at}|{code}/{found}/{offset}/{epoch}")
+        print("# fetch | partition | current epoch | offset | code")
+        for current in (-1, 0, 1):
+            for offset in (0, 3, 4, -1):
+                part = array([struct.pack(">iiqqi", 0, current, offset, -1, 1 << 20)])
+                body = struct.pack(">iiiibii", -1, 0, 0, 1 << 20, 0, 0, -1) + array([text(topic) + part]) + array([]) + text("")
+                reader = client.ask(1, 11, body)
+                reader.take("ihi")
+
+                def one():
+                    _, code, _, _, _ = reader.take("ihqqq")
+                    reader.array(lambda: reader.take("qq"))
+                    reader.take("i")
+                    reader.octets()
+                    return code
+                [(_, [code])] = reader.array(lambda: (reader.text(), reader.array(one)))
+                print(f"fetch|{state}|{current}|{offset}|{code}")
+    print("# committed | epoch committed | code | offset/epoch/metadata as fetched")
+    for epoch in (-1, 0, 5, -7):
+        while True:
+            part = struct.pack(">iqi", 0, 2, epoch) + text("note")
+            body = text("group-" + topic) + struct.pack(">i", -1) + text("") + text(None) + array([text(topic) + array([part])])
+            reader = client.ask(8, 7, body)
+            reader.take("i")
+            [(_, [(_, code)])] = reader.array(lambda: (reader.text(), reader.array(lambda: reader.take("ih"))))
+            if code not in (14, 15, 16):
+                break
+            client.ask(10, 0, text("group-" + topic))
+            time.sleep(0.1)
+        reader = client.ask(9, 5, text("group-" + topic) + array([text(topic) + array([struct.pack(">i", 0)])]))
+        reader.take("i")
+        [(_, [(_, offset, known, note, _)])] = reader.array(
+            lambda: (reader.text(), reader.array(lambda: (reader.take("i"), reader.take("q"), reader.take("i"), reader.text(), reader.take("h")))))
+        print(f"committed|{epoch}|{code}|{offset}/{known}/{note}")
+
+
 def main():
     what, address = sys.argv[1:3]
-    {"produce": produce, "settings": settings}[what](Client(address))
+    {"produce": produce, "settings": settings, "epochs": epochs}[what](Client(address))
 
 
 main()

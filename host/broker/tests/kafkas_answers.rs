@@ -6,14 +6,20 @@ mod support;
 use bytes::Bytes;
 use millstream_broker::Broker;
 use millstream_wire::{
-    batch::Batches,
+    batch::{BatchStamp, Batches, RecordBatchBuilder},
     protocol::messages::{
         ApiKey, ApiVersionsRequest, CreateTopicsRequest, CreateTopicsResponse, DescribeConfigsRequest,
-        DescribeConfigsResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ProduceResponse,
+        DescribeConfigsResponse, FetchResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+        ListOffsetsRequest, ListOffsetsResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest,
+        OffsetFetchResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProduceResponse,
         create_topics_request::{CreatableTopic, CreatableTopicConfig},
         describe_configs_request::DescribeConfigsResource,
         describe_configs_response::DescribeConfigsResourceResult,
         incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+        offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        offset_fetch_request::OffsetFetchRequestTopic,
+        offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
     },
 };
 use support::{Client, config, name, produce_request, text};
@@ -350,4 +356,85 @@ async fn operation_line(client: &mut Client, first: &str, name: &str, operation:
     let after = described_value(client, "t", name).await;
     assert_eq!(alter(client, "t", &[(name, 1, None)], false).await, 0);
     format!("operation|{first}|{name}|{operation}|{value}|{code}|{after}")
+}
+
+#[tokio::test]
+async fn leader_epochs_are_checked_and_answered_as_by_kafka() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    let mut client = Client::new(&broker);
+    for topic in ["empty", "three"] {
+        assert_eq!(create(&mut client, topic, &[], false).await, 0);
+    }
+    let mut builder = RecordBatchBuilder::with_capacity(100);
+    for n in 0..3 {
+        builder.append(1_700_000_000_000 + n, None, Some(b"v"), std::iter::empty()).unwrap();
+    }
+    let three = builder.finish(&BatchStamp::default()).unwrap().freeze();
+    assert_eq!(client.produce("three", -1, three).await, (0, 0));
+    let mut wrong = Vec::new();
+    let recorded = include_str!("recorded/epochs-4.3.txt").lines().filter(|line| !line.starts_with('#'));
+    for line in recorded {
+        let columns: Vec<&str> = line.split('|').collect();
+        let number = |at: usize| columns[at].parse::<i64>().unwrap();
+        let epoch = |at: usize| columns[at].parse::<i32>().unwrap();
+        let found = match columns[0] {
+            "end" => {
+                let asked = OffsetForLeaderPartition::default()
+                    .with_partition(0)
+                    .with_current_leader_epoch(epoch(2))
+                    .with_leader_epoch(epoch(3));
+                let topic = OffsetForLeaderTopic::default().with_topic(name(columns[1])).with_partitions(vec![asked]);
+                let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
+                let answer: OffsetForLeaderEpochResponse = client.call(ApiKey::OffsetForLeaderEpoch, 3, &request).await;
+                let it = &answer.topics[0].partitions[0];
+                format!("{}/{}/{}", it.error_code, it.leader_epoch, it.end_offset)
+            }
+            "offsets" => {
+                let asked =
+                    ListOffsetsPartition::default().with_current_leader_epoch(epoch(2)).with_timestamp(number(3));
+                let topic = ListOffsetsTopic::default().with_name(name(columns[1])).with_partitions(vec![asked]);
+                let request = ListOffsetsRequest::default().with_topics(vec![topic]);
+                let answer: ListOffsetsResponse = client.call(ApiKey::ListOffsets, 5, &request).await;
+                let it = &answer.topics[0].partitions[0];
+                format!("{}/{}/{}/{}", it.error_code, it.timestamp, it.offset, it.leader_epoch)
+            }
+            "fetch" => {
+                let mut request = support::fetch_request(columns[1], number(3), 0);
+                request.topics[0].partitions[0].current_leader_epoch = epoch(2);
+                let answer: FetchResponse = client.call(ApiKey::Fetch, 11, &request).await;
+                answer.responses[0].partitions[0].error_code.to_string()
+            }
+            "committed" => committed(&mut client, epoch(1)).await,
+            kind => panic!("{kind}: no kind of line"),
+        };
+        let answers = if columns[0] == "committed" { 2 } else { 4 };
+        let expected = columns[answers..].join("|");
+        if found != expected {
+            wrong.push(format!("{line}: {found} found"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    broker.shutdown().await.unwrap();
+}
+
+/// Commits an offset with a leader epoch, and says what is fetched of it.
+async fn committed(client: &mut Client, epoch: i32) -> String {
+    let partition = OffsetCommitRequestPartition::default()
+        .with_committed_offset(2)
+        .with_committed_leader_epoch(epoch)
+        .with_committed_metadata(Some(text("note")));
+    let topic = OffsetCommitRequestTopic::default().with_name(name("three")).with_partitions(vec![partition]);
+    let request = OffsetCommitRequest::default()
+        .with_group_id(text("g").into())
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic]);
+    let answer: OffsetCommitResponse = client.call(ApiKey::OffsetCommit, 7, &request).await;
+    let code = answer.topics[0].partitions[0].error_code;
+    let topic = OffsetFetchRequestTopic::default().with_name(name("three")).with_partition_indexes(vec![0]);
+    let request = OffsetFetchRequest::default().with_group_id(text("g").into()).with_topics(Some(vec![topic]));
+    let answer: OffsetFetchResponse = client.call(ApiKey::OffsetFetch, 5, &request).await;
+    let it = &answer.topics[0].partitions[0];
+    let metadata = it.metadata.as_deref().unwrap_or("null");
+    format!("{code}|{}/{}/{metadata}", it.committed_offset, it.committed_leader_epoch)
 }

@@ -6,16 +6,21 @@ use std::{fs, io::Write};
 
 use millstream_broker::{Broker, OpenDataDirError, StartBrokerError};
 use millstream_wire::protocol::messages::{
-    ApiKey, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-    DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest, FindCoordinatorResponse, GroupId,
-    JoinGroupRequest, JoinGroupResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetCommitResponse,
-    OffsetFetchRequest, OffsetFetchResponse, SyncGroupRequest, SyncGroupResponse,
+    ApiKey, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse, GroupId, JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse,
+    MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest,
+    OffsetFetchResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, SyncGroupRequest,
+    SyncGroupResponse,
     create_topics_request::{CreatableTopic, CreatableTopicConfig},
+    delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
     delete_topics_request::DeleteTopicState,
     join_group_request::JoinGroupRequestProtocol,
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
     metadata_request::MetadataRequestTopic,
     offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
     offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics},
+    offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
     sync_group_request::SyncGroupRequestAssignment,
 };
 use support::{Client, batch, config, name, text};
@@ -76,6 +81,42 @@ async fn after_an_unclean_stop_a_torn_end_is_cut_and_the_leader_epoch_goes_up() 
     assert!(records.windows(4).any(|bytes| bytes == b"kept"));
     assert_eq!(client.produce("t", -1, batch(&["kept"], Some((7, 0, 0)))).await, (0, 0), "a retry is recognised");
     assert_eq!(client.produce("t", -1, batch(&["next"], None)).await, (0, 1));
+}
+
+#[tokio::test]
+async fn each_epoch_ends_where_the_next_begins_and_the_earliest_offset_tells_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    for crash in 0..3 {
+        let broker = Broker::start(config(dir.path())).await.unwrap();
+        let mut client = Client::new(&broker);
+        if crash == 0 {
+            client.create("t").await;
+        }
+        assert_eq!(client.produce("t", -1, batch(&["a", "b"], None)).await, (0, 2 * crash));
+        broker.abandon().await;
+    }
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    let mut client = Client::new(&broker);
+    for (asked, expected) in [(0, (0, 2)), (1, (1, 4)), (2, (2, 6)), (3, (3, 6)), (4, (-1, -1))] {
+        let partition = OffsetForLeaderPartition::default().with_leader_epoch(asked).with_current_leader_epoch(3);
+        let topic = OffsetForLeaderTopic::default().with_topic(name("t")).with_partitions(vec![partition]);
+        let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
+        let answer: OffsetForLeaderEpochResponse = client.call(ApiKey::OffsetForLeaderEpoch, 4, &request).await;
+        let found = &answer.topics[0].partitions[0];
+        assert_eq!((found.error_code, found.leader_epoch, found.end_offset), (0, expected.0, expected.1), "{asked}");
+    }
+    for (before, expected) in [(0, (0, 0)), (3, (3, 1)), (6, (6, 3))] {
+        let delete = DeleteRecordsPartition::default().with_offset(before);
+        let topic = DeleteRecordsTopic::default().with_name(name("t")).with_partitions(vec![delete]);
+        let request = DeleteRecordsRequest::default().with_topics(vec![topic]).with_timeout_ms(20_000);
+        let _: DeleteRecordsResponse = client.call(ApiKey::DeleteRecords, 2, &request).await;
+        let partition = ListOffsetsPartition::default().with_timestamp(-2).with_current_leader_epoch(3);
+        let topic = ListOffsetsTopic::default().with_name(name("t")).with_partitions(vec![partition]);
+        let request = ListOffsetsRequest::default().with_topics(vec![topic]);
+        let answer: ListOffsetsResponse = client.call(ApiKey::ListOffsets, 5, &request).await;
+        let found = &answer.topics[0].partitions[0];
+        assert_eq!((found.offset, found.leader_epoch), expected);
+    }
 }
 
 #[tokio::test]

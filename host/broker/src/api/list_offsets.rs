@@ -9,7 +9,12 @@ use millstream_wire::protocol::messages::{
 };
 
 use super::Call;
-use crate::{error_code::ErrorCode, node::Node, partition::Isolation, topics::Topic};
+use crate::{
+    error_code::ErrorCode,
+    node::Node,
+    partition::{Isolation, Partition},
+    topics::Topic,
+};
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -70,20 +75,34 @@ fn find(
     asked: &ListOffsetsPartition,
     isolation: Isolation,
 ) -> Result<Found, ErrorCode> {
+    let since = match asked.timestamp {
+        MAX_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        _ => 0,
+    };
+    if version < since {
+        return Err(ErrorCode::UNSUPPORTED_VERSION);
+    }
     let partition =
         topic.and_then(|topic| topic.partition(asked.partition_index)).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     partition.check_leader_epoch(asked.current_leader_epoch)?;
-    let too_new = |since: i16| if version < since { Err(ErrorCode::UNSUPPORTED_VERSION) } else { Ok(()) };
     match asked.timestamp {
         LATEST => Ok((partition.readable_end(isolation), -1, partition.leader_epoch())),
-        EARLIEST => Ok((partition.log_start(), -1, -1)),
-        EARLIEST_LOCAL => too_new(8).map(|()| (partition.log_start(), -1, -1)),
-        LATEST_TIERED => too_new(9).map(|()| NOTHING),
-        MAX_TIMESTAMP => {
-            too_new(7)?;
-            Ok(partition.find_max_timestamp(isolation)?.unwrap_or(NOTHING))
+        EARLIEST | EARLIEST_LOCAL => {
+            let start = partition.log_start();
+            Ok((start, -1, epoch_at(partition, start)))
         }
+        LATEST_TIERED => Ok(NOTHING),
+        MAX_TIMESTAMP => Ok(partition.find_max_timestamp(isolation)?.unwrap_or(NOTHING)),
         timestamp if 0 <= timestamp => Ok(partition.find_time(timestamp, isolation)?.unwrap_or(NOTHING)),
         _ => Err(ErrorCode::INVALID_REQUEST),
     }
+}
+
+/// The leader epoch in which an offset was written, or would be.
+fn epoch_at(partition: &Partition, offset: i64) -> i32 {
+    // Epochs are few: each stands for a start of the broker after a crash.
+    let mut earlier = 0..partition.leader_epoch();
+    earlier.find(|&epoch| offset < partition.end_of_epoch(epoch).1).unwrap_or(partition.leader_epoch())
 }

@@ -28,8 +28,8 @@ use crate::{
 /// The one client that Kafka lets write to internal topics.
 const ADMIN_CLIENT: &str = "__admin_client";
 
-/// Uncompressed batches up to this size are checked where they arrived; others on a thread of their own, as that takes
-/// milliseconds, in which the same thread would answer no heartbeat.
+/// Uncompressed batches up to this size are checked by the disk thread that appends them; others before, on a thread of
+/// their own, as that takes milliseconds, in which other appends would wait.
 const CHECK_INLINE: usize = 512 << 10;
 
 /// Memory that is set aside for what a compressed batch expands to before that is known: so many times its length, and
