@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fmt, io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,7 @@ use crate::{
     dial::{Dial, HostPort},
     kafka_error::KafkaCode,
     metadata::Metadata,
+    trouble,
 };
 
 /// Why a broker could not be connected to.
@@ -38,10 +42,13 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// Nothing came of it in time.
-    #[error("connect to {address}: no answer within {} ms", timeout.as_millis())]
+    #[error("connect to {address}: {} within {} ms",
+        if *accepted { "the connection was accepted, but no answer came" } else { "no answer" }, timeout.as_millis())]
     Timeout {
         /// Where to.
         address: HostPort,
+        /// Whether there was a connection, so that only the first answer was missing.
+        accepted: bool,
         /// `socket.connection.setup.timeout.ms`.
         timeout: Duration,
     },
@@ -80,6 +87,12 @@ pub enum RequestError {
         /// Its node id.
         node: i32,
     },
+    /// Nothing has come back yet, and nothing has failed.
+    #[error("still waiting for {addresses} to answer")]
+    Silent {
+        /// The addresses that were asked.
+        addresses: String,
+    },
     /// The request was not answered.
     #[error("send a request to a broker")]
     Call {
@@ -111,9 +124,23 @@ impl RequestError {
     /// Whether trying again can help.
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Connect { .. } | Self::UnknownBroker { .. } | Self::Timeout { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Connect { .. }
+            | Self::UnknownBroker { .. }
+            | Self::Silent { .. }
+            | Self::Timeout { .. } => true,
             Self::Call { source } => source.is_retriable(),
             Self::Refused { source, .. } => source.is_retriable(),
+        }
+    }
+
+    /// What a user should look at first where brokers are not reached: a wrong port, a firewall and so on.
+    pub fn likely_cause(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreachable { source, .. } | Self::Connect { source, .. } => trouble::likely_cause(source),
+            Self::Silent { .. } => Some(trouble::SILENT_CAUSE),
+            Self::Timeout { source: Some(source), .. } => source.likely_cause(),
+            _ => None,
         }
     }
 
@@ -130,9 +157,11 @@ impl RequestError {
     pub fn java_class(&self) -> String {
         let class = match self {
             Self::Refused { source, .. } => return source.java_class(),
-            Self::Unreachable { .. } | Self::Connect { .. } | Self::UnknownBroker { .. } | Self::Timeout { .. } => {
-                "TimeoutException"
-            }
+            Self::Unreachable { .. }
+            | Self::Connect { .. }
+            | Self::UnknownBroker { .. }
+            | Self::Silent { .. }
+            | Self::Timeout { .. } => "TimeoutException",
             Self::Call { source: CallError::Version { .. } } => "UnsupportedVersionException",
             Self::Call { source: CallError::Disconnected { .. } } => "DisconnectException",
             Self::Call { .. } => "ApiException",
@@ -295,6 +324,12 @@ impl Link {
         Err(RequestError::Unreachable { addresses, source })
     }
 
+    /// Says whom a request that was given up unanswered waited for; `None` if for nobody.
+    pub(crate) fn silence(&self) -> Option<RequestError> {
+        let addresses = self.pool.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if addresses.is_empty() { None } else { Some(RequestError::Silent { addresses }) }
+    }
+
     /// A connection to the broker that changes topics.
     pub(crate) async fn controller(&self) -> Result<Connection, RequestError> {
         let mut metadata = self.cluster.metadata();
@@ -343,7 +378,8 @@ struct Slot {
 enum SlotState {
     #[default]
     Idle,
-    Connecting(Attempt),
+    /// The attempt, and when it was begun.
+    Connecting(Attempt, Instant),
     Open(Connection),
 }
 
@@ -360,6 +396,17 @@ impl Pool {
         })
     }
 
+    /// Addresses that are connected to, or are being connected to.
+    fn addresses(&self) -> Vec<HostPort> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = slots.iter().filter(|(_, slot)| match &slot.state {
+            SlotState::Idle => false,
+            SlotState::Connecting(..) => true,
+            SlotState::Open(connection) => connection.is_open(),
+        });
+        open.map(|(address, _)| address.clone()).collect()
+    }
+
     /// An open connection. Everyone who asks meanwhile waits for the same attempt, and an attempt whose
     /// first asker has gone is carried on by the next.
     async fn get(&self, address: &HostPort) -> Result<Connection, Arc<ConnectError>> {
@@ -368,11 +415,16 @@ impl Pool {
             let slot = slots.entry(address.clone()).or_default();
             match &slot.state {
                 SlotState::Open(connection) if connection.is_open() => return Ok(connection.clone()),
-                SlotState::Connecting(attempt) => (attempt.clone(), slot.attempts),
+                // One that nobody drives any more has lost its time, and perhaps its peer.
+                SlotState::Connecting(attempt, began)
+                    if 1 < attempt.strong_count().unwrap_or(0) || began.elapsed() < self.settings.connect_timeout =>
+                {
+                    (attempt.clone(), slot.attempts)
+                }
                 _ => {
                     let attempt = self.attempt(address.clone(), slot.not_before);
                     slot.attempts += 1;
-                    slot.state = SlotState::Connecting(attempt.clone());
+                    slot.state = SlotState::Connecting(attempt.clone(), Instant::now());
                     (attempt, slot.attempts)
                 }
             }
@@ -380,7 +432,7 @@ impl Pool {
         let result = attempt.await;
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = slots.entry(address.clone()).or_default();
-        if slot.attempts == number && matches!(slot.state, SlotState::Connecting(_)) {
+        if slot.attempts == number && matches!(slot.state, SlotState::Connecting(..)) {
             match &result {
                 Ok(connection) => {
                     slot.failures = 0;
@@ -403,24 +455,52 @@ impl Pool {
             if let Some(not_before) = not_before {
                 tokio::time::sleep_until(not_before).await;
             }
-            let timeout = settings.connect_timeout;
-            match tokio::time::timeout(timeout, dial_and_agree(&*dial, &address, &settings)).await {
-                Ok(result) => result.map_err(Arc::new),
-                Err(_) => Err(Arc::new(ConnectError::Timeout { address, timeout })),
-            }
+            let result = connect(&*dial, &address, &settings).await;
+            result.map_err(Arc::new)
         }
         .boxed()
         .shared()
     }
 }
 
-async fn dial_and_agree(
+/// Connects once, within the time there is for it. Tells in the log when that takes long or fails.
+async fn connect(
     dial: &dyn Dial,
     address: &HostPort,
     settings: &ConnectionSettings,
 ) -> Result<Connection, ConnectError> {
+    let (began, timeout, client) = (Instant::now(), settings.connect_timeout, settings.client_id.as_str());
+    let accepted = AtomicBool::new(false);
+    let work = tokio::time::timeout(timeout, dial_and_agree(dial, address, settings, &accepted));
+    tokio::pin!(work);
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break result,
+            () = tokio::time::sleep(trouble::SILENCE) => {
+                trouble::still_connecting(client, address, began, accepted.load(Ordering::Relaxed));
+            }
+        }
+    };
+    let result = result.unwrap_or_else(|_| {
+        let accepted = accepted.load(Ordering::Relaxed);
+        Err(ConnectError::Timeout { address: address.clone(), accepted, timeout })
+    });
+    match &result {
+        Ok(_) => trouble::connected(client, address),
+        Err(error) => trouble::not_connected(client, address, began, error),
+    }
+    result
+}
+
+async fn dial_and_agree(
+    dial: &dyn Dial,
+    address: &HostPort,
+    settings: &ConnectionSettings,
+    accepted: &AtomicBool,
+) -> Result<Connection, ConnectError> {
     let stream = dial.dial(&address.host, address.port).await;
     let stream = stream.map_err(|source| ConnectError::Dial { address: address.clone(), source })?;
-    let opened = Connection::open(stream, settings).await;
+    accepted.store(true, Ordering::Relaxed);
+    let opened = Connection::open(stream, address, settings).await;
     opened.map_err(|source| ConnectError::Handshake { address: address.clone(), source })
 }

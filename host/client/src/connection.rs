@@ -7,7 +7,10 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,8 +31,9 @@ use tokio::{
 
 use crate::{
     config::ConnectionSettings,
-    dial::Stream,
+    dial::{HostPort, Stream},
     kafka_error::KafkaCode,
+    trouble,
     versions::{self, NoCommonVersion, OfferedVersions},
 };
 
@@ -95,6 +99,20 @@ pub enum Disconnect {
         /// The request that waited longest.
         api: ApiKey,
         /// How long it was given.
+        timeout: Duration,
+    },
+    /// The broker did not read on, so that a request could not be written.
+    #[error("the broker did not take {api:?} within {} ms", timeout.as_millis())]
+    NotTaken {
+        /// The request that was being written.
+        api: ApiKey,
+        /// How long that was tried.
+        timeout: Duration,
+    },
+    /// Nothing was asked for so long that the connection is not kept.
+    #[error("nothing was asked over the connection for connections.max.idle.ms ({} ms)", timeout.as_millis())]
+    Idle {
+        /// The setting.
         timeout: Duration,
     },
     /// The bytes are no frames.
@@ -205,7 +223,11 @@ fn disconnected(api: ApiKey, ended: &OnceLock<Arc<Disconnect>>) -> CallError {
 
 impl Connection {
     /// Takes over a stream and asks the broker for its versions.
-    pub(crate) async fn open(stream: Box<dyn Stream>, settings: &ConnectionSettings) -> Result<Self, HandshakeError> {
+    pub(crate) async fn open(
+        stream: Box<dyn Stream>,
+        address: &HostPort,
+        settings: &ConnectionSettings,
+    ) -> Result<Self, HandshakeError> {
         let (requests, queue) = mpsc::channel(settings.max_in_flight.clamp(1, 1024));
         let ended = Arc::new(OnceLock::new());
         let (reader, writer) = tokio::io::split(stream);
@@ -217,14 +239,19 @@ impl Connection {
             max_in_flight: settings.max_in_flight.max(1),
             decoder: FrameDecoder::new(settings.max_response_bytes),
             next_correlation: 0,
+            max_idle: settings.max_idle,
+            last_use: Instant::now(),
         };
-        let task = tokio::spawn(transfer.run(Arc::clone(&ended)));
+        let in_use = Arc::new(AtomicBool::new(false));
+        let peer = Peer { address: address.clone(), client: settings.client_id.clone(), in_use: Arc::clone(&in_use) };
+        let task = tokio::spawn(transfer.run(peer, Arc::clone(&ended)));
         let client_id = Some(StrBytes::from_string(settings.client_id.clone()));
         let timeout = settings.request_timeout;
         let shared = Shared { requests, versions: OnceLock::new(), client_id, timeout, ended, task };
         let connection = Self { shared: Arc::new(shared) };
         let versions = connection.ask_versions().await?;
         connection.shared.versions.get_or_init(|| versions);
+        in_use.store(true, Ordering::Relaxed);
         Ok(connection)
     }
 
@@ -336,6 +363,9 @@ struct InFlight {
     answer: oneshot::Sender<Bytes>,
 }
 
+/// A time beyond which adding to an instant could overflow: a year.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The task's own state.
 struct Transfer {
     reader: ReadHalf<Box<dyn Stream>>,
@@ -345,20 +375,36 @@ struct Transfer {
     max_in_flight: usize,
     decoder: FrameDecoder,
     next_correlation: i32,
+    max_idle: Duration,
+    last_use: Instant,
+}
+
+/// Who is at the other end, for the log.
+struct Peer {
+    address: HostPort,
+    client: String,
+    /// Whether the handshake is over. Who makes the connection tells of failures before that.
+    in_use: Arc<AtomicBool>,
 }
 
 /// The frame being written.
 struct Writing {
+    api: ApiKey,
     frame: Bytes,
     written: Option<oneshot::Sender<Bytes>>,
+    timeout: Duration,
+    deadline: Instant,
 }
 
 impl Transfer {
-    async fn run(mut self, ended: Arc<OnceLock<Arc<Disconnect>>>) {
+    async fn run(mut self, peer: Peer, ended: Arc<OnceLock<Arc<Disconnect>>>) {
         let reason = match self.transfer().await {
             Ok(()) => Disconnect::Dropped,
             Err(reason) => reason,
         };
+        if peer.in_use.load(Ordering::Relaxed) {
+            trouble::broken(&peer.client, &peer.address, &reason);
+        }
         // Set before the answer channels close, so that whoever waits finds the reason.
         let _ = ended.set(Arc::new(reason));
         self.queue.close();
@@ -369,7 +415,10 @@ impl Transfer {
         let mut writing: Option<Writing> = None;
         loop {
             let may_send = writing.is_none() && self.in_flight.len() < self.max_in_flight;
-            let deadline = self.in_flight.iter().map(|waiting| waiting.deadline).min();
+            let answers = self.in_flight.iter().map(|waiting| waiting.deadline);
+            let deadline = answers.chain(writing.as_ref().map(|writing| writing.deadline)).min();
+            let idle = writing.is_none() && self.in_flight.is_empty();
+            let idle_until = self.last_use.checked_add(self.max_idle).filter(|_| idle);
             tokio::select! {
                 biased;
                 read = self.reader.read_buf(self.decoder.spare()) => {
@@ -387,9 +436,15 @@ impl Transfer {
                 },
                 () = sleep_until(deadline), if deadline.is_some() => {
                     let now = Instant::now();
+                    if let Some(stuck) = writing.as_ref().filter(|writing| writing.deadline <= now) {
+                        return Err(Disconnect::NotTaken { api: stuck.api, timeout: stuck.timeout });
+                    }
                     if let Some(late) = self.in_flight.iter().find(|waiting| waiting.deadline <= now) {
                         return Err(Disconnect::Timeout { api: late.api, timeout: late.timeout });
                     }
+                }
+                () = sleep_until(idle_until), if idle_until.is_some() => {
+                    return Err(Disconnect::Idle { timeout: self.max_idle });
                 }
             }
         }
@@ -404,12 +459,13 @@ impl Transfer {
         frame[8..12].copy_from_slice(&correlation.to_be_bytes());
         let version = i16::from_be_bytes([frame[6], frame[7]]);
         let frame = frame.freeze();
+        self.last_use = Instant::now();
+        let deadline = self.last_use + timeout.min(FAR);
         match answer {
-            Answer::Written(sender) => Writing { frame, written: Some(sender) },
+            Answer::Written(sender) => Writing { api, frame, written: Some(sender), timeout, deadline },
             Answer::Frame(answer) => {
-                let deadline = Instant::now() + timeout;
                 self.in_flight.push_back(InFlight { api, version, correlation, timeout, deadline, answer });
-                Writing { frame, written: None }
+                Writing { api, frame, written: None, timeout, deadline }
             }
         }
     }
@@ -417,6 +473,7 @@ impl Transfer {
     fn take_frames(&mut self) -> Result<(), Disconnect> {
         while let Some(mut frame) = self.decoder.next_frame().map_err(|source| Disconnect::Frame { source })? {
             let waiting = self.in_flight.pop_front().ok_or(Disconnect::Unasked)?;
+            self.last_use = Instant::now();
             let found = frame.first_chunk().map_or(-1, |id| i32::from_be_bytes(*id));
             if found != waiting.correlation {
                 return Err(Disconnect::Correlation { expected: waiting.correlation, found });

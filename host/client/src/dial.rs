@@ -39,6 +39,42 @@ impl Dial for TcpDial {
     }
 }
 
+/// No broker can be reached because none of the host names is known.
+#[derive(Debug, thiserror::Error)]
+#[error("find the address of {address}")]
+pub struct NoneResolvable {
+    /// The last one that was looked up.
+    pub address: HostPort,
+    /// What the resolver says.
+    pub source: io::Error,
+}
+
+impl TcpDial {
+    /// Looks up the hosts, as Java clients do when they are made. Those that are not known are told in the log, since
+    /// the others may do.
+    ///
+    /// # Errors
+    ///
+    /// No host is known. Trying again can only help where the name server is at fault.
+    pub async fn look_up(addresses: &[HostPort]) -> Result<(), NoneResolvable> {
+        let mut unknown = Vec::new();
+        for address in addresses {
+            if let Err(source) = tokio::net::lookup_host((address.host.as_str(), address.port)).await {
+                unknown.push(NoneResolvable { address: address.clone(), source });
+            }
+        }
+        if unknown.len() == addresses.len()
+            && let Some(last) = unknown.pop()
+        {
+            return Err(last);
+        }
+        for NoneResolvable { address, source } in unknown {
+            tracing::warn!(%address, error = %source, "the host name is not known; the other addresses are tried");
+        }
+        Ok(())
+    }
+}
+
 /// Where a broker listens.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct HostPort {

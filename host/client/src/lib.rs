@@ -4,6 +4,8 @@
 //! memory and to others over TCP, with the same frames. Nothing here knows which. Start with [`Cluster`], then
 //! [`Producer`], [`Consumer`], [`Admin`] or [`GroupMember`].
 
+#![forbid(unsafe_code)]
+
 pub mod admin;
 mod cluster;
 pub mod config;
@@ -14,14 +16,16 @@ pub mod group;
 mod kafka_error;
 mod metadata;
 pub mod producer;
+mod trouble;
 mod versions;
+mod waiting;
 
 pub use admin::Admin;
 pub use cluster::{Cluster, ConnectError, RequestError, TopicsWanted};
 pub use config::{AdminConfig, ConfigError, ConnectionSettings, ConsumerConfig, ProducerConfig};
 pub use connection::{CallError, Disconnect, HandshakeError};
 pub use consumer::Consumer;
-pub use dial::{Dial, HostPort, InvalidAddress, Stream, TcpDial};
+pub use dial::{Dial, HostPort, InvalidAddress, NoneResolvable, Stream, TcpDial};
 pub use group::GroupMember;
 pub use kafka_error::KafkaCode;
 pub use metadata::{Metadata, Partition, Topic};

@@ -26,7 +26,11 @@ pub async fn run(file: Option<&Path>, overrides: &[String]) -> Result<(), Failur
     }
     let config = BrokerConfig::from_properties(&properties).map_err(|error| Failure::of(SETUP, &error))?;
     let folder = config.data_dir.display().to_string();
-    let broker = Broker::start(config).await.map_err(|error| Failure::of(START, &error))?;
+    let started = async { Broker::start(config).await.map_err(|error| Failure::of(START, &error)) };
+    let broker = match signals.during(started).await {
+        Ok(broker) => broker,
+        Err(ended) => return ended.result(),
+    };
     for address in broker.listen_addresses() {
         println!("Broker ready on {address}, data in {folder}");
     }

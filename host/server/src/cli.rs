@@ -147,8 +147,8 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // As Connect's scripts do, help and wrong usage end with 1; only the version is a success.
-            let code = if error.kind() == ErrorKind::DisplayVersion { 0 } else { exit::USAGE };
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayVersion | ErrorKind::DisplayHelp);
+            let code = if asked_for { 0 } else { exit::USAGE };
             // Nothing can be done about a closed terminal.
             let _ = error.print();
             return ExitCode::from(code);

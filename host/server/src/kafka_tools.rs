@@ -1,12 +1,12 @@
 //! Clients for the command line.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
 
-use millstream_client::{Admin, AdminConfig, Cluster, ConnectionSettings, HostPort, TcpDial};
+use millstream_client::{Admin, AdminConfig, Cluster, ConnectionSettings, HostPort, RequestError, TcpDial};
 
 use crate::{
     cli::Connection,
-    exit::{Failure, SETUP, USAGE},
+    exit::{Failure, USAGE},
 };
 
 impl Connection {
@@ -15,8 +15,6 @@ impl Connection {
         let mut settings: BTreeMap<String, String> =
             own.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         settings.insert("bootstrap.servers".to_owned(), self.bootstrap_server.clone());
-        // Somebody is sitting in front of it.
-        settings.insert("default.api.timeout.ms".to_owned(), "15000".to_owned());
         for property in &self.properties {
             let (key, value) = property
                 .split_once('=')
@@ -26,14 +24,40 @@ impl Connection {
         Ok(settings)
     }
 
-    /// An admin client.
-    pub fn admin(&self) -> Result<Admin, Failure> {
-        let config = AdminConfig::from_properties(&self.settings(&[])?).map_err(|error| Failure::of(SETUP, &error))?;
-        Ok(Admin::new(&cluster(&config.bootstrap, config.connection.clone()), &config))
+    /// An admin client whose calls take at most `patience`, unless the user says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// A setting is wrong, or the hosts are not known.
+    pub async fn admin(&self, patience: Duration) -> Result<Admin, Failure> {
+        let timeout = patience.as_millis().to_string();
+        let settings = self.settings(&[("default.api.timeout.ms", &timeout)])?;
+        let config = AdminConfig::from_properties(&settings).map_err(|error| Failure::of(USAGE, &error))?;
+        Ok(Admin::new(&cluster(&config.bootstrap, config.connection.clone()).await?, &config))
     }
 }
 
 /// A cluster over TCP.
-pub fn cluster(bootstrap: &[HostPort], settings: ConnectionSettings) -> Cluster {
-    Cluster::connect(Arc::new(TcpDial), bootstrap, settings)
+///
+/// # Errors
+///
+/// None of the hosts is known.
+pub async fn cluster(bootstrap: &[HostPort], settings: ConnectionSettings) -> Result<Cluster, Failure> {
+    TcpDial::look_up(bootstrap).await.map_err(|error| Failure::of(USAGE, &error))?;
+    Ok(Cluster::connect(Arc::new(TcpDial), bootstrap, settings))
+}
+
+/// A failure with the errors that led to it, and what to look at first where brokers are not reached.
+pub fn failed(error: impl Error + 'static) -> Failure {
+    let mut failure = Failure::of(USAGE, &error);
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        let boxed = || error.downcast_ref::<Box<RequestError>>().map(|error| &**error);
+        if let Some(hint) = error.downcast_ref().or_else(boxed).and_then(RequestError::likely_cause) {
+            failure.message.push_str(&format!(" (likely cause: {hint})"));
+            break;
+        }
+        cause = error.source();
+    }
+    failure
 }

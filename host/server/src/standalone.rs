@@ -7,7 +7,7 @@ use std::{
 };
 
 use millstream_broker::{Broker, BrokerConfig};
-use millstream_client::{Dial, TcpDial};
+use millstream_client::{Dial, HostPort, TcpDial};
 use millstream_config::{ConfigMap, ConnectorFile, InitialState, Mode, WorkerConfig, worker_key};
 use millstream_connector::Plugins;
 use millstream_convert::ReadLimits;
@@ -28,7 +28,7 @@ use crate::{
     catalogue::{Catalogue, KAFKA_VERSION, natives},
     embedded::EmbeddedDial,
     exit::{Failure, SETUP, START, USAGE},
-    signals::Signals,
+    signals::{Ended, Signals},
 };
 
 /// Where the built-in broker listens unless told otherwise.
@@ -39,9 +39,13 @@ const BROKER_DATA: &str = "millstream-data";
 /// The source that reads the lines of a file.
 const FILE_SOURCE: &str = "org.apache.kafka.connect.file.FileStreamSourceConnector";
 
-/// Runs until a signal comes.
+/// Runs until a signal comes, which works from the first moment.
 pub async fn run(worker_file: &Path, connector_files: &[PathBuf]) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::of(SETUP, &error))?;
+    work(&mut signals, worker_file, connector_files).await.or_else(Ended::result)
+}
+
+async fn work(signals: &mut Signals, worker_file: &Path, connector_files: &[PathBuf]) -> Result<(), Ended> {
     let properties: ConfigMap =
         read_properties(worker_file)?.into_iter().map(|(key, value)| (key, Some(value))).collect();
     let config = WorkerConfig::parse(Mode::Standalone, &properties)
@@ -50,22 +54,22 @@ pub async fn run(worker_file: &Path, connector_files: &[PathBuf]) -> Result<(), 
     if !worker_key::CONFIG_PROVIDERS.get(config.config()).is_empty() {
         // A password that stays a variable is worse than no start.
         let message = "config.providers is not supported yet: remove it and write values in place of variables";
-        return Err(Failure::new(SETUP, format!("{}: {message}", worker_file.display())));
+        return Err(Failure::new(SETUP, format!("{}: {message}", worker_file.display())).into());
     }
 
-    let catalogue = Arc::new(Catalogue::new(plugins(&config).await?));
-    let kafka = Kafka::open(&config).await?;
-    let worker = match Running::start(&config, catalogue, &kafka).await {
+    let catalogue = Arc::new(Catalogue::new(signals.during(plugins(&config)).await?));
+    let kafka = signals.during(Kafka::open(&config)).await?;
+    let worker = match signals.during(Running::start(&config, catalogue, &kafka)).await {
         Ok(worker) => worker,
-        Err(failure) => {
+        Err(ended) => {
             kafka.close().await;
-            return Err(failure);
+            return Err(ended);
         }
     };
     let mut result = Ok(());
     for file in connector_files {
-        if let Err(failure) = create(&worker.herder.handle(), file).await {
-            result = Err(failure);
+        if let Err(ended) = signals.during(create(&worker.herder.handle(), file)).await {
+            result = Err(ended);
             break;
         }
     }
@@ -76,11 +80,11 @@ pub async fn run(worker_file: &Path, connector_files: &[PathBuf]) -> Result<(), 
         tokio::select! {
             signal = signals.wait() => info!("{signal}: stopping the worker"),
             reason = herder.broken() => {
-                result = Err(Failure::new(USAGE, format!("the worker has broken and ends: {reason}")));
+                result = Err(Failure::new(USAGE, format!("the worker has broken and ends: {reason}")).into());
             }
         }
     }
-    result = result.and(worker.stop().await);
+    result = result.and(worker.stop().await.map_err(Ended::Failed));
     kafka.close().await;
     result
 }
@@ -108,6 +112,7 @@ impl Kafka {
     async fn open(config: &WorkerConfig) -> Result<Self, Failure> {
         if let Some(servers) = config.bootstrap_servers() {
             let bootstrap = servers.join(",");
+            look_up(&servers).await?;
             return Ok(Self { broker: None, dial: Arc::new(TcpDial), bootstrap, data: String::new() });
         }
         let mut settings: BTreeMap<String, String> =
@@ -148,6 +153,19 @@ impl Kafka {
     }
 }
 
+/// As in Connect, a start without a host that is known ends at once.
+async fn look_up(servers: &[String]) -> Result<(), Failure> {
+    // What is no address is refused with the other client settings.
+    let addresses: Vec<HostPort> = servers.iter().filter_map(|server| HostPort::parse(server).ok()).collect();
+    TcpDial::look_up(&addresses).await.map_err(|error| {
+        let hint = "check bootstrap.servers, or remove it to use the built-in broker";
+        Failure::new(
+            SETUP,
+            format!("no host in bootstrap.servers={} is known: {}; {hint}", servers.join(","), Chain(&error)),
+        )
+    })
+}
+
 /// The worker after its start.
 struct Running {
     rest: RestServer,
@@ -160,6 +178,9 @@ impl Running {
         let policy = config.override_policy();
         let clients =
             KafkaClients::new(Arc::clone(&kafka.dial), kafka.bootstrap.clone(), settings.properties.clone(), policy);
+        if kafka.broker.is_none() {
+            info!("waiting for the Kafka cluster at {}", kafka.bootstrap);
+        }
         let cluster_id = clients.cluster_id().await.map_err(|failure| {
             let hint = match (&kafka.broker, kafka.bootstrap.as_str()) {
                 (None, "localhost:9092" | "127.0.0.1:9092") => {

@@ -13,12 +13,18 @@ use millstream_client::{
 };
 use millstream_record::{Chain, TopicName};
 use millstream_wire::batch::{Batches, RecordReader, decompress_records};
+use tokio::time::Instant;
 
 use crate::{
     cli::TopicCommand,
     exit::{Failure, USAGE},
-    kafka_tools::cluster,
+    kafka_tools::{cluster, failed},
 };
+
+/// How long the cluster is waited for: somebody is sitting in front of it.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Longest wait for records before the output is brought up to date.
+const POLL: Duration = Duration::from_millis(250);
 
 /// Most bytes that one compressed batch may become.
 const MAX_BATCH_BYTES: usize = 256 << 20;
@@ -27,7 +33,7 @@ const MAX_BATCH_BYTES: usize = 256 << 20;
 pub async fn run(command: TopicCommand) -> Result<(), Failure> {
     match command {
         TopicCommand::List { connection, internal } => {
-            let topics = connection.admin()?.list_topics(internal).await.map_err(failed)?;
+            let topics = connection.admin(PATIENCE).await?.list_topics(internal).await.map_err(failed)?;
             topics.iter().for_each(|topic| println!("{topic}"));
             Ok(())
         }
@@ -40,25 +46,35 @@ pub async fn run(command: TopicCommand) -> Result<(), Failure> {
                     .ok_or_else(|| Failure::new(USAGE, format!("--config {config}: write it as KEY=VALUE")))?;
                 new.configs.insert(key.to_owned(), value.to_owned());
             }
-            let results = connection.admin()?.create_topics(&[new], false).await.map_err(failed)?;
+            let results = connection.admin(PATIENCE).await?.create_topics(&[new], false).await.map_err(failed)?;
             for (name, result) in results {
                 result.map_err(|refused| Failure::new(USAGE, format!("create topic {name}: {}", Chain(&refused))))?;
                 println!("Created topic {name}.");
             }
             Ok(())
         }
-        TopicCommand::Describe { connection, topics } => describe(&connection.admin()?, &topics).await,
+        TopicCommand::Describe { connection, topics } => describe(&connection.admin(PATIENCE).await?, &topics).await,
         TopicCommand::Produce { connection, topic, key_separator, partition } => {
-            let config = connection.settings(&[("client.id", "millstream-topic-produce")])?;
+            let patience = PATIENCE.as_millis().to_string();
+            let own = [("client.id", "millstream-topic-produce"), ("max.block.ms", &patience)];
+            let config = connection.settings(&own)?;
             let config = ProducerConfig::from_properties(&config).map_err(failed)?;
-            let producer = Producer::new(&cluster(&config.bootstrap, config.connection.clone()), config);
+            let producer = Producer::new(&cluster(&config.bootstrap, config.connection.clone()).await?, config);
             produce(producer, &name(&topic)?, key_separator.as_deref(), partition).await
         }
         TopicCommand::Consume { connection, topic, from_beginning, max_messages, timeout_ms, key_separator } => {
+            let timeout = timeout_ms.map(Duration::from_millis);
+            let started = Instant::now();
             let reset = if from_beginning { "earliest" } else { "latest" };
-            let own = [("auto.offset.reset", reset), ("client.id", "millstream-topic-consume")];
+            let own = [
+                ("auto.offset.reset", reset),
+                ("client.id", "millstream-topic-consume"),
+                ("default.api.timeout.ms", "15000"),
+            ];
             let config = ConsumerConfig::from_properties(&connection.settings(&own)?).map_err(failed)?;
-            let admin = connection.admin()?;
+            // Reaching the cluster is part of the time that may pass without a record.
+            let patience = timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE));
+            let admin = connection.admin(patience).await?;
             let topic = name(&topic)?;
             let described = admin.describe_topics(std::slice::from_ref(&topic)).await.map_err(failed)?;
             let mut partitions = 0;
@@ -67,15 +83,11 @@ pub async fn run(command: TopicCommand) -> Result<(), Failure> {
                     .map_err(|refused| Failure::new(USAGE, format!("consume topic {name}: {}", Chain(&refused))))?;
                 partitions = topic.topic.partitions.len();
             }
-            let mut consumer = Consumer::new(&cluster(&config.bootstrap, config.connection.clone()), config);
+            let mut consumer = Consumer::new(&cluster(&config.bootstrap, config.connection.clone()).await?, config);
             consumer.assign((0..partitions as i32).map(|partition| (topic.clone(), partition)));
-            consume(consumer, max_messages, timeout_ms.map(Duration::from_millis), key_separator.as_deref()).await
+            consume(consumer, max_messages, timeout.map(|timeout| (started, timeout)), key_separator.as_deref()).await
         }
     }
-}
-
-fn failed(error: impl std::error::Error + 'static) -> Failure {
-    Failure::of(USAGE, &error)
 }
 
 fn name(text: &str) -> Result<TopicName, Failure> {
@@ -185,17 +197,18 @@ fn split<'l>(line: &'l [u8], separator: &[u8]) -> Option<(&'l [u8], &'l [u8])> {
 async fn consume(
     mut consumer: Consumer,
     most: Option<u64>,
-    timeout: Option<Duration>,
+    timeout: Option<(Instant, Duration)>,
     separator: Option<&str>,
 ) -> Result<(), Failure> {
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let mut seen = 0;
     let mut scratch = Vec::new();
-    let mut idle_since = tokio::time::Instant::now();
+    let mut idle_until = timeout.map(|(started, timeout)| started + timeout);
     'polling: while most.is_none_or(|most| seen < most) {
-        let polled = consumer.poll(Duration::from_millis(250)).await.map_err(failed)?;
+        let left = idle_until.map(|until| until.saturating_duration_since(Instant::now()));
+        let polled = consumer.poll(left.unwrap_or(POLL).min(POLL)).await.map_err(failed)?;
         if !polled.fetched.is_empty() {
-            idle_since = tokio::time::Instant::now();
+            idle_until = timeout.map(|(_, timeout)| Instant::now() + timeout);
         }
         for fetched in &polled.fetched {
             for batch in Batches::new(&fetched.records) {
@@ -222,7 +235,7 @@ async fn consume(
             }
         }
         out.flush().map_err(failed)?;
-        if timeout.is_some_and(|timeout| timeout <= idle_since.elapsed()) {
+        if idle_until.is_some_and(|until| until <= Instant::now()) {
             break;
         }
     }

@@ -29,9 +29,6 @@ use crate::{
     kafka_error::KafkaCode,
 };
 
-/// How long the cause of a silence is looked for.
-const LAST_LOOK: Duration = Duration::from_secs(1);
-
 /// What a broker said about one topic, partition, group or resource.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}", message.as_deref().unwrap_or("the broker refused"))]
@@ -80,7 +77,7 @@ impl Admin {
         F: Future<Output = Result<T, RequestError>>,
     {
         let started = Instant::now();
-        let mut failures = 0;
+        let (mut failures, mut last) = (0, None);
         loop {
             let left = self.api_timeout.saturating_sub(started.elapsed());
             let result = tokio::time::timeout(left, attempt()).await;
@@ -94,24 +91,17 @@ impl Admin {
             failures += 1;
             let waited = started.elapsed();
             if failure.is_none() || self.api_timeout <= waited + delay {
-                let source = match failure {
-                    Some(failure) => Some(failure),
-                    None => self.why_silent().await,
-                };
-                let source = source.map(Box::new);
+                let source = failure.or(last).or_else(|| self.link.silence()).map(Box::new);
                 return Err(RequestError::Timeout { attempted: attempted.to_owned(), waited, source });
             }
+            last = failure;
             tokio::time::sleep(delay).await;
             // Leaders, coordinators and the controller may be elsewhere by now. If this fails, so does the
             // next attempt, and that is what gets reported.
-            let _ = self.link.cluster.refresh(TopicsWanted::Named(&[]), false).await;
+            let left = self.api_timeout.saturating_sub(started.elapsed());
+            let refreshed = self.link.cluster.refresh(TopicsWanted::Named(&[]), false);
+            let _ = tokio::time::timeout(left, refreshed).await;
         }
-    }
-
-    /// What is wrong with the cluster after a request to it was given up unanswered, if that shows at once.
-    async fn why_silent(&self) -> Option<RequestError> {
-        let asked = self.link.cluster.refresh(TopicsWanted::Named(&[]), false);
-        tokio::time::timeout(LAST_LOOK, asked).await.ok()?.err()
     }
 }
 

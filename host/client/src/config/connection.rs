@@ -16,6 +16,8 @@ pub struct ConnectionSettings {
     pub request_timeout: Duration,
     /// Longest wait for a connection to be there and its versions to be known.
     pub connect_timeout: Duration,
+    /// Time without requests after which a connection is closed.
+    pub max_idle: Duration,
     /// Wait after the first failed connection to a broker; doubles with each further one.
     pub reconnect_backoff: Duration,
     /// Longest wait between connections to a broker.
@@ -38,6 +40,7 @@ impl Default for ConnectionSettings {
             client_id: String::new(),
             request_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
+            max_idle: Duration::from_secs(540),
             reconnect_backoff: Duration::from_millis(50),
             reconnect_backoff_max: Duration::from_secs(1),
             retry_backoff: Duration::from_millis(100),
@@ -68,12 +71,13 @@ impl ConnectionSettings {
         // Sizes of socket buffers are left to the operating system; a wrong value is still refused.
         reader.integer("send.buffer.bytes", 131_072, -1..=i64::from(i32::MAX))?;
         reader.integer("receive.buffer.bytes", 32_768, -1..=i64::from(i32::MAX))?;
-        reader.integer("connections.max.idle.ms", 540_000, -1..=i64::MAX)?;
+        let max_idle = reader.integer("connections.max.idle.ms", 540_000, -1..=i64::MAX)?;
         reader.millis("socket.connection.setup.timeout.max.ms", 30_000)?;
         Ok(Self {
             client_id: reader.text("client.id").unwrap_or_default().to_owned(),
             request_timeout: at_least_one(reader.millis("request.timeout.ms", 30_000)?),
             connect_timeout: at_least_one(reader.millis("socket.connection.setup.timeout.ms", 10_000)?),
+            max_idle: u64::try_from(max_idle).map_or(Duration::MAX, Duration::from_millis),
             reconnect_backoff: reader.millis("reconnect.backoff.ms", 50)?,
             reconnect_backoff_max: reader.millis("reconnect.backoff.max.ms", 1000)?,
             retry_backoff: reader.millis("retry.backoff.ms", 100)?,

@@ -43,6 +43,7 @@ use crate::{
     },
     kafka_error::KafkaCode,
     metadata::Metadata,
+    waiting::{Patience, Waiting},
 };
 
 /// Whole record batches of one partition, as they are on the wire.
@@ -144,6 +145,8 @@ pub struct Consumer {
     looking: bool,
     lookup_failures: u32,
     next_auto_commit: Option<Instant>,
+    /// The wait for topics or leaders that are missing, and for an answer about them.
+    missing: Option<Patience>,
 }
 
 impl std::fmt::Debug for Consumer {
@@ -184,6 +187,7 @@ impl Consumer {
             looking: false,
             lookup_failures: 0,
             next_auto_commit: None,
+            missing: None,
         }
     }
 
@@ -245,6 +249,37 @@ impl Consumer {
             AutoOffsetReset::Latest => Search::At(OffsetSpec::Latest),
             AutoOffsetReset::None => Search::Committed,
         }
+    }
+
+    /// Notes why something that is read is missing, or that nothing is, and tells it after a while.
+    fn note_missing(&mut self, cause: Option<String>) {
+        let Some(cause) = cause else {
+            self.missing = None;
+            return;
+        };
+        let now = Instant::now();
+        let client = || self.config.connection.client_id.clone();
+        let patience = self.missing.get_or_insert_with(|| Patience::begin(client(), now));
+        let what = "the topics that are read".to_owned();
+        patience.tell(now, &Waiting { lasting: patience.lasting(now), what, cause: Some(cause) });
+    }
+
+    /// What is wrong with the topics of interest in this picture of the cluster.
+    fn why_missing(&self, metadata: &Metadata) -> Option<String> {
+        let of_topic = |topic: &TopicName| match metadata.topic(topic).and_then(|topic| topic.error) {
+            Some(code) => Some(format!("{topic}: {code}")),
+            None if metadata.partition_count(topic).is_none() => Some(format!("{topic}: nothing is known about it")),
+            None => None,
+        };
+        let leaderless = |(topic, partition): &TopicPartition| match metadata.leader(topic, *partition) {
+            None if metadata.partition_count(topic).is_some() => Some(format!("{topic}-{partition} has no leader")),
+            _ => None,
+        };
+        let topics = self.topics_of_interest();
+        let assigned = self.positions.assigned();
+        let causes = topics.iter().filter_map(of_topic).chain(assigned.iter().filter_map(leaderless));
+        let causes: Vec<String> = causes.take(3).collect();
+        if causes.is_empty() { None } else { Some(causes.join(", ")) }
     }
 
     /// The partitions assigned at the moment.
@@ -648,6 +683,7 @@ impl Consumer {
             Event::Validated(validated) => self.take_validated(validated),
             Event::Metadata(Ok(metadata)) => {
                 self.asking_metadata = false;
+                self.note_missing(self.why_missing(&metadata));
                 let complete = self.topics_of_interest().iter().all(|topic| metadata.partition_count(topic).is_some());
                 if complete {
                     self.metadata_failures = 0;
@@ -667,7 +703,7 @@ impl Consumer {
                 self.asking_metadata = false;
                 self.metadata_wanted = true;
                 if error.is_retriable() {
-                    tracing::debug!(error = %Chain(&error), "metadata not refreshed");
+                    self.note_missing(Some(Chain(&error).to_string()));
                 } else {
                     self.failure = Some(error.into());
                 }

@@ -28,6 +28,7 @@ use crate::{
     connection::Connection,
     dial::HostPort,
     kafka_error::KafkaCode,
+    waiting::{Patience, Waiting},
 };
 
 /// Events that may wait for their owner. A generation has at most four before the owner has to act.
@@ -247,6 +248,7 @@ impl GroupMember {
             generation: None,
             rejoin_told: false,
             heard: Instant::now(),
+            joining: None,
         };
         Self { group_id, shared, events, task: tokio::spawn(task.run()) }
     }
@@ -322,6 +324,8 @@ struct Task {
     rejoin_told: bool,
     /// When the coordinator last answered.
     heard: Instant,
+    /// The wait to become part of a generation, while attempts fail.
+    joining: Option<Patience>,
 }
 
 enum Wish {
@@ -429,10 +433,18 @@ impl Task {
         let mut failures = 0;
         loop {
             let step = match self.join_once(protocols).await {
-                Ok(Ok(event)) => return Joined::Assigned(event),
-                Ok(Err((code, step))) => (Some(code), step),
+                Ok(Ok(event)) => {
+                    self.joining = None;
+                    return Joined::Assigned(event);
+                }
+                Ok(Err((code, step))) => {
+                    if matches!(step, JoinStep::Later { .. }) {
+                        self.tell_joining(&code);
+                    }
+                    (Some(code), step)
+                }
                 Err(error) if error.is_retriable() => {
-                    tracing::debug!(group = %self.config.group_id, error = %millstream_record::Chain(&error), "joining the group is tried again");
+                    self.tell_joining(&error);
                     (None, JoinStep::Later { find: true })
                 }
                 Err(source) => {
@@ -462,6 +474,17 @@ impl Task {
                 (None, JoinStep::Forgotten | JoinStep::Fail) => self.forget(),
             }
         }
+    }
+
+    /// Tells in the log when joining has failed for a while.
+    fn tell_joining(&mut self, error: &(dyn std::error::Error + 'static)) {
+        let now = Instant::now();
+        let client = || self.link.cluster.settings().client_id.clone();
+        let patience = self.joining.get_or_insert_with(|| Patience::begin(client(), now));
+        let what = format!("group {} to take this member", self.config.group_id);
+        let waiting =
+            Waiting { lasting: patience.lasting(now), what, cause: Some(millstream_record::Chain(error).to_string()) };
+        patience.tell(now, &waiting);
     }
 
     async fn join_once(

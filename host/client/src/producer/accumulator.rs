@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use millstream_record::TopicName;
+use millstream_record::{Chain, TopicName};
 use millstream_wire::{batch::RecordBatchBuilder, compression::CompressError};
 use tokio::time::Instant;
 
@@ -25,6 +25,7 @@ use crate::{
     cluster::RequestError,
     config::{Partitioner, ProducerConfig},
     metadata::Metadata,
+    waiting::Waiting,
 };
 
 /// What an acknowledgement that nobody has taken yet is charged with, in bytes.
@@ -150,6 +151,8 @@ pub(super) struct Plan {
     pub(super) connect: BTreeSet<i32>,
     /// When to look again, if nothing happens before.
     pub(super) wake: Option<Instant>,
+    /// When the oldest batch that has not ended was begun.
+    pub(super) oldest: Option<Instant>,
     /// Batches wait for a leader to be known.
     pub(super) wants_metadata: bool,
     /// Batches wait for a producer id.
@@ -413,6 +416,32 @@ impl Accumulator {
         Some(ack)
     }
 
+    /// The batch that has waited longest for its acknowledgement, and what went wrong with it last.
+    pub(super) fn oldest(&self, now: Instant, metadata: &Metadata) -> Option<Waiting> {
+        let mut oldest: Option<(Instant, &TopicQueue, usize)> = None;
+        for topic in self.topics.iter().filter(|topic| 0 < topic.batches) {
+            for (partition, slot) in topic.partitions.iter().enumerate() {
+                let batches = slot.queue.unacknowledged.iter().chain(&slot.queue.ready).map(|batch| batch.created);
+                let first = batches.chain(slot.open.as_ref().map(|open| open.created)).min();
+                if let Some(first) = first.filter(|first| oldest.is_none_or(|(oldest, ..)| *first < oldest)) {
+                    oldest = Some((first, topic, partition));
+                }
+            }
+        }
+        let (created, topic, partition) = oldest?;
+        let cause = topic.partitions[partition].last_error.as_ref().map(|error| Chain(error).to_string());
+        let cause = cause.or_else(|| match metadata.topic(&topic.name).and_then(|topic| topic.error) {
+            Some(code) => Some(code.to_string()),
+            None if metadata.leader(&topic.name, partition as i32).is_none() => Some("it has no leader".to_owned()),
+            None => None,
+        });
+        Some(Waiting {
+            lasting: now.duration_since(created),
+            what: format!("{}-{partition} to take records", topic.name),
+            cause,
+        })
+    }
+
     /// Whether there is an acknowledgement to take.
     pub(super) fn has_ack(&self) -> bool {
         !self.finished.is_empty()
@@ -552,7 +581,9 @@ impl Accumulator {
                     .filter(|batch| timeout <= now.duration_since(batch.created))
                     .map(|batch| batch.id)
                     .collect();
-                if let Some(oldest) = batches().map(|batch| batch.created).min()
+                let oldest = batches().map(|batch| batch.created).min();
+                plan.oldest = plan.oldest.into_iter().chain(oldest).min();
+                if let Some(oldest) = oldest
                     && late.is_empty()
                     && let Some(at) = oldest.checked_add(timeout)
                 {

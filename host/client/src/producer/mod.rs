@@ -299,9 +299,12 @@ async fn learn_partitions(
         let (metadata, failure) = if known.partition_count(&topic).is_some() {
             (known, None)
         } else {
-            match cluster.refresh(TopicsWanted::Named(std::slice::from_ref(&topic)), true).await {
-                Ok(metadata) => (metadata, None),
-                Err(error) => (known, Some(error)),
+            let left = max_block.saturating_sub(started.elapsed());
+            let refreshed = cluster.refresh(TopicsWanted::Named(std::slice::from_ref(&topic)), true);
+            match tokio::time::timeout(left, refreshed).await {
+                Ok(Ok(metadata)) => (metadata, None),
+                Ok(Err(error)) => (known, Some(error)),
+                Err(_) => (known, cluster.link().silence()),
             }
         };
         if let Some(count) = metadata.partition_count(&topic) {
@@ -316,7 +319,7 @@ async fn learn_partitions(
         });
         let delay = cluster.settings().retry_delay(attempt);
         let hopeless = source.as_ref().is_some_and(|source| !source.is_retriable());
-        if hopeless || max_block <= waited + delay {
+        if hopeless || max_block <= waited.saturating_add(delay) {
             return Err(SendError::NoMetadata { topic, waited, source: source.map(Box::new) });
         }
         tokio::time::sleep(delay).await;

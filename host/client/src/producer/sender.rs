@@ -26,6 +26,7 @@ use crate::{
     connection::{CallError, Connection},
     kafka_error::KafkaCode,
     metadata::Metadata,
+    waiting::{AGAIN, MOMENT},
 };
 
 /// A batch on the wire.
@@ -64,6 +65,8 @@ pub(super) struct Sender {
     identity_failures: u32,
     last_metadata: Instant,
     known: Arc<Metadata>,
+    /// When it was last told what is waited for.
+    told: Option<Instant>,
 }
 
 /// Fails what is left if the task ends in any way but an orderly one, so that nobody waits for ever.
@@ -92,6 +95,7 @@ impl Sender {
             metadata_failures: 0,
             identity_failures: 0,
             last_metadata: Instant::now(),
+            told: None,
         }
     }
 
@@ -103,6 +107,7 @@ impl Sender {
             let now = Instant::now();
             let plan = self.plan(now);
             let mut wake = plan.wake;
+            wake = wake.into_iter().chain(plan.oldest.map(|oldest| self.tell_delay(oldest, now))).min();
             self.prepare(&plan, now);
             let idle = plan.requests.is_empty();
             for (node, batches) in plan.requests {
@@ -120,6 +125,20 @@ impl Sender {
                 () = sleep_until(wake), if wake.is_some() => {}
             }
         }
+    }
+
+    /// Tells in the log when the oldest batch has waited for long. Returns when to look again.
+    fn tell_delay(&mut self, oldest: Instant, now: Instant) -> Instant {
+        let due = self.told.map_or(oldest + MOMENT, |told| (oldest + MOMENT).max(told + AGAIN));
+        if now < due {
+            return due;
+        }
+        self.told = Some(now);
+        let waiting = self.shared.lock().oldest(now, &self.known);
+        if let Some(waiting) = waiting {
+            tracing::warn!(client = %self.config.connection.client_id, "{waiting}");
+        }
+        now + AGAIN
     }
 
     fn plan(&mut self, now: Instant) -> Plan {
