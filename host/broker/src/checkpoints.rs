@@ -70,6 +70,12 @@ impl Checkpoints {
         (of(&known.recovery_points), of(&known.log_starts))
     }
 
+    /// Partitions that are known to have had records on stable storage.
+    pub fn with_records(&self) -> Vec<(String, i32)> {
+        let known = &self.lock().known.recovery_points;
+        known.iter().filter(|(_, offset)| 0 < **offset).map(|(partition, _)| partition.clone()).collect()
+    }
+
     /// Drops the entries of partitions that do not exist, as a deletion that a crash cut short leaves them. Blocks.
     ///
     /// # Errors
@@ -123,6 +129,18 @@ impl Checkpoints {
                 next.log_starts.extend(log_start.map(|offset| (key, offset)));
             }
         }
+        self.replace(&mut state, next)
+    }
+
+    /// Notes how far a partition is durable after a repair; durable on return. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The old content stays.
+    pub fn repaired(&self, topic: &TopicName, index: i32, recovery_point: i64) -> Result<(), CheckpointError> {
+        let mut state = self.lock();
+        let mut next = state.known.clone();
+        next.recovery_points.insert((topic.to_string(), index), recovery_point);
         self.replace(&mut state, next)
     }
 

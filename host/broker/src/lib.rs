@@ -26,6 +26,7 @@ mod partition;
 mod producer_ids;
 mod recompress;
 mod recovery;
+mod repair;
 mod seldom;
 mod storage;
 mod strangers;
@@ -39,4 +40,5 @@ pub use broker::{Broker, StartBrokerError, StopBrokerError};
 pub use config::{BrokerConfig, Durability, InvalidBrokerConfig, listener::Endpoint};
 #[doc(hidden)]
 pub use groups::records::rewrite_group_record;
+pub use repair::{RepairError, RepairedPartition, repair};
 pub use storage::{catalogue::CatalogueError, data_dir::OpenDataDirError};

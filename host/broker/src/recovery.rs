@@ -96,7 +96,10 @@ fn open_partitions(topics: &Topics, data_dir: &DataDir, threads: usize) -> Resul
     let partitions: Vec<(&TopicName, &Arc<Partition>)> = all
         .iter()
         .flat_map(|topic| topic.partitions.iter().map(move |partition| (&topic.name, partition)))
-        .filter(|(_, partition)| present.contains(&partition.name()))
+        // One that had records and has no folder is not new, but damaged.
+        .filter(|(topic, partition)| {
+            present.contains(&partition.name()) || 0 < topics.checkpoint(topic, partition.index()).0
+        })
         .collect();
     let next = AtomicUsize::new(0);
     let work = || {
@@ -156,7 +159,7 @@ fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, StartBrokerError> {
 }
 
 /// Reads `topic-3`; `None` for any other name.
-fn parse_folder(name: &str) -> Option<(TopicName, i32)> {
+pub fn parse_folder(name: &str) -> Option<(TopicName, i32)> {
     let (topic, index) = name.rsplit_once('-')?;
     let index: i32 = index.parse().ok().filter(|index: &i32| 0 <= *index && !name.ends_with("-delete"))?;
     Some((TopicName::parse(topic).ok()?, index))

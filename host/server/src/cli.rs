@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use crate::{
     broker_command,
     exit::{self, Failure},
-    logging, plugin_command, standalone, topic_command,
+    logging, plugin_command, repair_command, standalone, topic_command,
 };
 
 /// Stack of a thread, in bytes. The deepest JSON that is read (`converter.nesting.max`) takes three megabytes
@@ -32,7 +32,10 @@ enum Command {
         connectors: Vec<PathBuf>,
     },
     /// Run the built-in broker alone
+    #[command(args_conflicts_with_subcommands = true)]
     Broker {
+        #[command(subcommand)]
+        command: Option<BrokerCommand>,
         /// Broker configuration: Apache Kafka's server.properties keys
         properties: Option<PathBuf>,
         /// A setting that overrides the file
@@ -45,6 +48,21 @@ enum Command {
     /// Work with topics of a Kafka cluster or of the built-in broker
     #[command(subcommand)]
     Topic(TopicCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BrokerCommand {
+    /// Show what of damaged partitions cannot be kept; with --apply set it aside, so that they can be opened again
+    Repair {
+        /// The broker's data folder (log.dirs), which no broker may be using
+        #[arg(long, value_name = "FOLDER")]
+        data_dir: PathBuf,
+        /// Do what is shown
+        #[arg(long)]
+        apply: bool,
+        /// Partitions, named as their folders; all if none is given
+        partitions: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,7 +172,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let long_running = matches!(cli.command, Command::Standalone { .. } | Command::Broker { .. });
+    let long_running = matches!(cli.command, Command::Standalone { .. } | Command::Broker { command: None, .. });
     logging::start(if long_running { "info" } else { "warn" });
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = match builder.enable_all().thread_stack_size(THREAD_STACK).build() {
@@ -164,7 +182,10 @@ pub fn run() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Standalone { worker, connectors } => standalone::run(&worker, &connectors).await,
-            Command::Broker { properties, overrides } => broker_command::run(properties.as_deref(), &overrides).await,
+            Command::Broker { command: Some(command), .. } => repair_command::run(command),
+            Command::Broker { command: None, properties, overrides } => {
+                broker_command::run(properties.as_deref(), &overrides).await
+            }
             Command::Plugin(command) => plugin_command::run(command).await,
             Command::Topic(command) => topic_command::run(command).await,
         }

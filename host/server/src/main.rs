@@ -10,6 +10,7 @@ mod exit;
 mod kafka_tools;
 mod logging;
 mod plugin_command;
+mod repair_command;
 mod signals;
 mod standalone;
 mod topic_command;

@@ -121,6 +121,13 @@ impl Partition {
                 "a torn end was cut off"
             );
         }
+        if 0 < report.missing_offsets {
+            warn!(
+                partition = %self.name(),
+                offsets = report.missing_offsets,
+                "offsets between segments have no records: by compaction or a repair, or because a file is missing"
+            );
+        }
         let (reader, sync) = (log.reader(), log.sync_handle());
         Ok(Arc::new(OpenLog { log: Mutex::new(Some(log)), reader, sync }))
     }

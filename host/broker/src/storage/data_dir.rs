@@ -11,6 +11,8 @@ use tracing::warn;
 
 use super::{read_text, topic_id};
 
+/// The file that the process which has the folder holds locked.
+pub const LOCK: &str = ".lock";
 const META: &str = "meta.properties";
 const CLEAN_MARKER: &str = ".kafka_cleanshutdown";
 
@@ -87,7 +89,7 @@ impl DataDir {
     ) -> Result<Self, OpenDataDirError> {
         let path_buf = path.to_owned();
         disk.create_dirs(path).map_err(|source| OpenDataDirError::Create { path: path_buf.clone(), source })?;
-        let lock_path = path.join(".lock");
+        let lock_path = path.join(LOCK);
         let at = |path: &Path| {
             let path = path.to_owned();
             move |source| OpenDataDirError::File { path, source }
