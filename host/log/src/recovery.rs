@@ -16,7 +16,7 @@ use crate::{
     config::LogConfig,
     damage::Damage,
     epochs::LeaderEpochs,
-    files::{self, Kind},
+    files::Kind,
     partition::{Active, EPOCHS_FILE, PartitionLog, index_batch},
     scan::{Scan, ScanError},
     segment::{IndexState, Segment},

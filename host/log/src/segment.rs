@@ -157,7 +157,7 @@ impl Segment {
     /// be made so, which the second error says.
     pub(crate) fn write(&self, batch: &[u8]) -> Result<(), (io::Error, Option<io::Error>)> {
         let size = self.size();
-        self.log.write_all_at(batch, size).map_err(|error| (error, self.log.set_len(size).err()))
+        self.log.write_all_at(batch, size).map_err(|error| (error, self.unwrite().err()))
     }
 
     /// Publishes what was written.
@@ -188,8 +188,10 @@ impl Segment {
         Ok(size.saturating_sub(from))
     }
 
-    /// Takes back what was written and not published.
+    /// Takes back what was written and not published. The next sync has to make that durable, or a power failure
+    /// could bring it back behind the last batch of a segment that is closed.
     pub(crate) fn unwrite(&self) -> io::Result<()> {
+        self.synced.store(0, Ordering::Release);
         self.log.set_len(self.size())
     }
 
