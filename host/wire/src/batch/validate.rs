@@ -177,6 +177,25 @@ struct Culprits {
 }
 
 impl Culprits {
+    /// `range` is that in which the record's timestamp does not lie.
+    #[cold]
+    fn add(&mut self, index: i32, keyless: bool, stamped: bool, timestamp: i64, range: Option<(i64, i64)>) {
+        self.records.push(index);
+        self.keyless |= keyless;
+        if self.untimely.is_some() {
+            return;
+        }
+        self.untimely = match range {
+            Some((oldest, newest)) => {
+                Some(format!("timestamp {timestamp} lies outside the allowed range {oldest} to {newest}"))
+            }
+            None if stamped => {
+                Some("the batch says that the broker stamped it (LogAppendTime), which only the broker may".to_owned())
+            }
+            None => None,
+        };
+    }
+
     fn refusal(self) -> Option<Refusal> {
         let (code, message) = match self.untimely {
             Some(message) => (ResponseError::InvalidTimestamp, message),
@@ -213,12 +232,12 @@ fn check_records(
     let mut culprits = Culprits::default();
     let mut reader = RecordReader::new(header, bytes);
     let mut max_timestamp = NO_TIMESTAMP;
-    for (index, record) in reader.by_ref().enumerate() {
+    let mut index = 0_i32;
+    for record in reader.by_ref() {
         let record = record.map_err(|error| Refusal {
             source: Some(error),
             ..invalid(format!("record {index} is not well-formed"))
         })?;
-        let index = i32::try_from(index).expect("a batch counts its records with an int32");
         if record.offset_delta != index {
             return Err(invalid(format!("record {index} has the offset delta {}", record.offset_delta)));
         }
@@ -226,19 +245,12 @@ fn check_records(
         max_timestamp = max_timestamp.max(timestamp);
         let keyless = rules.compacted && record.key.is_none();
         let untimely = check_timestamps && timestamp != NO_TIMESTAMP && !(oldest..=newest).contains(&timestamp);
-        if !(keyless || untimely || stamped_by_producer) {
-            continue;
+        if keyless || untimely || stamped_by_producer {
+            let range = untimely.then_some((oldest, newest));
+            culprits.add(index, keyless, stamped_by_producer, timestamp, range);
         }
-        culprits.records.push(index);
-        culprits.keyless |= keyless;
-        if untimely && culprits.untimely.is_none() {
-            culprits.untimely =
-                Some(format!("timestamp {timestamp} lies outside the allowed range {oldest} to {newest}"));
-        }
-        if stamped_by_producer && culprits.untimely.is_none() {
-            culprits.untimely =
-                Some("the batch says that the broker stamped it (LogAppendTime), which only the broker may".to_owned());
-        }
+        // A batch counts its records with an int32.
+        index = index.wrapping_add(1);
     }
     // Fewer records than announced end in an error above, more leave bytes behind.
     if !reader.rest().is_empty() {
