@@ -1,11 +1,14 @@
 //! Starting and stopping: from a data folder to a serving node, and back to a data folder left in order.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
+    pin::pin,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -365,6 +368,10 @@ impl Broker {
         });
         let node = Arc::clone(&self.node);
         self.spawn_periodic("the opening of partitions", OPEN_AGAIN_EVERY, move || {
+            // A partition that could not be opened is a fault, so there are none to look for.
+            if node.health.is_good() {
+                return;
+            }
             let now = Instant::now();
             for_each_partition(&node, |partition| {
                 if partition.wants_opening(now) {
@@ -442,9 +449,17 @@ async fn serve(
     writer: impl tokio::io::AsyncWrite + Unpin + Send,
     abort: CancellationToken,
 ) {
-    let stop = node.stopping.clone();
+    let (stop, health) = (node.stopping.clone(), Arc::clone(&node.health));
+    let mut serving = pin!(connection::serve(node, peer, reader, writer, stop));
+    // A fault in the program ends this connection only, and is told.
+    let serving = poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context))).unwrap_or_else(|panic| {
+            health.report("a connection", panic_text(&*panic));
+            Poll::Ready(())
+        })
+    });
     tokio::select! {
-        () = connection::serve(node, peer, reader, writer, stop) => {}
+        () = serving => {}
         () = abort.cancelled() => {}
     }
 }

@@ -31,6 +31,11 @@ impl Health {
         self.lock().remove(what);
     }
 
+    /// Whether there is no fault.
+    pub fn is_good(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// One line for each fault: what, and why.
     pub fn faults(&self) -> Vec<String> {
         self.lock().iter().map(|(what, reason)| format!("{what}: {reason}")).collect()

@@ -153,12 +153,18 @@ pub enum PartitionUnavailable {
         source: CheckpointError,
     },
     /// Somebody else's files are in its place.
-    #[error("{} holds files of {owner}, not of this topic; move the folder away, or restore its partition.metadata", dir.display())]
+    #[error(
+        "{} holds files of {owner}; move the folder away, or, if they are this topic's, restore partition.metadata in \
+         it (lines `version: 0` and `topic_id: {id}`)",
+        dir.display()
+    )]
     Foreign {
         /// The partition's folder.
         dir: PathBuf,
         /// Whose they are, in words.
         owner: String,
+        /// The id of the topic whose place it is.
+        id: String,
     },
     /// It cannot be read.
     #[error("read partition {partition}")]
@@ -485,7 +491,7 @@ impl Partition {
     fn create_log(&self) -> Result<Arc<OpenLog>, PartitionUnavailable> {
         let dir = self.dir();
         match self.check_identity() {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(PartitionUnavailable::Foreign { owner, .. }) => {
                 let aside =
                     self.home.data_dir.path().join(format!("{}.{}-stray", self.name(), Uuid::new_v4().simple()));

@@ -3,8 +3,9 @@
 use std::{
     collections::{BTreeMap, HashMap},
     future::Future,
+    pin::Pin,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -111,6 +112,14 @@ pub enum ChangeTopicError {
         #[from]
         source: CatalogueError,
     },
+    /// Offsets that were committed for a deleted topic of this name could not be deleted.
+    #[error(
+        "topic '{name}' cannot be made while offsets of a deleted topic of this name cannot be deleted; see the health of the broker, and try again"
+    )]
+    Closed {
+        /// The name.
+        name: TopicName,
+    },
     /// Entries of a deleted topic of this name could not be taken out of the checkpoints.
     #[error("topic '{name}' cannot be made while the checkpoints still name a deleted topic of this name")]
     Lingering {
@@ -138,18 +147,20 @@ impl ChangeTopicError {
             Self::Exists { .. } => ErrorCode::TOPIC_ALREADY_EXISTS,
             Self::Collides { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
             Self::Unknown { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            Self::Catalogue { .. } | Self::Lingering { .. } | Self::Interrupted { .. } => {
+            Self::Catalogue { .. } | Self::Closed { .. } | Self::Lingering { .. } | Self::Interrupted { .. } => {
                 ErrorCode::KAFKA_STORAGE_ERROR
             }
         }
     }
 }
 
+/// Drops what others keep under the name of a deleted topic; true if it could.
+pub type Forget = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
 /// All topics.
 ///
 /// A change is written to disk and then shown, in a task of its own that holds the one lock for changes: dropping
 /// the future that asked for it, at whatever moment, tears nothing.
-#[derive(Debug)]
 pub struct Topics {
     home: Arc<PartitionHome>,
     given: BTreeMap<String, String>,
@@ -158,6 +169,8 @@ pub struct Topics {
     changes: Changes,
     /// Whether the catalogue on disk may be another than the one in effect.
     catalogue_uncertain: AtomicBool,
+    /// Names of deleted topics that something is still kept under, and how to be rid of it. Each change is one call.
+    closed: Mutex<HashMap<TopicName, Forget>>,
     /// Held while a change is decided, written and shown.
     changing: tokio::sync::Mutex<()>,
     /// Replaced as a whole, so that no reader ever sees half a change.
@@ -203,6 +216,7 @@ impl Topics {
             offsets_partitions: config.offsets_partitions,
             changes,
             catalogue_uncertain: AtomicBool::new(false),
+            closed: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
             registry: RwLock::default(),
         };
@@ -311,6 +325,13 @@ impl Topics {
     async fn create_now(self: &Arc<Self>, new: NewTopic) -> Result<Arc<Topic>, CreateTopicError> {
         let _changing = self.changing.lock().await;
         self.check_new(&new.name)?;
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner).get(&new.name).cloned();
+        if let Some(forget) = closed {
+            if !forget().await {
+                return Err(ChangeTopicError::Closed { name: new.name });
+            }
+            self.closed.lock().unwrap_or_else(PoisonError::into_inner).remove(&new.name);
+        }
         if self.checkpoints.linger(&new.name) {
             let (topics, name) = (Arc::clone(self), new.name.clone());
             self.on_disk(move || topics.checkpoints.write(&topics.all(), None))
@@ -330,27 +351,19 @@ impl Topics {
 
     /// Deletes a topic: its name is free, and whoever waits on its partitions is told, when this returns.
     ///
-    /// Once the topic is gone from disk and memory, and before its name is free, `forget` is waited for: it drops
-    /// what others keep under that name.
+    /// Once the topic is gone from disk and memory, and before its name is free, `forget` is called: it drops what
+    /// others keep under that name, and says whether it could. Where it could not, it is called again before a topic
+    /// of this name is made.
     ///
     /// # Errors
     ///
     /// The topic is still there, or was deleted by somebody else.
-    pub async fn delete(
-        self: &Arc<Self>,
-        topic: &Topic,
-        forget: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), ChangeTopicError> {
+    pub async fn delete(self: &Arc<Self>, topic: &Topic, forget: Forget) -> Result<(), ChangeTopicError> {
         let (topics, name, id) = (Arc::clone(self), topic.name.clone(), topic.id);
         self.changes.run("deleting a topic", async move { topics.delete_now(&name, id, forget).await }).await?
     }
 
-    async fn delete_now(
-        self: &Arc<Self>,
-        name: &TopicName,
-        id: Uuid,
-        forget: impl Future<Output = ()>,
-    ) -> Result<(), ChangeTopicError> {
+    async fn delete_now(self: &Arc<Self>, name: &TopicName, id: Uuid, forget: Forget) -> Result<(), ChangeTopicError> {
         let _changing = self.changing.lock().await;
         let topic = self.known(name, id)?;
         let mut registry = self.snapshot();
@@ -359,7 +372,10 @@ impl Topics {
         self.store(registry.catalogue()).await?;
         self.show(registry);
         topic.partitions.iter().for_each(|partition| partition.take_out_of_use());
-        forget.await;
+        if !forget().await {
+            warn!(topic = %name, "committed offsets of a deleted topic could not be deleted; its name stays closed");
+            self.closed.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), forget);
+        }
         self.remove_files(&topic).await;
         info!(topic = %name, "topic deleted");
         Ok(())

@@ -8,7 +8,7 @@ use millstream_wire::protocol::messages::{
 use uuid::Uuid;
 
 use super::{Call, name_of, text};
-use crate::error_code::ErrorCode;
+use crate::{error_code::ErrorCode, topics::Forget};
 
 pub async fn handle(call: &Call<'_>, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
     let wanted: Vec<(Option<TopicName>, Uuid)> = if 6 <= call.version {
@@ -42,7 +42,11 @@ async fn delete(call: &Call<'_>, name: Option<TopicName>, id: Uuid) -> (Option<T
     }
     let answered = Some(name_of(&topic.name));
     let (groups, forgotten) = (Arc::clone(&call.node.groups), topic.name.clone());
-    match call.node.topics.delete(&topic, async move { groups.forget_topic(&forgotten).await }).await {
+    let forget: Forget = Arc::new(move || {
+        let (groups, forgotten) = (Arc::clone(&groups), forgotten.clone());
+        Box::pin(async move { groups.forget_topic(&forgotten).await })
+    });
+    match call.node.topics.delete(&topic, forget).await {
         Ok(()) => (answered, topic.id, ErrorCode::NONE),
         Err(error) => (answered, topic.id, error.code()),
     }

@@ -15,7 +15,7 @@ mod subscription;
 mod tests;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock},
@@ -28,7 +28,10 @@ use millstream_wire::{
     batch::{BatchStamp, RecordBatchBuilder, RecordReader, decompress_records},
     hash,
 };
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, oneshot},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -94,8 +97,8 @@ struct State {
     next_ticket: u64,
     /// Partitions of the offsets topic that could not be read.
     not_loaded: BTreeSet<i32>,
-    /// Topics that were deleted while some partitions were not loaded: offsets found there are for them.
-    deleted_meanwhile: HashSet<String>,
+    /// By deleted topic: offsets whose deletion could not be written.
+    owed: HashMap<String, Vec<Action>>,
 }
 
 impl State {
@@ -120,7 +123,7 @@ impl Groups {
             syncs: HashMap::new(),
             next_ticket: 0,
             not_loaded: BTreeSet::new(),
-            deleted_meanwhile: HashSet::new(),
+            owed: HashMap::new(),
         };
         let groups = Arc::new(Self {
             state: Mutex::new(state),
@@ -373,23 +376,29 @@ impl Groups {
         }
     }
 
-    /// A topic is gone: so are the offsets committed for it, those on their way to the disk included. On return that
-    /// is durable, or was reported.
-    pub async fn forget_topic(&self, topic: &TopicName) {
-        let written: Vec<_> = {
-            let Ok(mut state) = self.lock() else { return };
-            if !state.not_loaded.is_empty() {
-                state.deleted_meanwhile.insert(topic.to_string());
-            }
-            let actions = state.coordinator.forget_topic(topic.as_str());
-            actions.iter().map(|action| (action.group().to_owned(), self.forget(action))).collect()
+    /// A topic is gone: so are the offsets committed for it, those on their way to the disk included. True if that is
+    /// durable and none can come back; otherwise it is to be called again before the topic's name is used again.
+    pub async fn forget_topic(&self, topic: &TopicName) -> bool {
+        let (written, all_known): (Vec<_>, bool) = {
+            let Ok(mut state) = self.lock() else { return false };
+            let mut actions = state.owed.remove(topic.as_str()).unwrap_or_default();
+            actions.extend(state.coordinator.forget_topic(topic.as_str()));
+            let written = actions.into_iter().map(|action| (self.forget(&action), action)).collect();
+            (written, state.not_loaded.is_empty())
         };
-        for (group, written) in written {
-            let code = finish_forgetting(&group, written).await;
-            if code != ErrorCode::NONE {
-                warn!(group, topic = %topic, error = code.name(), "offsets of a deleted topic may come back after a restart");
+        let mut owed = Vec::new();
+        for (written, action) in written {
+            if finish_forgetting(action.group(), written).await != ErrorCode::NONE {
+                owed.push(action);
             }
         }
+        let forgotten = owed.is_empty() && all_known;
+        if !owed.is_empty()
+            && let Ok(mut state) = self.lock()
+        {
+            state.owed.entry(topic.to_string()).or_default().append(&mut owed);
+        }
+        forgotten
     }
 
     /// Carries out what the state machine decided.
@@ -468,10 +477,10 @@ impl Groups {
     }
 
     /// Reads groups and offsets from the offsets topic, at the start from all its partitions and later from those
-    /// that could not be read before. Blocks; call first before requests are served.
+    /// that could not be read before. Blocks, on a thread of the runtime that may; call first before requests are
+    /// served.
     ///
-    /// A partition that cannot be read is reported where it is opened; requests for its groups are refused until
-    /// it can be. Single records that make no sense are passed over with a warning.
+    /// A partition that cannot be read is reported, and requests for its groups are refused until it can be. Single records that make no sense are passed over with a warning.
     pub fn load(&self, which: Load) {
         let Some(topic) = self.topics.get(OFFSETS_TOPIC) else { return };
         let wanted: Vec<i32> = match (which, self.lock()) {
@@ -486,16 +495,17 @@ impl Groups {
                 Ok(loaded) => {
                     groups += loaded.0;
                     offsets += loaded.1;
-                    if let Ok(mut state) = self.lock() {
-                        state.not_loaded.remove(&index);
+                    if let Ok(mut state) = self.lock()
+                        && state.not_loaded.remove(&index)
+                    {
+                        self.health.clear(&groups_of(partition));
                     }
                 }
                 Err(error) => {
-                    if let Ok(mut state) = self.lock()
-                        && state.not_loaded.insert(index)
-                    {
-                        warn!(partition = %partition.name(), error = %Chain(&error), "its groups are not served");
+                    if let Ok(mut state) = self.lock() {
+                        state.not_loaded.insert(index);
                     }
+                    self.health.report(groups_of(partition), format!("they are not served: {}", Chain(&error)));
                 }
             }
         }
@@ -505,9 +515,25 @@ impl Groups {
     }
 
     /// Returns how many groups and offsets there were.
-    fn load_partition(&self, partition: &Arc<Partition>) -> Result<(usize, usize), PartitionUnavailable> {
+    fn load_partition(&self, partition: &Arc<Partition>) -> Result<(usize, usize), LoadGroupsError> {
         let (mut groups, mut offsets) = (HashMap::new(), LoadedOffsets::new());
         read_partition(partition, &mut groups, &mut offsets)?;
+        // Names come back: what a deletion that was cut short left must not count for the next topic of its name.
+        let mut gone: HashMap<String, Vec<(String, i32)>> = HashMap::new();
+        for (group, topic, partition) in offsets.keys() {
+            if self.topics.get(topic).is_none() {
+                gone.entry(group.clone()).or_default().push((topic.clone(), *partition));
+            }
+        }
+        for (group, left_over) in gone {
+            for (topic, partition) in &left_over {
+                offsets.remove(&(group.clone(), topic.clone(), *partition));
+            }
+            let written = self.forget(&Action::Forget { group: group.clone(), offsets: left_over, whole: false });
+            if Handle::current().block_on(finish_forgetting(&group, written)) != ErrorCode::NONE {
+                return Err(LoadGroupsError::Forget { group });
+            }
+        }
         let Ok(mut state) = self.lock() else { return Ok((0, 0)) };
         let (now, wall_ms) = (self.clock.now(), now_ms());
         let (group_count, offset_count) = (groups.len(), offsets.len());
@@ -515,18 +541,9 @@ impl Groups {
             let actions = state.coordinator.load_group(now, wall_ms, &group, stored, |host| host == EMBEDDED_HOST);
             self.execute(&mut state, actions);
         }
-        let mut gone: HashMap<String, Vec<(String, i32)>> = HashMap::new();
         for ((group, topic, partition), committed) in offsets {
-            // Names come back: what a deletion that was cut short left must not count for the next of its name.
-            if self.topics.get(&topic).is_none() || state.deleted_meanwhile.contains(&topic) {
-                gone.entry(group).or_default().push((topic, partition));
-            } else {
-                state.coordinator.load_offset(wall_ms, &group, &topic, partition, committed);
-            }
+            state.coordinator.load_offset(wall_ms, &group, &topic, partition, committed);
         }
-        let actions =
-            gone.into_iter().map(|(group, offsets)| Action::Forget { group, offsets, whole: false }).collect();
-        self.execute(&mut state, actions);
         Ok((group_count, offset_count))
     }
 
@@ -569,6 +586,20 @@ impl Groups {
     }
 }
 
+/// Why the groups of a partition were not loaded.
+#[derive(Debug, thiserror::Error)]
+enum LoadGroupsError {
+    /// The partition cannot be read.
+    #[error(transparent)]
+    Read(#[from] PartitionUnavailable),
+    /// Offsets of topics that were deleted cannot be taken out.
+    #[error("delete offsets of group '{group}' that were committed for topics that do not exist any more")]
+    Forget {
+        /// The group.
+        group: String,
+    },
+}
+
 /// Which partitions of the offsets topic are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Load {
@@ -602,6 +633,11 @@ impl Written {
         let durable = self.partition.wait_durable(last_offset).await;
         durable.map(|()| last_offset).map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)
     }
+}
+
+/// The groups of a partition, as the broker's health names them.
+fn groups_of(partition: &Partition) -> String {
+    format!("groups of {}", partition.name())
 }
 
 async fn finish_forgetting(group: &str, written: Result<Option<Written>, ErrorCode>) -> ErrorCode {

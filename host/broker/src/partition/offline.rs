@@ -21,6 +21,15 @@ pub struct Offline {
     again: Option<Again>,
 }
 
+/// Whose a partition's folder is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Identity {
+    /// This topic's.
+    Own,
+    /// There is no folder, or nothing in it.
+    Nobodys,
+}
+
 /// The next attempt at opening.
 #[derive(Clone, Copy, Debug)]
 struct Again {
@@ -89,10 +98,15 @@ impl Partition {
     }
 
     fn try_open(&self, mode: OpenMode, failures: u32, now: Instant) -> Result<(), PartitionUnavailable> {
-        let opened = self.check_identity().and_then(|()| self.open_log(mode));
+        let opened = match self.check_identity() {
+            Ok(Identity::Own) => self.open_log(mode).map(Slot::Open),
+            // A crash came while the folder was made. The first append makes it anew, id and all.
+            Ok(Identity::Nobodys) => Ok(Slot::Absent),
+            Err(error) => Err(error),
+        };
         let error = match opened {
-            Ok(open) => {
-                self.set_slot(Slot::Open(open));
+            Ok(slot) => {
+                self.set_slot(slot);
                 return Ok(());
             }
             Err(error) => error,
@@ -133,19 +147,24 @@ impl Partition {
     }
 
     /// Whether the folder in the partition's place, if there is one, is this topic's: names come back, ids do not.
-    pub(super) fn check_identity(&self) -> Result<(), PartitionUnavailable> {
+    pub(super) fn check_identity(&self) -> Result<Identity, PartitionUnavailable> {
         let dir = self.dir();
         let found = checkpoint::read_topic_id(&**self.disk(), &dir)
             .map_err(|source| PartitionUnavailable::Identity { dir: dir.clone(), source })?;
         match found.map(Uuid::from_bytes) {
-            Some(id) if id == self.topic_id => Ok(()),
+            Some(id) if id == self.topic_id => Ok(Identity::Own),
             Some(id) => {
                 let owner = format!("the topic with the id {}", topic_id::to_text(id));
-                Err(PartitionUnavailable::Foreign { dir, owner })
+                Err(PartitionUnavailable::Foreign { dir, owner, id: topic_id::to_text(self.topic_id) })
             }
             // The id is on disk before anything else: without it and without segments, a crash came in between.
-            None if !has_segments(&**self.disk(), &dir).map_err(|source| self.not_created(source))? => Ok(()),
-            None => Err(PartitionUnavailable::Foreign { dir, owner: "a topic that cannot be told".to_owned() }),
+            None if !has_segments(&**self.disk(), &dir).map_err(|source| self.not_created(source))? => {
+                Ok(Identity::Nobodys)
+            }
+            None => {
+                let owner = "a topic that cannot be told".to_owned();
+                Err(PartitionUnavailable::Foreign { dir, owner, id: topic_id::to_text(self.topic_id) })
+            }
         }
     }
 
@@ -200,6 +219,6 @@ mod tests {
         }
         assert!(!may_pass(&open(io::Error::from(ErrorKind::InvalidData))));
         let dir = PathBuf::from("t-0");
-        assert!(!may_pass(&PartitionUnavailable::Foreign { dir, owner: "another".to_owned() }));
+        assert!(!may_pass(&PartitionUnavailable::Foreign { dir, owner: "another".to_owned(), id: "x".to_owned() }));
     }
 }

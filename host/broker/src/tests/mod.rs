@@ -2,6 +2,7 @@
 
 mod dropped;
 mod faults;
+mod power;
 
 use std::sync::Arc;
 
