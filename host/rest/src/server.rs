@@ -38,8 +38,8 @@ pub struct WorkerVersion {
     pub commit: String,
 }
 
-/// Something beside the herder that `/health` asks after: fails with a sentence for people. Must not block.
-pub type HealthCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+/// Something beside the herder that `/health` asks after: what is broken there, for people. Must not block.
+pub type HealthCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// How the API is served.
 #[derive(Clone, Debug, PartialEq)]

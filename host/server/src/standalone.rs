@@ -13,7 +13,7 @@ use millstream_connector::Plugins;
 use millstream_convert::ReadLimits;
 use millstream_plugin::{PluginLimits, WasmPlugins};
 use millstream_record::Chain;
-use millstream_rest::{RestConfig, RestServer, WorkerVersion};
+use millstream_rest::{HealthCheck, RestConfig, RestServer, WorkerVersion};
 use millstream_runtime::{
     WorkerParts, WorkerSettings,
     herder::{Herder, HerderHandle, HerderSettings, TargetState},
@@ -166,6 +166,12 @@ async fn look_up(servers: &[String]) -> Result<(), Failure> {
     })
 }
 
+/// What is broken in a built-in broker; nothing once it is gone.
+fn health_of(broker: &Arc<Broker>) -> HealthCheck {
+    let broker = Arc::downgrade(broker);
+    Arc::new(move || broker.upgrade().map(|broker| broker.health()).unwrap_or_default())
+}
+
 /// The worker after its start.
 struct Running {
     rest: RestServer,
@@ -213,7 +219,8 @@ impl Running {
         };
         let herder = Herder::start(parts, herder).map_err(|error| Failure::of(START, &error))?;
         let version = WorkerVersion { version: KAFKA_VERSION.to_owned(), commit: env!("CARGO_PKG_VERSION").to_owned() };
-        rest.attach(Arc::new(herder.handle()), version, Vec::new());
+        let checks = kafka.broker.iter().map(health_of).collect();
+        rest.attach(Arc::new(herder.handle()), version, checks);
         Ok(Self { rest, herder })
     }
 

@@ -1,6 +1,12 @@
 //! What users get wrong: each mistake is named with its remedy, has Connect's exit code, and harms nothing else.
 
-use std::{fs, net::TcpListener, path::Path, process::Command};
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use harness::{Worker, eventually, millstream};
 
@@ -180,4 +186,41 @@ fn deep_json_reaches_its_sink_and_deeper_json_hurts_nothing_but_itself() {
         fs::read_to_string(&output).ok().filter(|written| written.contains("last"))
     });
     assert_eq!(written.lines().collect::<Vec<_>>(), [nested(1000).as_str(), "{last=1}"]);
+}
+
+#[test]
+fn a_damaged_partition_of_the_built_in_broker_turns_the_health_of_the_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut worker = Worker::start(folder.path(), "", &[]);
+    assert_eq!(worker.get("/health").status, 200);
+    for record in ["one\n", "two\n"] {
+        let mut producer = Command::new(millstream())
+            .args(["topic", "produce", "--bootstrap-server", &worker.broker, "t"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        producer.stdin.take().unwrap().write_all(record.as_bytes()).unwrap();
+        assert!(producer.wait().unwrap().success());
+    }
+    worker.kill();
+    let segment = folder.path().join("broker/t-0/00000000000000000000.log");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[65] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+
+    let worker = Worker::start(folder.path(), "", &[]);
+    let health = worker.get("/health");
+    assert_eq!(health.status, 500, "{}", health.body);
+    assert_eq!(health.json()["status"], "unhealthy");
+    assert!(health.json()["message"].as_str().unwrap().contains("t-0"), "{}", health.body);
+    assert_eq!(worker.get("/connectors").status, 200);
+}
+
+#[test]
+fn an_offset_file_that_cannot_be_written_ends_the_start_with_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = Worker::try_start(folder.path(), "offset.storage.file.filename=missing/offsets", &[]);
+    let (status, log) = started.map(drop).unwrap_err();
+    assert_eq!(status.code(), Some(2), "{log}");
+    assert!(log.contains("write source offsets to missing/offsets (key offset.storage.file.filename)"), "{log}");
 }

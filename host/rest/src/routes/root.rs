@@ -20,13 +20,13 @@ pub(crate) async fn version(State(api): State<Api>) -> Response {
 pub(crate) async fn health(State(api): State<Api>) -> Response {
     let mut health = api.herder.health().await;
     // What is broken beside the herder counts even while the worker starts.
-    let broken: Vec<String> = api.checks.iter().filter_map(|check| check().err()).collect();
+    let broken: Vec<String> = api.checks.iter().flat_map(|check| check()).collect();
     if !broken.is_empty() {
         let herder = match health {
             Health::Unhealthy(Some(why)) => Some(why),
             _ => None,
         };
-        health = Health::Unhealthy(Some(herder.into_iter().chain(broken).collect::<Vec<_>>().join(" ")));
+        health = Health::Unhealthy(Some(herder.into_iter().chain(broken).collect::<Vec<_>>().join("; ")));
     }
     let (status, state, message, more) = match health {
         Health::Healthy => {

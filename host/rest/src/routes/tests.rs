@@ -476,7 +476,7 @@ async fn a_request_that_panics_is_answered() {
 #[tokio::test]
 async fn what_is_broken_beside_the_herder_makes_the_worker_unhealthy() {
     let checks: Vec<HealthCheck> =
-        vec![Arc::new(|| Ok(())), Arc::new(|| Err("The disk of partition a-0 fails.".to_owned()))];
+        vec![Arc::new(Vec::new), Arc::new(|| vec!["partition a-0 is offline".to_owned(), "a timer died".to_owned()])];
     let request = Request::get("/health").body(Body::empty()).unwrap();
     let herder = Arc::new(Fake::default());
     let response = router(api(&herder, checks), &Requests::new(1000)).oneshot(request).await.unwrap();
@@ -484,7 +484,7 @@ async fn what_is_broken_beside_the_herder_makes_the_worker_unhealthy() {
     assert_eq!(asked.status(), 500);
     assert_eq!(
         asked.json().await,
-        json!({"status": "unhealthy", "message": "Worker was unable to handle this request and may be unable to handle other requests. The disk of partition a-0 fails."})
+        json!({"status": "unhealthy", "message": "Worker was unable to handle this request and may be unable to handle other requests. partition a-0 is offline; a timer died"})
     );
 }
 

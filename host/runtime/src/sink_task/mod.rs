@@ -113,7 +113,8 @@ impl SinkTask {
         }
         // Offsets of batches that were taken are kept even when a later one failed.
         self.give_up(self.commits.assigned(), true).await;
-        if let Err(error) = self.task.stop().await {
+        let what = || "the sink to stop".to_owned();
+        if let Err(error) = told(LongWait::begin(&self.control, "a call"), what, self.task.stop()).await {
             tracing::warn!(task = %self.control.id, error = %error, "the sink task did not stop cleanly");
         }
         self.stages.close().await;
@@ -256,7 +257,9 @@ impl SinkTask {
         while let Some(delivery) = self.backlog.front() {
             self.context.begin_put(delivery.batch.rows());
             self.control.works_on(delivery.records());
-            let put = self.task.put(&delivery.batch).await;
+            let rows = delivery.batch.rows();
+            let what = || format!("the sink to take {rows} record(s)");
+            let put = told(LongWait::begin(&self.control, "a call"), what, self.task.put(&delivery.batch)).await;
             let reported = self.context.take_reports();
             self.stages.reported(delivery, &reported.errors);
             if let Some(failure) = reported.failure {
@@ -307,7 +310,9 @@ impl SinkTask {
                     self.consumer.pause(&fresh);
                 }
                 if !fresh.is_empty() {
-                    self.task.open(&fresh).await.map_err(fatal)?;
+                    let what = || "the sink to open partitions".to_owned();
+                    let opened = told(LongWait::begin(&self.control, "a call"), what, self.task.open(&fresh)).await;
+                    opened.map_err(fatal)?;
                 }
                 self.follow_requests();
                 Ok(())
@@ -360,7 +365,8 @@ impl SinkTask {
             letters.settle(PARTING, &self.control).await;
         }
         let committable = if ours { self.pre_commit(&partitions).await } else { None };
-        if let Err(error) = self.task.close(&partitions).await {
+        let what = || "the sink to close partitions".to_owned();
+        if let Err(error) = told(LongWait::begin(&self.control, "a call"), what, self.task.close(&partitions)).await {
             tracing::error!(task = %self.control.id, error = %error, "the sink task failed to close partitions");
         }
         if let Some(offsets) = committable {
@@ -406,7 +412,8 @@ impl SinkTask {
         // Offsets of dead letters that are not written must not be committed.
         let held = self.stages.dead_letters().map_or_else(Held::new, |letters| letters.held());
         let offered = self.commits.offered(partitions, &held);
-        match self.task.pre_commit(&offered).await {
+        let what = || "the sink to say what may be committed".to_owned();
+        match told(LongWait::begin(&self.control, "a call"), what, self.task.pre_commit(&offered)).await {
             Ok(None) => Some(self.commits.committable(offered, &held)),
             Ok(Some(offsets)) => Some(self.commits.committable(offsets, &held)),
             Err(error) => {

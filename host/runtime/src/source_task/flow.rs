@@ -16,7 +16,7 @@ use crate::{
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Tolerance},
     in_flight::{BatchId, InFlight, Offsets},
     kafka::{RecordProducer, send_failure},
-    long_wait::{self, LongWait},
+    long_wait::{self, LongWait, told},
     offsets::{OffsetStore, row_json},
     report::{self, LogPolicy, Report},
     task::{Halt, TaskControl},
@@ -192,7 +192,7 @@ impl Flow {
                 "topic {topic} to exist: create it, or let the cluster create topics (auto.create.topics.enable); max.block.ms of the producer bounds this wait"
             )
         };
-        let learned = long_wait::told(wait, what, self.producer.learn(topic));
+        let learned = told(wait, what, self.producer.learn(topic));
         self.attend(async {
             tokio::select! {
                 () = control.stopped() => Err(Halt::Stopped),
@@ -361,20 +361,27 @@ impl Flow {
     /// Tells the plugin what has ended and what was stored. Its exceptions change nothing.
     pub(super) async fn tell(&mut self, task: &mut dyn SourceTask) {
         for (batch, rows) in std::mem::take(&mut self.ended) {
-            if let Err(error) = task.committed(&batch, &rows).await {
+            let what = || "the source to take note of records that ended".to_owned();
+            let noted = told(LongWait::begin(&self.control, "a call"), what, task.committed(&batch, &rows));
+            if let Err(error) = noted.await {
                 tracing::warn!(task = %self.control.id, error = %error, "the source task failed to take note of records that ended");
             }
         }
-        if std::mem::take(&mut self.owes_commit)
-            && let Err(error) = task.commit().await
-        {
-            tracing::warn!(task = %self.control.id, error = %error, "the source task failed to commit");
+        if std::mem::take(&mut self.owes_commit) {
+            let what = || "the source to take note of a commit".to_owned();
+            let noted = told(LongWait::begin(&self.control, "a call"), what, task.commit());
+            if let Err(error) = noted.await {
+                tracing::warn!(task = %self.control.id, error = %error, "the source task failed to commit");
+            }
         }
     }
 
     /// Waits a little for records that are under way, then commits for the last time.
     pub(super) async fn finish(&mut self, task: &mut dyn SourceTask) {
         if self.producer.outstanding() != 0 {
+            // Should the wait outlast the time to stop, what has ended before is stored nevertheless.
+            self.take_acks();
+            self.commit_offsets().await;
             // What has not ended by then may be repeated after the next start.
             let _ = tokio::time::timeout(self.settings.flush_timeout, self.producer.flush()).await;
             self.take_acks();

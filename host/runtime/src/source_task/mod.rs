@@ -21,6 +21,7 @@ pub(crate) use self::{
 };
 use crate::{
     herder::TargetState,
+    long_wait::{LongWait, told},
     offsets::OffsetStore,
     status::State,
     task::{Halt, TaskControl},
@@ -53,7 +54,8 @@ impl SourceTask {
         let ended = self.work(config).await;
         // Offsets of records that did end are kept even when the task failed.
         self.flow.finish(self.task.as_mut()).await;
-        if let Err(error) = self.task.stop().await {
+        let what = || "the source to stop".to_owned();
+        if let Err(error) = told(LongWait::begin(&self.control, "a call"), what, self.task.stop()).await {
             tracing::warn!(task = %self.control.id, error = %error, "the source task did not stop cleanly");
         }
         self.flow.close().await;
@@ -83,7 +85,9 @@ impl SourceTask {
             self.flow.make_room().await;
             self.flow.check()?;
             let asked = tokio::time::Instant::now();
-            let polled = self.flow.attend(self.task.poll(POLL_LIMITS)).await;
+            let what = || "the source to return from a poll".to_owned();
+            let poll = told(LongWait::begin(&self.control, "a call"), what, self.task.poll(POLL_LIMITS));
+            let polled = self.flow.attend(poll).await;
             self.flow.tell(self.task.as_mut()).await;
             match polled {
                 Ok(Some(batch)) if batch.rows() != 0 => match self.pipeline.deliver(&mut self.flow, batch).await {

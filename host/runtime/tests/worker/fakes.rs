@@ -70,6 +70,8 @@ pub struct State {
     pub closed: Vec<TopicPartition>,
     /// Why a sink wants every batch again.
     pub redeliver: Option<String>,
+    /// How long a sink takes for a batch.
+    pub put_takes: Duration,
     /// Parts that panic.
     pub panics: BTreeSet<&'static str>,
 }
@@ -350,6 +352,8 @@ impl SinkTask for World {
         let given = values(&table);
         if !given.is_empty() {
             self.may_panic("put");
+            let takes = self.state().put_takes;
+            tokio::time::sleep(takes).await;
         }
         let mut state = self.state();
         if let Some(why) = state.redeliver.clone().filter(|_| !given.is_empty()) {

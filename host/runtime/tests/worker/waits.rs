@@ -1,5 +1,7 @@
 //! Waits without a near end: visible, and no hindrance to commits, answers and stops.
 
+use std::time::Duration;
+
 use millstream_runtime::kafka::{Polled, Rebalance};
 use tokio::time::Instant;
 
@@ -85,4 +87,28 @@ async fn a_sink_that_wants_a_batch_again_and_again_shows_why() {
     world.state().redeliver = None;
     eventually("the status is plain", || task(&handle)?.trace.is_none().then_some(())).await;
     assert_eq!(world.state().put, ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_takes_long_over_a_batch_says_so() {
+    let world = World::default();
+    world.state().put_takes = Duration::from_secs(20);
+    world.consume(&["a", "b"]);
+    let (_herder, handle) = run(&world, SINK, &[]).await;
+    trace_with(&handle, "RUNNING", "Waiting for the sink to take 2 record(s)").await;
+    eventually("the status is plain", || task(&handle)?.trace.is_none().then_some(())).await;
+    assert_eq!(world.state().put, ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_ended_is_stored_though_a_stop_finds_other_records_unacknowledged() {
+    let world = World::default();
+    lines(&world, &[("t", "1")]);
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    eventually("the first is written", || world.state().written.contains_key("t").then_some(())).await;
+    world.state().produce = Produce::Stall;
+    lines(&world, &[("t", "2")]);
+    eventually("the second is read", || world.state().lines.is_empty().then_some(())).await;
+    handle.stop("c").await.expect("stopped");
+    assert_eq!(world.state().stored["null"], r#"{"position":1}"#);
 }
