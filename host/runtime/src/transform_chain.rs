@@ -4,10 +4,16 @@
 //! one component in one call. Error classes are Connect's: a wrong declaration is a ConfigException, a
 //! predicate that is not declared a ConnectException.
 
+use std::time::Duration;
+
 use millstream_config::{ConfigMap, ParsedConfig, connector_key_names as key, originals_with_prefix};
-use millstream_connector::{Chain, Condition, ErrorKind, Failure, Link, PluginKind, Plugins, TaskId};
+use millstream_connector::{Chain, Condition, ErrorKind, Failure, Link, PluginError, PluginKind, Plugins, TaskId};
+use millstream_record::batch::Batch;
 
 use crate::error_policy::{CONNECT_EXCEPTION, Executor};
+
+/// Longest search for the record that a chain breaks over: the task has failed meanwhile, and only its trace waits.
+const LONGEST_SEARCH: Duration = Duration::from_secs(2);
 
 /// The chain of a task, with class and alias of each link for error reports.
 pub(crate) struct TransformChain {
@@ -57,6 +63,20 @@ impl TransformChain {
                 Err(failure)
             }
         }
+    }
+
+    /// Which of these rows the chain breaks over, found by giving it one after the other; `None` if it breaks over
+    /// none of them alone, or that takes too long.
+    pub(crate) async fn breaks_over(&mut self, rows: impl Iterator<Item = (u32, Batch)>) -> Option<u32> {
+        let search = async {
+            for (row, alone) in rows {
+                if matches!(self.chain.apply(&alone).await, Err(PluginError::Broken { .. })) {
+                    return Some(row);
+                }
+            }
+            None
+        };
+        tokio::time::timeout(LONGEST_SEARCH, search).await.ok().flatten()
     }
 
     /// Who executes a link.

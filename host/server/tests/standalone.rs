@@ -237,3 +237,44 @@ fn the_log_has_a_line_for_every_change_and_none_of_its_secrets() {
     }
     assert!(!log().contains("hunter2"), "{}", log());
 }
+
+#[test]
+fn a_record_that_the_dead_letter_queue_takes_only_without_its_stack_trace_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.txt");
+    let worker = Worker::start(folder.path(), SCHEMAS, &[]);
+    let create = |topic: &str, config: &str| {
+        let arguments = ["topic", "create", "--bootstrap-server", &worker.broker, topic, "--config", config];
+        assert!(Command::new(millstream()).args(arguments).status().unwrap().success());
+    };
+    let body = |topic: &str| {
+        json!({
+            "connector.class": "FileStreamSink", "file": output, "topics": "lines", "errors.tolerance": "all",
+            "errors.deadletterqueue.topic.name": topic,
+            "errors.deadletterqueue.topic.replication.factor": "1",
+            "errors.deadletterqueue.context.headers.enable": "true",
+        })
+    };
+    // The batch has 800 bytes with the trace and 530 without it.
+    create("narrow", "max.message.bytes=700");
+    create("closed", "max.message.bytes=300");
+    let good = |payload: &str| format!("{{\"schema\":{{\"type\":\"string\"}},\"payload\":\"{payload}\"}}\n");
+    produce(&worker, "lines", &format!("{}broken\n{}", good("a"), good("b")));
+    let put = |name: &str, topic: &str| {
+        let path = format!("/connectors/{name}/config");
+        assert_eq!(worker.request("PUT", &path, Some(&body(topic).to_string())).status, 201);
+    };
+    put("narrow", "narrow");
+    await_content(&output, "a\nb\n");
+    let log = || fs::read_to_string(folder.path().join("stderr.log")).unwrap_or_default();
+    eventually("the letter is written", || {
+        log().contains("is written without the header __connect.errors.exception.stacktrace").then_some(())
+    });
+    assert_eq!(worker.status("narrow")["tasks"][0]["state"], "RUNNING");
+
+    put("closed", "closed");
+    let trace = worker.failed_trace("closed");
+    for part in ["{topic='lines', partition=0, offset=1", "dead letter queue with topic=closed", "max.message.bytes"] {
+        assert!(trace.contains(part), "{part:?} is not in {trace}");
+    }
+}

@@ -191,7 +191,19 @@ impl Stages {
             self.deliver(&segment, segment.batch.clone(), None, chunk, end, failed, out);
             return Ok(going_on);
         };
-        let outcome = chain.chain.apply(&segment.batch).await.map_err(broken)?;
+        let outcome = match chain.chain.apply(&segment.batch).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let table = segment.batch.open();
+                let one_by_one = (0..table.rows).map(|row| (row, rows_of(&table, &[row])));
+                let row = match &error {
+                    PluginError::Broken { .. } => chain.breaks_over(one_by_one).await,
+                    _ => None,
+                };
+                let record = row.map(|row| chunk.original(segment.chunk_row(row)).coordinates());
+                return Err(broken_at(error, record));
+            }
+        };
         if outcome.errors.is_empty() {
             self.report_all(chunk, &skipped, failed.as_ref());
             let end = segment.rows.end;
@@ -367,6 +379,17 @@ fn origins_in(output: &Table<'_>, rows: Range<u32>) -> Batch {
     let mut taken = output.take(&chosen);
     taken.remove(Role::SELECTION);
     taken.into_batch()
+}
+
+/// The same in the transforms, over a record that is known.
+fn broken_at(error: PluginError, record: Option<String>) -> Halt {
+    match (broken(error), record) {
+        (Halt::Failed(mut failure), Some(record)) => {
+            failure.at = Some(format!("{}, record {record}", Stage::Transformation.name()));
+            Halt::Failed(failure)
+        }
+        (halt, _) => halt,
+    }
 }
 
 /// A call into a plugin that gave no outcome at all: no policy covers it.

@@ -92,7 +92,18 @@ impl Pipeline {
         let (batch, errors) = match &mut self.chain {
             None => (polled.batch.clone(), Vec::new()),
             Some(chain) => {
-                let outcome = chain.chain.apply(polled.batch).await.map_err(|error| broken(&error))?;
+                let outcome = match chain.chain.apply(polled.batch).await {
+                    Ok(outcome) => outcome,
+                    Err(error) => {
+                        let table = polled.batch.open();
+                        let one_by_one = (0..table.rows).map(|row| (row, one_row(&table, row)));
+                        let row = match &error {
+                            PluginError::Broken { .. } => chain.breaks_over(one_by_one).await,
+                            _ => None,
+                        };
+                        return Err(broken_at(&error, row.map(|row| source_position(polled.batch, row))));
+                    }
+                };
                 (outcome.batch, outcome.errors)
             }
         };
@@ -303,6 +314,17 @@ impl Pipeline {
             }
         }
         Ok(())
+    }
+}
+
+/// The same in the transforms, over a record that is known.
+fn broken_at(error: &PluginError, record: Option<String>) -> Halt {
+    match (broken(error), record) {
+        (Halt::Failed(mut failure), Some(record)) => {
+            failure.at = Some(format!("{}, record {record}", Stage::Transformation.name()));
+            Halt::Failed(failure)
+        }
+        (halt, _) => halt,
     }
 }
 

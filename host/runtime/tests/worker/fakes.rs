@@ -70,6 +70,8 @@ pub struct State {
     pub closed: Vec<TopicPartition>,
     /// Why a sink wants every batch again.
     pub redeliver: Option<String>,
+    /// How long a connector takes to start.
+    pub start_takes: Duration,
     /// How long a sink takes for a batch.
     pub put_takes: Duration,
     /// Parts that panic.
@@ -287,7 +289,8 @@ impl Connector for World {
     }
 
     async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
-        tokio::task::yield_now().await;
+        let takes = self.state().start_takes;
+        tokio::time::sleep(takes).await;
         self.may_panic("connector");
         Ok(())
     }
@@ -313,6 +316,9 @@ impl Chain for World {
     async fn apply(&mut self, batch: &Batch) -> Result<Outcome, PluginError> {
         self.may_panic("chain");
         let mut table = batch.open();
+        if values(&table).iter().any(|value| value == "trap") {
+            return Err(PluginError::Broken { plugin: "test.Chain".to_owned(), reason: "trapped".to_owned() });
+        }
         let odd: Vec<usize> =
             values(&table).iter().enumerate().filter(|(_, v)| *v == "odd").map(|(at, _)| at).collect();
         let errors = odd

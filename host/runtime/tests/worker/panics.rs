@@ -1,5 +1,7 @@
 //! A panic ends something visible, with the records that were in hand.
 
+use std::time::Duration;
+
 use millstream_runtime::herder::{Health, HerderError, TargetState};
 
 use crate::fakes::{SINK, SOURCE, World, config, eventually, is_healthy, run, trace_with};
@@ -95,4 +97,41 @@ async fn a_worker_that_is_shut_down_is_not_broken() {
     handle.shutdown().await.expect("stopped");
     assert!(herder.ended().await);
     assert_eq!(handle.delete("c").await, Err(HerderError::ShuttingDown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_that_traps_names_the_record_it_trapped_over() {
+    let chain = [("transforms", "mask"), ("transforms.mask.type", "test.Chain")];
+    let world = World::default();
+    world.consume(&["a", "b", "trap", "c", "trap"]);
+    let (_herder, handle) = run(&world, SINK, &chain).await;
+    let trace = trace_with(&handle, "FAILED", "test.Chain trapped").await;
+    assert!(trace.contains("\tat TRANSFORMATION, record {topic='t', partition=0, offset=2}\n"), "{trace}");
+
+    let world = World::default();
+    world.state().lines = ["x", "trap"].map(|line| ("t".to_owned(), line.to_owned())).to_vec();
+    let (_herder, handle) = run(&world, SOURCE, &chain).await;
+    let trace = trace_with(&handle, "FAILED", "test.Chain trapped").await;
+    assert!(
+        trace.contains("TRANSFORMATION, record {topic='t', sourcePartition=null, sourceOffset={\"position\":2}}"),
+        "{trace}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_herder_that_is_held_up_says_by_what() {
+    let world = World::default();
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    world.state().start_takes = Duration::from_secs(60);
+    let mut other = config(SOURCE, &[]);
+    other.insert("name".to_owned(), Some("other".to_owned()));
+    let put = handle.put_config("other", other, TargetState::Started, false);
+    let (put, health) = tokio::join!(put, async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        handle.health().await
+    });
+    put.expect("started at last");
+    let why = "The worker is currently configuring connector other, which began 11 seconds ago.";
+    assert_eq!(health, Health::Unhealthy(Some(why.to_owned())));
+    assert!(is_healthy(&handle).await);
 }
