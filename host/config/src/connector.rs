@@ -152,9 +152,18 @@ pub fn validate_connector(
     for (key, _) in config.iter().filter(|(_, value)| value.is_none()) {
         framework.add_error(key, "Null value can not be supplied as the configuration value.".to_owned());
     }
-    let (overrides, converters) = (overrides(connector, config, policy), converters(config, plugins, &framework));
-    let main = merge(class, def, framework, connector, config, plugins, own);
-    Ok([overrides, converters].into_iter().flatten().fold(main, append))
+    let mut parts = overrides(connector, config, policy);
+    parts.extend(converters(config, plugins, &framework));
+    let mut of_main = Vec::new();
+    for found in own {
+        let mut infos = parts.iter_mut().flat_map(|part| &mut part.configs);
+        match infos.find(|info| info.value.name == found.name) {
+            Some(info) => info.value.errors.extend(found.errors.iter().cloned()),
+            None => of_main.push(found.clone()),
+        }
+    }
+    let main = merge(class, def, framework, connector, config, plugins, &of_main);
+    Ok(parts.into_iter().fold(main, append))
 }
 
 /// Gives the keys of converters and versions the defaults and recommendations that the worker and its

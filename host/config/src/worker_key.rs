@@ -174,7 +174,7 @@ keys! {
     /// Keys of standalone mode.
     standalone:
     /// File with source offsets.
-    OFFSET_FILE: String = Key::string("offset.storage.file.filename").importance(High)
+    OFFSET_FILE: String = Key::string("offset.storage.file.filename").validator(|| Validator::NonEmpty).importance(High)
         .doc("File in which the offsets of source connectors are kept, in Connect's own format.");
 }
 

@@ -62,6 +62,27 @@ impl Converters {
     }
 }
 
+/// Makes the converter that a configuration names for a role, as its tasks would, and lets go of it.
+///
+/// # Errors
+///
+/// No class is named or it is unknown, or it refuses its settings.
+pub async fn check_converter(
+    plugins: &dyn Plugins,
+    natives: &Natives,
+    task: &TaskId,
+    role: ConverterRole,
+    config: &ConfigMap,
+) -> Result<(), Failure> {
+    let none = ConfigMap::new();
+    if role == ConverterRole::Header {
+        let header = choose(role, config, &none)?;
+        let made = (natives.header)(&header.class, &header.config);
+        return made.unwrap_or_else(|| Err(unknown(role, &header.class))).map(drop);
+    }
+    converter(plugins, natives, task, role, config, &none).await.map(drop)
+}
+
 async fn converter(
     plugins: &dyn Plugins,
     natives: &Natives,

@@ -24,6 +24,6 @@ mod task;
 mod transform_chain;
 mod worker;
 
-pub use converters::{ConverterChoice, NativeConverter, NativeHeaderConverter, Natives};
+pub use converters::{ConverterChoice, NativeConverter, NativeHeaderConverter, Natives, check_converter};
 pub use transform_chain::transform_chain;
 pub use worker::{Worker, WorkerParts, WorkerSettings};

@@ -13,6 +13,7 @@ mod plugin_command;
 mod repair_command;
 mod signals;
 mod standalone;
+mod start_checks;
 mod topic_command;
 
 use std::process::ExitCode;

@@ -8,14 +8,16 @@ use std::{
 
 use millstream_broker::{Broker, BrokerConfig};
 use millstream_client::{Dial, HostPort, TcpDial};
-use millstream_config::{ConfigMap, ConnectorFile, InitialState, Mode, WorkerConfig, worker_key};
+use millstream_config::{
+    ConfigMap, ConnectorFile, InitialState, Mode, PluginDirectory, WorkerConfig, config_text, worker_key,
+};
 use millstream_connector::Plugins;
 use millstream_convert::ReadLimits;
 use millstream_plugin::{PluginLimits, WasmPlugins};
 use millstream_record::Chain;
 use millstream_rest::{HealthCheck, RestConfig, RestServer, WorkerVersion};
 use millstream_runtime::{
-    WorkerParts, WorkerSettings,
+    Natives, WorkerParts, WorkerSettings,
     herder::{Herder, HerderHandle, HerderSettings, TargetState},
     kafka::KafkaClients,
     offsets::FileOffsetStore,
@@ -29,6 +31,7 @@ use crate::{
     embedded::EmbeddedDial,
     exit::{Failure, SETUP, START, USAGE},
     signals::{Ended, Signals},
+    start_checks,
 };
 
 /// Where the built-in broker listens unless told otherwise.
@@ -51,15 +54,10 @@ async fn work(signals: &mut Signals, worker_file: &Path, connector_files: &[Path
     let config = WorkerConfig::parse(Mode::Standalone, &properties)
         .map_err(|error| Failure::new(SETUP, format!("{}: {error}", worker_file.display())))?;
     config.warnings().iter().for_each(|warning| warn!("{warning}"));
-    if !worker_key::CONFIG_PROVIDERS.get(config.config()).is_empty() {
-        // A password that stays a variable is worse than no start.
-        let message = "config.providers is not supported yet: remove it and write values in place of variables";
-        return Err(Failure::new(SETUP, format!("{}: {message}", worker_file.display())).into());
-    }
 
-    let catalogue = Arc::new(Catalogue::new(signals.during(plugins(&config)).await?));
+    let known = signals.during(Known::of(worker_file, &config)).await?;
     let kafka = signals.during(Kafka::open(&config)).await?;
-    let worker = match signals.during(Running::start(&config, catalogue, &kafka)).await {
+    let worker = match signals.during(Running::start(&config, known, &kafka)).await {
         Ok(worker) => worker,
         Err(ended) => {
             kafka.close().await;
@@ -87,6 +85,28 @@ async fn work(signals: &mut Signals, worker_file: &Path, connector_files: &[Path
     result = result.and(worker.stop().await.map_err(Ended::Failed));
     kafka.close().await;
     result
+}
+
+/// What is known before anything listens or connects.
+struct Known {
+    catalogue: Arc<Catalogue>,
+    definitions: PluginDirectory,
+    natives: Natives,
+    offsets: FileOffsetStore,
+    rest: RestConfig,
+}
+
+impl Known {
+    async fn of(worker_file: &Path, config: &WorkerConfig) -> Result<Self, Failure> {
+        let rest = RestConfig::of(config).map_err(|error| Failure::of(SETUP, &error))?;
+        let offsets = worker_key::OFFSET_FILE.get(config.config());
+        let offsets = FileOffsetStore::open(&offsets).map_err(|error| Failure::of(SETUP, &error))?;
+        let catalogue = Arc::new(Catalogue::new(plugins(config).await?));
+        let definitions = catalogue.definitions(config.config().originals());
+        let natives = natives(ReadLimits::of(config.config()));
+        start_checks::check(worker_file, config, &definitions, catalogue.as_ref(), &natives).await?;
+        Ok(Self { catalogue, definitions, natives, offsets, rest })
+    }
 }
 
 async fn plugins(config: &WorkerConfig) -> Result<WasmPlugins, Failure> {
@@ -179,11 +199,13 @@ struct Running {
 }
 
 impl Running {
-    async fn start(config: &WorkerConfig, catalogue: Arc<Catalogue>, kafka: &Kafka) -> Result<Self, Failure> {
+    async fn start(config: &WorkerConfig, known: Known, kafka: &Kafka) -> Result<Self, Failure> {
+        let Known { catalogue, definitions, natives, offsets, rest } = known;
         let settings = WorkerSettings::from_config(config);
         let policy = config.override_policy();
         let clients =
             KafkaClients::new(Arc::clone(&kafka.dial), kafka.bootstrap.clone(), settings.properties.clone(), policy);
+        clients.check_worker_settings().map_err(|error| Failure::of(SETUP, &error))?;
         if kafka.broker.is_none() {
             info!("waiting for the Kafka cluster at {}", kafka.bootstrap);
         }
@@ -199,24 +221,11 @@ impl Running {
             let causes = failure.causes.join(": ");
             Failure::new(SETUP, format!("{failure} (bootstrap.servers={}: {causes}){hint}", kafka.bootstrap))
         })?;
-        let offsets = worker_key::OFFSET_FILE.get(config.config());
-        let offsets = FileOffsetStore::open(&offsets).map_err(|error| Failure::of(SETUP, &error))?;
-        let rest = RestConfig::of(config).map_err(|error| Failure::of(SETUP, &error))?;
         let mut rest = RestServer::bind(rest).await.map_err(|error| Failure::of(SETUP, &error))?;
-        let herder = HerderSettings {
-            worker_id: rest.worker_id(),
-            cluster_id,
-            policy,
-            definitions: Arc::new(catalogue.definitions(config.config().originals())),
-        };
+        let herder =
+            HerderSettings { worker_id: rest.worker_id(), cluster_id, policy, definitions: Arc::new(definitions) };
         let plugins: Arc<dyn Plugins> = catalogue;
-        let parts = WorkerParts {
-            plugins,
-            natives: natives(ReadLimits::of(config.config())),
-            clients: Arc::new(clients),
-            offsets: Arc::new(offsets),
-            settings,
-        };
+        let parts = WorkerParts { plugins, natives, clients: Arc::new(clients), offsets: Arc::new(offsets), settings };
         let herder = Herder::start(parts, herder).map_err(|error| Failure::of(START, &error))?;
         let version = WorkerVersion { version: KAFKA_VERSION.to_owned(), commit: env!("CARGO_PKG_VERSION").to_owned() };
         let checks = kafka.broker.iter().map(health_of).collect();
@@ -238,7 +247,7 @@ impl Running {
         for name in handle.connectors() {
             let Ok(status) = handle.status(&name) else { continue };
             let config = handle.connector_config(&name).unwrap_or_default();
-            let of = |key: &str| config.get(key).cloned().flatten();
+            let of = |key: &str| config.get(key).and_then(Option::as_deref).map(config_text::text);
             let source = status.kind.name() == "source";
             let file = of("file").map(|file| format!("file {file}"));
             let topic = of("topic").or_else(|| of("topics")).map(|topic| format!("topic {topic}"));

@@ -76,6 +76,29 @@ fn a_worker_that_cannot_be_set_up_says_why() {
 }
 
 #[test]
+fn what_a_worker_can_know_at_its_start_is_checked_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let avro = "value.converter=io.confluent.connect.avro.AvroConverter";
+    let missing = ["value.converter", "Class io.confluent.connect.avro.AvroConverter could not be found"];
+    assert_ended(&standalone(path, avro, &[]), 2, &missing);
+    let typo = "key.converter=org.apache.kafka.connect.json.JsonConvertor";
+    assert_ended(&standalone(path, typo, &[]), 2, &["key.converter", "Did you mean JsonConverter?"]);
+    assert_ended(&standalone(path, "header.converter=Nope", &[]), 2, &["header.converter", "Nope", "There are "]);
+    let encoding = "value.converter.converter.encoding=no such";
+    assert_ended(&standalone(path, encoding, &[]), 2, &["value.converter", "no such"]);
+    assert_ended(&standalone(path, "offset.storage.file.filename=", &[]), 2, &["offset.storage.file.filename"]);
+    assert_ended(&standalone(path, "offset.storage.file.filename=nowhere/o", &[]), 2, &["nowhere/o"]);
+    assert_ended(&standalone(path, "offset.storage.file.filename=.", &[]), 2, &["offset"]);
+    assert_ended(&standalone(path, "producer.acks=7", &[]), 2, &["producer.acks", "7"]);
+    assert_ended(&standalone(path, "consumer.security.protocol=SSL", &[]), 2, &["consumer.security.protocol", "TLS"]);
+    assert_ended(&standalone(path, "security.protocol=SASL_SSL", &[]), 2, &["security.protocol", "SASL"]);
+    assert_ended(&standalone(path, "admin.listeners=http://:0", &[]), 2, &["admin.listeners", "not supported"]);
+    let policy = "connector.client.config.override.policy=Some";
+    assert_ended(&standalone(path, policy, &[]), 2, &["connector.client.config.override.policy", "Principal"]);
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -106,7 +129,9 @@ fn connectors_that_cannot_be_created_end_the_start() {
     let unnamed = "connector.class=FileStreamSource\n";
     assert_ended(&standalone(path, "", &[unnamed]), 3, &["c0.properties", "name"]);
     let json = "{\"name\": ";
-    assert_eq!(standalone(path, "", &[json]).code, Some(3));
+    assert_ended(&standalone(path, "", &[json]), 3, &["c0.properties", "begins like JSON", "line 1, column 9"]);
+    let nested = r#"{"name": "a", "connector.class": "FileStreamSink", "topics": ["a", "b"]}"#;
+    assert_ended(&standalone(path, "", &[nested]), 3, &["c0.properties", "\"topics\" is an array"]);
 }
 
 #[test]

@@ -77,6 +77,22 @@ fn lines_go_through_the_chain_and_a_stopped_worker_goes_on_where_it_was() {
 }
 
 #[test]
+fn blanks_around_values_and_a_byte_order_mark_before_json_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in.txt"), folder.path().join("out.txt"));
+    append(&input, "one\n");
+    let source = format!(
+        "\u{feff}{{\"name\": \"source\", \"connector.class\": \"FileStreamSource \", \"file\": \" {} \", \
+         \"topic\": \"lines\\t\", \"tasks.max\": \" 1 \"}}",
+        input.display()
+    );
+    let sink = format!("name=sink\nconnector.class=FileStreamSink\nfile={} \ntopics= lines \n", output.display());
+    let worker = Worker::start(folder.path(), "offset.flush.interval.ms= 1000 \n", &[&source, &sink]);
+    await_content(&output, "one\n");
+    assert!(worker.terminate().success());
+}
+
+#[test]
 fn a_bad_record_fails_its_task_alone_and_the_status_says_which_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let (strict, plain) = (folder.path().join("strict.txt"), folder.path().join("plain.txt"));

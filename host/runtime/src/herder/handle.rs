@@ -10,7 +10,8 @@ use std::{
 
 use millstream_config::{
     ConfigDef, ConfigInfos, ConfigMap, ConnectorConfigError, OverridePolicy, OwnErrors, PluginDefs,
-    connector_config_def, connector_key_names, invalid_config_message, validate_connector,
+    connector_config_def, connector_key_names, invalid_config_message, unknown_connector_keys, unknown_keys_warning,
+    validate_connector,
 };
 use millstream_connector::{ConnectorContext, Failure, PluginInfo, PluginKind, Plugins, TaskId};
 use tokio::{
@@ -20,9 +21,9 @@ use tokio::{
 
 use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
-    TargetState, TaskInfo, event::Event, view::View,
+    TargetState, TaskInfo, event::Event, trial::Trial, view::View,
 };
-use crate::status::StatusBoard;
+use crate::{Natives, kafka::Clients, status::StatusBoard};
 
 /// Longest wait for the answer to a health probe.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) view: Mutex<View>,
     pub(crate) statuses: StatusBoard,
     pub(crate) plugins: Arc<dyn Plugins>,
+    pub(crate) natives: Natives,
+    pub(crate) clients: Arc<dyn Clients>,
     pub(crate) definitions: Arc<dyn PluginDefs>,
     pub(crate) policy: OverridePolicy,
     pub(crate) cluster_id: String,
@@ -228,8 +231,8 @@ impl HerderHandle {
         Ok(def)
     }
 
-    /// Validates a connector's configuration, the connector's own check included. What is wrong with
-    /// it is in the result.
+    /// Validates a connector's configuration, the connector's own check included, and tries its transforms, predicates
+    /// and converters. What is wrong with it is in the result.
     ///
     /// # Errors
     ///
@@ -250,12 +253,27 @@ impl HerderHandle {
             let found = connector.validate(config).await.map_err(failed)?;
             own.extend(found.into_iter().map(|(name, errors)| OwnErrors { name, errors }));
         }
-        validate_connector(config, shared.definitions.as_ref(), &own, shared.policy).map_err(|error| match error {
-            ConnectorConfigError::NoClass { .. } | ConnectorConfigError::Unknown(_) => {
-                HerderError::BadRequest(error.to_string())
-            }
-            _ => HerderError::failed(error.to_string()),
-        })
+        let validate = |own: &[OwnErrors]| {
+            validate_connector(config, shared.definitions.as_ref(), own, shared.policy).map_err(|error| match error {
+                ConnectorConfigError::NoClass { .. } | ConnectorConfigError::Unknown(_) => {
+                    HerderError::BadRequest(error.to_string())
+                }
+                _ => HerderError::failed(error.to_string()),
+            })
+        };
+        let infos = validate(&own)?;
+        let trial = Trial {
+            plugins: shared.plugins.as_ref(),
+            natives: &shared.natives,
+            definitions: shared.definitions.as_ref(),
+            clients: shared.clients.as_ref(),
+        };
+        let refusals = trial.refusals(config, &infos).await;
+        if refusals.is_empty() {
+            return Ok(infos);
+        }
+        own.extend(refusals);
+        validate(&own)
     }
 
     /// Creates a connector, or replaces its configuration if `replace` allows it, and waits until it
@@ -288,8 +306,15 @@ impl HerderHandle {
         if let Some(message) = invalid_config_message(&infos) {
             return Err(HerderError::BadRequest(message));
         }
-        let name = name.to_owned();
-        self.ask(|reply| Event::Put { name, config, initial, replace, based_on, reply }).await
+        let unknown = unknown_keys_warning(&unknown_connector_keys(&config, self.shared.definitions.as_ref()));
+        let put = {
+            let name = name.to_owned();
+            self.ask(|reply| Event::Put { name, config, initial, replace, based_on, reply }).await?
+        };
+        if let Some(unknown) = unknown {
+            tracing::warn!(connector = name, "{unknown}");
+        }
+        Ok(put)
     }
 
     /// Sets some keys of a connector's configuration, and removes those given without a value.

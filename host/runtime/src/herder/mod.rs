@@ -12,6 +12,7 @@ mod handle;
 mod plan;
 mod run;
 mod standalone;
+mod trial;
 mod view;
 
 pub use error::HerderError;

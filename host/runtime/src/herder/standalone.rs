@@ -70,6 +70,8 @@ impl Herder {
             view: Mutex::default(),
             statuses: statuses.clone(),
             plugins: Arc::clone(&parts.plugins),
+            natives: parts.natives.clone(),
+            clients: Arc::clone(&parts.clients),
             definitions: settings.definitions,
             policy: settings.policy,
             cluster_id: settings.cluster_id,

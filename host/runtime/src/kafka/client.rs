@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{
-    Ack, Admin, AdminConfig, Appender, Cluster, Consumer, ConsumerConfig, Dial, KafkaCode, Producer, ProducerConfig,
-    RecordRef, SendError, Sequence, TryAppendError,
+    Ack, Admin, AdminConfig, Appender, Cluster, ConfigError, Consumer, ConsumerConfig, Dial, KafkaCode, Producer,
+    ProducerConfig, RecordRef, SendError, Sequence, TryAppendError,
     admin::{NewTopic, OffsetAndMetadata},
     consumer::{FetchedBatch, RebalanceEvent},
 };
-use millstream_config::{ConfigMap, OverridePolicy, originals_with_prefix};
+use millstream_config::{ConfigMap, OverridePolicy, connector_key_names, originals_with_prefix};
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_record::{Chain, TopicName};
 use millstream_wire::{
@@ -69,7 +69,39 @@ impl KafkaClients {
         Cluster::connect(Arc::clone(&self.dial), bootstrap, connection.clone())
     }
 
-    fn admin(&self, client_id: &str, connector: &ConfigMap) -> Result<Admin, Failure> {
+    /// Reads the worker's own settings for each kind of client.
+    ///
+    /// # Errors
+    ///
+    /// The first that a client would refuse, under the worker's key for it.
+    pub fn check_worker_settings(&self) -> Result<(), Failure> {
+        for kind in ["producer", "consumer", "admin"] {
+            if let Some(error) = self.refused(kind, &ConfigMap::new()) {
+                let own = self.worker.contains_key(&format!("{kind}.{}", error.key));
+                let key = if own { format!("{kind}.{}", error.key) } else { error.key.clone() };
+                return Err(wrong_setting(ConfigError { key, ..error }));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a client of that kind refuses of its settings. Overrides that the policy forbids are not looked at.
+    fn refused(&self, kind: &str, connector: &ConfigMap) -> Option<ConfigError> {
+        let group = [("group.id", "checked")];
+        let own: &[(&str, &str)] = if kind == "consumer" { &group } else { &[] };
+        let properties = if kind == "admin" {
+            self.admin_properties("", connector).ok()?
+        } else {
+            self.properties(own, kind, connector).ok()?
+        };
+        match kind {
+            "producer" => ProducerConfig::from_properties(&properties).err(),
+            "consumer" => ConsumerConfig::from_properties(&properties).err(),
+            _ => AdminConfig::from_properties(&properties).err(),
+        }
+    }
+
+    fn admin_properties(&self, client_id: &str, connector: &ConfigMap) -> Result<BTreeMap<String, String>, Failure> {
         // Keys of the worker without a prefix concern its own clients, the admin among them.
         let client_prefix =
             |key: &str| ["admin.", "producer.", "consumer."].iter().any(|prefix| key.starts_with(prefix));
@@ -80,6 +112,11 @@ impl KafkaClients {
             .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
             .collect();
         properties.extend(self.properties(&[("client.id", client_id)], "admin", connector)?);
+        Ok(properties)
+    }
+
+    fn admin(&self, client_id: &str, connector: &ConfigMap) -> Result<Admin, Failure> {
+        let properties = self.admin_properties(client_id, connector)?;
         let config = AdminConfig::from_properties(&properties).map_err(wrong_setting)?;
         let cluster = self.cluster(&config.bootstrap, &config.connection);
         Ok(Admin::new(&cluster, &config))
@@ -100,7 +137,7 @@ impl KafkaClients {
     }
 }
 
-fn wrong_setting(error: millstream_client::ConfigError) -> Failure {
+fn wrong_setting(error: ConfigError) -> Failure {
     Failure::new(ErrorKind::Config, "", error.to_string())
 }
 
@@ -110,6 +147,25 @@ fn request_failure(error: &millstream_client::RequestError) -> Failure {
 
 #[async_trait]
 impl Clients for KafkaClients {
+    fn refused_settings(&self, sink: bool, connector: &ConfigMap) -> Vec<(String, String)> {
+        let dead_letters = connector
+            .get(connector_key_names::DLQ_TOPIC.name())
+            .and_then(Option::as_deref)
+            .is_some_and(|topic| !topic.trim().is_empty());
+        let kinds: &[&str] = match (sink, dead_letters) {
+            (false, _) => &["producer"],
+            (true, false) => &["consumer"],
+            (true, true) => &["consumer", "producer", "admin"],
+        };
+        let refused = kinds.iter().filter_map(|kind| {
+            let error = self.refused(kind, connector)?;
+            let key = format!("{kind}.override.{}", error.key);
+            // What the worker itself sets was checked when it started.
+            connector.contains_key(&key).then(|| (key, error.to_string()))
+        });
+        refused.collect()
+    }
+
     async fn producer(
         &self,
         task: &TaskId,

@@ -151,6 +151,13 @@ pub enum ProducerUse {
 /// Makes clients for tasks, with the worker's settings and the connector's overrides.
 #[async_trait]
 pub trait Clients: Send + Sync {
+    /// Settings among a connector's overrides that its clients would refuse, with the reason. Those of a sink are a
+    /// consumer's and, for its dead letters, a producer's and an admin's.
+    fn refused_settings(&self, sink: bool, connector: &ConfigMap) -> Vec<(String, String)> {
+        let _ = (sink, connector);
+        Vec::new()
+    }
+
     /// A producer.
     ///
     /// # Errors

@@ -1,0 +1,63 @@
+//! What a worker's configuration gets wrong and only its plugins can tell: found before anything listens or connects,
+//! rather than by the first task.
+
+use std::path::Path;
+
+use millstream_config::{
+    PluginDefs, PluginDirectory, PluginKind, WorkerConfig, config_text, nearest, unknown_keys_warning,
+    unknown_worker_keys,
+};
+use millstream_connector::{ConverterRole, Plugins, TaskId};
+use millstream_runtime::{Natives, check_converter};
+use tracing::warn;
+
+use crate::exit::{Failure, SETUP};
+
+/// Checks what names plugins, and warns of keys that nobody knows.
+pub async fn check(
+    worker_file: &Path,
+    config: &WorkerConfig,
+    definitions: &PluginDirectory,
+    plugins: &dyn Plugins,
+    natives: &Natives,
+) -> Result<(), Failure> {
+    let originals = config.config().originals();
+    if let Some(unknown) = unknown_keys_warning(&unknown_worker_keys(originals, definitions)) {
+        warn!("{}: {unknown}", worker_file.display());
+    }
+    for (role, kind) in [
+        (ConverterRole::Key, PluginKind::Converter),
+        (ConverterRole::Value, PluginKind::Converter),
+        (ConverterRole::Header, PluginKind::HeaderConverter),
+    ] {
+        let key = format!("{}.converter", role.name());
+        let failed = |message: &str| Failure::new(SETUP, format!("{}: {message}", worker_file.display()));
+        let class = config_text::text(config.config().string(&key));
+        if definitions.find(kind, class).is_none() {
+            let remedy = there_are(definitions, kind, class);
+            return Err(failed(&format!(
+                "Invalid value {class} for configuration {key}: Class {class} could not be found. {remedy}"
+            )));
+        }
+        let task = TaskId { connector: "the worker".to_owned(), number: 0 };
+        check_converter(plugins, natives, &task, role, originals)
+            .await
+            .map_err(|failure| failed(&format!("configure the {key} {class}: {}", in_one_line(&failure.trace()))))?;
+    }
+    Ok(())
+}
+
+/// What could stand in the place of a class.
+fn there_are(definitions: &PluginDirectory, kind: PluginKind, class: &str) -> String {
+    let known = definitions.of_kind(kind);
+    let simple = |class: &str| class.rsplit(['.', '$']).next().unwrap_or_default().to_owned();
+    let names: Vec<String> = known.iter().map(|plugin| simple(&plugin.class)).collect();
+    let meant = nearest(&simple(class), names.iter().map(String::as_str));
+    let meant = meant.map(|meant| format!("Did you mean {meant}? ")).unwrap_or_default();
+    format!("{meant}There are {}; put further ones into a folder of plugin.path", names.join(", "))
+}
+
+/// A trace without its breaks.
+fn in_one_line(trace: &str) -> String {
+    trace.trim().replace("\n\tat ", ", at ").replace("\nCaused by: ", ": ")
+}
