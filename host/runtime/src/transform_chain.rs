@@ -119,6 +119,11 @@ pub async fn transform_chain(
     Ok(TransformChain::build(plugins, task, config).await?.map(|built| built.chain))
 }
 
+/// What is said of a transform whose predicate is not declared.
+pub(crate) fn undeclared_predicate(alias: &str, predicate: &str) -> String {
+    format!("Transformation '{alias}' refers to a predicate '{predicate}' that is not declared in 'predicates'")
+}
+
 /// The links that a connector's configuration declares, in order.
 ///
 /// # Errors
@@ -142,9 +147,7 @@ fn link(alias: &str, predicates: &[String], originals: &ConfigMap) -> Result<Lin
         None => None,
         Some(predicate) => {
             if !predicates.contains(&predicate) {
-                let message = format!(
-                    "Transformation '{alias}' refers to a predicate '{predicate}' that is not declared in 'predicates'"
-                );
+                let message = undeclared_predicate(alias, &predicate);
                 return Err(Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, message));
             }
             let class = class_of("predicates", &predicate, originals)?;

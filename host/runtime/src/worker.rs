@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Durat
 
 use futures::FutureExt as _;
 use millstream_config::{
-    ConfigMap, ParsedConfig, WorkerConfig, connector_key_names as key, sink_keys, source_keys, topic_list, worker_key,
+    ConfigDef, ConfigMap, ParsedConfig, WorkerConfig, connector_key_names as key, sink_keys, source_keys, topic_list,
+    worker_key,
 };
 use millstream_connector::{
     Connector, ConnectorContext, ErrorKind, Failure, PluginError, PluginInfo, PluginKind, Plugins, SinkContext,
@@ -340,11 +341,13 @@ struct TaskLimits {
 
 impl TaskLimits {
     fn read(config: &ConfigMap) -> Self {
-        let text = |key: &str| config.get(key).and_then(Option::as_deref).map(str::trim);
-        Self {
-            max: text(key::TASKS_MAX.name()).and_then(|max| max.parse().ok()).unwrap_or(1),
-            enforced: !text(key::TASKS_MAX_ENFORCE.name())
-                .is_some_and(|enforced| enforced.eq_ignore_ascii_case("false")),
+        // A configuration that validation did not see cannot ask for more than one.
+        match ConfigDef::of([key::TASKS_MAX.config_key(), key::TASKS_MAX_ENFORCE.config_key()]).parse(config) {
+            Ok(read) => Self {
+                max: u32::try_from(key::TASKS_MAX.get(&read)).unwrap_or(1),
+                enforced: key::TASKS_MAX_ENFORCE.get(&read),
+            },
+            Err(_) => Self { max: 1, enforced: true },
         }
     }
 

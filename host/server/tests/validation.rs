@@ -123,6 +123,11 @@ fn a_connector_whose_parts_refuse_their_settings_is_not_created() {
         json!({"transforms": "a", "transforms.a.type": cast, "transforms.a.spec": "price:decimal"}),
         "transforms.a.spec",
     );
+    let filter = "org.apache.kafka.connect.transforms.Filter";
+    refused(
+        json!({"transforms": "a", "transforms.a.type": filter, "transforms.a.predicate": "p"}),
+        "transforms.a.predicate",
+    );
     refused(json!({"producer.override.linger.ms": "soon"}), "producer.override.linger.ms");
     refused(json!({"producer.override.security.protocol": "SSL"}), "producer.override.security.protocol");
     refused(

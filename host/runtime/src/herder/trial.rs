@@ -10,6 +10,7 @@ use millstream_connector::{Condition, ConverterRole, Failure, Link, PluginError,
 use crate::{
     converters::{Natives, check_converter},
     kafka::Clients,
+    transform_chain::undeclared_predicate,
 };
 
 /// Applies everywhere and asks for nothing: what predicates are tried with.
@@ -27,7 +28,8 @@ impl Trial<'_> {
     /// What the parts of a configuration refuse beyond what `infos` says already. Parts that it finds fault with are
     /// not tried.
     pub(super) async fn refusals(&self, config: &ConfigMap, infos: &ConfigInfos) -> Vec<OwnErrors> {
-        let mut refusals = self.transforms(config, infos).await;
+        let mut refusals = undeclared_predicates(config, infos);
+        refusals.extend(self.transforms(config, infos).await);
         refusals.extend(self.predicates(config, infos).await);
         refusals.extend(self.converters(config, infos).await);
         refusals.extend(self.client_settings(config, infos));
@@ -104,6 +106,20 @@ impl Trial<'_> {
         let refused = refused.into_iter().filter(|(name, _)| !has_errors(infos, name));
         refused.map(|(name, error)| OwnErrors { name, errors: vec![error] }).collect()
     }
+}
+
+/// Transforms that are to be applied where a predicate holds that is not among the declared ones.
+fn undeclared_predicates(config: &ConfigMap, infos: &ConfigInfos) -> Vec<OwnErrors> {
+    let aliases = |stage| config_text::distinct(&config_text::list(text(config, stage).unwrap_or_default()));
+    let predicates = aliases("predicates");
+    let undeclared = |alias: &String| {
+        let name = format!("transforms.{alias}.predicate");
+        let wanted = config.get(&name).and_then(Option::as_deref)?;
+        let error = undeclared_predicate(alias, wanted);
+        let refused = !predicates.iter().any(|known| known == wanted) && !has_errors(infos, &name);
+        refused.then(|| OwnErrors { name, errors: vec![error] })
+    };
+    aliases("transforms").iter().filter_map(undeclared).collect()
 }
 
 /// A transform or predicate of a configuration.
