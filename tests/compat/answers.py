@@ -580,15 +580,34 @@ def escaped(value):
     return "null" if value is None else "'" + value.encode("unicode_escape").decode().replace("|", "\\x7c") + "'"
 
 
+class Marker:
+    """Shows when a change has reached what DescribeConfigs answers: each change moves a second key along."""
+
+    def __init__(self, client, topic):
+        self.client, self.topic, self.number = client, topic, 1000
+
+    def alter(self, name, how, value):
+        """The answer, and how the key is described once it is in effect."""
+        self.number += 1
+        beside = "flush.ms" if name != "flush.ms" else "flush.messages"
+        code, message = self.client.alter(2, self.topic, [(name, how, value), (beside, 0, str(self.number))])
+        end = time.monotonic() + 30
+        now = described(self.client, self.topic)
+        while code == 0 and now[beside][0] != str(self.number) and time.monotonic() < end:
+            now = described(self.client, self.topic)
+        return code, message, escaped(now[name][0]) if name in now else "-"
+
+
 def described(client, topic):
     return {entry[0]: entry[1:] for entry in client.describe(2, topic)}
 
 
 def settings(client):
-    topic = f"answers-{int(time.time())}"
+    topic = f"answers-settings-{int(time.time())}"
     assert client.create_topic(topic, [])[0] == 0
     while not (before := described(client, topic)):
         time.sleep(0.05)
+    marker = Marker(client, topic)
     print("# described | name | value | read only | source | sensitive | type | synonyms")
     for name, (value, read_only, source, sensitive, synonyms, kind, _) in sorted(before.items()):
         # Where a value of the broker's is known to the controller is its own affair.
@@ -598,15 +617,12 @@ def settings(client):
     for name in sorted(before):
         for value in VALUES[before[name][5]]:
             created, _ = client.create_topic(topic + "-x", [(name, value)], validate_only=True)
-            altered, message = client.alter(2, topic, [(name, 0, value)])
-            after = "-"
-            if altered == 0:
-                time.sleep(0.02)
-                after = escaped(described(client, topic)[name][0])
-                assert client.alter(2, topic, [(name, 1, None)])[0] == 0
+            altered, message, after = marker.alter(name, 0, value)
+            after = after if altered == 0 else "-"
             print("|".join(["value", name, escaped(value), str(created), str(altered), after]), flush=True)
             if "-v" in sys.argv and altered:
                 print("##", message)
+        assert client.alter(2, topic, [(name, 1, None)])[0] == 0
     print("# together | names and values | code of CreateTopics | code of IncrementalAlterConfigs")
     for pairs in PAIRS:
         created, _ = client.create_topic(topic + "-x", pairs, validate_only=True)
@@ -625,10 +641,8 @@ def settings(client):
         ("0:1", "leader.replication.throttled.replicas", 3, "0:1"), ("*", "leader.replication.throttled.replicas", 2, "0:1"),
     ]:
         if first is not None:
-            assert client.alter(2, topic, [(key, 0, first)])[0] == 0
-        code, message = client.alter(2, topic, [(key, how, value)])
-        time.sleep(0.02)
-        after = escaped(described(client, topic)[key][0]) if key in before else "-"
+            assert marker.alter(key, 0, first)[0] == 0
+        code, message, after = marker.alter(key, how, value)
         print("|".join(["operation", escaped(first), key, str(how), escaped(value), str(code), after]), flush=True)
         if "-v" in sys.argv and code:
             print("##", message)
@@ -638,7 +652,7 @@ def settings(client):
 # ---- leader epochs -----------------------------------------------------------------------------------------------
 
 def epochs(client):
-    topic = f"answers-{int(time.time())}"
+    topic = f"answers-epochs-{int(time.time())}"
     assert client.create_topic(topic, [])[0] == 0
     print("# Of a partition of three records, and of one without any.")
     for state in ("empty", "three"):

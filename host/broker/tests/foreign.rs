@@ -7,7 +7,7 @@ use std::{net::TcpListener, path::Path, process::Stdio, time::Duration};
 
 use millstream_broker::Broker;
 use support::{
-    peers::{have_java, have_kcat, have_python, java, kcat, python, run},
+    peers::{Kafka, answers, have_java, have_kcat, have_python, java, kcat, python, run},
     with,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -340,4 +340,30 @@ async fn kafka_python_loses_and_repeats_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn aiokafka_loses_and_repeats_nothing() {
     numbers_from_python("aiokafka").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_answers_that_were_recorded_are_those_of_apache_kafka() {
+    if !have_java() || !have_python() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let _kafka = Kafka::start(&dir.path().join("kafka"), port);
+    let begin = std::time::Instant::now();
+    while tokio::net::TcpStream::connect(&address).await.is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "Kafka listens in time");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let ask = |what| run(answers(&[what, &address]), "");
+    let (produce, settings, epochs) = tokio::join!(ask("produce"), ask("settings"), ask("epochs"));
+    for (found, recorded) in [
+        (produce, include_str!("recorded/produce-4.3.txt")),
+        (settings, include_str!("recorded/settings-4.3.txt")),
+        (epochs, include_str!("recorded/epochs-4.3.txt")),
+    ] {
+        let lines = |text: &str| text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+        assert_same(&lines(&found), &lines(recorded), "as recorded");
+    }
 }

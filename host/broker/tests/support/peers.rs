@@ -13,7 +13,7 @@ use std::{
 use tokio::{io::AsyncWriteExt, process::Command};
 
 /// No foreign program takes longer unless it hangs.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// Whether kcat is there; if not, that has been said.
 pub fn have_kcat() -> bool {
@@ -69,6 +69,28 @@ pub fn kcat(arguments: &[&str]) -> Command {
 pub fn java(class: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(script("kafka.sh"));
     command.arg("run").arg(class).args(arguments);
+    command
+}
+
+/// A broker of Apache Kafka's, until this is dropped. Its folder is removed with it.
+pub struct Kafka {
+    /// Whose input keeps it running.
+    _child: tokio::process::Child,
+}
+
+impl Kafka {
+    /// Starts one that listens on `port`, and on `port + 1` for itself. It may take some seconds until it answers.
+    pub fn start(dir: &Path, port: u16) -> Self {
+        let mut command = Command::new(script("kafka.sh"));
+        command.arg("broker").arg(dir).args([port.to_string(), (port + 1).to_string()]);
+        Self { _child: command.stdin(Stdio::piped()).spawn().expect("the script starts") }
+    }
+}
+
+/// tests/compat/answers.py with these arguments, which needs nothing but Python.
+pub fn answers(arguments: &[&str]) -> Command {
+    let mut command = Command::new("python3");
+    command.arg(script("answers.py")).args(arguments);
     command
 }
 
