@@ -33,6 +33,8 @@ pub enum DamageKind {
         /// Its first offset.
         offset: i64,
     },
+    /// There is a sound batch, and it says that it belongs elsewhere: its checksum leaves its offset out.
+    Misplaced,
     /// The log ends before the offset up to which it was on stable storage.
     Missing {
         /// That offset.
@@ -72,6 +74,7 @@ impl fmt::Display for DamageKind {
                 "there is no sound batch, and one with offset {offset} follows at byte {position} of {}",
                 file.display()
             ),
+            Self::Misplaced => f.write_str("the batch there has another offset"),
             Self::Missing { recovery_point } => {
                 write!(f, "the log ends there, and was stored durably up to offset {recovery_point}")
             }

@@ -15,7 +15,7 @@ use millstream_record::LogOffset;
 use millstream_wire::batch::BatchHeader;
 
 use crate::{
-    files::Kind,
+    files::{self, Kind},
     recovery::{OpenLogError, OpenMode},
     scan::{Scan, ScanError, next_sound},
     segment::Segment,
@@ -48,6 +48,8 @@ pub struct FileRepair {
     pub len: u64,
     /// What goes, in ascending order.
     pub cuts: Vec<Cut>,
+    /// The first offset that it gets, where the one it has belongs to the segment before it.
+    pub new_base_offset: Option<LogOffset>,
 }
 
 /// A range of bytes to cut out.
@@ -125,20 +127,29 @@ pub fn plan_repair(disk: &Arc<dyn Disk>, dir: &Path, mode: OpenMode) -> Result<O
     for (at, segment) in segments.iter().enumerate() {
         let next_base = segments[at + 1..].iter().find(|next| next.size() != 0).map(Segment::base_offset);
         let file = segment.path(Kind::Log);
-        let cuts = find_cuts(segment, next_base, &mut end, &mut plan.holes)
+        let previous_end = end;
+        let (cuts, first_kept) = find_cuts(segment, next_base, &mut end, &mut plan.holes)
             .map_err(|source| RepairError::Read { file: file.clone(), source })?;
-        if !cuts.is_empty() {
-            plan.files.push(FileRepair { file, base_offset: offset(segment.base_offset()), len: segment.size(), cuts });
+        let base_offset = segment.base_offset();
+        let new_base_offset = first_kept.filter(|_| base_offset < previous_end).map(offset);
+        if !cuts.is_empty() || new_base_offset.is_some() {
+            let (base_offset, len) = (offset(base_offset), segment.size());
+            plan.files.push(FileRepair { file, base_offset, len, cuts, new_base_offset });
         }
     }
     // The end that a crash tore off is for the next start.
     let torn_only = plan.files.last().is_none_or(|last| {
-        plan.files.len() == 1 && last.cuts.len() == 1 && last.cuts[0].to == last.len && last.cuts[0].batches == 0
+        plan.files.len() == 1
+            && last.new_base_offset.is_none()
+            && last.cuts.len() == 1
+            && last.cuts[0].to == last.len
+            && last.cuts[0].batches == 0
     });
     if opens && torn_only {
         return Ok(None);
     }
-    let goes_on = end.max(mode.recovery_point.get()).max(mode.log_start.get());
+    let last_base = segments.last().map_or(0, Segment::base_offset);
+    let goes_on = end.max(mode.recovery_point.get()).max(mode.log_start.get()).max(last_base);
     if end < goes_on {
         plan.holes.push((offset(end), offset(goes_on)));
     }
@@ -146,15 +157,15 @@ pub fn plan_repair(disk: &Arc<dyn Disk>, dir: &Path, mode: OpenMode) -> Result<O
     Ok(Some(plan))
 }
 
-/// What of a segment is not sound, or not behind what is kept before it.
+/// What of a segment is not sound, or not behind what is kept before it; and the first offset that is kept.
 fn find_cuts(
     segment: &Segment,
     next_base: Option<i64>,
     end: &mut i64,
     holes: &mut Vec<(LogOffset, LogOffset)>,
-) -> io::Result<Vec<Cut>> {
+) -> io::Result<(Vec<Cut>, Option<i64>)> {
     let (log, size) = (segment.log(), segment.size());
-    let mut cuts = Vec::new();
+    let (mut cuts, mut first_kept) = (Vec::new(), None);
     let mut at = 0;
     let mut scan = Scan::verifying(log, at, size);
     loop {
@@ -162,24 +173,22 @@ fn find_cuts(
         let fits =
             |header: &BatchHeader| least <= header.base_offset && segment.relative(header.last_offset()).is_some();
         match scan.next() {
-            Ok(None) => return Ok(cuts),
+            Ok(None) => return Ok((cuts, first_kept)),
             Ok(Some((position, header)))
-                if fits(&header) && {
-                    header.base_offset == least
-                        || is_explained(&cuts, position, header.base_offset - *end)
-                        || follows(segment, position, &header, next_base)?
-                } =>
+                if fits(&header) && is_credible(segment, &cuts, position, &header, least, next_base)? =>
             {
                 if *end < header.base_offset {
                     holes.push((offset(*end), offset(header.base_offset)));
                 }
+                first_kept.get_or_insert(header.base_offset);
                 *end = header.last_offset() + 1;
                 at = position + header.total_len() as u64;
             }
             Ok(Some(_)) | Err(ScanError::Damaged { .. }) => {
                 let next = next_sound(log, at + 1, size, u64::MAX, fits).map_err(io::Error::other)?;
                 let to = next.map_or(size, |(position, _)| position);
-                cuts.push(count(segment, at, to));
+                let from = cuts.pop_if(|before: &mut Cut| before.to == at).map_or(at, |before| before.from);
+                cuts.push(count(segment, from, to));
                 at = to;
                 scan = Scan::verifying(log, at, size);
             }
@@ -191,10 +200,35 @@ fn find_cuts(
 /// Fewest bytes of a record that is not compressed.
 const LEAST_RECORD: u64 = 7;
 
-/// Whether what was cut right before a batch can have had so many records.
-fn is_explained(cuts: &[Cut], position: u64, missing: i64) -> bool {
-    let before = cuts.last().filter(|cut| cut.to == position);
-    before.is_some_and(|cut| missing as u64 <= cut.records.max((cut.to - cut.from) / LEAST_RECORD))
+/// Whether a batch can have the offset that it says. Its checksum leaves the offset out, so that only what is around it
+/// tells whether that is still what was written.
+fn is_credible(
+    segment: &Segment,
+    cuts: &[Cut],
+    position: u64,
+    header: &BatchHeader,
+    least: i64,
+    next_base: Option<i64>,
+) -> io::Result<bool> {
+    let missing = header.base_offset - least;
+    match cuts.last().filter(|cut| cut.to == position) {
+        // Something is gone, so offsets must be, unless it was there twice.
+        Some(cut) if missing == 0 => Ok(has_earlier_only(segment, cut, least)),
+        Some(cut) if missing as u64 <= cut.records.max((cut.to - cut.from) / LEAST_RECORD) => Ok(true),
+        None if missing == 0 => Ok(true),
+        _ => follows(segment, position, header, next_base),
+    }
+}
+
+fn has_earlier_only(segment: &Segment, cut: &Cut, offset: i64) -> bool {
+    let mut scan = Scan::verifying(segment.log(), cut.from, cut.to);
+    loop {
+        match scan.next() {
+            Ok(None) => return true,
+            Ok(Some((_, header))) if header.last_offset() < offset => {}
+            _ => return false,
+        }
+    }
 }
 
 /// Whether what follows a batch has greater offsets. The checksum leaves its offset out; where a hole lies before it,
@@ -233,7 +267,8 @@ impl RepairPlan {
         let in_dir = |source| RepairError::Write { file: self.dir.clone(), source };
         disk.create_dirs(&self.dir).map_err(in_dir)?;
         disk.sync_dir(&self.dir).map_err(in_dir)?;
-        for file in &self.files {
+        // From the last on: a file may get a name that the next one had.
+        for file in self.files.iter().rev() {
             file.cut(&**disk).map_err(|source| RepairError::Write { file: file.file.clone(), source })?;
         }
         let dir: Arc<Path> = Arc::from(self.dir.as_path());
@@ -277,7 +312,9 @@ impl FileRepair {
 
     /// Replaces the file by one without what is to be cut. Its indexes are made anew at the next start.
     fn cut(&self, disk: &dyn Disk) -> io::Result<()> {
-        let mut temporary = self.file.clone().into_os_string();
+        let dir = self.file.parent().unwrap_or(Path::new(""));
+        let new = self.new_base_offset.map_or(self.file.clone(), |base| files::path(dir, base.get(), Kind::Log));
+        let mut temporary = new.clone().into_os_string();
         temporary.push(TEMPORARY);
         let temporary = PathBuf::from(temporary);
         let source = disk.open(&self.file, Open::Read)?;
@@ -292,10 +329,20 @@ impl FileRepair {
         target.sync_all()?;
         for extension in ["index", "timeindex"] {
             disk.remove_if_present(&self.file.with_extension(extension))?;
+            disk.remove_if_present(&new.with_extension(extension))?;
         }
-        disk.sync_parent(&self.file)?;
-        disk.rename(&temporary, &self.file)?;
-        disk.sync_parent(&self.file)
+        disk.sync_parent(&new)?;
+        disk.rename(&temporary, &new)?;
+        disk.sync_parent(&new)?;
+        if new != self.file {
+            let transactions = self.file.with_extension("txnindex");
+            if disk.metadata_if_present(&transactions)?.is_some() {
+                disk.rename(&transactions, &new.with_extension("txnindex"))?;
+            }
+            disk.remove_file(&self.file)?;
+            disk.sync_parent(&new)?;
+        }
+        Ok(())
     }
 }
 

@@ -401,9 +401,16 @@ impl Survey {
         }
         for (n, Surveyed { segment, .. }) in self.segments.iter().enumerate().skip(at) {
             let from = if n == at { position } else { 0 };
+            // A whole batch right there has the wrong offset, whichever it is; later, bytes may look like one by chance.
             let fits = |header: &BatchHeader| {
                 segment.base_offset() <= header.base_offset && segment.relative(header.last_offset()).is_some()
             };
+            if n == at
+                && Scan::verifying(segment.log(), position, segment.size()).next().is_ok_and(|here| here.is_some())
+            {
+                let kind = DamageKind::Misplaced;
+                return Err(self.damage(at, position, self.end, kind));
+            }
             let found = next_sound(segment.log(), from, segment.size(), SEARCH_BUDGET, fits).map_err(|error| {
                 let source = io::Error::other(error);
                 OpenLogError::Segment { base_offset: segment.base_offset(), source }

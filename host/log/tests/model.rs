@@ -461,7 +461,8 @@ impl World {
                     self.seen.damaged += 1;
                     assert!(self.disk.files() == before, "damage is left as it is");
                     // Only what nobody was told of can have got to the disk in parts.
-                    assert!(matches!(source.kind, DamageKind::RecordsFollow { .. }), "{source:?}");
+                    let torn = matches!(source.kind, DamageKind::RecordsFollow { .. } | DamageKind::Misplaced);
+                    assert!(torn, "{source:?}");
                     assert!(crash != Crash::Kill && self.acknowledged <= source.offset, "{source:?}");
                     self.heal();
                     self.repair(mode);

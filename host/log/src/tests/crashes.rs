@@ -92,7 +92,22 @@ fn a_bit_that_flips_where_sound_records_follow_is_damage_and_nothing_is_changed(
         fs::remove_file(bed.file("00000000000000000006.index")).unwrap();
         let found = damage(&bed, OpenMode::UNKNOWN);
         assert_eq!((found.file, found.position, found.offset), (bed.file(FIRST), len as u64, 2), "byte {byte}");
-        assert!(matches!(found.kind, DamageKind::RecordsFollow { .. }), "byte {byte}: {:?}", found.kind);
+        let expected = if byte == 7 {
+            found.kind == DamageKind::Misplaced
+        } else {
+            matches!(found.kind, DamageKind::RecordsFollow { .. })
+        };
+        assert!(expected, "byte {byte}: {:?}", found.kind);
+    }
+}
+
+#[test]
+fn a_batch_whose_offset_changed_is_damage_even_if_it_is_the_last() {
+    for byte in [1, 3, 7] {
+        let (bed, log) = two_segments();
+        drop(log);
+        flip(&bed.file(ACTIVE), batch(2).len() + byte);
+        assert_eq!(damage(&bed, OpenMode::UNKNOWN).kind, DamageKind::Misplaced, "byte {byte}");
     }
 }
 

@@ -102,9 +102,10 @@ fn of_overlapping_segments_the_first_counts() {
         fs::copy(bed.file(SECOND), bed.file("00000000000000000005.log")).unwrap();
     });
     let (plan, _) = repair(&bed, mode, &[0, 2, 4, 6, 8]);
-    // The copy comes first and has the same records.
-    assert_eq!(plan.files.len(), 1);
-    assert_eq!((plan.files[0].base_offset, plan.files[0].cuts[0].records), (at(6), 4));
+    // The copy comes first, has the same records, and gets the name that they belong to.
+    assert_eq!((plan.files[0].base_offset, plan.files[0].new_base_offset), (at(5), Some(at(6))));
+    assert_eq!((plan.files[1].base_offset, plan.files[1].cuts[0].records), (at(6), 4));
+    assert!(!bed.file("00000000000000000005.log").exists());
 }
 
 #[test]

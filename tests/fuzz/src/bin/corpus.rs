@@ -6,7 +6,7 @@ use std::{error::Error, fs, path::Path};
 
 use millstream_fuzz::{
     date_patterns, field_paths, group_records, header_grammar, hex::unhex, java_regex, json_decode, messages,
-    record_batches, request_frames,
+    record_batches, request_frames, segment_recovery,
 };
 use millstream_values::base64;
 use serde_json::Value as Json;
@@ -88,6 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         produced.extend(sent.map(|batch| [&[0x80], &*unhex(batch)].concat()));
     }
     write("record_batches", &produced)?;
+    write("segment_recovery", &segment_recovery::seeds())?;
 
     let mut batches = Vec::new();
     for entry in fs::read_dir(golden)? {
