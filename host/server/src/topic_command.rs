@@ -211,11 +211,20 @@ async fn consume(
             idle_until = timeout.map(|(_, timeout)| Instant::now() + timeout);
         }
         for fetched in &polled.fetched {
+            let (topic, partition) = (&fetched.topic, fetched.partition);
             for batch in Batches::new(&fetched.records) {
                 let (header, bytes) = batch.map_err(failed)?;
-                let records = decompress_records(&header, bytes, MAX_BATCH_BYTES, &mut scratch).map_err(failed)?;
+                let damaged = |error: &(dyn std::error::Error + 'static)| {
+                    let offset = header.base_offset;
+                    Failure::new(
+                        USAGE,
+                        format!("read the batch of {topic}-{partition} at offset {offset}: {}", Chain(error)),
+                    )
+                };
+                let records = decompress_records(&header, bytes, MAX_BATCH_BYTES, &mut scratch);
+                let records = records.map_err(|error| damaged(&error))?;
                 for record in RecordReader::new(&header, records) {
-                    let record = record.map_err(failed)?;
+                    let record = record.map_err(|error| damaged(&error))?;
                     if header.base_offset + i64::from(record.offset_delta) < fetched.first_offset {
                         continue;
                     }

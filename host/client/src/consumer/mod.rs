@@ -867,7 +867,8 @@ impl Consumer {
         self.next_auto_commit = Some(now + interval);
         let offsets = self.consumed();
         if !offsets.is_empty() {
-            let commit = self.commit(&offsets);
+            // Not repeated: the next one comes soon, and a repetition might take back what a later one has committed.
+            let commit = self.commit_within(&offsets, Duration::ZERO);
             self.work.push(async move { Event::Committed(commit.await) }.boxed());
         }
     }
@@ -887,12 +888,21 @@ impl Consumer {
         &self,
         offsets: &[(TopicName, i32, OffsetAndMetadata)],
     ) -> impl Future<Output = Result<(), CommitError>> + Send + 'static {
+        self.commit_within(offsets, self.config.api_timeout)
+    }
+
+    /// Repeats nothing where there is no time for it.
+    fn commit_within(
+        &self,
+        offsets: &[(TopicName, i32, OffsetAndMetadata)],
+        timeout: Duration,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send + 'static {
         let group_id = self.config.group_id.clone();
         let committer = match &self.group {
             None => Some(Committer::default()),
             Some(group) => group.committer(),
         };
-        let (link, mut offsets, timeout) = (self.link.clone(), offsets.to_vec(), self.config.api_timeout);
+        let (link, mut offsets) = (self.link.clone(), offsets.to_vec());
         for (topic, partition, at) in &mut offsets {
             let known = || self.positions.epoch_before(&(topic.clone(), *partition), at.offset);
             at.leader_epoch = at.leader_epoch.or_else(known);

@@ -74,6 +74,8 @@ pub struct Script {
     pub fetched: Vec<i64>,
     /// Offset and leader epoch that the group has committed.
     pub committed: Option<(i64, i32)>,
+    /// Set for a broker that reads nothing more.
+    pub deaf: bool,
     /// APIs that the broker does not offer.
     pub without: Vec<i16>,
 }
@@ -82,6 +84,8 @@ pub struct Script {
 #[derive(Clone, Debug, Default)]
 pub struct Scripted {
     pub script: Arc<Mutex<Script>>,
+    /// Bytes that the pipe in memory holds; a megabyte if not set.
+    pub pipe: Option<usize>,
 }
 
 impl Scripted {
@@ -94,6 +98,9 @@ impl Scripted {
                 if stream.write_all(&answer).await.is_err() {
                     return;
                 }
+            }
+            if self.script.lock().expect("unpoisoned").deaf {
+                std::future::pending::<()>().await;
             }
             if !matches!(stream.read_buf(decoder.spare()).await, Ok(1..)) {
                 return;
@@ -190,6 +197,9 @@ impl Scripted {
             ApiKey::Produce => {
                 let request: ProduceRequest = decode_request(api, version, frame).expect("a request");
                 let body = self.produce(&request)?;
+                if request.acks == 0 {
+                    return Some(Bytes::new());
+                }
                 encode(&|| done(api, version, id, &body))
             }
             ApiKey::Fetch => {
@@ -342,7 +352,7 @@ fn metadata(leader_epoch: i32) -> MetadataResponse {
 impl Dial for Scripted {
     /// A pipe in memory, as the worker's built-in broker is reached.
     async fn dial(&self, _host: &str, _port: u16) -> io::Result<Box<dyn Stream>> {
-        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let (ours, theirs) = tokio::io::duplex(self.pipe.unwrap_or(1 << 20));
         let broker = self.clone();
         tokio::spawn(async move { broker.serve(theirs).await });
         Ok(Box::new(ours))
