@@ -310,7 +310,7 @@ impl Connector for World {
     }
 }
 
-/// A chain that refuses rows whose value is `odd`.
+/// A chain that refuses rows whose value is `odd`, for now those whose value is `later`, and traps over `trap`.
 #[async_trait]
 impl Chain for World {
     async fn apply(&mut self, batch: &Batch) -> Result<Outcome, PluginError> {
@@ -319,18 +319,17 @@ impl Chain for World {
         if values(&table).iter().any(|value| value == "trap") {
             return Err(PluginError::Broken { plugin: "test.Chain".to_owned(), reason: "trapped".to_owned() });
         }
-        let odd: Vec<usize> =
-            values(&table).iter().enumerate().filter(|(_, v)| *v == "odd").map(|(at, _)| at).collect();
-        let errors = odd
-            .iter()
-            .map(|&row| RowError {
-                row: row as u32,
-                link: 1,
-                failure: Failure::new(ErrorKind::Data, "", "odd"),
-                field: None,
-            })
-            .collect();
-        table.deselect(odd.iter().copied());
+        let refused = |(row, value): (usize, &String)| {
+            let kind = match value.as_str() {
+                "odd" => ErrorKind::Data,
+                "later" => ErrorKind::Retriable,
+                _ => return None,
+            };
+            let failure = Failure::new(kind, "", value.as_str());
+            Some(RowError { row: row as u32, link: 1, failure, field: None })
+        };
+        let errors: Vec<RowError> = values(&table).iter().enumerate().filter_map(refused).collect();
+        table.deselect(errors.iter().map(|error| error.row as usize));
         Ok(Outcome { batch: table.into_batch(), errors })
     }
 }

@@ -112,3 +112,25 @@ async fn what_has_ended_is_stored_though_a_stop_finds_other_records_unacknowledg
     handle.stop("c").await.expect("stopped");
     assert_eq!(world.state().stored["null"], r#"{"position":1}"#);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_tried_again_without_end_shows_where_and_why_and_can_be_stopped() {
+    let chain = [
+        ("transforms", "first,mask"),
+        ("transforms.first.type", "test.Chain"),
+        ("transforms.mask.type", "test.Chain"),
+        ("errors.retry.timeout", "-1"),
+    ];
+    for class in [SINK, SOURCE] {
+        let world = World::default();
+        world.consume(&["a", "later"]);
+        lines(&world, &[("t", "a"), ("t", "later")]);
+        let (_herder, handle) = run(&world, class, &chain).await;
+        let text = "another try at TRANSFORMATION by transform 'mask' (test.Chain), record {topic='t'";
+        let trace = trace_with(&handle, "RUNNING", text).await;
+        assert!(trace.contains("(errors.retry.timeout bounds this): later"), "{trace}");
+        let asked = Instant::now();
+        handle.stop("c").await.expect("stopped");
+        assert!(asked.elapsed().as_secs() < 3, "{:?}", asked.elapsed());
+    }
+}
