@@ -513,7 +513,9 @@ impl World {
         assert!(next == end || self.holes, "the log ends at {end}, and its records at {next}");
         for batch in self.taken.iter().filter(|(header, _)| start <= header.last_offset()) {
             let owed = crash == Crash::Kill || batch.0.last_offset() < self.acknowledged;
-            assert!(!owed || found.contains(batch), "offset {} is missing or altered", batch.0.base_offset);
+            let what =
+                || format!("offset {} is missing or altered; the log has {:?}", batch.0.base_offset, bases(&found));
+            assert!(!owed || found.contains(batch), "{}", what());
         }
         self.taken.retain(|(header, _)| header.last_offset() < start);
         self.taken.extend(found);
@@ -636,6 +638,10 @@ fn read_all(log: &PartitionLog) -> Vec<(BatchHeader, Vec<u8>)> {
         }
         next = slice.next_offset;
     }
+}
+
+fn bases(batches: &[(BatchHeader, Vec<u8>)]) -> Vec<i64> {
+    batches.iter().map(|(header, _)| header.base_offset).collect()
 }
 
 /// The sound batches at the beginning of a file, with the bytes at which they begin.

@@ -282,11 +282,14 @@ impl Tree {
         }
     }
 
-    /// Some gets to stable storage; the rest is taken for written.
+    /// Some bytes get to stable storage; the rest is taken for written. Lengths are kept apart from what fails.
     pub(super) fn fail_sync(&mut self, file: u64, dice: &mut Dice) {
         let file = self.open_mut(file);
         for change in file.pending.drain(..) {
-            change.apply_some(&mut file.durable, dice, 500);
+            match change {
+                Change::Len(_) => change.apply(&mut file.durable),
+                Change::Write { .. } => change.apply_some(&mut file.durable, dice, 500),
+            }
         }
     }
 
