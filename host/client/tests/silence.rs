@@ -4,7 +4,13 @@ mod common;
 
 use std::{io, sync::Arc, time::Duration};
 
-use common::{log::Lines, producer, scripted::Scripted, topic};
+use common::{
+    consumer,
+    log::Lines,
+    producer,
+    scripted::{Fault, Scripted},
+    topic,
+};
 use millstream_client::{Cluster, ConnectionSettings, Dial, RecordRef, Stream, TopicsWanted};
 use millstream_record::Chain;
 use tokio::io::AsyncWriteExt;
@@ -118,4 +124,33 @@ impl Dial for Counting {
         self.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.inner.dial(host, port).await
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_no_broker_takes_are_told_with_the_reason() {
+    let (lines, _guard) = Lines::collect();
+    let broker = Scripted::default();
+    broker.script.lock().expect("unpoisoned").produce = [Fault::Refuse(19); 1000].into();
+    let mut producer = producer(Arc::new(broker), "stalled.example:9092", &[]);
+    let record = RecordRef { value: Some(b"x"), ..RecordRef::default() };
+    producer.append(&topic("t"), None, record).await.expect("taken");
+    let early = tokio::time::timeout(Duration::from_secs(4), producer.next_ack()).await;
+    assert!(early.is_err() && lines.taken().is_empty(), "a moment is nobody's business");
+    let late = tokio::time::timeout(Duration::from_secs(40), producer.next_ack()).await;
+    let lines = lines.taken();
+    assert!(late.is_err() && lines.len() == 2, "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains("t-0") && line.contains("NOT_ENOUGH_REPLICAS")), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_is_read_and_does_not_exist_is_told() {
+    let (lines, _guard) = Lines::collect();
+    let mut consumer = consumer(Arc::new(Scripted::default()), "missing.example:9092", &[]);
+    consumer.assign([(topic("nowhere"), 0)]);
+    for _ in 0..20 {
+        assert!(consumer.poll(Duration::from_secs(1)).await.expect("waits").fetched.is_empty());
+    }
+    let lines = lines.taken();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("waiting for the topics that are read") && lines[0].contains("nowhere"), "{lines:?}");
 }
