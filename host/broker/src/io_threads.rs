@@ -11,7 +11,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, SemaphorePermit, oneshot},
+};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -31,6 +34,8 @@ pub struct IoThreads {
     pub reading: Arc<Threads>,
     /// Makes appends durable.
     pub syncing: Arc<Threads>,
+    /// Threads that write and may sync what they wrote, so that enough are left to write.
+    sync_while_writing: Semaphore,
 }
 
 impl IoThreads {
@@ -41,7 +46,13 @@ impl IoThreads {
             writing: threads("writing", io_threads),
             reading: threads("reading", io_threads),
             syncing: threads("syncing", sync_threads),
+            sync_while_writing: Semaphore::new(io_threads / 2),
         }
+    }
+
+    /// Leave for a thread that writes to sync; at most half of them have it.
+    pub fn sync_while_writing(&self) -> Option<SemaphorePermit<'_>> {
+        self.sync_while_writing.try_acquire().ok()
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Partition {
     door: Door,
     readers: Readers,
     sync_turn: SyncTurn,
+    /// Whether whoever leaves the door next has to see to a sync.
+    sync_wanted: AtomicBool,
     /// Whether the last append that reached the disk was refused by it.
     failing: AtomicBool,
 }
@@ -292,6 +294,7 @@ impl Partition {
             door: Door::default(),
             readers: Readers::default(),
             sync_turn: SyncTurn::default(),
+            sync_wanted: AtomicBool::new(false),
             failing: AtomicBool::new(false),
         })
     }
@@ -340,7 +343,7 @@ impl Partition {
         W: FnOnce(&Arc<Self>) -> T + Send + 'static,
     {
         let (job, outcome) = self.job(work);
-        if self.door.leave(job) == Next::Send {
+        if self.leave(job) {
             self.send_thread();
         }
         outcome
@@ -356,11 +359,13 @@ impl Partition {
         W: FnOnce(&Arc<Self>) -> T + Send + 'static,
     {
         let (job, outcome) = self.job(work);
-        self.do_here(job);
+        if self.leave(job) && self.enter() {
+            self.send_sync();
+        }
         outcome
     }
 
-    /// Work and the means to wait for its outcome, to be done by [`Partition::do_here`] on a disk thread.
+    /// Work and the means to wait for its outcome, to be left at the door with [`Partition::leave`].
     pub fn job<T, W>(
         self: &Arc<Self>,
         work: W,
@@ -380,22 +385,30 @@ impl Partition {
         (job, async move { outcome.await.map_err(|_| outside.offline_now()) })
     }
 
-    /// Does a job of this partition, or leaves it to the thread that is at one. Blocks.
-    pub fn do_here(self: &Arc<Self>, job: Job) {
-        if self.door.leave(job) == Next::Send {
-            self.enter();
-        }
+    /// Leaves a job at the partition's door. True if nobody is inside: the caller sees to it at once that a thread calls
+    /// [`Partition::enter`]. Never blocks.
+    #[must_use]
+    pub fn leave(&self, job: Job) -> bool {
+        self.door.leave(job) == Next::Send
     }
 
     fn send_thread(self: &Arc<Self>) {
         let partition = Arc::clone(self);
-        self.home.threads.writing.submit(Box::new(move || partition.enter()));
+        self.home.threads.writing.submit(Box::new(move || {
+            if partition.enter() {
+                partition.sync_here();
+            }
+        }));
     }
 
-    fn enter(self: &Arc<Self>) {
+    /// Does what waits at the door. Blocks. True if the caller has to see to a sync then, by [`Partition::sync_here`] or
+    /// [`Partition::send_sync`].
+    #[must_use]
+    pub fn enter(self: &Arc<Self>) -> bool {
         if self.door.enter() == Next::Send {
             self.send_thread();
         }
+        self.sync_wanted.swap(false, Ordering::AcqRel)
     }
 
     /// Puts a changed topic configuration into effect, for the files as soon as they are not in use.

@@ -1,7 +1,7 @@
-//! Produce: every batch is checked and appended at once, in the order of the request; acks=all is answered when
-//! the appended batches are durable.
+//! Produce: every batch is handed to its partition at once, in the order of requests, and checked and appended there;
+//! acks=all is answered when the appended batches are durable.
 
-use std::{cell::RefCell, sync::Arc, time::Duration};
+use std::{cell::RefCell, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use millstream_record::{Chain, Timestamp};
@@ -20,7 +20,7 @@ use super::{Call, Incoming, Rejected, Reply, text};
 use crate::{
     config::topic::TopicConfig,
     error_code::ErrorCode,
-    partition::{AppendedAt, Partition},
+    partition::{AppendedAt, Partition, PartitionUnavailable},
     recompress::recompress,
     topics::Topic,
 };
@@ -77,27 +77,25 @@ pub async fn handle(call: &Call<'_>, mut incoming: Incoming) -> Result<Reply, Re
     incoming.body.clear();
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(LEAST_TIMEOUT);
-    let outcomes = append_all(call, request, acks).await;
-    match acks {
-        0 if outcomes.iter().flat_map(|(_, partitions)| partitions).all(|outcome| outcome.result.is_ok()) => {
-            Ok(Reply::Silence)
-        }
-        0 => Err(Rejected::Unacknowledged),
-        -1 if !all_durable(&outcomes) => {
-            let mut outcomes = outcomes;
-            Ok(Reply::Later(Box::pin(async move {
-                // Many batches of one request wait together, so one deadline does for all.
-                let deadline = tokio::time::Instant::now() + timeout;
-                for outcome in outcomes.iter_mut().flat_map(|(_, partitions)| partitions) {
-                    if let Err(code) = wait_durable(outcome, deadline).await {
-                        outcome.result = Err(code.into());
-                    }
-                }
-                incoming.encode(&answer(incoming.version(), outcomes))
-            })))
-        }
-        _ => incoming.answer(&answer(incoming.version(), outcomes)),
+    let begun = begin_all(call, request, acks).await;
+    if acks == 0 {
+        let appended = end_all(begun).await;
+        let all = appended.iter().flat_map(|(_, partitions)| partitions).all(|outcome| outcome.result.is_ok());
+        return if all { Ok(Reply::Silence) } else { Err(Rejected::Unacknowledged) };
     }
+    Ok(Reply::Later(Box::pin(async move {
+        let mut outcomes = end_all(begun).await;
+        if acks == -1 {
+            // Many batches of one request wait together, so one deadline does for all.
+            let deadline = tokio::time::Instant::now() + timeout;
+            for outcome in outcomes.iter_mut().flat_map(|(_, partitions)| partitions) {
+                if let Err(code) = wait_durable(outcome, deadline).await {
+                    outcome.result = Err(code.into());
+                }
+            }
+        }
+        incoming.encode(&answer(incoming.version(), outcomes))
+    })))
 }
 
 /// Whether any batch carries the bit of transactions.
@@ -107,11 +105,6 @@ fn has_transactional_batch(request: &ProduceRequest) -> bool {
         let attributes = data.records.as_ref().and_then(|records| records.get(22));
         attributes.is_some_and(|attributes| attributes & 0x10 != 0)
     })
-}
-
-fn all_durable(outcomes: &[(TopicName, Vec<Outcome>)]) -> bool {
-    let mut appended = outcomes.iter().flat_map(|(_, partitions)| partitions).filter_map(|it| it.result.as_ref().ok());
-    appended.all(|(partition, at)| at.last_offset < partition.high_watermark())
 }
 
 async fn wait_durable(outcome: &Outcome, deadline: tokio::time::Instant) -> Result<(), ErrorCode> {
@@ -126,18 +119,25 @@ async fn wait_durable(outcome: &Outcome, deadline: tokio::time::Instant) -> Resu
     }
 }
 
-/// Appends every batch of a request: one visit to a disk thread for all of them. What was handed over is appended
-/// even if the future is dropped.
-async fn append_all(call: &Call<'_>, request: ProduceRequest, acks: i16) -> Vec<(TopicName, Vec<Outcome>)> {
+/// A batch that was handed over, or refused before.
+struct Begun {
+    index: i32,
+    appended: Result<(Arc<Partition>, Appended), Refused>,
+}
+
+type Appended = Pin<Box<dyn Future<Output = Result<Result<AppendedAt, Refused>, PartitionUnavailable>> + Send>>;
+
+/// Hands over every batch of a request, in an order that requests of one connection keep: one visit to a disk thread
+/// for all of them. What was handed over is appended even if nobody waits for it.
+async fn begin_all(call: &Call<'_>, request: ProduceRequest, acks: i16) -> Vec<(TopicName, Vec<Begun>)> {
     let unauthorized = request.transactional_id.is_none() && has_transactional_batch(&request);
-    let mut jobs = Vec::new();
-    let mut begun = Vec::with_capacity(request.topic_data.len());
+    let mut prepared = Vec::with_capacity(request.topic_data.len());
     for topic_data in request.topic_data {
         let topic = call.node.topics.get(topic_data.name.as_str());
         let mut partitions = Vec::with_capacity(topic_data.partition_data.len());
         for data in topic_data.partition_data {
             let index = data.index;
-            let prepared = if !(-1..=1).contains(&acks) {
+            let work = if !(-1..=1).contains(&acks) {
                 Err(ErrorCode::INVALID_REQUIRED_ACKS.into())
             } else if unauthorized {
                 Err(Refused::because(
@@ -147,26 +147,53 @@ async fn append_all(call: &Call<'_>, request: ProduceRequest, acks: i16) -> Vec<
             } else {
                 prepare(call, topic.as_ref(), data).await
             };
-            let appended = prepared.map(|(partition, work)| {
-                let (job, appended) = partition.job(work);
-                jobs.push((Arc::clone(&partition), job));
-                (partition, appended)
-            });
-            partitions.push((index, appended));
+            partitions.push((index, work));
         }
-        begun.push((topic_data.name, partitions));
+        prepared.push((topic_data.name, partitions));
     }
-    if !jobs.is_empty() {
-        call.node.topics.threads().writing.submit(Box::new(move || {
-            for (partition, job) in jobs {
-                partition.do_here(job);
+    // All at once: who has left work at a door and then waits for something keeps everybody else from it.
+    let mut to_enter = Vec::new();
+    let mut hand_over = |(index, work): (i32, Result<(Arc<Partition>, AppendWork), Refused>)| {
+        let appended = work.map(|(partition, work)| {
+            let (job, appended) = partition.job(work);
+            if partition.leave(job) {
+                to_enter.push(Arc::clone(&partition));
             }
-        }));
+            (partition, Box::pin(appended) as Appended)
+        });
+        Begun { index, appended }
+    };
+    let begun = prepared
+        .into_iter()
+        .map(|(name, partitions)| (name, partitions.into_iter().map(&mut hand_over).collect()))
+        .collect();
+    if !to_enter.is_empty() {
+        call.node.topics.threads().writing.submit(Box::new(move || enter_all(to_enter)));
     }
+    begun
+}
+
+/// Does what was left at the doors of these partitions, and their syncs then, at the same time. Blocks.
+fn enter_all(to_enter: Vec<Arc<Partition>>) {
+    let mut to_sync = Vec::new();
+    for partition in to_enter {
+        if partition.enter() {
+            to_sync.push(partition);
+        }
+    }
+    // One of them here.
+    let last = to_sync.pop();
+    to_sync.iter().for_each(|partition| partition.send_sync());
+    if let Some(partition) = last {
+        partition.sync_here();
+    }
+}
+
+async fn end_all(begun: Vec<(TopicName, Vec<Begun>)>) -> Vec<(TopicName, Vec<Outcome>)> {
     let mut outcomes = Vec::with_capacity(begun.len());
     for (name, partitions) in begun {
         let mut ended = Vec::with_capacity(partitions.len());
-        for (index, appended) in partitions {
+        for Begun { index, appended } in partitions {
             let result = match appended {
                 Err(refused) => Err(refused),
                 Ok((partition, appended)) => match appended.await {

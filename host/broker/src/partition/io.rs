@@ -83,20 +83,30 @@ impl Partition {
             Durability::Os => self.waiters.wake(),
             Durability::Fsync => {
                 if open.sync.is_dirty() && self.sync_turn.ask() {
-                    self.send_sync();
+                    self.sync_wanted.store(true, Ordering::Release);
                 }
             }
         }
     }
 
-    fn send_sync(self: &Arc<Self>) {
+    /// Has the sync done by a thread for that.
+    pub fn send_sync(self: &Arc<Self>) {
         let partition = Arc::clone(self);
-        self.home.threads.syncing.submit(Box::new(move || {
-            let synced = catch_unwind(AssertUnwindSafe(|| partition.sync_and_publish()));
-            if let Err(panic) = synced {
-                partition.go_offline(panic_text(&*panic));
-            }
-        }));
+        self.home.threads.syncing.submit(Box::new(move || partition.guarded_sync()));
+    }
+
+    /// Does the sync on this thread, which saves waking another, unless many threads that write are at that already.
+    pub fn sync_here(self: &Arc<Self>) {
+        match self.home.threads.sync_while_writing() {
+            Some(_place) => self.guarded_sync(),
+            None => self.send_sync(),
+        }
+    }
+
+    fn guarded_sync(self: &Arc<Self>) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.sync_and_publish())) {
+            self.go_offline(panic_text(&*panic));
+        }
     }
 
     /// Group commit: makes everything appended so far durable and tells who waits. Blocks.

@@ -174,7 +174,8 @@ async fn run(seed: u64) {
         }
         disk.heal();
         if through && dice.below(2) == 0 {
-            broker.shutdown().await.unwrap();
+            // The process may have died in some work of its own; the next start shows what came of it.
+            let _ = broker.shutdown().await;
         } else {
             broker.abandon().await;
         }
