@@ -28,8 +28,11 @@ pub async fn pages(runner: &Runner) -> Result<Vec<(&'static str, String)>, Pages
         What stands below *before* and *after* is made by the transforms themselves. A record's parts that are not shown \
         are kept as they are. Schemas are written in a line: `string?` is an optional string, `= \"x\"` a default, `{…}` \
         a struct, `[…]` an array, `{… → …}` a map. Data without a schema has none.\n\n\
-        Messages in the tables of errors come from one of three places: the connector's configuration is refused when it \
-        is created, its task does not start, or a record fails. A record that fails ends the task, or is left out with \
+        Nothing here depends on the machine, where Connect's text does: dates are written and read in UTC, whatever time \
+        zone the machine is in (the log names it at the start if it is another), names of months and days are English, and text \
+        is UTF-8.\n\n\
+        Messages in the tables of errors come from one of two places: the connector's configuration is refused when it is \
+        validated or created, or a record fails. A record that fails ends the task, or is left out with \
         `errors.tolerance=all`; the trace also says which record it was.\n"
         .to_owned();
     for (kind, examples) in [(PluginKind::Transform, "transforms"), (PluginKind::Predicate, "predicates")] {
@@ -60,7 +63,10 @@ async fn converter_page(folder: &Path) -> Result<String, PagesError> {
         What stands in the tables is made by the converters themselves: the bytes that a value becomes on its way into a \
         topic, and what these bytes are read as on their way out. Schemas are written in a line: `string?` is an optional \
         string, `= \"x\"` a default, `{…}` a struct, `[…]` an array, `{… → …}` a map. Bytes that are no text stand as \
-        hexadecimal digits.\n"
+        hexadecimal digits.\n\n\
+        Nothing here depends on the machine, where Connect's text does: dates are written and read in UTC, whatever time \
+        zone the machine is in (the log names it at the start if it is another), names of months and days are English, and text \
+        is UTF-8.\n"
         .to_owned();
     let mut examples = examples::read(&folder.join("converters"))?;
     for definition in millstream_convert::definitions() {

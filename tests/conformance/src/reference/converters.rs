@@ -146,7 +146,7 @@ async fn error(page: &mut String, examples: &Examples, example: &Example) -> Res
     let when = example.text("when").ok_or("an error has no text \"when\"")?;
     let mut with: Vec<String> = lines_set(example).into_iter().collect();
     let (seen, failure) = match converter(&config)? {
-        Err(failure) => ("task fails to start", failure),
+        Err(failure) => ("connector refused", failure),
         Ok(mut made) => {
             let input = example.get("input");
             let seen = match input.get("bytes") {

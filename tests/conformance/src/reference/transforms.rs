@@ -129,7 +129,7 @@ async fn error(page: &mut String, runner: &Runner, examples: &Examples, example:
             let errors: Vec<String> = errors.iter().map(|error| code_cell(error)).collect();
             ("connector refused", errors.join("<br>"))
         }
-        Built::Failed(failure) => ("task fails to start", failure_cell(&failure)),
+        Built::Failed(failure) => ("connector refused", code_cell(&failure.message)),
         Built::Chain(chain, _) => {
             with.push(code_cell(&given(json, &input)));
             match run(&mut *chain.ok_or("the example has no transforms")?, &input).await? {
