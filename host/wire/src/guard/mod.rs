@@ -165,8 +165,8 @@ impl<'a> Walk<'a> {
             let misfit = || Malformed::new("tagged field", position);
             let tag = self.cursor.unsigned_varint()?;
             let size = self.cursor.unsigned_varint()? as usize;
-            // Tags ascend, so that none comes twice.
-            if u64::from(tag) < least_tag || self.elements_left == 0 {
+            // Tags ascend, so that none comes twice; the message types take one above an int32 for a negative one.
+            if i32::try_from(tag).is_err() || u64::from(tag) < least_tag || self.elements_left == 0 {
                 return Err(misfit());
             }
             least_tag = u64::from(tag) + 1;

@@ -207,3 +207,12 @@ fn a_version_that_nobody_knows_is_refused() {
     assert_eq!(check_request(ApiKey::Metadata, 99, &[]), Err(Malformed::new("version", 0)));
     assert_eq!(check_request(ApiKey::Metadata, -1, &[]), Err(Malformed::new("version", 0)));
 }
+
+#[test]
+fn a_tag_that_the_message_types_take_for_a_negative_one_is_refused() {
+    // Metadata 9 without topics, and one unknown tag: the largest, and one more.
+    let body = |tag: &[u8]| [&[0, 0, 0, 0, 1][..], tag, &[0]].concat();
+    let check = |tag: &[u8]| check_request(ApiKey::Metadata, 9, &body(tag)).is_ok();
+    assert!(check(&[0xff, 0xff, 0xff, 0xff, 0x07]));
+    assert!(!check(&[0x80, 0x80, 0x80, 0x80, 0x08]));
+}

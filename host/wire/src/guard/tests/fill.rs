@@ -57,7 +57,7 @@ impl Choose for Dice {
     }
 
     fn unknown_tags(&mut self) -> Vec<u32> {
-        [[].as_slice(), &[101], &[101, 20_000, u32::MAX]][self.below(3)].to_vec()
+        [[].as_slice(), &[101], &[101, 20_000, i32::MAX as u32]][self.below(3)].to_vec()
     }
 }
 
