@@ -125,7 +125,7 @@ pub fn plan_repair(disk: &Arc<dyn Disk>, dir: &Path, mode: OpenMode) -> Result<O
     let mut plan = RepairPlan { dir: dir.to_owned(), files: Vec::new(), holes: Vec::new(), end: LogOffset::ZERO };
     let mut end = segments.first().map_or(0, Segment::base_offset);
     for (at, segment) in segments.iter().enumerate() {
-        let next_base = segments[at + 1..].iter().find(|next| next.size() != 0).map(Segment::base_offset);
+        let next_base = segments.get(at + 1).map(Segment::base_offset);
         let file = segment.path(Kind::Log);
         let previous_end = end;
         let (cuts, first_kept) = find_cuts(segment, next_base, &mut end, &mut plan.holes)

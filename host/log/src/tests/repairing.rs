@@ -84,7 +84,10 @@ fn offsets_that_were_given_out_are_never_given_out_again() {
 #[test]
 fn the_last_batch_is_kept_when_the_one_before_it_is_damaged() {
     let (bed, _) = bed(|bed, _| flip(bed, SECOND, 70));
-    repair(&bed, OpenMode::UNKNOWN, &[0, 2, 4, 8]);
+    let (plan, log) = repair(&bed, OpenMode::UNKNOWN, &[0, 2, 4, 8]);
+    drop(log);
+    let mode = OpenMode { recovery_point: plan.end, ..OpenMode::UNKNOWN };
+    assert_eq!(plan_repair(&real(), &bed.path(), mode).unwrap(), None, "a second repair finds nothing");
 }
 
 #[test]
