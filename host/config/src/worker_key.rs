@@ -364,10 +364,22 @@ keys! {
     /// Folder with compiled plugins.
     PLUGIN_CACHE_DIR: Option<String> = Key::optional_string("plugin.cache.dir").importance(Low)
         .doc("Folder in which compiled plugins are kept, so that they are compiled once. It must belong to the worker alone. A folder in the user's cache directory unless set.");
+    /// Most bytes of compiled plugins.
+    PLUGIN_CACHE_MAX_BYTES: i64 = Key::long("plugin.cache.max.bytes").default("1073741824").importance(Low)
+        .validator(|| Validator::at_least(1_048_576))
+        .doc("Most bytes of compiled plugins that are kept in that folder. Those that have not been used for the longest time go first.");
+    /// Threads that compile plugins.
+    PLUGIN_COMPILE_THREADS: i32 = Key::int("plugin.compile.threads").default("0").importance(Low)
+        .validator(|| Validator::between(0.0, 1024.0))
+        .doc("Threads that compile new plugins while the worker runs; 0 stands for half as many as there are processors.");
     /// Most memory of a plugin instance.
     PLUGIN_MEMORY_MAX_BYTES: i64 = Key::long("plugin.memory.max.bytes").default("268435456").importance(Medium)
         .validator(|| Validator::at_least(1_048_576))
         .doc("Most bytes that all memories and tables of one plugin instance may take together.");
+    /// Most memory of all plugin instances.
+    PLUGIN_MEMORY_TOTAL_MAX_BYTES: i64 = Key::long("plugin.memory.total.max.bytes").default("0").importance(Medium)
+        .validator(|| Validator::at_least(0))
+        .doc("Most bytes that all plugin instances of the worker may take together; 0 stands for all that the machine, or the container, has. A connector has an instance, each of its tasks another, and one more for each component among its transforms and converters. An instance for which nothing is left is refused: a new connector with an error, a task of one that runs by failing it.");
     /// Longest call into a plugin.
     PLUGIN_CALL_TIMEOUT: Duration = Key::millis("plugin.call.timeout.ms").default("30000").importance(Medium)
         .validator(|| Validator::at_least(1))
@@ -380,10 +392,6 @@ keys! {
     PLUGIN_LOG_RATE: i32 = Key::int("plugin.log.rate").default("100").importance(Low)
         .validator(|| Validator::at_least(1))
         .doc("Lines per second that one plugin instance may log. Lines beyond are dropped, and their number is logged.");
-    /// Most plugin instances.
-    PLUGIN_INSTANCES_MAX: i32 = Key::int("plugin.instances.max").default("1000").importance(Low)
-        .validator(|| Validator::between(1.0, 10_000.0))
-        .doc("Most plugin instances that may be alive in the worker at a time. A task has one, and one for each component among its transforms. Only address space is set aside for them.");
     /// Largest batch of a plugin, in bytes.
     PLUGIN_BATCH_MAX_BYTES: i32 = Key::int("plugin.batch.max.bytes").default("67108864").importance(Low)
         .validator(|| Validator::between(65_536.0, 1_073_741_824.0))

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use millstream_config::{ConfigDef, ConfigMap};
 
 use crate::{
-    Chain, Connector, ConnectorContext, Converter, ConverterRole, Link, PluginError, SinkContext, SinkTask,
-    SourceContext, SourceTask, TaskId,
+    Chain, Connector, ConnectorContext, Converter, ConverterRole, HeaderBatchConverter, Link, PluginError, SinkContext,
+    SinkTask, SourceContext, SourceTask, TaskId,
 };
 
 /// What a plugin is for. The order is the one in which Connect lists plugins.
@@ -81,6 +81,13 @@ pub trait Plugins: Send + Sync + 'static {
     /// All plugins, by kind, class name and version.
     fn list(&self) -> Vec<Arc<PluginInfo>>;
 
+    /// Returns when each of the names leads to a plugin, or no plugin is being made ready any more that could change that.
+    async fn await_names(&self, names: &[&str]);
+
+    /// Plugin files that are being made ready, if one of the names leads to no plugin yet. Their plugins are not listed
+    /// until then.
+    fn awaited(&self, names: &[&str]) -> Vec<String>;
+
     /// Finds a plugin by class name or alias.
     ///
     /// # Errors
@@ -150,4 +157,16 @@ pub trait Plugins: Send + Sync + 'static {
         role: ConverterRole,
         config: &ConfigMap,
     ) -> Result<Box<dyn Converter>, PluginError>;
+
+    /// A configured header converter that comes as a plugin.
+    ///
+    /// # Errors
+    ///
+    /// As for converters.
+    async fn header_converter(
+        &self,
+        class: &str,
+        task: &TaskId,
+        config: &ConfigMap,
+    ) -> Result<Box<dyn HeaderBatchConverter>, PluginError>;
 }

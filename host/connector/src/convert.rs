@@ -8,7 +8,7 @@ use millstream_record::{
 };
 use std::sync::Arc;
 
-use crate::{Failure, PluginError, RowError};
+use crate::{Failure, Outcome, PluginError, RowError};
 
 /// What a converter works on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -221,6 +221,32 @@ pub trait HeaderConverter: Send {
         schema: Option<&Arc<Schema>>,
         value: &Value,
     ) -> Result<Option<Vec<u8>>, Failure>;
+}
+
+/// A header converter that takes the headers of many records at once: one that comes as a plugin. Dropping the future
+/// of a call discards the instance, and the next call makes a new one.
+#[async_trait]
+#[expect(clippy::wrong_self_convention, reason = "the names are Connect's")]
+pub trait HeaderBatchConverter: Send {
+    /// Class name, for error reports.
+    fn class(&self) -> &str;
+
+    /// Makes data of header values that are bytes or null.
+    ///
+    /// The outcome has the rows of `records`; the selected ones have the same headers, with the same keys and in the
+    /// same order. Schemas are those of the outcome's own table.
+    ///
+    /// # Errors
+    ///
+    /// The plugin broke, or the call as a whole failed.
+    async fn to_connect(&mut self, records: &Batch) -> Result<Outcome, PluginError>;
+
+    /// Makes bytes, or null, of header values. Otherwise as the other way round.
+    ///
+    /// # Errors
+    ///
+    /// As the other way round.
+    async fn from_connect(&mut self, records: &Batch) -> Result<Outcome, PluginError>;
 }
 
 #[cfg(test)]

@@ -99,6 +99,14 @@ pub enum PluginError {
         /// What it did, as the rest of a sentence: `used more than 256 MiB of memory (…)`.
         reason: String,
     },
+    /// The worker has no memory left for another instance of the plugin.
+    #[error("{plugin} {reason}")]
+    NoRoom {
+        /// Class name of the plugin.
+        plugin: String,
+        /// What was not there, and the key that decides about it, as the rest of a sentence.
+        reason: String,
+    },
     /// The worker asked for the end while the call was under way.
     #[error("the call was cancelled")]
     Cancelled,

@@ -4,6 +4,8 @@
 //! components and `convert` implements [`Converter`] natively; the `runtime` calls them and
 //! implements the contexts. Every call takes or gives whole batches.
 
+#![forbid(unsafe_code)]
+
 mod catalogue;
 mod connector;
 mod context;
@@ -16,7 +18,7 @@ pub use connector::{
     AcknowledgedRow, Connector, PollLimits, SinkTask, SourceTask, Support, TopicOffset, TopicPartition,
 };
 pub use context::{ConnectorContext, SinkContext, SourceContext};
-pub use convert::{ByteColumn, Converter, ConverterRole, HeaderConverter, InputRow, RowInput};
+pub use convert::{ByteColumn, Converter, ConverterRole, HeaderBatchConverter, HeaderConverter, InputRow, RowInput};
 pub use error::{ErrorKind, Failure, PluginError, RowError};
 pub use transform::{Chain, Condition, Link, Outcome};
 

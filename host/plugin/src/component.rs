@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rayon::ThreadPoolBuilder;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use crate::contract::v0_1_0::{self, Exports, imports};
@@ -46,8 +47,8 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Compiles a component. Takes seconds for large ones, on all cores.
-    pub(crate) fn compile(engine: &PluginEngine, wasm: &[u8]) -> Result<Vec<u8>, ComponentError> {
+    /// Compiles a component on so many threads, which end with it. Takes seconds for large ones.
+    pub(crate) fn compile(engine: &PluginEngine, wasm: &[u8], threads: usize) -> Result<Vec<u8>, ComponentError> {
         if !wasm.starts_with(b"\0asm") {
             return Err(ComponentError::NotAComponent(""));
         }
@@ -57,7 +58,10 @@ impl Loaded {
                 ", but a core module: build it for wasm32-wasip2, or turn it into a component",
             ));
         }
-        engine.engine.precompile_component(wasm).map_err(|source| ComponentError::Compile { source })
+        let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|_| "plugin-compiler".into()).build();
+        let pool = pool.map_err(|error| ComponentError::Compile { source: wasmtime::Error::new(error) })?;
+        let compiled = pool.install(|| engine.engine.precompile_component(wasm));
+        compiled.map_err(|source| ComponentError::Compile { source })
     }
 
     /// Loads compiled code that the build of this binary has put into it. The first time in a process it runs

@@ -2,10 +2,13 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use millstream_config::{ParsedConfig, worker_key};
 use millstream_record::batch::Limits;
+
+use crate::engine::machine_memory;
 
 /// Limits that hold for each plugin instance, and the places plugins may reach.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,12 +21,16 @@ pub struct PluginLimits {
     pub host_wait_timeout: Duration,
     /// `plugin.log.rate`: lines a second that one instance may log.
     pub log_rate: u32,
-    /// `plugin.instances.max`: instances alive at a time in the whole worker.
-    pub instances_max: u32,
+    /// `plugin.memory.total.max.bytes`: bytes that all instances of the worker hold together.
+    pub memory_total_max: usize,
     /// `plugin.batch.…`: the largest batch that a plugin may hand over.
     pub batch: Limits,
     /// `plugin.cache.dir`: where compiled plugins are kept; none compiles them anew at each start.
     pub cache_dir: Option<PathBuf>,
+    /// `plugin.cache.max.bytes`: the most that is kept there.
+    pub cache_max: u64,
+    /// `plugin.compile.threads`: how many threads compile new plugins.
+    pub compile_threads: usize,
     /// `plugin.allow.files`: folders below which files may be opened that a configuration names; none
     /// allows every file that the worker itself may open, so that Connect's configurations run unchanged.
     pub allow_files: Option<Vec<PathBuf>>,
@@ -40,8 +47,16 @@ impl PluginLimits {
             call_timeout: worker_key::PLUGIN_CALL_TIMEOUT.get(config),
             host_wait_timeout: worker_key::PLUGIN_HOST_CALL_TIMEOUT.get(config),
             log_rate: count(worker_key::PLUGIN_LOG_RATE.get(config)),
-            instances_max: count(worker_key::PLUGIN_INSTANCES_MAX.get(config)),
-            cache_dir: worker_key::PLUGIN_CACHE_DIR.get(config).map(PathBuf::from).or_else(user_cache),
+            memory_total_max: match usize::try_from(worker_key::PLUGIN_MEMORY_TOTAL_MAX_BYTES.get(config)) {
+                Ok(0) => machine_memory(),
+                bytes => bytes.unwrap_or(usize::MAX),
+            },
+            cache_dir: worker_key::PLUGIN_CACHE_DIR.get(config).map(PathBuf::from).or_else(Self::usual_cache_dir),
+            cache_max: u64::try_from(worker_key::PLUGIN_CACHE_MAX_BYTES.get(config)).unwrap_or(0),
+            compile_threads: match count(worker_key::PLUGIN_COMPILE_THREADS.get(config)) {
+                0 => half_the_processors(),
+                threads => threads as usize,
+            },
             batch: Limits {
                 max_rows: count(worker_key::PLUGIN_BATCH_MAX_RECORDS.get(config)),
                 max_bytes: count(worker_key::PLUGIN_BATCH_MAX_BYTES.get(config)),
@@ -53,6 +68,17 @@ impl PluginLimits {
     }
 }
 
+impl PluginLimits {
+    /// Where compiled plugins are kept unless told otherwise: in the user's own folder for what can be made again. None
+    /// without a home: then nothing is kept.
+    pub fn usual_cache_dir() -> Option<PathBuf> {
+        let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+        let folder = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
+        let folder = folder.or_else(|| Some(absolute(PathBuf::from(env::var_os("HOME")?))?.join(".cache")))?;
+        Some(folder.join("millstream/plugins"))
+    }
+}
+
 impl Default for PluginLimits {
     fn default() -> Self {
         Self {
@@ -60,20 +86,19 @@ impl Default for PluginLimits {
             call_timeout: Duration::from_secs(30),
             host_wait_timeout: Duration::from_secs(60),
             log_rate: 100,
-            instances_max: 1000,
+            memory_total_max: machine_memory(),
             batch: Limits::DEFAULT,
             cache_dir: None,
+            cache_max: 1 << 30,
+            compile_threads: half_the_processors(),
             allow_files: None,
         }
     }
 }
 
-/// The user's own folder for what can be made again. None without a home: then nothing is kept.
-fn user_cache() -> Option<PathBuf> {
-    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-    let folder = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
-    let folder = folder.or_else(|| Some(absolute(PathBuf::from(env::var_os("HOME")?))?.join(".cache")))?;
-    Some(folder.join("millstream/plugins"))
+/// The other half goes on with what the worker does.
+fn half_the_processors() -> usize {
+    thread::available_parallelism().map_or(1, |count| count.get().div_ceil(2))
 }
 
 #[cfg(test)]
@@ -100,8 +125,10 @@ mod tests {
             ("plugin.call.timeout.ms", "5"),
             ("plugin.host.call.timeout.ms", "6"),
             ("plugin.log.rate", "7"),
-            ("plugin.instances.max", "8"),
+            ("plugin.memory.total.max.bytes", "8388608"),
             ("plugin.cache.dir", "/c"),
+            ("plugin.cache.max.bytes", "1048576"),
+            ("plugin.compile.threads", "3"),
             ("plugin.allow.files", "/a,/b"),
             ("plugin.batch.max.records", "9"),
             ("plugin.batch.max.bytes", "65536"),
@@ -113,9 +140,11 @@ mod tests {
             call_timeout: Duration::from_millis(5),
             host_wait_timeout: Duration::from_millis(6),
             log_rate: 7,
-            instances_max: 8,
+            memory_total_max: 8 << 20,
             batch: Limits { max_rows: 9, max_bytes: 65_536, max_columns: 16, max_expanded_bytes: 65_537 },
             cache_dir: Some("/c".into()),
+            cache_max: 1 << 20,
+            compile_threads: 3,
             allow_files: Some(vec!["/a".into(), "/b".into()]),
         };
         assert_eq!(set, expected);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use millstream_config::{ConfigMap, originals_with_prefix};
-use millstream_connector::{Converter, ConverterRole, ErrorKind, Failure, HeaderConverter, Plugins, TaskId};
+use millstream_connector::{
+    Converter, ConverterRole, ErrorKind, Failure, HeaderBatchConverter, HeaderConverter, Plugins, TaskId,
+};
 
 /// Makes Connect's own converter of that class or alias, configured; `None` if it is none of Connect's.
 pub type NativeConverter =
@@ -35,7 +37,25 @@ pub struct ConverterChoice {
 pub(crate) struct Converters {
     pub(crate) key: Box<dyn Converter>,
     pub(crate) value: Box<dyn Converter>,
-    pub(crate) header: Box<dyn HeaderConverter>,
+    pub(crate) header: Headers,
+}
+
+/// A task's header converter.
+pub(crate) enum Headers {
+    /// One of Connect's own: takes a header at a time.
+    One(Box<dyn HeaderConverter>),
+    /// A plugin's: takes a batch at a time.
+    Batch(Box<dyn HeaderBatchConverter>),
+}
+
+impl Headers {
+    /// Class name, for error reports.
+    pub(crate) fn class(&self) -> &str {
+        match self {
+            Self::One(converter) => converter.class(),
+            Self::Batch(converter) => converter.class(),
+        }
+    }
 }
 
 impl Converters {
@@ -52,8 +72,7 @@ impl Converters {
         connector: &ConfigMap,
     ) -> Result<Self, Failure> {
         let header = choose(ConverterRole::Header, worker, connector)?;
-        let made = (natives.header)(&header.class, &header.config);
-        let header = made.unwrap_or_else(|| Err(unknown(ConverterRole::Header, &header.class)))?;
+        let header = headers(plugins, natives, task, header).await?;
         Ok(Self {
             key: converter(plugins, natives, task, ConverterRole::Key, worker, connector).await?,
             value: converter(plugins, natives, task, ConverterRole::Value, worker, connector).await?,
@@ -76,11 +95,24 @@ pub async fn check_converter(
 ) -> Result<(), Failure> {
     let none = ConfigMap::new();
     if role == ConverterRole::Header {
-        let header = choose(role, config, &none)?;
-        let made = (natives.header)(&header.class, &header.config);
-        return made.unwrap_or_else(|| Err(unknown(role, &header.class))).map(drop);
+        return headers(plugins, natives, task, choose(role, config, &none)?).await.map(drop);
     }
     converter(plugins, natives, task, role, config, &none).await.map(drop)
+}
+
+async fn headers(
+    plugins: &dyn Plugins,
+    natives: &Natives,
+    task: &TaskId,
+    ConverterChoice { class, config }: ConverterChoice,
+) -> Result<Headers, Failure> {
+    match (natives.header)(&class, &config) {
+        Some(made) => made.map(Headers::One),
+        None => {
+            let made = plugins.header_converter(&class, task, &config).await;
+            made.map(Headers::Batch).map_err(|error| error.failure())
+        }
+    }
 }
 
 async fn converter(

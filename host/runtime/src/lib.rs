@@ -10,8 +10,9 @@
 pub mod config_log;
 mod converters;
 pub mod error_policy;
+pub mod header_batch;
 pub mod herder;
-pub mod in_flight;
+mod in_flight;
 pub mod kafka;
 mod long_wait;
 pub mod offsets;

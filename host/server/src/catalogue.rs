@@ -1,12 +1,12 @@
 //! All plugins of a worker: components, and Connect's own converters beside them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use millstream_config::{ConfigMap, PluginDef, PluginDirectory, PluginKind as DefKind};
 use millstream_connector::{
-    Chain, Connector, ConnectorContext, Converter, ConverterRole, FindPluginError, Link, PluginError, PluginInfo,
-    PluginKind, Plugins, SinkContext, SinkTask, SourceContext, SourceTask, TaskId,
+    Chain, Connector, ConnectorContext, Converter, ConverterRole, FindPluginError, HeaderBatchConverter, Link,
+    PluginError, PluginInfo, PluginKind, Plugins, SinkContext, SinkTask, SourceContext, SourceTask, TaskId,
 };
 use millstream_convert::ReadLimits;
 use millstream_plugin::WasmPlugins;
@@ -20,16 +20,46 @@ pub const KAFKA_VERSION: &str = "4.3.0";
 pub struct Catalogue {
     components: WasmPlugins,
     native: Vec<Arc<PluginInfo>>,
+    /// The worker's properties, which validation needs.
+    worker: ConfigMap,
+    /// Definitions as of an edition of the components.
+    definitions: Mutex<Option<(usize, Arc<PluginDirectory>)>>,
 }
 
 impl Catalogue {
-    /// These components with the native converters.
-    pub fn new(components: WasmPlugins) -> Self {
-        Self { components, native: native_converters() }
+    /// These components with the native converters, for a worker with these properties.
+    pub fn new(components: WasmPlugins, worker: &ConfigMap) -> Self {
+        Self { components, native: native_converters(), worker: worker.clone(), definitions: Mutex::new(None) }
     }
 
-    /// What validation needs to know of the plugins and of the worker's properties.
-    pub fn definitions(&self, worker: &ConfigMap) -> PluginDirectory {
+    /// What validation needs to know of the worker's properties and of the plugins that there are now: more of them come
+    /// while new ones are compiled.
+    pub fn definitions(&self) -> Arc<PluginDirectory> {
+        let edition = self.components.edition();
+        // After a panic the place is filled anew.
+        let mut place = self.definitions.lock().unwrap_or_else(|poisoned| {
+            let mut place = poisoned.into_inner();
+            *place = None;
+            place
+        });
+        match &*place {
+            Some((found, directory)) if *found == edition => Arc::clone(directory),
+            _ => {
+                let directory = Arc::new(self.directory());
+                *place = Some((edition, Arc::clone(&directory)));
+                directory
+            }
+        }
+    }
+
+    /// Names of which none is that of a native converter.
+    fn foreign<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
+        let goes_by =
+            |plugin: &PluginInfo, name: &str| plugin.class == name || plugin.aliases.iter().any(|alias| alias == name);
+        names.iter().copied().filter(|name| !self.native.iter().any(|plugin| goes_by(plugin, name))).collect()
+    }
+
+    fn directory(&self) -> PluginDirectory {
         let def = |plugin: Arc<PluginInfo>| PluginDef {
             kind: match plugin.kind {
                 PluginKind::Source => DefKind::Source,
@@ -45,7 +75,7 @@ impl Catalogue {
             documentation: plugin.documentation.clone(),
             config: plugin.config.clone(),
         };
-        PluginDirectory::new(self.list().into_iter().map(def), full_match).with_worker(worker.clone())
+        PluginDirectory::new(self.list().into_iter().map(def), full_match).with_worker(self.worker.clone())
     }
 }
 
@@ -98,6 +128,14 @@ impl Plugins for Catalogue {
         all.extend(self.native.iter().cloned());
         all.sort_by(|a, b| (a.kind, &a.class, &a.version).cmp(&(b.kind, &b.class, &b.version)));
         all
+    }
+
+    async fn await_names(&self, names: &[&str]) {
+        self.components.await_names(&self.foreign(names)).await;
+    }
+
+    fn awaited(&self, names: &[&str]) -> Vec<String> {
+        self.components.awaited(&self.foreign(names))
     }
 
     fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
@@ -153,5 +191,14 @@ impl Plugins for Catalogue {
         config: &ConfigMap,
     ) -> Result<Box<dyn Converter>, PluginError> {
         self.components.converter(class, task, role, config).await
+    }
+
+    async fn header_converter(
+        &self,
+        class: &str,
+        task: &TaskId,
+        config: &ConfigMap,
+    ) -> Result<Box<dyn HeaderBatchConverter>, PluginError> {
+        self.components.header_converter(class, task, config).await
     }
 }

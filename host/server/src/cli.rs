@@ -77,6 +77,9 @@ pub enum PluginCommand {
     Check {
         /// The .wasm file
         file: PathBuf,
+        /// Folder of compiled plugins, as the worker's key plugin.cache.dir; the user's own if not given
+        #[arg(long = "plugin-cache-dir", value_name = "DIR")]
+        cache_dir: Option<PathBuf>,
     },
 }
 

@@ -1,5 +1,7 @@
 //! The binary `millstream`: arguments, wiring, signals, logging. It decides nothing else.
 
+#![forbid(unsafe_code)]
+
 mod bootstrap;
 mod broker_command;
 mod bundled;
@@ -27,5 +29,18 @@ fn main() -> ExitCode {
     // clearing them costs more than they save. An older kernel that refuses only takes more memory.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
+    #[cfg(unix)]
+    raise_open_files();
     cli::run()
+}
+
+/// Connectors hold files and connections open: as many as the system lets this user have. Most systems give a process a
+/// thousand to begin with, for programs that could not handle more.
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, whoever needs one more says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }

@@ -1,5 +1,7 @@
 //! `millstream plugin`: looks at plugins without a worker.
 
+use std::path::PathBuf;
+
 use millstream_connector::{PluginInfo, Plugins};
 use millstream_plugin::{PluginLimits, WasmPlugins, check_file};
 use millstream_record::Chain;
@@ -14,17 +16,15 @@ use crate::{
 pub async fn run(command: PluginCommand) -> Result<(), Failure> {
     match command {
         PluginCommand::List { plugin_path } => {
-            let plugins = WasmPlugins::start(PluginLimits::default(), &plugin_path, &BUNDLED);
+            let plugins = WasmPlugins::start(limits(None), &plugin_path, &BUNDLED);
             let plugins = plugins.await.map_err(|error| Failure::of(SETUP, &error))?;
+            plugins.settled().await;
             plugins.list().iter().for_each(|plugin| print_plugin(plugin));
-            for problem in plugins.problems() {
-                eprintln!("skipped {}: {}", problem.path.display(), Chain(&problem.problem));
-            }
+            // What was skipped has been logged.
             Ok(())
         }
-        PluginCommand::Check { file } => {
-            let checked =
-                check_file(PluginLimits::default(), &file).await.map_err(|error| Failure::of(SETUP, &error))?;
+        PluginCommand::Check { file, cache_dir } => {
+            let checked = check_file(limits(cache_dir), &file).await.map_err(|error| Failure::of(SETUP, &error))?;
             let checked = checked.map_err(|error| {
                 Failure::new(USAGE, format!("{} is no usable plugin: {}", file.display(), Chain(&error)))
             })?;
@@ -39,6 +39,13 @@ pub async fn run(command: PluginCommand) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// A worker's limits, and its cache: what is compiled here need not be compiled there.
+fn limits(cache_dir: Option<PathBuf>) -> PluginLimits {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let limits = PluginLimits { compile_threads: processors, ..PluginLimits::default() };
+    PluginLimits { cache_dir: cache_dir.or_else(PluginLimits::usual_cache_dir), ..limits }
 }
 
 fn print_plugin(plugin: &PluginInfo) {

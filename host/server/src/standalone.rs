@@ -9,7 +9,7 @@ use std::{
 use millstream_broker::{Broker, BrokerConfig};
 use millstream_client::{Dial, HostPort, TcpDial};
 use millstream_config::{
-    ConfigMap, ConnectorFile, InitialState, Mode, PluginDirectory, WorkerConfig, config_text, worker_key,
+    ConfigMap, ConnectorFile, InitialState, Mode, PluginDefs, WorkerConfig, config_text, worker_key,
 };
 use millstream_connector::Plugins;
 use millstream_convert::ReadLimits;
@@ -18,7 +18,7 @@ use millstream_record::Chain;
 use millstream_rest::{HealthCheck, RestConfig, RestServer, WorkerVersion};
 use millstream_runtime::{
     Natives, WorkerParts, WorkerSettings,
-    herder::{Herder, HerderHandle, HerderSettings, TargetState},
+    herder::{Herder, HerderError, HerderHandle, HerderSettings, TargetState},
     kafka::KafkaClients,
     offsets::FileOffsetStore,
 };
@@ -64,13 +64,7 @@ async fn work(signals: &mut Signals, worker_file: &Path, connector_files: &[Path
             return Err(ended);
         }
     };
-    let mut result = Ok(());
-    for file in connector_files {
-        if let Err(ended) = signals.during(create(&worker.herder.handle(), file)).await {
-            result = Err(ended);
-            break;
-        }
-    }
+    let mut result = signals.during(create_all(&worker.herder.handle(), connector_files)).await;
     if result.is_ok() {
         worker.herder.handle().mark_ready();
         worker.print_what_runs(&kafka, connector_files.is_empty());
@@ -90,7 +84,6 @@ async fn work(signals: &mut Signals, worker_file: &Path, connector_files: &[Path
 /// What is known before anything listens or connects.
 struct Known {
     catalogue: Arc<Catalogue>,
-    definitions: PluginDirectory,
     natives: Natives,
     offsets: FileOffsetStore,
     rest: RestConfig,
@@ -101,11 +94,16 @@ impl Known {
         let rest = RestConfig::of(config).map_err(|error| Failure::of(SETUP, &error))?;
         let offsets = worker_key::OFFSET_FILE.get(config.config());
         let offsets = FileOffsetStore::open(&offsets).map_err(|error| Failure::of(SETUP, &error))?;
-        let catalogue = Arc::new(Catalogue::new(plugins(config).await?));
-        let definitions = catalogue.definitions(config.config().originals());
+        let originals = config.config().originals();
+        let catalogue = Arc::new(Catalogue::new(plugins(config).await?, originals));
+        // Connectors that name no converter use the worker's own, so that the start has to wait for these.
+        let own = ["key.converter", "value.converter", "header.converter"];
+        let own: Vec<&str> = own.iter().filter_map(|key| originals.get(*key)?.as_deref()).map(str::trim).collect();
+        catalogue.await_names(&own).await;
+        let definitions = catalogue.definitions();
         let natives = natives(ReadLimits::of(config.config()));
         start_checks::check(worker_file, config, &definitions, catalogue.as_ref(), &natives).await?;
-        Ok(Self { catalogue, definitions, natives, offsets, rest })
+        Ok(Self { catalogue, natives, offsets, rest })
     }
 }
 
@@ -113,11 +111,7 @@ async fn plugins(config: &WorkerConfig) -> Result<WasmPlugins, Failure> {
     let folders: Vec<PathBuf> =
         worker_key::PLUGIN_PATH.get(config.config()).unwrap_or_default().into_iter().map(PathBuf::from).collect();
     let plugins = WasmPlugins::start(PluginLimits::of(config.config()), &folders, &BUNDLED);
-    let plugins = plugins.await.map_err(|error| Failure::of(SETUP, &error))?;
-    for problem in plugins.problems() {
-        warn!("plugin.path: skipped {}: {}", problem.path.display(), Chain(&problem.problem));
-    }
-    Ok(plugins)
+    plugins.await.map_err(|error| Failure::of(SETUP, &error))
 }
 
 /// The cluster the worker uses: one that is given, or the built-in broker.
@@ -200,7 +194,7 @@ struct Running {
 
 impl Running {
     async fn start(config: &WorkerConfig, known: Known, kafka: &Kafka) -> Result<Self, Failure> {
-        let Known { catalogue, definitions, natives, offsets, rest } = known;
+        let Known { catalogue, natives, offsets, rest } = known;
         let settings = WorkerSettings::from_config(config);
         let policy = config.override_policy();
         let clients =
@@ -222,8 +216,15 @@ impl Running {
             Failure::new(SETUP, format!("{failure} (bootstrap.servers={}: {causes}){hint}", kafka.bootstrap))
         })?;
         let mut rest = RestServer::bind(rest).await.map_err(|error| Failure::of(SETUP, &error))?;
-        let herder =
-            HerderSettings { worker_id: rest.worker_id(), cluster_id, policy, definitions: Arc::new(definitions) };
+        let herder = HerderSettings {
+            worker_id: rest.worker_id(),
+            cluster_id,
+            policy,
+            definitions: {
+                let catalogue = Arc::clone(&catalogue);
+                Box::new(move || -> Arc<dyn PluginDefs> { catalogue.definitions() })
+            },
+        };
         let plugins: Arc<dyn Plugins> = catalogue;
         let parts = WorkerParts { plugins, natives, clients: Arc::new(clients), offsets: Arc::new(offsets), settings };
         let herder = Herder::start(parts, herder).map_err(|error| Failure::of(START, &error))?;
@@ -290,20 +291,39 @@ fn reads_lines_of(config: &ConfigMap) -> Option<String> {
     Some(if file.chars().all(is_plain) { file.to_owned() } else { format!("'{}'", file.replace('\'', r"'\''")) })
 }
 
-async fn create(herder: &HerderHandle, path: &Path) -> Result<(), Failure> {
-    let failed = |message: String| Failure::new(START, message);
-    let bytes = read_file(path).map_err(|failure| failed(failure.message))?;
-    let file = ConnectorFile::parse(&path.display().to_string(), &bytes).map_err(|error| Failure::of(START, &error))?;
+/// Creates the connectors of the command line: in their order, but those whose plugins are still being compiled after
+/// all others.
+async fn create_all(herder: &HerderHandle, paths: &[PathBuf]) -> Result<(), Failure> {
+    let mut waiting = Vec::new();
+    for path in paths {
+        let bytes = read_file(path).map_err(|failure| Failure::new(START, failure.message))?;
+        let file = ConnectorFile::parse(&path.display().to_string(), &bytes);
+        let file = file.map_err(|error| Failure::of(START, &error))?;
+        let compiling = herder.awaited_plugins(&file.config);
+        if compiling.is_empty() {
+            create(herder, path, file).await?;
+        } else {
+            info!("connector {} waits for plugins that are being compiled: {}", file.name, compiling.join(", "));
+            waiting.push((path, file));
+        }
+    }
+    for (path, file) in waiting {
+        herder.await_plugins(&file.config).await;
+        create(herder, path, file).await?;
+    }
+    Ok(())
+}
+
+async fn create(herder: &HerderHandle, path: &Path, file: ConnectorFile) -> Result<(), Failure> {
     let initial = match file.initial_state {
         None | Some(InitialState::Running) => TargetState::Started,
         Some(InitialState::Paused) => TargetState::Paused,
         Some(InitialState::Stopped) => TargetState::Stopped,
     };
     let name = file.name.clone();
-    herder
-        .put_config(&name, file.config, initial, false)
-        .await
-        .map_err(|error| failed(format!("create connector {name} of {}: {}", path.display(), Chain(&error))))?;
+    let failed = |error: HerderError| format!("create connector {name} of {}: {}", path.display(), Chain(&error));
+    let created = herder.put_config(&name, file.config, initial, false).await;
+    created.map_err(|error| Failure::new(START, failed(error)))?;
     info!("connector {name} created");
     Ok(())
 }

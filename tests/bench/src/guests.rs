@@ -32,6 +32,7 @@ impl Guests {
         }
         let limits = PluginLimits { cache_dir: Some(target.join("bench-cache")), ..PluginLimits::default() };
         let plugins = WasmPlugins::start(limits, &[folder], &[]).await.expect("the plugins start");
+        plugins.settled().await;
         assert!(plugins.problems().is_empty(), "{:?}", plugins.problems());
         Self { plugins }
     }

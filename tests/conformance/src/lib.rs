@@ -4,6 +4,8 @@
 //! The format of the cases is described in `vectors/README.md`. A file is a subject; [`Runner`] runs all of them and
 //! [`report`] says what came out.
 
+#![forbid(unsafe_code)]
+
 mod cases;
 mod compare;
 mod not_yet;

@@ -1,6 +1,8 @@
 //! Kills the real process at random moments under load and looks at what is left. The tests are in
 //! `tests/`; here is what they share. `MILLSTREAM_CRASH_SEED` repeats a run.
 
+#![forbid(unsafe_code)]
+
 mod numbers;
 mod topic;
 

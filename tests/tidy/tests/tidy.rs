@@ -57,7 +57,9 @@ const ARROWS: [(&str, &[&str]); 23] = [
 const ANYTHING: &[&str] = &["*"];
 
 /// Libraries that have one home, and who may name them.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 13] = [
+    // The compiler of components runs on its threads.
+    ("rayon", &["millstream-plugin"]),
     ("wasmtime", &["millstream-plugin", "millstream", "bench"]),
     ("wasmtime-wasi", &["millstream-plugin"]),
     ("kafka-protocol", &["millstream-wire"]),
@@ -71,6 +73,20 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("flate2", &["millstream-wire", "millstream-plugin", "millstream", "conformance"]),
     ("wit-bindgen", &["millstream-sdk"]),
     ("mimalloc", &["millstream", "bench"]),
+];
+
+/// Crates with unsafe code, and why they need it. All others forbid it.
+const UNSAFE: [(&str, &str); 7] = [
+    ("millstream-record", "texts of a batch are checked when they come in, and not again when they are read"),
+    (
+        "millstream-plugin",
+        "loads compiled code that the host has made itself, and calls it without a copy of each batch",
+    ),
+    ("millstream-sdk", "what a host passes to its guest is taken without a check; exports are generated"),
+    ("millstream-plugin-file", "its exports are generated"),
+    ("millstream-plugin-datagen", "its exports are generated"),
+    ("harness", "counts what is allocated"),
+    ("bench", "counts allocations and reads the clock of a thread"),
 ];
 
 /// Who may use tokio.
@@ -163,6 +179,60 @@ fn heavy_libraries_have_one_home() {
         }
         if used.contains("tokio") && !TOKIO.contains(&package.as_str()) {
             wrong.push(format!("{package} must not use tokio"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Roots of the libraries and binaries of the workspace, with the packages they belong to.
+fn crate_roots() -> Vec<(String, PathBuf)> {
+    let metadata = output(Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps"]));
+    let metadata: Value = serde_json::from_str(&metadata).expect("JSON");
+    let mut roots = Vec::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        for target in package["targets"].as_array().expect("targets") {
+            let ships = |kind: &Value| ["lib", "cdylib", "rlib", "bin"].contains(&kind.as_str().unwrap_or_default());
+            if target["kind"].as_array().expect("kinds").iter().any(ships) {
+                let path = target["src_path"].as_str().expect("a path");
+                roots.push((package["name"].as_str().expect("a name").to_owned(), PathBuf::from(path)));
+            }
+        }
+    }
+    roots
+}
+
+#[test]
+fn unsafe_code_is_forbidden_where_nothing_needs_it() {
+    let roots = crate_roots();
+    let mut wrong: Vec<String> = Vec::new();
+    for (package, path) in &roots {
+        let text = std::fs::read_to_string(path).expect("the root of a crate can be read");
+        let forbids = text.lines().any(|line| line == "#![forbid(unsafe_code)]");
+        match UNSAFE.iter().find(|(name, _)| name == package) {
+            None if !forbids => wrong.push(format!("{} lacks #![forbid(unsafe_code)]", path.display())),
+            Some(_) if forbids => wrong.push(format!("{package} needs no place in the list of those with unsafe code")),
+            _ => {}
+        }
+    }
+    let unknown = UNSAFE.iter().filter(|(name, _)| !roots.iter().any(|(package, _)| package == name));
+    wrong.extend(unknown.map(|(name, _)| format!("there is no crate {name}")));
+    assert!(!roots.is_empty() && wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_unsafe_block_says_why_it_is_sound() {
+    // An unsafe function has its rules in its documentation, and a foreign or allocator item in the trait's.
+    let found = output(Command::new("git").args(["grep", "-nE", "unsafe [{]", "--", "*.rs", ":!tests/tidy"]));
+    let mut wrong = Vec::new();
+    for place in found.lines() {
+        let mut parts = place.splitn(3, ':');
+        let (file, line) = (parts.next().expect("a file"), parts.next().expect("a line"));
+        let line: usize = line.parse().expect("a number");
+        let text = std::fs::read_to_string(root().join(file)).expect("a file of the checkout can be read");
+        let before: Vec<&str> = text.lines().take(line - 1).collect();
+        let comment = before.iter().rev().take_while(|line| line.trim_start().starts_with("//"));
+        if !comment.into_iter().any(|line| line.trim_start().starts_with("// SAFETY:")) {
+            wrong.push(format!("{file}:{line} has no SAFETY comment"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

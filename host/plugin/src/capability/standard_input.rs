@@ -4,11 +4,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread;
 
 /// Most bytes read ahead of the plugin.
 const MAX_PENDING: usize = 256 << 10;
+
+/// After a panic bytes may be missing: whoever asks for more of them fails, and with it the plugin's instance.
+const UNBROKEN: &str = "nobody panicked while changing what standard input brought";
 
 /// Bytes that came and that nobody has fetched.
 #[derive(Default)]
@@ -38,11 +41,15 @@ impl StandardInput {
 
     /// Up to `max` of the bytes that are there.
     pub(super) fn fetch(&self, max: usize) -> Vec<u8> {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending();
         let taken = pending.len().min(max);
         let bytes = pending.drain(..taken).collect();
         self.fetched.notify_one();
         bytes
+    }
+
+    fn pending(&self) -> MutexGuard<'_, VecDeque<u8>> {
+        self.pending.lock().expect(UNBROKEN)
     }
 
     fn read_all(&self, mut input: impl Read) {
@@ -61,9 +68,9 @@ impl StandardInput {
     }
 
     fn keep(&self, bytes: &[u8]) {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending();
         while MAX_PENDING <= pending.len() {
-            pending = self.fetched.wait(pending).unwrap_or_else(PoisonError::into_inner);
+            pending = self.fetched.wait(pending).expect(UNBROKEN);
         }
         pending.extend(bytes);
     }

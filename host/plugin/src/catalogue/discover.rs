@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use millstream_connector::PluginKind;
 use sha2::{Digest, Sha256};
@@ -42,6 +43,8 @@ pub enum PluginFileError {
     Read { source: io::Error },
     #[error("the file has {len} bytes, more than {MAX_FILE}")]
     TooLarge { len: u64 },
+    #[error("the compiler broke down over the file, which is to be reported")]
+    Compiler { source: io::Error },
     #[error("the file cannot be used as a plugin")]
     Component(#[source] ComponentError),
     #[error("the description that the component gives of itself is unusable")]
@@ -58,13 +61,15 @@ pub enum PluginFileError {
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) plugins: Vec<Arc<Registered>>,
+    /// Files that have to be compiled.
+    pub(super) new: Vec<PathBuf>,
     pub(super) problems: Vec<PluginProblem>,
     /// Folders with Java archives, or archives by themselves.
     pub(super) java: BTreeMap<PathBuf, Vec<String>>,
 }
 
-/// Looks at every `.wasm` file in the folders and one level below, in the order of their names.
-pub(super) async fn look_through(host: &Arc<Host>, folders: &[PathBuf]) -> Found {
+/// Looks at every `.wasm` file in the folders and one level below, in the order of their names. Blocks.
+pub(super) fn look_through(host: &Host, folders: &[PathBuf]) -> Found {
     let mut found = Found::default();
     let mut files = Vec::new();
     for folder in folders {
@@ -88,8 +93,9 @@ pub(super) async fn look_through(host: &Arc<Host>, folders: &[PathBuf]) -> Found
         }
     }
     for path in files {
-        match take_file(host, &path).await {
-            Ok(plugins) => found.plugins.extend(plugins),
+        match read(&path).map(|file| known(host, &file)) {
+            Ok(Some(plugins)) => found.plugins.extend(plugins),
+            Ok(None) => found.new.push(path),
             Err(problem) => found.problems.push(PluginProblem { path, problem }),
         }
     }
@@ -116,48 +122,90 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, PluginFileError> {
     Ok(paths)
 }
 
-/// Takes one file, compiling it only if the cache does not know it.
-pub(super) async fn take_file(host: &Arc<Host>, path: &Path) -> Result<Vec<Arc<Registered>>, PluginFileError> {
-    let len = fs::metadata(path).map_err(|source| PluginFileError::Read { source })?.len();
+/// A file's bytes, which are those of one plugin component.
+struct ReadFile {
+    path: PathBuf,
+    wasm: Vec<u8>,
+    /// SHA-256 of the bytes.
+    content: String,
+}
+
+fn read(path: &Path) -> Result<ReadFile, PluginFileError> {
+    let failed = |source| PluginFileError::Read { source };
+    let len = fs::metadata(path).map_err(failed)?.len();
     if MAX_FILE < len {
         return Err(PluginFileError::TooLarge { len });
     }
-    let wasm = fs::read(path).map_err(|source| PluginFileError::Read { source })?;
+    let wasm = fs::read(path).map_err(failed)?;
     let content = hex(&Sha256::digest(&wasm));
-    let known = host.cache.as_ref().and_then(|cache| cache.find(&content));
-    let (description, json, loaded) = match known.map(|entry| (Description::parse(&entry.description), entry)) {
-        Some((Ok(description), entry)) => (description, entry.description, None),
-        // Unknown, or described in a way that an earlier version of this host accepted.
-        _ => {
-            let (loaded, json) = compile(host, path, wasm).await?;
-            let description = Description::parse(&json).map_err(PluginFileError::Description)?;
-            expect_fitting(&description, &loaded.0.exports)?;
-            keep(host, &content, &json, &loaded.1);
-            // Without a cache the compiled code has to stay, or each use would compile it again.
-            (description, json, host.cache.is_none().then(|| Arc::new(loaded.0)))
-        }
-    };
-    let file = PluginFile { path: path.to_owned(), content, description: json };
-    let component = Arc::new(ComponentFile::in_file(file, loaded));
-    Ok(description
-        .plugins
-        .into_iter()
-        .map(|plugin| Arc::new(Registered::new(plugin, Arc::clone(&component))))
-        .collect())
+    Ok(ReadFile { path: path.to_owned(), wasm, content })
 }
 
-/// Compiles a file and asks it what it carries.
-async fn compile(host: &Arc<Host>, path: &Path, wasm: Vec<u8>) -> Result<((Loaded, Vec<u8>), String), PluginFileError> {
-    let theirs = Arc::clone(host);
-    let compiled = tokio::task::spawn_blocking(move || {
-        let code = Loaded::compile(&theirs.engine, &wasm)?;
-        Ok((Loaded::from_code(&theirs.engine, &code)?, code))
-    });
-    let compiled = compiled.await.map_err(|error| PluginFileError::Read { source: io::Error::other(error) })?;
-    let (loaded, code) = compiled.map_err(PluginFileError::Component)?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+/// The plugins of a file, if the cache knows it and what it says of itself still counts.
+fn known(host: &Host, file: &ReadFile) -> Option<Vec<Arc<Registered>>> {
+    let entry = host.cache.as_ref()?.find(&file.content)?;
+    let description = Description::parse(&entry.description).ok()?;
+    Some(registered(description, file, entry.description, None))
+}
+
+fn registered(
+    description: Description,
+    file: &ReadFile,
+    json: String,
+    loaded: Option<Arc<Loaded>>,
+) -> Vec<Arc<Registered>> {
+    let file = PluginFile { path: file.path.clone(), content: file.content.clone(), description: json };
+    let component = Arc::new(ComponentFile::in_file(file, loaded));
+    let of_component = |plugin| Arc::new(Registered::new(plugin, Arc::clone(&component)));
+    description.plugins.into_iter().map(of_component).collect()
+}
+
+/// Takes one file, compiling it only if the cache does not know it. Dropping the future does not end a compilation
+/// under way, whose result is lost then.
+pub(super) async fn take_file(host: &Arc<Host>, path: &Path) -> Result<Vec<Arc<Registered>>, PluginFileError> {
+    let (theirs, path) = (Arc::clone(host), path.to_owned());
+    let compiled = tokio::task::spawn_blocking(move || compile(&theirs, &path));
+    // A panic of the compiler is the file's problem, and no one else's.
+    let compiled = compiled.await.map_err(|error| PluginFileError::Compiler { source: io::Error::other(error) })?;
+    let (file, loaded, code) = match compiled? {
+        Compiled::Known(plugins) => return Ok(plugins),
+        Compiled::New(file, loaded, code) => (file, loaded, code),
+    };
+    let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let json = loaded.describe(&host.engine, &host.limits, &name).await.map_err(PluginFileError::Component)?;
-    Ok(((loaded, code), json))
+    let description = Description::parse(&json).map_err(PluginFileError::Description)?;
+    expect_fitting(&description, &loaded.exports)?;
+    // What the cache does not keep has to stay, or each use would compile it again.
+    let kept = keep(host, &file.content, &json, &code);
+    Ok(registered(description, &file, json, (!kept).then(|| Arc::new(loaded))))
+}
+
+enum Compiled {
+    /// Another worker, or an earlier attempt, has put it into the cache.
+    Known(Vec<Arc<Registered>>),
+    /// With its code.
+    New(ReadFile, Loaded, Vec<u8>),
+}
+
+fn compile(host: &Host, path: &Path) -> Result<Compiled, PluginFileError> {
+    let file = read(path)?;
+    if let Some(plugins) = known(host, &file) {
+        return Ok(Compiled::Known(plugins));
+    }
+    let code = compile_logged(host, path, &file.wasm).map_err(PluginFileError::Component)?;
+    let loaded = Loaded::from_code(&host.engine, &code).map_err(PluginFileError::Component)?;
+    Ok(Compiled::New(file, loaded, code))
+}
+
+/// Compiles, and says so: it takes from tenths of a second to minutes. Blocks.
+pub(super) fn compile_logged(host: &Host, path: &Path, wasm: &[u8]) -> Result<Vec<u8>, ComponentError> {
+    let (threads, begin) = (host.limits.compile_threads, Instant::now());
+    let megabytes = wasm.len() as f64 / f64::from(1 << 20);
+    tracing::info!(path = %path.display(), threads, "a plugin is compiled, {megabytes:.1} MiB");
+    let code = Loaded::compile(&host.engine, wasm, threads)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    tracing::info!(path = %path.display(), "the plugin was compiled in {seconds:.1} s");
+    Ok(code)
 }
 
 /// Checks that the component has what it describes, in formats that this host has too.

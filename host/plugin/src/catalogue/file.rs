@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
 use super::Host;
+use super::discover::compile_logged;
 use crate::component::Loaded;
 use crate::engine::hex;
 
@@ -70,7 +71,7 @@ impl ComponentFile {
         if hex(&Sha256::digest(&wasm)) != *content {
             return Err(LoadError::Changed { path: path.clone() }.into());
         }
-        let code = Loaded::compile(&host.engine, &wasm)?;
+        let code = compile_logged(host, path, &wasm)?;
         keep(host, content, description, &code);
         Ok(Arc::new(Loaded::from_code(&host.engine, &code)?))
     }
@@ -88,11 +89,14 @@ pub(super) fn load_cached(host: &Host, content: &str) -> Option<Loaded> {
     }
 }
 
-/// Puts compiled code into the cache. Without it the next start takes longer, and nothing else.
-pub(super) fn keep(host: &Host, content: &str, description: &str, code: &[u8]) {
-    if let Some(cache) = &host.cache
-        && let Err(error) = cache.keep(content, description, code)
-    {
-        tracing::warn!(error = %millstream_record::Chain(&error), "a compiled plugin is not kept");
+/// Puts compiled code into the cache; false if there is none or it failed. Then the next start takes longer.
+pub(super) fn keep(host: &Host, content: &str, description: &str, code: &[u8]) -> bool {
+    let Some(cache) = &host.cache else { return false };
+    match cache.keep(content, description, code) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(error = %millstream_record::Chain(&error), "a compiled plugin is not kept");
+            false
+        }
     }
 }

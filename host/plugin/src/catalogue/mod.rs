@@ -4,18 +4,21 @@ mod check;
 mod discover;
 mod file;
 mod java;
+mod known;
 mod start;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_config::{Capability, ConfigMap, PluginDef, PluginDefs, PluginDirectory, aliases_of};
+use millstream_config::{Capability, ConfigMap, aliases_of};
 use millstream_connector::{
-    Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError, Link,
-    PluginError, PluginInfo, PluginKind, Plugins, SinkContext, SinkTask, SourceContext, SourceTask, TaskId,
+    Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
+    HeaderBatchConverter, Link, PluginError, PluginInfo, PluginKind, Plugins, SinkContext, SinkTask, SourceContext,
+    SourceTask, TaskId,
 };
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 pub use check::{CheckedPlugin, check_file};
 pub use discover::{PluginFileError, PluginProblem};
@@ -30,6 +33,7 @@ use crate::limits::PluginLimits;
 use crate::roles::{
     Origin, PlannedLink, WasmChain, WasmConverter, WasmSinkConnector, WasmSinkTask, WasmSourceConnector, WasmSourceTask,
 };
+use known::Known;
 
 /// What all plugins share.
 pub(crate) struct Host {
@@ -45,15 +49,18 @@ pub(crate) struct Registered {
     pub(crate) component: Arc<ComponentFile>,
 }
 
-/// The plugins of a worker that come as WebAssembly components.
+/// The plugins of a worker that come as WebAssembly components. Files that are new are compiled behind it; dropping it
+/// gives that up.
 pub struct WasmPlugins {
     host: Arc<Host>,
-    /// All of them, by kind, class name and version.
-    all: Vec<Arc<Registered>>,
-    /// The one that counts for each kind and class name.
-    by_class: HashMap<(PluginKind, String), Arc<Registered>>,
-    directory: PluginDirectory,
-    problems: Vec<PluginProblem>,
+    known: watch::Receiver<Arc<Known>>,
+    compiling: AbortHandle,
+}
+
+impl Drop for WasmPlugins {
+    fn drop(&mut self) {
+        self.compiling.abort();
+    }
 }
 
 impl Registered {
@@ -83,49 +90,47 @@ impl Registered {
 }
 
 impl WasmPlugins {
-    fn new(host: Arc<Host>, mut all: Vec<Arc<Registered>>, problems: Vec<PluginProblem>) -> Self {
-        all.sort_by(|a, b| {
-            let order = |plugin: &Registered| (plugin.info.kind, plugin.info.class.clone());
-            order(a).cmp(&order(b)).then_with(|| version_order(&a.info.version, &b.info.version))
-        });
-        // Of several versions the last counts, which is the highest.
-        let by_class =
-            all.iter().map(|plugin| ((plugin.info.kind, plugin.info.class.clone()), Arc::clone(plugin))).collect();
-        let definition = |plugin: &Arc<Registered>| PluginDef {
-            kind: config_kind(plugin.info.kind),
-            class: plugin.info.class.clone(),
-            aliases: plugin.info.aliases.clone(),
-            version: Some(plugin.info.version.clone()),
-            documentation: String::new(),
-            config: plugin.info.config.clone(),
-        };
-        let directory = PluginDirectory::new(all.iter().map(definition), |_, _| Ok(true));
-        Self { host, all, by_class, directory, problems }
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.borrow())
     }
 
     /// Files that were skipped, and why.
-    pub fn problems(&self) -> &[PluginProblem] {
-        &self.problems
+    pub fn problems(&self) -> Vec<Arc<PluginProblem>> {
+        self.known().problems.clone()
+    }
+
+    /// Files that are being compiled, or are waiting for that. The plugins in them are not listed yet.
+    pub fn compiling(&self) -> Vec<PathBuf> {
+        self.known().compiling.clone()
+    }
+
+    /// Returns when nothing is being compiled any more.
+    pub async fn settled(&self) {
+        self.await_until(|known| known.compiling.is_empty()).await;
+    }
+
+    /// Returns when each of the names leads to a plugin, or nothing is being compiled that could change that.
+    pub async fn await_names(&self, names: &[&str]) {
+        self.await_until(|known| known.compiling.is_empty() || names.iter().all(|name| known.has(name))).await;
+    }
+
+    /// A number that changes whenever what is listed does.
+    pub fn edition(&self) -> usize {
+        let known = self.known();
+        known.all.len() + known.problems.len()
+    }
+
+    async fn await_until(&self, enough: impl Fn(&Known) -> bool) {
+        // An error means that nothing is being compiled any more.
+        let _ = self.known.clone().wait_for(|known| enough(known)).await;
     }
 
     fn registered(&self, kind: PluginKind, name: &str) -> Result<Arc<Registered>, FindPluginError> {
-        let class = self.directory.find(config_kind(kind), name).map(|found| found.class.clone());
-        class
-            .and_then(|class| self.by_class.get(&(kind, class)).cloned())
-            .ok_or_else(|| FindPluginError::Unknown(format!("Class {name} could not be found.")))
+        self.known().registered(kind, name)
     }
 
     fn registered_connector(&self, name: &str) -> Result<Arc<Registered>, FindPluginError> {
-        use millstream_config::UnknownConnector;
-
-        let found = self.directory.connector(name).map_err(|error| match error {
-            UnknownConnector::NotFound { .. } => FindPluginError::Unknown(error.to_string()),
-            UnknownConnector::Ambiguous { .. } => FindPluginError::Ambiguous(error.to_string()),
-        })?;
-        let kind =
-            if found.kind == millstream_config::PluginKind::Sink { PluginKind::Sink } else { PluginKind::Source };
-        let class = (kind, found.class.clone());
-        Ok(Arc::clone(self.by_class.get(&class).expect("the directory has what is registered")))
+        self.known().registered_connector(name)
     }
 
     fn origin(&self, plugin: Arc<Registered>, connector: &str, task: Option<u32>) -> Origin {
@@ -151,8 +156,20 @@ impl WasmPlugins {
 
 #[async_trait]
 impl Plugins for WasmPlugins {
+    async fn await_names(&self, names: &[&str]) {
+        Self::await_names(self, names).await;
+    }
+
+    fn awaited(&self, names: &[&str]) -> Vec<String> {
+        let known = self.known();
+        if known.compiling.is_empty() || names.iter().all(|name| known.has(name)) {
+            return Vec::new();
+        }
+        known.compiling.iter().map(|path| path.display().to_string()).collect()
+    }
+
     fn list(&self) -> Vec<Arc<PluginInfo>> {
-        self.all.iter().map(|plugin| Arc::clone(&plugin.info)).collect()
+        self.known().all.iter().map(|plugin| Arc::clone(&plugin.info)).collect()
     }
 
     fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
@@ -210,9 +227,19 @@ impl Plugins for WasmPlugins {
         role: ConverterRole,
         config: &ConfigMap,
     ) -> Result<Box<dyn Converter>, PluginError> {
-        let kind = if role == ConverterRole::Header { PluginKind::HeaderConverter } else { PluginKind::Converter };
-        let plugin = self.registered(kind, class).map_err(|error| not_found(&error))?;
+        let plugin = self.registered(PluginKind::Converter, class).map_err(|error| not_found(&error))?;
         Ok(Box::new(WasmConverter::create(self.task_origin(plugin, task), role, config.clone()).await?))
+    }
+
+    async fn header_converter(
+        &self,
+        class: &str,
+        task: &TaskId,
+        config: &ConfigMap,
+    ) -> Result<Box<dyn HeaderBatchConverter>, PluginError> {
+        let plugin = self.registered(PluginKind::HeaderConverter, class).map_err(|error| not_found(&error))?;
+        let origin = self.task_origin(plugin, task);
+        Ok(Box::new(WasmConverter::create(origin, ConverterRole::Header, config.clone()).await?))
     }
 }
 
@@ -228,31 +255,5 @@ fn config_kind(kind: PluginKind) -> millstream_config::PluginKind {
         PluginKind::Predicate => millstream_config::PluginKind::Predicate,
         PluginKind::Converter => millstream_config::PluginKind::Converter,
         PluginKind::HeaderConverter => millstream_config::PluginKind::HeaderConverter,
-    }
-}
-
-/// Orders version texts: numbers by value, a number above a word, and a version above one that lacks it.
-fn version_order(a: &str, b: &str) -> std::cmp::Ordering {
-    let parts = |text: &str| -> Vec<(bool, u64, String)> {
-        let part = |part: &str| match part.parse::<u64>() {
-            Ok(number) => (true, number, String::new()),
-            Err(_) => (false, 0, part.to_owned()),
-        };
-        text.split(['.', '-', '+', '_']).map(part).collect()
-    };
-    let stated = |text: &str| text != "undefined";
-    stated(a).cmp(&stated(b)).then_with(|| parts(a).cmp(&parts(b)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_ordered_by_their_numbers() {
-        let order = ["undefined", "0.9", "0.10", "1.0-beta", "1.0.1", "4.3.0"];
-        for pair in order.windows(2) {
-            assert_eq!(version_order(pair[0], pair[1]), std::cmp::Ordering::Less, "{pair:?}");
-        }
     }
 }

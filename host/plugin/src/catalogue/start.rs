@@ -1,15 +1,18 @@
 //! Setting up the catalogue when a worker starts.
 
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 use millstream_record::Chain as Causes;
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use super::discover::{self, PluginFileError, PluginProblem};
 use super::file::{ComponentFile, keep, load_cached};
+use super::known::Known;
 use super::{Host, Registered, WasmPlugins};
 use crate::cache::{CacheError, CompiledCache};
 use crate::component::{ComponentError, Loaded};
@@ -37,6 +40,8 @@ pub enum StartError {
     Engine(#[from] EngineError),
     #[error("open the plugin cache (plugin.cache.dir)")]
     Cache(#[from] CacheError),
+    #[error("look at the plugins")]
+    Look { source: io::Error },
     #[error("use the bundled plugin {name}")]
     Bundled { name: &'static str, source: Box<ComponentError> },
     #[error("read what the bundled plugin {name} says of itself")]
@@ -49,7 +54,7 @@ impl Host {
         let engine = PluginEngine::new(&limits)?;
         let cache = match &limits.cache_dir {
             None => None,
-            Some(folder) => Some(CompiledCache::open(folder, engine.code_version())?),
+            Some(folder) => Some(CompiledCache::open(folder, engine.code_version(), limits.cache_max)?),
         };
         let allow_files = limits.allow_files.clone().map(Arc::from);
         Ok(Self { engine, limits, cache, allow_files })
@@ -59,35 +64,58 @@ impl Host {
 impl WasmPlugins {
     /// Takes the bundled plugins and looks through the folders of `plugin.path`.
     ///
-    /// Known files are hashed and not compiled. A new one is compiled into the cache, which takes from tenths
-    /// of a second to ten seconds.
+    /// Known files are hashed and not compiled. New ones are compiled into the cache after this has returned, one
+    /// after the other on `plugin.compile.threads` threads; see [`WasmPlugins::settled`].
     ///
     /// # Errors
     ///
-    /// When the engine or the cache cannot be set up, or a bundled plugin is unusable. What is wrong with files
-    /// stands in [`WasmPlugins::problems`].
+    /// When the engine or the cache cannot be set up, or a bundled plugin is unusable. What is wrong with files is
+    /// logged, and stands in [`WasmPlugins::problems`].
     pub async fn start(limits: PluginLimits, plugin_path: &[PathBuf], bundled: &[Bundled]) -> Result<Self, StartError> {
         let host = Arc::new(Host::new(limits)?);
         let mut all = Vec::new();
         for plugin in bundled {
             all.extend(take_bundled(&host, plugin).await?);
         }
-        let found = discover::look_through(&host, plugin_path).await;
+        let (theirs, folders) = (Arc::clone(&host), plugin_path.to_owned());
+        let found = spawn_blocking(move || discover::look_through(&theirs, &folders)).await;
+        let found = found.map_err(|source| StartError::Look { source: io::Error::other(source) })?;
         all.extend(found.plugins);
-        let mut plugins = Self::new(host, all, found.problems);
-        let java = discover::java_problems(&found.java, &plugins.all);
-        plugins.problems.extend(java);
-        for PluginProblem { path, problem } in &plugins.problems {
-            tracing::warn!(path = %path.display(), problem = %Causes(problem), "a plugin is skipped");
-        }
-        Ok(plugins)
+        let mut problems = found.problems;
+        problems.extend(discover::java_problems(&found.java, &all));
+        problems.iter().for_each(report);
+        let problems = problems.into_iter().map(Arc::new).collect();
+        let (sender, known) = watch::channel(Arc::new(Known::new(all, problems, found.new.clone())));
+        let compiling = tokio::spawn(compile_all(Arc::clone(&host), found.new, sender)).abort_handle();
+        Ok(Self { host, known, compiling })
     }
+}
+
+/// Compiles new files one after the other, and makes known what is in each.
+async fn compile_all(host: Arc<Host>, files: Vec<PathBuf>, known: watch::Sender<Arc<Known>>) {
+    for path in files {
+        let outcome = discover::take_file(&host, &path).await;
+        let outcome = outcome.map_err(|problem| PluginProblem { path: path.clone(), problem });
+        match &outcome {
+            Ok(plugins) => {
+                let classes: Vec<&str> = plugins.iter().map(|plugin| plugin.info.class.as_str()).collect();
+                tracing::info!(path = %path.display(), "new plugins are ready: {}", classes.join(", "));
+            }
+            Err(problem) => report(problem),
+        }
+        known.send_modify(|known| *known = Arc::new(known.with(&path, outcome)));
+    }
+}
+
+/// The one place where a file that is no plugin is spoken of.
+fn report(PluginProblem { path, problem }: &PluginProblem) {
+    tracing::warn!(path = %path.display(), problem = %Causes(problem), "a plugin is skipped");
 }
 
 async fn take_bundled(host: &Arc<Host>, bundled: &Bundled) -> Result<Vec<Arc<Registered>>, StartError> {
     let name = bundled.name;
     let failed = |source| StartError::Bundled { name, source: Box::new(source) };
-    let (loaded, json) = load_bundled(host, bundled).await.map_err(failed)?;
+    let (loaded, json) = load_bundled(host, bundled).await?;
     let description = Description::parse(&json).map_err(|source| StartError::BundledDescription { name, source })?;
     discover::expect_fitting(&description, &loaded.exports).map_err(|error| match error {
         PluginFileError::Component(source) => failed(source),
@@ -103,9 +131,10 @@ async fn take_bundled(host: &Arc<Host>, bundled: &Bundled) -> Result<Vec<Arc<Reg
 
 /// Loads a bundled plugin and asks it what it carries; compiles it, into the cache, only if its code does not
 /// fit this machine.
-async fn load_bundled(host: &Host, bundled: &Bundled) -> Result<(Loaded, String), ComponentError> {
+async fn load_bundled(host: &Arc<Host>, bundled: &Bundled) -> Result<(Loaded, String), StartError> {
     let Bundled { name, wasm, code } = *bundled;
-    let describe = async |loaded: &Loaded| loaded.describe(&host.engine, &host.limits, name).await;
+    let failed = |source| StartError::Bundled { name, source: Box::new(source) };
+    let describe = async |loaded: &Loaded| loaded.describe(&host.engine, &host.limits, name).await.map_err(failed);
     let misfit = match Loaded::from_binary(&host.engine, code) {
         Ok(loaded) => {
             let description = describe(&loaded).await?;
@@ -113,17 +142,23 @@ async fn load_bundled(host: &Host, bundled: &Bundled) -> Result<(Loaded, String)
         }
         Err(error) => error,
     };
-    let wasm = unpacked(wasm)?;
-    let content = hex(&Sha256::digest(&wasm));
-    if let Some(loaded) = load_cached(host, &content) {
-        let description = describe(&loaded).await?;
-        return Ok((loaded, description));
-    }
-    tracing::info!(reason = %Causes(&misfit), "a bundled plugin is compiled for this machine");
-    let code = Loaded::compile(&host.engine, &wasm)?;
-    let loaded = Loaded::from_code(&host.engine, &code)?;
+    tracing::info!(name, reason = %Causes(&misfit), "the code of a bundled plugin does not fit this machine");
+    let theirs = Arc::clone(host);
+    let compiled = spawn_blocking(move || -> Result<_, ComponentError> {
+        let wasm = unpacked(wasm)?;
+        let content = hex(&Sha256::digest(&wasm));
+        if let Some(loaded) = load_cached(&theirs, &content) {
+            return Ok((loaded, None));
+        }
+        let code = discover::compile_logged(&theirs, Path::new(name), &wasm)?;
+        Ok((Loaded::from_code(&theirs.engine, &code)?, Some((content, code))))
+    });
+    let compiled = compiled.await.map_err(|source| StartError::Look { source: io::Error::other(source) })?;
+    let (loaded, new) = compiled.map_err(failed)?;
     let description = describe(&loaded).await?;
-    keep(host, &content, &description, &code);
+    if let Some((content, code)) = new {
+        keep(host, &content, &description, &code);
+    }
     Ok((loaded, description))
 }
 

@@ -2,7 +2,7 @@
 //! host's own binary.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rustix::mm::{MprotectFlags, mprotect};
 use wasmtime::CustomCodeMemory;
@@ -38,5 +38,5 @@ pub(crate) fn take_in_place(code: &'static [u8]) -> bool {
     let address = code.as_ptr().addr();
     !code.is_empty()
         && address.is_multiple_of(rustix::param::page_size())
-        && TAKEN.lock().unwrap_or_else(PoisonError::into_inner).insert(address)
+        && TAKEN.lock().is_ok_and(|mut taken| taken.insert(address))
 }

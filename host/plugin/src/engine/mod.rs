@@ -1,5 +1,6 @@
 //! The one WebAssembly engine of the process, and the thread that moves its clock.
 
+mod budget;
 mod code_memory;
 mod settings;
 mod ticker;
@@ -8,19 +9,15 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use wasmtime::{Engine, PoolingAllocationConfig};
+use wasmtime::Engine;
 
+pub(crate) use budget::{MemoryBudget, machine_memory};
 pub(crate) use code_memory::take_in_place;
+pub(crate) use settings::MAX_WASM_STACK;
 pub use settings::compile_settings;
 pub(crate) use ticker::{ActiveCall, TICK, Ticker};
 
 use crate::limits::PluginLimits;
-
-/// Core instances, tables and memories set aside for each plugin instance. Interpreters bring many:
-/// a Python component is a dozen core modules.
-const CORE_INSTANCES_PER_INSTANCE: u32 = 16;
-const TABLES_PER_INSTANCE: u32 = 16;
-const MEMORIES_PER_INSTANCE: u32 = 2;
 
 /// The most that one component may be made of.
 pub(crate) const MAX_CORE_INSTANCES: u32 = 64;
@@ -32,45 +29,30 @@ pub(crate) const MAX_TABLE_ELEMENTS: usize = 64 << 10;
 
 /// Why the engine could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("set up the WebAssembly engine with room for {instances} plugin instances (plugin.instances.max)")]
+#[error("set up the WebAssembly engine")]
 pub struct EngineError {
-    instances: u32,
     source: wasmtime::Error,
 }
 
-/// Engine and clock; cheap to clone.
+/// Engine, clock and memory of all instances; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct PluginEngine {
     pub(crate) engine: Engine,
     pub(crate) ticker: Arc<Ticker>,
+    pub(crate) memory: Arc<MemoryBudget>,
 }
 
 impl PluginEngine {
-    /// Reserves address space for all instances that the limits allow. None of it is memory until a
-    /// guest uses it.
+    /// An engine whose instances take what they need when they are made: how many there are is limited by the
+    /// bytes that they hold, and by nothing else here.
     pub(crate) fn new(limits: &PluginLimits) -> Result<Self, EngineError> {
-        let instances = limits.instances_max;
-        let failed = |source| EngineError { instances, source };
+        let failed = |source| EngineError { source };
         let mut config = compile_settings(None).map_err(failed)?;
-        let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(instances)
-            .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_INSTANCE))
-            .total_memories(instances.saturating_mul(MEMORIES_PER_INSTANCE))
-            .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
-            .total_stacks(instances)
-            .max_core_instances_per_component(MAX_CORE_INSTANCES)
-            .max_memories_per_component(MAX_MEMORIES)
-            .max_tables_per_component(MAX_TABLES)
-            .max_tables_per_module(MAX_TABLES)
-            .table_elements(MAX_TABLE_ELEMENTS)
-            // Slots that a guest has left keep their copy-on-write image mapped, which saves the next
-            // instance of the same plugin a few page faults, but each holds on to its page tables.
-            .max_unused_warm_slots(16);
-        config.allocation_strategy(pool);
         config.with_custom_code_memory(Some(Arc::new(code_memory::CodePages)));
         let engine = Engine::new(&config).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|error| failed(error.into()))?;
-        Ok(Self { engine, ticker: Arc::new(ticker) })
+        let memory = Arc::new(MemoryBudget::new(limits.memory_total_max));
+        Ok(Self { engine, ticker: Arc::new(ticker), memory })
     }
 
     /// Names everything besides the component itself that compiled code depends on.

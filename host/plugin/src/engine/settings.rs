@@ -4,7 +4,7 @@
 use wasmtime::{Config, OptLevel, Result};
 
 /// Deepest call stack of a guest's own, in bytes.
-const MAX_WASM_STACK: usize = 512 << 10;
+pub(crate) const MAX_WASM_STACK: usize = 512 << 10;
 
 /// Stack on which a guest and the host functions it calls run, in bytes.
 const FIBER_STACK: usize = 2 << 20;

@@ -1,15 +1,22 @@
 //! What ends an instance: a trap, a limit, a broken promise. Never what a plugin reports in its own words.
 
+use std::any::Any;
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime::component::ResourceTableError;
+use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use super::limiter::Refusal;
 
 /// Frames of a guest's stack that a report shows.
 const MAX_FRAMES: usize = 12;
+
+/// How often a function stands among the innermost calls if it calls itself without end: an engine keeps twenty of
+/// them, and a circle of four functions is the largest that is recognised.
+const MANY_CALLS: usize = 4;
 
 /// Why a plugin's instance was discarded, or could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -40,28 +47,41 @@ impl GuestFault {
 pub enum FaultCause {
     #[error("used more than {} of memory (plugin.memory.max.bytes)", Bytes(*limit))]
     Memory { limit: usize },
-    #[error("asked for a table of more than {limit} elements")]
+    #[error(
+        "found no memory left: all plugins of this worker together may hold {} (plugin.memory.total.max.bytes)",
+        Bytes(*limit)
+    )]
+    TotalMemory { limit: usize },
+    #[error("asked for memory that the system does not give, although plugin.memory.max.bytes allows it{}", MapsHint)]
+    NoSystemMemory,
+    #[error("used more memory than the component itself allows (its own maximum)")]
+    OwnMaximum,
+    #[error("asked for a table of more than {limit} elements, the most that this host gives")]
     Table { limit: usize },
+    #[error("kept more than {limit} files and other objects of the host open, the most that it may have")]
+    Handles { limit: usize },
     #[error("ran longer than {} ms (plugin.call.timeout.ms)", limit.as_millis())]
     CallTimeout { limit: Duration },
     #[error("waited for the host longer than {} ms (plugin.host.call.timeout.ms)", limit.as_millis())]
     HostWait { limit: Duration },
     #[error("handed over more than {} in one call (plugin.batch.max.bytes)", Bytes(*limit))]
     TooMuchAtOnce { limit: usize },
-    #[error("called itself too deeply")]
-    StackOverflow,
-    #[error("ended its own process with status {status}")]
+    #[error("called itself too deeply: its call stack of {} is used up", Bytes(*limit))]
+    StackOverflow { limit: usize },
+    #[error("called itself too deeply: the stack in its own memory is used up (its linker sets the size)")]
+    OwnStackOverflow,
+    #[error("{}", Exited(*status))]
     Exit { status: i32 },
     #[error("panicked or trapped: {0}")]
     Trap(String),
     #[error("broke the plugin contract: {0}")]
     Violation(String),
+    #[error("ran into a fault of the host itself, which is to be reported: {0}")]
+    HostPanic(String),
     #[error("was interrupted in a call that was given up, and cannot be used again")]
     Cancelled,
     #[error("was discarded after an earlier fault")]
     Discarded,
-    #[error("found no free instance among {limit} (plugin.instances.max)")]
-    NoInstanceFree { limit: u32 },
     #[error("could not be instantiated: {0}")]
     Instantiate(String),
     #[error("does not offer {0}")]
@@ -108,6 +128,36 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// How a guest left its own process. Programs for WASI 0.2 say whether they succeeded; their status gets lost on
+/// the way, and stands here as 1.
+struct Exited(i32);
+
+impl fmt::Display for Exited {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => write!(formatter, "ended its own process, saying that it succeeded"),
+            1 => write!(formatter, "ended its own process, saying that it failed (with which status is not passed on)"),
+            status => write!(formatter, "ended its own process with status {status}"),
+        }
+    }
+}
+
+/// What to look at where the system gives no memory although there is some.
+struct MapsHint;
+
+impl fmt::Display for MapsHint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match std::fs::read_to_string("/proc/sys/vm/max_map_count") {
+            Ok(count) => write!(
+                formatter,
+                "; beside free memory, look at the system's vm.max_map_count={}, of which an instance takes about ten",
+                count.trim()
+            ),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
 /// The limits that a fault names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FaultLimits {
@@ -115,7 +165,9 @@ pub(crate) struct FaultLimits {
     pub(crate) table_elements: usize,
     pub(crate) call: Duration,
     pub(crate) batch_bytes: usize,
-    pub(crate) instances: u32,
+    pub(crate) total_memory: usize,
+    pub(crate) stack: usize,
+    pub(crate) handles: usize,
 }
 
 /// Raised by the epoch callback, to tell a deadline from other traps.
@@ -123,37 +175,98 @@ pub(crate) struct FaultLimits {
 #[error("the call's deadline has passed")]
 pub(crate) struct DeadlinePassed;
 
+/// Stands for a panic of the host's own code, in a call of a guest.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct HostPanicked(String);
+
+impl HostPanicked {
+    /// With the panic's message, if it has one.
+    pub(crate) fn of(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Self(text.unwrap_or_else(|| "a panic without a message".to_owned()))
+    }
+}
+
 impl FaultCause {
     /// Reads what wasmtime reports. A refusal in the same call explains a trap that follows it.
     pub(crate) fn of(error: &wasmtime::Error, refused: Option<Refusal>, limits: &FaultLimits) -> Self {
         if error.downcast_ref::<DeadlinePassed>().is_some() {
             return Self::CallTimeout { limit: limits.call };
         }
+        if let Some(HostPanicked(text)) = error.downcast_ref::<HostPanicked>() {
+            return Self::HostPanic(text.clone());
+        }
         if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {
             return Self::Exit { status: *status };
         }
-        if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
-            return Self::NoInstanceFree { limit: limits.instances };
-        }
         match refused {
             Some(Refusal::Memory) => return Self::Memory { limit: limits.memory },
+            Some(Refusal::TotalMemory) => return Self::TotalMemory { limit: limits.total_memory },
             Some(Refusal::Table) => return Self::Table { limit: limits.table_elements },
+            Some(Refusal::System) => return Self::NoSystemMemory,
+            Some(Refusal::OwnMaximum) => return Self::OwnMaximum,
             None => {}
         }
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::StackOverflow) => Self::StackOverflow,
-            Some(Trap::CannotEnterComponent) => Self::Discarded,
-            Some(trap) => Self::Trap(trap.to_string().trim_start_matches("wasm trap: ").to_owned()),
-            None => {
-                let root = error.chain().last().map_or_else(|| error.to_string(), ToString::to_string);
-                if root.contains("fuel allocated for hostcalls has been exhausted") {
-                    Self::TooMuchAtOnce { limit: limits.batch_bytes }
-                } else {
-                    Self::Trap(root)
-                }
-            }
+        if let Some(trap) = error.downcast_ref::<Trap>() {
+            return Self::of_trap(*trap, error, limits);
+        }
+        if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+            return Self::Handles { limit: limits.handles };
+        }
+        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::OutOfMemory) {
+            return Self::NoSystemMemory;
+        }
+        let root = error.chain().last().map_or_else(|| error.to_string(), ToString::to_string);
+        if root.contains("fuel allocated for hostcalls has been exhausted") {
+            Self::TooMuchAtOnce { limit: limits.batch_bytes }
+        } else {
+            Self::Trap(root)
         }
     }
+
+    fn of_trap(trap: Trap, error: &wasmtime::Error, limits: &FaultLimits) -> Self {
+        let text = match trap {
+            Trap::StackOverflow => return Self::StackOverflow { limit: limits.stack },
+            Trap::CannotEnterComponent => return Self::Discarded,
+            Trap::MemoryOutOfBounds if overflowed_own_stack(error) => return Self::OwnStackOverflow,
+            Trap::MemoryOutOfBounds => "it touched memory that it does not have",
+            Trap::UnreachableCodeReached => "it gave up (a panic, an abort or a failed allocation)",
+            Trap::IntegerDivisionByZero => "it divided an integer by zero",
+            Trap::IntegerOverflow => "an integer became too large in a division",
+            Trap::BadConversionToInteger => "it made an integer of a number that is none or is too large",
+            Trap::TableOutOfBounds | Trap::IndirectCallToNull | Trap::BadSignature => {
+                "it called through a function pointer that leads nowhere or to a function of another type"
+            }
+            Trap::StringOutOfBounds | Trap::ListOutOfBounds => {
+                "it handed over a text or list that does not lie in its memory"
+            }
+            Trap::InvalidChar => "it handed over a character that does not exist",
+            other => return Self::Trap(other.to_string().trim_start_matches("wasm trap: ").to_owned()),
+        };
+        Self::Trap(text.to_owned())
+    }
+}
+
+/// Guests keep most of their variables on a second stack, in their own memory, which begins at address 0 and grows
+/// down. One step beyond it is an address below zero, which is one at the very end of the 32 bits; and the way there
+/// led through many calls.
+fn overflowed_own_stack(error: &wasmtime::Error) -> bool {
+    /// The largest frame that is looked for.
+    const STEP: u64 = 64 << 20;
+    let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return false };
+    let frames = trace.frames();
+    let repeated = |frame: &wasmtime::FrameInfo| {
+        let same = |other: &&wasmtime::FrameInfo| other.func_index() == frame.func_index();
+        MANY_CALLS <= frames.iter().filter(same).count()
+    };
+    let address = error.chain().find_map(|cause| {
+        let text = cause.to_string();
+        let digits = text.strip_prefix("memory fault at wasm address 0x")?.split(' ').next()?;
+        u64::from_str_radix(digits, 16).ok()
+    });
+    address.is_some_and(|address| (1 << 32) - STEP <= address) && frames.iter().any(repeated)
 }
 
 /// Where the guest was.

@@ -7,7 +7,10 @@ mod limiter;
 mod state;
 mod voice;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::error::Elapsed;
@@ -18,9 +21,9 @@ pub use fault::{FaultCause, GuestFault, GuestTrace};
 pub(crate) use state::{GuestState, Surroundings};
 pub(crate) use voice::{Level, Speaker, Voice};
 
-use crate::engine::{ActiveCall, MAX_TABLE_ELEMENTS, PluginEngine};
+use crate::engine::{ActiveCall, MAX_TABLE_ELEMENTS, MAX_WASM_STACK, PluginEngine};
 use crate::limits::PluginLimits;
-use fault::{DeadlinePassed, FaultLimits};
+use fault::{DeadlinePassed, FaultLimits, HostPanicked};
 
 /// What the contract's own values may add to a batch that crosses the boundary, in bytes.
 const CALL_OVERHEAD: usize = 1 << 20;
@@ -52,7 +55,7 @@ impl Guest {
         surroundings: Surroundings,
     ) -> Result<Self, GuestFault> {
         let plugin = surroundings.speaker.plugin.clone();
-        let mut store = Store::new(&engine.engine, GuestState::new(Arc::clone(&engine.ticker), limits, surroundings));
+        let mut store = Store::new(&engine.engine, GuestState::new(engine, limits, surroundings));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel((limits.batch.max_bytes as usize).saturating_add(CALL_OVERHEAD));
         store.epoch_deadline_callback(|mut context| {
@@ -79,16 +82,21 @@ impl Guest {
                 table_elements: MAX_TABLE_ELEMENTS,
                 call: limits.call_timeout,
                 batch_bytes: limits.batch.max_bytes as usize,
-                instances: limits.instances_max,
+                total_memory: engine.memory.limit(),
+                stack: MAX_WASM_STACK,
+                handles: state::MAX_HANDLES,
             },
             wall: limits.call_timeout.saturating_add(limits.host_wait_timeout),
             host_wait: limits.host_wait_timeout,
             plugin,
         };
+        if !store.data().limiter.is_admitted() {
+            return Err(guest.fault(FaultCause::TotalMemory { limit: engine.memory.limit() }, None));
+        }
         let _active = engine.ticker.call_begins();
         store.data_mut().begin_call();
         store.set_epoch_deadline(1);
-        match tokio::time::timeout(guest.wall, component.instantiate_async(&mut store)).await {
+        match tokio::time::timeout(guest.wall, caught(component.instantiate_async(&mut store))).await {
             Ok(Ok(instance)) => {
                 guest.live = Some(Live { store, instance });
                 Ok(guest)
@@ -200,6 +208,20 @@ fn trace_of(store: &Store<GuestState>, error: Option<&wasmtime::Error>) -> Optio
     (last_words.is_some() || !frames.is_empty()).then_some(GuestTrace { last_words, frames })
 }
 
+/// Runs a call into a guest. A panic of a host function that the guest called ends the call, and with it the
+/// instance, but not the task that waits for it.
+pub(crate) async fn caught<T>(call: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+    let mut call = pin!(call);
+    std::future::poll_fn(move |context| {
+        // The instance is discarded with everything that the panic may have left half-changed.
+        match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
+            Ok(polled) => polled,
+            Err(panic) => Poll::Ready(Err(HostPanicked::of(&*panic).into())),
+        }
+    })
+    .await
+}
+
 /// Calls an exported function under the instance's limits: `call!(guest, "poll", |store| future)`.
 macro_rules! call {
     ($guest:expr, $name:literal, |$store:ident| $future:expr) => {{
@@ -208,7 +230,7 @@ macro_rules! call {
             Err(fault) => Err(fault),
             Ok((active, live)) => {
                 let $store = &mut live.store;
-                let answer = tokio::time::timeout(wall, $future).await;
+                let answer = tokio::time::timeout(wall, $crate::instance::caught($future)).await;
                 drop(active);
                 $guest.end(answer)
             }
@@ -249,7 +271,7 @@ mod tests {
     }
 
     fn limits() -> PluginLimits {
-        PluginLimits { instances_max: 4, memory_max: 1 << 20, ..PluginLimits::default() }
+        PluginLimits { memory_max: 1 << 20, ..PluginLimits::default() }
     }
 
     #[tokio::test]

@@ -9,11 +9,11 @@ use super::clock::CallClock;
 use super::limiter::Limiter;
 use super::voice::{Level, Speaker, StandardStream, Voice};
 use crate::capability::{FileGrants, Worker};
-use crate::engine::{MAX_TABLE_ELEMENTS, Ticker};
+use crate::engine::{MAX_TABLE_ELEMENTS, PluginEngine, Ticker};
 use crate::limits::PluginLimits;
 
 /// Most handles that a guest may hold on host objects at a time.
-const MAX_HANDLES: usize = 1000;
+pub(super) const MAX_HANDLES: usize = 1000;
 
 /// Data of a store.
 pub(crate) struct GuestState {
@@ -39,7 +39,7 @@ pub(crate) struct Surroundings {
 }
 
 impl GuestState {
-    pub(crate) fn new(ticker: Arc<Ticker>, limits: &PluginLimits, surroundings: Surroundings) -> Self {
+    pub(crate) fn new(engine: &PluginEngine, limits: &PluginLimits, surroundings: Surroundings) -> Self {
         let Surroundings { speaker, files, worker } = surroundings;
         let voice = Arc::new(Voice::new(speaker, limits.log_rate));
         // No environment, no folders, no network: a builder grants nothing by itself.
@@ -52,9 +52,9 @@ impl GuestState {
         Self {
             table,
             wasi,
-            limiter: Limiter::new(limits.memory_max, MAX_TABLE_ELEMENTS),
+            limiter: Limiter::new(limits.memory_max, MAX_TABLE_ELEMENTS, Arc::clone(&engine.memory)),
             clock: Arc::new(CallClock::new(limits.call_timeout)),
-            ticker,
+            ticker: Arc::clone(&engine.ticker),
             voice,
             files,
             worker,

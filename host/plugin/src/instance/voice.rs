@@ -1,10 +1,11 @@
 //! What a guest says: its log lines, its standard output and error. All of it goes to the host's log
 //! under one rate limit; the last words of a call are kept, since a guest that panics leaves nothing else.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -15,6 +16,9 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// Longest line that is kept whole, in bytes.
 const MAX_LINE: usize = 8 << 10;
+
+/// Room in it for saying how much is missing.
+const CUT_NOTE: usize = 64;
 
 /// Last words that are kept, in bytes.
 const MAX_LAST_WORDS: usize = 4 << 10;
@@ -40,6 +44,7 @@ pub(crate) enum Level {
 /// Log of one instance.
 pub(crate) struct Voice {
     speaker: Speaker,
+    lines_per_second: u32,
     inner: Mutex<Inner>,
 }
 
@@ -51,8 +56,7 @@ struct Inner {
 
 impl Voice {
     pub(crate) fn new(speaker: Speaker, lines_per_second: u32) -> Self {
-        let rate = RateLimit::new(lines_per_second, Instant::now());
-        Self { speaker, inner: Mutex::new(Inner { rate, last_words: VecDeque::new(), last_words_bytes: 0 }) }
+        Self { speaker, lines_per_second, inner: Mutex::new(Inner::new(lines_per_second)) }
     }
 
     /// Whether the host's log keeps lines of this level.
@@ -70,9 +74,9 @@ impl Voice {
     pub(crate) fn say(&self, level: Level, line: &str) {
         let line = truncated(line);
         let admitted = {
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut inner = self.inner();
             if level == Level::Error {
-                inner.remember(line);
+                inner.remember(&line);
             }
             if !Self::enabled(level) {
                 return;
@@ -82,22 +86,20 @@ impl Voice {
         match admitted {
             None => {}
             Some(dropped) => {
-                if 0 < dropped {
-                    self.emit(Level::Warn, &format!("{dropped} lines before this one went over plugin.log.rate"));
-                }
-                self.emit(level, line);
+                self.confess(dropped);
+                self.emit(level, &line);
             }
         }
     }
 
     /// Keeps a line for the report of a trap, as [`Self::say`] does with errors.
     fn remember(&self, line: &str) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).remember(truncated(line));
+        self.inner().remember(&truncated(line));
     }
 
     /// A call begins: what was said before does not explain what happens in it.
     pub(crate) fn forget_last_words(&self) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner();
         if !inner.last_words.is_empty() {
             inner.last_words.clear();
             inner.last_words_bytes = 0;
@@ -106,9 +108,31 @@ impl Voice {
 
     /// What the guest wrote to its standard error or logged as errors since the call began.
     pub(crate) fn last_words(&self) -> Option<String> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.inner();
         let words: Vec<&str> = inner.last_words.iter().map(String::as_str).collect();
         (!words.is_empty()).then(|| words.join("\n"))
+    }
+
+    /// Says how many lines were dropped.
+    fn confess(&self, dropped: u64) {
+        if 0 < dropped {
+            let rate = self.lines_per_second;
+            let what = format!(
+                "{dropped} lines of this plugin were dropped here: it may log {rate} lines a second (plugin.log.rate)"
+            );
+            self.emit(Level::Warn, &what);
+        }
+    }
+
+    /// A panic between the two halves of a change would end the instance; its log is then of no more use than an empty
+    /// one.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|poisoned| {
+            self.inner.clear_poison();
+            let mut inner = poisoned.into_inner();
+            *inner = Inner::new(self.lines_per_second);
+            inner
+        })
     }
 
     fn emit(&self, level: Level, line: &str) {
@@ -124,7 +148,20 @@ impl Voice {
     }
 }
 
+impl Drop for Voice {
+    /// No line follows that could say how many were dropped before it.
+    fn drop(&mut self) {
+        let dropped = self.inner().rate.dropped;
+        self.confess(dropped);
+    }
+}
+
 impl Inner {
+    fn new(lines_per_second: u32) -> Self {
+        let rate = RateLimit::new(lines_per_second, Instant::now());
+        Self { rate, last_words: VecDeque::new(), last_words_bytes: 0 }
+    }
+
     fn remember(&mut self, line: &str) {
         self.last_words.push_back(line.to_owned());
         self.last_words_bytes += line.len();
@@ -135,11 +172,13 @@ impl Inner {
     }
 }
 
-fn truncated(line: &str) -> &str {
+/// A line that is not too long, or its beginning and how much is missing.
+fn truncated(line: &str) -> Cow<'_, str> {
     if line.len() <= MAX_LINE {
-        return line;
+        return line.into();
     }
-    &line[..line.floor_char_boundary(MAX_LINE)]
+    let kept = line.floor_char_boundary(MAX_LINE - CUT_NOTE);
+    format!("{} … ({} more bytes)", &line[..kept], line.len() - kept).into()
 }
 
 /// So many lines a second, with a second's worth in advance.
@@ -173,12 +212,19 @@ impl RateLimit {
 pub(crate) struct StandardStream {
     voice: Arc<Voice>,
     level: Level,
-    pending: Arc<Mutex<Vec<u8>>>,
+    pending: Arc<Mutex<Pending>>,
+}
+
+/// A line under way: its beginning, and how much of it there is.
+#[derive(Default)]
+struct Pending {
+    kept: Vec<u8>,
+    len: usize,
 }
 
 impl StandardStream {
     pub(crate) fn new(voice: Arc<Voice>, level: Level) -> Self {
-        Self { voice, level, pending: Arc::new(Mutex::new(Vec::new())) }
+        Self { voice, level, pending: Arc::default() }
     }
 
     fn same(&self) -> Self {
@@ -186,24 +232,33 @@ impl StandardStream {
     }
 
     fn take(&self, bytes: &[u8]) {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending.lock().expect("nothing in here panics");
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let ended = piece.ends_with(b"\n");
-            let room = MAX_LINE.saturating_sub(pending.len());
-            pending.extend_from_slice(&piece[..piece.len().min(room)]);
-            if ended {
-                let line = String::from_utf8_lossy(&pending);
-                let line = line.trim_end();
-                if !line.is_empty() {
-                    // Rust's own advice after a panic, which nobody can follow here.
-                    if self.level == Level::Warn && !line.starts_with("note: run with `RUST_BACKTRACE=1`") {
-                        self.voice.remember(line);
-                    }
-                    self.voice.say(self.level, line);
-                }
-                pending.clear();
+            let room = (MAX_LINE - CUT_NOTE).saturating_sub(pending.kept.len());
+            pending.kept.extend_from_slice(&piece[..piece.len().min(room)]);
+            pending.len += piece.len();
+            if piece.ends_with(b"\n") {
+                let Pending { kept, len } = std::mem::take(&mut *pending);
+                self.line(&kept, len - kept.len());
             }
         }
+    }
+
+    /// A line came to its end, or the beginning of one of which so many bytes more were not kept.
+    fn line(&self, kept: &[u8], more: usize) {
+        let line = String::from_utf8_lossy(kept);
+        let line = match more {
+            0 => line.trim_end().into(),
+            _ => format!("{line} … ({more} more bytes)"),
+        };
+        if line.is_empty() {
+            return;
+        }
+        // Rust's own advice after a panic, which nobody can follow here.
+        if self.level == Level::Warn && !line.starts_with("note: run with `RUST_BACKTRACE=1`") {
+            self.voice.remember(&line);
+        }
+        self.voice.say(self.level, &line);
     }
 }
 
@@ -287,6 +342,7 @@ mod tests {
         stream.take(b"\n");
         let words = voice.last_words().unwrap();
         assert!(words.len() <= MAX_LINE, "one long line replaces the rest, and is cut");
+        assert!(words.ends_with("x … (91880 more bytes)"), "{}", &words[words.len() - 40..]);
         voice.forget_last_words();
         assert_eq!(voice.last_words(), None);
     }

@@ -4,11 +4,13 @@
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_connector::{
-    ByteColumn, Converter, ConverterRole, ErrorKind, Failure, Outcome, PluginError, RowError, RowInput,
+    ByteColumn, Converter, ConverterRole, ErrorKind, Failure, HeaderBatchConverter, Outcome, PluginError, RowError,
+    RowInput,
 };
 use millstream_record::Value;
 use millstream_record::batch::{
-    Batch, CannotEncode, Column, ColumnBuilder, Role, SchemaTable, Side, Table, Union, UnionBuilder,
+    Batch, CannotEncode, Column, ColumnBuilder, HeaderRef, Role, SchemaTable, Side, Table, Union, UnionBuilder,
+    VariantRef,
 };
 use wasmtime::component::ResourceAny;
 
@@ -52,6 +54,28 @@ impl WasmConverter {
         Ok(())
     }
 
+    /// Passes the headers of a batch through the guest.
+    async fn headers(&mut self, given: &Batch, way: Way) -> Result<Outcome, PluginError> {
+        self.ready().await?;
+        let limits = self.origin.batch_limits();
+        let (api, converter) = (&self.api, self.converter);
+        let guest = &mut self.guest;
+        let outcome = match way {
+            Way::ToConnect => {
+                call!(guest, "to-connect", |store| fast::to_connect(api, store, converter, given.as_bytes()))
+            }
+            Way::FromConnect => {
+                call!(guest, "from-connect", |store| fast::from_connect(api, store, converter, given.as_bytes()))
+            }
+        };
+        let outcome = checked(guest, given, answer(outcome)?, 1, &limits)?;
+        self.expect_rows(given, &outcome)?;
+        match wrong_headers(&given.open(), &outcome.batch.open(), way) {
+            None => Ok(outcome),
+            Some(what) => Err(broken(self.guest.violated(what))),
+        }
+    }
+
     fn side(&self) -> Side {
         if self.role == ConverterRole::Key { Side::Key } else { Side::Value }
     }
@@ -70,6 +94,44 @@ impl WasmConverter {
         }
         let what = format!("left out {} rows", given.selected().saturating_sub(made.selected() + outcome.errors.len()));
         Err(broken(self.guest.violated(what)))
+    }
+}
+
+/// Which way a converter converts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Way {
+    ToConnect,
+    FromConnect,
+}
+
+/// How the headers of a row that is still under way are not what a converter may make of them.
+fn wrong_headers(given: &Table<'_>, made: &Table<'_>, way: Way) -> Option<String> {
+    let (before, after) = (given.get(Role::HEADERS), made.get(Role::HEADERS));
+    for row in (0..made.rows as usize).filter(|&row| made.is_selected(row)) {
+        let keys = before.into_iter().flat_map(|column| column.headers(row)).map(|header| header.key);
+        if !keys.eq(after.into_iter().flat_map(|column| column.headers(row)).map(|header| header.key)) {
+            return Some(format!("changed which headers row {row} has, where only their values are its business"));
+        }
+        let is_bytes = |header: HeaderRef<'_>| matches!(header.value.read(), VariantRef::Bytes(_) | VariantRef::Null);
+        if way == Way::FromConnect && !after.into_iter().flat_map(|column| column.headers(row)).all(is_bytes) {
+            return Some(format!("converted a header of row {row} into something else than bytes"));
+        }
+    }
+    None
+}
+
+#[async_trait]
+impl HeaderBatchConverter for WasmConverter {
+    fn class(&self) -> &str {
+        &self.origin.plugin.info.class
+    }
+
+    async fn to_connect(&mut self, records: &Batch) -> Result<Outcome, PluginError> {
+        self.headers(records, Way::ToConnect).await
+    }
+
+    async fn from_connect(&mut self, records: &Batch) -> Result<Outcome, PluginError> {
+        self.headers(records, Way::FromConnect).await
     }
 }
 

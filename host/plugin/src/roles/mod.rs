@@ -43,7 +43,13 @@ impl Origin {
         })?;
         let surroundings = Surroundings { speaker: self.speaker.clone(), files: FileGrants::default(), worker };
         let guest = Guest::new(&self.host.engine, &loaded.component, &self.host.limits, surroundings).await;
-        Ok((loaded, guest.map_err(broken)?))
+        let guest = guest.map_err(|fault| match fault.cause {
+            FaultCause::TotalMemory { .. } | FaultCause::NoSystemMemory => {
+                PluginError::NoRoom { reason: fault.reason(), plugin: fault.plugin }
+            }
+            _ => broken(fault),
+        })?;
+        Ok((loaded, guest))
     }
 
     /// What the configuration lets the plugin open.

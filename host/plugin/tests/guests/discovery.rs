@@ -12,7 +12,9 @@ use millstream_record::Chain as Causes;
 use crate::support::{LIMITS, hostile, limits, plugins, source, texts};
 
 async fn found(limits: PluginLimits, folder: &Path) -> WasmPlugins {
-    WasmPlugins::start(limits, &[folder.to_owned()], &[]).await.unwrap()
+    let plugins = WasmPlugins::start(limits, &[folder.to_owned()], &[]).await.unwrap();
+    plugins.settled().await;
+    plugins
 }
 
 #[tokio::test]
@@ -27,7 +29,7 @@ async fn plugins_are_found_by_class_alias_and_short_name() {
         unknown.starts_with("Failed to find any class that implements Connector and which name matches Nothing"),
         "{unknown}"
     );
-    assert_eq!(plugins.list().len(), 6);
+    assert_eq!(plugins.list().len(), 7);
 }
 
 #[tokio::test]
@@ -42,7 +44,7 @@ async fn a_known_plugin_is_not_compiled_again_and_a_damaged_cache_is() {
         entries.sort();
         entries
     };
-    assert_eq!(found(limits.clone(), &path).await.list().len(), 6);
+    assert_eq!(found(limits.clone(), &path).await.list().len(), 7);
     let (code, json) = (entries()[0].clone(), entries()[1].clone());
     let compiled_at = fs::metadata(&code).unwrap().modified().unwrap();
     let plugins = found(limits.clone(), &path).await;
@@ -97,9 +99,10 @@ async fn a_damaged_file_is_named_and_skipped() {
     fs::write(folder.path().join("newer.wasm"), exporting("millstream:connect/plugin@0.2.0")).unwrap();
     fs::copy(hostile(), folder.path().join("good.wasm")).unwrap();
     let plugins = found(limits(), folder.path()).await;
-    assert_eq!(plugins.list().len(), 6, "the good file counts");
+    assert_eq!(plugins.list().len(), 7, "the good file counts");
     let said = |name: &str| {
-        let problem = plugins.problems().iter().find(|problem| problem.path.ends_with(name));
+        let problems = plugins.problems();
+        let problem = problems.iter().find(|problem| problem.path.ends_with(name));
         Causes(&problem.unwrap_or_else(|| panic!("{name} is named")).problem).to_string()
     };
     assert!(said("cut.wasm").contains("compile it"), "{}", said("cut.wasm"));
@@ -163,7 +166,7 @@ async fn a_bundled_plugin_runs_from_its_compiled_form_and_without_it() {
 #[tokio::test]
 async fn checking_a_file_tells_what_it_carries() {
     let checked = check_file(limits(), &hostile()).await.unwrap().unwrap();
-    assert_eq!(checked.plugins.len(), 6);
+    assert_eq!(checked.plugins.len(), 7);
     assert!(check_file(limits(), Path::new("/nowhere.wasm")).await.unwrap().is_err());
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes, expected) in [
@@ -178,4 +181,44 @@ async fn checking_a_file_tells_what_it_carries() {
         let said = Causes(&error).to_string();
         assert!(said.contains(expected), "{name}: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_new_plugin_is_compiled_behind_the_worker_and_known_ones_are_there_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, cache) = (folder.path().join("plugins"), folder.path().join("cache"));
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("broken.wasm"), b"\0asm\x0d\0\x01\0rubbish").unwrap();
+    fs::copy(hostile(), path.join("odd.wasm")).unwrap();
+    let limits = PluginLimits { cache_dir: Some(cache), compile_threads: 1, ..limits() };
+    let start = || WasmPlugins::start(limits.clone(), std::slice::from_ref(&path), &[]);
+
+    // This test's one thread has not come to compile anything yet.
+    let new = start().await.unwrap();
+    assert_eq!((new.list().len(), new.compiling().len()), (0, 2));
+    assert!(new.find_connector("OddSource").is_err());
+    assert_eq!(
+        new.awaited(&["OddSource"]),
+        [path.join("broken.wasm"), path.join("odd.wasm")].map(|path| path.display().to_string())
+    );
+    new.await_names(&["OddSource", "OddTransform"]).await;
+    assert!(new.find_connector("OddSource").is_ok());
+    // The name of no plugin at all is waited for as long as there is hope.
+    new.await_names(&["Nothing"]).await;
+    assert_eq!((new.compiling().len(), new.problems().len()), (0, 1));
+    assert!(new.awaited(&["Nothing"]).is_empty());
+
+    let known = start().await.unwrap();
+    assert_eq!(known.list().len(), 7, "it came from the cache");
+    assert_eq!(known.compiling(), [path.join("broken.wasm")]);
+    assert!(known.awaited(&["OddSource"]).is_empty(), "what is known waits for nothing");
+}
+
+#[tokio::test]
+async fn checking_a_file_spares_the_worker_to_compile_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = PluginLimits { cache_dir: Some(folder.path().join("cache")), ..limits() };
+    check_file(limits.clone(), &hostile()).await.unwrap().unwrap();
+    let plugins = WasmPlugins::start(limits, &[hostile().parent().unwrap().to_owned()], &[]).await.unwrap();
+    assert_eq!((plugins.compiling().len(), plugins.list().len()), (0, 7));
 }

@@ -35,8 +35,8 @@ async fn each_way_to_break_has_its_own_reason() {
         ("loop after a wait", "ran longer than 300 ms (plugin.call.timeout.ms), in poll", ""),
         ("memory", "used more than 32 MiB of memory (plugin.memory.max.bytes), in poll", ""),
         ("endless log", "ran longer than 300 ms (plugin.call.timeout.ms), in poll", ""),
-        ("deep", "", ""),
-        ("exit", "ended its own process with status", ""),
+        ("deep", "called itself too deeply: the stack in its own memory is used up", ""),
+        ("exit", "ended its own process, saying that it failed (with which status is not passed on)", ""),
         ("garbage", "broke the plugin contract: handed over a damaged batch", ""),
         ("overlap", "handed over a damaged batch", "overlap"),
         ("huge", "handed over too large a batch", "rows"),
@@ -280,6 +280,22 @@ async fn a_key_opens_the_file_it_names_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_guest_that_keeps_too_many_files_open_is_told_how_many_it_may_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.txt");
+    std::fs::write(&path, "hello\n").unwrap();
+    let plugins = plugins().await;
+    let settings = [("behaviour", "many files"), ("file", path.to_str().unwrap())];
+    match source(&plugins, &settings).await.poll(LIMITS).await {
+        Err(PluginError::Broken { reason, .. }) => {
+            assert!(reason.contains("kept more than 1000 files and other objects of the host open"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(open_below(folder.path()), 0, "they are closed with it");
+}
+
+#[tokio::test]
 async fn a_file_outside_of_the_allowed_folders_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path().join("inside");
@@ -322,8 +338,9 @@ async fn connectors_configure_tasks_and_talk_to_the_worker() {
 }
 
 #[tokio::test]
-async fn instances_are_given_back_and_run_out_with_a_reason() {
-    let plugins = plugins_with(millstream_plugin::PluginLimits { instances_max: 3, ..limits() }).await;
+async fn memory_is_given_back_and_runs_out_with_a_reason() {
+    let memory_total_max = 8 << 20;
+    let plugins = plugins_with(millstream_plugin::PluginLimits { memory_total_max, ..limits() }).await;
     for _ in 0..20 {
         assert!(polled(&plugins, "panic").await.is_err());
     }
@@ -333,9 +350,122 @@ async fn instances_are_given_back_and_run_out_with_a_reason() {
             Ok(source) => alive.push(source),
             Err(error) => break error,
         }
-        assert!(alive.len() <= 3);
+        assert!(alive.len() <= 8);
     };
-    assert!(full.to_string().contains("found no free instance among 3 (plugin.instances.max)"), "{full}");
+    let expected =
+        "found no memory left: all plugins of this worker together may hold 8 MiB (plugin.memory.total.max.bytes)";
+    assert!(full.to_string().contains(expected), "{full}");
     alive.pop();
     assert!(polled(&plugins, "lines").await.is_ok());
+    // One that runs already may not take the rest either.
+    let reason = reason(&plugins, "memory").await;
+    assert!(reason.contains("plugin.memory.total.max.bytes"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_panic_of_the_host_itself_ends_the_instance_alone() {
+    struct Broken;
+
+    #[async_trait::async_trait]
+    impl millstream_connector::SourceContext for Broken {
+        async fn read_offsets(&self, _: Vec<String>) -> Result<Vec<Option<String>>, millstream_connector::Failure> {
+            panic!("the offset store is upside down")
+        }
+        fn is_stopping(&self) -> bool {
+            false
+        }
+        async fn stopped(&self) {
+            std::future::pending().await
+        }
+    }
+
+    let plugins = plugins().await;
+    let mut source = plugins.source_task(SOURCE, &task(), Arc::new(Broken)).await.unwrap();
+    source.start(&config(&[("behaviour", "offsets")])).await.unwrap();
+    match source.poll(LIMITS).await {
+        Err(PluginError::Broken { reason, .. }) => {
+            let expected =
+                "ran into a fault of the host itself, which is to be reported: the offset store is upside down";
+            assert!(reason.starts_with(expected), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(polled(&plugins, "lines").await.is_ok());
+}
+
+/// Polls a future up to so many times, each after it was woken, then drops it.
+async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    let mut left = polls;
+    std::future::poll_fn(move |context| {
+        if left == 0 {
+            return std::task::Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// Files of this process below a folder.
+fn open_below(folder: &std::path::Path) -> usize {
+    let handles = std::fs::read_dir("/proc/self/fd").unwrap();
+    handles
+        .filter_map(|handle| std::fs::read_link(handle.ok()?.path()).ok())
+        .filter(|path| path.starts_with(folder))
+        .count()
+}
+
+#[tokio::test]
+async fn a_call_dropped_at_any_await_leaves_nothing_behind() {
+    let plugins = plugins_with(millstream_plugin::PluginLimits { memory_total_max: 8 << 20, ..limits() }).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::write(&input, "hello\n").unwrap();
+    let (input, out) = (input.to_str().unwrap(), out.to_str().unwrap());
+    for behaviour in ["read file", "write file", "offsets", "wait", "sleep", "lines"] {
+        let settings = [("behaviour", behaviour), ("file", input), ("out", out)];
+        let mut polls = 0;
+        let whole = loop {
+            let begun = dropped_after(polls, async {
+                let mut source = source(&plugins, &settings).await;
+                source.poll(LIMITS).await.map(|_| ())
+            });
+            match begun.await {
+                Some(ended) => break ended,
+                None => polls += 1,
+            }
+            assert!(polls < 10_000, "{behaviour} never ends");
+        };
+        assert!(whole.is_ok(), "{behaviour}: {whole:?}");
+        // A call of its own, whose task lives on.
+        for polls in 0..polls {
+            let mut source = source(&plugins, &settings).await;
+            match dropped_after(polls, source.poll(LIMITS)).await {
+                Some(ended) => assert!(ended.is_ok(), "{behaviour}: {ended:?}"),
+                None if polls == 0 => assert!(source.poll(LIMITS).await.is_ok(), "it was not entered"),
+                None => match source.poll(LIMITS).await {
+                    Err(PluginError::Broken { reason, .. }) => assert!(reason.contains("was given up"), "{reason}"),
+                    other => panic!("{behaviour} after {polls}: {other:?}"),
+                },
+            }
+        }
+    }
+    // All of the memory is there again: instances of 1.1 MiB and more fit in as often as at first.
+    let mut alive = Vec::new();
+    while let Ok(source) = plugins.source_task(SOURCE, &task(), Worker::new()).await {
+        alive.push(source);
+    }
+    let fresh = plugins_with(millstream_plugin::PluginLimits { memory_total_max: 8 << 20, ..limits() }).await;
+    let mut first = Vec::new();
+    while let Ok(source) = fresh.source_task(SOURCE, &task(), Worker::new()).await {
+        first.push(source);
+    }
+    assert_eq!((alive.len(), 0 < first.len()), (first.len(), true));
+    let begin = Instant::now();
+    // A file that was being opened when its call was dropped is closed by the thread that opened it.
+    while open_below(folder.path()) != 0 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{} files are open", open_below(folder.path()));
+        tokio::task::yield_now().await;
+    }
 }

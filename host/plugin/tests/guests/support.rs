@@ -42,7 +42,6 @@ pub fn limits() -> PluginLimits {
         memory_max: 32 << 20,
         call_timeout: Duration::from_millis(300),
         host_wait_timeout: Duration::from_secs(20),
-        instances_max: 40,
         cache_dir: Some(cache),
         ..PluginLimits::default()
     }
@@ -53,6 +52,7 @@ pub async fn plugins_with(limits: PluginLimits) -> WasmPlugins {
     let folder = hostile();
     let folder = folder.parent().expect("the guest lies in a folder");
     let plugins = WasmPlugins::start(limits, &[folder.to_owned()], &[]).await.unwrap();
+    plugins.settled().await;
     assert!(plugins.problems().is_empty(), "{:?}", plugins.problems());
     plugins
 }

@@ -13,7 +13,7 @@ use millstream_config::{
     connector_config_def, connector_key_names, invalid_config_message, unknown_connector_keys, unknown_keys_warning,
     validate_connector,
 };
-use millstream_connector::{ConnectorContext, Failure, PluginInfo, PluginKind, Plugins, TaskId};
+use millstream_connector::{ConnectorContext, Failure, PluginError, PluginInfo, PluginKind, Plugins, TaskId};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -31,6 +31,12 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a patch is applied again because the configuration has changed under it.
 const PATCH_ATTEMPTS: u32 = 10;
 
+/// Longest wait of a request for plugins that are being compiled.
+const PLUGIN_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Gives the definitions of the plugins that are known by now.
+pub type DefinitionsNow = dyn Fn() -> Arc<dyn PluginDefs> + Send + Sync;
+
 /// What handle and loop share. The loop alone changes it.
 pub(crate) struct Shared {
     pub(crate) view: Mutex<View>,
@@ -38,7 +44,7 @@ pub(crate) struct Shared {
     pub(crate) plugins: Arc<dyn Plugins>,
     pub(crate) natives: Natives,
     pub(crate) clients: Arc<dyn Clients>,
-    pub(crate) definitions: Arc<dyn PluginDefs>,
+    pub(crate) definitions: Box<DefinitionsNow>,
     pub(crate) policy: OverridePolicy,
     pub(crate) cluster_id: String,
     pub(crate) ready: AtomicBool,
@@ -98,6 +104,13 @@ impl Shared {
 /// The class that a connector's configuration names; empty if it names none.
 pub(crate) fn class_of(config: &ConfigMap) -> &str {
     config.get("connector.class").and_then(Option::as_deref).unwrap_or("").trim()
+}
+
+/// Values that name classes of plugins: connector, converters, transforms, predicates.
+fn class_names(config: &ConfigMap) -> Vec<&str> {
+    let names_class = |key: &str| key == "connector.class" || key.ends_with(".converter") || key.ends_with(".type");
+    let values = config.iter().filter(|(key, _)| names_class(key)).filter_map(|(_, value)| value.as_deref());
+    values.map(str::trim).filter(|value| !value.is_empty()).collect()
 }
 
 fn task_ids(name: &str, count: u32) -> Vec<TaskId> {
@@ -211,7 +224,7 @@ impl HerderHandle {
     /// No plugin goes by the name.
     pub fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError> {
         use millstream_config::PluginKind as Kind;
-        let definitions = &self.shared.definitions;
+        let definitions = (self.shared.definitions)();
         let kinds =
             [Kind::Sink, Kind::Source, Kind::Converter, Kind::HeaderConverter, Kind::Transform, Kind::Predicate];
         let found = kinds.into_iter().find_map(|kind| definitions.find(kind, name));
@@ -231,21 +244,40 @@ impl HerderHandle {
         Ok(def)
     }
 
+    /// Plugin files that are being compiled, if the configuration names a class that is in none of the others.
+    pub fn awaited_plugins(&self, config: &ConfigMap) -> Vec<String> {
+        self.shared.plugins.awaited(&class_names(config))
+    }
+
+    /// Returns when all classes that the configuration names are known, or no plugin is being compiled any more.
+    pub async fn await_plugins(&self, config: &ConfigMap) {
+        self.shared.plugins.await_names(&class_names(config)).await;
+    }
+
     /// Validates a connector's configuration, the connector's own check included, and tries its transforms, predicates
-    /// and converters. What is wrong with it is in the result.
+    /// and converters. Waits for plugins that are being compiled and may be meant, up to 90 seconds. What is wrong with
+    /// it is in the result.
     ///
     /// # Errors
     ///
     /// No connector can be told from the configuration, or the connector's check itself failed.
     pub async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError> {
         let shared = &self.shared;
+        if tokio::time::timeout(PLUGIN_TIMEOUT, self.await_plugins(config)).await.is_err() {
+            let files = self.awaited_plugins(config).join(", ");
+            return Err(HerderError::failed(format!("Plugins are still being compiled, ask again later: {files}")));
+        }
+        let definitions = (shared.definitions)();
         let mut own = Vec::new();
         if let Some(class) = config.get("connector.class").and_then(Option::as_deref)
-            && shared.definitions.connector(class.trim()).is_ok()
+            && definitions.connector(class.trim()).is_ok()
         {
             let name = config.get("name").and_then(Option::as_deref).unwrap_or("");
-            let failed = |error: millstream_connector::PluginError| {
+            let failed = |error: PluginError| {
                 let failure = error.failure();
+                if let PluginError::NoRoom { .. } = error {
+                    return HerderError::BadRequest(failure.message);
+                }
                 HerderError::caused(failure.message.clone(), failure)
             };
             let context: Arc<dyn ConnectorContext> = Arc::new(NoContext);
@@ -254,7 +286,7 @@ impl HerderHandle {
             own.extend(found.into_iter().map(|(name, errors)| OwnErrors { name, errors }));
         }
         let validate = |own: &[OwnErrors]| {
-            validate_connector(config, shared.definitions.as_ref(), own, shared.policy).map_err(|error| match error {
+            validate_connector(config, definitions.as_ref(), own, shared.policy).map_err(|error| match error {
                 ConnectorConfigError::NoClass { .. } | ConnectorConfigError::Unknown(_) => {
                     HerderError::BadRequest(error.to_string())
                 }
@@ -265,7 +297,7 @@ impl HerderHandle {
         let trial = Trial {
             plugins: shared.plugins.as_ref(),
             natives: &shared.natives,
-            definitions: shared.definitions.as_ref(),
+            definitions: definitions.as_ref(),
             clients: shared.clients.as_ref(),
         };
         let refusals = trial.refusals(config, &infos).await;
@@ -306,7 +338,7 @@ impl HerderHandle {
         if let Some(message) = invalid_config_message(&infos) {
             return Err(HerderError::BadRequest(message));
         }
-        let unknown = unknown_keys_warning(&unknown_connector_keys(&config, self.shared.definitions.as_ref()));
+        let unknown = unknown_keys_warning(&unknown_connector_keys(&config, (self.shared.definitions)().as_ref()));
         let put = {
             let name = name.to_owned();
             self.ask(|reply| Event::Put { name, config, initial, replace, based_on, reply }).await?

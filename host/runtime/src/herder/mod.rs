@@ -16,7 +16,7 @@ mod trial;
 mod view;
 
 pub use error::HerderError;
-pub use handle::{Health, HerderHandle};
+pub use handle::{DefinitionsNow, Health, HerderHandle};
 pub use plan::{Action, Desired, Running, RunningConnector, plan};
 pub use standalone::{Herder, HerderSettings, StartHerderError};
 

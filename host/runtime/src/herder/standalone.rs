@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use millstream_config::{OverridePolicy, PluginDefs};
+use millstream_config::OverridePolicy;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     event::Reconfigurations,
-    handle::{HerderHandle, Shared},
+    handle::{DefinitionsNow, HerderHandle, Shared},
     run::Loop,
 };
 use crate::{
@@ -34,8 +34,8 @@ pub struct HerderSettings {
     pub cluster_id: String,
     /// Which client settings connectors may override.
     pub policy: OverridePolicy,
-    /// Definitions of all plugins, for validation.
-    pub definitions: Arc<dyn PluginDefs>,
+    /// Definitions of all plugins that are known when it is asked, for validation.
+    pub definitions: Box<DefinitionsNow>,
 }
 
 /// Why a herder could not be started.

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use millstream_connector::{Failure, PluginError, RowError, RowInput, TopicOffset};
+use millstream_connector::{Failure, HeaderConverter, PluginError, RowError, RowInput, TopicOffset};
 use millstream_record::batch::{
     Batch, CannotEncode, Column, HeadersBuilder, Kind, Role, SchemaTable, Table, UnionBuilder, bits,
 };
 
 use crate::{
-    converters::Converters,
+    converters::{Converters, Headers},
     error_policy::{Executor, Stage, in_header},
+    header_batch,
     kafka::{FetchedRecords, RecordSlot},
     record_headers::read_headers,
     report::Original,
@@ -176,7 +177,7 @@ pub(super) async fn next_batch(
     if chunk.pieces.is_empty() {
         return Ok(None);
     }
-    let (batch, troubles) = build.finish(&chunk, converters, originals);
+    let (batch, troubles) = build.finish(&chunk, converters, originals).await?;
     Ok(Some((batch, chunk, troubles)))
 }
 
@@ -193,7 +194,7 @@ pub(super) async fn batch_of_one(
     let mut build = Build::default();
     let (fetch, record) = chunk.locate(0);
     build.convert(&chunk.fetched.0[fetch], record, 1, 0, converters).await?;
-    Ok(build.finish(chunk, converters, originals))
+    build.finish(chunk, converters, originals).await
 }
 
 #[derive(Default)]
@@ -242,10 +243,15 @@ impl Build {
         Ok(rows)
     }
 
-    fn finish(mut self, chunk: &Chunk, converters: &mut Converters, originals: bool) -> (Batch, Vec<Trouble>) {
+    async fn finish(
+        mut self,
+        chunk: &Chunk,
+        converters: &mut Converters,
+        originals: bool,
+    ) -> Result<(Batch, Vec<Trouble>), PluginError> {
         let rows = chunk.rows();
         let mut table = Table::new(rows);
-        let headers = self.headers(chunk, converters);
+        let headers = self.headers(chunk, converters).await?;
         let Self { mut schemas, keys, values, mut troubles } = self;
         let union = |builder: UnionBuilder, schemas: &mut SchemaTable<'static>| {
             // The schemas have been put into the table when their rows were.
@@ -266,32 +272,54 @@ impl Build {
         };
         troubles.sort_by_key(|trouble| (trouble.row, order(trouble.stage)));
         troubles.dedup_by_key(|trouble| trouble.row);
-        (table.into_batch(), troubles)
+        Ok((table.into_batch(), troubles))
     }
 
-    fn headers(&mut self, chunk: &Chunk, converters: &mut Converters) -> Option<Column<'static>> {
+    async fn headers(
+        &mut self,
+        chunk: &Chunk,
+        converters: &mut Converters,
+    ) -> Result<Option<Column<'static>>, PluginError> {
         if chunk.slots().all(|slot| slot.header_count == 0) {
-            return None;
+            return Ok(None);
         }
         let mut builder = HeadersBuilder::default();
+        match &mut converters.header {
+            Headers::One(converter) => self.each_header(&mut **converter, chunk, &mut builder),
+            Headers::Batch(converter) => {
+                let topics = topics(chunk, chunk.rows());
+                let text = |key: &[u8]| String::from_utf8_lossy(key).into_owned();
+                let of_row = |row| read_headers(chunk.original(row).headers).map(|(key, value)| (text(key), value));
+                let rows = (0..chunk.rows()).map(|row| of_row(row).collect());
+                let refused =
+                    header_batch::to_data(&mut **converter, topics, rows, &mut builder, &mut self.schemas).await?;
+                self.troubles.extend(refused.into_iter().map(|(row, failure)| {
+                    let by = Executor::converter(Stage::HeaderConverter, converter.class());
+                    Trouble { row, stage: Stage::HeaderConverter, by, failure }
+                }));
+            }
+        }
+        Ok(builder.finish())
+    }
+
+    fn each_header(&mut self, converter: &mut dyn HeaderConverter, chunk: &Chunk, builder: &mut HeadersBuilder) {
         for row in 0..chunk.rows() {
             let original = chunk.original(row);
             for (key, value) in read_headers(original.headers) {
                 let key = String::from_utf8_lossy(key);
-                let read = converters.header.to_connect(original.topic, &key, value);
+                let read = converter.to_connect(original.topic, &key, value);
                 let pushed = read.and_then(|(schema, value)| {
                     builder.push(&key, schema.as_ref(), &value, &mut self.schemas).map_err(cannot_encode)
                 });
                 if let Err(failure) = pushed {
                     let failure = in_header(failure, &key);
-                    let by = Executor::converter(Stage::HeaderConverter, converters.header.class());
+                    let by = Executor::converter(Stage::HeaderConverter, converter.class());
                     self.troubles.push(Trouble { row, stage: Stage::HeaderConverter, by, failure });
                     break;
                 }
             }
             builder.end_row();
         }
-        builder.finish()
     }
 }
 

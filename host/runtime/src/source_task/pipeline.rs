@@ -6,7 +6,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use millstream_connector::{ByteColumn, ErrorKind, Failure, PluginError, RowError};
+use millstream_connector::{ByteColumn, ErrorKind, Failure, HeaderConverter, PluginError, RowError};
 use millstream_record::{
     TopicName,
     batch::{Batch, Role, Side, Table},
@@ -17,8 +17,9 @@ use super::{
     view::{Stop, View, partition_runs, source_position, source_record, source_span},
 };
 use crate::{
-    converters::Converters,
+    converters::{Converters, Headers},
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Executor, Stage, Verdict, in_header, tolerance_exceeded},
+    header_batch,
     in_flight::BatchId,
     kafka::send_failure,
     record_headers::{push_header, push_varint},
@@ -152,7 +153,7 @@ impl Pipeline {
     /// Converts headers, keys and values. Of a row that several converters refuse, the first in
     /// Connect's order counts.
     async fn convert(&mut self, batch: &Batch, encoded: &mut Encoded) -> Result<Vec<Trouble>, Halt> {
-        let mut troubles = self.convert_headers(&batch.open(), &mut encoded.headers);
+        let mut troubles = self.convert_headers(&batch.open(), &mut encoded.headers).await?;
         let mut errors = Vec::new();
         let Converters { key, value, .. } = &mut self.converters;
         for (stage, side, converter, out) in [
@@ -167,32 +168,15 @@ impl Pipeline {
         Ok(troubles)
     }
 
-    fn convert_headers(&mut self, table: &Table<'_>, out: &mut ByteColumn) -> Vec<Trouble> {
-        let mut troubles = Vec::new();
-        let Some(column) = table.get(Role::HEADERS) else { return troubles };
-        'rows: for row in 0..table.rows {
-            let at = row as usize;
-            let count = if table.is_selected(at) { column.headers(at).count() } else { 0 };
-            if count != 0 {
-                push_varint(out.buffer(), i32::try_from(count).unwrap_or(i32::MAX));
-                let topic = table.topic(at).unwrap_or_default();
-                for header in column.headers(at) {
-                    let (schema, value) = header.datum(&table.schemas);
-                    match self.converters.header.from_connect(topic, header.key, schema.as_ref(), &value) {
-                        Ok(value) => push_header(out.buffer(), header.key.as_bytes(), value.as_deref()),
-                        Err(failure) => {
-                            let failure = in_header(failure, header.key);
-                            out.take_back();
-                            out.end_row();
-                            troubles.push(Trouble { row, stage: Stage::HeaderConverter, failure });
-                            continue 'rows;
-                        }
-                    }
-                }
+    async fn convert_headers(&mut self, table: &Table<'_>, out: &mut ByteColumn) -> Result<Vec<Trouble>, Halt> {
+        match &mut self.converters.header {
+            Headers::One(converter) => Ok(convert_each_header(&mut **converter, table, out)),
+            Headers::Batch(converter) => {
+                let refused = header_batch::to_bytes(&mut **converter, table, out).await;
+                let refused = refused.map_err(|error| broken(&error))?.into_iter();
+                Ok(refused.map(|(row, failure)| Trouble { row, stage: Stage::HeaderConverter, failure }).collect())
             }
-            out.end_row();
         }
-        troubles
     }
 
     /// A row that the chain refused: tried again alone, skipped, or the end of the task.
@@ -326,6 +310,34 @@ fn broken_at(error: &PluginError, record: Option<String>) -> Halt {
         }
         (halt, _) => halt,
     }
+}
+
+fn convert_each_header(converter: &mut dyn HeaderConverter, table: &Table<'_>, out: &mut ByteColumn) -> Vec<Trouble> {
+    let mut troubles = Vec::new();
+    let Some(column) = table.get(Role::HEADERS) else { return troubles };
+    'rows: for row in 0..table.rows {
+        let at = row as usize;
+        let count = if table.is_selected(at) { column.headers(at).count() } else { 0 };
+        if count != 0 {
+            push_varint(out.buffer(), i32::try_from(count).unwrap_or(i32::MAX));
+            let topic = table.topic(at).unwrap_or_default();
+            for header in column.headers(at) {
+                let (schema, value) = header.datum(&table.schemas);
+                match converter.from_connect(topic, header.key, schema.as_ref(), &value) {
+                    Ok(value) => push_header(out.buffer(), header.key.as_bytes(), value.as_deref()),
+                    Err(failure) => {
+                        let failure = in_header(failure, header.key);
+                        out.take_back();
+                        out.end_row();
+                        troubles.push(Trouble { row, stage: Stage::HeaderConverter, failure });
+                        continue 'rows;
+                    }
+                }
+            }
+        }
+        out.end_row();
+    }
+    troubles
 }
 
 /// A call into a plugin that gave no outcome at all: no policy covers it.

@@ -10,11 +10,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{Ack, Delivery, KafkaCode, RecordRef, SendError, Sequence, TryAppendError};
-use millstream_config::{ConfigDef, ConfigMap, OverridePolicy, PluginDef, PluginDirectory, PluginKind as DefKind};
+use millstream_config::{
+    ConfigDef, ConfigMap, OverridePolicy, PluginDef, PluginDefs, PluginDirectory, PluginKind as DefKind,
+};
 use millstream_connector::{
     AcknowledgedRow, ByteColumn, Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
-    FindPluginError, HeaderConverter, Link, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits,
-    RowError, RowInput, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
+    FindPluginError, HeaderBatchConverter, HeaderConverter, Link, Outcome, PluginError, PluginInfo, PluginKind,
+    Plugins, PollLimits, RowError, RowInput, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId,
+    TopicOffset, TopicPartition,
 };
 use millstream_record::{
     Schema, TopicName, Value,
@@ -126,12 +129,13 @@ impl World {
             (DefKind::Converter, "test.Text"),
             (DefKind::HeaderConverter, "org.apache.kafka.connect.storage.SimpleHeaderConverter"),
         ];
-        let definitions = PluginDirectory::new(kinds.map(def), |_, _| Ok(true)).with_worker(worker);
+        let definitions: Arc<dyn PluginDefs> =
+            Arc::new(PluginDirectory::new(kinds.map(def), |_, _| Ok(true)).with_worker(worker));
         let settings = HerderSettings {
             worker_id: "w:8083".to_owned(),
             cluster_id: "id".to_owned(),
             policy: OverridePolicy::All,
-            definitions: Arc::new(definitions),
+            definitions: Box::new(move || Arc::clone(&definitions)),
         };
         Herder::start(parts, settings).expect("a runtime")
     }
@@ -225,6 +229,12 @@ impl Plugins for World {
         Vec::new()
     }
 
+    async fn await_names(&self, _: &[&str]) {}
+
+    fn awaited(&self, _: &[&str]) -> Vec<String> {
+        Vec::new()
+    }
+
     fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
         Ok(Arc::new(PluginInfo {
             kind,
@@ -277,6 +287,15 @@ impl Plugins for World {
         _: ConverterRole,
         _: &ConfigMap,
     ) -> Result<Box<dyn Converter>, PluginError> {
+        unreachable!("converters are native here")
+    }
+
+    async fn header_converter(
+        &self,
+        _: &str,
+        _: &TaskId,
+        _: &ConfigMap,
+    ) -> Result<Box<dyn HeaderBatchConverter>, PluginError> {
         unreachable!("converters are native here")
     }
 }

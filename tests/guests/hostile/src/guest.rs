@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use millstream_record::Value;
-use millstream_record::batch::{Batch, Role, Side, Table, Union, bits};
+use millstream_record::batch::{Batch, HeadersBuilder, Role, Side, Table, Union, bits};
 
 use crate::batches::{huge, lines, origins, overlapping, received};
 
@@ -33,6 +33,7 @@ impl plugin::Guest for Odd {
             plugin("transform", "Suffix", r#"{"name":"suffix","type":"STRING","required":true}"#),
             plugin("predicate", "OddPredicate", behaviour),
             plugin("converter", "OddConverter", behaviour),
+            plugin("header_converter", "OddHeaderConverter", behaviour),
         ];
         format!(r#"{{"batch_formats":[1],"plugins":[{}]}}"#, plugins.join(","))
     }
@@ -529,22 +530,68 @@ impl converter_api::Guest for Odd {
 
 struct Converter {
     behaviour: String,
-    side: Side,
+    /// None for headers.
+    side: Option<Side>,
+}
+
+impl Converter {
+    /// Headers: puts `<` and `>` around texts where they become bytes and takes both away where bytes become texts. What
+    /// has no such marks fails.
+    fn headers(&self, records: Vec<u8>, to_bytes: bool) -> Outcome {
+        let batch = received(records);
+        let mut table = batch.open();
+        let mut errors = Vec::new();
+        let mut headers = HeadersBuilder::default();
+        let mut schemas = table.schemas.clone();
+        for row in 0..table.rows as usize {
+            for header in table.get(Role::HEADERS).into_iter().flat_map(|column| column.headers(row)) {
+                let marked = |text: &str| Some(text.strip_prefix('<')?.strip_suffix('>')?.to_owned());
+                let value = match header.datum(&table.schemas).1 {
+                    Value::String(text) if to_bytes => Some(Value::Bytes(format!("<{text}>").into_bytes())),
+                    Value::Bytes(bytes) if !to_bytes => String::from_utf8(bytes).ok().and_then(|text| marked(&text)).map(Value::String),
+                    Value::Null => Some(Value::Null),
+                    _ => None,
+                };
+                let (key, value) = match (self.behaviour.as_str(), value) {
+                    ("rename", Some(value)) => ("renamed", value),
+                    ("text", Some(_)) => (header.key, Value::from("no bytes")),
+                    (_, Some(value)) => (header.key, value),
+                    (_, None) => {
+                        errors.push(row_error(row as u32, "no marked text"));
+                        break;
+                    }
+                };
+                headers.push(key, None, &value, &mut schemas).expect("a text can be carried");
+            }
+            headers.end_row();
+        }
+        table.remove(Role::HEADERS);
+        if let Some(headers) = headers.finish() {
+            table.set(Role::HEADERS, headers);
+        }
+        table.deselect(errors.iter().map(|error| error.row as usize).collect::<Vec<_>>());
+        Outcome { changed: Some(table.write()), errors }
+    }
 }
 
 impl converter_api::GuestConverter for Converter {
     fn create(_class: String, config: Config, role: converter_api::Role) -> Result<converter_api::Converter, Error> {
-        let side = if role == converter_api::Role::Key { Side::Key } else { Side::Value };
+        let side = match role {
+            converter_api::Role::Key => Some(Side::Key),
+            converter_api::Role::Value => Some(Side::Value),
+            converter_api::Role::Header => None,
+        };
         Ok(converter_api::Converter::new(Self { behaviour: behaviour(&config), side }))
     }
 
     fn to_connect(&self, records: Vec<u8>) -> Result<Outcome, Error> {
         misbehave(&self.behaviour);
+        let Some(side) = self.side else { return Ok(self.headers(records, false)) };
         let batch = received(records);
         let mut table = batch.open();
         let mut errors = Vec::new();
         let mut texts = millstream_record::batch::ColumnBuilder::new();
-        for (row, (_, value)) in table.data(self.side).into_iter().enumerate() {
+        for (row, (_, value)) in table.data(side).into_iter().enumerate() {
             match value {
                 Value::Bytes(bytes) => match String::from_utf8(bytes) {
                     Ok(text) => texts.push_str(&text),
@@ -556,7 +603,7 @@ impl converter_api::GuestConverter for Converter {
                 _ => texts.push_null(),
             }
         }
-        *table.side_mut(self.side) = Union::single(None, texts.finish());
+        *table.side_mut(side) = Union::single(None, texts.finish());
         table.deselect(errors.iter().map(|error| error.row as usize).collect::<Vec<_>>());
         if self.behaviour == "filter" {
             table.deselect([0]);
@@ -566,16 +613,17 @@ impl converter_api::GuestConverter for Converter {
 
     fn from_connect(&self, records: Vec<u8>) -> Result<Outcome, Error> {
         misbehave(&self.behaviour);
+        let Some(side) = self.side else { return Ok(self.headers(records, true)) };
         let batch = received(records);
         let mut table = batch.open();
         let mut bytes = millstream_record::batch::ColumnBuilder::new();
-        for (_, value) in table.data(self.side) {
+        for (_, value) in table.data(side) {
             match value {
                 Value::String(text) => bytes.push_bytes(text.as_bytes()),
                 _ => bytes.push_null(),
             }
         }
-        *table.side_mut(self.side) = Union::single(None, bytes.finish());
+        *table.side_mut(side) = Union::single(None, bytes.finish());
         if self.behaviour == "filter" {
             table.deselect([0]);
         }
