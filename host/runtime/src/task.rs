@@ -150,6 +150,7 @@ impl Retry {
                     )
                 });
                 tokio::select! {
+                    biased;
                     () = control.stopped() => Err(Halt::Stopped),
                     () = tokio::time::sleep(delay) => Ok(None),
                 }

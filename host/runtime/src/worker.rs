@@ -431,12 +431,14 @@ async fn run_task(parts: WorkerParts, start: TaskStart, control: TaskControl) ->
     // A task that is still being built has nothing to commit, so that a stop just ends it.
     if plugin.kind == PluginKind::Sink {
         let task = tokio::select! {
+            biased;
             () = stopped.stopped() => return Ok(()),
             task = build.sink() => task?,
         };
         task.run(&start.task_config).await
     } else {
         let task = tokio::select! {
+            biased;
             () = stopped.stopped() => return Ok(()),
             task = build.source() => task?,
         };

@@ -280,6 +280,7 @@ impl DeadLetters {
             }
         };
         tokio::select! {
+            biased;
             result = partitions => {
                 *learned = Some(result);
                 *learning = None;
@@ -299,9 +300,10 @@ impl DeadLetters {
         tokio::pin!(stop);
         while self.advance(control).is_ok() && !(self.waiting.is_empty() && self.sent.is_empty()) {
             tokio::select! {
-                () = self.progress() => {}
+                biased;
                 () = &mut stop => return,
                 () = tokio::time::sleep_until(deadline) => return,
+                () = self.progress() => {}
             }
         }
     }

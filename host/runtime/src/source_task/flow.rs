@@ -195,6 +195,7 @@ impl Flow {
         let learned = told(wait, what, self.producer.learn(topic));
         self.attend(async {
             tokio::select! {
+                biased;
                 () = control.stopped() => Err(Halt::Stopped),
                 learned = learned => Ok(learned),
             }
@@ -219,6 +220,7 @@ impl Flow {
         }
         while !self.ledger.has_room() && self.failure.is_none() {
             tokio::select! {
+                biased;
                 () = control.stopped() => return,
                 () = self.step() => {}
             }
