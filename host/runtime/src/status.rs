@@ -133,6 +133,13 @@ impl StatusBoard {
         }
     }
 
+    /// Forgets the tasks that are not to be kept.
+    pub(crate) fn keep_tasks(&self, connector: &str, keep: impl Fn(u32) -> bool) {
+        if let Some(entry) = self.lock().get_mut(connector) {
+            entry.tasks.retain(|number, _| keep(*number));
+        }
+    }
+
     /// Forgets a connector and its tasks.
     pub(crate) fn remove(&self, connector: &str) {
         self.lock().remove(connector);

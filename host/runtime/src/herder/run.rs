@@ -58,6 +58,7 @@ impl Loop {
     pub(super) async fn run(mut self, requests: &mut mpsc::Receiver<Event>) {
         loop {
             tokio::select! {
+                biased;
                 event = requests.recv() => match event {
                     Some(Event::Shutdown { reply }) => {
                         self.worker.stop_all().await;
@@ -303,6 +304,9 @@ impl Loop {
                 if desired.is_none() {
                     self.running.remove(name);
                     self.shared.statuses.remove(name);
+                } else {
+                    // Of tasks that were stopped for a restart, some may not be there any more.
+                    self.shared.statuses.keep_tasks(name, |number| running.tasks.contains_key(&number));
                 }
                 return first;
             }

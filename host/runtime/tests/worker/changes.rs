@@ -92,3 +92,17 @@ async fn of_two_patches_at_once_neither_is_lost() {
     let config = handle.connector_config("c").expect("there");
     assert_eq!((config["one"].as_deref(), config["two"].as_deref()), (Some("1"), Some("2")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_a_restart_does_away_with_has_no_status_any_more() {
+    let world = World::default();
+    let (_herder, handle) = run(&world, SOURCE, &[("tasks.max", "3")]).await;
+    world.state().panics.insert("connector");
+    let fewer = config(SOURCE, &[("tasks.max", "1")]);
+    handle.put_config("c", fewer, TargetState::Started, true).await.expect_err("does not start");
+    world.state().panics.clear();
+    let request = RestartRequest { include_tasks: true, only_failed: false };
+    handle.restart("c", request).await.expect("restarted");
+    let numbers: Vec<u32> = handle.status("c").expect("known").tasks.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [0]);
+}
