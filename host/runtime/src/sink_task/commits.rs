@@ -87,8 +87,7 @@ impl Commits {
     /// What of the plugin's answer is to be committed: nothing that was not consumed, nothing that is
     /// committed already, and nothing behind an offset that is held.
     pub(super) fn committable(&self, answered: Vec<TopicOffset>, held: &Held) -> Vec<TopicOffset> {
-        let is_held = |offset: &TopicOffset| held.contains_key(&partition_of(offset));
-        let wanted = |offset: &TopicOffset| match self.partitions.get(&partition_of(offset)) {
+        let is_known = |offset: &TopicOffset| match self.partitions.get(&partition_of(offset)) {
             None => {
                 tracing::warn!(topic = %offset.topic, partition = offset.partition, "a sink task wants to commit an offset of a partition that it does not have");
                 false
@@ -97,11 +96,16 @@ impl Commits {
                 tracing::warn!(topic = %offset.topic, partition = offset.partition, offset = offset.offset, consumed = known.current, "a sink task wants to commit an offset beyond what it was given");
                 false
             }
-            // What is held is no reason to go back behind what is committed.
-            Some(known) if is_held(offset) => known.committed < offset.offset,
-            Some(known) => known.committed != offset.offset && 0 <= offset.offset,
+            Some(_) => true,
         };
-        answered.into_iter().map(|offset| before(held, offset)).filter(wanted).collect()
+        let is_news = |offset: &TopicOffset| match self.partitions.get(&partition_of(offset)) {
+            // What is held is no reason to go back behind what is committed.
+            Some(known) if held.contains_key(&partition_of(offset)) => known.committed < offset.offset,
+            Some(known) => known.committed != offset.offset && 0 <= offset.offset,
+            None => false,
+        };
+        // An answer that cannot be right counts for nothing, also where only a part of it would be committed.
+        answered.into_iter().filter(is_known).map(|offset| before(held, offset)).filter(is_news).collect()
     }
 
     /// These offsets were committed.
@@ -153,6 +157,7 @@ mod tests {
             let held = Held::from([(partition_of(&offset(0)), held)]);
             let expected: Vec<TopicOffset> = expected.map(offset).into_iter().collect();
             assert_eq!(commits.committable(vec![offset(20)], &held), expected, "{held:?}");
+            assert_eq!(commits.committable(vec![offset(21)], &held), [], "{held:?}");
             let offered = commits.offered(&commits.assigned(), &held);
             assert_eq!(offered, [offset(held.values().copied().next().unwrap_or(0).clamp(5, 20))]);
         }

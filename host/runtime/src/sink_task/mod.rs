@@ -138,10 +138,12 @@ impl SinkTask {
             }
             self.follow_dead_letters()?;
             self.tell_waits();
+            // What the plugin wants to see again must not be committed.
+            self.follow_requests();
             if self.context.take_commit_request() || self.next_commit <= Instant::now() {
                 self.commit().await;
+                self.follow_requests();
             }
-            self.follow_requests();
             let timeout = self.poll_timeout();
             let told = self.control.target();
             let waits = [
@@ -230,7 +232,12 @@ impl SinkTask {
 
     /// Carries out what the plugin asked for: seeks, and pausing single partitions.
     fn follow_requests(&mut self) {
-        for to in self.context.take_seeks() {
+        let seeks = self.context.take_seeks();
+        if !seeks.is_empty() {
+            // They would be put, and committed, before what the plugin wants to see first.
+            self.drop_backlog();
+        }
+        for to in seeks {
             if self.commits.seek(&to) {
                 self.consumer.seek(&to);
             }
@@ -349,6 +356,7 @@ impl SinkTask {
         };
         let wait = LongWait::begin(&self.control, "a position");
         tokio::select! {
+            biased;
             position = told(wait, what, self.consumer.position(partition)) => Ok(position?),
             () = self.control.stopped() => Err(Halt::Stopped),
         }
@@ -361,6 +369,7 @@ impl SinkTask {
         if partitions.is_empty() {
             return;
         }
+        self.follow_requests();
         if ours && let Some(letters) = self.stages.dead_letters() {
             letters.settle(PARTING, &self.control).await;
         }
@@ -377,7 +386,11 @@ impl SinkTask {
             letters.forget(&partitions);
         }
         self.context.set_assignment(self.commits.assigned());
-        // Batches mix partitions, so all that wait are dropped, and what stays assigned is read again.
+        self.drop_backlog();
+    }
+
+    /// Drops what waits to be put; what stays assigned is read again. Batches mix partitions, so it is all or none.
+    fn drop_backlog(&mut self) {
         if !self.backlog.is_empty() {
             self.backlog.clear();
             self.commits.current().iter().for_each(|offset| self.consumer.seek(offset));

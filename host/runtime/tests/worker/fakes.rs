@@ -71,6 +71,10 @@ pub struct State {
     /// Values that a sink was given.
     pub put: Vec<String>,
     pub closed: Vec<TopicPartition>,
+    /// What a sink's plugin may ask of the worker.
+    pub sink: Option<Arc<dyn SinkContext>>,
+    /// Offsets that a sink went to.
+    pub sought: Vec<i64>,
     /// Why a sink wants every batch again.
     pub redeliver: Option<String>,
     /// How long a connector takes to start.
@@ -272,7 +276,13 @@ impl Plugins for World {
         Ok(Box::new(Lines { world: self.clone(), position: 0 }))
     }
 
-    async fn sink_task(&self, _: &str, _: &TaskId, _: Arc<dyn SinkContext>) -> Result<Box<dyn SinkTask>, PluginError> {
+    async fn sink_task(
+        &self,
+        _: &str,
+        _: &TaskId,
+        context: Arc<dyn SinkContext>,
+    ) -> Result<Box<dyn SinkTask>, PluginError> {
+        self.state().sink = Some(context);
         Ok(Box::new(self.clone()))
     }
 
@@ -556,7 +566,9 @@ impl RecordConsumer for World {
         Ok(())
     }
 
-    fn seek(&mut self, _: &TopicOffset) {}
+    fn seek(&mut self, to: &TopicOffset) {
+        self.state().sought.push(to.offset);
+    }
 
     fn pause(&mut self, _: &[TopicPartition]) {
         self.state().paused = true;

@@ -4,4 +4,5 @@ mod changes;
 mod dead_letters;
 mod fakes;
 mod panics;
+mod seeks;
 mod waits;
