@@ -38,6 +38,7 @@ pub struct InFlight<B: Offsets> {
     entries: VecDeque<Entry<B>>,
     sent: VecDeque<Sent>,
     queues: HashMap<Arc<str>, Queue<B::Offset>>,
+    /// Rows that have not ended.
     outstanding: u64,
 }
 
@@ -103,11 +104,6 @@ impl<B: Offsets> InFlight<B> {
     /// Whether another batch may come in. A batch larger than the whole limit gets in alone.
     pub fn has_room(&self) -> bool {
         self.bytes < self.max_bytes
-    }
-
-    /// Rows that have not ended.
-    pub fn outstanding(&self) -> u64 {
-        self.outstanding
     }
 
     /// Takes a batch in. `runs` are its rows from first to last, each run with its source partition.
