@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates and which of ours each may use (beside itself).
-const ARROWS: [(&str, &[&str]); 23] = [
+const ARROWS: [(&str, &[&str]); 24] = [
     ("millstream-record", &[]),
     ("millstream-values", &["millstream-record"]),
     ("millstream-config", &["millstream-values"]),
@@ -51,6 +51,10 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ("bench", ANYTHING),
     ("crash", ANYTHING),
     ("harness", ANYTHING),
+    (
+        "simulation",
+        &["millstream-record", "millstream-config", "millstream-connector", "millstream-client", "millstream-runtime"],
+    ),
 ];
 
 /// Stands for every crate.
@@ -90,7 +94,7 @@ const UNSAFE: [(&str, &str); 7] = [
 ];
 
 /// Who may use tokio.
-const TOKIO: [&str; 12] = [
+const TOKIO: [&str; 13] = [
     "millstream-broker",
     "millstream-client",
     "millstream-plugin",
@@ -101,6 +105,7 @@ const TOKIO: [&str; 12] = [
     "bench",
     "crash",
     "harness",
+    "simulation",
     // Tests of traits that are asynchronous.
     "millstream-connector",
     "millstream-convert",

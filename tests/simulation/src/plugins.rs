@@ -1,0 +1,680 @@
+//! Plugins that do as the plan says: connectors, tasks, a chain of transforms, converters.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use millstream_config::{ConfigDef, ConfigMap};
+use millstream_connector::{
+    AcknowledgedRow, ByteColumn, Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
+    FindPluginError, HeaderBatchConverter, HeaderConverter, Link, Outcome, PluginError, PluginInfo, PluginKind,
+    Plugins, PollLimits, RowError, RowInput, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId,
+    TopicOffset, TopicPartition,
+};
+use millstream_record::{
+    Schema, Value,
+    batch::{Batch, Column, Kind, Role, SchemaTable, Side, Table, Union, UnionBuilder},
+};
+
+use crate::{
+    World,
+    history::{Part, RunId},
+    kafka::{input_of, output_of},
+    offsets::number_in,
+    plan::{Fate, Fault, Stage},
+};
+
+/// Class of a sink.
+pub const SINK: &str = "simulated.Sink";
+/// Class of a source.
+pub const SOURCE: &str = "simulated.Source";
+/// Class of a source whose task hears of every row.
+pub const TOLD_SOURCE: &str = "simulated.ToldSource";
+/// Class of a transform.
+pub const TRANSFORM: &str = "simulated.Transform";
+/// Class of the converter.
+pub const CONVERTER: &str = "simulated.Converter";
+
+/// Longer than any timeout of the worker.
+const HANG: Duration = Duration::from_secs(40);
+
+fn reported(kind: ErrorKind, text: String) -> PluginError {
+    PluginError::Reported(Failure::new(kind, "", text))
+}
+
+fn broken(text: String) -> PluginError {
+    PluginError::Broken { plugin: CONVERTER.to_owned(), reason: text }
+}
+
+/// Panics without a word on the terminal.
+fn panic(text: String) -> ! {
+    std::panic::resume_unwind(Box::new(text))
+}
+
+/// Values of a batch, all of them ids.
+fn ids(table: &Table<'_>) -> Vec<String> {
+    let text = |(_, value): (_, Value)| match value {
+        Value::String(text) => text.to_string(),
+        other => format!("{other:?}"),
+    };
+    table.data(Side::Value).into_iter().map(text).collect()
+}
+
+/// Numbers of a source partition or of a record: what stands behind the last slashes.
+fn split(id: &str) -> (&str, i64) {
+    let (before, number) = id.rsplit_once('/').unwrap_or((id, ""));
+    (before, number.split('#').next().and_then(|text| text.parse().ok()).unwrap_or(-1))
+}
+
+impl World {
+    /// Fails, panics or hangs if the dice say so.
+    async fn trouble(
+        &self,
+        connector: &str,
+        [fails, panics, hangs]: [Option<Fault>; 3],
+        kind: ErrorKind,
+    ) -> Result<(), PluginError> {
+        self.lag(30).await;
+        let happens = |fault: Option<Fault>| fault.and_then(|fault| self.fault(connector, fault));
+        if happens(hangs).is_some() {
+            tokio::time::sleep(HANG).await;
+        }
+        if let Some(text) = happens(panics) {
+            panic(text);
+        }
+        happens(fails).map_or(Ok(()), |text| Err(reported(kind, text)))
+    }
+}
+
+#[async_trait]
+impl Plugins for World {
+    fn list(&self) -> Vec<Arc<PluginInfo>> {
+        Vec::new()
+    }
+
+    async fn await_names(&self, _: &[&str]) {}
+
+    fn awaited(&self, _: &[&str]) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
+        Ok(Arc::new(PluginInfo {
+            kind,
+            class: name.to_owned(),
+            task_class: format!("{name}Task"),
+            aliases: Vec::new(),
+            version: String::new(),
+            documentation: String::new(),
+            config: ConfigDef::default(),
+            commit_records: name == TOLD_SOURCE,
+            location: String::new(),
+        }))
+    }
+
+    fn find_connector(&self, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
+        self.find(if name == SINK { PluginKind::Sink } else { PluginKind::Source }, name)
+    }
+
+    async fn connector(
+        &self,
+        _: &str,
+        name: &str,
+        context: Arc<dyn ConnectorContext>,
+    ) -> Result<Box<dyn Connector>, PluginError> {
+        self.trouble(name, [Some(Fault::ConnectorMakeFails), None, None], ErrorKind::Fatal).await?;
+        self.state().contexts.insert(name.to_owned(), context);
+        Ok(Box::new(FakeConnector { world: self.clone(), name: name.to_owned() }))
+    }
+
+    async fn source_task(
+        &self,
+        _: &str,
+        task: &TaskId,
+        context: Arc<dyn SourceContext>,
+    ) -> Result<Box<dyn SourceTask>, PluginError> {
+        self.trouble(&task.connector, [Some(Fault::TaskMakeFails), None, None], ErrorKind::Fatal).await?;
+        let run = self.state().history.made(task, Part::Task);
+        Ok(Box::new(Source { world: self.clone(), task: task.clone(), run, context, positions: Vec::new() }))
+    }
+
+    async fn sink_task(
+        &self,
+        _: &str,
+        task: &TaskId,
+        context: Arc<dyn SinkContext>,
+    ) -> Result<Box<dyn SinkTask>, PluginError> {
+        self.trouble(&task.connector, [Some(Fault::TaskMakeFails), None, None], ErrorKind::Fatal).await?;
+        let run = self.state().history.made(task, Part::Task);
+        let (world, task) = (self.clone(), task.clone());
+        Ok(Box::new(Sink { world, task, run, context, allowed: BTreeMap::new() }))
+    }
+
+    async fn chain(&self, task: &TaskId, _: &[Link]) -> Result<Box<dyn Chain>, (usize, PluginError)> {
+        let made = self.trouble(&task.connector, [Some(Fault::ChainMakeFails), None, None], ErrorKind::Fatal).await;
+        made.map_err(|error| (0, error))?;
+        Ok(Box::new(FakeChain { world: self.clone(), task: task.clone() }))
+    }
+
+    async fn converter(
+        &self,
+        _: &str,
+        _: &TaskId,
+        _: ConverterRole,
+        _: &ConfigMap,
+    ) -> Result<Box<dyn Converter>, PluginError> {
+        unreachable!("converters are native here")
+    }
+
+    async fn header_converter(
+        &self,
+        _: &str,
+        _: &TaskId,
+        _: &ConfigMap,
+    ) -> Result<Box<dyn HeaderBatchConverter>, PluginError> {
+        unreachable!("converters are native here")
+    }
+}
+
+struct FakeConnector {
+    world: World,
+    name: String,
+}
+
+#[async_trait]
+impl Connector for FakeConnector {
+    async fn validate(&mut self, _: &ConfigMap) -> Result<Vec<(String, Vec<String>)>, PluginError> {
+        self.world.trouble(&self.name, [Some(Fault::ConnectorValidateFails), None, None], ErrorKind::Fatal).await?;
+        Ok(Vec::new())
+    }
+
+    async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
+        let faults = [Some(Fault::ConnectorStartFails), Some(Fault::ConnectorStartPanics), None];
+        self.world.trouble(&self.name, faults, ErrorKind::Fatal).await
+    }
+
+    async fn task_configs(&mut self, most: u32) -> Result<Vec<ConfigMap>, PluginError> {
+        self.world.trouble(&self.name, [Some(Fault::TaskConfigsFail), None, None], ErrorKind::Fatal).await?;
+        let partitions = self.world.state().plan.connector(&self.name).partitions;
+        let tasks = i32::try_from(most).unwrap_or(1).clamp(1, partitions);
+        let config = |task: i32| {
+            let own: Vec<String> =
+                (0..partitions).filter(|partition| partition % tasks == task).map(|p| p.to_string()).collect();
+            ConfigMap::from([("partitions".to_owned(), Some(own.join(",")))])
+        };
+        Ok((0..tasks).map(config).collect())
+    }
+
+    async fn stop(&mut self) -> Result<(), PluginError> {
+        self.world.trouble(&self.name, [None, None, Some(Fault::ConnectorStopHangs)], ErrorKind::Fatal).await
+    }
+
+    async fn exactly_once_support(&mut self, _: &ConfigMap) -> Result<Support, PluginError> {
+        Ok(Support::Unknown)
+    }
+}
+
+/// A source of numbered records in some partitions.
+struct Source {
+    world: World,
+    task: TaskId,
+    run: RunId,
+    context: Arc<dyn SourceContext>,
+    positions: Vec<(String, i64)>,
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.world.state().history.gone(self.run, Part::Task);
+    }
+}
+
+impl Source {
+    /// The next rows: partition and number of each.
+    fn next(&mut self) -> Vec<(String, i64)> {
+        let mut state = self.world.state();
+        let most = state.plan.connector(&self.task.connector).records;
+        let mut rows = Vec::new();
+        for _ in 0..state.rng.below(8) {
+            let at = state.rng.below(self.positions.len() as u64) as usize;
+            let Some((partition, position)) = self.positions.get_mut(at) else { break };
+            if *position < most {
+                *position += 1;
+                rows.push((partition.clone(), *position));
+            }
+        }
+        rows
+    }
+}
+
+#[async_trait]
+impl SourceTask for Source {
+    async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError> {
+        self.world.state().history.acts(self.run, "starts");
+        let faults = [Some(Fault::TaskStartFails), None, Some(Fault::TaskStartHangs)];
+        self.world.trouble(&self.task.connector, faults, ErrorKind::Fatal).await?;
+        let own = config.get("partitions").cloned().flatten().unwrap_or_default();
+        let names: Vec<String> = own.split(',').map(|number| format!("{}/{number}", self.task.connector)).collect();
+        let asked = names.iter().map(|name| format!("{{\"file\":\"{name}\"}}")).collect();
+        let stored = self.context.read_offsets(asked).await.map_err(PluginError::Reported)?;
+        let position = |stored: Option<String>| stored.map_or(0, |offset| number_in(&offset));
+        self.positions = names.into_iter().zip(stored.into_iter().map(position)).collect();
+        self.world.state().history.source_begins(self.run, &self.positions);
+        Ok(())
+    }
+
+    async fn poll(&mut self, _: PollLimits) -> Result<Option<Batch>, PluginError> {
+        let connector = self.task.connector.clone();
+        {
+            let mut state = self.world.state();
+            state.history.acts(self.run, "is polled");
+            if state.is_paused(&self.task) {
+                state.history.violated(format!("{} says that it is PAUSED, and is polled", self.task));
+            }
+        }
+        if self.world.fault(&connector, Fault::PollHangs).is_some() && self.world.state().rng.chance(500) {
+            // As a call into a guest, which ends with the task's stop.
+            tokio::select! {
+                biased;
+                () = self.context.stopped() => return Err(PluginError::Cancelled),
+                () = tokio::time::sleep(HANG) => {}
+            }
+        }
+        self.world.trouble(&connector, [Some(Fault::PollRetriable), None, None], ErrorKind::Retriable).await?;
+        let faults = [Some(Fault::PollFails), Some(Fault::PollPanics), Some(Fault::PollHangs)];
+        self.world.trouble(&connector, faults, ErrorKind::Fatal).await?;
+        if let Some(text) = self.world.fault(&connector, Fault::PollBreaks) {
+            return Err(broken(text));
+        }
+        let rows = self.next();
+        if rows.is_empty() {
+            self.world.sleep(500).await;
+            return Ok(None);
+        }
+        let ids: Vec<String> = rows.iter().map(|(partition, number)| format!("{partition}/{number}")).collect();
+        self.world.state().history.polled(self.run, &ids);
+        let count = rows.len() as u32;
+        let object = |name: &str, column: Column<'static>| {
+            let mut object = Column::new(Kind::Object, count, Vec::new());
+            object.children = vec![column.named(name.to_owned())];
+            object
+        };
+        let mut table = Table::new(count);
+        let topics: Vec<String> = rows.iter().map(|(_, number)| output_of(&connector, *number)).collect();
+        table.set(Role::TOPIC, Column::strings(topics.iter().map(String::as_str)).into_owned());
+        let files = Column::strings(rows.iter().map(|(partition, _)| partition.as_str())).into_owned();
+        table.set(Role::SOURCE_PARTITION, object("file", files));
+        let positions = Column::int64s(Kind::Int64, rows.iter().map(|(_, number)| *number)).into_owned();
+        table.set(Role::SOURCE_OFFSET, object("position", positions));
+        table.values = Union::single(None, Column::strings(ids.iter().map(String::as_str)).into_owned());
+        Ok(Some(table.into_batch()))
+    }
+
+    async fn committed(&mut self, polled: &Batch, rows: &[AcknowledgedRow]) -> Result<(), PluginError> {
+        let ids = ids(&polled.open());
+        {
+            let mut state = self.world.state();
+            for row in rows {
+                state.history.told(self.run, &ids[row.row as usize], row.position.is_some());
+            }
+        }
+        self.world.trouble(&self.task.connector, [Some(Fault::CommittedFails), None, None], ErrorKind::Fatal).await
+    }
+
+    async fn commit(&mut self) -> Result<(), PluginError> {
+        self.world.state().history.acts(self.run, "is told of a commit");
+        self.world.trouble(&self.task.connector, [Some(Fault::CommitFails), None, None], ErrorKind::Fatal).await
+    }
+
+    async fn stop(&mut self) -> Result<(), PluginError> {
+        let faults = [Some(Fault::TaskStopFails), None, Some(Fault::TaskStopHangs)];
+        self.world.trouble(&self.task.connector, faults, ErrorKind::Fatal).await
+    }
+}
+
+/// A sink that holds what it takes until it is flushed.
+struct Sink {
+    world: World,
+    task: TaskId,
+    run: RunId,
+    context: Arc<dyn SinkContext>,
+    /// What it has said may be committed; it does not take that back.
+    allowed: BTreeMap<TopicPartition, i64>,
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.world.state().history.gone(self.run, Part::Task);
+    }
+}
+
+fn partition_of(offset: &TopicOffset) -> TopicPartition {
+    TopicPartition { topic: offset.topic.clone(), partition: offset.partition }
+}
+
+impl Sink {
+    /// Loses what it holds, asks for it again and takes no more for now.
+    fn rewind(&mut self, text: String) -> Result<(), PluginError> {
+        let mut state = self.world.state();
+        let mut seeks = Vec::new();
+        for TopicPartition { topic, partition } in self.context.assignment() {
+            let lost = state.history.lost_buffer(self.run, &TopicPartition { topic: topic.clone(), partition });
+            seeks.extend(lost.map(|offset| TopicOffset { topic, partition, offset }));
+        }
+        self.allowed.clear();
+        self.context.seek(seeks);
+        Err(reported(ErrorKind::Retriable, text))
+    }
+
+    /// Asks for this and that, as connectors do.
+    fn ask(&self) {
+        let (what, at) = {
+            let mut state = self.world.state();
+            (state.rng.below(40), state.rng.draw())
+        };
+        let assigned = self.context.assignment();
+        let Some(one) = assigned.get(at as usize % assigned.len().max(1)) else { return };
+        let asked = match what {
+            0 => self.context.pause(std::slice::from_ref(one)),
+            1..4 => self.context.resume(&assigned),
+            4 => {
+                self.context.timeout((at % 500) as u32);
+                Ok(())
+            }
+            5 => {
+                self.context.request_commit();
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(failure) = asked {
+            self.world.state().history.violated(format!("an assigned partition is refused: {failure}"));
+        }
+        if self.world.state().calm {
+            let _ = self.context.resume(&assigned);
+        }
+    }
+}
+
+#[async_trait]
+impl SinkTask for Sink {
+    async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
+        self.world.state().history.acts(self.run, "starts");
+        let faults = [Some(Fault::TaskStartFails), None, Some(Fault::TaskStartHangs)];
+        self.world.trouble(&self.task.connector, faults, ErrorKind::Fatal).await
+    }
+
+    async fn open(&mut self, _: &[TopicPartition]) -> Result<(), PluginError> {
+        self.world.state().history.acts(self.run, "opens");
+        self.world.trouble(&self.task.connector, [Some(Fault::OpenFails), None, None], ErrorKind::Fatal).await
+    }
+
+    async fn put(&mut self, records: &Batch) -> Result<(), PluginError> {
+        let table = records.open();
+        let mut rows = Vec::new();
+        for (row, id) in ids(&table).into_iter().enumerate() {
+            let topic = table.topic(row).unwrap_or_default().to_owned();
+            let partition = table.integer(Role::PARTITION, row).and_then(|p| i32::try_from(p).ok()).unwrap_or(-1);
+            let offset = table.integer(Role::OFFSET, row).unwrap_or(-1);
+            let partition = TopicPartition { topic, partition };
+            if id != crate::history::id_of(&partition, offset) {
+                self.world.state().history.violated(format!("{id} came as the record at {partition:?} {offset}"));
+            }
+            rows.push((partition, offset));
+        }
+        let connector = self.task.connector.clone();
+        self.ask();
+        if rows.is_empty() {
+            self.world.state().history.acts(self.run, "puts nothing");
+            return Ok(());
+        }
+        self.world.state().history.put(self.run, &rows);
+        if let Some(text) = self.world.fault(&connector, Fault::PutRewinds) {
+            return self.rewind(text);
+        }
+        self.world.trouble(&connector, [Some(Fault::PutRetriable), None, None], ErrorKind::Retriable).await?;
+        let faults = [Some(Fault::PutFails), Some(Fault::PutPanics), Some(Fault::PutHangs)];
+        self.world.trouble(&connector, faults, ErrorKind::Fatal).await?;
+        let mut bad = Vec::new();
+        let can_report = {
+            let state = self.world.state();
+            let plan = state.plan.connector(&connector);
+            plan.letters || plan.logs
+        };
+        if can_report {
+            for (row, (partition, offset)) in rows.iter().enumerate() {
+                let id = crate::history::id_of(partition, *offset);
+                if let Some(failed) = self.world.fails(&connector, &id, Stage::Report) {
+                    bad.push(RowError { row: row as u32, link: 0, failure: failed.failure, field: None });
+                }
+            }
+        }
+        let reported: Vec<_> = bad.iter().map(|error| rows[error.row as usize].clone()).collect();
+        if !bad.is_empty() {
+            self.context.report(bad).map_err(PluginError::Reported)?;
+        }
+        self.world.state().history.taken(self.run, &rows, &reported);
+        Ok(())
+    }
+
+    async fn pre_commit(&mut self, offsets: &[TopicOffset]) -> Result<Option<Vec<TopicOffset>>, PluginError> {
+        self.world.state().history.acts(self.run, "prepares a commit");
+        let faults = [Some(Fault::PreCommitFails), None, Some(Fault::PreCommitHangs)];
+        if let Err(error) = self.world.trouble(&self.task.connector, faults, ErrorKind::Fatal).await {
+            let mut state = self.world.state();
+            for offset in offsets {
+                self.allowed.remove(&partition_of(offset));
+                state.history.lost_buffer(self.run, &partition_of(offset));
+                state.history.allowed(self.run, &partition_of(offset), None);
+            }
+            return Err(error);
+        }
+        let beyond = self.world.fault(&self.task.connector, Fault::PreCommitBeyond).is_some();
+        let mut state = self.world.state();
+        let partly = !state.calm && state.rng.chance(200);
+        let mut safe = Vec::new();
+        for offset in offsets {
+            let mut below = if beyond || partly { offset.offset } else { i64::MAX };
+            if partly {
+                below -= state.rng.below(4) as i64;
+                let base = state.history.base(self.run, &partition_of(offset));
+                below = below.max(self.allowed.get(&partition_of(offset)).copied().unwrap_or(base));
+            }
+            self.allowed.insert(partition_of(offset), below.min(offset.offset));
+            state.history.flushed(self.run, &partition_of(offset), below);
+            let allowed = (!beyond).then_some(below.min(offset.offset));
+            state.history.allowed(self.run, &partition_of(offset), allowed);
+            safe.push(TopicOffset { offset: if beyond { below + 7 } else { below }, ..offset.clone() });
+        }
+        Ok((beyond || partly).then_some(safe))
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {
+        {
+            let mut state = self.world.state();
+            state.history.acts(self.run, "closes");
+            for partition in partitions {
+                self.allowed.remove(partition);
+                state.history.lost_buffer(self.run, partition);
+            }
+        }
+        self.world.trouble(&self.task.connector, [Some(Fault::CloseFails), None, None], ErrorKind::Fatal).await
+    }
+
+    async fn stop(&mut self) -> Result<(), PluginError> {
+        let faults = [Some(Fault::TaskStopFails), None, Some(Fault::TaskStopHangs)];
+        self.world.trouble(&self.task.connector, faults, ErrorKind::Fatal).await
+    }
+}
+
+/// A chain that leaves records out, makes several of one, and refuses some.
+struct FakeChain {
+    world: World,
+    task: TaskId,
+}
+
+#[async_trait]
+impl Chain for FakeChain {
+    async fn apply(&mut self, batch: &Batch) -> Result<Outcome, PluginError> {
+        let faults = [None, Some(Fault::ChainPanics), Some(Fault::ChainHangs)];
+        self.world.trouble(&self.task.connector, faults, ErrorKind::Fatal).await?;
+        if let Some(text) = self.world.fault(&self.task.connector, Fault::ChainBreaks) {
+            return Err(broken(text));
+        }
+        let mut table = batch.open();
+        let ids = ids(&table);
+        let (mut errors, mut copies) = (Vec::new(), vec![1; ids.len()]);
+        for (row, id) in ids.iter().enumerate() {
+            if let Some(bad) = self.world.fails(&self.task.connector, id, Stage::Chain) {
+                copies[row] = 0;
+                errors.push(RowError { row: row as u32, link: 0, failure: bad.failure, field: None });
+                continue;
+            }
+            let mut state = self.world.state();
+            let is_sink = state.plan.connector(&self.task.connector).sink;
+            copies[row] = match state.plan.fate(id) {
+                Fate::Filter => 0,
+                Fate::Split(records) if !is_sink => records,
+                _ => 1,
+            };
+            let run = state.history.life(&self.task);
+            if is_sink && copies[row] == 0 {
+                let (before, offset) = split(id);
+                let partition = split(before).1 as i32;
+                let topic = input_of(&self.task.connector);
+                state.history.filtered(run, &TopicPartition { topic, partition }, offset);
+            } else if !is_sink {
+                state.history.chained(run, id, copies[row]);
+            }
+        }
+        let batch = if copies.iter().all(|copies| *copies < 2) {
+            let out = (0..ids.len()).filter(|row| copies[*row] == 0).collect::<Vec<_>>();
+            if out.is_empty() {
+                batch.clone()
+            } else if self.world.state().rng.chance(500) {
+                table.deselect(out);
+                table.into_batch()
+            } else {
+                let kept: Vec<u32> = (0..ids.len() as u32).filter(|row| copies[*row as usize] != 0).collect();
+                table.take(&kept).into_batch()
+            }
+        } else {
+            several(&table, &ids, &copies)
+        };
+        Ok(Outcome { batch, errors })
+    }
+}
+
+/// A batch with so many records of each row.
+fn several(table: &Table<'_>, ids: &[String], copies: &[u32]) -> Batch {
+    let rows: Vec<(usize, u32)> =
+        (0..ids.len()).flat_map(|row| (0..copies[row]).map(move |child| (row, child))).collect();
+    let texts: Vec<String> = rows
+        .iter()
+        .map(|&(row, child)| if copies[row] == 1 { ids[row].clone() } else { format!("{}#{child}", ids[row]) })
+        .collect();
+    let int32s = |values: Vec<u32>| {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Column::new(Kind::Int32, rows.len() as u32, bytes)
+    };
+    let mut out = Table::new(rows.len() as u32);
+    let topics: Vec<&str> = rows.iter().map(|(row, _)| table.topic(*row).unwrap_or_default()).collect();
+    out.set(Role::TOPIC, Column::strings(topics).into_owned());
+    out.set(Role::ORIGIN, int32s(rows.iter().map(|(row, _)| *row as u32).collect()));
+    out.set(Role::CHILD, int32s(rows.iter().map(|(_, child)| *child).collect()));
+    out.values = Union::single(None, Column::strings(texts.iter().map(String::as_str)).into_owned());
+    out.into_batch()
+}
+
+/// The converter of a connector: ids as they are.
+pub struct Text {
+    /// The world it is in.
+    pub world: World,
+    /// The connector that it converts for.
+    pub connector: String,
+    /// What it converts.
+    pub role: ConverterRole,
+}
+
+#[async_trait]
+impl Converter for Text {
+    fn class(&self) -> &str {
+        CONVERTER
+    }
+
+    async fn to_connect(
+        &mut self,
+        _: &str,
+        input: &dyn RowInput,
+        schemas: &mut SchemaTable<'static>,
+        out: &mut UnionBuilder,
+        errors: &mut Vec<RowError>,
+    ) -> Result<usize, PluginError> {
+        if let Some(text) = self.world.fault(&self.connector, Fault::ConverterBreaks) {
+            return Err(broken(text));
+        }
+        // Fewer than there are, as where a batch gets too many schemas.
+        let rows = match self.role {
+            ConverterRole::Value if self.world.state().rng.chance(100) => input.len().div_ceil(2),
+            _ => input.len(),
+        };
+        for row in 0..rows {
+            let text = input.row(row).bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            let bad = text.as_deref().and_then(|id| self.world.fails(&self.connector, id, Stage::Converter));
+            let value = text.as_deref().filter(|_| bad.is_none()).map_or(Value::Null, Value::from);
+            out.push(None, &value, schemas).expect("a text fits into a batch");
+            errors.extend(bad.map(|bad| RowError { row: row as u32, link: 0, failure: bad.failure, field: None }));
+        }
+        Ok(rows)
+    }
+
+    async fn from_connect(
+        &mut self,
+        batch: &Batch,
+        side: Side,
+        out: &mut ByteColumn,
+        errors: &mut Vec<RowError>,
+    ) -> Result<(), PluginError> {
+        if let Some(text) = self.world.fault(&self.connector, Fault::ConverterBreaks) {
+            return Err(broken(text));
+        }
+        let table = batch.open();
+        for (row, (_, value)) in table.data(side).into_iter().enumerate() {
+            let Value::String(id) = value else {
+                out.push_null();
+                continue;
+            };
+            let bad = match table.is_selected(row) {
+                true => self.world.fails(&self.connector, &id, Stage::Converter),
+                false => None,
+            };
+            match bad {
+                None => out.push(id.as_bytes()),
+                Some(bad) => {
+                    out.push_null();
+                    errors.push(RowError { row: row as u32, link: 0, failure: bad.failure, field: None });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl HeaderConverter for Text {
+    fn class(&self) -> &str {
+        CONVERTER
+    }
+
+    fn to_connect(&mut self, _: &str, _: &str, _: Option<&[u8]>) -> Result<(Option<Arc<Schema>>, Value), Failure> {
+        Ok((None, Value::Null))
+    }
+
+    fn from_connect(
+        &mut self,
+        _: &str,
+        _: &str,
+        _: Option<&Arc<Schema>>,
+        _: &Value,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(None)
+    }
+}
