@@ -41,6 +41,7 @@ use self::{
     sync_turn::SyncTurn,
 };
 use crate::{
+    changes::Interrupted,
     config::{Durability, topic::TopicConfig},
     error_code::ErrorCode,
     health::{Health, panic_text},

@@ -1,7 +1,5 @@
 //! ListOffsets: ends of partitions, and the first record at or after a time.
 
-use std::sync::Arc;
-
 use millstream_wire::protocol::messages::{
     ListOffsetsRequest, ListOffsetsResponse,
     list_offsets_request::ListOffsetsPartition,
@@ -11,7 +9,6 @@ use millstream_wire::protocol::messages::{
 use super::Call;
 use crate::{
     error_code::ErrorCode,
-    node::Node,
     partition::{Isolation, Partition},
     topics::Topic,
 };
@@ -28,48 +25,27 @@ type Found = (i64, i64, i32);
 const NOTHING: Found = (-1, -1, -1);
 
 pub async fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> ListOffsetsResponse {
-    let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
-    // Only what is looked up by time looks into files.
-    if !partitions.clone().any(|partition| 0 <= partition.timestamp || partition.timestamp == MAX_TIMESTAMP) {
-        return answer(call.node, call.version, request);
-    }
-    let (node, version, names) = (Arc::clone(call.node), call.version, request.topics.clone());
-    let answered = call.node.topics.threads().reading.run(move || answer(&node, version, request)).await;
-    answered.unwrap_or_else(|_| {
-        let failed = |partition: &ListOffsetsPartition| {
-            ListOffsetsPartitionResponse::default()
-                .with_partition_index(partition.partition_index)
-                .with_error_code(ErrorCode::UNKNOWN_SERVER_ERROR.get())
-        };
-        let topics = names.into_iter().map(|topic| {
-            let partitions = topic.partitions.iter().map(failed).collect();
-            ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
-        });
-        ListOffsetsResponse::default().with_topics(topics.collect())
-    })
-}
-
-fn answer(node: &Node, version: i16, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let isolation = if request.isolation_level == 1 { Isolation::Committed } else { Isolation::Uncommitted };
-    let topics = request.topics.into_iter().map(|asked| {
-        let topic = node.topics.get(asked.name.as_str());
-        let partitions = asked.partitions.iter().map(|partition| {
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for asked in request.topics {
+        let topic = call.node.topics.get(asked.name.as_str());
+        let mut partitions = Vec::with_capacity(asked.partitions.len());
+        for partition in &asked.partitions {
             let response = ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
-            match find(version, topic.as_deref(), partition, isolation) {
+            partitions.push(match find(call.version, topic.as_deref(), partition, isolation).await {
                 Ok((offset, timestamp, epoch)) => {
                     let response = response.with_offset(offset).with_timestamp(timestamp);
-                    if 4 <= version { response.with_leader_epoch(epoch) } else { response }
+                    if 4 <= call.version { response.with_leader_epoch(epoch) } else { response }
                 }
                 Err(code) => response.with_error_code(code.get()).with_offset(-1).with_timestamp(-1),
-            }
-        });
-        let partitions = partitions.collect();
-        ListOffsetsTopicResponse::default().with_name(asked.name).with_partitions(partitions)
-    });
-    ListOffsetsResponse::default().with_topics(topics.collect())
+            });
+        }
+        topics.push(ListOffsetsTopicResponse::default().with_name(asked.name).with_partitions(partitions));
+    }
+    ListOffsetsResponse::default().with_topics(topics)
 }
 
-fn find(
+async fn find(
     version: i16,
     topic: Option<&Topic>,
     asked: &ListOffsetsPartition,
@@ -87,17 +63,21 @@ fn find(
     let partition =
         topic.and_then(|topic| topic.partition(asked.partition_index)).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     partition.check_leader_epoch(asked.current_leader_epoch)?;
-    match asked.timestamp {
-        LATEST => Ok((partition.readable_end(isolation), -1, partition.leader_epoch())),
+    // Only what is looked up by time looks into files.
+    let found = match asked.timestamp {
+        LATEST => return Ok((partition.readable_end(isolation), -1, partition.leader_epoch())),
         EARLIEST | EARLIEST_LOCAL => {
             let start = partition.log_start();
-            Ok((start, -1, epoch_at(partition, start)))
+            return Ok((start, -1, epoch_at(partition, start)));
         }
-        LATEST_TIERED => Ok(NOTHING),
-        MAX_TIMESTAMP => Ok(partition.find_max_timestamp(isolation)?.unwrap_or(NOTHING)),
-        timestamp if 0 <= timestamp => Ok(partition.find_time(timestamp, isolation)?.unwrap_or(NOTHING)),
-        _ => Err(ErrorCode::INVALID_REQUEST),
-    }
+        LATEST_TIERED => return Ok(NOTHING),
+        MAX_TIMESTAMP => partition.look_up(move |partition| partition.find_max_timestamp(isolation)).await,
+        timestamp if 0 <= timestamp => {
+            partition.look_up(move |partition| partition.find_time(timestamp, isolation)).await
+        }
+        _ => return Err(ErrorCode::INVALID_REQUEST),
+    };
+    Ok(found.map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)??.unwrap_or(NOTHING))
 }
 
 /// The leader epoch in which an offset was written, or would be.

@@ -301,7 +301,34 @@ impl Partition {
         Ok(())
     }
 
-    /// The first record at or after a time (milliseconds): offset, timestamp, leader epoch.
+    /// Looks something up in the partition's files, on a thread for that. Waits while too many others read them.
+    ///
+    /// # Errors
+    ///
+    /// The look ended in a panic, or the broker was stopped.
+    pub async fn look_up<T: Send + 'static>(
+        self: &Arc<Self>,
+        look: impl Fn(&Self) -> T + Send + Sync + 'static,
+    ) -> Result<T, Interrupted> {
+        let look = Arc::new(look);
+        let notify = Arc::new(Notify::new());
+        // Before the first try, so that no place becomes free unheard.
+        let _waiting = self.waiters.register(&notify);
+        loop {
+            let (partition, look) = (Arc::clone(self), Arc::clone(&look));
+            let found = self.home.threads.reading.run(move || {
+                let _place = partition.readers.enter(partition.home.most_readers, || partition.waiters.wake())?;
+                Some(look(&partition))
+            });
+            if let Some(found) = found.await? {
+                return Ok(found);
+            }
+            notify.notified().await;
+        }
+    }
+
+    /// The first record at or after a time (milliseconds): offset, timestamp, leader epoch. Blocks; for
+    /// [`Partition::look_up`].
     ///
     /// # Errors
     ///
@@ -313,7 +340,7 @@ impl Partition {
         found.map(as_numbers).map_err(|error| self.lookup_failed(&error))
     }
 
-    /// The record with the largest timestamp: offset, timestamp, leader epoch.
+    /// The record with the largest timestamp: offset, timestamp, leader epoch. Blocks; for [`Partition::look_up`].
     ///
     /// # Errors
     ///

@@ -8,9 +8,10 @@ use std::{
 
 use millstream_disk::faulty::{FaultyDisk, Operation, Stall, Trigger};
 use millstream_wire::protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, MetadataRequest, MetadataResponse,
-    OffsetFetchRequest, OffsetFetchResponse,
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse,
+    MetadataRequest, MetadataResponse, OffsetFetchRequest, OffsetFetchResponse,
     join_group_request::JoinGroupRequestProtocol,
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
     offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics},
 };
 use tokio::{task::JoinHandle, time::timeout};
@@ -123,6 +124,46 @@ async fn a_partition_whose_disk_stalls_delays_nobody_else() {
         assert_eq!(records(node, "a").await.2.len(), written);
         broker.abandon().await;
     }
+}
+
+/// Looks partition 0 up by time.
+async fn look_up(node: &Arc<Node>, topic: &str) -> i16 {
+    let partition = ListOffsetsPartition::default().with_timestamp(1);
+    let topic = ListOffsetsTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
+    let request = ListOffsetsRequest::default().with_topics(vec![topic]);
+    let found: ListOffsetsResponse = call(node, ApiKey::ListOffsets, 5, &request).await;
+    found.topics[0].partitions[0].error_code
+}
+
+#[tokio::test]
+async fn looking_up_times_in_a_partition_whose_disk_stalls_delays_nobody_else() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    for topic in ["a", "b"] {
+        assert_eq!(create(node, topic).await, 0);
+        assert_eq!(append(node, topic, "before").await, 0);
+    }
+    let (stall, done) = stall(&disk, Trigger::on(Operation::Read).path("/a-0/").always());
+    let waiting: Vec<_> = (0..40)
+        .map(|_| {
+            let node = Arc::clone(node);
+            tokio::spawn(async move { look_up(&node, "a").await })
+        })
+        .collect();
+    reached(&stall).await;
+    let served = async {
+        assert_eq!(look_up(node, "b").await, 0);
+        assert_eq!(records(node, "b").await.2, ["before"]);
+    };
+    timeout(LIMIT, served).await.expect("nobody else waits for a partition that stalls");
+    assert!(waiting.iter().all(|request| !request.is_finished()));
+    let _ = done.send(());
+    stall.release();
+    for request in waiting {
+        assert_eq!(timeout(LIMIT, request).await.unwrap().unwrap(), 0);
+    }
+    broker.abandon().await;
 }
 
 #[tokio::test]
