@@ -28,7 +28,10 @@ const LOG_STARTS: &str = "log-start-offset-checkpoint";
 pub struct Checkpoints {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    /// Held while the files are written.
     state: Mutex<State>,
+    /// Deleted topics whose entries may still be in the files. Held for a look only, never for the disk.
+    lingering: Mutex<BTreeSet<TopicName>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -37,8 +40,6 @@ struct State {
     known: Entries,
     /// Whether the files hold exactly that, so that an idle broker writes nothing.
     written: bool,
-    /// Deleted topics whose entries may still be in the files.
-    lingering: BTreeSet<TopicName>,
 }
 
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -59,7 +60,7 @@ impl Checkpoints {
             log_starts: read(&**disk, &dir.join(LOG_STARTS))?,
         };
         let state = State { known, ..State::default() };
-        Ok(Self { disk: Arc::clone(disk), dir: dir.to_owned(), state: Mutex::new(state) })
+        Ok(Self { disk: Arc::clone(disk), dir: dir.to_owned(), state: Mutex::new(state), lingering: Mutex::default() })
     }
 
     /// What the files say of a partition: recovery point and log start.
@@ -99,21 +100,26 @@ impl Checkpoints {
         if strangers.is_empty() {
             return Ok(());
         }
-        state.lingering.extend(strangers.iter().filter_map(|name| TopicName::parse(name).ok()));
+        self.lingering().extend(strangers.iter().filter_map(|name| TopicName::parse(name).ok()));
         self.replace(&mut state, next)
     }
 
-    /// Writes what has changed, without a word of the topics that are `gone`; durable on return. Blocks.
+    /// Writes what has changed of these topics, without a word of the one that is `gone`; durable on return. Blocks.
+    /// The topics are listed when it is this writer's turn, so that no older list replaces a newer one.
     ///
     /// # Errors
     ///
     /// The old content stays, which is true still, except that the names of topics that are gone stay closed to
     /// new ones.
-    pub fn write(&self, topics: &[Arc<Topic>], gone: Option<&TopicName>) -> Result<(), CheckpointError> {
+    pub fn write(
+        &self,
+        topics: impl FnOnce() -> Vec<Arc<Topic>>,
+        gone: Option<&TopicName>,
+    ) -> Result<(), CheckpointError> {
         let mut state = self.lock();
-        state.lingering.extend(gone.cloned());
+        self.lingering().extend(gone.cloned());
         let mut next = Entries::default();
-        for topic in topics.iter().filter(|topic| Some(&topic.name) != gone) {
+        for topic in topics().iter().filter(|topic| Some(&topic.name) != gone) {
             for partition in &topic.partitions {
                 let key = (topic.name.to_string(), partition.index());
                 let (recovery_point, log_start) = match partition.checkpoint() {
@@ -144,14 +150,15 @@ impl Checkpoints {
         self.replace(&mut state, next)
     }
 
-    /// Whether a deleted topic of this name may still have entries, because they could not be taken out.
+    /// Whether a deleted topic of this name may still have entries, because they could not be taken out. Never waits
+    /// for the disk.
     pub fn linger(&self, topic: &TopicName) -> bool {
-        self.lock().lingering.contains(topic)
+        self.lingering().contains(topic)
     }
 
     fn replace(&self, state: &mut State, next: Entries) -> Result<(), CheckpointError> {
         if state.written && state.known == next {
-            state.lingering.clear();
+            self.lingering().clear();
             return Ok(());
         }
         // What a failed write leaves behind is not known, so the next one writes all.
@@ -162,8 +169,14 @@ impl Checkpoints {
         if !certain || known.log_starts != next.log_starts {
             checkpoint::write_offsets(&*self.disk, &self.dir.join(LOG_STARTS), &next.log_starts)?;
         }
-        *state = State { known: next, written: true, lingering: BTreeSet::new() };
+        *state = State { known: next, written: true };
+        self.lingering().clear();
         Ok(())
+    }
+
+    fn lingering(&self) -> MutexGuard<'_, BTreeSet<TopicName>> {
+        // Each change of it is one call.
+        self.lingering.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

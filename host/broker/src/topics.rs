@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    convert::Infallible,
     future::Future,
     pin::Pin,
     sync::{
@@ -12,6 +13,7 @@ use std::{
 
 use millstream_log::checkpoint::CheckpointError;
 use millstream_record::{Chain, TopicName};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -171,6 +173,8 @@ pub struct Topics {
     catalogue_uncertain: AtomicBool,
     /// Names of deleted topics that something is still kept under, and how to be rid of it. Each change is one call.
     closed: Mutex<HashMap<TopicName, Forget>>,
+    /// Names of deleted topics whose files and entries are being removed.
+    leaving: Mutex<HashMap<TopicName, CancellationToken>>,
     /// Held while a change is decided, written and shown.
     changing: tokio::sync::Mutex<()>,
     /// Replaced as a whole, so that no reader ever sees half a change.
@@ -217,6 +221,7 @@ impl Topics {
             changes,
             catalogue_uncertain: AtomicBool::new(false),
             closed: Mutex::default(),
+            leaving: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
             registry: RwLock::default(),
         };
@@ -288,7 +293,7 @@ impl Topics {
         if self.catalogue_uncertain.load(Ordering::Acquire) {
             self.repair_catalogue();
         }
-        self.checkpoints.write(&self.all(), None)
+        self.checkpoints.write(|| self.all(), None)
     }
 
     /// Whether a topic of this name could be made.
@@ -323,7 +328,7 @@ impl Topics {
     }
 
     async fn create_now(self: &Arc<Self>, new: NewTopic) -> Result<Arc<Topic>, CreateTopicError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.lock_to_make(&new.name).await;
         self.check_new(&new.name)?;
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner).get(&new.name).cloned();
         if let Some(forget) = closed {
@@ -334,7 +339,7 @@ impl Topics {
         }
         if self.checkpoints.linger(&new.name) {
             let (topics, name) = (Arc::clone(self), new.name.clone());
-            self.on_disk(move || topics.checkpoints.write(&topics.all(), None))
+            self.on_disk(move || topics.checkpoints.write(|| topics.all(), None))
                 .await?
                 .map_err(|source| ChangeTopicError::Lingering { name, source })?;
         }
@@ -363,8 +368,24 @@ impl Topics {
         self.changes.run("deleting a topic", async move { topics.delete_now(&name, id, forget).await }).await?
     }
 
+    /// The lock for changes, once nothing that a deleted topic left is in the way of a new one of its name.
+    async fn lock_to_make(&self, name: &TopicName) -> tokio::sync::MutexGuard<'_, ()> {
+        loop {
+            let changing = self.changing.lock().await;
+            let leaving = self.leaving().get(name).cloned();
+            let Some(left) = leaving else { return changing };
+            drop(changing);
+            left.cancelled().await;
+        }
+    }
+
+    fn leaving(&self) -> std::sync::MutexGuard<'_, HashMap<TopicName, CancellationToken>> {
+        // Each change of it is one call.
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn delete_now(self: &Arc<Self>, name: &TopicName, id: Uuid, forget: Forget) -> Result<(), ChangeTopicError> {
-        let _changing = self.changing.lock().await;
+        let changing = self.changing.lock().await;
         let topic = self.known(name, id)?;
         let mut registry = self.snapshot();
         registry.by_name.remove(name);
@@ -372,6 +393,10 @@ impl Topics {
         self.store(registry.catalogue()).await?;
         self.show(registry);
         topic.partitions.iter().for_each(|partition| partition.take_out_of_use());
+        self.leaving().insert(name.clone(), CancellationToken::new());
+        let _leaving = Leaving { topics: self, name };
+        // The rest may wait for a disk that stalls, which other topics must not.
+        drop(changing);
         if !forget().await {
             warn!(topic = %name, "committed offsets of a deleted topic could not be deleted; its name stays closed");
             self.closed.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), forget);
@@ -385,7 +410,7 @@ impl Topics {
     /// checkpoints first.
     async fn remove_files(self: &Arc<Self>, topic: &Topic) {
         let (topics, gone) = (Arc::clone(self), topic.name.clone());
-        match self.on_disk(move || topics.checkpoints.write(&topics.all(), Some(&gone))).await {
+        match self.on_disk(move || topics.checkpoints.write(|| topics.all(), Some(&gone))).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 warn!(topic = %topic.name, error = %Chain(&error), "the checkpoints still name a deleted topic");
@@ -431,37 +456,53 @@ impl Topics {
     ///
     /// The number stays.
     pub async fn set_partition_count(self: &Arc<Self>, topic: &Topic, count: i32) -> Result<(), ChangeTopicError> {
-        self.alter(topic, move |entry| entry.partitions = count.max(entry.partitions)).await
+        let raise = move |entry: &mut TopicEntry| {
+            entry.partitions = count.max(entry.partitions);
+            Ok::<(), Infallible>(())
+        };
+        self.alter(topic, raise).await?.unwrap_or_else(|never| match never {});
+        Ok(())
     }
 
-    /// Replaces the topic's own configuration, with effect from now on.
+    /// Replaces the topic's own configuration by what `change` makes of it, with effect from now on. No other change
+    /// comes in between.
     ///
     /// # Errors
     ///
-    /// The configuration stays.
-    pub async fn set_overrides(self: &Arc<Self>, topic: &Topic, overrides: Overrides) -> Result<(), ChangeTopicError> {
-        self.alter(topic, move |entry| entry.overrides = overrides).await
-    }
-
-    async fn alter(
+    /// The configuration stays: it could not be changed, or, as the inner error, `change` refused to.
+    pub async fn set_overrides<R: Send + 'static>(
         self: &Arc<Self>,
         topic: &Topic,
-        change: impl FnOnce(&mut TopicEntry) + Send + 'static,
-    ) -> Result<(), ChangeTopicError> {
+        change: impl FnOnce(&Overrides) -> Result<Overrides, R> + Send + 'static,
+    ) -> Result<Result<(), R>, ChangeTopicError> {
+        let replace = move |entry: &mut TopicEntry| {
+            entry.overrides = change(&entry.overrides)?;
+            Ok(())
+        };
+        self.alter(topic, replace).await
+    }
+
+    async fn alter<R: Send + 'static>(
+        self: &Arc<Self>,
+        topic: &Topic,
+        change: impl FnOnce(&mut TopicEntry) -> Result<(), R> + Send + 'static,
+    ) -> Result<Result<(), R>, ChangeTopicError> {
         let (topics, name, id) = (Arc::clone(self), topic.name.clone(), topic.id);
         self.changes.run("altering a topic", async move { topics.alter_now(&name, id, change).await }).await?
     }
 
-    async fn alter_now(
+    async fn alter_now<R>(
         self: &Arc<Self>,
         name: &TopicName,
         id: Uuid,
-        change: impl FnOnce(&mut TopicEntry),
-    ) -> Result<(), ChangeTopicError> {
+        change: impl FnOnce(&mut TopicEntry) -> Result<(), R>,
+    ) -> Result<Result<(), R>, ChangeTopicError> {
         let _changing = self.changing.lock().await;
         let before = self.known(name, id)?;
         let mut entry = TopicEntry { id, partitions: before.partition_count(), overrides: before.overrides.clone() };
-        change(&mut entry);
+        if let Err(refused) = change(&mut entry) {
+            return Ok(Err(refused));
+        }
         let mut registry = self.snapshot();
         let topic = self.build(name, entry, &before.partitions, registry.leader_epoch);
         registry.insert(Arc::clone(&topic));
@@ -473,7 +514,7 @@ impl Topics {
         if topic.config.compact && !before.config.compact {
             warn_of_compaction(&topic);
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// The topic of this name, if it still is the one that a change is meant for.
@@ -542,6 +583,20 @@ impl Topics {
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Arc<Registry>> {
         self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A deleted topic of which something is left. When this is dropped, its name may be used again.
+struct Leaving<'a> {
+    topics: &'a Topics,
+    name: &'a TopicName,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if let Some(left) = self.topics.leaving().remove(self.name) {
+            left.cancel();
+        }
     }
 }
 

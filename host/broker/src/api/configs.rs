@@ -1,6 +1,9 @@
 //! DescribeConfigs, AlterConfigs and IncrementalAlterConfigs, for topics; the broker's own settings can be read.
 
-use std::collections::HashSet;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use millstream_wire::protocol::{
     messages::{
@@ -36,6 +39,9 @@ const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
 type Refused = (ErrorCode, String);
+
+/// What the broker's configuration says.
+type Given = BTreeMap<String, String>;
 
 pub fn describe(call: &Call<'_>, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let (synonyms, documentation) = (request.include_synonyms, request.include_documentation);
@@ -141,7 +147,7 @@ fn synonyms_of(key: &Key, overrides: &Overrides, call: &Call<'_>) -> Vec<Describ
     synonyms
 }
 
-fn topic(call: &Call<'_>, name: &str) -> Result<std::sync::Arc<Topic>, Refused> {
+fn topic(call: &Call<'_>, name: &str) -> Result<Arc<Topic>, Refused> {
     if let Err(error) = millstream_record::TopicName::parse(name) {
         return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, error.to_string()));
     }
@@ -184,7 +190,7 @@ pub async fn incremental_alter(
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
         let altered =
-            change(call, resource.resource_type, &resource.resource_name, &resource.configs, request.validate_only)
+            change(call, resource.resource_type, &resource.resource_name, resource.configs, request.validate_only)
                 .await;
         let (code, message) = split(altered);
         responses.push(
@@ -231,33 +237,36 @@ async fn replace_all(
             return Err((ErrorCode::INVALID_REQUEST, format!("'{}' is given more than once", &*key)));
         }
     }
-    apply(call, &topic, overrides, validate_only).await
+    apply(call, &topic, validate_only, |_, _| Ok(overrides)).await
 }
 
 async fn change(
     call: &Call<'_>,
     resource_type: i8,
     name: &str,
-    configs: &[AlterableConfig],
+    configs: Vec<AlterableConfig>,
     validate_only: bool,
 ) -> Result<(), Refused> {
     only_topics(resource_type)?;
     let topic = topic(call, name)?;
-    let mut overrides = topic.overrides.clone();
-    let mut seen = HashSet::new();
-    for config in configs {
-        let key = &*config.name;
-        if !seen.insert(key) {
-            return Err((ErrorCode::INVALID_REQUEST, format!("'{key}' is given more than once")));
+    apply(call, &topic, validate_only, move |before, given| {
+        let mut overrides = before.clone();
+        let mut seen = HashSet::new();
+        for config in &configs {
+            let key = &*config.name;
+            if !seen.insert(key) {
+                return Err((ErrorCode::INVALID_REQUEST, format!("'{key}' is given more than once")));
+            }
+            change_one(&mut overrides, given, key, config.config_operation, config.value.as_deref())?;
         }
-        change_one(call, &mut overrides, key, config.config_operation, config.value.as_deref())?;
-    }
-    apply(call, &topic, overrides, validate_only).await
+        Ok(overrides)
+    })
+    .await
 }
 
 fn change_one(
-    call: &Call<'_>,
     overrides: &mut Overrides,
+    given: &Given,
     name: &str,
     operation: i8,
     value: Option<&str>,
@@ -273,7 +282,7 @@ fn change_one(
     if [APPEND, SUBTRACT].contains(&operation) && key.kind != Kind::List {
         return Err(invalid(format!("'{name}' is not a list, so nothing can be added to it or taken away")));
     }
-    let current = effective(key, overrides, &call.node.config.given).0.unwrap_or_default();
+    let current = effective(key, overrides, given).0.unwrap_or_default();
     let current: Vec<&str> = current.split(',').filter(|word| !word.is_empty()).collect();
     let words: Vec<&str> = value.split(',').map(str::trim).collect();
     let new = match operation {
@@ -289,10 +298,23 @@ fn change_one(
     Ok(())
 }
 
-async fn apply(call: &Call<'_>, topic: &Topic, overrides: Overrides, validate_only: bool) -> Result<(), Refused> {
-    check_together(&overrides, &call.node.config.given).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+/// Puts into effect what `change` makes of the topic's own configuration.
+async fn apply(
+    call: &Call<'_>,
+    topic: &Topic,
+    validate_only: bool,
+    change: impl FnOnce(&Overrides, &Given) -> Result<Overrides, Refused> + Send + 'static,
+) -> Result<(), Refused> {
+    let node = Arc::clone(call.node);
+    let checked = move |before: &Overrides| {
+        let given = &node.config.given;
+        let overrides = change(before, given)?;
+        check_together(&overrides, given).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+        Ok(overrides)
+    };
     if validate_only {
-        return Ok(());
+        return checked(&topic.overrides).map(drop);
     }
-    call.node.topics.set_overrides(topic, overrides).await.map_err(|error| (error.code(), error.to_string()))
+    let altered = call.node.topics.set_overrides(topic, checked).await;
+    altered.map_err(|error| (error.code(), error.to_string()))?
 }

@@ -8,8 +8,10 @@ use std::{
 
 use millstream_disk::faulty::{FaultyDisk, Operation, Stall, Trigger};
 use millstream_wire::protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse,
-    MetadataRequest, MetadataResponse, OffsetFetchRequest, OffsetFetchResponse,
+    HeartbeatRequest, HeartbeatResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
+    OffsetFetchRequest, OffsetFetchResponse,
+    incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
     join_group_request::JoinGroupRequestProtocol,
     list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
     offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics},
@@ -163,6 +165,110 @@ async fn looking_up_times_in_a_partition_whose_disk_stalls_delays_nobody_else() 
     for request in waiting {
         assert_eq!(timeout(LIMIT, request).await.unwrap().unwrap(), 0);
     }
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn deleting_a_topic_whose_disk_stalls_holds_up_its_own_name_only() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    for topic in ["a", "b", "d"] {
+        assert_eq!(create(node, topic).await, 0);
+        assert_eq!(append(node, topic, "before").await, 0);
+    }
+    assert_eq!(commit_offset(node, "g", "b", 0).await, 0);
+    let member = join(node).await;
+    let (stall, done) = stall(&disk, Trigger::on(Operation::Write).path("/a-0/").always());
+    let own = || Arc::clone(node);
+    let appending = tokio::spawn({
+        let node = own();
+        async move { append(&node, "a", "late").await }
+    });
+    reached(&stall).await;
+    let deleting = tokio::spawn({
+        let node = own();
+        async move { delete(&node, "a").await }
+    });
+    while node.topics.get("a").is_some() {
+        tokio::task::yield_now().await;
+    }
+    let making = tokio::spawn({
+        let node = own();
+        async move { create(&node, "a").await }
+    });
+    for _ in 0..3 {
+        others_are_served(node, &member).await;
+    }
+    assert!(!deleting.is_finished() && !making.is_finished());
+    let _ = done.send(());
+    stall.release();
+    for change in [deleting, making] {
+        assert_eq!(timeout(LIMIT, change).await.unwrap().unwrap(), 0);
+    }
+    assert_eq!(timeout(LIMIT, appending).await.unwrap().unwrap(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.get());
+    assert_eq!(append(node, "a", "of the second").await, 0);
+    settle(&broker).await;
+    assert_eq!(records(node, "a").await.2, ["of the second"]);
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_checkpoints_whose_disk_stalls() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    for topic in ["a", "b"] {
+        assert_eq!(create(node, topic).await, 0);
+        assert_eq!(append(node, topic, "before").await, 0);
+    }
+    let (stall, done) = stall(&disk, Trigger::on(Operation::Write).path("-offset-checkpoint").always());
+    let topics = Arc::clone(&node.topics);
+    let writing = tokio::task::spawn_blocking(move || topics.write_checkpoints());
+    reached(&stall).await;
+    let made = timeout(LIMIT, create(node, "c")).await;
+    assert!(!writing.is_finished() && made == Ok(0), "{made:?}");
+    let _ = done.send(());
+    stall.release();
+    writing.await.unwrap().unwrap();
+    broker.abandon().await;
+}
+
+async fn set(node: &Arc<Node>, topic: &str, key: &str, value: &str) -> i16 {
+    let config = AlterableConfig::default().with_name(text(key)).with_value(Some(text(value)));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text(topic))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let altered: IncrementalAlterConfigsResponse = call(node, ApiKey::IncrementalAlterConfigs, 1, &request).await;
+    altered.responses[0].error_code
+}
+
+#[tokio::test]
+async fn settings_of_one_topic_that_are_altered_at_the_same_time_are_all_altered() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    assert_eq!(create(node, "a").await, 0);
+    let (stall, done) = stall(&disk, Trigger::on(Operation::SyncDir));
+    let settings = [("retention.ms", "1000"), ("segment.ms", "2000"), ("max.message.bytes", "3000")];
+    let altering: Vec<_> = settings
+        .into_iter()
+        .map(|(key, value)| {
+            let node = Arc::clone(node);
+            tokio::spawn(async move { set(&node, "a", key, value).await })
+        })
+        .collect();
+    reached(&stall).await;
+    let _ = done.send(());
+    stall.release();
+    for altered in altering {
+        assert_eq!(timeout(LIMIT, altered).await.unwrap().unwrap(), 0);
+    }
+    let own = node.topics.get("a").unwrap().overrides.clone();
+    let wanted = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    assert_eq!(own, wanted);
     broker.abandon().await;
 }
 
@@ -407,7 +513,9 @@ fn a_topic_that_asks_for_compaction_is_made_with_one_warning() {
             }
             // Already compacted, and from now on.
             for topic in ["compacted", "plain"] {
-                topics.set_overrides(&topics.get(topic).unwrap(), overrides("compact")).await.unwrap();
+                let compact = overrides("compact");
+                let altered = topics.set_overrides(&topics.get(topic).unwrap(), |_| Ok::<_, ()>(compact)).await;
+                altered.unwrap().unwrap();
             }
             topics.ensure_offsets_topic().await.unwrap();
             broker.abandon().await;
