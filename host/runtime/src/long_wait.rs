@@ -2,7 +2,7 @@
 //!
 //! A task that waits stays RUNNING; what it waits for is its status's trace meanwhile.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, task::Poll, time::Duration};
 
 use tokio::time::Instant;
 
@@ -93,13 +93,27 @@ pub(crate) async fn until(due: Option<Instant>) {
 }
 
 /// Awaits something and says so if it takes long. Dropping the future drops the other.
-pub(crate) async fn told<T>(mut wait: LongWait, what: impl Fn() -> String, wanted: impl Future<Output = T>) -> T {
+pub(crate) async fn told<T>(
+    control: &TaskControl,
+    kind: &'static str,
+    what: impl Fn() -> String,
+    wanted: impl Future<Output = T>,
+) -> T {
     tokio::pin!(wanted);
+    // Calls that come with every batch are mostly over at once, and then nothing is made for them.
+    if let Poll::Ready(value) = futures::poll!(wanted.as_mut()) {
+        return value;
+    }
+    let since = Instant::now();
+    let mut wait = None;
     loop {
+        let due = wait.as_ref().map_or(since + MOMENT, LongWait::due);
         tokio::select! {
             biased;
             value = &mut wanted => return value,
-            () = tokio::time::sleep_until(wait.due()) => wait.tell(&what),
+            () = tokio::time::sleep_until(due) => {
+                wait.get_or_insert_with(|| LongWait::since(control, kind, since)).tell(&what);
+            }
         }
     }
 }

@@ -114,7 +114,7 @@ impl SinkTask {
         // Offsets of batches that were taken are kept even when a later one failed.
         self.give_up(self.commits.assigned(), true).await;
         let what = || "the sink to stop".to_owned();
-        if let Err(error) = told(LongWait::begin(&self.control, "a call"), what, self.task.stop()).await {
+        if let Err(error) = told(&self.control, "a call", what, self.task.stop()).await {
             tracing::warn!(task = %self.control.id, error = %error, "the sink task did not stop cleanly");
         }
         self.stages.close().await;
@@ -266,7 +266,7 @@ impl SinkTask {
             self.control.works_on(delivery.records());
             let rows = delivery.batch.rows();
             let what = || format!("the sink to take {rows} record(s)");
-            let put = told(LongWait::begin(&self.control, "a call"), what, self.task.put(&delivery.batch)).await;
+            let put = told(&self.control, "a call", what, self.task.put(&delivery.batch)).await;
             let reported = self.context.take_reports();
             self.stages.reported(delivery, &reported.errors);
             if let Some(failure) = reported.failure {
@@ -318,7 +318,7 @@ impl SinkTask {
                 }
                 if !fresh.is_empty() {
                     let what = || "the sink to open partitions".to_owned();
-                    let opened = told(LongWait::begin(&self.control, "a call"), what, self.task.open(&fresh)).await;
+                    let opened = told(&self.control, "a call", what, self.task.open(&fresh)).await;
                     opened.map_err(fatal)?;
                 }
                 self.follow_requests();
@@ -354,10 +354,9 @@ impl SinkTask {
                 "the position of the consumer group in {topic}-{partition}; after default.api.timeout.ms of the consumer the task fails"
             )
         };
-        let wait = LongWait::begin(&self.control, "a position");
         tokio::select! {
             biased;
-            position = told(wait, what, self.consumer.position(partition)) => Ok(position?),
+            position = told(&self.control, "a position", what, self.consumer.position(partition)) => Ok(position?),
             () = self.control.stopped() => Err(Halt::Stopped),
         }
     }
@@ -375,7 +374,7 @@ impl SinkTask {
         }
         let committable = if ours { self.pre_commit(&partitions).await } else { None };
         let what = || "the sink to close partitions".to_owned();
-        if let Err(error) = told(LongWait::begin(&self.control, "a call"), what, self.task.close(&partitions)).await {
+        if let Err(error) = told(&self.control, "a call", what, self.task.close(&partitions)).await {
             tracing::error!(task = %self.control.id, error = %error, "the sink task failed to close partitions");
         }
         if let Some(offsets) = committable {
@@ -426,7 +425,7 @@ impl SinkTask {
         let held = self.stages.dead_letters().map_or_else(Held::new, |letters| letters.held());
         let offered = self.commits.offered(partitions, &held);
         let what = || "the sink to say what may be committed".to_owned();
-        match told(LongWait::begin(&self.control, "a call"), what, self.task.pre_commit(&offered)).await {
+        match told(&self.control, "a call", what, self.task.pre_commit(&offered)).await {
             Ok(None) => Some(self.commits.committable(offered, &held)),
             Ok(Some(offsets)) => Some(self.commits.committable(offsets, &held)),
             Err(error) => {

@@ -186,13 +186,12 @@ impl Flow {
     /// The task is to stop. Inside: they do not become known.
     pub(super) async fn learn(&mut self, topic: &TopicName) -> Result<Result<(), SendError>, Halt> {
         let control = self.control.clone();
-        let wait = LongWait::begin(&control, "a topic");
         let what = || {
             format!(
                 "topic {topic} to exist: create it, or let the cluster create topics (auto.create.topics.enable); max.block.ms of the producer bounds this wait"
             )
         };
-        let learned = told(wait, what, self.producer.learn(topic));
+        let learned = told(&control, "a topic", what, self.producer.learn(topic));
         self.attend(async {
             tokio::select! {
                 biased;
@@ -364,14 +363,14 @@ impl Flow {
     pub(super) async fn tell(&mut self, task: &mut dyn SourceTask) {
         for (batch, rows) in std::mem::take(&mut self.ended) {
             let what = || "the source to take note of records that ended".to_owned();
-            let noted = told(LongWait::begin(&self.control, "a call"), what, task.committed(&batch, &rows));
+            let noted = told(&self.control, "a call", what, task.committed(&batch, &rows));
             if let Err(error) = noted.await {
                 tracing::warn!(task = %self.control.id, error = %error, "the source task failed to take note of records that ended");
             }
         }
         if std::mem::take(&mut self.owes_commit) {
             let what = || "the source to take note of a commit".to_owned();
-            let noted = told(LongWait::begin(&self.control, "a call"), what, task.commit());
+            let noted = told(&self.control, "a call", what, task.commit());
             if let Err(error) = noted.await {
                 tracing::warn!(task = %self.control.id, error = %error, "the source task failed to commit");
             }

@@ -21,7 +21,7 @@ pub(crate) use self::{
 };
 use crate::{
     herder::TargetState,
-    long_wait::{LongWait, told},
+    long_wait::told,
     offsets::OffsetStore,
     status::State,
     task::{Halt, TaskControl},
@@ -55,7 +55,7 @@ impl SourceTask {
         // Offsets of records that did end are kept even when the task failed.
         self.flow.finish(self.task.as_mut()).await;
         let what = || "the source to stop".to_owned();
-        if let Err(error) = told(LongWait::begin(&self.control, "a call"), what, self.task.stop()).await {
+        if let Err(error) = told(&self.control, "a call", what, self.task.stop()).await {
             tracing::warn!(task = %self.control.id, error = %error, "the source task did not stop cleanly");
         }
         self.flow.close().await;
@@ -86,7 +86,7 @@ impl SourceTask {
             self.flow.check()?;
             let asked = tokio::time::Instant::now();
             let what = || "the source to return from a poll".to_owned();
-            let poll = told(LongWait::begin(&self.control, "a call"), what, self.task.poll(POLL_LIMITS));
+            let poll = told(&self.control, "a call", what, self.task.poll(POLL_LIMITS));
             let polled = self.flow.attend(poll).await;
             self.flow.tell(self.task.as_mut()).await;
             match polled {
