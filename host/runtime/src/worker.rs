@@ -204,6 +204,13 @@ impl Worker {
         Ok(Some(configs))
     }
 
+    /// Shows a connector as FAILED for what went wrong around it; it stays until it is stopped.
+    pub(crate) fn fail_connector(&self, name: &str, failure: Failure) {
+        if let Some(running) = self.connectors.get(name) {
+            running.fail(failure);
+        }
+    }
+
     /// Stops a connector instance and discards it, in at most five seconds.
     pub(crate) async fn stop_connector(&mut self, name: &str) {
         let Some(mut running) = self.connectors.remove(name) else { return };

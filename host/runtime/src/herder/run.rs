@@ -376,7 +376,7 @@ impl Loop {
         let Some(config) = self.config(name) else { return Ok(()) };
         let found = self.shared.plugins.find_connector(class_of(&config));
         let task_class = found.map_or(String::new(), |plugin| plugin.task_class.clone());
-        match self.worker.task_configs(name, &config, &task_class).await {
+        let failure = match self.worker.task_configs(name, &config, &task_class).await {
             Ok(Some(configs)) if self.shared.view().is_news(name, &config, &configs) => {
                 let tasks = u32::try_from(configs.len()).unwrap_or(u32::MAX);
                 let mut entries: Vec<Entry> = (0..tasks)
@@ -384,19 +384,21 @@ impl Loop {
                     .map(|(number, config)| Entry::Task { name: name.to_owned(), number, config: Some(config) })
                     .collect();
                 entries.push(Entry::Commit { name: name.to_owned(), tasks: Some(tasks) });
-                self.write(entries).await.map_err(|error| {
-                    let message = format!("the task configurations of connector {name} could not be stored: {error}");
-                    Failure::new(ErrorKind::Fatal, "", message)
-                })
+                let Err(error) = self.write(entries).await else { return Ok(()) };
+                let message = format!(
+                    "the task configurations of connector {name} could not be stored ({error}); restart the connector when they can be"
+                );
+                let failure = Failure::new(ErrorKind::Fatal, "", message);
+                self.worker.fail_connector(name, failure.clone());
+                failure
             }
-            Ok(_) => Ok(()),
-            Err(failure) => {
-                if let Some(connector) = self.running.get_mut(name).and_then(|running| running.connector.as_mut()) {
-                    connector.failed = true;
-                }
-                Err(failure)
-            }
+            Ok(_) => return Ok(()),
+            Err(failure) => failure,
+        };
+        if let Some(connector) = self.running.get_mut(name).and_then(|running| running.connector.as_mut()) {
+            connector.failed = true;
         }
+        Err(failure)
     }
 
     fn start_task(&mut self, name: &str, number: u32) {

@@ -18,7 +18,7 @@ use super::{
     run::Loop,
 };
 use crate::{
-    config_log::MemoryLog,
+    config_log::{ConfigLog, MemoryLog},
     status::StatusBoard,
     worker::{Worker, WorkerParts, panic_text},
 };
@@ -63,6 +63,19 @@ impl Herder {
     ///
     /// There is no tokio runtime.
     pub fn start(parts: WorkerParts, settings: HerderSettings) -> Result<Self, StartHerderError> {
+        Self::start_with_log(parts, settings, Box::<MemoryLog>::default())
+    }
+
+    /// Starts a herder that follows a log, whoever else writes to it.
+    ///
+    /// # Errors
+    ///
+    /// There is no tokio runtime.
+    pub fn start_with_log(
+        parts: WorkerParts,
+        settings: HerderSettings,
+        log: Box<dyn ConfigLog>,
+    ) -> Result<Self, StartHerderError> {
         let runtime = tokio::runtime::Handle::try_current()?;
         let statuses = StatusBoard::new(&settings.worker_id);
         let reconfigurations = Arc::new(Reconfigurations::default());
@@ -82,10 +95,8 @@ impl Herder {
         let (events, mut requests) = mpsc::channel(MAX_REQUESTS);
         let asked = Arc::clone(&reconfigurations);
         let worker = Worker::new(parts, statuses, Arc::new(move |name: &str| asked.request(name)));
-        let (looped, ending) = (
-            Loop::new(Arc::clone(&shared), worker, Box::<MemoryLog>::default(), reconfigurations),
-            Arc::clone(&shared),
-        );
+        let looped = Loop::new(Arc::clone(&shared), worker, log, reconfigurations);
+        let ending = Arc::clone(&shared);
         let task = runtime.spawn(async move {
             let ended = AssertUnwindSafe(looped.run(&mut requests)).catch_unwind().await;
             if let Err(panic) = &ended {

@@ -25,6 +25,7 @@ use millstream_record::{
 };
 use millstream_runtime::{
     Natives, WorkerParts, WorkerSettings,
+    config_log::{ConfigLog, MemoryLog},
     herder::{Health, Herder, HerderHandle, HerderSettings, InstanceStatus, TargetState},
     kafka::{
         Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer,
@@ -101,6 +102,11 @@ impl World {
 
     /// A worker in this world.
     pub fn start(&self) -> Herder {
+        self.start_with_log(Box::<MemoryLog>::default())
+    }
+
+    /// A worker in this world that follows a log.
+    pub fn start_with_log(&self, log: Box<dyn ConfigLog>) -> Herder {
         let worker = texts(&[("key.converter", "test.Text"), ("value.converter", "test.Text")]);
         let settings = WorkerSettings {
             properties: worker.clone(),
@@ -141,7 +147,7 @@ impl World {
             policy: OverridePolicy::All,
             definitions: Box::new(move || Arc::clone(&definitions)),
         };
-        Herder::start(parts, settings).expect("a runtime")
+        Herder::start_with_log(parts, settings, log).expect("a runtime")
     }
 
     /// Lets a sink's consumer have the partition and these records, from offset 0 on.

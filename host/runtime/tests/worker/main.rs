@@ -3,6 +3,7 @@
 mod changes;
 mod dead_letters;
 mod fakes;
+mod others;
 mod panics;
 mod seeks;
 mod waits;

@@ -1,0 +1,219 @@
+//! A log that others write to as well, and one that refuses to be written.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use millstream_config::ConfigMap;
+use millstream_runtime::{
+    config_log::{AppendEntriesError, ConfigLog, Entry, Logged},
+    herder::{Herder, HerderError, HerderHandle, TargetState},
+};
+
+use crate::fakes::{SOURCE, World, config, eventually, is_healthy, task, texts, trace_with};
+
+/// A log with several writers; clones share it.
+#[derive(Clone, Default)]
+struct SharedLog(Arc<Mutex<Content>>);
+
+#[derive(Default)]
+struct Content {
+    unread: VecDeque<Logged>,
+    end: u64,
+    /// What somebody else writes right before, and right behind, the next entries of the worker.
+    before: Vec<Entry>,
+    behind: Vec<Entry>,
+    /// Whether the worker's entries are refused, and of which kind.
+    refused: Option<fn(&Entry) -> bool>,
+}
+
+impl SharedLog {
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().unwrap()
+    }
+
+    /// Somebody else writes.
+    fn write(&self, entries: impl IntoIterator<Item = Entry>) {
+        self.content().write(entries);
+    }
+}
+
+impl Content {
+    fn write(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        for entry in entries {
+            // Positions have gaps.
+            self.end += 3;
+            self.unread.push_back(Logged { position: self.end, entry });
+        }
+    }
+}
+
+#[async_trait]
+impl ConfigLog for SharedLog {
+    async fn append(&mut self, entries: Vec<Entry>) -> Result<u64, AppendEntriesError> {
+        let mut content = self.content();
+        if content.refused.is_some_and(|refused| entries.iter().any(refused)) {
+            return Err(AppendEntriesError { source: io::Error::from(io::ErrorKind::TimedOut).into() });
+        }
+        let before = std::mem::take(&mut content.before);
+        content.write(before);
+        content.write(entries);
+        let last = content.end;
+        let behind = std::mem::take(&mut content.behind);
+        content.write(behind);
+        Ok(last)
+    }
+
+    async fn next(&mut self) -> Logged {
+        loop {
+            if let Some(logged) = self.content().unread.pop_front() {
+                return logged;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn connector(config: Option<ConfigMap>) -> Entry {
+    Entry::Connector { name: "c".to_owned(), config }
+}
+
+fn target(target: Option<TargetState>) -> Entry {
+    Entry::Target { name: "c".to_owned(), target }
+}
+
+fn tasks(configs: &[ConfigMap]) -> Vec<Entry> {
+    let task = |(number, config): (u32, &ConfigMap)| Entry::Task {
+        name: "c".to_owned(),
+        number,
+        config: Some(config.clone()),
+    };
+    let count = u32::try_from(configs.len()).unwrap();
+    (0..).zip(configs).map(task).chain([Entry::Commit { name: "c".to_owned(), tasks: Some(count) }]).collect()
+}
+
+/// A worker that follows the log.
+fn start(world: &World, log: &SharedLog) -> (Herder, HerderHandle) {
+    let herder = world.start_with_log(Box::new(log.clone()));
+    let handle = herder.handle();
+    handle.mark_ready();
+    (herder, handle)
+}
+
+/// Waits until the connector and so many tasks are in a state.
+async fn all(handle: &HerderHandle, state: &str, tasks: usize) {
+    let look = || {
+        let status = handle.status("c").ok()?;
+        let of_tasks: Vec<&str> = status.tasks.iter().map(|(_, task)| task.state.name()).collect();
+        (status.connector.state.name() == state && of_tasks == vec![state; tasks]).then_some(())
+    };
+    eventually(&format!("{state} with {tasks} tasks"), look).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_worker_writes_is_followed() {
+    let (world, log) = (World::default(), SharedLog::default());
+    let (_herder, handle) = start(&world, &log);
+    log.write([connector(Some(config(SOURCE, &[("tasks.max", "2")])))]);
+    all(&handle, "RUNNING", 2).await;
+    log.write([target(Some(TargetState::Paused))]);
+    all(&handle, "PAUSED", 2).await;
+    log.write([target(Some(TargetState::Started))]);
+    all(&handle, "RUNNING", 2).await;
+    log.write(tasks(&[texts(&[("n", "0")])]));
+    all(&handle, "RUNNING", 1).await;
+    assert_eq!(handle.tasks("c").expect("there")[0].config["n"].as_deref(), Some("0"));
+    log.write([Entry::Commit { name: "c".to_owned(), tasks: Some(0) }, target(Some(TargetState::Stopped))]);
+    all(&handle, "STOPPED", 0).await;
+    log.write([connector(None), target(None)]);
+    eventually("the connector is gone", || handle.connectors().is_empty().then_some(())).await;
+    eventually("so is its status", || handle.status("c").is_err().then_some(())).await;
+    assert!(is_healthy(&handle).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_another_worker_asks_for_restarts_what_has_failed_here() {
+    let (world, log) = (World::default(), SharedLog::default());
+    let (_herder, handle) = start(&world, &log);
+    world.state().panics.insert("poll");
+    handle.put_config("c", config(SOURCE, &[]), TargetState::Started, false).await.expect("created");
+    trace_with(&handle, "FAILED", "poll breaks").await;
+    world.state().panics.clear();
+    let restart = |only_failed| Entry::Restart { name: "c".to_owned(), include_tasks: true, only_failed };
+    // Of nobody and of somebody.
+    log.write([Entry::Restart { name: "nobody".to_owned(), include_tasks: true, only_failed: false }, restart(true)]);
+    all(&handle, "RUNNING", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn entries_of_others_between_the_own_ones_count_in_the_order_of_the_log() {
+    let put = async |before: Vec<Entry>, behind: Vec<Entry>| {
+        let (world, log) = (World::default(), SharedLog::default());
+        let (herder, handle) = start(&world, &log);
+        (log.content().before, log.content().behind) = (before, behind);
+        let put = handle.put_config("c", config(SOURCE, &[("a", "own")]), TargetState::Started, false).await;
+        assert!(is_healthy(&handle).await);
+        (herder, handle, put)
+    };
+    let theirs = || connector(Some(config(SOURCE, &[("a", "theirs"), ("tasks.max", "2")])));
+
+    let (_herder, handle, result) = put(vec![theirs()], Vec::new()).await;
+    result.expect("the later one counts");
+    all(&handle, "RUNNING", 1).await;
+    assert_eq!(handle.connector_config("c").expect("there")["a"].as_deref(), Some("own"));
+
+    let (_herder, handle, result) = put(Vec::new(), vec![theirs()]).await;
+    result.expect("it was there");
+    eventually("the later one counts", || {
+        (handle.connector_config("c").ok()?["a"].as_deref() == Some("theirs")).then_some(())
+    })
+    .await;
+    eventually("its tasks are made", || (handle.tasks("c").ok()?.len() == 2).then_some(())).await;
+    all(&handle, "RUNNING", 2).await;
+
+    let (_herder, handle, result) = put(Vec::new(), vec![connector(None), target(None)]).await;
+    assert!(matches!(result, Err(HerderError::NotFound(_))), "{result:?}");
+    assert!(handle.connectors().is_empty() && handle.status("c").is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_log_refuses_changes_nothing_and_is_answered_with_the_cause() {
+    let (world, log) = (World::default(), SharedLog::default());
+    let (_herder, handle) = start(&world, &log);
+    log.content().refused = Some(|_| true);
+    let put = || handle.put_config("c", config(SOURCE, &[]), TargetState::Started, false);
+    let refused = put().await.expect_err("refused");
+    assert_eq!(refused.to_string(), "write to the config log: timed out");
+    assert!(handle.connectors().is_empty() && handle.status("c").is_err());
+    log.content().refused = None;
+    put().await.expect("created");
+    all(&handle, "RUNNING", 1).await;
+    log.content().refused = Some(|_| true);
+    for refused in [handle.pause("c").await, handle.stop("c").await, handle.delete("c").await] {
+        assert_eq!(refused.expect_err("refused").to_string(), "write to the config log: timed out");
+    }
+    all(&handle, "RUNNING", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_whose_tasks_cannot_be_stored_has_failed_and_says_why_until_it_is_restarted() {
+    let (world, log) = (World::default(), SharedLog::default());
+    let (_herder, handle) = start(&world, &log);
+    log.content().refused = Some(|entry| matches!(entry, Entry::Task { .. }));
+    log.write([connector(Some(config(SOURCE, &[])))]);
+    let status = eventually("the connector has failed", || {
+        handle.status("c").ok().filter(|status| status.connector.state.name() == "FAILED")
+    })
+    .await;
+    let trace = status.connector.trace.unwrap_or_default();
+    assert!(trace.contains("the task configurations of connector c could not be stored"), "{trace}");
+    assert!(trace.contains("write to the config log: timed out"), "{trace}");
+    assert!(task(&handle).is_none());
+    log.content().refused = None;
+    handle.restart_connector("c").await.expect("restarted");
+    all(&handle, "RUNNING", 1).await;
+}
