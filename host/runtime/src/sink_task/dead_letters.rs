@@ -32,6 +32,10 @@ const CONTEXT_HEADERS: u32 = 9;
 /// answers, and too little to hold anybody up. What is not written then is not committed, so it comes again.
 pub(super) const PARTING: Duration = Duration::from_secs(1);
 
+/// Letters at the producer from which on nothing more is consumed. Its `buffer.memory` counts their bytes, and not what
+/// is kept beside them here until they are acknowledged, which is more than the bytes of a small record.
+const MOST_SENT: usize = 10_000;
+
 /// See the module's documentation.
 pub(crate) struct DeadLetters {
     producer: Box<dyn RecordProducer>,
@@ -40,7 +44,7 @@ pub(crate) struct DeadLetters {
     task: TaskId,
     /// Letters that the producer has not taken yet, in order.
     waiting: VecDeque<Letter>,
-    /// Letters that are not acknowledged. The producer's `buffer.memory` bounds them.
+    /// Letters that are not acknowledged: at most [`MOST_SENT`] and those of one batch.
     sent: BTreeMap<Sequence, Letter>,
     /// Letters that will not be written any more.
     lost: Vec<Letter>,
@@ -129,17 +133,21 @@ impl DeadLetters {
         });
     }
 
-    /// Whether the producer takes no more for now, so that no further records should be consumed.
+    /// Whether there are enough unwritten letters for now, so that no further records should be consumed.
     pub(super) fn is_full(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || MOST_SENT <= self.sent.len()
     }
 
     /// For each partition with unwritten letters the lowest of their offsets: nothing behind it may be committed.
     pub(super) fn held(&self) -> BTreeMap<TopicPartition, i64> {
-        let mut held = BTreeMap::new();
+        let mut held: BTreeMap<TopicPartition, i64> = BTreeMap::new();
         for letter in self.waiting.iter().chain(self.sent.values()).chain(&self.lost) {
-            let lowest = held.entry(letter.partition.clone()).or_insert(letter.offset);
-            *lowest = letter.offset.min(*lowest);
+            match held.get_mut(&letter.partition) {
+                Some(lowest) => *lowest = letter.offset.min(*lowest),
+                None => {
+                    held.insert(letter.partition.clone(), letter.offset);
+                }
+            }
         }
         held
     }
@@ -206,13 +214,12 @@ impl DeadLetters {
     }
 
     fn ended(&mut self, ack: Ack) {
-        let mut rest = self.sent.split_off(&ack.first);
-        let behind = ack.last.checked_add(1).map_or_else(BTreeMap::new, |next| rest.split_off(&next));
-        self.sent.extend(behind);
         // Something has got on; what is left waits anew.
         self.wait = None;
-        if let Err(error) = ack.result {
-            rest.into_values().for_each(|letter| self.refused(letter, &error));
+        while let Some((&sequence, _)) = self.sent.range(ack.first..=ack.last).next() {
+            if let (Some(letter), Err(error)) = (self.sent.remove(&sequence), &ack.result) {
+                self.refused(letter, error);
+            }
         }
     }
 

@@ -23,6 +23,19 @@ async fn written_dead_letters_let_the_offsets_behind_them_be_committed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_more_is_consumed_while_very_many_dead_letters_wait_for_their_acknowledgement() {
+    let world = World::default();
+    world.state().produce = Produce::Stall;
+    world.consume(&["bad"; 10_000]);
+    let (_herder, _) = run(&world, SINK, TOLERANT).await;
+    eventually("the consumer is paused", || world.state().paused.then_some(())).await;
+    world.state().produce = Produce::Acknowledge;
+    eventually("it goes on", || (!world.state().paused).then_some(())).await;
+    eventually("everything is committed", || (world.state().committed.last() == Some(&10_000)).then_some(())).await;
+    assert_eq!(world.state().written["dead"].len(), 10_000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_letter_that_is_refused_fails_its_task_and_its_offset_is_not_committed() {
     let world = World::default();
     world.state().produce = Produce::Refuse;
