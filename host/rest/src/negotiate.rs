@@ -7,15 +7,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{error::RestError, requests::Requests};
+use crate::{
+    error::RestError,
+    requests::{Change, Requests, refuse},
+};
 
 /// Refuses bodies that are not JSON and callers that do not take JSON, and runs the rest.
 pub(crate) async fn guard(State(requests): State<Requests>, request: Request, next: Next) -> Response {
     if has_body(request.headers()) && !sends_json(request.headers()) {
-        return RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response();
+        return refuse(Change::of(&request), RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     if !accepts_json(request.headers()) {
-        return RestError::plain(StatusCode::NOT_ACCEPTABLE).into_response();
+        return refuse(Change::of(&request), RestError::plain(StatusCode::NOT_ACCEPTABLE));
     }
     requests.run(request, next).await
 }

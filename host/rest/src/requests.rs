@@ -12,7 +12,7 @@ use axum::{
     serve::IncomingStream,
 };
 use tokio::{
-    sync::{Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::Instant,
 };
 use tokio_util::task::TaskTracker;
@@ -26,8 +26,14 @@ use crate::{
 /// Longest wait for the herder and for the request's body, as in Connect.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Most requests at a time, those included whose callers are gone. Further ones wait.
+/// Most changes and validations at a time, those included whose callers are gone. Further ones wait; questions do not,
+/// so that the worker still says how it is when changes have piled up.
 const MAX_RUNNING: usize = 1024;
+
+const TIMED_OUT: &str = "Request timed out";
+
+/// Characters of a name that the log shows.
+const NAME_SHOWN: usize = 250;
 
 /// Who sent a request.
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +54,12 @@ pub(crate) struct Requests {
 }
 
 /// What the log says of a change.
-struct Change {
+pub(crate) struct Change {
     method: Method,
     path: String,
     peer: String,
+    /// The connector that the body names.
+    connector: Option<String>,
     began: Instant,
 }
 
@@ -64,26 +72,39 @@ impl Requests {
     /// from then on it runs to its end.
     pub(crate) async fn run(self, request: Request, next: Next) -> Response {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
-        let change = Change::of(&request);
-        match tokio::time::timeout_at(deadline, self.begin(request, next, change)).await {
-            Ok(response) => response,
-            Err(_) => RestError::internal("Request timed out").into_response(),
+        let mut change = Change::of(&request);
+        let (parts, body) = request.into_parts();
+        let read = async {
+            let permit = match is_question(&parts.method) {
+                true => None,
+                false => Some(Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")),
+            };
+            Ok((permit, body::read(body, self.max_body_bytes).await?))
+        };
+        let read = tokio::time::timeout_at(deadline, read).await;
+        let (permit, bytes) = match read.unwrap_or_else(|_| Err(RestError::internal(TIMED_OUT))) {
+            Ok(read) => read,
+            Err(error) => return refuse(change, error),
+        };
+        if let Some(change) = &mut change {
+            change.take_name(&bytes);
+        }
+        let answer = self.start(Request::from_parts(parts, Body::from(bytes)), next, change, permit);
+        match tokio::time::timeout_at(deadline, answer).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_)) => RestError::internal("Worker is shutting down").into_response(),
+            Err(_) => RestError::internal(TIMED_OUT).into_response(),
         }
     }
 
-    async fn begin(self, request: Request, next: Next, change: Option<Change>) -> Response {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
-        let (parts, body) = request.into_parts();
-        let bytes = match body::read(body, self.max_body_bytes).await {
-            Ok(bytes) => bytes,
-            Err(refused) => {
-                let response = refused.into_response();
-                change.inspect(|change| change.log(&response, false));
-                return response;
-            }
-        };
+    fn start(
+        &self,
+        request: Request,
+        next: Next,
+        change: Option<Change>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> oneshot::Receiver<Response> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::from_parts(parts, Body::from(bytes));
         let work = tokio::spawn(next.run(request));
         self.running.spawn(async move {
             let response = match work.await {
@@ -102,7 +123,7 @@ impl Requests {
             let _ = reply.send(response);
             drop(permit);
         });
-        answer.await.unwrap_or_else(|_| RestError::internal("Worker is shutting down").into_response())
+        answer
     }
 
     /// Waits for requests whose callers are gone. No more may begin.
@@ -113,28 +134,50 @@ impl Requests {
     }
 }
 
+fn is_question(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+}
+
+/// Answers a request that is not begun.
+pub(crate) fn refuse(change: Option<Change>, error: RestError) -> Response {
+    let response = error.into_response();
+    change.inspect(|change| change.log(&response, false));
+    response
+}
+
 impl Change {
     /// What a request is about to change; `None` if it only asks.
-    fn of(request: &Request) -> Option<Self> {
+    pub(crate) fn of(request: &Request) -> Option<Self> {
         let (method, path) = (request.method(), request.uri().path());
-        let asks = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
-            || path.trim_end_matches('/').ends_with("/config/validate");
+        let asks = is_question(method) || path.trim_end_matches('/').ends_with("/config/validate");
         let peer = request.extensions().get::<ConnectInfo<Peer>>();
         let peer =
             peer.map_or_else(|| "an unknown address".to_owned(), |ConnectInfo(Peer(address))| address.to_string());
-        (!asks).then(|| Self { method: method.clone(), path: path.to_owned(), peer, began: Instant::now() })
+        let (method, path) = (method.clone(), path.to_owned());
+        (!asks).then(|| Self { method, path, peer, connector: None, began: Instant::now() })
     }
 
-    /// Never the request's body nor its query, which may hold secrets.
+    /// Takes the connector's name from the body where the path does not have it.
+    fn take_name(&mut self, bytes: &[u8]) {
+        if self.path.trim_end_matches('/') == "/connectors" {
+            let asked = body::create_connector(bytes).ok();
+            self.connector = asked.map(|asked| asked.name.chars().take(NAME_SHOWN).collect());
+        }
+    }
+
+    /// Of the request's body and query no more than a connector's name, since they may hold secrets.
     fn log(&self, response: &Response, gone: bool) {
-        let Self { method, path, peer, began } = self;
+        let Self { method, path, peer, connector, began } = self;
+        let connector = connector.as_deref();
         let status = response.status().as_u16();
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let refusal = response.extensions().get::<Refusal>().map(Refusal::headline);
         let caller = if gone { " (who did not wait for the answer)" } else { "" };
         match refusal {
-            Some(refusal) => tracing::info!(status, ms, "{method} {path} from {peer}{caller}: refused, {refusal}"),
-            None => tracing::info!(status, ms, "{method} {path} from {peer}{caller}: done"),
+            Some(refusal) => {
+                tracing::info!(status, ms, connector, "{method} {path} from {peer}{caller}: refused, {refusal}")
+            }
+            None => tracing::info!(status, ms, connector, "{method} {path} from {peer}{caller}: done"),
         }
     }
 }

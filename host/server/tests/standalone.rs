@@ -3,6 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::Write,
+    net::TcpStream,
     path::Path,
     process::Command,
 };
@@ -236,12 +237,18 @@ fn the_log_has_a_line_for_every_change_and_none_of_its_secrets() {
     assert_eq!(ask("POST", "/connectors/sink/tasks/0/restart", None), 204);
     assert_eq!(ask("DELETE", "/connectors/sink", None), 204);
     assert_eq!(ask("DELETE", "/connectors/sink", None), 404);
+    // What curl sends unless it is told that it is JSON.
+    let mut stream = TcpStream::connect(&worker.rest).unwrap();
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    write!(stream, "PUT /connectors/form/config HTTP/1.1\r\nHost: h\r\n{form}").unwrap();
     let log = || fs::read_to_string(folder.path().join("stderr.log")).unwrap_or_default();
     for (change, outcome) in [
         ("POST /connectors from 127.0.0.1:", "done status=201"),
+        ("POST /connectors from 127.0.0.1:", r#"connector="sink""#),
         ("POST /connectors from 127.0.0.1:", "refused, Connector sink already exists status=409"),
         ("PUT /connectors/sink/config from 127.0.0.1:", "done status=200"),
         ("PATCH /connectors/sink/config from 127.0.0.1:", "status=400"),
+        ("PUT /connectors/form/config from 127.0.0.1:", "refused, HTTP 415 Unsupported Media Type status=415"),
         ("PUT /connectors/sink/pause from 127.0.0.1:", "done status=202"),
         ("POST /connectors/sink/tasks/0/restart from 127.0.0.1:", "done status=204"),
         ("DELETE /connectors/sink from 127.0.0.1:", "done status=204"),

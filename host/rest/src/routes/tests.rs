@@ -416,6 +416,24 @@ async fn a_request_that_takes_too_long_is_given_up() {
     assert_eq!(asked.text().await, r#"{"error_code":500,"message":"Request timed out"}"#);
 }
 
+#[tokio::test(start_paused = true)]
+async fn questions_are_answered_while_changes_pile_up() {
+    let herder = Arc::new(Fake::default());
+    let router = router(api(&herder, Vec::new()), &Requests::new(1000));
+    let request = |method, path| Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    let mut changes = tokio::task::JoinSet::new();
+    for _ in 0..2000 {
+        changes.spawn(router.clone().oneshot(request(Method::POST, "/connectors/c/tasks/0/restart")));
+    }
+    while let Some(answer) = changes.join_next().await {
+        assert_eq!(answer.unwrap().unwrap().status(), 500);
+    }
+    assert!(herder.begun() < 2000, "the callers are gone, and the rest was not begun");
+    for (path, status) in [("/health", 503), ("/connectors/c/status", 200)] {
+        assert_eq!(router.clone().oneshot(request(Method::GET, path)).await.unwrap().status(), status, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_change_that_has_begun_ends_whenever_its_caller_hangs_up() {
     let changes = [
