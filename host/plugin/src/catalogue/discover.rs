@@ -169,7 +169,7 @@ pub(super) async fn take_file(host: &Arc<Host>, path: &Path) -> Result<Vec<Arc<R
     let compiled = compiled.await.map_err(|error| PluginFileError::Compiler { source: io::Error::other(error) })?;
     let (file, loaded, code) = match compiled? {
         Compiled::Known(plugins) => return Ok(plugins),
-        Compiled::New(file, loaded, code) => (file, loaded, code),
+        Compiled::New(new) => *new,
     };
     let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let json = loaded.describe(&host.engine, &host.limits, &name).await.map_err(PluginFileError::Component)?;
@@ -184,7 +184,7 @@ enum Compiled {
     /// Another worker, or an earlier attempt, has put it into the cache.
     Known(Vec<Arc<Registered>>),
     /// With its code.
-    New(ReadFile, Loaded, Vec<u8>),
+    New(Box<(ReadFile, Loaded, Vec<u8>)>),
 }
 
 fn compile(host: &Host, path: &Path) -> Result<Compiled, PluginFileError> {
@@ -194,7 +194,7 @@ fn compile(host: &Host, path: &Path) -> Result<Compiled, PluginFileError> {
     }
     let code = compile_logged(host, path, &file.wasm).map_err(PluginFileError::Component)?;
     let loaded = Loaded::from_code(&host.engine, &code).map_err(PluginFileError::Component)?;
-    Ok(Compiled::New(file, loaded, code))
+    Ok(Compiled::New(Box::new((file, loaded, code))))
 }
 
 /// Compiles, and says so: it takes from tenths of a second to minutes. Blocks.

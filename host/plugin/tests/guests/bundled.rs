@@ -94,14 +94,14 @@ async fn lines_of_a_file_become_records_and_lines_again() {
 
     let settings = config(&[("file", output.to_str().unwrap())]);
     let worker = Worker::new();
-    // A write that was cut off has left a part of a line, which comes again.
+    // Whose half line that is, nobody can tell: it stays, and gets an end.
     fs::write(&output, "zero\non").unwrap();
     let mut sink = plugins.sink_task("FileStreamSink", &task(), worker).await.unwrap();
     sink.start(&settings).await.unwrap();
     sink.open(&[TopicPartition { topic: "lines".into(), partition: 0 }]).await.unwrap();
     sink.put(&lines(&["one", "two"])).await.unwrap();
     sink.pre_commit(&[TopicOffset { topic: "lines".into(), partition: 0, offset: 2 }]).await.unwrap();
-    assert_eq!(fs::read_to_string(&output).unwrap(), "zero\none\ntwo\n");
+    assert_eq!(fs::read_to_string(&output).unwrap(), "zero\non\none\ntwo\n");
     sink.stop().await.unwrap();
     source.stop().await.unwrap();
 }

@@ -461,7 +461,7 @@ async fn a_call_dropped_at_any_await_leaves_nothing_behind() {
     while let Ok(source) = fresh.source_task(SOURCE, &task(), Worker::new()).await {
         first.push(source);
     }
-    assert_eq!((alive.len(), 0 < first.len()), (first.len(), true));
+    assert_eq!((alive.len(), !first.is_empty()), (first.len(), true));
     let begin = Instant::now();
     // A file that was being opened when its call was dropped is closed by the thread that opened it.
     while open_below(folder.path()) != 0 {
