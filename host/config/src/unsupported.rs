@@ -10,7 +10,7 @@ struct NotYet {
 }
 
 /// Of workers.
-const WORKER: [NotYet; 3] = [
+const WORKER: [NotYet; 4] = [
     NotYet {
         key: worker_key::CONFIG_PROVIDERS.name(),
         // A password that stays a variable is worse than no start.
@@ -21,6 +21,12 @@ const WORKER: [NotYet; 3] = [
         key: worker_key::ADMIN_LISTENERS.name(),
         asks: is_filled,
         remedy: "remove it: there is nothing to be served there yet",
+    },
+    NotYet {
+        key: worker_key::REST_EXTENSIONS.name(),
+        // They are what asks for passwords: without them the API would stand open.
+        asks: is_filled,
+        remedy: "remove it, and guard the REST API by other means if it was to ask for a password",
     },
     NotYet {
         key: worker_key::EXACTLY_ONCE_SOURCE.name(),

@@ -80,7 +80,7 @@ keys! {
     /// How much is measured.
     METRICS_RECORDING_LEVEL: String = Key::string("metrics.recording.level").default("INFO").importance(Low)
         .validator(|| Validator::one_of(&["INFO", "DEBUG"])).doc("The most detailed level of metrics that are recorded.");
-    /// JVM classes; without a meaning here.
+    /// JVM classes; refused.
     METRIC_REPORTERS: Vec<String> = Key::list("metric.reporters")
         .default("org.apache.kafka.common.metrics.JmxReporter").importance(Low).validator(|| Validator::list(true, false))
         .doc("Without a meaning here: JVM classes that report metrics.");
@@ -114,9 +114,9 @@ keys! {
     /// Headers added to responses.
     RESPONSE_HEADERS: String = Key::string("response.http.headers.config").default("").importance(Low)
         .doc("Rules for headers that are added to every response.");
-    /// JVM classes; without a meaning here.
+    /// JVM classes; refused.
     REST_EXTENSIONS: Vec<String> = Key::list("rest.extension.classes").default("").importance(Low).validator(|| Validator::list(true, false))
-        .doc("Without a meaning here: JVM classes that extend the REST API.");
+        .doc("JVM classes that extend the REST API, for instance by passwords; not supported yet.");
     /// Client certificates of the REST API.
     SSL_CLIENT_AUTH: String = Key::string("ssl.client.auth").default("none").importance(Low)
         .validator(|| Validator::one_of(&["required", "requested", "none"]))
