@@ -16,7 +16,7 @@ mod sender;
 use std::{
     future::Future,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -113,7 +113,12 @@ struct Shared {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Accumulator> {
-        self.accumulator.lock().unwrap_or_else(PoisonError::into_inner)
+        self.accumulator.lock().unwrap_or_else(|broken| {
+            let mut accumulator = broken.into_inner();
+            // A batch that a panic left half-made must not go out: nothing is taken or sent any more.
+            accumulator.closed = true;
+            accumulator
+        })
     }
 }
 
@@ -369,5 +374,41 @@ impl Drop for Appender<'_> {
         if self.look {
             self.sender.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, io};
+
+    use super::*;
+    use crate::dial::{Dial, Stream};
+
+    struct Nowhere;
+
+    #[async_trait::async_trait]
+    impl Dial for Nowhere {
+        async fn dial(&self, _: &str, _: u16) -> io::Result<Box<dyn Stream>> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_more_is_sent_or_taken_once_a_panic_has_left_the_buffer_half_changed() {
+        let properties = BTreeMap::from([("bootstrap.servers".to_owned(), "h:1".to_owned())]);
+        let config = ProducerConfig::from_properties(&properties).expect("defaults");
+        let cluster = Cluster::connect(Arc::new(Nowhere), &config.bootstrap, config.connection.clone());
+        let mut producer = Producer::new(&cluster, config);
+        let shared = Arc::clone(&producer.shared);
+        let panicked = std::thread::spawn(move || {
+            let _accumulator = shared.lock();
+            panic!("in the middle of a change");
+        });
+        assert!(panicked.join().is_err());
+        let topic = TopicName::parse("t").expect("a name");
+        let refused = producer.try_append(&topic, None, RecordRef::default());
+        assert!(matches!(refused, Err(TryAppendError::Failed(SendError::Closed))), "{refused:?}");
+        producer.shared.sender.notify_one();
+        tokio::time::timeout(Duration::from_secs(1), &mut producer.task).await.expect("ended").expect("in good order");
     }
 }

@@ -99,13 +99,13 @@ impl Sender {
         }
     }
 
-    /// Runs until the producer aborts it.
+    /// Runs until the producer aborts it, or is closed.
     pub(super) async fn run(mut self) {
         let _guard = Guard(Arc::clone(&self.shared));
         let shared = Arc::clone(&self.shared);
         loop {
             let now = Instant::now();
-            let plan = self.plan(now);
+            let Some(plan) = self.plan(now) else { return };
             let mut wake = plan.wake;
             wake = wake.into_iter().chain(plan.oldest.map(|oldest| self.tell_delay(oldest, now))).min();
             self.prepare(&plan, now);
@@ -141,9 +141,13 @@ impl Sender {
         now + AGAIN
     }
 
-    fn plan(&mut self, now: Instant) -> Plan {
+    /// What can be done now; `None` once the producer is closed.
+    fn plan(&mut self, now: Instant) -> Option<Plan> {
         let metadata = self.link.cluster.metadata();
         let mut accumulator = self.shared.lock();
+        if accumulator.closed {
+            return None;
+        }
         if !Arc::ptr_eq(&metadata, &self.known) {
             for topic in accumulator.topic_names() {
                 accumulator.learn(&topic, &metadata);
@@ -161,7 +165,7 @@ impl Sender {
         if accumulator.has_ack() {
             self.shared.handle.notify_one();
         }
-        plan
+        Some(plan)
     }
 
     /// Starts what has to be there before more can be sent.
