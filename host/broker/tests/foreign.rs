@@ -3,8 +3,9 @@
 
 mod support;
 
-use std::{net::TcpListener, path::Path, process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
+use harness::free_port;
 use millstream_broker::Broker;
 use support::{
     peers::{Kafka, answers, have_java, have_kcat, have_python, java, kcat, python, run},
@@ -56,17 +57,6 @@ impl<'a> Server<'a> {
 }
 
 /// A port outside the range from which the system takes ports for connections, so that it stays free meanwhile.
-fn free_port() -> u16 {
-    // Far from where a test process that began just before looks.
-    let begin = 12_000 + (std::process::id().wrapping_mul(97) % 7_000) as u16;
-    let mut taken = TAKEN.lock().unwrap();
-    let free = (begin..20_000).find(|port| !taken.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    taken.push(free.expect("a free port"));
-    free.unwrap()
-}
-
-static TAKEN: std::sync::Mutex<Vec<u16>> = std::sync::Mutex::new(Vec::new());
-
 fn lines(numbers: std::ops::Range<usize>) -> String {
     numbers.map(|n| format!("line {n} {}\n", "z".repeat(n % 89))).collect()
 }
@@ -350,7 +340,7 @@ async fn the_answers_that_were_recorded_are_those_of_apache_kafka() {
     let dir = tempfile::tempdir().unwrap();
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
-    let _kafka = Kafka::start(&dir.path().join("kafka"), port);
+    let _kafka = Kafka::start(&dir.path().join("kafka"), port, free_port());
     let begin = std::time::Instant::now();
     while tokio::net::TcpStream::connect(&address).await.is_err() {
         assert!(begin.elapsed() < Duration::from_secs(240), "Kafka listens in time");

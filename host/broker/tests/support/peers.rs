@@ -79,10 +79,10 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Starts one that listens on `port`, and on `port + 1` for itself. It may take some seconds until it answers.
-    pub fn start(dir: &Path, port: u16) -> Self {
+    /// Starts one that listens on `port`, and on `controller` for itself. It may take some seconds until it answers.
+    pub fn start(dir: &Path, port: u16, controller: u16) -> Self {
         let mut command = Command::new(script("kafka.sh"));
-        command.arg("broker").arg(dir).args([port.to_string(), (port + 1).to_string()]);
+        command.arg("broker").arg(dir).args([port.to_string(), controller.to_string()]);
         Self { _child: command.stdin(Stdio::piped()).spawn().expect("the script starts") }
     }
 }

@@ -9,13 +9,13 @@ pub mod scripted;
 use std::{
     collections::BTreeMap,
     io::Write,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
+use harness::free_port;
 use millstream_client::{
     Admin, AdminConfig, Cluster, Consumer, ConsumerConfig, Dial, HostPort, Producer, ProducerConfig, TcpDial,
     admin::NewTopic,
@@ -53,11 +53,6 @@ pub fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat/kafka.sh")
 }
 
-fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
-    Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
-}
-
 impl Kafka {
     fn start() -> Result<Self, String> {
         let text = |error: std::io::Error| error.to_string();
@@ -67,7 +62,7 @@ impl Kafka {
         }
         // The script removes it at the end, which this process may not live to see.
         let dir = tempfile::tempdir().map_err(text)?.keep();
-        let (port, controller) = (free_port()?, free_port()?);
+        let (port, controller) = (free_port(), free_port());
         let child = Command::new(script())
             .arg("broker")
             .arg(&dir)
