@@ -1,4 +1,4 @@
-//! What one plugin may use of the machine: the worker's `plugin.` keys.
+//! What one plugin may use and know of the machine: the worker's `plugin.` keys, and its time zone.
 
 use std::env;
 use std::path::PathBuf;
@@ -34,6 +34,9 @@ pub struct PluginLimits {
     /// `plugin.allow.files`: folders below which files may be opened that a configuration names; none
     /// allows every file that the worker itself may open, so that Connect's configurations run unchanged.
     pub allow_files: Option<Vec<PathBuf>>,
+    /// The worker's time zone as the SDK reads it, for instances to write dates in; none is UTC. No key of a
+    /// configuration: a worker has it from its machine.
+    pub time_zone: Option<String>,
 }
 
 impl PluginLimits {
@@ -64,6 +67,7 @@ impl PluginLimits {
                 max_expanded_bytes: u64::try_from(worker_key::PLUGIN_BATCH_EXPANDED_MAX_BYTES.get(config)).unwrap_or(0),
             },
             allow_files: worker_key::PLUGIN_ALLOW_FILES.get(config).map(paths),
+            time_zone: None,
         }
     }
 }
@@ -92,6 +96,7 @@ impl Default for PluginLimits {
             cache_max: 1 << 30,
             compile_threads: half_the_processors(),
             allow_files: None,
+            time_zone: None,
         }
     }
 }
@@ -146,6 +151,7 @@ mod tests {
             cache_max: 1 << 20,
             compile_threads: 3,
             allow_files: Some(vec!["/a".into(), "/b".into()]),
+            time_zone: None,
         };
         assert_eq!(set, expected);
     }

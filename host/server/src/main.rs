@@ -16,6 +16,7 @@ mod repair_command;
 mod signals;
 mod standalone;
 mod start_checks;
+mod time_zone;
 mod topic_command;
 
 use std::process::ExitCode;

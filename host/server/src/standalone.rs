@@ -31,7 +31,7 @@ use crate::{
     embedded::EmbeddedDial,
     exit::{Failure, SETUP, START, USAGE},
     signals::{Ended, Signals},
-    start_checks,
+    start_checks, time_zone,
 };
 
 /// Where the built-in broker listens unless told otherwise.
@@ -110,7 +110,8 @@ impl Known {
 async fn plugins(config: &WorkerConfig) -> Result<WasmPlugins, Failure> {
     let folders: Vec<PathBuf> =
         worker_key::PLUGIN_PATH.get(config.config()).unwrap_or_default().into_iter().map(PathBuf::from).collect();
-    let plugins = WasmPlugins::start(PluginLimits::of(config.config()), &folders, &BUNDLED);
+    let limits = PluginLimits { time_zone: time_zone::adopt(), ..PluginLimits::of(config.config()) };
+    let plugins = WasmPlugins::start(limits, &folders, &BUNDLED);
     plugins.await.map_err(|error| Failure::of(SETUP, &error))
 }
 

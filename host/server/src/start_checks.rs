@@ -1,7 +1,7 @@
 //! What a worker's configuration gets wrong and only its plugins can tell: found before anything listens or connects,
 //! rather than by the first task.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use millstream_config::{
     PluginDefs, PluginDirectory, PluginKind, WorkerConfig, config_text, nearest, unknown_keys_warning,
@@ -9,25 +9,9 @@ use millstream_config::{
 };
 use millstream_connector::{ConverterRole, Plugins, TaskId};
 use millstream_runtime::{Natives, check_converter};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::exit::{Failure, SETUP};
-
-/// Names of the zone in which all text is.
-const UTC: [&str; 12] = [
-    "",
-    "UTC",
-    "UTC0",
-    "Etc/UTC",
-    "Etc/UCT",
-    "UCT",
-    "Universal",
-    "Etc/Universal",
-    "Zulu",
-    "Etc/Zulu",
-    "GMT",
-    "Etc/GMT",
-];
 
 /// Checks what names plugins, and warns of keys that nobody knows.
 pub async fn check(
@@ -40,11 +24,6 @@ pub async fn check(
     let originals = config.config().originals();
     if let Some(unknown) = unknown_keys_warning(&unknown_worker_keys(originals, definitions)) {
         warn!("{}: {unknown}", worker_file.display());
-    }
-    if let Some(zone) = other_zone(std::env::var("TZ").ok(), fs::read_link("/etc/localtime").ok().as_deref()) {
-        info!(
-            "the machine's time zone is {zone}: where Connect would write dates as text in it, UTC is written, and read"
-        );
     }
     for (role, kind) in [
         (ConverterRole::Key, PluginKind::Converter),
@@ -68,14 +47,6 @@ pub async fn check(
     Ok(())
 }
 
-/// The zone that a JVM would take for its own, unless that is UTC: what `TZ` says, else where the system's link leads.
-fn other_zone(variable: Option<String>, link: Option<&Path>) -> Option<String> {
-    let linked = || Some(link?.to_str()?.split_once("zoneinfo/")?.1.to_owned());
-    let zone = variable.or_else(linked)?;
-    let zone = zone.strip_prefix(':').unwrap_or(&zone);
-    (!UTC.contains(&zone)).then(|| zone.to_owned())
-}
-
 /// What could stand in the place of a class.
 fn there_are(definitions: &PluginDirectory, kind: PluginKind, class: &str) -> String {
     let known = definitions.of_kind(kind);
@@ -89,20 +60,4 @@ fn there_are(definitions: &PluginDirectory, kind: PluginKind, class: &str) -> St
 /// A trace without its breaks.
 fn in_one_line(trace: &str) -> String {
     trace.trim().replace("\n\tat ", ", at ").replace("\nCaused by: ", ": ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_zone_is_spoken_of_unless_it_is_utc() {
-        let link = Path::new("/usr/share/zoneinfo/Europe/Berlin");
-        let zone = |variable: Option<&str>, link| other_zone(variable.map(str::to_owned), link);
-        assert_eq!(zone(Some("Asia/Tokyo"), Some(link)).as_deref(), Some("Asia/Tokyo"));
-        assert_eq!(zone(None, Some(link)).as_deref(), Some("Europe/Berlin"));
-        assert_eq!(zone(Some(":UTC"), Some(link)), None);
-        assert_eq!(zone(None, Some(Path::new("../usr/share/zoneinfo/Etc/UTC"))), None);
-        assert_eq!(zone(None, None), None);
-    }
 }

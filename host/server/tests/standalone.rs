@@ -301,3 +301,51 @@ fn a_record_that_the_dead_letter_queue_takes_only_without_its_stack_trace_is_kep
         assert!(trace.contains(part), "{part:?} is not in {trace}");
     }
 }
+
+#[test]
+fn dates_are_written_in_the_machines_time_zone_by_sinks_transforms_and_converters_alike() {
+    const NEW_YORK: &str = "America/New_York";
+    let folder = tempfile::tempdir().unwrap();
+    let [plain, cast, input, copied] =
+        ["plain.txt", "cast.txt", "in.txt", "copied.txt"].map(|file| folder.path().join(file));
+    let json = "value.converter=org.apache.kafka.connect.json.JsonConverter";
+    let casting = format!(
+        "{json}\n\
+         transforms=cast\n\
+         transforms.cast.type=org.apache.kafka.connect.transforms.Cast$Value\n\
+         transforms.cast.spec=string"
+    );
+    let sinks = [sink("plain", &plain, json), sink("cast", &cast, &casting)];
+    let worker = Worker::start_in_zone(folder.path(), NEW_YORK, "", &[&sinks[0], &sinks[1]]);
+    // Noon in Greenwich, in winter and in summer.
+    for ms in ["1705320000000", "1721044800000"] {
+        let schema = r#"{"type":"int64","name":"org.apache.kafka.connect.data.Timestamp","version":1}"#;
+        produce(&worker, "lines", &format!("{{\"schema\":{schema},\"payload\":{ms}}}\n"));
+    }
+    await_content(&plain, "Mon Jan 15 07:00:00 EST 2024\nMon Jul 15 08:00:00 EDT 2024\n");
+    await_content(&cast, "2024-01-15T07:00:00.000Z\n2024-07-15T08:00:00.000Z\n");
+    assert!(worker.terminate().success());
+
+    // A transform's pattern is in UTC whatever the machine's zone is; the StringConverter's text is not.
+    let source = format!(
+        "name=source\nconnector.class=FileStreamSource\nfile={}\ntopic=dates\n\
+         transforms=parse\n\
+         transforms.parse.type=org.apache.kafka.connect.transforms.TimestampConverter$Value\n\
+         transforms.parse.target.type=Timestamp\n\
+         transforms.parse.format=yyyy-MM-dd HH:mm\n",
+        input.display()
+    );
+    let copy = format!("name=copy\nconnector.class=FileStreamSink\nfile={}\ntopics=dates\n", copied.display());
+    append(&input, "2024-07-15 12:00\n");
+    let worker = Worker::start_in_zone(folder.path(), NEW_YORK, "", &[&source, &copy]);
+    await_content(&copied, "Mon Jul 15 08:00:00 EDT 2024\n");
+    assert!(worker.terminate().success());
+}
+
+#[test]
+fn a_time_zone_that_nobody_knows_is_told_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = Worker::start_in_zone(folder.path(), "Nowhere/Land", "", &[]);
+    assert!(worker.log().contains("the time zone TZ=Nowhere/Land cannot be used"), "{}", worker.log());
+    assert!(worker.terminate().success());
+}

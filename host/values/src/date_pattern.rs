@@ -1,4 +1,5 @@
-//! `SimpleDateFormat` in UTC with English names: formatting and lenient parsing.
+//! `SimpleDateFormat` in UTC with English names: formatting and lenient parsing; and the texts that Java writes in the
+//! machine's zone.
 //!
 //! The calendar is Java's hybrid one ([`crate::calendar`]). Time zone names are limited to the list in
 //! [`crate::zone`]; a name outside it fails to parse.
@@ -11,6 +12,7 @@ use crate::{
     calendar::{DAY_MS, Day, day_of, weekday},
     calendar_fields::{DateField, DateFields},
     java_text::decimal_digit,
+    local_zone::{self, LocalZone},
     zone,
 };
 
@@ -515,20 +517,27 @@ fn eighty_years_before(ms: i64) -> i64 {
     wanted - back + ms.rem_euclid(DAY_MS)
 }
 
-/// Appends `java.util.Date.toString` in UTC: `Thu Jan 01 00:00:00 UTC 1970`.
+/// Appends `java.util.Date.toString` in the zone of the process: `Thu Jan 01 00:00:00 UTC 1970`.
 pub fn write_java_date(out: &mut String, ms: i64) {
+    write_java_date_in(local_zone::local(), out, ms);
+}
+
+/// As [`write_java_date`], in a zone; none is UTC.
+pub(crate) fn write_java_date_in(zone: Option<&LocalZone>, out: &mut String, ms: i64) {
+    let (offset_ms, zone_name) = zone.map_or((0, "UTC"), |zone| zone.at(ms));
+    let ms = ms.saturating_add(offset_ms);
     let day = day_of(ms.div_euclid(DAY_MS));
     let time = ms.rem_euclid(DAY_MS);
     let weekday = name(&WEEKDAYS, weekday(day.epoch_day), 3);
     let month = name(&MONTHS, day.month, 3);
     let (hour, minute, second) = (time / 3_600_000, time / 60_000 % 60, time / 1_000 % 60);
     let year = if day.year < 1 { 1 - day.year } else { day.year };
-    write!(out, "{weekday} {month} {:02} {hour:02}:{minute:02}:{second:02} UTC {year:04}", day.day)
+    write!(out, "{weekday} {month} {:02} {hour:02}:{minute:02}:{second:02} {zone_name} {year}", day.day)
         .expect("writing to a string succeeds");
 }
 
 /// The text of an instant in headers and casts: the time of day below one day (and for all negative
-/// instants), the date for whole days, else both; in UTC.
+/// instants), the date for whole days, else both; in the zone of the process, although the text ends in `Z`.
 pub fn instant_header_text(ms: i64) -> String {
     let mut out = String::with_capacity(24);
     write_instant_header_text(&mut out, ms);
@@ -537,15 +546,22 @@ pub fn instant_header_text(ms: i64) -> String {
 
 /// Appends [`instant_header_text`].
 pub fn write_instant_header_text(out: &mut String, ms: i64) {
-    let time = ms.rem_euclid(DAY_MS);
+    write_instant_header_text_in(local_zone::local(), out, ms);
+}
+
+/// As [`write_instant_header_text`], in a zone; none is UTC.
+pub(crate) fn write_instant_header_text_in(zone: Option<&LocalZone>, out: &mut String, ms: i64) {
+    let shown_ms = ms.saturating_add(zone.map_or(0, |zone| zone.at(ms).0));
+    let time = shown_ms.rem_euclid(DAY_MS);
+    // Which form it is, the instant itself decides, not what clocks show.
     if DAY_MS <= ms {
-        let day = day_of(ms.div_euclid(DAY_MS));
+        let day = day_of(shown_ms.div_euclid(DAY_MS));
         write_field(out, Letter::Year, 4, &day, 0);
         out.push('-');
         write_padded(out, day.month + 1, 2);
         out.push('-');
         write_padded(out, day.day, 2);
-        if time == 0 {
+        if ms % DAY_MS == 0 {
             return;
         }
         out.push('T');

@@ -2,8 +2,8 @@
 //! field paths, the header grammar (`Values`), and the rules of Connect's data model (validation,
 //! structs, projection, logical types).
 //!
-//! Plain computation only: no I/O, no global state but tables that are made once, and no clock but in
-//! [`DatePattern::compile`]. Also builds for WebAssembly. Every parser is total on arbitrary input.
+//! Plain computation only: no I/O, no global state but tables that are made once and the
+//! [time zone](local_zone) of the process, and no clock but in [`DatePattern::compile`]. Also builds for WebAssembly. Every parser is total on arbitrary input.
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +21,7 @@ mod java_class;
 mod java_map;
 pub mod java_text;
 pub mod json_text;
+pub mod local_zone;
 pub mod logical_type;
 pub mod model;
 mod regex;

@@ -4,7 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use millstream_record::{Schema, Timestamp, Value};
 
-use crate::DatePattern;
+use crate::{
+    DatePattern,
+    local_zone::{self, LocalZone},
+};
 
 struct Format {
     /// In UTF-16 units.
@@ -26,8 +29,13 @@ static FORMATS: LazyLock<[Format; 3]> = LazyLock::new(|| {
     ]
 });
 
-/// Reads a date, time or timestamp; escaped colons count as colons.
+/// Reads a date, time or timestamp in the zone of the process; escaped colons count as colons.
 pub(crate) fn parse_temporal(text: &str) -> Option<(Arc<Schema>, Value)> {
+    parse_temporal_in(local_zone::local(), text)
+}
+
+/// As [`parse_temporal`], in a zone; none is UTC.
+pub(crate) fn parse_temporal_in(zone: Option<&LocalZone>, text: &str) -> Option<(Arc<Schema>, Value)> {
     let unescaped;
     let text = if text.contains("\\:") {
         unescaped = text.replace("\\:", ":");
@@ -37,6 +45,8 @@ pub(crate) fn parse_temporal(text: &str) -> Option<(Arc<Schema>, Value)> {
     };
     let len = text.encode_utf16().count();
     let format = FORMATS.iter().find(|format| format.len == len)?;
-    let ms = format.pattern.parse(text)?;
+    // The forms' `Z` is a letter to them, no zone.
+    let shown_ms = format.pattern.parse(text)?;
+    let ms = zone.map_or(shown_ms, |zone| zone.instant_of(shown_ms));
     Some((Arc::clone(&format.schema), Value::Instant(ms)))
 }

@@ -14,7 +14,7 @@ use crate::{
     config::ConfigMap,
     convert::row_error,
     json,
-    logging::log_panics,
+    prepare::prepare,
 };
 
 use bindings::{
@@ -52,7 +52,7 @@ fn configs(configs: Vec<ConfigMap>) -> Vec<Config> {
 
 impl<C: Component> plugin::Guest for Exports<C> {
     fn describe() -> String {
-        log_panics();
+        prepare();
         describe::<C>()
     }
 }
@@ -66,7 +66,7 @@ pub struct SourceConnector<C>(RefCell<Box<dyn AnySource>>, PhantomData<C>);
 pub struct SourceTask<C>(RefCell<Box<dyn AnySource>>, PhantomData<C>);
 
 fn make_source<C: Component>(class: &str) -> Result<RefCell<Box<dyn AnySource>>, types::Error> {
-    log_panics();
+    prepare();
     Ok(RefCell::new(make::<C, _>(class, |made| match made {
         Made::Source(source) => Some(source),
         _ => None,
@@ -162,7 +162,7 @@ pub struct SinkConnector<C>(RefCell<Box<dyn AnySink>>, PhantomData<C>);
 pub struct SinkTask<C>(RefCell<Box<dyn AnySink>>, PhantomData<C>);
 
 fn make_sink<C: Component>(class: &str) -> Result<RefCell<Box<dyn AnySink>>, types::Error> {
-    log_panics();
+    prepare();
     Ok(RefCell::new(make::<C, _>(class, |made| match made {
         Made::Sink(sink) => Some(sink),
         _ => None,
@@ -257,7 +257,7 @@ fn outcome(changed: Option<Rewrite>, errors: Vec<(u32, RowError)>, batch: Batch)
 
 impl<C: Component> transform::GuestChain for TransformChain<C> {
     fn create(links: Vec<transform::Link>) -> Result<transform::Chain, transform::LinkError> {
-        log_panics();
+        prepare();
         let spec = |transform::Link { class, config, condition }: transform::Link| LinkSpec {
             class,
             config: config.into(),
@@ -286,7 +286,7 @@ impl<C: Component> predicate_api::Guest for Exports<C> {
 
 impl<C: Component> predicate_api::GuestPredicate for OnePredicate<C> {
     fn create(class: String, config: Config) -> Result<predicate_api::Predicate, types::Error> {
-        log_panics();
+        prepare();
         let made = predicate::<C>(&class, &config.into())?;
         Ok(predicate_api::Predicate::new(Self(RefCell::new(made), PhantomData)))
     }
@@ -310,7 +310,7 @@ impl<C: Component> converter::Guest for Exports<C> {
 
 impl<C: Component> converter::GuestConverter for OneConverter<C> {
     fn create(class: String, config: Config, role: converter::Role) -> Result<converter::Converter, types::Error> {
-        log_panics();
+        prepare();
         let role = match role {
             converter::Role::Key => ConverterRole::Key,
             converter::Role::Value => ConverterRole::Value,

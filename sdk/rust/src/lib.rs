@@ -41,6 +41,8 @@ mod json;
 pub mod logging;
 mod macros;
 mod predicate;
+#[cfg(target_arch = "wasm32")]
+mod prepare;
 mod record;
 mod records;
 mod sink;

@@ -54,9 +54,7 @@ macro_rules! debug { ($($argument:tt)+) => { $crate::logging::log($crate::loggin
 #[macro_export]
 macro_rules! trace { ($($argument:tt)+) => { $crate::logging::log($crate::logging::Level::Trace, format_args!($($argument)+)) } }
 
-/// Sends the message of a panic to the log before it ends the instance. Called at every way into the
-/// component; only the first call does something.
+/// Sends the message of a panic to the log before it ends the instance.
 pub(crate) fn log_panics() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| std::panic::set_hook(Box::new(|panic| host::log(Level::Error, &panic.to_string()))));
+    std::panic::set_hook(Box::new(|panic| host::log(Level::Error, &panic.to_string())));
 }

@@ -21,20 +21,36 @@ use crate::compare::simple;
 use examples::{Example, Examples};
 use show::code_cell;
 
+/// What of a text the machine decides; ends with a line.
+const MACHINE: &str = "\
+    Of the machine, the time zone alone shows in text, as in Connect. The worker's is the one that `TZ` names: a zone below \
+    `/usr/share/zoneinfo` (`Europe/Berlin`, with or without `:` before it), an offset with Java's sign (`GMT+5:30`), or a \
+    POSIX rule (`CET-1CEST,M3.5.0,M10.5.0/3`); without `TZ` it is the one that `/etc/localtime` holds, without that UTC. A zone \
+    that is not found is `GMT`, and the log warns of it at the start. In it are\n\n\
+    * dates as Java shows them, `Mon Jul 01 13:04:05 CEST 2024`: in what `StringConverter` and `FileStreamSink` write, also \
+    within structs, maps and lists, and in messages,\n\
+    * dates in headers and of a `Cast` to `string`, and dates that are read from text by `SimpleHeaderConverter` and \
+    `InsertHeader`: `2024-07-01T13:04:05.006Z`, whose `Z` is a letter there and does not mean UTC.\n\n\
+    The patterns of `TimestampConverter` and `TimestampRouter` are in UTC always. Zones are called what the system's \
+    time zone data call them, and `GMT+04:00` where these have numbers only, as in a JVM since 23; older JVMs have names \
+    of their own for some (`GST` in Dubai). A JVM keeps only the present offset of a POSIX rule, here the rule holds all \
+    year. Before 1900 a zone has its present standard time, as in Java. Names of months and days are English, and text is \
+    UTF-8, whatever the machine's locale is.\n";
+
 /// Pages by their file below the workspace.
 pub async fn pages(runner: &Runner) -> Result<Vec<(&'static str, String)>, PagesError> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut page = "# Transforms and predicates\n\n\
         What stands below *before* and *after* is made by the transforms themselves. A record's parts that are not shown \
         are kept as they are. Schemas are written in a line: `string?` is an optional string, `= \"x\"` a default, `{…}` \
-        a struct, `[…]` an array, `{… → …}` a map. Data without a schema has none.\n\n\
-        Nothing here depends on the machine, where Connect's text does: dates are written and read in UTC, whatever time \
-        zone the machine is in (the log names it at the start if it is another), names of months and days are English, and text \
-        is UTF-8.\n\n\
-        Messages in the tables of errors come from one of two places: the connector's configuration is refused when it is \
-        validated or created, or a record fails. A record that fails ends the task, or is left out with \
-        `errors.tolerance=all`; the trace also says which record it was.\n"
+        a struct, `[…]` an array, `{… → …}` a map. Data without a schema has none.\n\n"
         .to_owned();
+    page.push_str(MACHINE);
+    page.push_str(
+        "\nMessages in the tables of errors come from one of two places: the connector's configuration is refused when it is \
+        validated or created, or a record fails. A record that fails ends the task, or is left out with \
+        `errors.tolerance=all`; the trace also says which record it was.\n",
+    );
     for (kind, examples) in [(PluginKind::Transform, "transforms"), (PluginKind::Predicate, "predicates")] {
         let mut examples = examples::read(&folder.join(examples))?;
         let mut seen: Vec<(String, ConfigDef)> = Vec::new();
@@ -63,11 +79,9 @@ async fn converter_page(folder: &Path) -> Result<String, PagesError> {
         What stands in the tables is made by the converters themselves: the bytes that a value becomes on its way into a \
         topic, and what these bytes are read as on their way out. Schemas are written in a line: `string?` is an optional \
         string, `= \"x\"` a default, `{…}` a struct, `[…]` an array, `{… → …}` a map. Bytes that are no text stand as \
-        hexadecimal digits.\n\n\
-        Nothing here depends on the machine, where Connect's text does: dates are written and read in UTC, whatever time \
-        zone the machine is in (the log names it at the start if it is another), names of months and days are English, and text \
-        is UTF-8.\n"
+        hexadecimal digits.\n\n"
         .to_owned();
+    page.push_str(MACHINE);
     let mut examples = examples::read(&folder.join("converters"))?;
     for definition in millstream_convert::definitions() {
         let role = if definition.converts_data { "Keys, values and headers" } else { "Headers" };

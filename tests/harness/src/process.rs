@@ -18,10 +18,11 @@ struct Process {
 }
 
 impl Process {
-    /// Starts it and reads its first lines of output until one satisfies `ready`.
+    /// Starts it in a time zone and reads its first lines of output until one satisfies `ready`.
     fn start(
         folder: &Path,
         arguments: &[String],
+        zone: &str,
         mut ready: impl FnMut(&str) -> bool,
     ) -> Result<Self, (ExitStatus, String)> {
         let log = folder.join("stderr.log");
@@ -30,6 +31,7 @@ impl Process {
             .args(arguments)
             .current_dir(folder)
             .env("XDG_CACHE_HOME", folder.join("cache"))
+            .env("TZ", zone)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(errors)
@@ -93,13 +95,23 @@ pub struct Worker {
 
 impl Worker {
     /// Starts a worker in a folder: `settings` are appended to a worker file with JSON converters and
-    /// random ports; each connector is a file of properties.
+    /// random ports; each connector is a file of properties. The machine is in UTC.
     ///
     /// # Panics
     ///
     /// If it does not start.
     pub fn start(folder: &Path, settings: &str, connectors: &[&str]) -> Self {
-        Self::try_start(folder, settings, connectors).unwrap_or_else(|(status, log)| panic!("{status}: {log}"))
+        Self::start_in_zone(folder, "UTC", settings, connectors)
+    }
+
+    /// The same on a machine in another time zone.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start_in_zone(folder: &Path, zone: &str, settings: &str, connectors: &[&str]) -> Self {
+        let started = Self::try_start_in_zone(folder, zone, settings, connectors);
+        started.unwrap_or_else(|(status, log)| panic!("{status}: {log}"))
     }
 
     /// The same; how the process ended and its log if it does not start.
@@ -108,6 +120,15 @@ impl Worker {
     ///
     /// It ended before it was ready.
     pub fn try_start(folder: &Path, settings: &str, connectors: &[&str]) -> Result<Self, (ExitStatus, String)> {
+        Self::try_start_in_zone(folder, "UTC", settings, connectors)
+    }
+
+    fn try_start_in_zone(
+        folder: &Path,
+        zone: &str,
+        settings: &str,
+        connectors: &[&str],
+    ) -> Result<Self, (ExitStatus, String)> {
         let worker = format!(
             "listeners=http://127.0.0.1:0\n\
              key.converter=org.apache.kafka.connect.storage.StringConverter\n\
@@ -126,7 +147,7 @@ impl Worker {
             arguments.push(file);
         }
         let (mut rest, mut broker) = (String::new(), String::new());
-        let process = Process::start(folder, &arguments, |line| {
+        let process = Process::start(folder, &arguments, zone, |line| {
             if let Some(address) = line.strip_prefix("REST API  http://") {
                 rest = address.to_owned();
             }
@@ -241,7 +262,7 @@ impl Broker {
             arguments.extend(["--override".to_owned(), (*setting).to_owned()]);
         }
         let mut address = String::new();
-        let process = Process::start(folder, &arguments, |line| {
+        let process = Process::start(folder, &arguments, "UTC", |line| {
             let found = line.strip_prefix("Broker ready on ").and_then(|rest| rest.split(',').next());
             if let Some(found) = found {
                 address = found.to_owned();

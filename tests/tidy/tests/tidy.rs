@@ -61,7 +61,8 @@ const ARROWS: [(&str, &[&str]); 24] = [
 const ANYTHING: &[&str] = &["*"];
 
 /// Libraries that have one home, and who may name them.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 14] = [
+    ("tz-rs", &["millstream-values"]),
     // The compiler of components runs on its threads.
     ("rayon", &["millstream-plugin"]),
     ("wasmtime", &["millstream-plugin", "millstream", "bench"]),

@@ -15,6 +15,9 @@ use crate::limits::PluginLimits;
 /// Most handles that a guest may hold on host objects at a time.
 pub(super) const MAX_HANDLES: usize = 1000;
 
+/// The variable in which an instance finds the worker's time zone: all of its environment.
+const TIME_ZONE: &str = "MILLSTREAM_TIME_ZONE";
+
 /// Data of a store.
 pub(crate) struct GuestState {
     pub(crate) table: ResourceTable,
@@ -43,10 +46,13 @@ impl GuestState {
         let Surroundings { speaker, files, worker } = surroundings;
         let voice = Arc::new(Voice::new(speaker, limits.log_rate));
         // No environment, no folders, no network: a builder grants nothing by itself.
-        let wasi = WasiCtxBuilder::new()
-            .stdout(StandardStream::new(Arc::clone(&voice), Level::Info))
-            .stderr(StandardStream::new(Arc::clone(&voice), Level::Warn))
-            .build();
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.stdout(StandardStream::new(Arc::clone(&voice), Level::Info))
+            .stderr(StandardStream::new(Arc::clone(&voice), Level::Warn));
+        if let Some(zone) = &limits.time_zone {
+            wasi.env(TIME_ZONE, zone);
+        }
+        let wasi = wasi.build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         Self {

@@ -261,6 +261,14 @@ async fn a_guest_sees_no_environment_no_files_and_no_network() {
 }
 
 #[tokio::test]
+async fn a_guest_is_told_the_workers_time_zone_and_nothing_else() {
+    let zone = Some("CET-1CEST,M3.5.0,M10.5.0/3".to_owned());
+    let plugins = plugins_with(millstream_plugin::PluginLimits { time_zone: zone, ..limits() }).await;
+    let found = polled(&plugins, "look around").await.unwrap();
+    assert_eq!(found, ["env 1, file false, write false, socket false"]);
+}
+
+#[tokio::test]
 async fn a_key_opens_the_file_it_names_and_no_other() {
     let plugins = plugins().await;
     let folder = tempfile::tempdir().unwrap();
