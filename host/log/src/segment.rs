@@ -35,6 +35,8 @@ pub(crate) struct Segment {
     size: AtomicU64,
     /// Bytes known to be on stable storage.
     synced: AtomicU64,
+    /// Whether something was taken back, which may not be on stable storage yet.
+    cut: AtomicBool,
     indexes_synced: AtomicBool,
     /// Largest timestamp of its records, -1 without any.
     max_timestamp: AtomicI64,
@@ -90,6 +92,7 @@ impl Segment {
             times,
             size: AtomicU64::new(size),
             synced: AtomicU64::new(0),
+            cut: AtomicBool::new(false),
             indexes_synced: AtomicBool::new(false),
             max_timestamp: AtomicI64::new(-1),
             aborted: AtomicU64::new(aborted.as_ref().map_or(0, |entries| entries.len() as u64)),
@@ -191,8 +194,10 @@ impl Segment {
     /// Takes back what was written and not published. The next sync has to make that durable, or a power failure
     /// could bring it back behind the last batch of a segment that is closed.
     pub(crate) fn unwrite(&self) -> io::Result<()> {
-        self.synced.store(0, Ordering::Release);
-        self.log.set_len(self.size())
+        let cut = self.log.set_len(self.size());
+        // Noted after it is done: a sync that is under way may have come too early for it.
+        self.cut.store(true, Ordering::Release);
+        cut
     }
 
     /// Replaces the transaction index by these entries, while no reader has it.
@@ -223,13 +228,17 @@ impl Segment {
     /// Whether something is not on stable storage yet. The indexes of the active segment don't count: they are
     /// made anew after a crash.
     pub(crate) fn is_dirty(&self, active: bool) -> bool {
-        self.synced.load(Ordering::Acquire) < self.size() || !(active || self.indexes_synced.load(Ordering::Acquire))
+        self.synced.load(Ordering::Acquire) < self.size()
+            || self.cut.load(Ordering::Acquire)
+            || !(active || self.indexes_synced.load(Ordering::Acquire))
     }
 
     /// Brings what is published now to stable storage; of a closed segment the indexes as well.
     pub(crate) fn sync(&self, active: bool) -> io::Result<()> {
         let size = self.size();
-        if self.synced.load(Ordering::Acquire) < size {
+        let cut = self.cut.swap(false, Ordering::AcqRel);
+        if cut || self.synced.load(Ordering::Acquire) < size {
+            // An error takes the log offline, so nobody asks whether it was cut any more.
             self.log.sync_data()?;
             self.synced.fetch_max(size, Ordering::AcqRel);
         }

@@ -1,4 +1,4 @@
-use std::{fs::OpenOptions, io};
+use std::{fs::OpenOptions, io, time::Duration};
 
 use millstream_disk::faulty::{FaultyDisk, Operation, Trigger};
 use millstream_wire::batch::{ControlMarker, write_control_batch};
@@ -408,4 +408,25 @@ fn a_segment_is_on_stable_storage_before_the_next_one_begins() {
         assert_eq!(segments[0].is_dirty(false), !sync_closed);
         assert!(segments[1].is_dirty(true));
     }
+}
+
+#[test]
+fn what_is_taken_back_while_a_sync_runs_is_synced_once_more() {
+    let disk = FaultyDisk::new(1);
+    let dir = Path::new("/t-0");
+    let opened = PartitionLog::open(&disk.process(), dir, LogConfig::default(), OpenMode::UNKNOWN, now());
+    let (mut log, _) = opened.unwrap();
+    append(&mut log, batch(2));
+    let stall = disk.stall(Trigger::on(Operation::Sync).path(".log"));
+    let sync = log.sync_handle();
+    let syncing = std::thread::spawn(move || sync.sync().unwrap());
+    assert!(stall.is_reached_within(Duration::from_secs(20)));
+    disk.fail(Trigger::on(Operation::Write).path(".log"), io::ErrorKind::StorageFull);
+    assert!(log.append(&mut batch(2), 0, now()).is_err());
+    stall.release();
+    syncing.join().unwrap();
+    let segment = log.segment();
+    assert!(segment.is_dirty(true), "the sync may have begun before");
+    segment.sync(true).unwrap();
+    assert!(!segment.is_dirty(true));
 }
