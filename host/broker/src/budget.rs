@@ -26,7 +26,22 @@ pub struct Budget {
 /// A part of the budget, given back on drop.
 #[derive(Debug)]
 pub struct Reservation {
-    _permits: OwnedSemaphorePermit,
+    permits: OwnedSemaphorePermit,
+    bytes: usize,
+}
+
+impl Reservation {
+    /// How many bytes were asked for.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Gives back what is not needed beyond so many bytes.
+    pub fn shrink(&mut self, bytes: usize) {
+        self.bytes = self.bytes.min(bytes);
+        let surplus = self.permits.num_permits().saturating_sub(units(bytes) as usize);
+        drop(self.permits.split(surplus));
+    }
 }
 
 impl Budget {
@@ -41,25 +56,28 @@ impl Budget {
     /// Only for those that hold nothing of the budget: waiting with something in hand may be waiting for oneself. See
     /// [`Budget::reserve_more`].
     pub async fn reserve(&self, bytes: usize) -> Reservation {
-        Reservation { _permits: acquire(&self.free, units(bytes).min(self.total)).await }
+        Reservation { permits: acquire(&self.free, units(bytes).min(self.total)).await, bytes }
     }
 
     /// Room for one that may hold some already. Never waits for itself: one at a time goes on beyond the budget.
     pub async fn reserve_more(&self, bytes: usize) -> Reservation {
         let wanted = units(bytes).min(self.total);
         if let Ok(permit) = Arc::clone(&self.free).try_acquire_many_owned(wanted) {
-            return Reservation { _permits: permit };
+            return Reservation { permits: permit, bytes };
         }
-        tokio::select! {
+        let permits = tokio::select! {
             biased;
-            permit = acquire(&self.free, wanted) => Reservation { _permits: permit },
-            permit = acquire(&self.beyond, 1) => Reservation { _permits: permit },
-        }
+            permit = acquire(&self.free, wanted) => permit,
+            permit = acquire(&self.beyond, 1) => permit,
+        };
+        Reservation { permits, bytes }
     }
 
-    /// How large an answer may be that can have any size, in bytes: a share of what is free, which reserves nothing.
-    pub fn share(&self) -> usize {
-        self.free.available_permits() / SHARE * UNIT
+    /// Room for an answer that can have any size up to `most` bytes: a share of what is free. Who holds some already is
+    /// served as by [`Budget::reserve_more`].
+    pub async fn reserve_share(&self, most: usize) -> Reservation {
+        let share = self.free.available_permits() / SHARE * UNIT;
+        self.reserve_more(most.min(share.max(UNIT))).await
     }
 }
 
@@ -122,12 +140,25 @@ mod tests {
     fn answers_that_nobody_reads_leave_room_for_others() {
         let budget = Budget::new(64 * MIB);
         let mut unread = Vec::new();
-        for _ in 0..1000 {
-            let size = budget.share().min(50 * MIB);
-            assert!(size <= 8 * MIB);
-            unread.push(now(budget.reserve_more(size)));
+        for _ in 0..64 {
+            let room = now(budget.reserve_share(50 * MIB));
+            assert!(room.bytes() <= 8 * MIB);
+            unread.push(room);
         }
         let left = budget.free.available_permits();
         assert!(0 < left, "an eighth of what is free never is all of it");
+    }
+
+    #[test]
+    fn what_an_answer_does_not_need_is_given_back_before_it_is_written() {
+        let budget = Budget::new(MIB);
+        let mut room = now(budget.reserve_share(MIB));
+        assert_eq!(room.bytes(), MIB / 8);
+        room.shrink(2 * UNIT);
+        assert_eq!((room.bytes(), budget.free.available_permits()), (2 * UNIT, 1024 - 2));
+        room.shrink(MIB);
+        assert_eq!(room.bytes(), 2 * UNIT);
+        drop(room);
+        assert_eq!(budget.free.available_permits(), 1024);
     }
 }

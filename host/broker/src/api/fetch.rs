@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::Call;
 use crate::{
+    budget::Reservation,
     error_code::ErrorCode,
     partition::{Isolation, Partition, ReadOutcome},
 };
@@ -29,10 +30,11 @@ struct Target {
     partitions: Vec<(FetchPartition, Result<Arc<Partition>, ErrorCode>)>,
 }
 
-pub async fn handle(call: &Call<'_>, request: FetchRequest) -> FetchResponse {
+/// The answer, and the memory that its records take.
+pub async fn handle(call: &Call<'_>, request: FetchRequest) -> (FetchResponse, Option<Reservation>) {
     // Sessions are declined by answering session id 0; one that is named nevertheless is from another life.
     if request.session_id != 0 && 0 < request.session_epoch {
-        return FetchResponse::default().with_error_code(ErrorCode::FETCH_SESSION_ID_NOT_FOUND.get());
+        return (FetchResponse::default().with_error_code(ErrorCode::FETCH_SESSION_ID_NOT_FOUND.get()), None);
     }
     let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let limits = Limits {
@@ -41,11 +43,8 @@ pub async fn handle(call: &Call<'_>, request: FetchRequest) -> FetchResponse {
         } else {
             Isolation::Uncommitted
         },
-        max_bytes: usize::try_from(request.max_bytes)
-            .unwrap_or(0)
-            .min(call.node.config.fetch_max_bytes)
-            .min(call.node.budget.share()),
-        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
+        max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(call.node.config.fetch_max_bytes),
+        min_bytes: usize::try_from(request.min_bytes.min(request.max_bytes)).unwrap_or(0),
     };
     let targets = Arc::new(look_up(call, request));
     let pass = look(call, &targets, limits).await;
@@ -80,18 +79,23 @@ async fn look(call: &Call<'_>, targets: &Arc<Vec<Target>>, limits: Limits) -> Pa
     if !more {
         return read_all(targets, &nothing, call.version, false);
     }
+    // Before anything is read: many that wait for memory must not have filled it already.
+    let budget = &call.node.budget;
+    let mut room = budget.reserve_share(limits.max_bytes).await;
+    let limits = Limits { max_bytes: room.bytes(), ..limits };
     let (shared, version) = (Arc::clone(targets), call.version);
     let read = call.node.topics.threads().reading.run(move || read_all(&shared, &limits, version, true));
-    match read.await {
-        Ok(pass) => pass,
-        Err(_) => Pass { has_error: true, ..read_all(targets, &nothing, call.version, false) },
+    let Ok(mut pass) = read.await else {
+        return Pass { has_error: true, ..read_all(targets, &nothing, call.version, false) };
+    };
+    if room.bytes() < pass.bytes {
+        // One batch gets through, however large.
+        drop(room);
+        room = budget.reserve_more(pass.bytes).await;
     }
-}
-
-/// Bytes of records in an answer.
-pub fn records_len(response: &FetchResponse) -> usize {
-    let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
-    partitions.map(|partition| partition.records.as_ref().map_or(0, Bytes::len)).sum()
+    room.shrink(pass.bytes);
+    pass.room = Some(room);
+    pass
 }
 
 fn look_up(call: &Call<'_>, request: FetchRequest) -> Vec<Target> {
@@ -130,6 +134,8 @@ struct Pass {
     has_error: bool,
     /// Nothing was asked for, so nothing will ever come.
     is_empty: bool,
+    /// Memory for the records.
+    room: Option<Reservation>,
 }
 
 impl Pass {
@@ -140,7 +146,8 @@ impl Pass {
 
 /// Blocks if `one_batch` or a limit allows it to read.
 fn read_all(targets: &[Target], limits: &Limits, version: i16, one_batch: bool) -> Pass {
-    let mut pass = Pass { topics: Vec::with_capacity(targets.len()), bytes: 0, has_error: false, is_empty: true };
+    let mut pass =
+        Pass { topics: Vec::with_capacity(targets.len()), bytes: 0, has_error: false, is_empty: true, room: None };
     for target in targets {
         let mut partitions = Vec::with_capacity(target.partitions.len());
         for (asked, found) in &target.partitions {
@@ -208,6 +215,6 @@ fn fill(data: PartitionData, outcome: ReadOutcome, isolation: Isolation, version
     if 5 <= version { data.with_log_start_offset(outcome.log_start) } else { data }
 }
 
-fn answer(pass: Pass) -> FetchResponse {
-    FetchResponse::default().with_responses(pass.topics)
+fn answer(pass: Pass) -> (FetchResponse, Option<Reservation>) {
+    (FetchResponse::default().with_responses(pass.topics), pass.room)
 }

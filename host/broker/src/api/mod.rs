@@ -210,9 +210,8 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
         ApiKey::Produce => produce::handle(&call, incoming).await,
         ApiKey::OffsetCommit => offset_commit::handle(&call, incoming).await,
         ApiKey::Fetch => {
-            let response = fetch::handle(&call, it.decode()?).await;
-            let room = node.budget.reserve_more(fetch::records_len(&response)).await;
-            Ok(Reply::Now(Answer { _room: Some(room), ..it.encode(&response)? }))
+            let (response, room) = fetch::handle(&call, it.decode()?).await;
+            Ok(Reply::Now(Answer { _room: room, ..it.encode(&response)? }))
         }
         ApiKey::ListOffsets => it.answer(&list_offsets::handle(&call, it.decode()?).await),
         ApiKey::Metadata => it.answer(&metadata::handle(&call, it.decode()?).await),

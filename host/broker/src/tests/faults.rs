@@ -481,6 +481,38 @@ async fn a_sync_that_fails_takes_its_partition_offline_and_is_told() {
     broker.abandon().await;
 }
 
+#[tokio::test]
+async fn answers_that_are_read_at_the_same_time_share_the_memory() {
+    let memory = 1 << 20;
+    let setting = ("request.memory.max.bytes", memory.to_string());
+    let started = try_start_with(FaultyDisk::new(1).process(), &[(setting.0, &setting.1)]).await;
+    let broker = started.expect("the broker starts");
+    let node = &broker.node;
+    assert_eq!(create(node, "a").await, 0);
+    for _ in 0..150 {
+        assert_eq!(append(node, "a", &"v".repeat(1000)).await, 0);
+    }
+    let reading: Vec<_> = (0..40)
+        .map(|_| {
+            let node = Arc::clone(node);
+            let request = incoming(ApiKey::Fetch, 12, &fetch("a", 0));
+            tokio::spawn(async move { api::handle(&node, &peer(), request).await.unwrap() })
+        })
+        .collect();
+    // None is written, which would give back what it takes.
+    let mut unwritten = Vec::new();
+    for answer in reading {
+        let Reply::Now(answer) = timeout(LIMIT, answer).await.expect("each has its share").unwrap() else {
+            panic!("an answer is there at once");
+        };
+        unwritten.push(answer);
+    }
+    let bytes: usize = unwritten.iter().map(|answer| answer.frame.len()).sum();
+    assert!(bytes < memory, "{bytes}");
+    assert!(unwritten.iter().all(|answer| 1000 < answer.frame.len()), "at least one batch each");
+    broker.abandon().await;
+}
+
 /// Collects what is logged.
 #[derive(Clone, Default)]
 struct Log(Arc<std::sync::Mutex<Vec<u8>>>);

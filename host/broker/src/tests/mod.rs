@@ -43,13 +43,17 @@ async fn start(disk: Arc<dyn Disk>) -> Broker {
 }
 
 async fn try_start(disk: Arc<dyn Disk>) -> Result<Broker, crate::StartBrokerError> {
+    try_start_with(disk, &[]).await
+}
+
+async fn try_start_with(disk: Arc<dyn Disk>, own: &[(&str, &str)]) -> Result<Broker, crate::StartBrokerError> {
     let pairs = [
         ("log.dirs", DATA),
         ("listeners", ""),
         ("offsets.topic.num.partitions", "2"),
         ("group.initial.rebalance.delay.ms", "0"),
     ];
-    let properties = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let properties = pairs.iter().chain(own).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Broker::start_on(disk, BrokerConfig::from_properties(&properties).unwrap()).await
 }
 
