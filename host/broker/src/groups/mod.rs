@@ -15,7 +15,7 @@ mod subscription;
 mod tests;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock},
@@ -25,7 +25,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use millstream_record::{Chain, Timestamp, TopicName};
 use millstream_wire::{
-    batch::{BatchStamp, RecordBatchBuilder, RecordReader, decompress_records},
+    batch::{BatchStamp, RecordBatchBuilder, RecordReader, decompress_records, verify_crc},
     hash,
 };
 use tokio::{
@@ -95,8 +95,8 @@ struct State {
     joins: HashMap<Ticket, oneshot::Sender<JoinAnswer>>,
     syncs: HashMap<Ticket, oneshot::Sender<SyncAnswer>>,
     next_ticket: u64,
-    /// Partitions of the offsets topic that could not be read.
-    not_loaded: BTreeSet<i32>,
+    /// Partitions of the offsets topic that could not be read, and whether they may be at another time.
+    not_loaded: BTreeMap<i32, bool>,
     /// By deleted topic: offsets whose deletion could not be written.
     owed: HashMap<String, Vec<Action>>,
 }
@@ -122,7 +122,7 @@ impl Groups {
             joins: HashMap::new(),
             syncs: HashMap::new(),
             next_ticket: 0,
-            not_loaded: BTreeSet::new(),
+            not_loaded: BTreeMap::new(),
             owed: HashMap::new(),
         };
         let groups = Arc::new(Self {
@@ -153,7 +153,7 @@ impl Groups {
         let state = self.lock()?;
         if !state.not_loaded.is_empty()
             && let Some(topic) = self.topics.get(OFFSETS_TOPIC)
-            && state.not_loaded.contains(&partition_of(group, topic.partition_count()))
+            && state.not_loaded.contains_key(&partition_of(group, topic.partition_count()))
         {
             return Err(ErrorCode::NOT_COORDINATOR);
         }
@@ -486,7 +486,10 @@ impl Groups {
         let wanted: Vec<i32> = match (which, self.lock()) {
             (_, Err(_)) => return,
             (Load::All, _) => (0..topic.partition_count()).collect(),
-            (Load::Missing, Ok(state)) => state.not_loaded.iter().copied().collect(),
+            (Load::Missing, Ok(state)) => {
+                let missing = state.not_loaded.iter().filter(|(_, may_pass)| **may_pass);
+                missing.map(|(index, _)| *index).collect()
+            }
         };
         let (mut groups, mut offsets) = (0, 0);
         for index in wanted {
@@ -496,14 +499,15 @@ impl Groups {
                     groups += loaded.0;
                     offsets += loaded.1;
                     if let Ok(mut state) = self.lock()
-                        && state.not_loaded.remove(&index)
+                        && state.not_loaded.remove(&index).is_some()
                     {
                         self.health.clear(&groups_of(partition));
                     }
                 }
                 Err(error) => {
                     if let Ok(mut state) = self.lock() {
-                        state.not_loaded.insert(index);
+                        let may_pass = !matches!(error, LoadGroupsError::Damaged { .. });
+                        state.not_loaded.insert(index, may_pass);
                     }
                     self.health.report(groups_of(partition), format!("they are not served: {}", Chain(&error)));
                 }
@@ -592,6 +596,17 @@ enum LoadGroupsError {
     /// The partition cannot be read.
     #[error(transparent)]
     Read(#[from] PartitionUnavailable),
+    /// Its records are not what they were: an offset read from them might be another than was committed.
+    #[error(
+        "partition {partition} is damaged: its batch at offset {offset} does not have its checksum; stop the broker and \
+         run `millstream broker repair`, which shows what would be lost, and sets it aside with --apply"
+    )]
+    Damaged {
+        /// The partition.
+        partition: String,
+        /// First offset of the batch.
+        offset: i64,
+    },
     /// Offsets of topics that were deleted cannot be taken out.
     #[error("delete offsets of group '{group}' that were committed for topics that do not exist any more")]
     Forget {
@@ -678,9 +693,15 @@ fn read_partition(
     partition: &Partition,
     groups: &mut HashMap<String, StoredGroup>,
     offsets: &mut LoadedOffsets,
-) -> Result<(), PartitionUnavailable> {
+) -> Result<(), LoadGroupsError> {
     let mut scratch = Vec::new();
+    let mut damaged = None;
     partition.for_each_batch(|header, batch| {
+        // After a stop in order nobody has looked at it since.
+        if verify_crc(batch).is_err() {
+            damaged.get_or_insert(header.base_offset);
+            return;
+        }
         if header.is_control() {
             return;
         }
@@ -691,7 +712,14 @@ fn read_partition(
                 return;
             }
         };
-        for record in RecordReader::new(header, records).flatten() {
+        for record in RecordReader::new(header, records) {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    warn!(offset = header.base_offset, %error, "the rest of a batch of the offsets topic is passed over");
+                    return;
+                }
+            };
             let position = header.base_offset + i64::from(record.offset_delta);
             let Some(key) = record.key else { continue };
             match RecordKey::decode(key) {
@@ -710,7 +738,11 @@ fn read_partition(
                 Err(error) => warn!(%error, "a record of the offsets topic is passed over"),
             }
         }
-    })
+    })?;
+    match damaged {
+        Some(offset) => Err(LoadGroupsError::Damaged { partition: partition.name(), offset }),
+        None => Ok(()),
+    }
 }
 
 /// Which partition of the offsets topic holds a group.

@@ -2,6 +2,7 @@
 
 use std::{
     io::ErrorKind,
+    sync::atomic::{AtomicUsize, Ordering},
     sync::mpsc::{RecvTimeoutError, Sender, channel},
     time::{Duration, Instant},
 };
@@ -9,14 +10,18 @@ use std::{
 use millstream_disk::faulty::{FaultyDisk, Operation, Stall, Trigger};
 use millstream_wire::protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
-    JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
-    OffsetFetchRequest, OffsetFetchResponse,
+    InitProducerIdRequest, InitProducerIdResponse, JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetFetchRequest, OffsetFetchResponse,
     incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
     join_group_request::JoinGroupRequestProtocol,
     list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
     offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics},
 };
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinHandle,
+    time::timeout,
+};
 
 use super::*;
 use crate::{error_code::ErrorCode, topics::NewTopic};
@@ -389,6 +394,27 @@ async fn groups_whose_records_cannot_be_read_are_refused_until_they_can_and_the_
     assert_eq!(committed(node, "g").await, (0, Some(5)));
     assert_eq!(commit_offset(node, "g", "b", 8).await, 0);
     assert_eq!(committed(node, "g").await, (0, Some(8)));
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn offsets_are_not_read_from_a_batch_that_lost_its_checksum() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    assert_eq!(create(&broker.node, "b").await, 0);
+    for (group, offset) in [("g", 5), ("h", 6)] {
+        assert_eq!(commit_offset(&broker.node, group, "b", offset).await, 0);
+    }
+    broker.shutdown().await.unwrap();
+    let log = in_data("__consumer_offsets-1/00000000000000000000.log");
+    let content = disk.content(&log).unwrap();
+    let at = content.windows(8).position(|bytes| bytes == 5_i64.to_be_bytes()).expect("the offset stands there");
+    disk.damage(&log, at as u64 + 7, 2);
+    let broker = start(disk.process()).await;
+    assert_eq!(committed(&broker.node, "g").await, (ErrorCode::NOT_COORDINATOR.get(), None));
+    assert_eq!(committed(&broker.node, "h").await, (0, Some(6)));
+    let [fault] = &broker.health()[..] else { panic!("{:?}", broker.health()) };
+    assert!(fault.contains("__consumer_offsets-1") && fault.contains("millstream broker repair"), "{fault}");
     broker.abandon().await;
 }
 
