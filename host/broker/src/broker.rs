@@ -48,6 +48,7 @@ use crate::{
         data_dir::{DataDir, OpenDataDirError},
     },
     strangers::Strangers,
+    topics::Topics,
 };
 
 /// Room in each direction of an in-memory connection, in bytes.
@@ -221,7 +222,12 @@ impl Broker {
             .map_err(|source| StartBrokerError::Interrupted { source })?;
         let node = Arc::new(Node {
             cluster_id: data_dir.cluster_id.clone(),
-            producer_ids: ProducerIds::new(data_dir.disk(), data_dir.path(), changes.clone()),
+            producer_ids: ProducerIds::new(
+                data_dir.disk(),
+                data_dir.path(),
+                changes.clone(),
+                first_producer_id(&topics),
+            ),
             changes,
             health,
             topics,
@@ -487,6 +493,13 @@ fn peer_of(node: &Node, listener: usize, stream: &TcpStream) -> io::Result<Peer>
 
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+}
+
+/// The first id that no record of an open partition has.
+fn first_producer_id(topics: &Topics) -> i64 {
+    let topics = topics.all();
+    let known = topics.iter().flat_map(|topic| &topic.partitions).filter_map(|partition| partition.last_producer_id());
+    known.max().map_or(0, |last| last.saturating_add(1))
 }
 
 fn for_each_partition(node: &Node, each: impl FnMut(&Arc<Partition>)) {

@@ -26,6 +26,8 @@ pub struct ProducerIds {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     changes: Changes,
+    /// Where to begin if no file says so.
+    first: i64,
     /// Locked while a block is reserved, by the change that reserves it.
     block: Arc<Mutex<Range<i64>>>,
 }
@@ -60,9 +62,11 @@ pub enum ProducerIdError {
 }
 
 impl ProducerIds {
-    /// Nothing is read before the first id is asked for.
-    pub fn new(disk: &Arc<dyn Disk>, data_dir: &Path, changes: Changes) -> Self {
-        Self { disk: Arc::clone(disk), path: data_dir.join(FILE), changes, block: Arc::new(Mutex::new(0..0)) }
+    /// Nothing is read before the first id is asked for. All ids before `first` count as taken, which matters where
+    /// records came with the data folder and the file did not: a batch of a new producer under the id of an old one
+    /// would be taken for a repetition, and acknowledged without being stored.
+    pub fn new(disk: &Arc<dyn Disk>, data_dir: &Path, changes: Changes, first: i64) -> Self {
+        Self { disk: Arc::clone(disk), path: data_dir.join(FILE), changes, first, block: Arc::new(Mutex::new(0..0)) }
     }
 
     /// The next id. Waits only as long as a small file takes to write, once in a thousand times; dropping the
@@ -76,10 +80,10 @@ impl ProducerIds {
         if let Some(id) = block.next() {
             return Ok(id);
         }
-        let (disk, path) = (Arc::clone(&self.disk), self.path.clone());
+        let (disk, path, first) = (Arc::clone(&self.disk), self.path.clone(), self.first);
         // The lock goes along: nobody else reserves while this reservation is under way.
         let reserved = self.changes.run("reserving producer ids", async move {
-            let reserved = tokio::task::spawn_blocking(move || reserve(&*disk, &path)).await;
+            let reserved = tokio::task::spawn_blocking(move || reserve(&*disk, &path, first)).await;
             *block = reserved.map_err(|error| Interrupted::new("reserving producer ids", error.to_string()))??;
             block.next().ok_or(ProducerIdError::Exhausted)
         });
@@ -87,10 +91,10 @@ impl ProducerIds {
     }
 }
 
-fn reserve(disk: &dyn Disk, path: &Path) -> Result<Range<i64>, ProducerIdError> {
+fn reserve(disk: &dyn Disk, path: &Path, first: i64) -> Result<Range<i64>, ProducerIdError> {
     let failed = |source| ProducerIdError::File { path: path.to_owned(), source };
     let start = match read_text(disk, path).map_err(failed)? {
-        None => 0,
+        None => first,
         Some(text) => text
             .trim()
             .parse()
@@ -110,7 +114,7 @@ mod tests {
     use super::*;
 
     fn ids_of(dir: &Path) -> ProducerIds {
-        ProducerIds::new(&millstream_disk::real(), dir, Changes::new(TaskTracker::new(), Arc::default()))
+        ProducerIds::new(&millstream_disk::real(), dir, Changes::new(TaskTracker::new(), Arc::default()), 0)
     }
 
     #[tokio::test]

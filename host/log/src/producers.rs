@@ -258,6 +258,11 @@ impl ProducerStates {
         });
     }
 
+    /// The largest id of a producer that is known.
+    pub fn last_id(&self) -> Option<i64> {
+        self.states.keys().next_back().copied()
+    }
+
     /// The producers in ascending order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (i64, &ProducerState)> {
         self.states.iter().map(|(&id, state)| (id, state))

@@ -206,6 +206,14 @@ impl Partition {
         self.opened().map_or(0, |open| open.reader.size_bytes())
     }
 
+    /// The largest id of the producers that are remembered. Waits for whoever changes the files.
+    pub fn last_producer_id(&self) -> Option<i64> {
+        let open = self.opened()?;
+        // After a panic the partition is offline.
+        let log = self.log_of(&open).ok()?;
+        log.as_ref()?.producers().last_id()
+    }
+
     /// Checks the epoch that a client believes in; −1 asks for no check.
     ///
     /// # Errors

@@ -419,6 +419,28 @@ async fn offsets_are_not_read_from_a_batch_that_lost_its_checksum() {
 }
 
 #[tokio::test]
+async fn a_producer_id_that_the_logs_know_is_given_to_nobody_else() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    assert_eq!(create(&broker.node, "a").await, 0);
+    // As in a data folder of Apache Kafka's, which has no file of ours that says which are taken.
+    let mut builder = RecordBatchBuilder::with_capacity(256);
+    builder.append(1_700_000_000_000, None, Some(b"of another producer"), []).unwrap();
+    let stamp = BatchStamp { producer_id: 4711, producer_epoch: 0, base_sequence: 0, ..BatchStamp::default() };
+    let data = PartitionProduceData::default().with_records(Some(builder.finish(&stamp).unwrap().freeze()));
+    let topic = TopicProduceData::default().with_name(name("a")).with_partition_data(vec![data]);
+    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(vec![topic]);
+    let produced: ProduceResponse = call(&broker.node, ApiKey::Produce, 9, &request).await;
+    assert_eq!(produced.responses[0].partition_responses[0].error_code, 0);
+    broker.shutdown().await.unwrap();
+    let broker = start(disk.process()).await;
+    let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
+    let given: InitProducerIdResponse = call(&broker.node, ApiKey::InitProducerId, 4, &request).await;
+    assert_eq!((given.error_code, given.producer_id.0), (0, 4712));
+    broker.abandon().await;
+}
+
+#[tokio::test]
 async fn files_of_another_topic_in_a_partitions_place_are_never_taken_for_its_own() {
     let disk = FaultyDisk::new(1);
     let broker = start(disk.process()).await;
