@@ -28,6 +28,10 @@ use crate::{
 /// Most answers that may wait for the disk at once.
 const MAX_PENDING: usize = 256;
 
+/// Most bytes of requests whose answers wait for the disk, apart from those that took memory out of the budget: what
+/// they ask for may still be in memory as a whole.
+const MAX_PENDING_BYTES: usize = 1 << 20;
+
 /// What a connection may read without asking for memory, in bytes; also how much is read ahead while a request is
 /// parked, to notice a peer that hangs up.
 const OWN_BUFFER: usize = 64 * 1024;
@@ -103,8 +107,8 @@ struct Connection<R, W> {
     progress: Option<(Instant, usize)>,
     /// Memory for the request that is arriving, if it needs more than the connection's own.
     room: Option<Reservation>,
-    /// Answers that wait for the disk, oldest first.
-    pending: VecDeque<Later>,
+    /// Answers that wait for the disk, oldest first, each with the bytes of its request that no budget knows of.
+    pending: VecDeque<(Later, usize)>,
     stop: CancellationToken,
 }
 
@@ -192,11 +196,17 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
 
     /// Carries out one request. False when the peer hung up meanwhile.
     async fn handle(&mut self, frame: Bytes, room: Option<Reservation>) -> Result<bool, Ended> {
+        let frame_len = frame.len();
         let incoming = Incoming::read(frame).map_err(|source| Ended::Rejected { source })?;
         if !incoming.may_overlap() {
             self.drain().await?;
         }
-        while MAX_PENDING <= self.pending.len() {
+        let own_bytes = if room.is_some() { 0 } else { frame_len };
+        let full = |pending: &VecDeque<(Later, usize)>| {
+            let bytes: usize = pending.iter().map(|(_, bytes)| bytes).sum();
+            MAX_PENDING <= pending.len() || (!pending.is_empty() && MAX_PENDING_BYTES < bytes + own_bytes)
+        };
+        while full(&self.pending) {
             self.write_oldest().await?;
         }
         let reply = {
@@ -217,17 +227,20 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         };
         match reply {
             Reply::Silence => {}
-            Reply::Later(later) => self.pending.push_back(match room {
-                // The request may be in use until it is answered.
-                Some(room) => Box::pin(async move {
-                    let answer = later.await;
-                    drop(room);
-                    answer
-                }),
-                None => later,
-            }),
+            Reply::Later(later) => {
+                let later = match room {
+                    // The request may be in use until it is answered.
+                    Some(room) => Box::pin(async move {
+                        let answer = later.await;
+                        drop(room);
+                        answer
+                    }),
+                    None => later,
+                };
+                self.pending.push_back((later, own_bytes));
+            }
             Reply::Now(answer) if self.pending.is_empty() => self.write(&answer).await?,
-            Reply::Now(answer) => self.pending.push_back(Box::pin(std::future::ready(Ok(answer)))),
+            Reply::Now(answer) => self.pending.push_back((Box::pin(std::future::ready(Ok(answer))), 0)),
         }
         Ok(true)
     }
@@ -273,9 +286,9 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
 }
 
 /// The oldest answer, left in its place until it is complete so that this may be dropped.
-async fn oldest(pending: &mut VecDeque<Later>) -> Result<Answer, Rejected> {
+async fn oldest(pending: &mut VecDeque<(Later, usize)>) -> Result<Answer, Rejected> {
     match pending.front_mut() {
-        Some(later) => later.await,
+        Some((later, _)) => later.await,
         None => std::future::pending().await,
     }
 }

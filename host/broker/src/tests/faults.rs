@@ -561,6 +561,50 @@ async fn answers_that_are_read_at_the_same_time_share_the_memory() {
     broker.abandon().await;
 }
 
+#[tokio::test]
+async fn requests_of_one_connection_that_wait_for_a_disk_take_a_bounded_memory() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    assert_eq!(create(node, "a").await, 0);
+    assert_eq!(append(node, "a", "before").await, 0);
+    let (stall, done) = stall(&disk, Trigger::on(Operation::Write).path("/a-0/").always());
+    let header = RequestHeader::default().with_request_api_key(ApiKey::Produce as i16).with_request_api_version(9);
+    let request = frame::encode_request(&header, &produce("a", &"v".repeat(50_000))).unwrap();
+    let (mut reader, mut writer) = tokio::io::split(broker.connect());
+    let count = 200;
+    let (sending, taken) = (request.clone(), Arc::new(AtomicUsize::new(0)));
+    let sent = Arc::clone(&taken);
+    let writing = tokio::spawn(async move {
+        for _ in 0..count {
+            writer.write_all(&sending).await.unwrap();
+            sent.fetch_add(sending.len(), Ordering::Relaxed);
+        }
+        writer
+    });
+    reached(&stall).await;
+    // All that happens now happens in this thread, until nothing does.
+    let (mut before, mut idle) = (0, 0);
+    while idle < 1000 {
+        tokio::task::yield_now().await;
+        let now = taken.load(Ordering::Relaxed);
+        (before, idle) = (now, if now == before { idle + 1 } else { 0 });
+    }
+    assert!(before < 3 << 20, "{before} bytes: what the stream holds, and as much again");
+    let _ = done.send(());
+    stall.release();
+    let answers = async {
+        for _ in 0..count {
+            let mut answer = vec![0; reader.read_u32().await.unwrap() as usize];
+            reader.read_exact(&mut answer).await.unwrap();
+        }
+    };
+    timeout(LIMIT, answers).await.expect("all are answered");
+    writing.await.unwrap();
+    assert_eq!(partition(node, "a").high_watermark(), 201);
+    broker.abandon().await;
+}
+
 /// Collects what is logged.
 #[derive(Clone, Default)]
 struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
