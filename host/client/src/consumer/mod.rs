@@ -343,8 +343,8 @@ impl Consumer {
         self.positions.paused()
     }
 
-    /// The next offset that a poll will hand out. Looks it up, or asks whether it still stands, for at most `default.api.timeout.ms`, where the
-    /// partition was assigned only a moment ago.
+    /// The next offset that a poll will hand out. Looks it up, or asks whether it still stands, for at most
+    /// `default.api.timeout.ms`, where the partition was assigned only a moment ago.
     ///
     /// # Errors
     ///

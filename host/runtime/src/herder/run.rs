@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use millstream_config::ConfigMap;
@@ -22,6 +23,9 @@ use crate::{
     config_log::{Change, ConfigLog, Entry, Logged},
     worker::{TaskStart, Worker},
 };
+
+/// Longest time for a change to be written to the config log and read back, as in Connect.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// See the module's documentation.
 pub(super) struct Loop {
@@ -119,7 +123,22 @@ impl Loop {
     }
 
     /// Appends entries and takes what is in the log up to the last of them. What that makes due is not done yet.
+    ///
+    /// # Errors
+    ///
+    /// They could not be written, or did not come back in time; in the latter case they take effect when they do.
     async fn write(&mut self, entries: Vec<Entry>) -> Result<(), HerderError> {
+        match tokio::time::timeout(WRITE_TIMEOUT, self.write_and_read(entries)).await {
+            Ok(written) => written,
+            Err(_) => Err(HerderError::failed(format!(
+                "what was asked has not come back from the config log within {} seconds: it may still take effect, so look before you ask again",
+                WRITE_TIMEOUT.as_secs()
+            ))),
+        }
+    }
+
+    /// Dropping the future loses nothing that was read.
+    async fn write_and_read(&mut self, entries: Vec<Entry>) -> Result<(), HerderError> {
         let last = self.log.append(entries).await.map_err(|error| HerderError::failed(Chain(&error).to_string()))?;
         loop {
             let logged = self.log.next().await;

@@ -29,6 +29,8 @@ struct Content {
     behind: Vec<Entry>,
     /// Whether the worker's entries are refused, and of which kind.
     refused: Option<fn(&Entry) -> bool>,
+    /// Whether nothing comes back.
+    silent: bool,
 }
 
 impl SharedLog {
@@ -43,6 +45,10 @@ impl SharedLog {
 }
 
 impl Content {
+    fn read(&mut self) -> Option<Logged> {
+        if self.silent { None } else { self.unread.pop_front() }
+    }
+
     fn write(&mut self, entries: impl IntoIterator<Item = Entry>) {
         for entry in entries {
             // Positions have gaps.
@@ -70,7 +76,7 @@ impl ConfigLog for SharedLog {
 
     async fn next(&mut self) -> Logged {
         loop {
-            if let Some(logged) = self.content().unread.pop_front() {
+            if let Some(logged) = self.content().read() {
                 return logged;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -197,6 +203,25 @@ async fn what_the_log_refuses_changes_nothing_and_is_answered_with_the_cause() {
         assert_eq!(refused.expect_err("refused").to_string(), "write to the config log: timed out");
     }
     all(&handle, "RUNNING", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_does_not_come_back_is_answered_in_time_and_counts_when_it_does() {
+    let (world, log) = (World::default(), SharedLog::default());
+    let (_herder, handle) = start(&world, &log);
+    log.content().silent = true;
+    let put = handle.put_config("c", config(SOURCE, &[]), TargetState::Started, false);
+    let late = tokio::time::timeout(Duration::from_secs(60), put).await.expect("answered").expect_err("not read back");
+    let expected = "what was asked has not come back from the config log within 30 seconds: it may still take effect, \
+                    so look before you ask again";
+    assert_eq!(late.to_string(), expected);
+    log.content().silent = false;
+    all(&handle, "RUNNING", 1).await;
+    log.content().silent = true;
+    let pause = tokio::time::timeout(Duration::from_secs(60), handle.pause("c")).await;
+    assert_eq!(pause.expect("answered").expect_err("not read back").to_string(), expected);
+    let stopped = tokio::time::timeout(Duration::from_secs(60), handle.shutdown()).await;
+    stopped.expect("a silent log holds no stop up").expect("in good order");
 }
 
 #[tokio::test(start_paused = true)]
