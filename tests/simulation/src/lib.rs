@@ -16,7 +16,9 @@ mod world;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use millstream_config::{ConfigDef, ConfigMap, OverridePolicy, PluginDef, PluginDefs, PluginDirectory, PluginKind};
+use millstream_config::{
+    ConfigDef, ConfigKey, ConfigMap, ConfigType, OverridePolicy, PluginDef, PluginDefs, PluginDirectory, PluginKind,
+};
 use millstream_connector::ConverterRole;
 use millstream_runtime::{
     Natives, WorkerParts, WorkerSettings,
@@ -77,7 +79,10 @@ impl World {
             aliases: Vec::new(),
             version: None,
             documentation: String::new(),
-            config: ConfigDef::default(),
+            config: match class {
+                CONVERTER => ConfigDef::of([ConfigKey::new("connector", ConfigType::String).default_text("")]),
+                _ => ConfigDef::default(),
+            },
         };
         let definitions: Arc<dyn PluginDefs> =
             Arc::new(PluginDirectory::new(kinds.map(def), |_, _| Ok(true)).with_worker(properties));
