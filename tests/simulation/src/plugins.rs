@@ -470,7 +470,7 @@ impl SinkTask for Sink {
         }
         let beyond = self.world.fault(&self.task.connector, Fault::PreCommitBeyond).is_some();
         let mut state = self.world.state();
-        let partly = !state.calm && state.rng.chance(200);
+        let partly = !state.calm && state.rng.chance(200) && !beyond;
         let mut safe = Vec::new();
         for offset in offsets {
             let mut below = if beyond || partly { offset.offset } else { i64::MAX };
