@@ -115,7 +115,7 @@ impl Partition {
         if let Some(open) = self.opened()
             && let Err(error) = open.sync.sync()
         {
-            self.home.health.report(self.health_name(), Chain(&error).to_string());
+            self.report_until_restart(&Chain(&error).to_string());
         }
         self.waiters.wake();
         if self.sync_turn.end() {
@@ -128,7 +128,7 @@ impl Partition {
         if let Some(open) = self.opened()
             && let Some(reason) = open.reader.offline()
         {
-            self.home.health.report(self.health_name(), reason);
+            self.report_until_restart(reason);
         }
     }
 

@@ -170,9 +170,15 @@ impl Partition {
 
     /// Takes the partition out of use after something that leaves its state uncertain.
     pub(super) fn go_offline(&self, reason: String) {
-        self.home.health.report(self.health_name(), reason.clone());
+        self.report_until_restart(&reason);
         self.set_slot(Slot::Offline(Offline::damaged(reason)));
         self.waiters.wake();
+    }
+
+    /// Tells of something after which only a new look at the files, as a start takes it, says what they hold.
+    pub(super) fn report_until_restart(&self, reason: &str) {
+        let remedy = "it takes no more records; see to the cause and restart the broker";
+        self.home.health.report(self.health_name(), format!("{reason}; {remedy}"));
     }
 
     /// Why the partition cannot be used at this moment.

@@ -74,6 +74,14 @@ async fn heartbeat(node: &Arc<Node>, member: &str) -> i16 {
     answered.error_code
 }
 
+/// Topics with a record each.
+async fn make(node: &Arc<Node>, topics: &[&str]) {
+    for topic in topics {
+        assert_eq!(create(node, topic).await, 0);
+        assert_eq!(append(node, topic, "before").await, 0);
+    }
+}
+
 /// Everything that a stall of partition `a-0` is no reason to wait for.
 async fn others_are_served(node: &Arc<Node>, member: &str) {
     let served = async {
@@ -97,10 +105,7 @@ async fn a_partition_whose_disk_stalls_delays_nobody_else() {
         let disk = FaultyDisk::new(1);
         let broker = start(disk.process()).await;
         let node = &broker.node;
-        for topic in ["a", "b"] {
-            assert_eq!(create(node, topic).await, 0);
-            assert_eq!(append(node, topic, "before").await, 0);
-        }
+        make(node, &["a", "b"]).await;
         assert_eq!(commit_offset(node, "g", "b", 0).await, 0);
         let member = join(node).await;
         let (stall, done) = stall(&disk, Trigger::on(operation).path("/a-0/").always());
@@ -147,10 +152,7 @@ async fn looking_up_times_in_a_partition_whose_disk_stalls_delays_nobody_else() 
     let disk = FaultyDisk::new(1);
     let broker = start(disk.process()).await;
     let node = &broker.node;
-    for topic in ["a", "b"] {
-        assert_eq!(create(node, topic).await, 0);
-        assert_eq!(append(node, topic, "before").await, 0);
-    }
+    make(node, &["a", "b"]).await;
     let (stall, done) = stall(&disk, Trigger::on(Operation::Read).path("/a-0/").always());
     let waiting: Vec<_> = (0..40)
         .map(|_| {
@@ -178,10 +180,7 @@ async fn deleting_a_topic_whose_disk_stalls_holds_up_its_own_name_only() {
     let disk = FaultyDisk::new(1);
     let broker = start(disk.process()).await;
     let node = &broker.node;
-    for topic in ["a", "b", "d"] {
-        assert_eq!(create(node, topic).await, 0);
-        assert_eq!(append(node, topic, "before").await, 0);
-    }
+    make(node, &["a", "b", "d"]).await;
     assert_eq!(commit_offset(node, "g", "b", 0).await, 0);
     let member = join(node).await;
     let (stall, done) = stall(&disk, Trigger::on(Operation::Write).path("/a-0/").always());
@@ -223,10 +222,7 @@ async fn nobody_waits_for_checkpoints_whose_disk_stalls() {
     let disk = FaultyDisk::new(1);
     let broker = start(disk.process()).await;
     let node = &broker.node;
-    for topic in ["a", "b"] {
-        assert_eq!(create(node, topic).await, 0);
-        assert_eq!(append(node, topic, "before").await, 0);
-    }
+    make(node, &["a", "b"]).await;
     let (stall, done) = stall(&disk, Trigger::on(Operation::Write).path("-offset-checkpoint").always());
     let topics = Arc::clone(&node.topics);
     let writing = tokio::task::spawn_blocking(move || topics.write_checkpoints());
@@ -501,14 +497,13 @@ async fn a_fault_in_the_program_takes_its_partition_offline_and_is_told() {
     let disk = FaultyDisk::new(1);
     let broker = start(disk.process()).await;
     let node = &broker.node;
-    for topic in ["a", "b"] {
-        assert_eq!(create(node, topic).await, 0);
-        assert_eq!(append(node, topic, "before").await, 0);
-    }
+    make(node, &["a", "b"]).await;
     assert!(partition(node, "a").submit(|_| panic!("a screw is loose")).await.map(|(): ()| ()).is_err());
     assert_eq!(append(node, "a", "after").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
     assert_eq!(append(node, "b", "after").await, 0);
-    assert_eq!(broker.health(), ["partition a-0: a fault in the program: a screw is loose"]);
+    let [fault] = &broker.health()[..] else { panic!("{:?}", broker.health()) };
+    assert!(fault.starts_with("partition a-0: a fault in the program: a screw is loose; "), "{fault}");
+    assert!(fault.ends_with("restart the broker"), "{fault}");
     assert!(broker.shutdown().await.is_err(), "not left in order");
     let broker = start(disk.process()).await;
     assert_eq!(records(&broker.node, "a").await, (0, 0, vec!["before".to_owned()]));
@@ -524,7 +519,8 @@ async fn a_sync_that_fails_takes_its_partition_offline_and_is_told() {
     disk.fail(Trigger::on(Operation::Sync).path("/a-0/"), ErrorKind::Other);
     assert_eq!(append(&broker.node, "a", "never").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
     assert_eq!(append(&broker.node, "a", "after").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
-    assert!(broker.health()[0].starts_with("partition a-0: "), "{:?}", broker.health());
+    let [fault] = &broker.health()[..] else { panic!("{:?}", broker.health()) };
+    assert!(fault.starts_with("partition a-0: ") && fault.ends_with("restart the broker"), "{fault}");
     assert_eq!(records(&broker.node, "a").await, (0, 0, vec!["before".to_owned()]), "what is durable can be read");
     broker.abandon().await;
 }
