@@ -148,6 +148,10 @@ pub enum StopBrokerError {
         #[from]
         source: CheckpointError,
     },
+    /// The catalogue on disk may not be the one that was in effect, and could not be written again: a topic that was
+    /// refused may be there at the next start, and one whose deletion was refused may be set aside.
+    #[error("write the catalogue of topics; see to the disk, and compare the topics after the next start")]
+    Catalogue,
     /// The marker could not be written.
     #[error("mark the data folder as cleanly left")]
     Marker {
@@ -519,6 +523,9 @@ fn close(node: &Node, data_dir: &DataDir) -> Result<(), StopBrokerError> {
         }
     });
     node.topics.write_checkpoints()?;
+    if node.topics.is_catalogue_uncertain() {
+        return Err(StopBrokerError::Catalogue);
+    }
     if 0 < failed {
         return Err(StopBrokerError::Partitions { count: failed });
     }

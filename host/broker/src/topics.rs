@@ -290,10 +290,15 @@ impl Topics {
     ///
     /// The old checkpoints stay, which are true still.
     pub fn write_checkpoints(&self) -> Result<(), CheckpointError> {
-        if self.catalogue_uncertain.load(Ordering::Acquire) {
+        if self.is_catalogue_uncertain() {
             self.repair_catalogue();
         }
         self.checkpoints.write(|| self.all(), None)
+    }
+
+    /// Whether the catalogue on disk may be another than the one in effect.
+    pub fn is_catalogue_uncertain(&self) -> bool {
+        self.catalogue_uncertain.load(Ordering::Acquire)
     }
 
     /// Whether a topic of this name could be made.
@@ -548,7 +553,7 @@ impl Topics {
     /// Writes the catalogue again after a failure that left uncertain what is on disk. Blocks.
     fn repair_catalogue(&self) {
         let _changing = self.changing.blocking_lock();
-        if self.catalogue_uncertain.load(Ordering::Acquire) {
+        if self.is_catalogue_uncertain() {
             let written = self.snapshot().catalogue().store(&**self.home.data_dir.disk(), self.home.data_dir.path());
             self.note_catalogue(written.is_ok());
         }

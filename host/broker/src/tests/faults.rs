@@ -493,6 +493,18 @@ async fn a_catalogue_that_was_replaced_and_not_synced_is_put_back() {
 }
 
 #[tokio::test]
+async fn a_stop_with_another_catalogue_on_disk_than_in_effect_is_no_stop_in_order() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    make(&broker.node, &["kept"]).await;
+    // Neither the new catalogue nor the old one, put back, is certain to be there after a power failure.
+    disk.fail(Trigger::on(Operation::SyncDir).times(2), ErrorKind::Other);
+    assert_eq!(delete(&broker.node, "kept").await, ErrorCode::KAFKA_STORAGE_ERROR.get());
+    disk.fail(Trigger::on(Operation::Open).path("topics.catalogue").always(), ErrorKind::StorageFull);
+    assert!(matches!(broker.shutdown().await, Err(crate::StopBrokerError::Catalogue)));
+}
+
+#[tokio::test]
 async fn a_fault_in_the_program_takes_its_partition_offline_and_is_told() {
     let disk = FaultyDisk::new(1);
     let broker = start(disk.process()).await;
