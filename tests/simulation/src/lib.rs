@@ -6,6 +6,8 @@
 //!
 //! To add a part of the world: a file with its fake, whose faults stand in [`plan`], and what must hold in [`history`].
 
+#![forbid(unsafe_code)]
+
 pub mod history;
 pub mod kafka;
 pub mod offsets;
