@@ -4,6 +4,8 @@
 //!
 //! Each body takes bytes, true if they meant something to it. It panics where the product broke a promise.
 
+#![forbid(unsafe_code)]
+
 pub mod batch;
 pub mod date_patterns;
 pub mod field_paths;
