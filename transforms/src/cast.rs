@@ -332,7 +332,9 @@ fn cast_column<'a>(
         builder.push(&value, &mut none).ok()?;
     }
     let mut cast = builder.finish().named(column.name.clone().into_owned());
-    (cast.constant, cast.rows) = (column.constant, column.rows);
+    if column.constant {
+        cast = cast.repeated(column.rows);
+    }
     cast.present = column.present.clone().map(|bits| bits.into_owned().into());
     Some(cast)
 }

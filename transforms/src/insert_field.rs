@@ -145,12 +145,11 @@ impl InsertField {
     fn column<'a>(&self, source: Source, block: &OpenBlock<'_, 'a>, rows: u32) -> Option<Column<'a>> {
         let of = |role: Role, kind: Kind| {
             let column = block.table.get(role).filter(|column| column.is_full())?;
-            let mut column = match block.rows {
+            let column = match block.rows {
                 None => column.clone(),
                 Some(rows) => column.take(rows),
             };
-            column.kind = kind;
-            Some(column)
+            Some(column.retyped(kind))
         };
         let with_schema = block.schema.is_some();
         match source {

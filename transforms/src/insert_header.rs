@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millstream_sdk::{
     Info, Records, Result, Schema, Transform, Value,
-    batch::{Column, HeadersBuilder, Role},
+    batch::{HeadersBuilder, Role},
     config::{ConfigDef, ConfigValues, Importance::High, Key, PluginConfig, Validator},
     values::values,
 };
@@ -67,7 +67,7 @@ impl Transform for InsertHeader {
         let Some(one) = one.finish() else { return Ok(()) };
         let old = records.get(Role::HEADERS);
         if records.all_matter() && old.is_none() {
-            records.set(Role::HEADERS, Column { constant: true, rows, ..one });
+            records.set(Role::HEADERS, one.repeated(rows));
             return Ok(());
         }
         let mut all = HeadersBuilder::default();

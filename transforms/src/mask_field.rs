@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use millstream_sdk::{
     Decimal, Error, Result, Schema, Value,
-    batch::{
-        self, Column, EntryEdit, Kind, MapEdit, Variant, VariantRef,
-        variant::{Names, VariantWriter},
-    },
+    batch::{self, Column, EntryEdit, Kind, MapEdit, Variant, VariantBytes, VariantRef},
     config::{
         ConfigDef, ConfigValues,
         Importance::{High, Low},
@@ -95,7 +92,7 @@ impl MaskField {
 
     /// The masked column where one value stands for all rows.
     fn masked_column(&self, column: &Column<'_>) -> Option<Column<'static>> {
-        let one = |kind: Kind, data: Vec<u8>| Column { constant: true, ..Column::new(kind, column.rows, data) };
+        let one = |kind: Kind, data: Vec<u8>| Column::new(kind, 1, data).repeated(column.rows);
         let sample = match column.kind {
             Kind::Bool => Value::Boolean(true),
             Kind::Int8 => Value::Int8(1),
@@ -177,12 +174,12 @@ struct Mask<'m> {
     mask: &'m MaskField,
     fields: u32,
     /// What replaces values of each type that was met, as a variant: it depends on nothing else.
-    made: Vec<(u8, Vec<u8>)>,
+    made: Vec<(u8, VariantBytes)>,
 }
 
 impl Mask<'_> {
     /// The variant in the place of a value of one type. `None` if this takes a look at the row.
-    fn made(&self, value: Variant<'_>) -> Option<Vec<u8>> {
+    fn made(&self, value: Variant<'_>) -> Option<VariantBytes> {
         let sample = match value.read() {
             VariantRef::Null => Value::Null,
             VariantRef::Boolean(value) => Value::Boolean(value),
@@ -196,11 +193,7 @@ impl Mask<'_> {
             VariantRef::Instant(value) => Value::Instant(value),
             _ => return None,
         };
-        let mut bytes = Vec::new();
-        let mut names = Names::default();
-        let masked = self.mask.masked(&sample).ok()?;
-        VariantWriter::new(&mut bytes, &mut names).value(&masked, &mut batch::SchemaTable::default()).ok()?;
-        Some(bytes)
+        VariantBytes::of(&self.mask.masked(&sample).ok()?).ok()
     }
 }
 
@@ -209,16 +202,16 @@ impl MapEdit for Mask<'_> {
         if self.mask.masks(name) { EntryEdit::Replace } else { EntryEdit::Keep }
     }
 
-    fn replace(&mut self, value: Variant<'_>, out: &mut Vec<u8>) -> bool {
+    fn replace(&mut self, value: Variant<'_>) -> Option<&VariantBytes> {
         let tag = value.tag();
-        if let Some((_, bytes)) = self.made.iter().find(|(other, _)| *other == tag) {
-            out.extend_from_slice(bytes);
-            return true;
-        }
-        let Some(bytes) = self.made(value) else { return false };
-        out.extend_from_slice(&bytes);
-        self.made.push((tag, bytes));
-        true
+        let at = match self.made.iter().position(|(other, _)| *other == tag) {
+            Some(at) => at,
+            None => {
+                self.made.push((tag, self.made(value)?));
+                self.made.len() - 1
+            }
+        };
+        Some(&self.made[at].1)
     }
 
     fn replacements(&self) -> Option<u32> {

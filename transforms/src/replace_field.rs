@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millstream_sdk::{
     Error, Field, Result, Schema, Value,
-    batch::{self, EntryEdit, Kind, MapEdit, Variant},
+    batch::{self, EntryEdit, Kind, MapEdit, Variant, VariantBytes},
     config::{ConfigDef, ConfigValues, Importance::Medium, Key, PluginConfig, Validator},
 };
 
@@ -158,8 +158,8 @@ impl MapEdit for ReplaceFieldConfig {
         if self.keeps(name) { EntryEdit::Keep } else { EntryEdit::Drop }
     }
 
-    fn replace(&mut self, _: Variant<'_>, _: &mut Vec<u8>) -> bool {
-        false
+    fn replace(&mut self, _: Variant<'_>) -> Option<&VariantBytes> {
+        None
     }
 }
 

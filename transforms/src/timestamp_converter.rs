@@ -308,7 +308,9 @@ impl TimestampConverterConfig {
             }
         }
         let mut out = out.finish().named(column.name.clone().into_owned());
-        (out.constant, out.rows) = (column.constant, column.rows);
+        if column.constant {
+            out = out.repeated(column.rows);
+        }
         out.present = column.present.clone().map(|bits| bits.into_owned().into());
         Some(out)
     }

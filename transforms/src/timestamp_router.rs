@@ -2,7 +2,7 @@
 
 use millstream_sdk::{
     Error, Info, Records, Result, RowError, Transform,
-    batch::{Column, Kind, Role},
+    batch::{Role, TextBuilder},
     config::{ConfigDef, ConfigValues, Importance::High, Key, PluginConfig},
     error::class,
     values::DatePattern,
@@ -87,8 +87,7 @@ impl Transform for TimestampRouter {
 
     fn apply(&mut self, records: &mut Records<'_>) -> Result<()> {
         let rows = records.rows as usize;
-        let (mut offsets, mut heap) = (Vec::with_capacity((rows + 1) * 4), Vec::new());
-        offsets.extend_from_slice(&[0; 4]);
+        let mut topics = TextBuilder::new(rows, 0);
         let mut failed = Vec::new();
         let (mut changed, mut nulls) = (false, Vec::new());
         for row in 0..rows {
@@ -98,21 +97,20 @@ impl Transform for TimestampRouter {
                 match self.routed(topic, records.integer(Role::TIMESTAMP, row)) {
                     Ok(made) => {
                         changed = true;
-                        heap.extend_from_slice(made.as_bytes());
+                        topics.append(made);
                         routed = Some("");
                     }
                     Err(error) => failed.push(RowError::new(row, error)),
                 }
             }
             match routed {
-                Some(topic) => heap.extend_from_slice(topic.as_bytes()),
+                Some(topic) => topics.append(topic),
                 None => nulls.push(row),
             }
-            offsets.extend_from_slice(&(heap.len() as u32).to_le_bytes());
+            topics.end_row();
         }
         if changed {
-            offsets.append(&mut heap);
-            let mut topics = Column::new(Kind::String, records.rows, offsets);
+            let mut topics = topics.finish();
             topics.valid = crate::trees::nulls_at(rows, &nulls).map(Into::into);
             records.set(Role::TOPIC, topics);
         }

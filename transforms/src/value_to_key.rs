@@ -70,6 +70,9 @@ impl ValueToKey {
         if column.valid.is_some() || column.constant {
             return None;
         }
+        if !matches!(column.kind, Kind::Struct | Kind::Object) {
+            return None;
+        }
         let mut keys = Column::new(column.kind, column.rows, Vec::new());
         let schema = match (schema, column.kind) {
             (Some(schema), Kind::Struct) => {

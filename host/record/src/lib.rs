@@ -4,6 +4,8 @@
 //! Plain computation only: nothing here does I/O, and the crate also builds for WebAssembly, where
 //! plugins use it through the SDK.
 
+#![deny(unsafe_code)]
+
 mod append;
 pub mod batch;
 mod error_chain;

@@ -54,8 +54,7 @@ fn lines() -> Golden {
     let values = schemaless(vec!["first".into(), "".into(), "drei: ä漢😀".into()]);
     let mut table = Table::new(3);
     table.set(Role::TOPIC, Column::constant_str(3, "lines"));
-    let mut partition = Column::new(Kind::Object, 3, Vec::new());
-    partition.constant = true;
+    let mut partition = Column::new(Kind::Object, 1, Vec::new()).repeated(3);
     partition.children = vec![Column::strings(["/in.txt"]).named("filename".to_owned()).into_owned()];
     table.set(Role::SOURCE_PARTITION, partition);
     let mut offsets = ColumnBuilder::new();
@@ -191,7 +190,7 @@ fn envelope() -> Golden {
         golden("envelope", schemaless(vec!["k".into(); 4]), schemaless((0..4).map(Value::Int32).collect()));
     let table = &mut golden.table;
     let codes: Vec<u8> = [0_u32, 1, 1, 0].iter().flat_map(|code| code.to_le_bytes()).collect();
-    let topics = Column { children: vec![Column::strings(["one", "two"])], ..Column::new(Kind::Dictionary, 4, codes) };
+    let topics = Column::new(Kind::Dictionary, 4, codes).with_children(vec![Column::strings(["one", "two"])]);
     table.set(Role::TOPIC, topics);
     let partitions =
         Column::new(Kind::Int32, 4, [0_i32, 1, 1, 0].iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<_>>());

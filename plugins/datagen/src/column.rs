@@ -78,7 +78,7 @@ impl FieldMaker {
             }
             Maker::Struct(fields) => {
                 let children = fields.iter().map(|field| field.column(records.clone())).collect();
-                Column { children, ..Column::new(Kind::Struct, rows, Vec::new()) }
+                Column::new(Kind::Struct, rows, Vec::new()).with_children(children)
             }
         };
         column.named(self.name)

@@ -237,7 +237,7 @@ impl DatagenTask {
         table.set(Role::SOURCE_PARTITION, constant_map(rows, &self.partition)?);
         table.set(Role::SOURCE_OFFSET, offset);
         table.keys = Union::single(Some(key_schema), key);
-        table.values = Union::single(Some(schema), Column { children, ..Column::new(Kind::Struct, rows, Vec::new()) });
+        table.values = Union::single(Some(schema), Column::new(Kind::Struct, rows, Vec::new()).with_children(children));
         self.next += records;
         self.pace.made(records);
         Ok(table)

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use millstream_sdk::{
     ConnectorContext, Error, ErrorKind, File, Info, PollLimits, Result, Schema, SchemaType, Source, SourceContext,
     SourceTask, Support, Timestamp, Value,
-    batch::{Column, Kind, Role, Table, Union},
+    batch::{Column, Kind, Role, Table, TextBuilder, Union, text_of},
     config::{ConfigDef, ConfigMap, ConfigValues, Importance, Key, Opens, PluginConfig},
     constant_map,
     error::class::RETRIABLE_EXCEPTION,
@@ -297,36 +297,29 @@ fn stored_position(offset: Option<&Value>) -> Result<u64> {
 
 /// A map with one member per row.
 fn map_column(name: &str, member: Column<'static>) -> Column<'static> {
-    let mut column = Column::new(Kind::Object, member.rows, Vec::new());
-    column.children = vec![member.named(name.to_owned())];
-    column
+    Column::new(Kind::Object, member.rows, Vec::new()).with_children(vec![member.named(name.to_owned())])
 }
 
 /// The lines as a column of text: one pass over offsets and bytes, without a look at single lines
 /// unless something is not UTF-8.
 fn text_column(bytes: &[u8], lines: &[Line]) -> Column<'static> {
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Column::strings([]) };
-    let whole = &bytes[first.start as usize..last.next as usize];
-    let is_text = is_ascii(whole) || std::str::from_utf8(whole).is_ok();
-    let heap_at = (lines.len() + 1) * 4;
-    let mut data = Vec::with_capacity(heap_at + whole.len());
-    data.resize(heap_at, 0);
-    for (row, line) in lines.iter().enumerate() {
-        let line = &bytes[line.start as usize..line.end as usize];
-        if is_text {
-            data.extend_from_slice(line);
-        } else {
-            append_replacing(&mut data, line);
+    let (begin, end) = (first.start as usize, last.next as usize);
+    let whole = &bytes[begin..end];
+    let mut texts = TextBuilder::new(lines.len(), whole.len());
+    match text_of(whole) {
+        // A line ends before a byte that is a character of its own.
+        Some(whole) => {
+            lines.iter().for_each(|line| texts.push(&whole[line.start as usize - begin..line.end as usize - begin]))
         }
-        let end = (data.len() - heap_at) as u32;
-        data[(row + 1) * 4..(row + 2) * 4].copy_from_slice(&end.to_le_bytes());
+        None => {
+            for line in lines {
+                append_replacing(&bytes[line.start as usize..line.end as usize], |text| texts.append(text));
+                texts.end_row();
+            }
+        }
     }
-    Column::new(Kind::String, lines.len() as u32, data)
-}
-
-/// Many bytes at a time, unlike the standard library's in WebAssembly.
-fn is_ascii(bytes: &[u8]) -> bool {
-    bytes.chunks(256).all(|chunk| chunk.iter().fold(0, |bits, byte| bits | byte) < 0x80)
+    texts.finish()
 }
 
 #[cfg(test)]

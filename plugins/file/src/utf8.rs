@@ -1,17 +1,17 @@
 //! Bytes as text, with what is not UTF-8 replaced the way Java's decoder replaces it.
 
-/// Appends the text of the bytes. What is malformed becomes `\u{FFFD}`: once for each longest part
+/// Passes on the text of the bytes, in pieces. What is malformed becomes `\u{FFFD}`: once for each longest part
 /// that could have begun a character, and once for all three bytes of an encoded surrogate, which
 /// Java's decoder takes for one.
-pub fn append_replacing(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn append_replacing(bytes: &[u8], mut append: impl FnMut(&str)) {
     let mut rest = bytes;
     while let Some(chunk) = rest.utf8_chunks().next() {
-        out.extend_from_slice(chunk.valid().as_bytes());
+        append(chunk.valid());
         let invalid = chunk.invalid().len();
         if invalid == 0 {
             return;
         }
-        out.extend_from_slice("\u{FFFD}".as_bytes());
+        append("\u{FFFD}");
         let at = &rest[chunk.valid().len()..];
         let skip = if matches!(at, [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..]) { 3 } else { invalid };
         rest = &at[skip..];
@@ -24,9 +24,9 @@ mod tests {
 
     #[track_caller]
     fn check_text(bytes: &[u8], expected: &str) {
-        let mut out = Vec::new();
-        append_replacing(&mut out, bytes);
-        assert_eq!(std::str::from_utf8(&out), Ok(expected));
+        let mut out = String::new();
+        append_replacing(bytes, |text| out.push_str(text));
+        assert_eq!(out, expected);
     }
 
     #[test]

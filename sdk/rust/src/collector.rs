@@ -187,13 +187,11 @@ impl Topics {
 pub fn constant_map(rows: u32, map: &Value) -> Result<Column<'static>> {
     let mut builder = ColumnBuilder::new();
     builder.push(map, &mut SchemaTable::default())?;
-    let mut column = builder.finish();
+    let column = builder.finish();
     if column.kind == Kind::Null {
         return Ok(Column::nulls(rows));
     }
-    column.rows = rows;
-    column.constant = true;
-    Ok(column)
+    Ok(column.repeated(rows))
 }
 
 #[cfg(test)]

@@ -111,10 +111,7 @@ mod tests {
     #[test]
     fn a_batch_beyond_a_limit_is_refused_with_what_was_found_what_is_allowed_and_the_key() {
         let mut table = Table::new(3);
-        let mut topics = Column::strings(["topic"]);
-        topics.rows = 3;
-        topics.constant = true;
-        table.set(Role::TOPIC, topics);
+        table.set(Role::TOPIC, Column::constant_str(3, "topic"));
         let bytes = table.write();
         let len = bytes.len();
         let tight = |limits: Limits| {

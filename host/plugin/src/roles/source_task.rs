@@ -99,7 +99,11 @@ fn acknowledged(polled: &Table<'_>, rows: &[AcknowledgedRow]) -> Table<'static> 
     let present = bits_of(rows);
     let partitions = rows.iter().flat_map(|row| row.position.map_or(0, |at| at.0).to_le_bytes()).collect::<Vec<_>>();
     let offsets = rows.iter().flat_map(|row| row.position.map_or(0, |at| at.1).to_le_bytes()).collect::<Vec<_>>();
-    let nullable = |kind, data| Column { valid: present.clone().map(Into::into), ..Column::new(kind, count, data) };
+    let nullable = |kind, data: Vec<u8>| {
+        let mut column = Column::new(kind, count, data);
+        column.valid = present.clone().map(Into::into);
+        column
+    };
     table.set(Role::PARTITION, nullable(Kind::Int32, partitions));
     table.set(Role::OFFSET, nullable(Kind::Int64, offsets));
     table

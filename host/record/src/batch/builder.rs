@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use super::{
     bits::{self, BitBuilder},
-    column::Column,
+    column::{Column, end_of_heap},
     layout::Kind,
     schemas::SchemaTable,
     validate::physical_kind,
@@ -68,7 +68,7 @@ impl Heap {
 
     #[inline]
     fn end_row(&mut self) {
-        self.offsets.extend_from_slice(&(self.bytes.len() as u32).to_le_bytes());
+        self.offsets.extend_from_slice(&end_of_heap(self.bytes.len()).to_le_bytes());
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -310,7 +310,7 @@ impl ColumnBuilder {
                 bits::set(data, self.rows, value);
                 self.accept();
             }
-            _ => self.push_variant(|writer| writer.boolean(value)),
+            _ => self.push_written(|writer| writer.boolean(value)),
         }
     }
 
@@ -334,7 +334,7 @@ impl ColumnBuilder {
     #[inline]
     pub fn push_int64(&mut self, value: i64) {
         if !self.try_fixed(Kind::Int64, &value.to_le_bytes()) {
-            self.push_variant(|writer| writer.int64(value));
+            self.push_written(|writer| writer.int64(value));
         }
     }
 
@@ -362,7 +362,7 @@ impl ColumnBuilder {
     /// Appends a double.
     pub fn push_float64(&mut self, value: f64) {
         if !self.try_fixed(Kind::Float64, &value.to_le_bytes()) {
-            self.push_variant(|writer| writer.float64(value));
+            self.push_written(|writer| writer.float64(value));
         }
     }
 
@@ -400,7 +400,7 @@ impl ColumnBuilder {
     #[inline]
     pub fn push_str(&mut self, value: &str) {
         if !self.try_heap(Kind::String, [value.as_bytes()]) {
-            self.push_variant(|writer| writer.string(value));
+            self.push_written(|writer| writer.string(value));
         }
     }
 
@@ -431,11 +431,21 @@ impl ColumnBuilder {
         }
     }
 
+    /// Appends a value as a variant, whatever the column may hold.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ColumnBuilder::push`].
+    pub fn push_variant(&mut self, value: &Value, schemas: &mut SchemaTable<'_>) -> Result<(), CannotEncode> {
+        self.become_variant(schemas);
+        self.push(value, schemas)
+    }
+
     /// Appends a variant that `write` writes: exactly one value. The column becomes one of variants.
     ///
     /// Earlier rows that hold structs must not be in the column; [`ColumnBuilder::push`] has no such
     /// rule.
-    pub fn push_variant(&mut self, write: impl FnOnce(&mut VariantWriter<'_>)) {
+    fn push_written(&mut self, write: impl FnOnce(&mut VariantWriter<'_>)) {
         self.become_variant(&mut SchemaTable::default());
         if let Store::Variant(heap, names) = &mut self.store {
             write(&mut VariantWriter::new(&mut heap.bytes, names));
@@ -523,7 +533,7 @@ impl ColumnBuilder {
     /// As [`ColumnBuilder::end_object`]; if the maps of the column have mostly different members, they are variants from
     /// now on.
     ///
-    /// Structs must not be in the column, as for [`ColumnBuilder::push_variant`].
+    /// Structs must not be in the column; [`ColumnBuilder::push`] has no such rule.
     pub fn end_schemaless_object(&mut self) {
         self.end_object();
         self.give_up_sparse(&mut SchemaTable::default());
@@ -772,12 +782,12 @@ impl ColumnBuilder {
 
     /// The column.
     pub fn finish(self) -> Column<'static> {
-        let rows = self.rows as u32;
+        let rows = end_of_heap(self.rows);
         let mut column = match self.store {
             Store::Nulls => Column::nulls(rows),
             Store::Bool(data) => Column::new(Kind::Bool, rows, data),
             Store::Fixed(kind, data) => Column::new(kind, rows, data),
-            Store::Heap(kind, heap) => Column::new(kind, rows, heap.into_data()),
+            Store::Heap(kind, heap) => Column::raw(kind, rows, heap.into_data()),
             Store::List(offsets, elements) => with_children(Kind::List, rows, offsets, vec![elements.finish()]),
             Store::Map(offsets, entries) => {
                 let (keys, values) = *entries;
@@ -838,5 +848,5 @@ impl Members {
 }
 
 fn with_children(kind: Kind, rows: u32, data: Vec<u8>, children: Vec<Column<'static>>) -> Column<'static> {
-    Column { children, ..Column::new(kind, rows, data) }
+    Column::raw(kind, rows, data).with_children(children)
 }

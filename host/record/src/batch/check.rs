@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Deref};
 
 use super::{
     bits,
-    column::Column,
+    column::{Cells, Column},
     invalid::InvalidBatch,
     layout::{
         HEADER_LEN, Kind, Limits, MAGIC, MAX_BLOCKS, MAX_COLUMN_DEPTH, NO_SCHEMA, NO_SCHEMA_16, NODE_LEN, Role,
@@ -13,7 +13,6 @@ use super::{
     node::{Node, NodeBytes},
     schemas::SchemaTable,
     table::Side,
-    trusted_str,
     validate::{self, Checks},
 };
 
@@ -203,17 +202,12 @@ impl Walker<'_, '_> {
         self.checks.claim(name);
         valid.into_iter().chain(present).for_each(|bits| self.checks.claim(bits));
         self.checks.claim(data);
-        if std::str::from_utf8(name).is_err() {
-            return Err(fault("has a name that is not UTF-8"));
-        }
+        let Ok(name) = std::str::from_utf8(name) else { return Err(fault("has a name that is not UTF-8")) };
         self.tree.columns.push(Column {
-            kind,
-            constant: node.constant(),
-            name: Cow::Borrowed(trusted_str(name)),
-            rows: node.rows,
+            cells: Cells { kind, constant: node.constant(), rows: node.rows, data: Cow::Borrowed(data) },
+            name: Cow::Borrowed(name),
             valid: valid.map(Cow::Borrowed),
             present: present.map(Cow::Borrowed),
-            data: Cow::Borrowed(data),
             children: Vec::new(),
         });
         self.tree.spans.push((node.children, 0));

@@ -1,6 +1,10 @@
 //! One column: kind, bitmaps, data and children, borrowed from a batch or made anew.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    ops::{Deref, Range},
+    sync::Arc,
+};
 
 use super::{
     bits,
@@ -11,6 +15,19 @@ use super::{
 };
 use crate::{Decimal, Schema, SchemaType, Value};
 
+/// What a column holds. It can be looked at through the column, and not be changed: texts are read without a check.
+#[derive(Clone, Debug)]
+pub struct Cells<'a> {
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether one physical row stands for all rows.
+    pub constant: bool,
+    /// Logical rows.
+    pub rows: u32,
+    /// Fixed-width values, bits, offsets, or offsets and heap; see [`Kind`].
+    pub data: Cow<'a, [u8]>,
+}
+
 /// A column of a batch, opened for reading and editing.
 ///
 /// Rows are *logical*; a constant column keeps one *physical* row that stands for all of them. What
@@ -18,29 +35,85 @@ use crate::{Decimal, Schema, SchemaType, Value};
 /// as the row exists. A row beyond the end panics, as with slices.
 #[derive(Clone, Debug)]
 pub struct Column<'a> {
-    /// What it holds.
-    pub kind: Kind,
-    /// Whether one physical row stands for all rows.
-    pub constant: bool,
+    pub(super) cells: Cells<'a>,
     /// Name among its siblings; empty where the parent gives it none.
     pub name: Cow<'a, str>,
-    /// Logical rows.
-    pub rows: u32,
     /// Bit per physical row: not null. `None`: no row is null.
     pub valid: Option<Cow<'a, [u8]>>,
     /// Bit per physical row: the map has this key. `None`: every map has it.
     pub present: Option<Cow<'a, [u8]>>,
-    /// Fixed-width values, bits, offsets, or offsets and heap; see [`Kind`].
-    pub data: Cow<'a, [u8]>,
     /// Nested columns.
     pub children: Vec<Column<'a>>,
 }
 
+impl<'a> Deref for Column<'a> {
+    type Target = Cells<'a>;
+
+    fn deref(&self) -> &Cells<'a> {
+        &self.cells
+    }
+}
+
+/// Where a heap of so many bytes ends, as offsets say it.
+///
+/// # Panics
+///
+/// If it has more than 4 GiB: an offset that wrapped could lie inside a character.
+#[inline]
+pub(super) fn end_of_heap(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("a column has at most 4 GiB")
+}
+
 impl<'a> Column<'a> {
-    /// A column without nulls, name or children.
+    /// A column without nulls, name or children. Columns of texts are made by [`Column::strings`] and
+    /// [`TextBuilder`](super::TextBuilder), and all by [`ColumnBuilder`](super::ColumnBuilder).
+    ///
+    /// # Panics
+    ///
+    /// For a kind that has texts in its data: a text, a variant, headers.
     pub fn new(kind: Kind, rows: u32, data: impl Into<Cow<'a, [u8]>>) -> Self {
-        let data = data.into();
-        Self { kind, constant: false, name: "".into(), rows, valid: None, present: None, data, children: Vec::new() }
+        let texts = matches!(kind, Kind::String | Kind::Variant | Kind::Headers);
+        assert!(!texts, "a column of {kind:?} is made by a builder");
+        Self::raw(kind, rows, data)
+    }
+
+    /// A column of any kind, whose data is right.
+    pub(super) fn raw(kind: Kind, rows: u32, data: impl Into<Cow<'a, [u8]>>) -> Self {
+        let cells = Cells { kind, constant: false, rows, data: data.into() };
+        Self { cells, name: "".into(), valid: None, present: None, children: Vec::new() }
+    }
+
+    /// The only row of this column in each of so many rows.
+    ///
+    /// # Panics
+    ///
+    /// If the column has another number of rows, and is not constant.
+    #[must_use]
+    pub fn repeated(mut self, rows: u32) -> Self {
+        assert_eq!(self.physical_rows(), 1, "one row is repeated");
+        self.cells.constant = true;
+        self.cells.rows = rows;
+        self
+    }
+
+    /// The same column with these children.
+    #[must_use]
+    pub fn with_children(mut self, children: Vec<Self>) -> Self {
+        self.children = children;
+        self
+    }
+
+    /// The same column, its values taken for another kind of the same width.
+    ///
+    /// # Panics
+    ///
+    /// If one of the kinds has no fixed width, or they have different ones; not if they are the same kind.
+    #[must_use]
+    pub fn retyped(mut self, kind: Kind) -> Self {
+        let same_width = kind.width().is_some() && self.kind.width() == kind.width();
+        assert!(same_width || self.kind == kind, "{:?} is not as wide as {kind:?}", self.kind);
+        self.cells.kind = kind;
+        self
     }
 
     /// Nothing but nulls.
@@ -50,20 +123,17 @@ impl<'a> Column<'a> {
 
     /// The same text in every row.
     pub fn constant_str(rows: u32, text: &str) -> Self {
-        let mut column = Self::strings([text]);
-        column.rows = rows;
-        column.constant = true;
-        column
+        Self::strings([text]).repeated(rows)
     }
 
     /// The same 64-bit integer (or instant) in every row.
     pub fn constant_i64(kind: Kind, rows: u32, value: i64) -> Self {
-        Self { constant: true, ..Self::new(kind, rows, value.to_le_bytes().to_vec()) }
+        Self::new(kind, 1, value.to_le_bytes().to_vec()).repeated(rows)
     }
 
     /// The same 32-bit integer in every row.
     pub fn constant_i32(rows: u32, value: i32) -> Self {
-        Self { constant: true, ..Self::new(Kind::Int32, rows, value.to_le_bytes().to_vec()) }
+        Self::new(Kind::Int32, 1, value.to_le_bytes().to_vec()).repeated(rows)
     }
 
     /// Texts, none of them null.
@@ -71,11 +141,11 @@ impl<'a> Column<'a> {
         let (mut offsets, mut heap) = (vec![0; 4], Vec::new());
         for text in texts {
             heap.extend_from_slice(text.as_bytes());
-            offsets.extend_from_slice(&(heap.len() as u32).to_le_bytes());
+            offsets.extend_from_slice(&end_of_heap(heap.len()).to_le_bytes());
         }
-        let rows = (offsets.len() / 4 - 1) as u32;
+        let rows = end_of_heap(offsets.len() / 4 - 1);
         offsets.append(&mut heap);
-        Self::new(Kind::String, rows, offsets)
+        Self::raw(Kind::String, rows, offsets)
     }
 
     /// 64-bit integers (or instants), none of them null.
@@ -189,34 +259,46 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// Offsets of the stored rows, one more than there are: beyond them the heap begins, which is not read as offsets.
+    #[inline]
+    fn offsets(&self) -> (&[[u8; 4]], &[u8]) {
+        let (offsets, heap) = self.data.split_at((self.physical_rows() + 1) * 4);
+        (offsets.as_chunks().0, heap)
+    }
+
     /// Where the row lies in the heap, or in the children of a list or map.
     #[inline]
     pub fn range(&self, row: usize) -> Range<usize> {
-        let row = self.physical(row);
-        u32_at(&self.data, row * 4) as usize..u32_at(&self.data, row * 4 + 4) as usize
+        range_in(self.offsets().0, self.physical(row))
     }
 
     /// The bytes behind the offsets.
     #[inline]
     pub fn heap(&self) -> &[u8] {
-        &self.data[(self.physical_rows() + 1) * 4..]
+        self.offsets().1
     }
 
     /// The row's bytes in the heap: text, bytes, an encoded decimal, variant or header list.
     #[inline]
     pub fn bytes(&self, row: usize) -> &[u8] {
-        &self.heap()[self.range(row)]
+        let (offsets, heap) = self.offsets();
+        &heap[range_in(offsets, self.physical(row))]
     }
 
     /// Text; of a dictionary column too.
+    ///
+    /// # Panics
+    ///
+    /// For columns of other kinds.
     #[inline]
     pub fn str(&self, row: usize) -> &str {
         match self.kind {
+            Kind::String => trusted_str(self.bytes(row)),
             Kind::Dictionary => {
                 let code = u32_at(&self.data, self.physical(row) * 4) as usize;
                 self.children[0].str(code)
             }
-            _ => trusted_str(self.bytes(row)),
+            kind => panic!("a column of {kind:?} has no texts"),
         }
     }
 
@@ -227,7 +309,12 @@ impl<'a> Column<'a> {
     }
 
     /// A variant.
+    ///
+    /// # Panics
+    ///
+    /// For columns of other kinds.
     pub fn variant(&self, row: usize) -> Variant<'_> {
+        assert!(self.kind == Kind::Variant, "a column of {:?} has no variants", self.kind);
         Variant::trusted(self.bytes(row))
     }
 
@@ -301,11 +388,11 @@ impl<'a> Column<'a> {
         // Without a row there is nothing for a constant to stand for.
         if self.constant && !rows.is_empty() {
             let mut column = self.clone().into_owned();
-            column.rows = len;
+            column.cells.rows = len;
             return column;
         }
         let indices = || rows.iter().map(|&row| row as usize);
-        let mut taken = Column::new(self.kind, len, Vec::new());
+        let mut taken = Column::raw(self.kind, len, Vec::new());
         taken.name = name;
         taken.valid = bits::take(self.valid.as_deref(), indices());
         taken.present = bits::take(self.present.as_deref(), indices());
@@ -314,13 +401,13 @@ impl<'a> Column<'a> {
             Kind::Bool => {
                 let mut data = bits::filled(rows.len(), false);
                 indices().enumerate().for_each(|(to, from)| bits::set(&mut data, to, bits::get(&self.data, from)));
-                taken.data = data.into();
+                taken.cells.data = data.into();
             }
             kind if kind.width().is_some() => {
                 let width = kind.width().expect("checked by the guard");
                 let mut data = Vec::with_capacity(rows.len() * width);
                 indices().for_each(|row| data.extend_from_slice(&self.data[row * width..(row + 1) * width]));
-                taken.data = data.into();
+                taken.cells.data = data.into();
                 taken.children = self.children.iter().map(|child| child.clone().into_owned()).collect();
             }
             kind if kind.is_heap() => {
@@ -328,11 +415,11 @@ impl<'a> Column<'a> {
                 data.extend_from_slice(&[0; 4]);
                 let mut end = 0;
                 indices().for_each(|row| {
-                    end += self.range(row).len() as u32;
-                    data.extend_from_slice(&end.to_le_bytes());
+                    end += self.range(row).len();
+                    data.extend_from_slice(&end_of_heap(end).to_le_bytes());
                 });
                 indices().for_each(|row| data.extend_from_slice(self.bytes(row)));
-                taken.data = data.into();
+                taken.cells.data = data.into();
                 taken.children = self.children.iter().map(|child| child.clone().into_owned()).collect();
             }
             Kind::List | Kind::Map => {
@@ -343,7 +430,7 @@ impl<'a> Column<'a> {
                     elements.extend(self.range(row).map(|at| at as u32));
                     data.extend_from_slice(&(elements.len() as u32).to_le_bytes());
                 });
-                taken.data = data.into();
+                taken.cells.data = data.into();
                 taken.children = self.children.iter().map(|child| child.take(&elements)).collect();
             }
             _ => taken.children = self.children.iter().map(|child| child.take(rows)).collect(),
@@ -353,15 +440,70 @@ impl<'a> Column<'a> {
 
     /// Detaches the column from the batch it was read from.
     pub fn into_owned(self) -> Column<'static> {
+        let Cells { kind, constant, rows, data } = self.cells;
         Column {
-            kind: self.kind,
-            constant: self.constant,
+            cells: Cells { kind, constant, rows, data: Cow::Owned(data.into_owned()) },
             name: Cow::Owned(self.name.into_owned()),
-            rows: self.rows,
             valid: self.valid.map(|bits| Cow::Owned(bits.into_owned())),
             present: self.present.map(|bits| Cow::Owned(bits.into_owned())),
-            data: Cow::Owned(self.data.into_owned()),
             children: self.children.into_iter().map(Column::into_owned).collect(),
         }
+    }
+}
+
+/// Where a stored row lies.
+#[inline]
+fn range_in(offsets: &[[u8; 4]], row: usize) -> Range<usize> {
+    let of = |offset: [u8; 4]| u32::from_le_bytes(offset) as usize;
+    of(offsets[row])..of(offsets[row + 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// What safe code may try, to have bytes taken for text which are none.
+    #[test]
+    fn no_safe_code_makes_a_text_of_bytes_that_are_none() {
+        // The bytes are text by chance, so that nothing but the refusal that is meant can refuse them.
+        let heap = || [&[0; 4][..], &2_u32.to_le_bytes(), b"ab"].concat();
+        let refused = |what: &str, attempt: &dyn Fn()| {
+            assert!(catch_unwind(AssertUnwindSafe(attempt)).is_err(), "{what} is not refused");
+        };
+        for kind in [Kind::String, Kind::Variant, Kind::Headers] {
+            refused("data of its own", &|| drop(Column::new(kind, 1, heap())));
+        }
+        let bytes = Column::new(Kind::Bytes, 1, heap());
+        refused("text of bytes", &|| drop(bytes.str(0).to_owned()));
+        refused("a variant of bytes", &|| assert_ne!(bytes.variant(0).tag(), 255));
+        refused("another kind", &|| drop(bytes.clone().retyped(Kind::String)));
+        refused("a dictionary of bytes", &|| {
+            let codes = Column::new(Kind::Dictionary, 1, vec![0; 4]).with_children(vec![bytes.clone()]);
+            drop(codes.str(0).to_owned());
+        });
+        assert_eq!(bytes.headers(0).count(), 0);
+        // Behind the last offset stands text, which is no offset: here it would be one into the middle of a character.
+        let texts = Column::strings(["\0\0\0\0\u{1}\0\0\0ä"]);
+        refused("a row beyond the end", &|| drop(texts.str(2).to_owned()));
+        refused("the place of a row beyond the end", &|| assert_eq!(texts.range(2), 0..1));
+        refused("a row beyond the end, taken", &|| drop(texts.take(&[2])));
+        refused("one of several rows, repeated", &|| drop(Column::strings(["a", "b"]).repeated(5)));
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    #[should_panic(expected = "at most 4 GiB")]
+    fn an_offset_that_would_wrap_is_refused() {
+        let _ = end_of_heap(1 << 32);
+    }
+
+    #[test]
+    fn a_row_is_repeated_and_a_number_retyped() {
+        let column = Column::strings(["ä"]).repeated(3);
+        assert_eq!((column.rows, column.str(2)), (3, "ä"));
+        let column = Column::int64s(Kind::Int64, [7]).retyped(Kind::Instant);
+        assert_eq!((column.kind, column.int64(0)), (Kind::Instant, 7));
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{
-    column::Column,
+    column::{Column, end_of_heap},
     layout::{Kind, NO_SCHEMA_16, u32_at},
     schemas::SchemaTable,
     trusted_str,
@@ -24,7 +24,7 @@ pub struct HeaderRef<'a> {
     /// Its value.
     pub value: Variant<'a>,
     /// All of its bytes, to be copied as they are.
-    pub bytes: &'a [u8],
+    bytes: &'a [u8],
 }
 
 impl HeaderRef<'_> {
@@ -132,7 +132,7 @@ impl HeadersBuilder {
 
     /// Ends the row.
     pub fn end_row(&mut self) {
-        self.offsets.extend_from_slice(&(self.heap.len() as u32).to_le_bytes());
+        self.offsets.extend_from_slice(&end_of_heap(self.heap.len()).to_le_bytes());
     }
 
     /// The column; `None` if no row has a header.
@@ -141,8 +141,10 @@ impl HeadersBuilder {
             return None;
         }
         let rows = (self.offsets.len() / 4 - 1) as u32;
+        // Text behind the last row belongs to none.
+        self.heap.truncate(u32_at(&self.offsets, rows as usize * 4) as usize);
         self.offsets.append(&mut self.heap);
-        Some(Column::new(Kind::Headers, rows, self.offsets))
+        Some(Column::raw(Kind::Headers, rows, self.offsets))
     }
 }
 

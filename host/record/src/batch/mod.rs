@@ -16,6 +16,7 @@ mod read;
 mod schema_codec;
 mod schemas;
 mod table;
+mod text;
 mod union_builder;
 mod validate;
 pub mod variant;
@@ -25,16 +26,17 @@ mod write;
 use bytes::Bytes;
 
 pub use builder::{ColumnBuilder, ObjectCursor};
-pub use column::Column;
+pub use column::{Cells, Column};
 pub use headers::{HeaderIter, HeaderRef, HeadersBuilder};
 pub use invalid::InvalidBatch;
 pub use layout::{Kind, Limits, Role};
 pub use schema_codec::InvalidSchemaBytes;
 pub use schemas::{SchemaEntry, SchemaTable, intern};
 pub use table::{Block, Place, Rewrite, Side, Table, Union};
+pub use text::{TextBuilder, text_of};
 pub use union_builder::UnionBuilder;
 pub use validate::physical_kind;
-pub use variant::{CannotEncode, EntryName, InvalidVariant, Variant, VariantRef, VariantWriter};
+pub use variant::{CannotEncode, EntryName, InvalidVariant, Variant, VariantBytes, VariantRef};
 pub use variant_edit::{EntryEdit, MapEdit, edit_maps};
 
 /// A valid batch. Cheap to clone.
@@ -63,6 +65,7 @@ impl Batch {
     /// # Safety
     ///
     /// The bytes are a valid batch; in particular its texts are UTF-8, which is not looked at again.
+    #[expect(unsafe_code, reason = "guests take what their host has checked")]
     pub unsafe fn trusted(bytes: Bytes) -> Self {
         Self(bytes)
     }
@@ -94,10 +97,17 @@ impl Batch {
 }
 
 /// Text out of a batch: the validator has seen that it is UTF-8.
+///
+/// To be called only for texts of a [`Column`] of texts, headers or variants, for a [`Variant`], for names in a [`Batch`], and for
+/// ASCII: these can only be made out of `&str` or of checked bytes.
 #[inline]
-pub(crate) fn trusted_str(bytes: &[u8]) -> &str {
+#[expect(unsafe_code, reason = "texts are read far more often than they come in")]
+fn trusted_str(bytes: &[u8]) -> &str {
     debug_assert!(std::str::from_utf8(bytes).is_ok());
-    // SAFETY: every text of a batch is checked when it enters from a stranger (`validate`), and
-    // otherwise written from a `&str`.
+    // SAFETY: every text of a batch is checked when it enters from a stranger (`validate`), and otherwise written from a
+    // `&str`. Code outside of this crate cannot put other bytes in the place of a text: the cells of a column cannot be
+    // changed, `Column::new` makes none of texts, headers or variants, and what writes variants is private. Rows and
+    // offsets that would cut a character are refused: `Column::offsets` ends at the last row, and heaps beyond 32 bits
+    // are refused by `end_of_heap` and `write`.
     unsafe { std::str::from_utf8_unchecked(bytes) }
 }

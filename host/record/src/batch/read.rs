@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     bits,
-    column::Column,
+    column::{Cells, Column},
     layout::{Kind, NO_SCHEMA, NODE_LEN, Role, SCHEMA_ENTRY_LEN, u32_at},
     node::{Node, NodeBytes, end_of},
     schemas::SchemaTable,
@@ -42,8 +42,8 @@ impl<'a> Reader<'a> {
             let column = self.column(&mut next);
             let schema = (node.aux != NO_SCHEMA).then_some(node.aux as u16);
             match node.role {
-                Role::KEY_TAGS => table.keys.tags = Some(column.data),
-                Role::VALUE_TAGS => table.values.tags = Some(column.data),
+                Role::KEY_TAGS => table.keys.tags = Some(column.cells.data),
+                Role::VALUE_TAGS => table.values.tags = Some(column.cells.data),
                 Role::KEY => table.side_mut(Side::Key).blocks.push(Block { schema, column }),
                 Role::VALUE => table.side_mut(Side::Value).blocks.push(Block { schema, column }),
                 role => table.envelope.push((role, column)),
@@ -95,13 +95,15 @@ impl<'a> Reader<'a> {
         let bitmap =
             |there: bool, at: u32| there.then(|| Cow::Borrowed(self.slice(at, bits::bytes_for(node.physical_rows()))));
         Column {
-            kind: Kind::from_byte(node.kind).expect("a valid batch has known kinds only"),
-            constant: node.constant(),
+            cells: Cells {
+                kind: Kind::from_byte(node.kind).expect("a valid batch has known kinds only"),
+                constant: node.constant(),
+                rows: node.rows,
+                data: Cow::Borrowed(self.slice(node.data.0, node.data.1 as usize)),
+            },
             name: Cow::Borrowed(trusted_str(self.slice(node.name.0, node.name.1 as usize))),
-            rows: node.rows,
             valid: bitmap(node.has_valid(), node.valid),
             present: bitmap(node.has_present(), node.present),
-            data: Cow::Borrowed(self.slice(node.data.0, node.data.1 as usize)),
             children,
         }
     }

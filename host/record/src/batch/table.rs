@@ -198,7 +198,7 @@ impl<'a> Table<'a> {
     pub fn deselect(&mut self, rows: impl IntoIterator<Item = usize>) {
         let count = self.rows as usize;
         let mut selection = match self.remove(Role::SELECTION) {
-            Some(column) if !column.constant => column.data.into_owned(),
+            Some(column) if !column.constant => column.cells.data.into_owned(),
             Some(column) => bits::filled(count, column.boolean(0)),
             None => bits::filled(count, true),
         };

@@ -33,11 +33,11 @@ pub mod tag {
 }
 
 /// Marks an entry whose name stands inline.
-pub const INLINE_NAME: u16 = u16::MAX;
+pub(super) const INLINE_NAME: u16 = u16::MAX;
 
 /// Names that variants of one column refer to.
 #[derive(Clone, Debug, Default)]
-pub struct Names {
+pub(crate) struct Names {
     sealed: bool,
     names: Vec<String>,
     ids: std::collections::HashMap<String, u16>,
@@ -70,20 +70,20 @@ impl Names {
 }
 
 /// Gives the place of a schema in the batch's table.
-pub trait SchemaNumbers {
+pub(crate) trait SchemaNumbers {
     /// The place, `None` if the table is full.
     fn number(&mut self, schema: &Arc<Schema>) -> Option<u16>;
 }
 
-/// Writes variants.
-pub struct VariantWriter<'a> {
+/// Writes variants. It trusts its caller to write as many values as a container was announced to have.
+pub(crate) struct VariantWriter<'a> {
     out: &'a mut Vec<u8>,
     names: &'a mut Names,
 }
 
 /// Where a container begins, so that its length can be filled in at its end.
 #[derive(Debug)]
-pub struct OpenContainer {
+pub(crate) struct OpenContainer {
     at: usize,
 }
 
@@ -137,11 +137,6 @@ impl<'a> VariantWriter<'a> {
         OpenContainer { at }
     }
 
-    /// Corrects the number of entries of an open container.
-    pub fn set_count(&mut self, container: &OpenContainer, count: u32) {
-        self.out[container.at + 4..container.at + 8].copy_from_slice(&count.to_le_bytes());
-    }
-
     /// The name of the next entry of an object; its value follows.
     pub fn name(&mut self, name: &str) {
         match self.names.id(name) {
@@ -158,16 +153,6 @@ impl<'a> VariantWriter<'a> {
     pub fn end(&mut self, container: OpenContainer) {
         let len = (self.out.len() - container.at - 4) as u32;
         self.out[container.at..container.at + 4].copy_from_slice(&len.to_le_bytes());
-    }
-
-    /// Bytes written so far.
-    pub fn position(&self) -> usize {
-        self.out.len()
-    }
-
-    /// Takes back everything behind a position.
-    pub fn truncate(&mut self, position: usize) {
-        self.out.truncate(position);
     }
 
     /// Any value. A struct's schema goes to the batch's table; where that is full the struct is
@@ -250,6 +235,36 @@ impl<'a> VariantWriter<'a> {
         self.out.push(tag);
         self.out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         self.out.extend_from_slice(bytes);
+    }
+}
+
+/// A value on its own, as variants of any column hold it: its names stand inline.
+#[derive(Clone, Debug)]
+pub struct VariantBytes(Vec<u8>);
+
+impl VariantBytes {
+    /// Writes a value.
+    ///
+    /// # Errors
+    ///
+    /// A value that is nested too deep or holds a struct, whose schema would have to stand elsewhere.
+    pub fn of(value: &Value) -> Result<Self, CannotEncode> {
+        struct NoSchemas;
+
+        impl SchemaNumbers for NoSchemas {
+            fn number(&mut self, _: &Arc<Schema>) -> Option<u16> {
+                None
+            }
+        }
+
+        let (mut bytes, mut names) = (Vec::new(), Names::default());
+        names.seal();
+        VariantWriter::new(&mut bytes, &mut names).value(value, &mut NoSchemas)?;
+        Ok(Self(bytes))
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -521,7 +536,7 @@ pub(super) fn value_len(bytes: &[u8]) -> usize {
 }
 
 /// Checks values that come from a stranger.
-pub struct VariantChecker<'a> {
+pub(super) struct VariantChecker<'a> {
     /// The dictionary, without repetitions.
     names: &'a [&'a str],
     /// The dictionary as a set, made when the first inline name asks for it.

@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 
 use super::{
-    column::Column,
+    column::{Cells, Column, end_of_heap},
     layout::{Kind, u32_at},
     trusted_str,
-    variant::{INLINE_NAME, Variant, tag, value_len},
+    variant::{INLINE_NAME, Variant, VariantBytes, tag, value_len},
 };
 use crate::append;
 
@@ -27,8 +27,8 @@ pub trait MapEdit {
     /// What becomes of entries with this name: the same in every map.
     fn entry(&self, name: &str) -> EntryEdit;
 
-    /// Appends the bytes of the value that stands in the place of another: exactly one, without names. False if it cannot.
-    fn replace(&mut self, value: Variant<'_>, out: &mut Vec<u8>) -> bool;
+    /// The value that stands in the place of another; none if it cannot tell.
+    fn replace(&mut self, value: Variant<'_>) -> Option<&VariantBytes>;
 
     /// How many entries have to be replaced in each map, if that matters.
     fn replacements(&self) -> Option<u32> {
@@ -50,17 +50,14 @@ pub fn edit_maps(column: &Column<'_>, edit: &mut dyn MapEdit) -> Option<Column<'
     out.resize(heap_at, 0);
     for row in 0..rows {
         edit_map(column.bytes(row), &by_id, edit, &mut out)?;
-        let end = (out.len() - heap_at) as u32;
+        let end = end_of_heap(out.len() - heap_at);
         out[(row + 1) * 4..(row + 2) * 4].copy_from_slice(&end.to_le_bytes());
     }
     Some(Column {
-        kind: Kind::Variant,
-        constant: column.constant,
+        cells: Cells { kind: Kind::Variant, constant: column.constant, rows: column.rows, data: Cow::Owned(out) },
         name: Cow::Owned(column.name.clone().into_owned()),
-        rows: column.rows,
         valid: None,
         present: column.present.clone().map(|bits| Cow::Owned(bits.into_owned())),
-        data: Cow::Owned(out),
         children: vec![names.clone().into_owned()],
     })
 }
@@ -100,9 +97,7 @@ fn edit_map(map: &[u8], by_id: &[EntryEdit], edit: &mut dyn MapEdit, out: &mut V
             EntryEdit::Replace => {
                 append(&map[run..value_at], out);
                 run = at;
-                if !edit.replace(Variant::trusted(&map[value_at..at]), out) {
-                    return None;
-                }
+                append(edit.replace(Variant::trusted(&map[value_at..at]))?.as_slice(), out);
                 replaced += 1;
             }
         }
@@ -122,15 +117,19 @@ mod tests {
     use super::*;
     use crate::{
         Value,
-        batch::{
-            Batch, ColumnBuilder, Limits, SchemaTable, Side, Table, Union,
-            variant::{Names, VariantWriter},
-        },
+        batch::{Batch, ColumnBuilder, Limits, SchemaTable, Side, Table, Union},
     };
 
     /// Leaves `drop` out and replaces texts under `mask`.
     struct Edit {
         wanted: Option<u32>,
+        longer: VariantBytes,
+    }
+
+    impl Edit {
+        fn new(wanted: Option<u32>) -> Self {
+            Self { wanted, longer: VariantBytes::of(&"a longer text than before".into()).unwrap() }
+        }
     }
 
     impl MapEdit for Edit {
@@ -142,14 +141,8 @@ mod tests {
             }
         }
 
-        fn replace(&mut self, value: Variant<'_>, out: &mut Vec<u8>) -> bool {
-            match value.tag() {
-                tag::STRING => {
-                    VariantWriter::new(out, &mut Names::default()).string("a longer text than before");
-                    true
-                }
-                _ => false,
-            }
+        fn replace(&mut self, value: Variant<'_>) -> Option<&VariantBytes> {
+            (value.tag() == tag::STRING).then_some(&self.longer)
         }
 
         fn replacements(&self) -> Option<u32> {
@@ -164,7 +157,7 @@ mod tests {
     fn variants(values: &[Value]) -> Column<'static> {
         let mut column = ColumnBuilder::new();
         for value in values {
-            column.push_variant(|writer| writer.value(value, &mut SchemaTable::default()).unwrap());
+            column.push_variant(value, &mut SchemaTable::default()).unwrap();
         }
         column.finish()
     }
@@ -178,7 +171,7 @@ mod tests {
             map(&[("b", Value::List(vec![Value::Int64(1)]))]),
             map(&[]),
         ];
-        let edited = edit_maps(&variants(&maps), &mut Edit { wanted: None }).unwrap();
+        let edited = edit_maps(&variants(&maps), &mut Edit::new(None)).unwrap();
         let masked = || Value::from("a longer text than before");
         let expected = [
             map(&[("a", inner), ("mask", masked())]),
@@ -200,7 +193,7 @@ mod tests {
         let mut entries: Vec<(&str, Value)> = many.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         entries.push(("mask", "secret".into()));
         entries.push(("drop", "x".into()));
-        let edited = edit_maps(&variants(&[map(&entries)]), &mut Edit { wanted: Some(1) }).unwrap();
+        let edited = edit_maps(&variants(&[map(&entries)]), &mut Edit::new(Some(1))).unwrap();
         entries.pop();
         entries.last_mut().unwrap().1 = "a longer text than before".into();
         assert_eq!(edited.value(0, None, &SchemaTable::default()), map(&entries));
@@ -208,13 +201,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_edited_in_place_is_left_to_others() {
-        let refused = |values: &[Value], wanted| edit_maps(&variants(values), &mut Edit { wanted }).is_none();
+        let refused = |values: &[Value], wanted| edit_maps(&variants(values), &mut Edit::new(wanted)).is_none();
         assert!(refused(&[map(&[]), Value::Int64(1)], None), "no map");
         assert!(refused(&[map(&[("mask", Value::Int64(1))])], None), "a value that cannot be replaced");
         assert!(refused(&[map(&[("mask", "x".into())]), map(&[])], Some(1)), "a map without the entry");
         let mut column = ColumnBuilder::new();
         column.push_null();
-        column.push_variant(|writer| writer.boolean(true));
-        assert!(edit_maps(&column.finish(), &mut Edit { wanted: None }).is_none(), "a null");
+        column.push_variant(&Value::Boolean(true), &mut SchemaTable::default()).unwrap();
+        assert!(edit_maps(&column.finish(), &mut Edit::new(None)).is_none(), "a null");
     }
 }

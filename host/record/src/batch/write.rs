@@ -161,15 +161,15 @@ impl Writer<'_> {
             for number in [entry.number, at, entry.bytes.len() as u32] {
                 self.out.extend_from_slice(&number.to_le_bytes());
             }
-            at += entry.bytes.len() as u32;
+            at = at.wrapping_add(entry.bytes.len() as u32);
         }
         align(&mut self.out);
         let directory_at = self.position();
         self.out.extend_from_slice(&self.directory);
 
+        let len = u32::try_from(self.len()).expect("a batch has at most 4 GiB");
         let mut out = std::mem::take(&mut self.out);
         let nodes = (self.directory.len() / NODE_LEN) as u32;
-        let len = directory_at + self.directory.len() as u32;
         out[..4].copy_from_slice(&MAGIC);
         out[4..6].copy_from_slice(&VERSION.to_le_bytes());
         let header = [table.rows, nodes, directory_at, schema_table, schemas.len() as u32, len];
@@ -227,9 +227,15 @@ impl Writer<'_> {
 
     /// Where the next byte will stand.
     fn position(&self) -> u32 {
+        // Whether that is beyond 32 bits is looked at once, at the end.
+        self.len() as u32
+    }
+
+    /// Bytes of the batch so far.
+    fn len(&self) -> usize {
         match self.kept.bytes.len() {
-            0 => self.out.len() as u32,
-            kept => (kept.next_multiple_of(ALIGNMENT) + self.out.len() - HEADER_LEN) as u32,
+            0 => self.out.len(),
+            kept => kept.next_multiple_of(ALIGNMENT) + self.out.len() - HEADER_LEN,
         }
     }
 

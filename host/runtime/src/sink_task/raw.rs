@@ -353,7 +353,7 @@ fn envelope(table: &mut Table<'static>, chunk: &Chunk, originals: bool) {
     table.set(Role::TIMESTAMP, timestamps);
     let first = chunk.slots().next().map_or(0, |slot| slot.timestamp_type);
     let types = if chunk.slots().all(|slot| slot.timestamp_type == first) {
-        Column { constant: true, ..Column::new(Kind::Int8, rows, vec![first as u8]) }
+        Column::new(Kind::Int8, 1, vec![first as u8]).repeated(rows)
     } else {
         Column::new(Kind::Int8, rows, chunk.slots().map(|slot| slot.timestamp_type as u8).collect::<Vec<u8>>())
     };
@@ -376,7 +376,7 @@ fn topics(chunk: &Chunk, rows: u32) -> Column<'static> {
     }
     let data: Vec<u8> =
         codes.into_iter().flat_map(|(code, len)| std::iter::repeat_n(code.to_le_bytes(), len)).flatten().collect();
-    Column { children: vec![Column::strings(names)], ..Column::new(Kind::Dictionary, rows, data) }
+    Column::new(Kind::Dictionary, rows, data).with_children(vec![Column::strings(names)])
 }
 
 fn partitions(chunk: &Chunk, rows: u32) -> Column<'static> {

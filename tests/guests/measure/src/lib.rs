@@ -5,8 +5,7 @@ use std::{hint::black_box, ops::DerefMut, sync::Arc};
 use millstream_sdk::{
     Error, Info, Records, Result, Schema, SchemaType, Transform,
     batch::{
-        Column, EntryEdit, Kind, MapEdit, Side, Variant, VariantRef, edit_maps,
-        variant::{Names, VariantWriter},
+        Column, EntryEdit, Kind, MapEdit, Side, Variant, VariantBytes, VariantRef, edit_maps,
     },
 };
 
@@ -142,14 +141,12 @@ impl ReplaceAndDrop {
 }
 
 struct Edit {
-    done: Vec<u8>,
+    done: VariantBytes,
 }
 
 impl Edit {
     fn new() -> Self {
-        let mut done = Vec::new();
-        VariantWriter::new(&mut done, &mut Names::default()).string("done");
-        Self { done }
+        Self { done: VariantBytes::of(&"done".into()).expect("a text can be carried") }
     }
 }
 
@@ -162,8 +159,7 @@ impl MapEdit for Edit {
         }
     }
 
-    fn replace(&mut self, _: Variant<'_>, out: &mut Vec<u8>) -> bool {
-        out.extend_from_slice(&self.done);
-        true
+    fn replace(&mut self, _: Variant<'_>) -> Option<&VariantBytes> {
+        Some(&self.done)
     }
 }
