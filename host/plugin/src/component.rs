@@ -5,6 +5,7 @@ use std::path::Path;
 use rayon::ThreadPoolBuilder;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
+use crate::catalogue::Bundled;
 use crate::contract::v0_1_0::{self, Exports, imports};
 use crate::engine::{PluginEngine, take_in_place};
 use crate::instance::{Guest, GuestFault, GuestState, Speaker, Surroundings, call};
@@ -40,6 +41,15 @@ fn listed(exports: &[String]) -> String {
     if exports.is_empty() { "nothing".into() } else { exports.join(", ") }
 }
 
+/// Code that this process has compiled; nothing else makes one.
+pub(crate) struct Code(Vec<u8>);
+
+impl Code {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// A component with its imports resolved.
 pub(crate) struct Loaded {
     pub(crate) component: InstancePre<GuestState>,
@@ -48,7 +58,7 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Compiles a component on so many threads, which end with it. Takes seconds for large ones.
-    pub(crate) fn compile(engine: &PluginEngine, wasm: &[u8], threads: usize) -> Result<Vec<u8>, ComponentError> {
+    pub(crate) fn compile(engine: &PluginEngine, wasm: &[u8], threads: usize) -> Result<Code, ComponentError> {
         if !wasm.starts_with(b"\0asm") {
             return Err(ComponentError::NotAComponent(""));
         }
@@ -61,26 +71,28 @@ impl Loaded {
         let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|_| "plugin-compiler".into()).build();
         let pool = pool.map_err(|error| ComponentError::Compile { source: wasmtime::Error::new(error) })?;
         let compiled = pool.install(|| engine.engine.precompile_component(wasm));
-        compiled.map_err(|source| ComponentError::Compile { source })
+        compiled.map(Code).map_err(|source| ComponentError::Compile { source })
     }
 
     /// Loads compiled code that the build of this binary has put into it. The first time in a process it runs
     /// where it is, so that only what is used of it takes memory. A copy does where the system does not let it.
-    pub(crate) fn from_binary(engine: &PluginEngine, code: &'static [u8]) -> Result<Self, ComponentError> {
-        if !take_in_place(code) {
-            return Self::from_code(engine, code);
+    pub(crate) fn from_binary(engine: &PluginEngine, bundled: &Bundled) -> Result<Self, ComponentError> {
+        let code = bundled.code();
+        if take_in_place(code) {
+            // SAFETY: who made the `Bundled` has promised that wasmtime compiled the bytes; they are never written to.
+            if let Ok(component) = unsafe { Component::deserialize_raw(&engine.engine, code.into()) } {
+                return Self::link(engine, component);
+            }
         }
-        // SAFETY: the bytes come from the build of this very binary, and are never written to.
-        match unsafe { Component::deserialize_raw(&engine.engine, code.into()) } {
-            Ok(component) => Self::link(engine, component),
-            Err(_) => Self::from_code(engine, code),
-        }
+        // SAFETY: as above.
+        let component = unsafe { Component::deserialize(&engine.engine, code) };
+        Self::link(engine, component.map_err(|source| ComponentError::Load { source })?)
     }
 
     /// Loads compiled code that this host has made itself.
-    pub(crate) fn from_code(engine: &PluginEngine, code: &[u8]) -> Result<Self, ComponentError> {
-        // SAFETY: the bytes come from `compile` or from the build of this very binary.
-        let component = unsafe { Component::deserialize(&engine.engine, code) };
+    pub(crate) fn from_code(engine: &PluginEngine, code: &Code) -> Result<Self, ComponentError> {
+        // SAFETY: only `compile` makes code.
+        let component = unsafe { Component::deserialize(&engine.engine, code.bytes()) };
         Self::link(engine, component.map_err(|source| ComponentError::Load { source })?)
     }
 

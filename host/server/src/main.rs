@@ -1,6 +1,6 @@
 //! The binary `millstream`: arguments, wiring, signals, logging. It decides nothing else.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod bootstrap;
 mod broker_command;

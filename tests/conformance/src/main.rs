@@ -1,6 +1,6 @@
 //! `conformance DIR`: reads a folder of cases and says which of them hold.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;

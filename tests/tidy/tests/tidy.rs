@@ -81,7 +81,7 @@ const HOMES: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates with unsafe code, and why they need it. All others forbid it.
-const UNSAFE: [(&str, &str); 7] = [
+const UNSAFE: [(&str, &str); 9] = [
     ("millstream-record", "texts of a batch are checked when they come in, and not again when they are read"),
     (
         "millstream-plugin",
@@ -90,6 +90,8 @@ const UNSAFE: [(&str, &str); 7] = [
     ("millstream-sdk", "what a host passes to its guest is taken without a check; exports are generated"),
     ("millstream-plugin-file", "its exports are generated"),
     ("millstream-plugin-datagen", "its exports are generated"),
+    ("millstream", "says that the code of its bundled plugins comes from its own build"),
+    ("conformance", "says the same of the plugins that it runs"),
     ("harness", "counts what is allocated"),
     ("bench", "counts allocations and reads the clock of a thread"),
 ];

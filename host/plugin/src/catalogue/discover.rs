@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::file::{ComponentFile, PluginFile, keep};
 use super::{Host, Registered, java};
-use crate::component::{ComponentError, Loaded};
+use crate::component::{Code, ComponentError, Loaded};
 use crate::contract::BATCH_FORMATS;
 use crate::contract::v0_1_0::Exports;
 use crate::describe::{Description, DescriptionError};
@@ -176,7 +176,7 @@ pub(super) async fn take_file(host: &Arc<Host>, path: &Path) -> Result<Vec<Arc<R
     let description = Description::parse(&json).map_err(PluginFileError::Description)?;
     expect_fitting(&description, &loaded.exports)?;
     // What the cache does not keep has to stay, or each use would compile it again.
-    let kept = keep(host, &file.content, &json, &code);
+    let kept = keep(host, &file.content, &json, code.bytes());
     Ok(registered(description, &file, json, (!kept).then(|| Arc::new(loaded))))
 }
 
@@ -184,7 +184,7 @@ enum Compiled {
     /// Another worker, or an earlier attempt, has put it into the cache.
     Known(Vec<Arc<Registered>>),
     /// With its code.
-    New(Box<(ReadFile, Loaded, Vec<u8>)>),
+    New(Box<(ReadFile, Loaded, Code)>),
 }
 
 fn compile(host: &Host, path: &Path) -> Result<Compiled, PluginFileError> {
@@ -198,7 +198,7 @@ fn compile(host: &Host, path: &Path) -> Result<Compiled, PluginFileError> {
 }
 
 /// Compiles, and says so: it takes from tenths of a second to minutes. Blocks.
-pub(super) fn compile_logged(host: &Host, path: &Path, wasm: &[u8]) -> Result<Vec<u8>, ComponentError> {
+pub(super) fn compile_logged(host: &Host, path: &Path, wasm: &[u8]) -> Result<Code, ComponentError> {
     let (threads, begin) = (host.limits.compile_threads, Instant::now());
     let megabytes = wasm.len() as f64 / f64::from(1 << 20);
     tracing::info!(path = %path.display(), threads, "a plugin is compiled, {megabytes:.1} MiB");

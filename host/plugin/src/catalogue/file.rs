@@ -72,7 +72,7 @@ impl ComponentFile {
             return Err(LoadError::Changed { path: path.clone() }.into());
         }
         let code = compile_logged(host, path, &wasm)?;
-        keep(host, content, description, &code);
+        keep(host, content, description, code.bytes());
         Ok(Arc::new(Loaded::from_code(&host.engine, &code)?))
     }
 }

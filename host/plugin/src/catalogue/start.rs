@@ -23,13 +23,27 @@ use crate::limits::PluginLimits;
 /// A plugin inside the host's own binary.
 #[derive(Clone, Copy, Debug)]
 pub struct Bundled {
-    /// Name for messages.
-    pub name: &'static str,
-    /// The component, in gzip format: it is needed only where the code does not fit.
-    pub wasm: &'static [u8],
-    /// The component compiled for a baseline CPU; empty if the build could not. Where it begins at the
-    /// beginning of a page it is run where it is, else it is copied.
-    pub code: &'static [u8],
+    name: &'static str,
+    wasm: &'static [u8],
+    code: &'static [u8],
+}
+
+impl Bundled {
+    /// A plugin with its name for messages, the component in gzip format, which is needed only where the code does not
+    /// fit, and the component compiled for a baseline CPU; that is empty if the build could not. Where the code begins
+    /// at the beginning of a page it is run where it is, else it is copied.
+    ///
+    /// # Safety
+    ///
+    /// The code, or a beginning of it, is what wasmtime made of a component, and nobody has changed it since: it is run
+    /// in the host.
+    pub const unsafe fn new(name: &'static str, wasm: &'static [u8], code: &'static [u8]) -> Self {
+        Self { name, wasm, code }
+    }
+
+    pub(crate) fn code(&self) -> &'static [u8] {
+        self.code
+    }
 }
 
 /// Why a worker's plugins could not be set up. Damaged plugin files are no reason: they are skipped.
@@ -132,10 +146,10 @@ async fn take_bundled(host: &Arc<Host>, bundled: &Bundled) -> Result<Vec<Arc<Reg
 /// Loads a bundled plugin and asks it what it carries; compiles it, into the cache, only if its code does not
 /// fit this machine.
 async fn load_bundled(host: &Arc<Host>, bundled: &Bundled) -> Result<(Loaded, String), StartError> {
-    let Bundled { name, wasm, code } = *bundled;
+    let Bundled { name, wasm, .. } = *bundled;
     let failed = |source| StartError::Bundled { name, source: Box::new(source) };
     let describe = async |loaded: &Loaded| loaded.describe(&host.engine, &host.limits, name).await.map_err(failed);
-    let misfit = match Loaded::from_binary(&host.engine, code) {
+    let misfit = match Loaded::from_binary(&host.engine, bundled) {
         Ok(loaded) => {
             let description = describe(&loaded).await?;
             return Ok((loaded, description));
@@ -157,7 +171,7 @@ async fn load_bundled(host: &Arc<Host>, bundled: &Bundled) -> Result<(Loaded, St
     let (loaded, new) = compiled.map_err(failed)?;
     let description = describe(&loaded).await?;
     if let Some((content, code)) = new {
-        keep(host, &content, &description, &code);
+        keep(host, &content, &description, code.bytes());
     }
     Ok((loaded, description))
 }

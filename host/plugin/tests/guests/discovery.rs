@@ -154,7 +154,8 @@ async fn a_bundled_plugin_runs_from_its_compiled_form_and_without_it() {
     let cache = folder.path().join("cache");
     for (code, compiled_again) in [(code, 0), (&b""[..], 2), (&code[..code.len() / 2], 2)] {
         let limits = PluginLimits { cache_dir: Some(cache.clone()), ..limits() };
-        let bundled = Bundled { name: "odd", wasm, code };
+        // SAFETY: the code was compiled above, and at most cut off.
+        let bundled = unsafe { Bundled::new("odd", wasm, code) };
         let plugins = WasmPlugins::start(limits, &[], &[bundled]).await.unwrap();
         assert_eq!(plugins.list()[0].location, "bundled");
         let mut lines = source(&plugins, &[("behaviour", "lines")]).await;
