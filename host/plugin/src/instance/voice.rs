@@ -315,9 +315,74 @@ impl AsyncWrite for StandardStream {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::{self, Write as _};
     use std::time::Duration;
 
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::subscriber::set_default;
+    use tracing::{Event, Metadata, Subscriber};
+
     use super::*;
+
+    /// Lines of the host's log as `LEVEL message key=value`.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<String>>>);
+
+    struct Line(String);
+
+    impl Visit for Line {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            let name = if field.name() == "message" { String::new() } else { format!("{}=", field.name()) };
+            write!(self.0, " {name}{value:?}").unwrap();
+        }
+    }
+
+    impl Subscriber for Log {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            self.0.lock().unwrap().push(line.0);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_line_says_how_many_lines_were_dropped_before_the_next_and_before_the_end() {
+        let log = Log::default();
+        let _guard = set_default(log.clone());
+        let speaker = Speaker { connector: "orders".into(), task: Some(3), plugin: "Odd".into() };
+        let voice = Voice::new(speaker, 2);
+        let far = Instant::now() + Duration::from_secs(3600);
+        let say = |lines: &[&str]| {
+            for line in lines {
+                // However long the test takes: a moment that lies ahead earns no lines.
+                voice.inner().rate.at = far;
+                voice.say(Level::Info, line);
+            }
+        };
+        say(&["a", "b", "c", "d", "e"]);
+        voice.inner().rate.left = 2.0;
+        say(&["f", "g", "h"]);
+        drop(voice);
+        let by = r#"connector="orders" task=3 plugin="Odd""#;
+        let dropped = |lines: u64| {
+            let key = "it may log 2 lines a second (plugin.log.rate)";
+            format!("WARN {lines} lines of this plugin were dropped here: {key} {by}")
+        };
+        let said = |line: &str| format!("INFO {line} {by}");
+        let expected = [said("a"), said("b"), dropped(3), said("f"), said("g"), dropped(1)];
+        assert_eq!(*log.0.lock().unwrap(), expected);
+    }
 
     #[test]
     fn lines_beyond_the_rate_are_counted_until_one_passes() {
