@@ -136,7 +136,9 @@ pub enum StartBrokerError {
 #[derive(Debug, thiserror::Error)]
 pub enum StopBrokerError {
     /// Some partitions could not be closed, or were offline; each was reported.
-    #[error("leave {count} partitions in order")]
+    #[error(
+        "partitions that are offline or could not be closed: {count}; each was named, and the next start checks all"
+    )]
     Partitions {
         /// How many.
         count: usize,

@@ -41,7 +41,7 @@ fn print_partition(RepairedPartition { partition, plan, set_aside }: &RepairedPa
     for file in &plan.files {
         for cut in &file.cuts {
             println!(
-                "  {}: bytes {} to {} of {}, {} batches and {} records as far as can be told",
+                "  {}: bytes {} to {} of {}; batches in them, as far as can be told: {}, records: {}",
                 name(&file.file),
                 cut.from,
                 cut.to,
