@@ -5,6 +5,7 @@ mod bundled;
 mod chains;
 mod converters;
 mod discovery;
+mod dropped;
 mod examples;
 mod sinks;
 mod sources;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use millstream_connector::{AcknowledgedRow, ErrorKind, Link, PluginError, PluginKind, Plugins};
 
 use crate::support::{
-    LIMITS, SOURCE, Worker, config, limits, plugins, plugins_with, polled, reason, source, task, texts,
+    LIMITS, SOURCE, Worker, config, limits, open_below, plugins, plugins_with, polled, reason, source, task, texts,
 };
 
 #[tokio::test]
@@ -399,81 +399,4 @@ async fn a_panic_of_the_host_itself_ends_the_instance_alone() {
         other => panic!("{other:?}"),
     }
     assert!(polled(&plugins, "lines").await.is_ok());
-}
-
-/// Polls a future up to so many times, each after it was woken, then drops it.
-async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = std::pin::pin!(future);
-    let mut left = polls;
-    std::future::poll_fn(move |context| {
-        if left == 0 {
-            return std::task::Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
-}
-
-/// Files of this process below a folder.
-fn open_below(folder: &std::path::Path) -> usize {
-    let handles = std::fs::read_dir("/proc/self/fd").unwrap();
-    handles
-        .filter_map(|handle| std::fs::read_link(handle.ok()?.path()).ok())
-        .filter(|path| path.starts_with(folder))
-        .count()
-}
-
-#[tokio::test]
-async fn a_call_dropped_at_any_await_leaves_nothing_behind() {
-    let plugins = plugins_with(millstream_plugin::PluginLimits { memory_total_max: 8 << 20, ..limits() }).await;
-    let folder = tempfile::tempdir().unwrap();
-    let (input, out) = (folder.path().join("in"), folder.path().join("out"));
-    std::fs::write(&input, "hello\n").unwrap();
-    let (input, out) = (input.to_str().unwrap(), out.to_str().unwrap());
-    for behaviour in ["read file", "write file", "offsets", "wait", "sleep", "lines"] {
-        let settings = [("behaviour", behaviour), ("file", input), ("out", out)];
-        let mut polls = 0;
-        let whole = loop {
-            let begun = dropped_after(polls, async {
-                let mut source = source(&plugins, &settings).await;
-                source.poll(LIMITS).await.map(|_| ())
-            });
-            match begun.await {
-                Some(ended) => break ended,
-                None => polls += 1,
-            }
-            assert!(polls < 10_000, "{behaviour} never ends");
-        };
-        assert!(whole.is_ok(), "{behaviour}: {whole:?}");
-        // A call of its own, whose task lives on.
-        for polls in 0..polls {
-            let mut source = source(&plugins, &settings).await;
-            match dropped_after(polls, source.poll(LIMITS)).await {
-                Some(ended) => assert!(ended.is_ok(), "{behaviour}: {ended:?}"),
-                None if polls == 0 => assert!(source.poll(LIMITS).await.is_ok(), "it was not entered"),
-                None => match source.poll(LIMITS).await {
-                    Err(PluginError::Broken { reason, .. }) => assert!(reason.contains("was given up"), "{reason}"),
-                    other => panic!("{behaviour} after {polls}: {other:?}"),
-                },
-            }
-        }
-    }
-    // All of the memory is there again: instances of 1.1 MiB and more fit in as often as at first.
-    let mut alive = Vec::new();
-    while let Ok(source) = plugins.source_task(SOURCE, &task(), Worker::new()).await {
-        alive.push(source);
-    }
-    let fresh = plugins_with(millstream_plugin::PluginLimits { memory_total_max: 8 << 20, ..limits() }).await;
-    let mut first = Vec::new();
-    while let Ok(source) = fresh.source_task(SOURCE, &task(), Worker::new()).await {
-        first.push(source);
-    }
-    assert_eq!((alive.len(), !first.is_empty()), (first.len(), true));
-    let begin = Instant::now();
-    // A file that was being opened when its call was dropped is closed by the thread that opened it.
-    while open_below(folder.path()) != 0 {
-        assert!(begin.elapsed() < Duration::from_secs(20), "{} files are open", open_below(folder.path()));
-        tokio::task::yield_now().await;
-    }
 }

@@ -200,3 +200,12 @@ pub fn texts(batch: &Batch) -> Vec<String> {
     };
     rows.map(text).collect()
 }
+
+/// Files of this process below a folder.
+pub fn open_below(folder: &std::path::Path) -> usize {
+    let handles = std::fs::read_dir("/proc/self/fd").unwrap();
+    handles
+        .filter_map(|handle| std::fs::read_link(handle.ok()?.path()).ok())
+        .filter(|path| path.starts_with(folder))
+        .count()
+}

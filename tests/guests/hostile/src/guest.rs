@@ -28,7 +28,7 @@ impl plugin::Guest for Odd {
         };
         let plugins = [
             plugin("source", "OddSourceConnector", &format!("{behaviour},{file},{out}")),
-            plugin("sink", "OddSinkConnector", behaviour),
+            plugin("sink", "OddSinkConnector", &format!("{behaviour},{file},{out}")),
             plugin("transform", "OddTransform", behaviour),
             plugin("transform", "Suffix", r#"{"name":"suffix","type":"STRING","required":true}"#),
             plugin("predicate", "OddPredicate", behaviour),
@@ -89,9 +89,31 @@ fn misbehave(behaviour: &str) -> bool {
             }
         }
         "exit" => std::process::exit(3),
+        // Long enough to be interrupted several times.
+        "think" => {
+            let begin = std::time::Instant::now();
+            while begin.elapsed() < std::time::Duration::from_millis(25) {}
+        }
         _ => return false,
     }
     true
+}
+
+/// What a sink may be asked to do with its files. False if the behaviour is another one.
+fn use_files(behaviour: &str) -> Result<bool, Error> {
+    match behaviour {
+        "read file" => {
+            let file = File::open("file")?.expect("the test has made it");
+            file.read(1000)?;
+        }
+        "write file" => {
+            let file = File::open("out")?.expect("a file opened to append is made");
+            file.write(b"one\ntwo\n")?;
+            file.sync()?;
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 struct Connector {
@@ -336,7 +358,7 @@ impl sink_api::GuestSinkTask for SinkTask {
     }
 
     fn put(&self, records: Vec<u8>) -> Result<(), Error> {
-        if misbehave(&self.behaviour.borrow()) {
+        if misbehave(&self.behaviour.borrow()) || use_files(&self.behaviour.borrow())? {
             return Ok(());
         }
         let batch = received(records);
@@ -360,6 +382,11 @@ impl sink_api::GuestSinkTask for SinkTask {
     }
 
     fn pre_commit(&self, mut offsets: Vec<TopicOffset>) -> Result<Option<Vec<TopicOffset>>, Error> {
+        if let Some(told) = self.behaviour.borrow().strip_prefix("commit ")
+            && (misbehave(told) || use_files(told)?)
+        {
+            return Ok(None);
+        }
         match self.behaviour.borrow().as_str() {
             "commit ahead" => {
                 offsets.iter_mut().for_each(|offset| offset.offset.low += 1);
