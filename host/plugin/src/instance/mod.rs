@@ -120,6 +120,11 @@ impl Guest {
         self.live.is_some() && !self.in_call
     }
 
+    /// Gives back what the instance holds, before another takes its place: the memory of both may not fit in.
+    pub(crate) fn discard(&mut self) {
+        self.live = None;
+    }
+
     /// Bytes that the instance holds in memories and tables.
     pub(crate) fn held_bytes(&self) -> usize {
         self.live.as_ref().map_or(0, |live| live.store.data().limiter.bytes())

@@ -227,6 +227,7 @@ impl ChainGuest {
 
     async fn apply(&mut self, input: &Batch, only: Option<&[u8]>) -> Result<Outcome, PluginError> {
         if !self.live.guest.is_usable() || self.origin.high_water() < self.live.guest.held_bytes() {
+            self.live.guest.discard();
             self.live = Self::instance(&self.origin, &self.links).await.map_err(|(_, error)| error)?;
         }
         let limits = self.origin.batch_limits();
@@ -267,6 +268,7 @@ impl PredicateGuest {
 
     async fn test(&mut self, input: &Batch, negate: bool) -> Result<Chosen, PluginError> {
         if !self.live.guest.is_usable() || self.origin.high_water() < self.live.guest.held_bytes() {
+            self.live.guest.discard();
             self.live = Self::instance(&self.origin, &self.condition).await?;
         }
         let Live { guest, api, resource } = &mut self.live;

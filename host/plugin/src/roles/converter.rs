@@ -50,6 +50,7 @@ impl WasmConverter {
         if self.guest.is_usable() && self.guest.held_bytes() <= self.origin.host.limits.memory_max / 4 * 3 {
             return Ok(());
         }
+        self.guest.discard();
         *self = Self::create(self.origin.clone(), self.role, self.config.clone()).await?;
         Ok(())
     }

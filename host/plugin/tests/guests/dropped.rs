@@ -237,3 +237,24 @@ async fn a_converter_dropped_at_any_await_leaves_nothing_behind_and_goes_on() {
     drop_inside(make, from_connect, Afterwards::Renewed).await;
     expect_all_given_back(&plugins).await;
 }
+
+#[tokio::test]
+async fn what_was_given_up_makes_room_for_what_replaces_it() {
+    let plugins = plugins_with(tight()).await;
+    let settings = config(&[("behaviour", "think")]);
+    let link = Link { class: "OddTransform".into(), config: settings.clone(), condition: None };
+    let mut chain = plugins.chain(&task(), &[link]).await.ok().unwrap();
+    let mut converter = plugins.header_converter("OddHeaderConverter", &task(), &settings).await.unwrap();
+    let (batch, data) = (lines(&["a"]), with_header(&"x".into()));
+    let given_up = async {
+        while dropped_after(1, chain.apply(&batch)).await.is_some() {}
+        while dropped_after(1, converter.from_connect(&data)).await.is_some() {}
+    };
+    tokio::time::timeout(Duration::from_secs(20), given_up).await.expect("each gives way while it thinks");
+    let mut alive = Vec::new();
+    while let Ok(source) = plugins.source_task(SOURCE, &task(), Worker::new()).await {
+        alive.push(source);
+    }
+    chain.apply(&batch).await.unwrap();
+    converter.from_connect(&data).await.unwrap();
+}
