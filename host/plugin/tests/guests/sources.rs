@@ -1,7 +1,6 @@
 //! Sources and what they may do to the host: nothing.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use millstream_connector::{AcknowledgedRow, ErrorKind, Link, PluginError, PluginKind, Plugins};
@@ -181,11 +180,19 @@ async fn hostile_neighbours_change_nothing_about_what_a_task_makes() {
     assert_eq!(found, expected);
 }
 
-/// Counts what reaches the host's log.
+/// Keeps what reaches the host's log: the message of each line.
 #[derive(Clone, Default)]
-struct Counted(Arc<AtomicUsize>);
+struct Logged(Arc<Mutex<Vec<String>>>);
 
-impl tracing::Subscriber for Counted {
+impl tracing::field::Visit for Logged {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+impl tracing::Subscriber for Logged {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
         metadata.target() == "plugin"
     }
@@ -194,26 +201,33 @@ impl tracing::Subscriber for Counted {
     }
     fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, _: &tracing::Event<'_>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
     }
     fn enter(&self, _: &tracing::span::Id) {}
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[tokio::test]
-async fn a_flood_of_lines_is_cut_off_at_the_rate() {
-    let counted = Counted::default();
-    let _guard = tracing::subscriber::set_default(counted.clone());
+async fn a_flood_of_lines_is_cut_off_at_the_rate_and_what_is_missing_is_counted_to_the_last_line() {
+    let log = Logged::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
     let call_timeout = Duration::from_secs(60);
     let plugins = plugins_with(millstream_plugin::PluginLimits { log_rate: 50, call_timeout, ..limits() }).await;
     for (behaviour, lines) in [("log flood", 100_000), ("stderr flood", 10_000)] {
-        let (begin, before) = (Instant::now(), counted.0.load(Ordering::Relaxed));
+        log.0.lock().unwrap().clear();
+        let begin = Instant::now();
         polled(&plugins, behaviour).await.unwrap();
-        let logged = counted.0.load(Ordering::Relaxed) - before;
+        let messages = std::mem::take(&mut *log.0.lock().unwrap());
+        let logged = messages.len();
         // As many as fit into the time it took, one second ahead, each with a line on how many were dropped.
         let most = 2 * 50 * (2 + begin.elapsed().as_secs() as usize);
         assert!(0 < logged && logged <= most && most < lines, "{behaviour}: {logged} of {lines} lines, at most {most}");
+        let dropped =
+            |line: &String| line.split_once(" lines of this plugin were dropped here")?.0.parse::<usize>().ok();
+        let missing: usize = messages.iter().filter_map(dropped).sum();
+        let there = messages.iter().filter(|line| line.ends_with(" of a flood")).count();
+        assert_eq!(there + missing, lines, "{behaviour}");
     }
 }
 
