@@ -499,6 +499,17 @@ def stored_form(data, append_time):
     return "+".join(out) or "nothing"
 
 
+def fetch_from_leader(client, topic):
+    """The code and the records of a topic, once somebody leads it; waits at most some seconds."""
+    code, data = client.fetch(topic)
+    for _ in range(100):
+        if code not in (6, 3):
+            break
+        time.sleep(0.05)
+        code, data = client.fetch(topic)
+    return code, data
+
+
 def produce(client):
     print("# name | settings of the topic | options | batches | answers | stored")
     print("# An answer is: error code/base offset/append time/records at fault. What is stored is for each batch:")
@@ -509,6 +520,8 @@ def produce(client):
         if settings is not NEVER:
             code, message = client.create_topic(topic, settings)
             assert code == 0, (name, code, message)
+            # A broker that is not the leader yet cannot say so to who wants no answer.
+            fetch_from_leader(client, topic)
         answers, append_time = [], -1
         for records in batches:
             answer = client.produce(topic, records, topic_exists=settings is not NEVER, **options)
@@ -523,12 +536,7 @@ def produce(client):
             answers.append("/".join([str(code), str(base), str(time_), ".".join(map(str, at_fault)) or "-"]))
         stored = "nothing"
         if settings is not NEVER:
-            code, data = client.fetch(topic)
-            for _ in range(100):
-                if code not in (6, 3):
-                    break
-                time.sleep(0.05)
-                code, data = client.fetch(topic)
+            code, data = fetch_from_leader(client, topic)
             stored = stored_form(data or b"", append_time) if code == 0 else f"error {code}"
         given = "none" if settings is NEVER else ";".join(f"{key}={value}" for key, value in settings)
         sent = ";".join(f"{key}={value}" for key, value in options.items())

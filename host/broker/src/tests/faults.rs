@@ -551,7 +551,9 @@ async fn answers_that_are_read_at_the_same_time_share_the_memory() {
     let reading: Vec<_> = (0..40)
         .map(|_| {
             let node = Arc::clone(node);
-            let request = incoming(ApiKey::Fetch, 12, &fetch("a", 0));
+            // All places of readers may be taken for a moment, for which a consumer waits.
+            let patient = fetch("a", 0).with_min_bytes(1).with_max_wait_ms(10_000);
+            let request = incoming(ApiKey::Fetch, 12, &patient);
             tokio::spawn(async move { api::handle(&node, &peer(), request).await.unwrap() })
         })
         .collect();
