@@ -84,8 +84,9 @@ impl GuestBuild {
         cargo.args(["build", "--release", "--target", TARGET, "--target-dir"]).arg(&self.target_dir);
         // Every engine that runs components has vector instructions; text is looked through with them.
         cargo.args(["--config", "target.wasm32-wasip2.rustflags=[\"-Ctarget-feature=+simd128\"]"]);
-        // Guests are small and run often: better code is worth a longer build.
-        cargo.args(["--config", "profile.release.codegen-units=1"]);
+        // Guests are small and run often: better code is worth a longer build. Macros run once.
+        cargo.args(["--config", "profile.release.codegen-units=1", "--config", "profile.release.lto=\"thin\""]);
+        cargo.args(["--config", "profile.release.build-override.opt-level=0"]);
         // Stripped of debug information but not of function names, which make traces readable.
         cargo.args(["--config", "profile.release.strip=\"debuginfo\""]);
         if self.locked {

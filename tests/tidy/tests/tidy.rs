@@ -192,6 +192,39 @@ fn heavy_libraries_have_one_home() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What a build of the binary compiles, as cargo plans it: macros and build scripts on one side, the host on the other.
+/// Cargo shares a library between them only if it and all below it have the same features on both sides, and the
+/// compiler of components takes minutes.
+#[test]
+fn nothing_is_compiled_twice_for_the_binary() {
+    // The plan is no stable interface of cargo; the toolchain is pinned, and nothing is built here.
+    let plan = output(Command::new(env!("CARGO")).env("RUSTC_BOOTSTRAP", "1").args([
+        "build",
+        "--package=millstream",
+        "--release",
+        "--unit-graph",
+        "-Zunstable-options",
+    ]));
+    let plan: Value = serde_json::from_str(&plan).expect("JSON");
+    let mut libraries: BTreeMap<&str, Vec<BTreeSet<&str>>> = BTreeMap::new();
+    for unit in plan["units"].as_array().expect("units") {
+        if unit["mode"] == "build" && unit["target"]["kind"][0] == "lib" {
+            let features = unit["features"].as_array().expect("features").iter().filter_map(Value::as_str);
+            libraries.entry(unit["pkg_id"].as_str().expect("an id")).or_default().push(features.collect());
+        }
+    }
+    assert!(libraries.keys().any(|id| id.contains("#wasmtime@")), "the plan has no wasmtime: {:?}", libraries.keys());
+    let twice: Vec<String> = libraries
+        .iter()
+        .filter(|(_, sides)| sides.len() > 1)
+        .map(|(id, sides)| match sides.iter().all(|features| *features == sides[0]) {
+            true => format!("{id}: because of what it uses"),
+            false => format!("{id}: {sides:?}"),
+        })
+        .collect();
+    assert!(twice.is_empty(), "give them the same features in host/server/Cargo.toml:\n{}", twice.join("\n"));
+}
+
 /// Roots of the libraries and binaries of the workspace, with the packages they belong to.
 fn crate_roots() -> Vec<(String, PathBuf)> {
     let metadata = output(Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps"]));
