@@ -267,7 +267,7 @@ impl Connection {
             let body =
                 (&mut pending.receiver).await.map_err(|_| call(disconnected(ApiKey::ApiVersions, &pending.ended)))?;
             // A broker that does not know the version answers in the form of version 0, whatever was asked.
-            let unsupported = body.first_chunk() == Some(&KafkaCode::UNSUPPORTED_VERSION.number().to_be_bytes());
+            let unsupported = body.first_chunk() == Some(&KafkaCode::UNSUPPORTED_VERSION.get().to_be_bytes());
             let answered = if unsupported { 0 } else { version };
             let response: ApiVersionsResponse = frame::decode_response(ApiKey::ApiVersions, answered, body)
                 .map_err(|source| call(CallError::Decode { api: ApiKey::ApiVersions, source: Arc::new(source) }))?;

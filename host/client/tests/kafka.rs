@@ -265,7 +265,7 @@ async fn topics_are_created_described_configured_and_deleted() {
     assert_eq!(again[&name].as_ref().expect_err("exists").source.name(), "TOPIC_ALREADY_EXISTS");
     let described = admin.describe_topics(&[name.clone(), topic("missing")]).await.expect("answered");
     assert_eq!(described[&name].as_ref().expect("there").topic.partitions.len(), 3);
-    assert_eq!(described[&topic("missing")].as_ref().expect_err("not there").source.number(), 3);
+    assert_eq!(described[&topic("missing")].as_ref().expect_err("not there").source.get(), 3);
     assert!(admin.list_topics(false).await.expect("answered").contains(&name));
     let configs = admin.describe_configs(&ConfigResource::Topic(name.clone())).await.expect("answered").expect("there");
     let policy = configs.iter().find(|config| config.name == "cleanup.policy").expect("listed");

@@ -1,4 +1,4 @@
-//! Kafka's bytes: frames, bounded decoding, record batches of magic 2 with their CRC, compression, and
+//! Kafka's bytes: frames, bounded decoding, record batches of magic 2 with their CRC, compression, error codes, and
 //! the hashes that choose partitions.
 //!
 //! Plain computation: no sockets, no files, no clocks. Message types come from `kafka-protocol`, which is
@@ -11,6 +11,7 @@ pub use kafka_protocol as protocol;
 
 pub mod batch;
 pub mod compression;
+pub mod error_code;
 pub mod frame;
 pub mod guard;
 pub mod hash;

@@ -346,7 +346,7 @@ fn refused(refusal: Refusal) -> Refused {
     let expands_too_far = expands_too_far(&refusal);
     let key = if expands_too_far { " (message.decompressed.max.bytes)" } else { "" };
     Refused {
-        code: ErrorCode::from_wire(refusal.code.code()),
+        code: refusal.code,
         message: Some(format!("{}{key}", Chain(&refusal))),
         records: refusal.records,
         expands_too_far,

@@ -215,7 +215,7 @@ impl Admin {
             let results = commit_offsets(&self.link, group_id, &committer, offsets).await?;
             let mut checked = BTreeMap::new();
             for (key, result) in results {
-                let code = result.err().map_or(0, KafkaCode::number);
+                let code = result.err().map_or(0, KafkaCode::get);
                 let result = not_worth_repeating(&attempted, code)?;
                 checked.insert(key, result.map_err(|source| Refused { message: None, source }));
             }

@@ -338,7 +338,7 @@ fn is_too_large(error: &SendError) -> bool {
     match error {
         SendError::RecordTooLarge { .. } => true,
         SendError::Refused { source, .. } => {
-            *source == KafkaCode::MESSAGE_TOO_LARGE || source.name() == "RECORD_LIST_TOO_LARGE"
+            *source == KafkaCode::MESSAGE_TOO_LARGE || *source == KafkaCode::RECORD_LIST_TOO_LARGE
         }
         _ => false,
     }

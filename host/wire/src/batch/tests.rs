@@ -1,9 +1,7 @@
 //! Batches pinned by bytes, and batches that lie.
 
-use kafka_protocol::ResponseError;
-
 use super::*;
-use crate::compression::Codec;
+use crate::{compression::Codec, error_code::ErrorCode};
 
 const TWO_RECORDS: &str = "000000000000000000000049ffffffff0223cab63f0000000000010000018bcfe568000000018bcfe56805ffffffffffffffffffffffffffff0000000220000000026b04763104026802310268010c000a02010000";
 const TRANSACTIONAL: &str = "000000000000000000000039ffffffff024efe6e3b0010000000000000018bcfe568000000018bcfe56800000000000000126700037fffffff000000010e00000001027800";
@@ -221,7 +219,7 @@ fn no_records_make_the_reader_panic() {
     }
 }
 
-fn refusal(batch: &[u8], rules: &BatchRules) -> (ResponseError, Vec<i32>) {
+fn refusal(batch: &[u8], rules: &BatchRules) -> (ErrorCode, Vec<i32>) {
     let mut batch = batch.to_vec();
     let refusal = validate_for_append(&mut batch, rules, NOW, &mut Vec::new()).unwrap_err();
     assert!(!refusal.message.is_empty());
@@ -252,27 +250,30 @@ fn sound_batches_of_every_codec_pass() {
 
 #[test]
 fn a_batch_that_breaks_a_rule_is_refused_with_kafkas_code() {
-    use ResponseError::*;
     let rules = BatchRules::default();
     let whole = hex(TWO_RECORDS);
     let mut damaged = whole.clone();
     damaged[70] ^= 1;
     for (what, batch, code) in [
-        ("nothing", vec![], InvalidRecord),
-        ("cut off", whole[..whole.len() - 1].to_vec(), InvalidRecord),
-        ("less than a header", whole[..40].to_vec(), InvalidRecord),
-        ("damaged", damaged, CorruptMessage),
-        ("two batches", [&whole[..], &whole].concat(), InvalidRecord),
-        ("an old format", forged(16, &[1]), InvalidRecord),
-        ("an unknown codec", forged(21, &[0, 5]), UnsupportedCompressionType),
-        ("a wrong codec", forged(21, &[0, 4]), InvalidRecord),
-        ("a control batch", hex(COMMIT_MARKER), InvalidRecord),
-        ("a base offset", forged(0, &[0, 0, 0, 0, 0, 0, 0, 1]), InvalidRecord),
-        ("a last offset delta that is not the count", forged(23, &[0, 0, 0, 2]), InvalidRecord),
-        ("more records than there are", forged(57, &[0, 0, 0, 3]), InvalidRecord),
-        ("a producer without a sequence", forged(43, &[0, 0, 0, 0, 0, 0, 0, 1]), InvalidRecord),
-        ("an impossible epoch", forged(43, &[0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xfe, 0, 0, 0, 0]), InvalidProducerEpoch),
-        ("a transaction without a producer", forged(21, &[0, 0x10]), InvalidRecord),
+        ("nothing", vec![], ErrorCode::INVALID_RECORD),
+        ("cut off", whole[..whole.len() - 1].to_vec(), ErrorCode::INVALID_RECORD),
+        ("less than a header", whole[..40].to_vec(), ErrorCode::INVALID_RECORD),
+        ("damaged", damaged, ErrorCode::CORRUPT_MESSAGE),
+        ("two batches", [&whole[..], &whole].concat(), ErrorCode::INVALID_RECORD),
+        ("an old format", forged(16, &[1]), ErrorCode::INVALID_RECORD),
+        ("an unknown codec", forged(21, &[0, 5]), ErrorCode::UNSUPPORTED_COMPRESSION_TYPE),
+        ("a wrong codec", forged(21, &[0, 4]), ErrorCode::INVALID_RECORD),
+        ("a control batch", hex(COMMIT_MARKER), ErrorCode::INVALID_RECORD),
+        ("a base offset", forged(0, &[0, 0, 0, 0, 0, 0, 0, 1]), ErrorCode::INVALID_RECORD),
+        ("a last offset delta that is not the count", forged(23, &[0, 0, 0, 2]), ErrorCode::INVALID_RECORD),
+        ("more records than there are", forged(57, &[0, 0, 0, 3]), ErrorCode::INVALID_RECORD),
+        ("a producer without a sequence", forged(43, &[0, 0, 0, 0, 0, 0, 0, 1]), ErrorCode::INVALID_RECORD),
+        (
+            "an impossible epoch",
+            forged(43, &[0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xfe, 0, 0, 0, 0]),
+            ErrorCode::INVALID_PRODUCER_EPOCH,
+        ),
+        ("a transaction without a producer", forged(21, &[0, 0x10]), ErrorCode::INVALID_RECORD),
     ] {
         assert_eq!(refusal(&batch, &rules).0, code, "{what}");
     }
@@ -282,14 +283,14 @@ fn a_batch_that_breaks_a_rule_is_refused_with_kafkas_code() {
         header::write_crc(&mut batch);
         batch
     };
-    assert_eq!(refusal(&fewer, &rules).0, InvalidRecord, "fewer records than there are");
-    assert_eq!(refusal(&forged(64, &[2]), &rules), (InvalidRecord, vec![]), "an offset is left out");
+    assert_eq!(refusal(&fewer, &rules).0, ErrorCode::INVALID_RECORD, "fewer records than there are");
+    assert_eq!(refusal(&forged(64, &[2]), &rules), (ErrorCode::INVALID_RECORD, vec![]), "an offset is left out");
     let small = BatchRules { max_message_bytes: whole.len() - 1, ..rules };
-    assert_eq!(refusal(&whole, &small).0, MessageTooLarge);
+    assert_eq!(refusal(&whole, &small).0, ErrorCode::MESSAGE_TOO_LARGE);
     let compacted = BatchRules { compacted: true, ..rules };
-    assert_eq!(refusal(&whole, &compacted), (InvalidRecord, vec![1]));
+    assert_eq!(refusal(&whole, &compacted), (ErrorCode::INVALID_RECORD, vec![1]));
     let late = BatchRules { timestamp_after_max_ms: 4, ..rules };
-    assert_eq!(refusal(&whole, &late), (InvalidTimestamp, vec![1]));
+    assert_eq!(refusal(&whole, &late), (ErrorCode::INVALID_TIMESTAMP, vec![1]));
     let append_time = BatchRules { timestamp_type: TimestampType::LogAppendTime, ..late };
     validate_for_append(&mut whole.clone(), &append_time, NOW, &mut Vec::new()).unwrap();
 }
@@ -315,7 +316,7 @@ fn what_only_a_broker_may_say_of_times_is_taken_away() {
         assert_eq!((header.attributes, batch), (kept, forged(21, &[0, kept as u8])));
     }
     let append_time = BatchRules { timestamp_type: TimestampType::LogAppendTime, ..BatchRules::default() };
-    assert_eq!(refusal(&forged(21, &[0, 8]), &append_time), (ResponseError::InvalidTimestamp, vec![0, 1]));
+    assert_eq!(refusal(&forged(21, &[0, 8]), &append_time), (ErrorCode::INVALID_TIMESTAMP, vec![0, 1]));
 }
 
 #[test]
@@ -324,9 +325,9 @@ fn zstd_and_bombs_are_refused_where_they_may_not_be() {
     builder.append(NOW, None, Some(&[0; 1 << 20]), []).unwrap();
     let batch = builder.finish(&BatchStamp { codec: Codec::Zstd, ..BatchStamp::default() }).unwrap();
     let old = BatchRules { zstd_allowed: false, ..BatchRules::default() };
-    assert_eq!(refusal(&batch, &old).0, ResponseError::UnsupportedCompressionType);
+    assert_eq!(refusal(&batch, &old).0, ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
     let bounded = BatchRules { max_decompressed_bytes: 1 << 19, ..BatchRules::default() };
-    assert_eq!(refusal(&batch, &bounded).0, ResponseError::MessageTooLarge);
+    assert_eq!(refusal(&batch, &bounded).0, ErrorCode::MESSAGE_TOO_LARGE);
 }
 
 #[test]

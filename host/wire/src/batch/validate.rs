@@ -1,7 +1,5 @@
 //! What a broker checks before it appends a producer's batch.
 
-use kafka_protocol::ResponseError;
-
 use crate::{
     batch::{
         header::{
@@ -10,6 +8,7 @@ use crate::{
         read::{InvalidRecord, RecordReader, decompress_records},
     },
     compression::{Codec, DecompressError},
+    error_code::ErrorCode,
 };
 
 /// Stands for "no timestamp".
@@ -54,7 +53,7 @@ impl Default for BatchRules {
 #[error("{message}")]
 pub struct Refusal {
     /// Kafka's error code for the partition.
-    pub code: ResponseError,
+    pub code: ErrorCode,
     /// What is wrong, for the producer's log (Produce 8 and later).
     pub message: String,
     /// Indexes of the records at fault, where it is theirs.
@@ -64,7 +63,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(code: ResponseError, message: String) -> Self {
+    fn new(code: ErrorCode, message: String) -> Self {
         Self { code, message, records: Vec::new(), source: None }
     }
 }
@@ -101,7 +100,7 @@ pub fn validate_for_append(
 }
 
 fn invalid(message: String) -> Refusal {
-    Refusal::new(ResponseError::InvalidRecord, message)
+    Refusal::new(ErrorCode::INVALID_RECORD, message)
 }
 
 fn check_header(records: &[u8], rules: &BatchRules) -> Result<BatchHeader, Refusal> {
@@ -110,20 +109,20 @@ fn check_header(records: &[u8], rules: &BatchRules) -> Result<BatchHeader, Refus
     }
     let refused = |error: InvalidBatch| {
         let code = match error {
-            InvalidBatch::TooShort { .. } | InvalidBatch::Checksum { .. } => ResponseError::CorruptMessage,
-            InvalidBatch::Codec { .. } => ResponseError::UnsupportedCompressionType,
+            InvalidBatch::TooShort { .. } | InvalidBatch::Checksum { .. } => ErrorCode::CORRUPT_MESSAGE,
+            InvalidBatch::Codec { .. } => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
             // What arrived is what was sent, so sending it again cannot help.
             InvalidBatch::CutOff { .. }
             | InvalidBatch::Magic { .. }
             | InvalidBatch::Counts { .. }
-            | InvalidBatch::BaseOffset { .. } => ResponseError::InvalidRecord,
+            | InvalidBatch::BaseOffset { .. } => ErrorCode::INVALID_RECORD,
         };
         Refusal::new(code, error.to_string())
     };
     let parsed = BatchHeader::parse(records).map_err(refused)?;
     if rules.max_message_bytes < parsed.total_len() && parsed.total_len() <= records.len() {
         return Err(Refusal::new(
-            ResponseError::MessageTooLarge,
+            ErrorCode::MESSAGE_TOO_LARGE,
             format!("the batch has {} bytes, and max.message.bytes is {}", parsed.total_len(), rules.max_message_bytes),
         ));
     }
@@ -146,7 +145,7 @@ fn check_header(records: &[u8], rules: &BatchRules) -> Result<BatchHeader, Refus
     // Epoch and sequence mean something together with a producer id only; some clients fill them without one.
     if header.has_producer_id() && header.producer_epoch < NO_PRODUCER_EPOCH {
         return Err(Refusal::new(
-            ResponseError::InvalidProducerEpoch,
+            ErrorCode::INVALID_PRODUCER_EPOCH,
             format!("the batch of producer {} has the epoch {}", header.producer_id, header.producer_epoch),
         ));
     }
@@ -161,7 +160,7 @@ fn check_header(records: &[u8], rules: &BatchRules) -> Result<BatchHeader, Refus
     }
     if header.codec() == Codec::Zstd && !rules.zstd_allowed {
         return Err(Refusal::new(
-            ResponseError::UnsupportedCompressionType,
+            ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
             "zstd needs version 7 of Produce or later".to_owned(),
         ));
     }
@@ -198,10 +197,8 @@ impl Culprits {
 
     fn refusal(self) -> Option<Refusal> {
         let (code, message) = match self.untimely {
-            Some(message) => (ResponseError::InvalidTimestamp, message),
-            None if self.keyless => {
-                (ResponseError::InvalidRecord, "records of a compacted topic need a key".to_owned())
-            }
+            Some(message) => (ErrorCode::INVALID_TIMESTAMP, message),
+            None if self.keyless => (ErrorCode::INVALID_RECORD, "records of a compacted topic need a key".to_owned()),
             None => return None,
         };
         Some(Refusal { records: self.records, ..Refusal::new(code, message) })
@@ -218,9 +215,9 @@ fn check_records(
 ) -> Result<i64, Refusal> {
     let bytes = decompress_records(header, batch, rules.max_decompressed_bytes, scratch).map_err(|error| {
         let code = match &error {
-            InvalidRecord::Decompress { source: DecompressError::TooLarge { .. } } => ResponseError::MessageTooLarge,
+            InvalidRecord::Decompress { source: DecompressError::TooLarge { .. } } => ErrorCode::MESSAGE_TOO_LARGE,
             // The checksum holds, so this is what the producer made; sending it again cannot help.
-            _ => ResponseError::InvalidRecord,
+            _ => ErrorCode::INVALID_RECORD,
         };
         let message = format!("the {} records cannot be read", header.codec().name());
         Refusal { source: Some(error), ..Refusal::new(code, message) }
