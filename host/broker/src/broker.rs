@@ -5,7 +5,6 @@ use std::{
     io,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     pin::pin,
     sync::Arc,
     task::Poll,
@@ -43,10 +42,8 @@ use crate::{
     producer_ids::ProducerIds,
     recovery,
     seldom::Seldom,
-    storage::{
-        catalogue::CatalogueError,
-        data_dir::{DataDir, OpenDataDirError},
-    },
+    start_error::StartBrokerError,
+    storage::data_dir::DataDir,
     strangers::Strangers,
     topics::Topics,
 };
@@ -74,62 +71,6 @@ pub struct Broker {
     abort: CancellationToken,
     _ends_with: (DropGuard, DropGuard),
     connections: Arc<Semaphore>,
-}
-
-/// Why a broker did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartBrokerError {
-    /// The data folder cannot be used.
-    #[error("open the broker's data folder")]
-    DataDir {
-        /// Why.
-        #[from]
-        source: OpenDataDirError,
-    },
-    /// The topics cannot be read.
-    #[error("load the topics")]
-    Catalogue {
-        /// Why.
-        #[from]
-        source: CatalogueError,
-    },
-    /// A listener's port is taken.
-    #[error("listen on {endpoint}: another program uses this port; stop it, or choose another port (listeners)")]
-    PortInUse {
-        /// The listener.
-        endpoint: Endpoint,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A listener's address does not exist, or may not be used.
-    #[error("listen on {endpoint} (listeners)")]
-    Listen {
-        /// The listener.
-        endpoint: Endpoint,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The checkpoints or a partition's id cannot be read.
-    #[error("read what the data folder says of its partitions")]
-    Checkpoint {
-        /// Why.
-        #[from]
-        source: CheckpointError,
-    },
-    /// The data folder cannot be listed.
-    #[error("list the data folder {}", path.display())]
-    List {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The thread that recovers ended early.
-    #[error("recover the data folder")]
-    Interrupted {
-        /// How it ended.
-        source: io::Error,
-    },
 }
 
 /// Why a broker did not stop in order. The next start recovers its data folder.
@@ -503,13 +444,12 @@ async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 
 /// The first id that no record of an open partition has.
 fn first_producer_id(topics: &Topics) -> i64 {
-    let topics = topics.all();
-    let known = topics.iter().flat_map(|topic| &topic.partitions).filter_map(|partition| partition.last_producer_id());
-    known.max().map_or(0, |last| last.saturating_add(1))
+    let known = topics.partitions().iter().filter_map(|partition| partition.last_producer_id()).max();
+    known.map_or(0, |last| last.saturating_add(1))
 }
 
 fn for_each_partition(node: &Node, each: impl FnMut(&Arc<Partition>)) {
-    node.topics.all().iter().flat_map(|topic| &topic.partitions).for_each(each);
+    node.topics.partitions().iter().for_each(each);
 }
 
 fn close(node: &Node, data_dir: &DataDir) -> Result<(), StopBrokerError> {

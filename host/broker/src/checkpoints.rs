@@ -16,7 +16,7 @@ use millstream_log::checkpoint::{self, CheckpointError, Offsets};
 use millstream_record::{Chain, TopicName};
 use tracing::warn;
 
-use crate::{partition::CheckpointEntry, topics::Topic};
+use crate::partition::{CheckpointEntry, Partition};
 
 /// Name of the file of recovery points.
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
@@ -104,8 +104,8 @@ impl Checkpoints {
         self.replace(&mut state, next)
     }
 
-    /// Writes what has changed of these topics, without a word of the one that is `gone`; durable on return. Blocks.
-    /// The topics are listed when it is this writer's turn, so that no older list replaces a newer one.
+    /// Writes what has changed of these partitions, without a word of the topic that is `gone`; durable on return.
+    /// Blocks. The partitions are listed when it is this writer's turn, so that no older list replaces a newer one.
     ///
     /// # Errors
     ///
@@ -113,27 +113,25 @@ impl Checkpoints {
     /// new ones.
     pub fn write(
         &self,
-        topics: impl FnOnce() -> Vec<Arc<Topic>>,
+        partitions: impl FnOnce() -> Vec<Arc<Partition>>,
         gone: Option<&TopicName>,
     ) -> Result<(), CheckpointError> {
         let mut state = self.lock();
         self.lingering().extend(gone.cloned());
         let mut next = Entries::default();
-        for topic in topics().iter().filter(|topic| Some(&topic.name) != gone) {
-            for partition in &topic.partitions {
-                let key = (topic.name.to_string(), partition.index());
-                let (recovery_point, log_start) = match partition.checkpoint() {
-                    CheckpointEntry::Known { recovery_point, log_start } => {
-                        (Some(recovery_point), Some(log_start).filter(|start| 0 < *start))
-                    }
-                    CheckpointEntry::AsBefore => {
-                        (state.known.recovery_points.get(&key).copied(), state.known.log_starts.get(&key).copied())
-                    }
-                    CheckpointEntry::Nothing => (None, None),
-                };
-                next.recovery_points.extend(recovery_point.map(|offset| (key.clone(), offset)));
-                next.log_starts.extend(log_start.map(|offset| (key, offset)));
-            }
+        for partition in partitions().iter().filter(|partition| Some(partition.topic()) != gone) {
+            let key = (partition.topic().to_string(), partition.index());
+            let (recovery_point, log_start) = match partition.checkpoint() {
+                CheckpointEntry::Known { recovery_point, log_start } => {
+                    (Some(recovery_point), Some(log_start).filter(|start| 0 < *start))
+                }
+                CheckpointEntry::AsBefore => {
+                    (state.known.recovery_points.get(&key).copied(), state.known.log_starts.get(&key).copied())
+                }
+                CheckpointEntry::Nothing => (None, None),
+            };
+            next.recovery_points.extend(recovery_point.map(|offset| (key.clone(), offset)));
+            next.log_starts.extend(log_start.map(|offset| (key, offset)));
         }
         self.replace(&mut state, next)
     }

@@ -19,6 +19,7 @@ mod connection;
 mod error_code;
 mod groups;
 mod health;
+mod internal_topics;
 mod io_threads;
 mod node;
 mod open_files;
@@ -28,6 +29,7 @@ mod recompress;
 mod recovery;
 mod repair;
 mod seldom;
+mod start_error;
 mod storage;
 mod strangers;
 mod topics;
@@ -36,9 +38,10 @@ mod wait_list;
 #[cfg(test)]
 mod tests;
 
-pub use broker::{Broker, StartBrokerError, StopBrokerError};
+pub use broker::{Broker, StopBrokerError};
 pub use config::{BrokerConfig, Durability, InvalidBrokerConfig, listener::Endpoint};
 #[doc(hidden)]
 pub use groups::records::rewrite_group_record;
 pub use repair::{RepairError, RepairedPartition, repair};
+pub use start_error::StartBrokerError;
 pub use storage::{catalogue::CatalogueError, data_dir::OpenDataDirError};

@@ -314,6 +314,11 @@ impl Partition {
         self.home.data_dir.disk()
     }
 
+    /// The topic's name.
+    pub fn topic(&self) -> &TopicName {
+        &self.topic
+    }
+
     /// Its number within the topic.
     pub fn index(&self) -> i32 {
         self.index

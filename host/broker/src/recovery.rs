@@ -21,13 +21,13 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    broker::StartBrokerError,
     changes::Changes,
     checkpoints::Checkpoints,
     config::BrokerConfig,
     health::Health,
     io_threads::IoThreads,
     partition::{Partition, PartitionHome},
+    start_error::StartBrokerError,
     storage::{
         catalogue::{Catalogue, TopicEntry},
         data_dir::DataDir,

@@ -25,7 +25,7 @@ use crate::{
         topic::{Overrides, TopicConfig},
     },
     error_code::ErrorCode,
-    groups::{self, OFFSETS_TOPIC},
+    internal_topics::{self, OFFSETS_TOPIC},
     io_threads::IoThreads,
     partition::{Partition, PartitionHome},
     storage::{
@@ -37,9 +37,6 @@ use crate::{
 
 /// The catalogue, as the broker's health names it.
 const CATALOGUE: &str = "the catalogue of topics";
-
-/// Name of the topic that a later release keeps transactions in.
-const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 
 /// A topic as it stands; a change makes a new value that shares the partitions.
 #[derive(Debug)]
@@ -69,7 +66,7 @@ impl Topic {
 
     /// Whether the topic is the broker's own.
     pub fn is_internal(&self) -> bool {
-        [OFFSETS_TOPIC, TRANSACTIONS_TOPIC].contains(&self.name.as_str())
+        internal_topics::is_internal(self.name.as_str())
     }
 }
 
@@ -253,10 +250,15 @@ impl Topics {
         self.read().by_name.values().cloned().collect()
     }
 
+    /// Every partition, in the order of names and numbers.
+    pub fn partitions(&self) -> Vec<Arc<Partition>> {
+        self.read().by_name.values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
+    }
+
     /// The partition that holds a group's records; `None` before the first use of groups.
     pub fn offsets_partition(&self, group: &str) -> Option<Arc<Partition>> {
         let topic = self.get(OFFSETS_TOPIC)?;
-        topic.partition(groups::partition_of(group, topic.partition_count())).cloned()
+        topic.partition(internal_topics::partition_of(group, topic.partition_count())).cloned()
     }
 
     /// Makes the topic of groups and offsets unless it exists.
@@ -293,7 +295,7 @@ impl Topics {
         if self.is_catalogue_uncertain() {
             self.repair_catalogue();
         }
-        self.checkpoints.write(|| self.all(), None)
+        self.checkpoints.write(|| self.partitions(), None)
     }
 
     /// Whether the catalogue on disk may be another than the one in effect.
@@ -344,7 +346,7 @@ impl Topics {
         }
         if self.checkpoints.linger(&new.name) {
             let (topics, name) = (Arc::clone(self), new.name.clone());
-            self.on_disk(move || topics.checkpoints.write(|| topics.all(), None))
+            self.on_disk(move || topics.checkpoints.write(|| topics.partitions(), None))
                 .await?
                 .map_err(|source| ChangeTopicError::Lingering { name, source })?;
         }
@@ -415,7 +417,7 @@ impl Topics {
     /// checkpoints first.
     async fn remove_files(self: &Arc<Self>, topic: &Topic) {
         let (topics, gone) = (Arc::clone(self), topic.name.clone());
-        match self.on_disk(move || topics.checkpoints.write(|| topics.all(), Some(&gone))).await {
+        match self.on_disk(move || topics.checkpoints.write(|| topics.partitions(), Some(&gone))).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 warn!(topic = %topic.name, error = %Chain(&error), "the checkpoints still name a deleted topic");

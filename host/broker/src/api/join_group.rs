@@ -6,10 +6,7 @@ use millstream_wire::protocol::messages::{
 use uuid::Uuid;
 
 use super::{Call, text};
-use crate::groups::{
-    Protocol,
-    coordinator::{JoinAnswer, JoinRequest},
-};
+use crate::groups::coordinator::{JoinAnswer, JoinRequest, Protocol};
 
 pub async fn handle(call: &Call<'_>, request: JoinGroupRequest) -> JoinGroupResponse {
     let session_timeout_ms = request.session_timeout_ms;

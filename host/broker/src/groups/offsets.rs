@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::records::StoredOffset;
+
 /// A committed offset: the next record to read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CommittedOffset {
@@ -17,6 +19,14 @@ pub struct CommittedOffset {
     pub expires_at_ms: Option<i64>,
     /// Where in the offsets log the commit stands: a later one wins.
     pub log_position: i64,
+}
+
+impl CommittedOffset {
+    /// What was stored, at this place of the offsets log.
+    pub fn stored(stored: StoredOffset, log_position: i64) -> Self {
+        let StoredOffset { offset, leader_epoch, metadata, committed_at_ms, expires_at_ms } = stored;
+        Self { offset, leader_epoch, metadata, committed_at_ms, expires_at_ms, log_position }
+    }
 }
 
 /// Offsets by topic and partition.

@@ -281,7 +281,7 @@ async fn heartbeats_and_other_groups_do_not_wait_for_a_commit_whose_disk_stalls(
     assert_eq!(create(node, "b").await, 0);
     let member = join(node).await;
     // Groups `m` and `g` are in one partition of the offsets topic, `h` in the other.
-    let of = |group| crate::groups::partition_of(group, 2);
+    let of = |group| crate::internal_topics::partition_of(group, 2);
     assert_eq!((of("m"), of("g"), of("h")), (1, 1, 0));
     assert_eq!(commit_offset(node, "g", "b", 1).await, 0);
     let (stall, done) = stall(&disk, Trigger::on(Operation::Write).path("__consumer_offsets-1").always());
@@ -382,7 +382,7 @@ async fn groups_whose_records_cannot_be_read_are_refused_until_they_can_and_the_
 
     disk.heal();
     let later = Instant::now() + Duration::from_secs(120);
-    let topic = node.topics.get(crate::groups::OFFSETS_TOPIC).unwrap();
+    let topic = node.topics.get(crate::internal_topics::OFFSETS_TOPIC).unwrap();
     let offsets = topic.partition(1).unwrap();
     assert!(offsets.submit(move |partition| partition.open_again(later)).await.unwrap());
     let groups = Arc::clone(&node.groups);

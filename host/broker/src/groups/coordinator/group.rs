@@ -3,47 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
+use millstream_wire::error_code::ErrorCode;
 
 use super::{
-    coordinator::{JoinAnswer, JoinRequest, JoinedMember, SyncAnswer, Ticket},
-    offsets::Offsets,
-    records::{StoredGroup, StoredMember},
+    action::Ticket,
+    messages::{GroupState, JoinAnswer, JoinRequest, JoinedMember, Protocol, SyncAnswer},
 };
-use crate::{clock::Tick, error_code::ErrorCode};
-
-/// Where a group stands between two generations.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum GroupState {
-    /// No members; may hold offsets.
-    Empty,
-    /// Collecting JoinGroup requests.
-    PreparingRebalance,
-    /// Waiting for the leader's SyncGroup, or for its assignment to be on disk.
-    CompletingRebalance,
-    /// Members have their assignment.
-    Stable,
-}
-
-impl GroupState {
-    /// The state's name in DescribeGroups and ListGroups.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty",
-            Self::PreparingRebalance => "PreparingRebalance",
-            Self::CompletingRebalance => "CompletingRebalance",
-            Self::Stable => "Stable",
-        }
-    }
-}
-
-/// A way of assigning partitions that a member offers, with its opaque subscription.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Protocol {
-    /// Such as `range`, or `sessioned` for Connect workers.
-    pub name: String,
-    /// Opaque to the broker.
-    pub metadata: Bytes,
-}
+use crate::{
+    clock::Tick,
+    groups::{
+        offsets::Offsets,
+        records::{StoredGroup, StoredMember},
+        subscription,
+    },
+};
 
 /// A member of a group.
 #[derive(Clone, Debug)]
@@ -403,9 +376,21 @@ impl Group {
         let mut topics = HashSet::new();
         if self.protocol_type.as_deref() == Some("consumer") {
             for member in self.members.values() {
-                topics.extend(super::subscription::topics(&member.metadata_for(self.protocol.as_deref())));
+                topics.extend(subscription::topics(&member.metadata_for(self.protocol.as_deref())));
             }
         }
         topics
+    }
+
+    /// Whether the id is a member's, and the instance id, where given, is its own.
+    pub fn check_member(&self, member_id: &str, instance_id: Option<&str>) -> Result<(), ErrorCode> {
+        if let Some(instance) = instance_id {
+            match self.static_members.get(instance) {
+                None => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
+                Some(current) if current != member_id => return Err(ErrorCode::FENCED_INSTANCE_ID),
+                Some(_) => {}
+            }
+        }
+        if self.members.contains_key(member_id) { Ok(()) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) }
     }
 }

@@ -1,17 +1,19 @@
 //! The coordinator as tables: what comes in, and what goes out.
 
 use bytes::Bytes;
+use millstream_wire::error_code::ErrorCode;
 
 use super::{
-    coordinator::{
-        Action, CommitPermit, Committer, Coordinator, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer,
-        SyncRequest, Ticket,
-    },
-    group::{GroupState, Protocol},
-    offsets::CommittedOffset,
-    records::{StoredGroup, StoredMember},
+    Action, CommitPermit, Committer, Coordinator, GroupState, JoinAnswer, JoinRequest, Leaving, Protocol, Settings,
+    SyncAnswer, SyncRequest, Ticket,
 };
-use crate::{clock::Tick, error_code::ErrorCode};
+use crate::{
+    clock::Tick,
+    groups::{
+        offsets::CommittedOffset,
+        records::{StoredGroup, StoredMember},
+    },
+};
 
 const WALL: i64 = 1_700_000_000_000;
 

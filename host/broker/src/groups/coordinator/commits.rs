@@ -1,0 +1,107 @@
+//! Commits of offsets: who may commit, and what becomes visible when a commit is on disk.
+
+use std::collections::HashSet;
+
+use millstream_wire::error_code::ErrorCode;
+
+use super::{
+    Coordinator,
+    group::Group,
+    messages::{Committer, GroupState},
+};
+use crate::{
+    clock::Tick,
+    groups::offsets::{CommittedOffset, Offsets},
+};
+
+/// A commit on its way to the disk: one of a group's present incarnation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CommitPermit {
+    incarnation: u64,
+    commit: u64,
+}
+
+impl Coordinator {
+    /// Whether a commit of these partitions is allowed, which is then on its way until [`Coordinator::committed`] or
+    /// [`Coordinator::commit_failed`]; prolongs the member's session, and creates the group for a consumer that
+    /// manages its partitions itself.
+    ///
+    /// # Errors
+    ///
+    /// The error for every partition of the request.
+    pub fn check_commit(
+        &mut self,
+        now: Tick,
+        wall_ms: i64,
+        committer: &Committer<'_>,
+        partitions: Vec<(String, i32)>,
+    ) -> Result<CommitPermit, ErrorCode> {
+        let Committer { group: group_id, generation, member_id, instance_id } = *committer;
+        if group_id.is_empty() {
+            return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        let commit = self.fresh_id();
+        if !self.groups.contains_key(group_id) {
+            if 0 <= generation {
+                return Err(ErrorCode::ILLEGAL_GENERATION);
+            }
+            let incarnation = self.fresh_id();
+            let mut group = Group::new(group_id, incarnation, wall_ms);
+            group.protocol_type = None;
+            self.groups.insert(group_id.to_owned(), group);
+        }
+        let group = self.groups.get_mut(group_id).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
+        if !(generation < 0 && group.state == GroupState::Empty) {
+            if generation < 0 && member_id.is_empty() && instance_id.is_none() {
+                return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+            }
+            group.check_member(member_id, instance_id)?;
+            if generation != group.generation {
+                return Err(ErrorCode::ILLEGAL_GENERATION);
+            }
+            if group.state == GroupState::CompletingRebalance {
+                return Err(ErrorCode::REBALANCE_IN_PROGRESS);
+            }
+            if let Some(member) = group.members.get_mut(member_id) {
+                member.restart_session(now);
+            }
+        }
+        group.committing.insert(commit, partitions);
+        Ok(CommitPermit { incarnation: group.incarnation, commit })
+    }
+
+    /// A commit is durable. What was deleted in between, the whole group or single offsets, stays deleted.
+    pub fn committed(
+        &mut self,
+        group_id: &str,
+        permit: CommitPermit,
+        offsets: impl IntoIterator<Item = (String, i32, CommittedOffset)>,
+    ) {
+        let Some(wanted) = self.end_commit(group_id, permit) else { return };
+        let wanted: HashSet<(String, i32)> = wanted.into_iter().collect();
+        self.on_group(group_id, |group, _, _| {
+            for (topic, partition, committed) in offsets {
+                let position = (topic, partition);
+                if wanted.contains(&position) {
+                    group.offsets.apply(&position.0, partition, committed);
+                }
+            }
+        });
+    }
+
+    /// A commit could not be written: forgets a group that exists only because of it.
+    pub fn commit_failed(&mut self, group_id: &str, permit: CommitPermit) {
+        self.end_commit(group_id, permit);
+        drop(self.on_group(group_id, |_, _, _| {}));
+    }
+
+    fn end_commit(&mut self, group_id: &str, permit: CommitPermit) -> Option<Vec<(String, i32)>> {
+        let group = self.groups.get_mut(group_id).filter(|group| group.incarnation == permit.incarnation)?;
+        group.committing.remove(&permit.commit)
+    }
+
+    /// Everything the group has committed; `None` for a group that does not exist.
+    pub fn offsets(&self, group_id: &str) -> Option<&Offsets> {
+        self.groups.get(group_id).map(|group| &group.offsets)
+    }
+}

@@ -1,0 +1,34 @@
+//! One event on one group: what every kind of event has in common.
+
+use super::{
+    Settings,
+    action::{Action, Outbox},
+    group::{AfterStore, Group},
+};
+use crate::clock::Tick;
+
+/// One event on one group, at a moment. The files beside this one say what the kinds of events do.
+pub(super) struct Step<'a, 'b> {
+    pub group: &'a mut Group,
+    pub settings: &'a Settings,
+    pub now: Tick,
+    pub wall_ms: i64,
+    pub out: &'a mut Outbox<'b>,
+}
+
+impl Step<'_, '_> {
+    pub(super) fn restart_session(&mut self, member_id: &str) {
+        if let Some(member) = self.group.members.get_mut(member_id) {
+            member.restart_session(self.now);
+        }
+    }
+
+    /// Writes what the group has become; `after` follows when that is on disk.
+    pub(super) fn store(&mut self, after: AfterStore) {
+        *self.out.next_id += 1;
+        let store = *self.out.next_id;
+        self.group.storing.insert(store, after);
+        let record = self.group.to_stored();
+        self.out.actions.push(Action::Store { group: self.group.id.clone(), store, record });
+    }
+}

@@ -1,0 +1,200 @@
+//! Reading groups and offsets back from `__consumer_offsets`.
+
+use std::{collections::HashMap, sync::Arc};
+
+use millstream_record::Chain;
+use millstream_wire::{
+    batch::{RecordReader, decompress_records, verify_crc},
+    error_code::ErrorCode,
+};
+use tokio::runtime::Handle;
+use tracing::{info, warn};
+
+use super::{
+    EMBEDDED_HOST, Groups,
+    coordinator::Action,
+    log::{finish_forgetting, now_ms},
+    offsets::CommittedOffset,
+    records::{RecordKey, StoredGroup, StoredOffset},
+};
+use crate::{
+    internal_topics::OFFSETS_TOPIC,
+    partition::{Partition, PartitionUnavailable},
+};
+
+/// Most bytes that a batch of the offsets topic may expand to when it is loaded.
+const MAX_LOADED_BATCH: usize = 256 << 20;
+
+/// Which partitions of the offsets topic are read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Load {
+    /// All of them.
+    All,
+    /// Those that could not be read before.
+    Missing,
+}
+
+/// Why the groups of a partition were not loaded.
+#[derive(Debug, thiserror::Error)]
+enum LoadGroupsError {
+    /// The partition cannot be read.
+    #[error(transparent)]
+    Read(#[from] PartitionUnavailable),
+    /// Its records are not what they were: an offset read from them might be another than was committed.
+    #[error(
+        "partition {partition} is damaged: its batch at offset {offset} does not have its checksum; stop the broker and \
+         run `millstream broker repair`, which shows what would be lost, and sets it aside with --apply"
+    )]
+    Damaged {
+        /// The partition.
+        partition: String,
+        /// First offset of the batch.
+        offset: i64,
+    },
+    /// Offsets of topics that were deleted cannot be taken out.
+    #[error("delete offsets of group '{group}' that were committed for topics that do not exist any more")]
+    Forget {
+        /// The group.
+        group: String,
+    },
+}
+
+impl Groups {
+    /// Reads groups and offsets from the offsets topic, at the start from all its partitions and later from those
+    /// that could not be read before. Blocks, on a thread of the runtime that may; call first before requests are
+    /// served.
+    ///
+    /// A partition that cannot be read is reported, and requests for its groups are refused until it can be. Single records that make no sense are passed over with a warning.
+    pub fn load(&self, which: Load) {
+        let Some(topic) = self.topics.get(OFFSETS_TOPIC) else { return };
+        let wanted: Vec<i32> = match (which, self.lock()) {
+            (_, Err(_)) => return,
+            (Load::All, _) => (0..topic.partition_count()).collect(),
+            (Load::Missing, Ok(state)) => {
+                let missing = state.not_loaded.iter().filter(|(_, may_pass)| **may_pass);
+                missing.map(|(index, _)| *index).collect()
+            }
+        };
+        let (mut groups, mut offsets) = (0, 0);
+        for index in wanted {
+            let Some(partition) = topic.partition(index) else { continue };
+            match self.load_partition(partition) {
+                Ok(loaded) => {
+                    groups += loaded.0;
+                    offsets += loaded.1;
+                    if let Ok(mut state) = self.lock()
+                        && state.not_loaded.remove(&index).is_some()
+                    {
+                        self.health.clear(&groups_of(partition));
+                    }
+                }
+                Err(error) => {
+                    if let Ok(mut state) = self.lock() {
+                        let may_pass = !matches!(error, LoadGroupsError::Damaged { .. });
+                        state.not_loaded.insert(index, may_pass);
+                    }
+                    self.health.report(groups_of(partition), format!("they are not served: {}", Chain(&error)));
+                }
+            }
+        }
+        if 0 < groups + offsets {
+            info!(groups, offsets, "groups loaded");
+        }
+    }
+
+    /// Returns how many groups and offsets there were.
+    fn load_partition(&self, partition: &Arc<Partition>) -> Result<(usize, usize), LoadGroupsError> {
+        let (mut groups, mut offsets) = (HashMap::new(), LoadedOffsets::new());
+        read_partition(partition, &mut groups, &mut offsets)?;
+        // Names come back: what a deletion that was cut short left must not count for the next topic of its name.
+        let mut gone: HashMap<String, Vec<(String, i32)>> = HashMap::new();
+        for (group, topic, partition) in offsets.keys() {
+            if self.topics.get(topic).is_none() {
+                gone.entry(group.clone()).or_default().push((topic.clone(), *partition));
+            }
+        }
+        for (group, left_over) in gone {
+            for (topic, partition) in &left_over {
+                offsets.remove(&(group.clone(), topic.clone(), *partition));
+            }
+            let written = self.forget(&Action::Forget { group: group.clone(), offsets: left_over, whole: false });
+            if Handle::current().block_on(finish_forgetting(&group, written)) != ErrorCode::NONE {
+                return Err(LoadGroupsError::Forget { group });
+            }
+        }
+        let Ok(mut state) = self.lock() else { return Ok((0, 0)) };
+        let (now, wall_ms) = (self.clock.now(), now_ms());
+        let (group_count, offset_count) = (groups.len(), offsets.len());
+        for (group, stored) in groups {
+            let actions = state.coordinator.load_group(now, wall_ms, &group, stored, |host| host == EMBEDDED_HOST);
+            self.execute(&mut state, actions);
+        }
+        for ((group, topic, partition), committed) in offsets {
+            state.coordinator.load_offset(wall_ms, &group, &topic, partition, committed);
+        }
+        Ok((group_count, offset_count))
+    }
+}
+
+/// The groups of a partition, as the broker's health names them.
+fn groups_of(partition: &Partition) -> String {
+    format!("groups of {}", partition.name())
+}
+
+type LoadedOffsets = HashMap<(String, String, i32), CommittedOffset>;
+
+fn read_partition(
+    partition: &Partition,
+    groups: &mut HashMap<String, StoredGroup>,
+    offsets: &mut LoadedOffsets,
+) -> Result<(), LoadGroupsError> {
+    let mut scratch = Vec::new();
+    let mut damaged = None;
+    partition.for_each_batch(|header, batch| {
+        // After a stop in order nobody has looked at it since.
+        if verify_crc(batch).is_err() {
+            damaged.get_or_insert(header.base_offset);
+            return;
+        }
+        if header.is_control() {
+            return;
+        }
+        let records = match decompress_records(header, batch, MAX_LOADED_BATCH, &mut scratch) {
+            Ok(records) => records,
+            Err(error) => {
+                warn!(offset = header.base_offset, error = %Chain(&error), "a batch of the offsets topic is passed over");
+                return;
+            }
+        };
+        for record in RecordReader::new(header, records) {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    warn!(offset = header.base_offset, %error, "the rest of a batch of the offsets topic is passed over");
+                    return;
+                }
+            };
+            let position = header.base_offset + i64::from(record.offset_delta);
+            let Some(key) = record.key else { continue };
+            match RecordKey::decode(key) {
+                Ok(RecordKey::Group { group }) => match record.value.map(StoredGroup::decode) {
+                    None => drop(groups.remove(&group)),
+                    Some(Ok(stored)) => drop(groups.insert(group, stored)),
+                    Some(Err(error)) => warn!(group, %error, "a group is passed over"),
+                },
+                Ok(RecordKey::Offset { group, topic, partition }) => match record.value.map(StoredOffset::decode) {
+                    None => drop(offsets.remove(&(group, topic, partition))),
+                    Some(Ok(stored)) => {
+                        offsets.insert((group, topic, partition), CommittedOffset::stored(stored, position));
+                    }
+                    Some(Err(error)) => warn!(group, topic, partition, %error, "an offset is passed over"),
+                },
+                Err(error) => warn!(%error, "a record of the offsets topic is passed over"),
+            }
+        }
+    })?;
+    match damaged {
+        Some(offset) => Err(LoadGroupsError::Damaged { partition: partition.name(), offset }),
+        None => Ok(()),
+    }
+}
