@@ -29,13 +29,13 @@ impl fmt::Display for Waiting {
 
 /// One wait, and when it was last told.
 #[derive(Clone, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct LongWait {
     client: String,
     since: Instant,
     due: Instant,
 }
 
-impl Patience {
+impl LongWait {
     pub(crate) fn begin(client: String, now: Instant) -> Self {
         Self { client, since: now, due: now + MOMENT }
     }

@@ -9,7 +9,7 @@ use millstream_client::{
     Admin, Consumer, GroupMember, Producer, RecordRef, SendError,
     admin::{ConfigResource, NewTopic, OffsetSpec},
     config::IsolationLevel,
-    consumer::{FetchedBatch, OffsetAndMetadata, RebalanceEvent},
+    consumer::{FetchedRecordBatches, OffsetAndMetadata, RebalanceEvent},
     group::{GroupConfig, GroupEvent, GroupProtocol},
 };
 use millstream_record::TopicName;
@@ -553,7 +553,7 @@ async fn read_all(consumer: &mut Consumer, wanted: usize) -> (Vec<Read>, BTreeSe
     (read, codecs)
 }
 
-fn read_batch(fetched: &FetchedBatch, read: &mut Vec<Read>, codecs: &mut BTreeSet<String>) {
+fn read_batch(fetched: &FetchedRecordBatches, read: &mut Vec<Read>, codecs: &mut BTreeSet<String>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     for batch in Batches::new(&fetched.records) {
         let (header, bytes): (BatchHeader, &[u8]) = batch.expect("a batch");

@@ -16,7 +16,7 @@ use common::{
 use millstream_client::{
     Consumer,
     admin::OffsetAndMetadata,
-    consumer::{ConsumeError, FetchedBatch},
+    consumer::{ConsumeError, FetchedRecordBatches},
 };
 use millstream_wire::batch::{Batches, RecordReader};
 
@@ -53,7 +53,7 @@ fn member(broker: &Scripted, reset: &str) -> Consumer {
 }
 
 /// Polls until a batch comes.
-async fn next(consumer: &mut Consumer) -> Result<FetchedBatch, ConsumeError> {
+async fn next(consumer: &mut Consumer) -> Result<FetchedRecordBatches, ConsumeError> {
     for _ in 0..1000 {
         let mut polled = consumer.poll(Duration::from_secs(1)).await?;
         if !polled.fetched.is_empty() {
@@ -63,7 +63,7 @@ async fn next(consumer: &mut Consumer) -> Result<FetchedBatch, ConsumeError> {
     panic!("nothing comes");
 }
 
-fn values(batch: &FetchedBatch) -> Vec<String> {
+fn values(batch: &FetchedRecordBatches) -> Vec<String> {
     let mut values = Vec::new();
     for part in Batches::new(&batch.records) {
         let (header, bytes) = part.expect("a batch");

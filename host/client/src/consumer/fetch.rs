@@ -22,7 +22,7 @@ use crate::{
 
 /// A partition that is asked for.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct PartitionFetch {
     pub(super) key: TopicPartition,
     pub(super) offset: i64,
     pub(super) version: u64,
@@ -42,14 +42,14 @@ pub(super) struct FetchWork {
     pub(super) link: Link,
     pub(super) config: Arc<ConsumerConfig>,
     pub(super) node: i32,
-    pub(super) asked: Vec<Asked>,
+    pub(super) asked: Vec<PartitionFetch>,
 }
 
 /// A fetch that was made.
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) node: i32,
-    pub(super) answers: Vec<(Asked, FetchAnswer)>,
+    pub(super) answers: Vec<(PartitionFetch, FetchAnswer)>,
 }
 
 impl FetchWork {
@@ -58,7 +58,7 @@ impl FetchWork {
         let answers = match self.fetch().await {
             Ok(mut answers) => {
                 // A partition that the broker left out is asked for again.
-                let answer = |asked: Asked| {
+                let answer = |asked: PartitionFetch| {
                     let answer =
                         answers.remove(&asked.key).unwrap_or(FetchAnswer::Refused(KafkaCode::NOT_LEADER_OR_FOLLOWER));
                     (asked, answer)

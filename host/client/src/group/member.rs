@@ -28,7 +28,7 @@ use crate::{
     connection::Connection,
     dial::HostPort,
     kafka_error::KafkaCode,
-    waiting::{Patience, Waiting},
+    waiting::{LongWait, Waiting},
 };
 
 /// Events that may wait for their owner. A generation has at most four before the owner has to act.
@@ -174,9 +174,9 @@ impl GroupError {
     }
 }
 
-/// What the owner wants. Later wishes replace earlier ones.
+/// What the owner asked for and the task has not begun. A later request replaces an earlier one of its kind.
 #[derive(Debug, Default)]
-struct Wishes {
+struct Requested {
     join: Option<Vec<GroupProtocol>>,
     assign: Option<Vec<(String, Bytes)>>,
     leave: Option<String>,
@@ -184,8 +184,8 @@ struct Wishes {
 
 #[derive(Debug)]
 struct Shared {
-    wishes: Mutex<Wishes>,
-    wished: Notify,
+    requested: Mutex<Requested>,
+    changed: Notify,
     /// In whose name offsets are committed, while there is a generation.
     committer: Mutex<Option<Committer>>,
     touched: Mutex<Instant>,
@@ -196,17 +196,17 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// Waits for a wish that `take` finds. Dropping the future loses nothing.
-    async fn wish<T>(&self, take: impl Fn(&mut Wishes) -> Option<T>) -> T {
+    /// Waits until `take` finds something that was requested. Dropping the future loses nothing.
+    async fn requested_step<T>(&self, take: impl Fn(&mut Requested) -> Option<T>) -> T {
         loop {
-            let wished = self.wished.notified();
-            tokio::pin!(wished);
-            // Registered before looking, so that no wish falls between.
-            wished.as_mut().enable();
-            if let Some(wish) = take(&mut lock(&self.wishes)) {
-                return wish;
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before looking, so that no request falls between.
+            changed.as_mut().enable();
+            if let Some(step) = take(&mut lock(&self.requested)) {
+                return step;
             }
-            wished.await;
+            changed.await;
         }
     }
 }
@@ -231,8 +231,8 @@ impl GroupMember {
     /// within a tokio runtime.
     pub fn new(cluster: &Cluster, config: GroupConfig) -> Self {
         let shared = Arc::new(Shared {
-            wishes: Mutex::default(),
-            wished: Notify::new(),
+            requested: Mutex::default(),
+            changed: Notify::new(),
             committer: Mutex::default(),
             touched: Mutex::new(Instant::now()),
         });
@@ -257,15 +257,15 @@ impl GroupMember {
     /// tell how it goes.
     pub fn join(&mut self, protocols: Vec<GroupProtocol>) {
         self.touch();
-        lock(&self.shared.wishes).join = Some(protocols);
-        self.shared.wished.notify_waiters();
+        lock(&self.shared.requested).join = Some(protocols);
+        self.shared.changed.notify_waiters();
     }
 
     /// The leader's answer to [`GroupEvent::Elected`]: what each member has to do, by member id. Members left out
     /// get nothing.
     pub fn assign(&mut self, assignments: Vec<(String, Bytes)>) {
-        lock(&self.shared.wishes).assign = Some(assignments);
-        self.shared.wished.notify_waiters();
+        lock(&self.shared.requested).assign = Some(assignments);
+        self.shared.changed.notify_waiters();
     }
 
     /// Shows that the owner is alive; see [`GroupConfig::max_poll_interval`].
@@ -303,8 +303,8 @@ impl GroupMember {
 
     /// Leaves the group (a static member just goes) and waits for that, at most `timeout`.
     pub async fn leave(mut self, reason: &str, timeout: Duration) {
-        lock(&self.shared.wishes).leave = Some(reason.to_owned());
-        self.shared.wished.notify_waiters();
+        lock(&self.shared.requested).leave = Some(reason.to_owned());
+        self.shared.changed.notify_waiters();
         // Events are drained so that the task is never held up by them.
         let ended = async { while self.events.recv().await.is_some() {} };
         if tokio::time::timeout(timeout, ended).await.is_err() {
@@ -325,17 +325,17 @@ struct Task {
     /// When the coordinator last answered.
     heard: Instant,
     /// The wait to become part of a generation, while attempts fail.
-    joining: Option<Patience>,
+    joining: Option<LongWait>,
 }
 
-enum Wish {
+enum Step {
     Join(Vec<GroupProtocol>),
     Leave(String),
 }
 
-fn take_wish(wishes: &mut Wishes) -> Option<Wish> {
-    let leave = wishes.leave.take().map(Wish::Leave);
-    leave.or_else(|| wishes.join.take().map(Wish::Join))
+fn take_requested(requested: &mut Requested) -> Option<Step> {
+    let leave = requested.leave.take().map(Step::Leave);
+    leave.or_else(|| requested.join.take().map(Step::Join))
 }
 
 /// How an attempt to become part of a generation ended.
@@ -356,17 +356,17 @@ impl Task {
                     None => std::future::pending().await,
                 }
             };
-            let wish = tokio::select! {
+            let step = tokio::select! {
                 biased;
-                wish = shared.wish(take_wish) => Some(wish),
+                step = shared.requested_step(take_requested) => Some(step),
                 () = heartbeat => None,
             };
-            match wish {
-                Some(Wish::Leave(reason)) => {
+            match step {
+                Some(Step::Leave(reason)) => {
                     self.leave(&reason).await;
                     return;
                 }
-                Some(Wish::Join(protocols)) => {
+                Some(Step::Join(protocols)) => {
                     if !self.join(&protocols).await {
                         return;
                     }
@@ -405,7 +405,7 @@ impl Task {
 
     async fn join(&mut self, protocols: &[GroupProtocol]) -> bool {
         let shared = Arc::clone(&self.shared);
-        let leaving = shared.wish(|wishes| wishes.leave.take());
+        let leaving = shared.requested_step(|requested| requested.leave.take());
         let joined = tokio::select! {
             biased;
             reason = leaving => Err(reason),
@@ -480,7 +480,7 @@ impl Task {
     fn tell_joining(&mut self, error: &(dyn std::error::Error + 'static)) {
         let now = Instant::now();
         let client = || self.link.cluster.settings().client_id.clone();
-        let patience = self.joining.get_or_insert_with(|| Patience::begin(client(), now));
+        let patience = self.joining.get_or_insert_with(|| LongWait::begin(client(), now));
         let what = format!("group {} to take this member", self.config.group_id);
         let waiting =
             Waiting { lasting: patience.lasting(now), what, cause: Some(millstream_record::Chain(error).to_string()) };
@@ -501,14 +501,14 @@ impl Task {
         let leader = joined.leader == joined.member_id;
         let mut assignments = Vec::new();
         if leader && !joined.skip_assignment {
-            lock(&self.shared.wishes).assign = None;
+            lock(&self.shared.requested).assign = None;
             let members = joined.members.iter().map(|member| JoinedMember {
                 member_id: member.member_id.to_string(),
                 group_instance_id: member.group_instance_id.as_ref().map(ToString::to_string),
                 metadata: member.metadata.clone(),
             });
             self.tell(GroupEvent::Elected { generation, protocol: protocol.clone(), members: members.collect() }).await;
-            assignments = self.shared.wish(|wishes| wishes.assign.take()).await;
+            assignments = self.shared.requested_step(|requested| requested.assign.take()).await;
         }
         let assignment = |(member_id, assignment): (String, Bytes)| {
             SyncGroupRequestAssignment::default()

@@ -5,12 +5,12 @@
 //! what failed, and keeps order and uniqueness by Kafka's sequence numbers.
 
 mod accumulator;
-mod batch;
 mod error;
 mod partition;
 #[cfg(test)]
 mod partition_model;
 mod partitioner;
+mod record_batch;
 mod sender;
 
 use std::{
@@ -27,7 +27,7 @@ use self::{
     accumulator::{Accumulator, Limits, Refusal},
     sender::Sender,
 };
-pub use self::{batch::Sequence, error::SendError};
+pub use self::{error::SendError, record_batch::Sequence};
 use crate::{
     cluster::{Cluster, TopicsWanted},
     config::ProducerConfig,

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::batch::{Batch, Stamp, State, sequence_after};
+use super::record_batch::{RecordBatch, Stamp, State, sequence_after};
 use crate::kafka_error::KafkaCode;
 
 /// Batches of one partition that a broker may have at a time; it recognises repetitions of that many.
@@ -47,9 +47,9 @@ pub(super) enum Verdict {
     Fail,
 }
 
-/// Patience with failures.
+/// RetryPolicy with failures.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct RetryPolicy {
     pub(super) retries: u32,
     pub(super) idempotent: bool,
 }
@@ -58,9 +58,9 @@ pub(super) struct Patience {
 #[derive(Debug, Default)]
 pub(super) struct PartitionQueue {
     /// Complete and never sent, oldest first.
-    pub(super) ready: VecDeque<Batch>,
+    pub(super) ready: VecDeque<RecordBatch>,
     /// Sent at least once, by sequence number.
-    pub(super) unacknowledged: VecDeque<Batch>,
+    pub(super) unacknowledged: VecDeque<RecordBatch>,
     /// Producer id and epoch in use here, once there was something to send.
     identity: Option<(i64, i16)>,
     next_sequence: i32,
@@ -90,7 +90,7 @@ pub(super) enum Sendable {
 
 impl PartitionQueue {
     /// What may be sent now.
-    pub(super) fn sendable(&self, now: Instant, patience: &Patience) -> Sendable {
+    pub(super) fn sendable(&self, now: Instant, retry: &RetryPolicy) -> Sendable {
         if let Some(oldest) = self.unacknowledged.front()
             && (self.unresolved || self.unacknowledged.iter().any(|batch| batch.state != State::InFlight))
         {
@@ -103,7 +103,7 @@ impl PartitionQueue {
             };
         }
         let window = if self.established { MOST_UNACKNOWLEDGED } else { 1 };
-        let window_full = patience.idempotent && window <= self.unacknowledged.len();
+        let window_full = retry.idempotent && window <= self.unacknowledged.len();
         if window_full || self.ready.is_empty() { Sendable::Nothing } else { Sendable::New }
     }
 
@@ -114,7 +114,7 @@ impl PartitionQueue {
 
     /// Marks the batch that [`Self::sendable`] named as sent and returns it. `identity` is used when the
     /// partition has none yet; `None` stands for a producer that is not idempotent.
-    pub(super) fn send(&mut self, again: bool, identity: Option<(i64, i16)>) -> Option<&mut Batch> {
+    pub(super) fn send(&mut self, again: bool, identity: Option<(i64, i16)>) -> Option<&mut RecordBatch> {
         if !again {
             let mut batch = self.ready.pop_front()?;
             if self.identity.is_none() {
@@ -142,10 +142,10 @@ impl PartitionQueue {
 
     /// Decides about an answer to the batch with this id. `None` for a batch that has been given up already.
     /// Changes nothing.
-    pub(super) fn decide(&self, id: u64, answer: Answer, patience: &Patience) -> Option<Verdict> {
+    pub(super) fn decide(&self, id: u64, answer: Answer, retry: &RetryPolicy) -> Option<Verdict> {
         let at = self.unacknowledged.iter().position(|batch| batch.id == id)?;
         let batch = &self.unacknowledged[at];
-        let may_repeat = batch.attempts <= patience.retries;
+        let may_repeat = batch.attempts <= retry.retries;
         let repeat = |in_doubt, renew| if may_repeat { Verdict::Repeat { in_doubt, renew } } else { Verdict::Fail };
         // Without numbers nobody would recognise what was written already, and nobody asked for that either.
         let (code, log_start_offset) = match answer {
@@ -160,8 +160,8 @@ impl PartitionQueue {
             KafkaCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Delivered { base_offset: -1 },
             KafkaCode::MESSAGE_TOO_LARGE if 1 < batch.records && !batch.in_doubt => Verdict::Split,
             // The broker looked for the batch among the newest it has, where it would be.
-            KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER if patience.idempotent => repeat(false, !expected),
-            KafkaCode::UNKNOWN_PRODUCER_ID if patience.idempotent => {
+            KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER if retry.idempotent => repeat(false, !expected),
+            KafkaCode::UNKNOWN_PRODUCER_ID if retry.idempotent => {
                 // Without the log's start the broker has lost the partition to another.
                 let forgotten = self.last_offset < log_start_offset;
                 if log_start_offset < 0 || expected && !forgotten {
@@ -173,14 +173,14 @@ impl PartitionQueue {
                 }
             }
             // Somebody else writes with this producer id, in a newer epoch.
-            KafkaCode::INVALID_PRODUCER_EPOCH if patience.idempotent && !batch.in_doubt => repeat(false, true),
+            KafkaCode::INVALID_PRODUCER_EPOCH if retry.idempotent && !batch.in_doubt => repeat(false, true),
             code if code.is_retriable() => repeat(batch.in_doubt || !is_refused_unwritten(code), false),
             _ => Verdict::Fail,
         })
     }
 
     /// Notes that a batch was delivered and takes it out.
-    pub(super) fn delivered(&mut self, id: u64, base_offset: i64) -> Option<Batch> {
+    pub(super) fn delivered(&mut self, id: u64, base_offset: i64) -> Option<RecordBatch> {
         let at = self.unacknowledged.iter().position(|batch| batch.id == id)?;
         let batch = self.unacknowledged.remove(at)?;
         self.established = true;
@@ -202,7 +202,7 @@ impl PartitionQueue {
     }
 
     /// Puts the halves of a batch in its place.
-    pub(super) fn replace(&mut self, id: u64, halves: [Batch; 2]) -> Option<Batch> {
+    pub(super) fn replace(&mut self, id: u64, halves: [RecordBatch; 2]) -> Option<RecordBatch> {
         let at = self.unacknowledged.iter().position(|batch| batch.id == id)?;
         let whole = self.unacknowledged.remove(at)?;
         for (place, half) in (at..).zip(halves) {
@@ -213,7 +213,7 @@ impl PartitionQueue {
     }
 
     /// Gives a batch up and takes it out.
-    pub(super) fn fail(&mut self, id: u64) -> Option<Batch> {
+    pub(super) fn fail(&mut self, id: u64) -> Option<RecordBatch> {
         if let Some(at) = self.ready.iter().position(|batch| batch.id == id) {
             // It has no number yet.
             return self.ready.remove(at);
@@ -229,7 +229,7 @@ impl PartitionQueue {
     ///
     /// The oldest one tells about all: where it is missing, the broker has taken none behind it.
     fn resolve(&mut self) {
-        let open = |batch: &Batch| batch.state == State::InFlight;
+        let open = |batch: &RecordBatch| batch.state == State::InFlight;
         let in_doubt = self.unacknowledged.front().is_some_and(|oldest| oldest.in_doubt);
         if !self.unresolved || in_doubt || self.unacknowledged.iter().any(open) {
             return;
@@ -271,9 +271,9 @@ mod tests {
 
     use millstream_wire::batch::RecordBatchBuilder;
 
-    use super::{super::batch::Content, *};
+    use super::{super::record_batch::Content, *};
 
-    const PATIENCE: Patience = Patience { retries: u32::MAX, idempotent: true };
+    const RETRY: RetryPolicy = RetryPolicy { retries: u32::MAX, idempotent: true };
     const OUT_OF_ORDER: Answer =
         Answer::Refused { code: KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER, log_start_offset: -1 };
     const NOT_LEADER: Answer = Answer::Refused { code: KafkaCode::NOT_LEADER_OR_FOLLOWER, log_start_offset: -1 };
@@ -286,43 +286,43 @@ mod tests {
     fn after_the_first_five_batches_are_in_flight_and_the_sixth_waits() {
         let (mut queue, now) = (with_ready(8), Instant::now());
         queue.send(false, Some((7, 0)));
-        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Nothing, "the broker does not know the producer yet");
+        assert_eq!(queue.sendable(now, &RETRY), Sendable::Nothing, "the broker does not know the producer yet");
         queue.delivered(0, 90);
         for expected in 1..6 {
-            assert_eq!(queue.sendable(now, &PATIENCE), Sendable::New);
+            assert_eq!(queue.sendable(now, &RETRY), Sendable::New);
             let batch = queue.send(false, Some((7, 0))).expect("ready");
             assert_eq!(batch.stamp, Stamp { producer_id: 7, epoch: 0, sequence: expected * 10 });
         }
-        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Nothing);
+        assert_eq!(queue.sendable(now, &RETRY), Sendable::Nothing);
         queue.delivered(1, 100);
-        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::New);
+        assert_eq!(queue.sendable(now, &RETRY), Sendable::New);
     }
 
     #[test]
     fn after_a_failure_batches_are_repeated_one_by_one_in_order() {
         let (mut queue, now) = (in_flight(3), Instant::now());
         let later = now + Duration::from_millis(100);
-        assert_eq!(queue.decide(0, NOT_LEADER, &PATIENCE), Some(IN_DOUBT));
+        assert_eq!(queue.decide(0, NOT_LEADER, &RETRY), Some(IN_DOUBT));
         queue.repeat(0, later, true, false);
-        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::NotBefore(later));
-        assert_eq!(queue.decide(1, OUT_OF_ORDER, &PATIENCE), Some(MISSING), "its predecessor is missing");
+        assert_eq!(queue.sendable(now, &RETRY), Sendable::NotBefore(later));
+        assert_eq!(queue.decide(1, OUT_OF_ORDER, &RETRY), Some(MISSING), "its predecessor is missing");
         queue.repeat(1, now, false, false);
-        assert_eq!(queue.sendable(later, &PATIENCE), Sendable::Again);
+        assert_eq!(queue.sendable(later, &RETRY), Sendable::Again);
         assert_eq!(queue.send(true, None).map(|batch| batch.id), Some(0));
-        assert_eq!(queue.sendable(later, &PATIENCE), Sendable::Nothing, "the second waits for the first");
+        assert_eq!(queue.sendable(later, &RETRY), Sendable::Nothing, "the second waits for the first");
         queue.delivered(0, 5);
         assert_eq!(queue.send(true, None).map(|batch| (batch.id, batch.stamp.sequence)), Some((1, 10)));
-        assert_eq!(queue.decide(2, OUT_OF_ORDER, &PATIENCE), Some(MISSING));
+        assert_eq!(queue.decide(2, OUT_OF_ORDER, &RETRY), Some(MISSING));
     }
 
     #[test]
     fn a_refused_batch_leaves_its_number_unused() {
         let (mut queue, now) = (in_flight(3), Instant::now());
         let refused = Answer::Refused { code: KafkaCode::check(87).expect_err("a code"), log_start_offset: -1 };
-        assert_eq!(queue.decide(0, refused, &PATIENCE), Some(Verdict::Fail));
+        assert_eq!(queue.decide(0, refused, &RETRY), Some(Verdict::Fail));
         queue.fail(0);
         for id in [1, 2] {
-            assert_eq!(queue.decide(id, OUT_OF_ORDER, &PATIENCE), Some(MISSING));
+            assert_eq!(queue.decide(id, OUT_OF_ORDER, &RETRY), Some(MISSING));
             queue.repeat(id, now, false, false);
         }
         let stamps: Vec<Stamp> = queue.unacknowledged.iter().map(|batch| batch.stamp).collect();
@@ -335,19 +335,19 @@ mod tests {
         let (mut queue, now) = (in_flight(3), Instant::now());
         queue.ready.push_back(batch(9, now));
         queue.fail(0);
-        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Nothing, "two answers are outstanding");
+        assert_eq!(queue.sendable(now, &RETRY), Sendable::Nothing, "two answers are outstanding");
         queue.repeat(1, now, true, false);
         queue.repeat(2, now, true, false);
         let old = Stamp { producer_id: 7, epoch: 0, sequence: 10 };
-        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Again);
+        assert_eq!(queue.sendable(now, &RETRY), Sendable::Again);
         assert_eq!(queue.send(true, None).map(|batch| batch.stamp), Some(old), "it may have been written so");
         queue.delivered(1, 50);
-        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Again);
+        assert_eq!(queue.sendable(now, &RETRY), Sendable::Again);
         assert_eq!(queue.send(true, None).map(|batch| batch.stamp.epoch), Some(0));
-        assert_eq!(queue.decide(2, OUT_OF_ORDER, &PATIENCE), Some(MISSING), "the broker certainly lacks it");
+        assert_eq!(queue.decide(2, OUT_OF_ORDER, &RETRY), Some(MISSING), "the broker certainly lacks it");
         queue.repeat(2, now, false, false);
         let stamp = Stamp { producer_id: 7, epoch: 1, sequence: 0 };
-        assert_eq!(queue.sendable(now, &PATIENCE), Sendable::Again);
+        assert_eq!(queue.sendable(now, &RETRY), Sendable::Again);
         assert_eq!(queue.send(true, None).map(|batch| batch.stamp), Some(stamp));
         queue.delivered(2, 60);
         assert_eq!(queue.send(false, None).map(|batch| batch.stamp.sequence), Some(10));
@@ -403,16 +403,16 @@ mod tests {
             (refused(unknown, -1), MISSING, IN_DOUBT),
             (refused(KafkaCode::INVALID_PRODUCER_EPOCH, -1), BROKEN_OFF, Verdict::Fail),
         ] {
-            assert_eq!(certain.decide(0, answer, &PATIENCE), Some(of_certain), "{answer:?}");
-            assert_eq!(doubtful.decide(0, answer, &PATIENCE), Some(of_doubtful), "{answer:?} in doubt");
+            assert_eq!(certain.decide(0, answer, &RETRY), Some(of_certain), "{answer:?}");
+            assert_eq!(doubtful.decide(0, answer, &RETRY), Some(of_doubtful), "{answer:?} in doubt");
         }
-        let once = Patience { retries: 0, idempotent: false };
+        let once = RetryPolicy { retries: 0, idempotent: false };
         assert_eq!(certain.decide(0, NOT_LEADER, &once), Some(Verdict::Fail));
         assert_eq!(certain.decide(77, NOT_LEADER, &once), None, "given up already");
     }
 
-    fn batch(id: u64, created: Instant) -> Batch {
-        Batch {
+    fn batch(id: u64, created: Instant) -> RecordBatch {
+        RecordBatch {
             id,
             ranges: vec![(id * 10, id * 10 + 9)],
             records: 10,

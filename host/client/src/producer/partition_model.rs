@@ -12,8 +12,8 @@ use millstream_wire::batch::RecordBatchBuilder;
 use tokio::time::Instant;
 
 use super::{
-    batch::{Batch, Content, Sequence, Stamp, State, sequence_after},
-    partition::{Answer, PartitionQueue, Patience, Sendable, Verdict},
+    partition::{Answer, PartitionQueue, RetryPolicy, Sendable, Verdict},
+    record_batch::{Content, RecordBatch, Sequence, Stamp, State, sequence_after},
 };
 use crate::kafka_error::KafkaCode;
 
@@ -153,7 +153,7 @@ enum Move {
 
 struct World {
     queue: PartitionQueue,
-    patience: Patience,
+    retry: RetryPolicy,
     identity: (i64, i16),
     log: Log,
     wire: VecDeque<(u64, Stamp, Vec<Sequence>)>,
@@ -177,7 +177,7 @@ impl World {
         }
         Self {
             queue,
-            patience: Patience { retries, idempotent: true },
+            retry: RetryPolicy { retries, idempotent: true },
             identity: (7, first_epoch),
             log: Log::default(),
             wire: VecDeque::new(),
@@ -215,7 +215,7 @@ impl World {
         let mut moves = Vec::new();
         // Every wait is over by then.
         let later = self.now + Duration::from_secs(3600);
-        match self.queue.sendable(later, &self.patience) {
+        match self.queue.sendable(later, &self.retry) {
             Sendable::Again => moves.push(Move::Send { again: true }),
             Sendable::New => moves.push(Move::Send { again: false }),
             Sendable::NotBefore(_) | Sendable::Nothing => {}
@@ -279,7 +279,7 @@ impl World {
     }
 
     fn answered(&mut self, id: u64, answer: Answer) {
-        match self.queue.decide(id, answer, &self.patience) {
+        match self.queue.decide(id, answer, &self.retry) {
             None => {}
             Some(Verdict::Delivered { base_offset }) => {
                 let batch = self.queue.delivered(id, base_offset).expect("it has not ended");
@@ -297,7 +297,7 @@ impl World {
                         sequence: sequence_after(whole.stamp.sequence, (range.0 - first) as i32),
                         ..whole.stamp
                     };
-                    Batch { stamp, state: State::Waiting(self.now), ..batch(self.next_id, range, self.now) }
+                    RecordBatch { stamp, state: State::Waiting(self.now), ..batch(self.next_id, range, self.now) }
                 });
                 self.queue.replace(id, halves);
             }
@@ -305,12 +305,12 @@ impl World {
     }
 }
 
-fn numbers(batch: &Batch) -> Vec<Sequence> {
+fn numbers(batch: &RecordBatch) -> Vec<Sequence> {
     batch.ranges.iter().flat_map(|(first, last)| *first..=*last).collect()
 }
 
-fn batch(id: u64, (first, last): (Sequence, Sequence), created: Instant) -> Batch {
-    Batch {
+fn batch(id: u64, (first, last): (Sequence, Sequence), created: Instant) -> RecordBatch {
+    RecordBatch {
         id,
         ranges: vec![(first, last)],
         records: (last - first + 1) as i32,

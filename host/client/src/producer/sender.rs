@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use super::{
     Shared,
     accumulator::{BatchKey, Capacity, Lent, Plan},
-    batch::encode,
     error::SendError,
     partition::Answer,
+    record_batch::encode,
 };
 use crate::{
     cluster::{Link, RequestError, TopicsWanted, wire_name},
@@ -64,7 +64,7 @@ pub(super) struct Sender {
     metadata_failures: u32,
     identity_failures: u32,
     last_metadata: Instant,
-    known: Arc<Metadata>,
+    metadata: Arc<Metadata>,
     /// When it was last told what is waited for.
     told: Option<Instant>,
 }
@@ -85,7 +85,7 @@ impl Sender {
     pub(super) fn new(shared: Arc<Shared>, link: Link, config: ProducerConfig) -> Self {
         Self {
             shared,
-            known: link.cluster.metadata(),
+            metadata: link.cluster.metadata(),
             link,
             config,
             nodes: HashMap::new(),
@@ -134,7 +134,7 @@ impl Sender {
             return due;
         }
         self.told = Some(now);
-        let waiting = self.shared.lock().oldest(now, &self.known);
+        let waiting = self.shared.lock().oldest(now, &self.metadata);
         if let Some(waiting) = waiting {
             tracing::warn!(client = %self.config.connection.client_id, "{waiting}");
         }
@@ -148,11 +148,11 @@ impl Sender {
         if accumulator.closed {
             return None;
         }
-        if !Arc::ptr_eq(&metadata, &self.known) {
+        if !Arc::ptr_eq(&metadata, &self.metadata) {
             for topic in accumulator.topic_names() {
                 accumulator.learn(&topic, &metadata);
             }
-            self.known = Arc::clone(&metadata);
+            self.metadata = Arc::clone(&metadata);
         }
         let most = self.config.connection.max_in_flight;
         let nodes = &self.nodes;

@@ -9,7 +9,7 @@ use millstream_client::{
     Ack, Admin, AdminConfig, Appender, Cluster, ConfigError, Consumer, ConsumerConfig, Dial, KafkaCode, Producer,
     ProducerConfig, RecordRef, SendError, Sequence, TryAppendError,
     admin::{NewTopic, OffsetAndMetadata},
-    consumer::{FetchedBatch, RebalanceEvent},
+    consumer::{FetchedRecordBatches, RebalanceEvent},
 };
 use millstream_config::{ConfigMap, OverridePolicy, connector_key_names, originals_with_prefix};
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
@@ -367,7 +367,11 @@ impl RecordConsumer for ClientConsumer {
 
 /// Walks fetched record batches. Uncompressed ones stay where they are, compressed ones expand to `max_decompressed`
 /// bytes at most.
-fn read(batch: &FetchedBatch, max_decompressed: usize, scratch: &mut Vec<u8>) -> Result<FetchedRecords, Failure> {
+fn read(
+    batch: &FetchedRecordBatches,
+    max_decompressed: usize,
+    scratch: &mut Vec<u8>,
+) -> Result<FetchedRecords, Failure> {
     let damaged = |error: &(dyn std::error::Error + 'static)| {
         let class = "org.apache.kafka.common.errors.CorruptRecordException";
         let place = format!("read {}-{} from offset {}", batch.topic, batch.partition, batch.first_offset);
@@ -457,7 +461,7 @@ mod tests {
     }
 
     fn read_all(batches: &[Vec<u8>], max_decompressed: usize) -> Result<usize, String> {
-        let fetched = FetchedBatch {
+        let fetched = FetchedRecordBatches {
             topic: TopicName::parse("t").unwrap(),
             partition: 3,
             first_offset: 0,

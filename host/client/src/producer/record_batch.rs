@@ -50,7 +50,7 @@ pub(super) type Ranges = Vec<(Sequence, Sequence)>;
 
 /// A batch that is complete.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct RecordBatch {
     /// Tells batches of a producer apart.
     pub(super) id: u64,
     pub(super) ranges: Ranges,
@@ -142,7 +142,7 @@ pub(super) fn encode(
 }
 
 /// The two halves of a batch that a broker found too large. `None` for a single record.
-pub(super) fn split(batch: &Batch, next_id: &mut u64) -> Result<Option<[Batch; 2]>, InvalidRecord> {
+pub(super) fn split(batch: &RecordBatch, next_id: &mut u64) -> Result<Option<[RecordBatch; 2]>, InvalidRecord> {
     let Content::Encoded(bytes, _) = &batch.content else { return Ok(None) };
     if batch.records < 2 {
         return Ok(None);
@@ -178,7 +178,7 @@ pub(super) fn split(batch: &Batch, next_id: &mut u64) -> Result<Option<[Batch; 2
     let mut half = || {
         let ((builder, ranges), (sequence, records)) = parts.next().expect("there are two halves");
         *next_id += 1;
-        Batch {
+        RecordBatch {
             id: *next_id,
             ranges,
             records,
@@ -229,7 +229,7 @@ mod tests {
         let stamp = Stamp { producer_id: 7, epoch: 1, sequence: i32::MAX };
         let zstd = Compression { codec: Codec::Zstd, level: None };
         let (bytes, _) = encode(Content::Records(builder), stamp, zstd).expect("compresses");
-        let batch = Batch {
+        let batch = RecordBatch {
             id: 1,
             ranges: vec![(10, 14)],
             records: 5,

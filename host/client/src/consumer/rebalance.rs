@@ -1,0 +1,152 @@
+//! The group's rebalances: joining, giving up, taking what is assigned, and dividing as the leader has to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::FutureExt;
+use millstream_record::{Chain, TopicName};
+use tokio::time::Instant;
+
+use super::{Consumer, GroupPhase, RebalanceEvent, Subscription, work::Event};
+use crate::{
+    cluster::{Cluster, TopicsWanted},
+    group::{Assignor, GroupEvent, GroupProtocol, JoinedMember, Subscriber, consumer_protocol},
+    kafka_error::KafkaCode,
+    metadata::Metadata,
+};
+
+impl Consumer {
+    /// Carries out an announced revocation and joins the group, if that is due.
+    pub(super) async fn rejoin(&mut self) {
+        let Subscription::Topics(topics) = &self.subscription else { return };
+        if self.phase != GroupPhase::ToJoin || self.group.is_none() {
+            return;
+        }
+        let protocol = |assignor: &Assignor| GroupProtocol {
+            name: assignor.name().to_owned(),
+            metadata: consumer_protocol::encode_subscription(topics),
+        };
+        let protocols = self.config.assignors.iter().map(protocol).collect();
+        if self.revoking && self.config.auto_commit.is_some() {
+            let offsets = self.consumed();
+            if let Err(error) = self.commit(&offsets).await {
+                tracing::warn!(group = ?self.config.group_id, error = %Chain(&error), "offsets were not committed before a rebalance");
+            }
+        }
+        self.revoking = false;
+        self.divided = None;
+        let search = self.first_search();
+        self.positions.assign(&BTreeSet::new(), search);
+        self.phase = GroupPhase::Joining;
+        if let Some(group) = &mut self.group {
+            group.join(protocols);
+        }
+    }
+
+    pub(super) fn announce_rebalance(&mut self) {
+        if self.phase == GroupPhase::ToJoin {
+            return;
+        }
+        self.phase = GroupPhase::ToJoin;
+        self.revoking = true;
+        // Also where there is nothing to give up: whoever polls then polls again and joins.
+        self.events.push_back(RebalanceEvent::Revoked(self.positions.assigned()));
+    }
+
+    pub(super) fn take_group_event(&mut self, event: GroupEvent) {
+        match event {
+            GroupEvent::Elected { protocol, members, .. } => self.divide(&protocol, &members),
+            GroupEvent::Assigned { assignment, leader, .. } => {
+                let partitions = consumer_protocol::decode_assignment(&assignment).unwrap_or_else(|error| {
+                    tracing::warn!(group = ?self.config.group_id, error = %Chain(&error), "the group's leader sent an unreadable assignment");
+                    BTreeSet::new()
+                });
+                if !leader {
+                    self.divided = None;
+                }
+                // A wish to rebalance may have come meanwhile; it stands.
+                if self.phase == GroupPhase::Joining {
+                    self.phase = GroupPhase::Stable;
+                }
+                let search = self.first_search();
+                self.positions.assign(&partitions, search);
+                self.metadata_wanted = true;
+                self.next_auto_commit = self.config.auto_commit.map(|interval| Instant::now() + interval);
+                self.events.push_back(RebalanceEvent::Assigned(partitions));
+            }
+            GroupEvent::RebalanceNeeded => self.announce_rebalance(),
+            GroupEvent::Lost(reason) => {
+                self.phase = GroupPhase::ToJoin;
+                self.revoking = false;
+                let lost = self.positions.assigned();
+                let search = self.first_search();
+                self.positions.assign(&BTreeSet::new(), search);
+                self.events.push_back(RebalanceEvent::Lost(lost, reason));
+            }
+            GroupEvent::Failed(source) => self.failure = Some(source.into()),
+        }
+    }
+
+    /// Divides the partitions of all members' topics, as the leader has to.
+    fn divide(&mut self, protocol: &str, members: &[JoinedMember]) {
+        let assignor = Assignor::from_name(protocol).unwrap_or(Assignor::Range);
+        let mut subscribers = Vec::with_capacity(members.len());
+        for member in members {
+            let topics = consumer_protocol::decode_subscription(&member.metadata).unwrap_or_else(|error| {
+                tracing::warn!(group = ?self.config.group_id, member = %member.member_id, error = %Chain(&error), "a member's subscription is unreadable");
+                BTreeSet::new()
+            });
+            let (member_id, group_instance_id) = (member.member_id.clone(), member.group_instance_id.clone());
+            subscribers.push(Subscriber { member_id, group_instance_id, topics });
+        }
+        let wanted: Vec<TopicName> = subscribers
+            .iter()
+            .flat_map(|member| &member.topics)
+            .cloned()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let cluster = self.cluster.clone();
+        let may_create = self.config.allow_auto_create_topics;
+        let session = self.config.session_timeout;
+        let divided = async move {
+            let metadata = ask_until(&cluster, &wanted, may_create, session / 2).await;
+            let count = |topic: &TopicName| Some((topic.clone(), metadata.partition_count(topic)?));
+            let partitions: BTreeMap<TopicName, u32> = wanted.iter().filter_map(count).collect();
+            let assignments = assignor.assign(&subscribers, &partitions);
+            let encode =
+                |(member, partitions): (String, Vec<_>)| (member, consumer_protocol::encode_assignment(&partitions));
+            Event::Divided { assignments: assignments.into_iter().map(encode).collect(), partitions }
+        };
+        self.work.push(divided.boxed());
+    }
+}
+
+/// Asks about topics until an answer comes or `patience` runs out; then what is known has to do.
+async fn ask_until(cluster: &Cluster, topics: &[TopicName], may_create: bool, patience: Duration) -> Arc<Metadata> {
+    let started = Instant::now();
+    let mut failures = 0;
+    loop {
+        match cluster.refresh(TopicsWanted::Named(topics), may_create).await {
+            // A topic that is just being created has no leader yet, but will.
+            Ok(metadata) => {
+                let coming = |topic: &TopicName| {
+                    metadata.topic(topic).and_then(|topic| topic.error) == Some(KafkaCode::LEADER_NOT_AVAILABLE)
+                };
+                if !topics.iter().any(coming) || patience <= started.elapsed() {
+                    return metadata;
+                }
+            }
+            Err(error) if patience <= started.elapsed() => {
+                tracing::warn!(error = %Chain(&error), "partitions are divided without knowing all topics");
+                return cluster.metadata();
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(cluster.settings().retry_delay(failures)).await;
+        failures += 1;
+    }
+}
