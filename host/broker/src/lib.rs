@@ -21,6 +21,7 @@ mod groups;
 mod health;
 mod internal_topics;
 mod io_threads;
+mod log_codes;
 mod node;
 mod open_files;
 mod partition;

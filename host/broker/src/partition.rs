@@ -46,6 +46,7 @@ use crate::{
     error_code::ErrorCode,
     health::{Health, panic_text},
     io_threads::{IoThreads, Job},
+    log_codes::{code_of_append, code_of_read},
     storage::{data_dir::DataDir, topic_id},
     wait_list::WaitList,
 };
@@ -231,7 +232,7 @@ impl AppendRefused {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Unavailable(unavailable) => unavailable.code(),
-            Self::Log { source, .. } => ErrorCode::from_wire(source.code().code()),
+            Self::Log { source, .. } => code_of_append(source),
         }
     }
 }

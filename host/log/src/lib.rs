@@ -24,6 +24,7 @@ mod snapshot;
 mod survey;
 mod sync;
 mod transactions;
+mod verification;
 
 pub use config::LogConfig;
 pub use damage::{Damage, DamageKind};
@@ -36,6 +37,7 @@ pub use repair::{Cut, FileRepair, RepairError, RepairPlan, plan_repair};
 pub use retention::{DeletedSegment, DeletionReason, RetentionError};
 pub use sync::{SyncError, SyncHandle};
 pub use transactions::AbortedTransaction;
+pub use verification::VerificationGuard;
 
 #[cfg(test)]
 mod tests;

@@ -3,12 +3,9 @@
 use std::{io, sync::Arc};
 
 use millstream_record::{LogOffset, Timestamp};
-use millstream_wire::{
-    batch::{
-        BatchHeader, ControlMarker, InvalidBatch, InvalidRecord, TimestampType, set_base_offset, set_leader_epoch,
-        set_log_append_time,
-    },
-    protocol::ResponseError,
+use millstream_wire::batch::{
+    BatchHeader, ControlMarker, InvalidBatch, InvalidRecord, TimestampType, set_base_offset, set_leader_epoch,
+    set_log_append_time,
 };
 
 use crate::{
@@ -23,6 +20,7 @@ use crate::{
     snapshot,
     sync::{Shared, SyncError, SyncHandle, offset},
     transactions::AbortedTransaction,
+    verification::VerificationGuard,
 };
 
 /// Where a batch stands in the log.
@@ -83,24 +81,6 @@ pub enum AppendError {
     },
 }
 
-impl AppendError {
-    /// Kafka's error code.
-    pub fn code(&self) -> ResponseError {
-        match self {
-            Self::Offline { .. } | Self::Write { .. } => ResponseError::KafkaStorageError,
-            Self::Invalid { .. } => ResponseError::CorruptMessage,
-            Self::InvalidMarker { .. } => ResponseError::InvalidRecord,
-            Self::TooLarge { .. } => ResponseError::MessageTooLarge,
-            Self::Producer { source } => match source {
-                ProducerRefusal::OldEpoch { .. } => ResponseError::InvalidProducerEpoch,
-                ProducerRefusal::OutOfOrder { .. } => ResponseError::OutOfOrderSequenceNumber,
-                ProducerRefusal::TransactionOpen { .. } => ResponseError::InvalidTxnState,
-                ProducerRefusal::OldCoordinator { .. } => ResponseError::TransactionCoordinatorFenced,
-            },
-        }
-    }
-}
-
 /// What the writer knows of the segment it appends to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Active {
@@ -144,6 +124,44 @@ impl PartitionLog {
     /// The log is as before; if the disk does not even take back part of a batch, it goes offline, since nothing
     /// may follow half a batch.
     pub fn append(&mut self, batch: &mut [u8], leader_epoch: i32, now: Timestamp) -> Result<Appended, AppendError> {
+        self.append_if(batch, leader_epoch, now, ProducerStates::admit)
+    }
+
+    /// As [`Self::append`], for a batch of a client: it begins a transaction only with the guard that
+    /// [`Self::begin_verification`] gave before the coordinator said that the partition belongs to it (KIP-890).
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::append`], and [`ProducerRefusal::NotVerified`].
+    pub fn append_verified(
+        &mut self,
+        batch: &mut [u8],
+        leader_epoch: i32,
+        now: Timestamp,
+        guard: Option<VerificationGuard>,
+    ) -> Result<Appended, AppendError> {
+        self.append_if(batch, leader_epoch, now, |producers, header| producers.admit_verified(header, guard))
+    }
+
+    /// Takes the guard for [`Self::append_verified`]; `None` where the producer's transaction has begun in this
+    /// partition, so that the coordinator need not be asked. A marker that is appended makes guards void.
+    pub fn begin_verification(
+        &mut self,
+        producer_id: i64,
+        epoch: i16,
+        sequence: i32,
+        now: Timestamp,
+    ) -> Option<VerificationGuard> {
+        self.producers.begin_verification(producer_id, epoch, sequence, now.as_millis())
+    }
+
+    fn append_if(
+        &mut self,
+        batch: &mut [u8],
+        leader_epoch: i32,
+        now: Timestamp,
+        admit: impl FnOnce(&ProducerStates, &BatchHeader) -> Result<Admission, ProducerRefusal>,
+    ) -> Result<Appended, AppendError> {
         self.check_online()?;
         let _change = self.shared.change();
         let mut header = BatchHeader::parse(batch).map_err(|source| AppendError::Invalid { source })?;
@@ -159,7 +177,7 @@ impl PartitionLog {
         if self.config.max_message_bytes < batch.len() && !header.is_control() {
             return Err(AppendError::TooLarge { bytes: batch.len(), max_bytes: self.config.max_message_bytes });
         }
-        if let Some(duplicate) = self.admit(&header, marker)? {
+        if let Some(duplicate) = self.admit(&header, marker, admit)? {
             return Ok(duplicate);
         }
 
@@ -194,7 +212,12 @@ impl PartitionLog {
     }
 
     /// Asks the producer's state; `Some` for a batch that is in the log already.
-    fn admit(&self, header: &BatchHeader, marker: Option<ControlMarker>) -> Result<Option<Appended>, AppendError> {
+    fn admit(
+        &self,
+        header: &BatchHeader,
+        marker: Option<ControlMarker>,
+        admit: impl FnOnce(&ProducerStates, &BatchHeader) -> Result<Admission, ProducerRefusal>,
+    ) -> Result<Option<Appended>, AppendError> {
         let refused = |source| AppendError::Producer { source };
         if let Some(marker) = marker {
             self.producers.admit_marker(header, marker).map_err(refused)?;
@@ -203,7 +226,7 @@ impl PartitionLog {
         if header.is_control() {
             return Ok(None);
         }
-        Ok(match self.producers.admit(header).map_err(refused)? {
+        Ok(match admit(&self.producers, header).map_err(refused)? {
             Admission::Append => None,
             Admission::Duplicate { base_offset, last_offset, timestamp } => Some(Appended {
                 base_offset: offset(base_offset),

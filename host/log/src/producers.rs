@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use millstream_wire::batch::{BatchHeader, ControlMarker};
 
+use crate::verification::{VerificationGuard, Verifications};
+
 /// How many of a producer's newest batches are remembered: as many as may be in flight.
 pub(crate) const WINDOW: usize = 5;
 
@@ -115,6 +117,12 @@ pub enum ProducerRefusal {
         /// The producer.
         producer_id: i64,
     },
+    /// The first batch of a transaction of which the coordinator was not asked, or which has ended since.
+    #[error("producer {producer_id} wrote outside of a transaction that the coordinator knows")]
+    NotVerified {
+        /// The producer.
+        producer_id: i64,
+    },
     /// A marker of a coordinator that was replaced.
     #[error("coordinator epoch {epoch} ends a transaction of producer {producer_id}, and {known} did so before")]
     OldCoordinator {
@@ -137,6 +145,13 @@ pub(crate) struct Ended {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ProducerStates {
     pub(crate) states: BTreeMap<i64, ProducerState>,
+    verifications: Verifications,
+}
+
+impl From<BTreeMap<i64, ProducerState>> for ProducerStates {
+    fn from(states: BTreeMap<i64, ProducerState>) -> Self {
+        Self { states, verifications: Verifications::default() }
+    }
 }
 
 impl ProducerStates {
@@ -146,23 +161,81 @@ impl ProducerStates {
     ///
     /// Says which rule the batch breaks.
     pub fn admit(&self, batch: &BatchHeader) -> Result<Admission, ProducerRefusal> {
+        if let Some(duplicate) = self.duplicate_of(batch) {
+            return Ok(duplicate);
+        }
+        self.check_epoch_and_sequence(batch).map(|()| Admission::Append)
+    }
+
+    /// As [`Self::admit`], and lets a batch begin a transaction only with the guard that [`Self::begin_verification`]
+    /// gave before the coordinator was asked.
+    ///
+    /// # Errors
+    ///
+    /// Says which rule the batch breaks.
+    pub fn admit_verified(
+        &self,
+        batch: &BatchHeader,
+        guard: Option<VerificationGuard>,
+    ) -> Result<Admission, ProducerRefusal> {
+        if let Some(duplicate) = self.duplicate_of(batch) {
+            return Ok(duplicate);
+        }
+        let producer_id = batch.producer_id;
+        if batch.is_transactional()
+            && !self.in_transaction(producer_id, batch.producer_epoch)
+            && !self.verifications.holds(producer_id, guard)
+        {
+            return Err(ProducerRefusal::NotVerified { producer_id });
+        }
+        // An earlier batch of the producer waits for the coordinator, too, and comes first.
+        if let Some(lowest) = self.verifications.lowest_sequence(batch).filter(|lowest| *lowest < batch.base_sequence) {
+            return Err(ProducerRefusal::OutOfOrder { producer_id, first: batch.base_sequence, last: lowest - 1 });
+        }
+        self.check_epoch_and_sequence(batch).map(|()| Admission::Append)
+    }
+
+    /// Takes the guard with which a producer's batch may begin a transaction once the coordinator was asked; `None`
+    /// where the transaction has begun here, so that nothing has to be asked.
+    pub fn begin_verification(
+        &mut self,
+        producer_id: i64,
+        epoch: i16,
+        sequence: i32,
+        now_ms: i64,
+    ) -> Option<VerificationGuard> {
+        if self.in_transaction(producer_id, epoch) {
+            return None;
+        }
+        Some(self.verifications.begin(producer_id, epoch, sequence, now_ms))
+    }
+
+    /// Whether a producer of this epoch has a transaction open.
+    pub fn in_transaction(&self, producer_id: i64, epoch: i16) -> bool {
+        let state = self.states.get(&producer_id);
+        state.is_some_and(|state| state.epoch == epoch && state.transaction_start.is_some())
+    }
+
+    /// The newest batches are known, and one of them may come again.
+    fn duplicate_of(&self, batch: &BatchHeader) -> Option<Admission> {
+        let state = self.states.get(&batch.producer_id).filter(|state| state.epoch == batch.producer_epoch)?;
+        let (first, last) = (batch.base_sequence, batch.last_sequence());
+        let same = |known: &&BatchMetadata| known.first_sequence() == first && known.last_sequence == last;
+        state.batches.iter().find(same).map(|known| Admission::Duplicate {
+            base_offset: known.base_offset(),
+            last_offset: known.last_offset,
+            timestamp: known.timestamp,
+        })
+    }
+
+    fn check_epoch_and_sequence(&self, batch: &BatchHeader) -> Result<(), ProducerRefusal> {
         if !batch.has_producer_id() {
-            return Ok(Admission::Append);
+            return Ok(());
         }
         let producer_id = batch.producer_id;
         // Never seen, or forgotten: any sequence is accepted.
-        let Some(state) = self.states.get(&producer_id) else { return Ok(Admission::Append) };
-        let (first, last) = (batch.base_sequence, batch.last_sequence());
-        if batch.producer_epoch == state.epoch {
-            let same = |known: &&BatchMetadata| known.first_sequence() == first && known.last_sequence == last;
-            if let Some(known) = state.batches.iter().find(same) {
-                return Ok(Admission::Duplicate {
-                    base_offset: known.base_offset(),
-                    last_offset: known.last_offset,
-                    timestamp: known.timestamp,
-                });
-            }
-        }
+        let Some(state) = self.states.get(&producer_id) else { return Ok(()) };
+        let first = batch.base_sequence;
         if batch.producer_epoch < state.epoch {
             return Err(ProducerRefusal::OldEpoch { producer_id, epoch: batch.producer_epoch, known: state.epoch });
         }
@@ -174,7 +247,7 @@ impl ProducerStates {
         if state.transaction_start.is_some() && !batch.is_transactional() {
             return Err(ProducerRefusal::TransactionOpen { producer_id });
         }
-        Ok(Admission::Append)
+        Ok(())
     }
 
     /// Judges a marker.
@@ -215,13 +288,15 @@ impl ProducerStates {
                 timestamp: batch.max_timestamp,
             });
         }
-        if batch.is_transactional() && state.transaction_start.is_none() {
-            state.transaction_start = Some(batch.base_offset);
+        if batch.is_transactional() {
+            state.transaction_start.get_or_insert(batch.base_offset);
+            self.verifications.settle(batch.producer_id);
         }
     }
 
     /// Notes a marker that has been appended, and returns the transaction it ended.
     pub(crate) fn marker_appended(&mut self, batch: &BatchHeader, marker: ControlMarker, now_ms: i64) -> Option<Ended> {
+        self.verifications.settle(batch.producer_id);
         let state = self.state_of(batch, now_ms);
         state.coordinator_epoch = marker.coordinator_epoch;
         state.transaction_start.take().map(|first_offset| Ended { first_offset })
@@ -253,6 +328,7 @@ impl ProducerStates {
 
     /// Forgets producers that have been idle for longer than allowed, unless their transaction is open.
     pub fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
+        self.verifications.expire(now_ms, expiration_ms);
         self.states.retain(|_, state| {
             state.transaction_start.is_some() || now_ms.saturating_sub(state.last_append_ms) <= expiration_ms
         });
@@ -302,6 +378,8 @@ mod tests {
         }
     }
 
+    const APPEND: Result<Admission, ProducerRefusal> = Ok(Admission::Append);
+
     fn transactional(batch: BatchHeader) -> BatchHeader {
         BatchHeader { attributes: 0x10, ..batch }
     }
@@ -326,7 +404,6 @@ mod tests {
 
     #[test]
     fn a_producers_next_batch_is_judged_by_kafkas_rules() {
-        const APPEND: Result<Admission, ProducerRefusal> = Ok(Admission::Append);
         let old = Err(ProducerRefusal::OldEpoch { producer_id: 1, epoch: 2, known: 3 });
         let known = [batch(3, 0, 2), batch(3, 2, 3)];
         let wrapping = [batch(3, i32::MAX - 1, 1), batch(3, i32::MAX, 3)];
@@ -387,6 +464,42 @@ mod tests {
         let before = ControlMarker { coordinator_epoch: 3, ..abort };
         let replaced = ProducerRefusal::OldCoordinator { producer_id: 1, epoch: 3, known: 4 };
         assert_eq!(states.admit_marker(&marker, before), Err(replaced));
+    }
+
+    #[test]
+    fn a_transaction_begins_with_the_guard_of_a_question_that_no_marker_has_overtaken() {
+        let refused = Err(ProducerRefusal::NotVerified { producer_id: 1 });
+        let first = transactional(batch(0, 0, 1));
+        let mut states = ProducerStates::default();
+        assert_eq!(states.admit_verified(&batch(0, 0, 1), None), APPEND, "no transaction, no question");
+        assert_eq!(states.admit_verified(&first, None), refused);
+        let guard = states.begin_verification(1, 0, 0, 1000);
+        assert_eq!(states.begin_verification(1, 0, 3, 1000), guard, "one question for all that wait");
+        assert_eq!(states.admit_verified(&transactional(batch(0, 3, 1)), guard), out_of_order(3, -1), "not before 0");
+        assert_eq!(states.admit_verified(&first, guard), APPEND);
+        states.appended(&first, 1000);
+        assert_eq!(states.begin_verification(1, 0, 1, 1000), None, "it has begun");
+        assert_eq!(states.admit_verified(&transactional(batch(0, 1, 1)), None), APPEND);
+
+        let commit = ControlMarker { committed: true, coordinator_epoch: 0 };
+        states.marker_appended(&batch(0, -1, 1), commit, 1000);
+        let guard = states.begin_verification(1, 0, 1, 1000);
+        assert!(guard.is_some());
+        states.marker_appended(&batch(0, -1, 1), commit, 1000);
+        assert_eq!(states.admit_verified(&transactional(batch(0, 1, 1)), guard), refused, "it comes too late");
+        let again = Admission::Duplicate { base_offset: 0, last_offset: 0, timestamp: 50 };
+        assert_eq!(states.admit_verified(&first, None), Ok(again), "what is known needs no question");
+    }
+
+    #[test]
+    fn a_question_that_nobody_comes_back_to_is_forgotten() {
+        let mut states = ProducerStates::default();
+        let guard = states.begin_verification(1, 0, 0, 1000);
+        states.expire(1100, 100);
+        assert_eq!(states.admit_verified(&transactional(batch(0, 0, 1)), guard), APPEND);
+        states.expire(1101, 100);
+        let refused = Err(ProducerRefusal::NotVerified { producer_id: 1 });
+        assert_eq!(states.admit_verified(&transactional(batch(0, 0, 1)), guard), refused);
     }
 
     #[test]

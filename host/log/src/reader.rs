@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use bytes::Bytes;
 use millstream_record::{LogOffset, Timestamp};
-use millstream_wire::{batch::Batches, protocol::ResponseError};
+use millstream_wire::batch::Batches;
 
 use crate::{
     epochs::EpochEnd,
@@ -48,14 +48,6 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Kafka's error code.
-    pub fn code(&self) -> ResponseError {
-        match self {
-            Self::OutOfRange { .. } => ResponseError::OffsetOutOfRange,
-            Self::Io { .. } | Self::Damaged { .. } => ResponseError::KafkaStorageError,
-        }
-    }
-
     pub(crate) fn of(segment: &Segment, error: ScanError) -> Self {
         let base_offset = segment.base_offset();
         match error {

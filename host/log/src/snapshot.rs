@@ -152,7 +152,7 @@ fn decode_snapshot(content: &[u8], now_ms: i64) -> Option<ProducerStates> {
         };
         states.insert(producer_id, state);
     }
-    Some(ProducerStates { states })
+    Some(states.into())
 }
 
 fn encode_window(producers: &ProducerStates) -> Vec<u8> {
@@ -243,7 +243,7 @@ mod tests {
             last_timestamp: 5,
             last_append_ms: 1000,
         };
-        ProducerStates { states: BTreeMap::from([(4711, state), (4712, fenced)]) }
+        BTreeMap::from([(4711, state), (4712, fenced)]).into()
     }
 
     #[test]

@@ -272,7 +272,7 @@ impl Partition {
         };
         let failed = |error: ReadError| {
             warn!(partition = %self.name(), error = %Chain(&error), "a read failed");
-            (ErrorCode::from_wire(error.code().code()), Some(start))
+            (code_of_read(&error), Some(start))
         };
         let up_to = LogOffset::new(up_to).unwrap_or(LogOffset::ZERO);
         let slice = open.reader.read(from, max_bytes, one_batch, up_to).map_err(failed)?;
@@ -361,7 +361,7 @@ impl Partition {
 
     fn lookup_failed(&self, error: &ReadError) -> ErrorCode {
         warn!(partition = %self.name(), error = %Chain(error), "a look-up by time failed");
-        ErrorCode::from_wire(error.code().code())
+        code_of_read(error)
     }
 
     /// A record beyond what the reader may see counts as none.

@@ -1,9 +1,7 @@
-use millstream_wire::{
-    batch::{ControlMarker, TimestampType, write_control_batch},
-    protocol::ResponseError,
-};
+use millstream_wire::batch::{ControlMarker, TimestampType, write_control_batch};
 
 use super::*;
+use crate::{AppendError, ProducerRefusal, ReadError};
 
 #[test]
 fn a_batch_is_stored_as_it_came_but_for_its_offset_and_leader_epoch() {
@@ -60,7 +58,7 @@ fn reads_return_whole_batches_within_their_bounds() {
     assert_eq!(read(6, 1 << 20, true, 8), (0, 6), "not even as the first");
     assert_eq!(read(12, 1 << 20, true, 99), (0, 12), "the end");
     let error = reader.read(at(13), 1, true, at(99)).unwrap_err();
-    assert_eq!(error.code(), ResponseError::OffsetOutOfRange);
+    assert!(matches!(error, ReadError::OutOfRange { .. }), "{error:?}");
 }
 
 #[test]
@@ -121,7 +119,8 @@ fn a_repeated_batch_is_answered_with_its_first_offsets() {
     assert_eq!(log.end_offset(), at(6));
     let mut gap = sequenced(1, 6);
     let error = log.append(&mut gap, 0, now()).unwrap_err();
-    assert_eq!(error.code(), ResponseError::OutOfOrderSequenceNumber);
+    let source = ProducerRefusal::OutOfOrder { producer_id: 7, first: 6, last: 4 };
+    assert!(matches!(error, AppendError::Producer { source: found } if found == source), "{error:?}");
     assert_eq!(log.end_offset(), at(6));
 }
 
@@ -129,11 +128,11 @@ fn a_repeated_batch_is_answered_with_its_first_offsets() {
 fn bytes_that_are_not_one_batch_and_batches_that_are_too_large_are_refused() {
     let bed = Bed::new(LogConfig { max_message_bytes: 200, ..LogConfig::default() });
     let mut log = bed.start();
-    let mut refused = |mut bytes: Vec<u8>| log.append(&mut bytes, 0, now()).unwrap_err().code();
-    assert_eq!(refused(Vec::new()), ResponseError::CorruptMessage);
-    assert_eq!(refused([batch(1), batch(1)].concat()), ResponseError::CorruptMessage);
-    assert_eq!(refused(batch(1)[..70].to_vec()), ResponseError::CorruptMessage);
-    assert_eq!(refused(batch(40)), ResponseError::MessageTooLarge);
+    let mut refused = |mut bytes: Vec<u8>| log.append(&mut bytes, 0, now()).unwrap_err();
+    for no_batch in [Vec::new(), [batch(1), batch(1)].concat(), batch(1)[..70].to_vec()] {
+        assert!(matches!(refused(no_batch), AppendError::Invalid { .. }));
+    }
+    assert!(matches!(refused(batch(40)), AppendError::TooLarge { max_bytes: 200, .. }));
     assert_eq!(log.end_offset(), at(0));
 }
 
@@ -148,12 +147,11 @@ fn a_disk_that_refuses_takes_the_log_offline_when_it_cannot_be_put_right() {
         .unwrap();
     let (mut log, _) = bed.open(mode);
     let error = log.append(&mut batch(1), 0, now()).unwrap_err();
-    assert!(matches!(error, crate::AppendError::Write { .. }));
-    assert_eq!(error.code(), ResponseError::KafkaStorageError);
+    assert!(matches!(error, AppendError::Write { .. }));
     assert!(log.is_offline());
     assert_eq!(log.end_offset(), at(0));
     let error = log.append(&mut batch(1), 0, now()).unwrap_err();
-    assert!(matches!(error, crate::AppendError::Offline { .. }));
+    assert!(matches!(error, AppendError::Offline { .. }));
     assert!(log.sync_handle().sync().is_err());
 }
 
@@ -207,7 +205,9 @@ fn open_transactions_hold_the_last_stable_offset_back() {
     log.append(&mut newer, 0, now()).unwrap();
     let mut old = write_control_batch(NOW, 1, 1, ControlMarker { committed: false, coordinator_epoch: 1 });
     let error = log.append(&mut old, 0, now()).unwrap_err();
-    assert_eq!(error.code(), ResponseError::TransactionCoordinatorFenced);
+    let source = ProducerRefusal::OldCoordinator { producer_id: 1, epoch: 1, known: 2 };
+    assert!(matches!(error, AppendError::Producer { source: found } if found == source), "{error:?}");
     let error = log.append(&mut transactional(1, 2), 0, now()).unwrap_err();
-    assert_eq!(error.code(), ResponseError::InvalidProducerEpoch);
+    let source = ProducerRefusal::OldEpoch { producer_id: 1, epoch: 0, known: 1 };
+    assert!(matches!(error, AppendError::Producer { source: found } if found == source), "{error:?}");
 }
