@@ -28,7 +28,7 @@ const CODEC_BITS: i16 = 0x07;
 const LOG_APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
-const DELETE_HORIZON: i16 = 0x40;
+pub(super) const DELETE_HORIZON: i16 = 0x40;
 
 /// Who set the timestamps of a batch's records.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -206,6 +206,11 @@ impl BatchHeader {
     /// Whether `base_timestamp` is the time after which compaction may drop the batch's tombstones.
     pub fn has_delete_horizon(&self) -> bool {
         self.attributes & DELETE_HORIZON != 0
+    }
+
+    /// The time in milliseconds after which compaction may drop the batch's tombstones or its marker, if it was set.
+    pub fn delete_horizon(&self) -> Option<i64> {
+        self.has_delete_horizon().then_some(self.base_timestamp)
     }
 
     /// Whether an idempotent or transactional producer wrote it.

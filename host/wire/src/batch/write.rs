@@ -363,7 +363,7 @@ fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-fn varint_len(value: i64) -> usize {
+pub(super) fn varint_len(value: i64) -> usize {
     // Seven bits a byte, and at least one byte.
     (70 - (zigzag(value) | 1).leading_zeros() as usize) / 7
 }
@@ -375,10 +375,10 @@ fn bytes_len(bytes: Option<&[u8]>) -> usize {
     }
 }
 
-fn put_varint(buffer: &mut BytesMut, value: i64) {
+pub(super) fn put_varint<B: BufMut>(buffer: &mut B, value: i64) {
     let mut varint = Varints::<10>::new();
     varint.signed(value);
-    buffer.extend_from_slice(varint.written());
+    buffer.put_slice(varint.written());
 }
 
 fn put_bytes(buffer: &mut BytesMut, bytes: Option<&[u8]>) {
