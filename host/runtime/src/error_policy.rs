@@ -126,8 +126,11 @@ impl ErrorPolicy {
     }
 }
 
-/// A number from 0 to 1 for [`ErrorPolicy::decide`].
-pub(crate) fn random() -> f64 {
+/// Where a worker's random numbers come from: each call gives one from 0 to 1.
+pub type Random = dyn Fn() -> f64 + Send + Sync;
+
+/// A [`Random`] that nobody can foretell.
+pub fn unforeseen() -> f64 {
     (RandomState::new().hash_one(0_u8) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
@@ -261,6 +264,6 @@ mod tests {
 
     #[test]
     fn random_numbers_lie_between_0_and_1() {
-        assert!((0..1000).all(|_| (0.0..1.0).contains(&random())));
+        assert!((0..1000).all(|_| (0.0..1.0).contains(&unforeseen())));
     }
 }

@@ -20,7 +20,7 @@ mod record_headers;
 mod report;
 mod sink_task;
 mod source_task;
-mod status;
+pub mod status;
 mod task;
 mod transform_chain;
 mod worker;

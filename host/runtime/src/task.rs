@@ -6,7 +6,7 @@ use millstream_connector::{Failure, TaskId};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    error_policy::{ErrorPolicy, Verdict, random},
+    error_policy::{ErrorPolicy, Random, Verdict},
     herder::TargetState,
     long_wait::LongWait,
     status::{State, StatusWriter},
@@ -28,11 +28,12 @@ impl From<Failure> for Halt {
 }
 
 /// A task's side of its worker: what it is to be, and where it says what it is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct TaskControl {
     pub(crate) id: TaskId,
     target: watch::Receiver<TargetState>,
     pub(crate) status: StatusWriter,
+    random: Arc<Random>,
     work: Arc<Mutex<Option<Work>>>,
 }
 
@@ -42,15 +43,20 @@ type Describe = dyn Fn() -> String + Send + Sync;
 #[derive(Clone)]
 struct Work(Arc<Describe>);
 
-impl std::fmt::Debug for Work {
+impl std::fmt::Debug for TaskControl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&(self.0)())
+        f.debug_struct("TaskControl").field("id", &self.id).field("target", &self.target()).finish_non_exhaustive()
     }
 }
 
 impl TaskControl {
-    pub(crate) fn new(id: TaskId, target: watch::Receiver<TargetState>, status: StatusWriter) -> Self {
-        Self { id, target, status, work: Arc::default() }
+    pub(crate) fn new(
+        id: TaskId,
+        target: watch::Receiver<TargetState>,
+        status: StatusWriter,
+        random: Arc<Random>,
+    ) -> Self {
+        Self { id, target, status, random, work: Arc::default() }
     }
 
     /// Keeps which records are worked on from here on, for a failure that does not say so itself.
@@ -139,7 +145,7 @@ impl Retry {
         control: &TaskControl,
     ) -> Result<Option<Verdict>, Halt> {
         self.attempts = self.attempts.saturating_add(1);
-        match self.policy.decide(failure.kind, self.attempts, self.started.elapsed(), random()) {
+        match self.policy.decide(failure.kind, self.attempts, self.started.elapsed(), (control.random)()) {
             Verdict::RetryAfter(delay) => {
                 let wait = self.wait.get_or_insert_with(|| LongWait::since(control, "a retry", self.started));
                 let attempts = self.attempts;

@@ -21,14 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     converters::{Converters, Natives},
-    error_policy::{CONNECT_EXCEPTION, ErrorPolicy},
+    error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
     herder::TargetState,
     kafka::{Clients, ProducerUse},
     offsets::OffsetStore,
     report::LogPolicy,
     sink_task::{self, CommitSettings, DeadLetters, ReportRules, Reporting, SinkTask, Stages},
     source_task::{self, Flow, FlowSettings, Pipeline, SourceTask},
-    status::{State, StatusBoard, StatusWriter},
+    status::{State, StatusBoard, StatusStore, StatusWriter},
     task::TaskControl,
     transform_chain::TransformChain,
 };
@@ -73,6 +73,10 @@ pub struct WorkerParts {
     pub clients: Arc<dyn Clients>,
     /// Source offsets.
     pub offsets: Arc<dyn OffsetStore>,
+    /// Statuses of connectors and tasks.
+    pub statuses: Arc<dyn StatusStore>,
+    /// Spreads what would happen to many at once.
+    pub random: Arc<Random>,
     /// Settings.
     pub settings: WorkerSettings,
 }
@@ -232,7 +236,7 @@ impl Worker {
         let (target, told) = watch::channel(start.target);
         let status = self.statuses.writer(&start.id.connector, Some(start.id.number));
         let cancel = CancellationToken::new();
-        let control = TaskControl::new(start.id.clone(), told, status.clone());
+        let control = TaskControl::new(start.id.clone(), told, status.clone(), Arc::clone(&self.parts.random));
         let id = start.id.clone();
         let (parts, cancelled) = (self.parts.clone(), cancel.clone());
         let handle = tokio::spawn(async move {

@@ -18,9 +18,12 @@ use millstream_record::Chain;
 use millstream_rest::{HealthCheck, RestConfig, RestServer, WorkerVersion};
 use millstream_runtime::{
     Natives, WorkerParts, WorkerSettings,
+    config_log::MemoryLog,
+    error_policy::unforeseen,
     herder::{Herder, HerderError, HerderHandle, HerderSettings, TargetState},
     kafka::KafkaClients,
     offsets::FileOffsetStore,
+    status::MemoryStatusStore,
 };
 use tracing::{error, info, warn};
 
@@ -227,8 +230,17 @@ impl Running {
             },
         };
         let plugins: Arc<dyn Plugins> = catalogue;
-        let parts = WorkerParts { plugins, natives, clients: Arc::new(clients), offsets: Arc::new(offsets), settings };
-        let herder = Herder::start(parts, herder).map_err(|error| Failure::of(START, &error))?;
+        let parts = WorkerParts {
+            plugins,
+            natives,
+            clients: Arc::new(clients),
+            offsets: Arc::new(offsets),
+            statuses: Arc::new(MemoryStatusStore::default()),
+            random: Arc::new(unforeseen),
+            settings,
+        };
+        let herder =
+            Herder::start(parts, herder, Box::<MemoryLog>::default()).map_err(|error| Failure::of(START, &error))?;
         let version = WorkerVersion { version: KAFKA_VERSION.to_owned(), commit: env!("CARGO_PKG_VERSION").to_owned() };
         let checks = kafka.broker.iter().map(health_of).collect();
         rest.attach(Arc::new(herder.handle()), version, checks);

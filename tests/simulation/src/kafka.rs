@@ -10,19 +10,18 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{Ack, Delivery, KafkaCode, RecordRef, SendError, Sequence, TryAppendError};
 use millstream_config::ConfigMap;
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_record::TopicName;
 use millstream_runtime::kafka::{
-    Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer, RecordSlot,
+    Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer,
 };
 use tokio::time::Instant;
 
 use crate::{
-    World,
+    World, fakes,
     history::{Part, RunId, id_of},
     plan::{Fate, Fault, Stage},
     world::State,
@@ -274,25 +273,12 @@ impl Consumer {
                 (0..visible).map(offset_of).filter(|offset| *position <= *offset).take(most).collect();
             if let Some(last) = offsets.last() {
                 *position = last + 1;
-                fetched.push(records_at(partition, &offsets));
+                let records = offsets.iter().map(|&offset| (offset, id_of(partition, offset)));
+                fetched.push(fakes::fetched(partition, records));
             }
         }
         fetched
     }
-}
-
-fn records_at(partition: &TopicPartition, offsets: &[i64]) -> FetchedRecords {
-    let mut buffer = Vec::new();
-    let mut records = Vec::new();
-    for &offset in offsets {
-        let begin = buffer.len() as u32;
-        buffer.extend_from_slice(id_of(partition, offset).as_bytes());
-        let value = Some(begin..buffer.len() as u32);
-        let (key, headers) = (None, 0..0);
-        records.push(RecordSlot { offset, timestamp: -1, timestamp_type: 0, key, value, header_count: 0, headers });
-    }
-    let topic = TopicName::parse(&partition.topic).expect("a name of a topic");
-    FetchedRecords { topic, partition: partition.partition, buffer: Bytes::from(buffer), records }
 }
 
 #[async_trait]

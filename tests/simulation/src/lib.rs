@@ -1,100 +1,86 @@
-//! Whole workers in a simulated world: every fake that the runtime needs, and people who use it.
+//! Fakes for every trait of the runtime, and two worlds of them: one that does what a test [tells it](scripted), and one
+//! whose [seed](plan) decides, in which whole workers and people who use them live through trouble.
 //!
 //! Nothing here touches a file, a socket or a thread, and time is paused, so that a minute of trouble takes
 //! milliseconds and a seed replays to the last event. A run has [trouble](plan::Fault) for a while, then a calm in
 //! which everything must come to its end; the [history](history::History) checks the invariants all along.
 //!
 //! To add a part of the world: a file with its fake, whose faults stand in [`plan`], and what must hold in [`history`].
+//! For several workers [`World`] starts one for each id that a plan names: each reads the one
+//! [config log](fakes::config_log::FakeConfigLog) from its own place, and all else that they share is the world
+//! already. For transactions the producer in [`kafka`] keeps apart what is appended until it commits, which the history
+//! then hears of in place of each acknowledgement.
 
 #![forbid(unsafe_code)]
 
+mod config_log;
+pub mod fakes;
 pub mod history;
 pub mod kafka;
 pub mod offsets;
 pub mod plan;
 pub mod plugins;
+pub mod scripted;
 pub mod users;
 mod world;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use millstream_config::{
-    ConfigDef, ConfigKey, ConfigMap, ConfigType, OverridePolicy, PluginDef, PluginDefs, PluginDirectory, PluginKind,
-};
+use millstream_config::{ConfigDef, ConfigKey, ConfigType, PluginKind};
 use millstream_connector::ConverterRole;
 use millstream_runtime::{
-    Natives, WorkerParts, WorkerSettings,
-    herder::{Herder, HerderHandle, HerderSettings, RestartRequest, State as Status, TargetState},
+    Natives,
+    herder::{Herder, HerderHandle, RestartRequest, State as Status, TargetState},
+    status::MemoryStatusStore,
 };
 use tokio::time::Instant;
 
 pub use world::World;
 
 use crate::{
+    config_log::TroubledLog,
+    fakes::{Fakes, HEADER_CONVERTER, class, text::Text},
     history::{ANSWER, SETTLING},
     plan::Plan,
-    plugins::{CONVERTER, SINK, SOURCE, TOLD_SOURCE, TRANSFORM, Text},
+    plugins::{CONVERTER, SINK, SOURCE, TOLD_SOURCE, TRANSFORM, Troubled},
     users::config_of,
 };
 
 impl World {
     /// A worker in this world.
     fn worker(&self) -> Herder {
-        let properties = ConfigMap::from(
-            ["key.converter", "value.converter"].map(|key| (key.to_owned(), Some(CONVERTER.to_owned()))),
-        );
-        let settings = WorkerSettings {
-            properties: properties.clone(),
-            flush_interval: Duration::from_secs(2),
-            flush_timeout: Duration::from_secs(5),
-            shutdown_timeout: Duration::from_secs(5),
+        let (one, two, three) = (self.clone(), self.clone(), self.clone());
+        let text = |world: &Self, connector: String, role| {
+            let world = world.clone();
+            Text { class: CONVERTER, faults: Troubled { world, connector, role } }
         };
-        let (one, two) = (self.clone(), self.clone());
-        let natives = Natives {
-            converter: Arc::new(move |_, role, config| {
-                let connector = config.get("connector").cloned().flatten().unwrap_or_default();
-                Some(Ok(Box::new(Text { world: one.clone(), connector, role })))
-            }),
-            header: Arc::new(move |_, _| {
-                let text = Text { world: two.clone(), connector: String::new(), role: ConverterRole::Header };
-                Some(Ok(Box::new(text)))
-            }),
-        };
-        let parts = WorkerParts {
+        let keys = ConfigDef::of([ConfigKey::new("connector", ConfigType::String).default_text("")]);
+        let none = ConfigDef::default;
+        let fakes = Fakes {
             plugins: Arc::new(self.clone()),
-            natives,
+            natives: Natives {
+                converter: Arc::new(move |_, role, config| {
+                    let connector = config.get("connector").cloned().flatten().unwrap_or_default();
+                    Some(Ok(Box::new(text(&one, connector, role))))
+                }),
+                header: Arc::new(move |_, _| Some(Ok(Box::new(text(&two, String::new(), ConverterRole::Header))))),
+            },
             clients: Arc::new(self.clone()),
             offsets: Arc::new(self.clone()),
-            settings,
+            statuses: Arc::new(MemoryStatusStore::default()),
+            log: self.state().log.worker(TroubledLog(self.clone())),
+            random: Arc::new(move || three.state().rng.below(1000) as f64 / 1000.0),
+            converter: CONVERTER,
+            classes: vec![
+                class(PluginKind::Sink, SINK, none()),
+                class(PluginKind::Source, SOURCE, none()),
+                class(PluginKind::Source, TOLD_SOURCE, none()),
+                class(PluginKind::Transform, TRANSFORM, none()),
+                class(PluginKind::Converter, CONVERTER, keys),
+                class(PluginKind::HeaderConverter, HEADER_CONVERTER, none()),
+            ],
         };
-        let kinds = [
-            (PluginKind::Sink, SINK),
-            (PluginKind::Source, SOURCE),
-            (PluginKind::Source, TOLD_SOURCE),
-            (PluginKind::Transform, TRANSFORM),
-            (PluginKind::Converter, CONVERTER),
-            (PluginKind::HeaderConverter, "org.apache.kafka.connect.storage.SimpleHeaderConverter"),
-        ];
-        let def = |(kind, class): (PluginKind, &str)| PluginDef {
-            kind,
-            class: class.to_owned(),
-            aliases: Vec::new(),
-            version: None,
-            documentation: String::new(),
-            config: match class {
-                CONVERTER => ConfigDef::of([ConfigKey::new("connector", ConfigType::String).default_text("")]),
-                _ => ConfigDef::default(),
-            },
-        };
-        let definitions: Arc<dyn PluginDefs> =
-            Arc::new(PluginDirectory::new(kinds.map(def), |_, _| Ok(true)).with_worker(properties));
-        let settings = HerderSettings {
-            worker_id: "simulated:8083".to_owned(),
-            cluster_id: "simulated".to_owned(),
-            policy: OverridePolicy::All,
-            definitions: Box::new(move || Arc::clone(&definitions)),
-        };
-        Herder::start(parts, settings).expect("a runtime")
+        fakes.start("simulated:8083")
     }
 
     /// What is not at its end yet.
@@ -125,6 +111,8 @@ impl World {
         let plan = Arc::clone(&self.state().plan);
         self.state().calm = true;
         self.state().history.note("calm");
+        let log = self.state().log.clone();
+        log.catch_up();
         for connector in &plan.connectors {
             let name = &connector.name;
             self.look(handle, name);

@@ -97,12 +97,15 @@ pub enum Fault {
     StoreReadFails,
     StoreFails,
     StoreSlow,
+    LogAppendFails,
+    LogAnswerLost,
+    LogReadSlow,
 }
 
 use Fault::*;
 
 /// All of them.
-const FAULTS: [Fault; 53] = [
+const FAULTS: [Fault; 56] = [
     ConnectorMakeFails,
     ConnectorStartFails,
     ConnectorStartPanics,
@@ -156,6 +159,9 @@ const FAULTS: [Fault; 53] = [
     StoreReadFails,
     StoreFails,
     StoreSlow,
+    LogAppendFails,
+    LogAnswerLost,
+    LogReadSlow,
 ];
 
 /// Which stage a record fails at.

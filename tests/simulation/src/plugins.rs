@@ -3,20 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use millstream_config::{ConfigDef, ConfigMap};
+use millstream_config::ConfigMap;
 use millstream_connector::{
-    AcknowledgedRow, ByteColumn, Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
-    FindPluginError, HeaderBatchConverter, HeaderConverter, Link, Outcome, PluginError, PluginInfo, PluginKind,
-    Plugins, PollLimits, RowError, RowInput, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId,
-    TopicOffset, TopicPartition,
+    AcknowledgedRow, Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
+    HeaderBatchConverter, Link, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits, RowError,
+    SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
 };
-use millstream_record::{
-    Schema, Value,
-    batch::{Batch, Column, Kind, Role, SchemaTable, Side, Table, Union, UnionBuilder},
-};
+use millstream_record::batch::{Batch, Column, Kind, Role, Table, Union};
 
 use crate::{
     World,
+    fakes::{info, text::TextFaults, texts_of},
     history::{Part, RunId},
     kafka::{input_of, output_of},
     offsets::number_in,
@@ -48,15 +45,6 @@ fn broken(text: String) -> PluginError {
 /// Panics without a word on the terminal.
 fn panic(text: String) -> ! {
     std::panic::resume_unwind(Box::new(text))
-}
-
-/// Values of a batch, all of them ids.
-fn ids(table: &Table<'_>) -> Vec<String> {
-    let text = |(_, value): (_, Value)| match value {
-        Value::String(text) => text.to_string(),
-        other => format!("{other:?}"),
-    };
-    table.data(Side::Value).into_iter().map(text).collect()
 }
 
 /// Numbers of a source partition or of a record: what stands behind the last slashes.
@@ -98,17 +86,7 @@ impl Plugins for World {
     }
 
     fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
-        Ok(Arc::new(PluginInfo {
-            kind,
-            class: name.to_owned(),
-            task_class: format!("{name}Task"),
-            aliases: Vec::new(),
-            version: String::new(),
-            documentation: String::new(),
-            config: ConfigDef::default(),
-            commit_records: name == TOLD_SOURCE,
-            location: String::new(),
-        }))
+        Ok(info(kind, name, name == TOLD_SOURCE))
     }
 
     fn find_connector(&self, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
@@ -310,7 +288,7 @@ impl SourceTask for Source {
     }
 
     async fn committed(&mut self, polled: &Batch, rows: &[AcknowledgedRow]) -> Result<(), PluginError> {
-        let ids = ids(&polled.open());
+        let ids = texts_of(&polled.open());
         {
             let mut state = self.world.state();
             for row in rows {
@@ -411,7 +389,7 @@ impl SinkTask for Sink {
     async fn put(&mut self, records: &Batch) -> Result<(), PluginError> {
         let table = records.open();
         let mut rows = Vec::new();
-        for (row, id) in ids(&table).into_iter().enumerate() {
+        for (row, id) in texts_of(&table).into_iter().enumerate() {
             let topic = table.topic(row).unwrap_or_default().to_owned();
             let partition = table.integer(Role::PARTITION, row).and_then(|p| i32::try_from(p).ok()).unwrap_or(-1);
             let offset = table.integer(Role::OFFSET, row).unwrap_or(-1);
@@ -521,7 +499,7 @@ impl Chain for FakeChain {
             return Err(broken(text));
         }
         let mut table = batch.open();
-        let ids = ids(&table);
+        let ids = texts_of(&table);
         let (mut errors, mut copies) = (Vec::new(), vec![1; ids.len()]);
         for (row, id) in ids.iter().enumerate() {
             if let Some(bad) = self.world.fails(&self.task.connector, id, Stage::Chain) {
@@ -585,8 +563,8 @@ fn several(table: &Table<'_>, ids: &[String], copies: &[u32]) -> Batch {
     out.into_batch()
 }
 
-/// The converter of a connector: ids as they are.
-pub struct Text {
+/// What befalls the converter of a connector.
+pub struct Troubled {
     /// The world it is in.
     pub world: World,
     /// The connector that it converts for.
@@ -595,86 +573,20 @@ pub struct Text {
     pub role: ConverterRole,
 }
 
-#[async_trait]
-impl Converter for Text {
-    fn class(&self) -> &str {
-        CONVERTER
+impl TextFaults for Troubled {
+    fn breaks(&self) -> Option<PluginError> {
+        self.world.fault(&self.connector, Fault::ConverterBreaks).map(broken)
     }
 
-    async fn to_connect(
-        &mut self,
-        _: &str,
-        input: &dyn RowInput,
-        schemas: &mut SchemaTable<'static>,
-        out: &mut UnionBuilder,
-        errors: &mut Vec<RowError>,
-    ) -> Result<usize, PluginError> {
-        if let Some(text) = self.world.fault(&self.connector, Fault::ConverterBreaks) {
-            return Err(broken(text));
-        }
+    fn refuses(&self, text: &str) -> Option<Failure> {
+        self.world.fails(&self.connector, text, Stage::Converter).map(|bad| bad.failure)
+    }
+
+    fn rows(&self, rows: usize) -> usize {
         // Fewer than there are, as where a batch gets too many schemas.
-        let rows = match self.role {
-            ConverterRole::Value if self.world.state().rng.chance(100) => input.len().div_ceil(2),
-            _ => input.len(),
-        };
-        for row in 0..rows {
-            let text = input.row(row).bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-            let bad = text.as_deref().and_then(|id| self.world.fails(&self.connector, id, Stage::Converter));
-            let value = text.as_deref().filter(|_| bad.is_none()).map_or(Value::Null, Value::from);
-            out.push(None, &value, schemas).expect("a text fits into a batch");
-            errors.extend(bad.map(|bad| RowError { row: row as u32, link: 0, failure: bad.failure, field: None }));
+        match self.role {
+            ConverterRole::Value if self.world.state().rng.chance(100) => rows.div_ceil(2),
+            _ => rows,
         }
-        Ok(rows)
-    }
-
-    async fn from_connect(
-        &mut self,
-        batch: &Batch,
-        side: Side,
-        out: &mut ByteColumn,
-        errors: &mut Vec<RowError>,
-    ) -> Result<(), PluginError> {
-        if let Some(text) = self.world.fault(&self.connector, Fault::ConverterBreaks) {
-            return Err(broken(text));
-        }
-        let table = batch.open();
-        for (row, (_, value)) in table.data(side).into_iter().enumerate() {
-            let Value::String(id) = value else {
-                out.push_null();
-                continue;
-            };
-            let bad = match table.is_selected(row) {
-                true => self.world.fails(&self.connector, &id, Stage::Converter),
-                false => None,
-            };
-            match bad {
-                None => out.push(id.as_bytes()),
-                Some(bad) => {
-                    out.push_null();
-                    errors.push(RowError { row: row as u32, link: 0, failure: bad.failure, field: None });
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl HeaderConverter for Text {
-    fn class(&self) -> &str {
-        CONVERTER
-    }
-
-    fn to_connect(&mut self, _: &str, _: &str, _: Option<&[u8]>) -> Result<(Option<Arc<Schema>>, Value), Failure> {
-        Ok((None, Value::Null))
-    }
-
-    fn from_connect(
-        &mut self,
-        _: &str,
-        _: &str,
-        _: Option<&Arc<Schema>>,
-        _: &Value,
-    ) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(None)
     }
 }

@@ -180,7 +180,7 @@ impl World {
 
 /// Requests for one connector.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct Requests {
     begun: u64,
     under_way: u64,
     /// The last one that was begun, if it is to end with nothing running.

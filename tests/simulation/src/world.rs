@@ -11,10 +11,11 @@ use millstream_runtime::herder::{HerderHandle, State as Status};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
+    fakes::config_log::FakeConfigLog,
     history::History,
     kafka::Cluster,
     plan::{Fault, Plan, Rng},
-    users::Asked,
+    users::Requests,
 };
 
 /// Everything, under one lock that is never held across an await. Cheap to clone.
@@ -36,6 +37,8 @@ pub struct State {
     pub calm: bool,
     /// What happened.
     pub history: History,
+    /// The config log of all workers.
+    pub log: FakeConfigLog,
     /// Topics and groups.
     pub cluster: Cluster,
     /// Source offsets, by connector and partition.
@@ -47,7 +50,7 @@ pub struct State {
     /// The worker, once it is there.
     pub handle: Option<HerderHandle>,
     /// Requests, by connector.
-    pub asked: BTreeMap<String, Asked>,
+    pub asked: BTreeMap<String, Requests>,
     /// Contexts of connector instances.
     pub contexts: BTreeMap<String, Arc<dyn ConnectorContext>>,
 }
@@ -70,6 +73,7 @@ impl World {
             calm: false,
             history: History::new(Arc::clone(&plan)),
             plan,
+            log: FakeConfigLog::default(),
             cluster: Cluster::default(),
             stored: BTreeMap::new(),
             attempts: BTreeMap::new(),

@@ -71,7 +71,13 @@ fn texts(entries: &[(&str, &str)]) -> ConfigMap {
 }
 
 fn a_status(state: State, trace: Option<&str>) -> InstanceStatus {
-    InstanceStatus { state, worker_id: "w:8083".to_owned(), version: None, trace: trace.map(str::to_owned) }
+    InstanceStatus {
+        state,
+        worker_id: "w:8083".to_owned(),
+        generation: 0,
+        version: None,
+        trace: trace.map(str::to_owned),
+    }
 }
 
 fn an_info(name: &str, config: ConfigMap) -> ConnectorInfo {

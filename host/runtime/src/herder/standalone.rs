@@ -18,7 +18,7 @@ use super::{
     run::Loop,
 };
 use crate::{
-    config_log::{ConfigLog, MemoryLog},
+    config_log::ConfigLog,
     status::StatusBoard,
     worker::{Worker, WorkerParts, panic_text},
 };
@@ -57,27 +57,18 @@ pub struct Herder {
 }
 
 impl Herder {
-    /// Starts a herder without connectors, on the current tokio runtime.
+    /// Starts a herder on the current tokio runtime. It follows a log, whoever else writes to it.
     ///
     /// # Errors
     ///
     /// There is no tokio runtime.
-    pub fn start(parts: WorkerParts, settings: HerderSettings) -> Result<Self, StartHerderError> {
-        Self::start_with_log(parts, settings, Box::<MemoryLog>::default())
-    }
-
-    /// Starts a herder that follows a log, whoever else writes to it.
-    ///
-    /// # Errors
-    ///
-    /// There is no tokio runtime.
-    pub fn start_with_log(
+    pub fn start(
         parts: WorkerParts,
         settings: HerderSettings,
         log: Box<dyn ConfigLog>,
     ) -> Result<Self, StartHerderError> {
         let runtime = tokio::runtime::Handle::try_current()?;
-        let statuses = StatusBoard::new(&settings.worker_id);
+        let statuses = StatusBoard::new(&settings.worker_id, Arc::clone(&parts.statuses));
         let reconfigurations = Arc::new(Reconfigurations::default());
         let shared = Arc::new(Shared {
             view: Mutex::default(),

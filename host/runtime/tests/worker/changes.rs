@@ -7,8 +7,7 @@ use std::{
 };
 
 use millstream_runtime::herder::{HerderHandle, RestartRequest, TargetState};
-
-use crate::fakes::{SOURCE, World, config, eventually, is_healthy, run, texts};
+use simulation::scripted::{SOURCE, World, config, eventually, is_healthy, run, texts};
 
 type Change = fn(HerderHandle) -> Pin<Box<dyn Future<Output = bool>>>;
 

@@ -1,9 +1,8 @@
 //! Dead letters that are written, wait, or cannot be written.
 
 use millstream_runtime::kafka::{Polled, Rebalance};
+use simulation::scripted::{Produce, SINK, World, eventually, partition, run, task, trace_with};
 use tokio::time::Instant;
-
-use crate::fakes::{Produce, SINK, World, eventually, partition, run, task, trace_with};
 
 const TOLERANT: &[(&str, &str)] = &[
     ("errors.tolerance", "all"),

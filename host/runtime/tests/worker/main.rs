@@ -2,7 +2,6 @@
 
 mod changes;
 mod dead_letters;
-mod fakes;
 mod others;
 mod panics;
 mod seeks;

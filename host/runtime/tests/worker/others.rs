@@ -1,86 +1,34 @@
 //! A log that others write to as well, and one that refuses to be written.
 
 use std::{
-    collections::VecDeque,
-    io,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_runtime::{
-    config_log::{AppendEntriesError, ConfigLog, Entry, Logged},
+    config_log::Entry,
     herder::{Herder, HerderError, HerderHandle, TargetState},
 };
+use simulation::{
+    fakes::config_log::{FakeConfigLog, LogFaults},
+    scripted::{SOURCE, World, config, eventually, is_healthy, task, texts, trace_with},
+};
 
-use crate::fakes::{SOURCE, World, config, eventually, is_healthy, task, texts, trace_with};
-
-/// A log with several writers; clones share it.
+/// Which entries of the worker are refused.
 #[derive(Clone, Default)]
-struct SharedLog(Arc<Mutex<Content>>);
+struct Refused(Arc<Mutex<Option<fn(&Entry) -> bool>>>);
 
-#[derive(Default)]
-struct Content {
-    unread: VecDeque<Logged>,
-    end: u64,
-    /// What somebody else writes right before, and right behind, the next entries of the worker.
-    before: Vec<Entry>,
-    behind: Vec<Entry>,
-    /// Whether the worker's entries are refused, and of which kind.
-    refused: Option<fn(&Entry) -> bool>,
-    /// Whether nothing comes back.
-    silent: bool,
-}
-
-impl SharedLog {
-    fn content(&self) -> MutexGuard<'_, Content> {
-        self.0.lock().unwrap()
-    }
-
-    /// Somebody else writes.
-    fn write(&self, entries: impl IntoIterator<Item = Entry>) {
-        self.content().write(entries);
+impl Refused {
+    fn set(&self, refused: Option<fn(&Entry) -> bool>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 }
 
-impl Content {
-    fn read(&mut self) -> Option<Logged> {
-        if self.silent { None } else { self.unread.pop_front() }
-    }
-
-    fn write(&mut self, entries: impl IntoIterator<Item = Entry>) {
-        for entry in entries {
-            // Positions have gaps.
-            self.end += 3;
-            self.unread.push_back(Logged { position: self.end, entry });
-        }
-    }
-}
-
-#[async_trait]
-impl ConfigLog for SharedLog {
-    async fn append(&mut self, entries: Vec<Entry>) -> Result<u64, AppendEntriesError> {
-        let mut content = self.content();
-        if content.refused.is_some_and(|refused| entries.iter().any(refused)) {
-            return Err(AppendEntriesError { source: io::Error::from(io::ErrorKind::TimedOut).into() });
-        }
-        let before = std::mem::take(&mut content.before);
-        content.write(before);
-        content.write(entries);
-        let last = content.end;
-        let behind = std::mem::take(&mut content.behind);
-        content.write(behind);
-        Ok(last)
-    }
-
-    async fn next(&mut self) -> Logged {
-        loop {
-            if let Some(logged) = self.content().read() {
-                return logged;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+impl LogFaults for Refused {
+    fn append_fails(&mut self, entries: &[Entry]) -> Option<String> {
+        let refused = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.is_some_and(|refused| entries.iter().any(refused)).then(|| "timed out".to_owned())
     }
 }
 
@@ -103,8 +51,8 @@ fn tasks(configs: &[ConfigMap]) -> Vec<Entry> {
 }
 
 /// A worker that follows the log.
-fn start(world: &World, log: &SharedLog) -> (Herder, HerderHandle) {
-    let herder = world.start_with_log(Box::new(log.clone()));
+fn start(world: &World, log: &FakeConfigLog, refused: &Refused) -> (Herder, HerderHandle) {
+    let herder = world.start_with_log(log.worker(refused.clone()));
     let handle = herder.handle();
     handle.mark_ready();
     (herder, handle)
@@ -122,8 +70,8 @@ async fn all(handle: &HerderHandle, state: &str, tasks: usize) {
 
 #[tokio::test(start_paused = true)]
 async fn what_another_worker_writes_is_followed() {
-    let (world, log) = (World::default(), SharedLog::default());
-    let (_herder, handle) = start(&world, &log);
+    let (world, log) = (World::default(), FakeConfigLog::default());
+    let (_herder, handle) = start(&world, &log, &Refused::default());
     log.write([connector(Some(config(SOURCE, &[("tasks.max", "2")])))]);
     all(&handle, "RUNNING", 2).await;
     log.write([target(Some(TargetState::Paused))]);
@@ -143,8 +91,8 @@ async fn what_another_worker_writes_is_followed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_that_another_worker_asks_for_restarts_what_has_failed_here() {
-    let (world, log) = (World::default(), SharedLog::default());
-    let (_herder, handle) = start(&world, &log);
+    let (world, log) = (World::default(), FakeConfigLog::default());
+    let (_herder, handle) = start(&world, &log, &Refused::default());
     world.state().panics.insert("poll");
     handle.put_config("c", config(SOURCE, &[]), TargetState::Started, false).await.expect("created");
     trace_with(&handle, "FAILED", "poll breaks").await;
@@ -158,9 +106,9 @@ async fn a_restart_that_another_worker_asks_for_restarts_what_has_failed_here() 
 #[tokio::test(start_paused = true)]
 async fn entries_of_others_between_the_own_ones_count_in_the_order_of_the_log() {
     let put = async |before: Vec<Entry>, behind: Vec<Entry>| {
-        let (world, log) = (World::default(), SharedLog::default());
-        let (herder, handle) = start(&world, &log);
-        (log.content().before, log.content().behind) = (before, behind);
+        let (world, log) = (World::default(), FakeConfigLog::default());
+        let (herder, handle) = start(&world, &log, &Refused::default());
+        log.write_around(before, behind);
         let put = handle.put_config("c", config(SOURCE, &[("a", "own")]), TargetState::Started, false).await;
         assert!(is_healthy(&handle).await);
         (herder, handle, put)
@@ -188,36 +136,36 @@ async fn entries_of_others_between_the_own_ones_count_in_the_order_of_the_log() 
 
 #[tokio::test(start_paused = true)]
 async fn what_the_log_refuses_changes_nothing_and_is_answered_with_the_cause() {
-    let (world, log) = (World::default(), SharedLog::default());
-    let (_herder, handle) = start(&world, &log);
-    log.content().refused = Some(|_| true);
+    let (world, log, refused) = (World::default(), FakeConfigLog::default(), Refused::default());
+    let (_herder, handle) = start(&world, &log, &refused);
+    refused.set(Some(|_| true));
     let put = || handle.put_config("c", config(SOURCE, &[]), TargetState::Started, false);
-    let refused = put().await.expect_err("refused");
-    assert_eq!(refused.to_string(), "write to the config log: timed out");
+    let error = put().await.expect_err("refused");
+    assert_eq!(error.to_string(), "write to the config log: timed out");
     assert!(handle.connectors().is_empty() && handle.status("c").is_err());
-    log.content().refused = None;
+    refused.set(None);
     put().await.expect("created");
     all(&handle, "RUNNING", 1).await;
-    log.content().refused = Some(|_| true);
-    for refused in [handle.pause("c").await, handle.stop("c").await, handle.delete("c").await] {
-        assert_eq!(refused.expect_err("refused").to_string(), "write to the config log: timed out");
+    refused.set(Some(|_| true));
+    for error in [handle.pause("c").await, handle.stop("c").await, handle.delete("c").await] {
+        assert_eq!(error.expect_err("refused").to_string(), "write to the config log: timed out");
     }
     all(&handle, "RUNNING", 1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_change_that_does_not_come_back_is_answered_in_time_and_counts_when_it_does() {
-    let (world, log) = (World::default(), SharedLog::default());
-    let (_herder, handle) = start(&world, &log);
-    log.content().silent = true;
+    let (world, log) = (World::default(), FakeConfigLog::default());
+    let (_herder, handle) = start(&world, &log, &Refused::default());
+    log.silence(true);
     let put = handle.put_config("c", config(SOURCE, &[]), TargetState::Started, false);
     let late = tokio::time::timeout(Duration::from_secs(60), put).await.expect("answered").expect_err("not read back");
     let expected = "what was asked has not come back from the config log within 30 seconds: it may still take effect, \
                     so look before you ask again";
     assert_eq!(late.to_string(), expected);
-    log.content().silent = false;
+    log.silence(false);
     all(&handle, "RUNNING", 1).await;
-    log.content().silent = true;
+    log.silence(true);
     let pause = tokio::time::timeout(Duration::from_secs(60), handle.pause("c")).await;
     assert_eq!(pause.expect("answered").expect_err("not read back").to_string(), expected);
     let stopped = tokio::time::timeout(Duration::from_secs(60), handle.shutdown()).await;
@@ -226,9 +174,9 @@ async fn a_change_that_does_not_come_back_is_answered_in_time_and_counts_when_it
 
 #[tokio::test(start_paused = true)]
 async fn a_connector_whose_tasks_cannot_be_stored_has_failed_and_says_why_until_it_is_restarted() {
-    let (world, log) = (World::default(), SharedLog::default());
-    let (_herder, handle) = start(&world, &log);
-    log.content().refused = Some(|entry| matches!(entry, Entry::Task { .. }));
+    let (world, log, refused) = (World::default(), FakeConfigLog::default(), Refused::default());
+    let (_herder, handle) = start(&world, &log, &refused);
+    refused.set(Some(|entry| matches!(entry, Entry::Task { .. })));
     log.write([connector(Some(config(SOURCE, &[])))]);
     let status = eventually("the connector has failed", || {
         handle.status("c").ok().filter(|status| status.connector.state.name() == "FAILED")
@@ -238,7 +186,7 @@ async fn a_connector_whose_tasks_cannot_be_stored_has_failed_and_says_why_until_
     assert!(trace.contains("the task configurations of connector c could not be stored"), "{trace}");
     assert!(trace.contains("write to the config log: timed out"), "{trace}");
     assert!(task(&handle).is_none());
-    log.content().refused = None;
+    refused.set(None);
     handle.restart_connector("c").await.expect("restarted");
     all(&handle, "RUNNING", 1).await;
 }

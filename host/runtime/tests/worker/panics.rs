@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use millstream_runtime::herder::{Health, HerderError, TargetState};
-
-use crate::fakes::{SINK, SOURCE, World, config, eventually, is_healthy, run, trace_with};
+use simulation::scripted::{SINK, SOURCE, World, config, eventually, is_healthy, run, trace_with};
 
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_panics_fails_with_the_message_and_the_records_it_had() {

@@ -1,8 +1,7 @@
 //! A sink that wants to see records again, because it has lost what it had of them.
 
 use millstream_connector::TopicOffset;
-
-use crate::fakes::{SINK, World, eventually, run};
+use simulation::scripted::{SINK, World, eventually, run};
 
 /// Asks for everything again.
 fn rewind(world: &World) {

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use millstream_runtime::kafka::{Polled, Rebalance};
+use simulation::scripted::{Produce, SINK, SOURCE, World, eventually, run, task, trace_with};
 use tokio::time::Instant;
-
-use crate::fakes::{Produce, SINK, SOURCE, World, eventually, run, task, trace_with};
 
 fn lines(world: &World, lines: &[(&str, &str)]) {
     world.state().lines = lines.iter().map(|(topic, line)| ((*topic).to_owned(), (*line).to_owned())).collect();

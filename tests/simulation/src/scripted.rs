@@ -1,4 +1,4 @@
-//! A cluster, plugins and converters that do as they are told, and a worker on top of them.
+//! A world that does as a test tells it, step by step: a cluster, plugins and converters, and a worker on top of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -7,35 +7,41 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{Ack, Delivery, KafkaCode, RecordRef, SendError, Sequence, TryAppendError};
-use millstream_config::{
-    ConfigDef, ConfigMap, OverridePolicy, PluginDef, PluginDefs, PluginDirectory, PluginKind as DefKind,
-};
+use millstream_config::{ConfigDef, ConfigMap, PluginKind as DefKind};
 use millstream_connector::{
-    AcknowledgedRow, ByteColumn, Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
-    FindPluginError, HeaderBatchConverter, HeaderConverter, Link, Outcome, PluginError, PluginInfo, PluginKind,
-    Plugins, PollLimits, RowError, RowInput, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId,
-    TopicOffset, TopicPartition,
+    AcknowledgedRow, Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
+    HeaderBatchConverter, Link, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits, RowError,
+    SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
 };
 use millstream_record::{
-    Schema, TopicName, Value,
-    batch::{Batch, Column, Kind, Role, SchemaTable, Side, Table, Union, UnionBuilder},
+    TopicName,
+    batch::{Batch, Column, Kind, Role, Table, Union},
 };
 use millstream_runtime::{
-    Natives, WorkerParts, WorkerSettings,
+    Natives,
     config_log::{ConfigLog, MemoryLog},
-    herder::{Health, Herder, HerderHandle, HerderSettings, InstanceStatus, TargetState},
-    kafka::{
-        Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer,
-        RecordSlot,
-    },
+    herder::{Health, Herder, HerderHandle, InstanceStatus, TargetState},
+    kafka::{Clients, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer},
     offsets::{OffsetStore, OffsetStoreError},
+    status::MemoryStatusStore,
 };
 
+use crate::fakes::{
+    Fakes, HEADER_CONVERTER, class, fetched, info,
+    text::{Text, TextFaults},
+    texts_of,
+};
+
+/// Class of a sink.
 pub const SINK: &str = "test.Sink";
+/// Class of a source.
 pub const SOURCE: &str = "test.Source";
+/// Class of a transform.
+const TRANSFORM: &str = "test.Chain";
+/// Class of the converter.
+const CONVERTER: &str = "test.Text";
 
 /// What the cluster does with records.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -54,6 +60,7 @@ pub enum Produce {
 /// Everything that tests turn and look at.
 #[derive(Default)]
 pub struct State {
+    /// What becomes of records that are produced.
     pub produce: Produce,
     /// Topics that do not exist, however often they are asked for.
     pub missing: BTreeSet<String>,
@@ -63,14 +70,17 @@ pub struct State {
     pub polls: VecDeque<Polled>,
     /// Offsets committed by sinks.
     pub committed: Vec<i64>,
+    /// Whether a sink's partition is paused.
     pub paused: bool,
     /// Lines that a source returns in its next poll: topic and line.
     pub lines: Vec<(String, String)>,
     /// Source offsets that were stored.
     pub stored: BTreeMap<String, String>,
+    /// Whether source offsets cannot be stored.
     pub store_fails: bool,
     /// Values that a sink was given.
     pub put: Vec<String>,
+    /// Partitions that a sink was told to close.
     pub closed: Vec<TopicPartition>,
     /// What a sink's plugin may ask of the worker.
     pub sink: Option<Arc<dyn SinkContext>>,
@@ -91,6 +101,7 @@ pub struct State {
 pub struct World(Arc<Mutex<State>>);
 
 impl World {
+    /// The state. Fakes panic on purpose only while they do not hold it.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(|_| panic!("a fake panicked under its lock"))
     }
@@ -107,80 +118,48 @@ impl World {
 
     /// A worker in this world that follows a log.
     pub fn start_with_log(&self, log: Box<dyn ConfigLog>) -> Herder {
-        let worker = texts(&[("key.converter", "test.Text"), ("value.converter", "test.Text")]);
-        let settings = WorkerSettings {
-            properties: worker.clone(),
-            flush_interval: Duration::from_secs(2),
-            flush_timeout: Duration::from_secs(5),
-            shutdown_timeout: Duration::from_secs(5),
-        };
-        let parts = WorkerParts {
+        let text = || Text { class: CONVERTER, faults: Bad };
+        let none = ConfigDef::default;
+        let fakes = Fakes {
             plugins: Arc::new(self.clone()),
             natives: Natives {
-                converter: Arc::new(|_, _, _| Some(Ok(Box::new(Text)))),
-                header: Arc::new(|_, _| Some(Ok(Box::new(Text)))),
+                converter: Arc::new(move |_, _, _| Some(Ok(Box::new(text())))),
+                header: Arc::new(move |_, _| Some(Ok(Box::new(text())))),
             },
             clients: Arc::new(self.clone()),
             offsets: Arc::new(self.clone()),
-            settings,
+            statuses: Arc::new(MemoryStatusStore::default()),
+            log,
+            // Every delay is as long as it can be.
+            random: Arc::new(|| 1.0),
+            converter: CONVERTER,
+            classes: vec![
+                class(DefKind::Sink, SINK, none()),
+                class(DefKind::Source, SOURCE, none()),
+                class(DefKind::Transform, TRANSFORM, none()),
+                class(DefKind::Converter, CONVERTER, none()),
+                class(DefKind::HeaderConverter, HEADER_CONVERTER, none()),
+            ],
         };
-        let def = |(kind, class): (DefKind, &str)| PluginDef {
-            kind,
-            class: class.to_owned(),
-            aliases: Vec::new(),
-            version: None,
-            documentation: String::new(),
-            config: ConfigDef::default(),
-        };
-        let kinds = [
-            (DefKind::Sink, SINK),
-            (DefKind::Source, SOURCE),
-            (DefKind::Transform, "test.Chain"),
-            (DefKind::Converter, "test.Text"),
-            (DefKind::HeaderConverter, "org.apache.kafka.connect.storage.SimpleHeaderConverter"),
-        ];
-        let definitions: Arc<dyn PluginDefs> =
-            Arc::new(PluginDirectory::new(kinds.map(def), |_, _| Ok(true)).with_worker(worker));
-        let settings = HerderSettings {
-            worker_id: "w:8083".to_owned(),
-            cluster_id: "id".to_owned(),
-            policy: OverridePolicy::All,
-            definitions: Box::new(move || Arc::clone(&definitions)),
-        };
-        Herder::start_with_log(parts, settings, log).expect("a runtime")
+        fakes.start("w:8083")
     }
 
     /// Lets a sink's consumer have the partition and these records, from offset 0 on.
     pub fn consume(&self, values: &[&str]) {
         let assigned = Polled { events: vec![Rebalance::Assigned(vec![partition()])], fetched: Vec::new() };
         let mut state = self.state();
+        let values = (0..).zip(values.iter().map(|&value| value.to_owned()));
         state.polls.push_back(assigned);
-        state.polls.push_back(Polled { events: Vec::new(), fetched: vec![fetched(values)] });
+        state.polls.push_back(Polled { events: Vec::new(), fetched: vec![fetched(&partition(), values)] });
     }
 }
 
+/// The partition that a sink has.
 pub fn partition() -> TopicPartition {
     TopicPartition { topic: "t".to_owned(), partition: 0 }
 }
 
-fn fetched(values: &[&str]) -> FetchedRecords {
-    let (mut buffer, mut records) = (Vec::new(), Vec::new());
-    for (offset, value) in values.iter().enumerate() {
-        let begin = buffer.len() as u32;
-        buffer.extend_from_slice(value.as_bytes());
-        records.push(RecordSlot {
-            offset: offset as i64,
-            timestamp: -1,
-            timestamp_type: 0,
-            key: None,
-            value: Some(begin..buffer.len() as u32),
-            header_count: 0,
-            headers: 0..0,
-        });
-    }
-    FetchedRecords { topic: TopicName::parse("t").unwrap(), partition: 0, buffer: Bytes::from(buffer), records }
-}
-
+/// A configuration.
 pub fn texts(entries: &[(&str, &str)]) -> ConfigMap {
     entries.iter().map(|&(key, value)| (key.to_owned(), Some(value.to_owned()))).collect()
 }
@@ -215,6 +194,7 @@ pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T
     panic!("never: {what}");
 }
 
+/// Status of the connector's first task.
 pub fn task(handle: &HerderHandle) -> Option<InstanceStatus> {
     handle.task_status("c", 0).ok()
 }
@@ -229,6 +209,7 @@ pub async fn trace_with(handle: &HerderHandle, state: &str, text: &str) -> Strin
     .await
 }
 
+/// Whether the worker answers.
 pub async fn is_healthy(handle: &HerderHandle) -> bool {
     handle.health().await == Health::Healthy
 }
@@ -246,17 +227,7 @@ impl Plugins for World {
     }
 
     fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
-        Ok(Arc::new(PluginInfo {
-            kind,
-            class: name.to_owned(),
-            task_class: format!("{name}Task"),
-            aliases: Vec::new(),
-            version: String::new(),
-            documentation: String::new(),
-            config: ConfigDef::default(),
-            commit_records: false,
-            location: String::new(),
-        }))
+        Ok(info(kind, name, false))
     }
 
     fn find_connector(&self, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
@@ -351,8 +322,8 @@ impl Chain for World {
     async fn apply(&mut self, batch: &Batch) -> Result<Outcome, PluginError> {
         self.may_panic("chain");
         let mut table = batch.open();
-        if values(&table).iter().any(|value| value == "trap") {
-            return Err(PluginError::Broken { plugin: "test.Chain".to_owned(), reason: "trapped".to_owned() });
+        if texts_of(&table).iter().any(|value| value == "trap") {
+            return Err(PluginError::Broken { plugin: TRANSFORM.to_owned(), reason: "trapped".to_owned() });
         }
         let refused = |(row, value): (usize, &String)| {
             let kind = match value.as_str() {
@@ -363,18 +334,10 @@ impl Chain for World {
             let failure = Failure::new(kind, "", value.as_str());
             Some(RowError { row: row as u32, link: 1, failure, field: None })
         };
-        let errors: Vec<RowError> = values(&table).iter().enumerate().filter_map(refused).collect();
+        let errors: Vec<RowError> = texts_of(&table).iter().enumerate().filter_map(refused).collect();
         table.deselect(errors.iter().map(|error| error.row as usize));
         Ok(Outcome { batch: table.into_batch(), errors })
     }
-}
-
-fn values(table: &Table<'_>) -> Vec<String> {
-    let text = |(_, value): (_, Value)| match value {
-        Value::String(text) => text.to_string(),
-        other => format!("{other:?}"),
-    };
-    table.data(Side::Value).into_iter().map(text).collect()
 }
 
 #[async_trait]
@@ -389,7 +352,7 @@ impl SinkTask for World {
 
     async fn put(&mut self, records: &Batch) -> Result<(), PluginError> {
         let table = records.open();
-        let given = values(&table);
+        let given = texts_of(&table);
         if !given.is_empty() {
             self.may_panic("put");
             let takes = self.state().put_takes;
@@ -461,69 +424,12 @@ impl SourceTask for Lines {
     }
 }
 
-/// Text as it is; `bad` cannot be read.
-struct Text;
+/// Refuses the text `bad`.
+struct Bad;
 
-#[async_trait]
-impl Converter for Text {
-    fn class(&self) -> &str {
-        "test.Text"
-    }
-
-    async fn to_connect(
-        &mut self,
-        _: &str,
-        input: &dyn RowInput,
-        schemas: &mut SchemaTable<'static>,
-        out: &mut UnionBuilder,
-        errors: &mut Vec<RowError>,
-    ) -> Result<usize, PluginError> {
-        for row in 0..input.len() {
-            let text = input.row(row).bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-            if text.as_deref() == Some("bad") {
-                let failure = Failure::new(ErrorKind::Data, "", "bad text");
-                errors.push(RowError { row: row as u32, link: 0, failure, field: None });
-            }
-            let value = text.as_deref().map_or(Value::Null, Value::from);
-            out.push(None, &value, schemas).expect("fits");
-        }
-        Ok(input.len())
-    }
-
-    async fn from_connect(
-        &mut self,
-        batch: &Batch,
-        side: Side,
-        out: &mut ByteColumn,
-        _: &mut Vec<RowError>,
-    ) -> Result<(), PluginError> {
-        for (_, value) in batch.open().data(side) {
-            match value {
-                Value::String(text) => out.push(text.as_bytes()),
-                _ => out.push_null(),
-            }
-        }
-        Ok(())
-    }
-}
-
-impl HeaderConverter for Text {
-    fn class(&self) -> &str {
-        "test.Text"
-    }
-
-    fn to_connect(&mut self, _: &str, _: &str, _: Option<&[u8]>) -> Result<(Option<Arc<Schema>>, Value), Failure> {
-        Ok((None, Value::Null))
-    }
-
-    fn from_connect(
-        &mut self,
-        _: &str,
-        _: &str,
-        _: Option<&Arc<Schema>>,
-        _: &Value,
-    ) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(None)
+impl TextFaults for Bad {
+    fn refuses(&self, text: &str) -> Option<Failure> {
+        (text == "bad").then(|| Failure::new(ErrorKind::Data, "", "bad text"))
     }
 }
 
@@ -553,7 +459,7 @@ impl RecordConsumer for World {
                 if let Some(polled) = state.polls.front()
                     && (!paused || polled.fetched.is_empty())
                 {
-                    return Ok(state.polls.pop_front().unwrap());
+                    return Ok(state.polls.pop_front().expect("one is there"));
                 }
             }
             if deadline <= tokio::time::Instant::now() {

@@ -1,0 +1,237 @@
+//! One worker's side of the statuses: it signs what its instances say, and silences those that it gave up, so that
+//! they cannot overwrite what their successors say.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use millstream_connector::TaskId;
+
+use super::{ConnectorStatuses, Instance, InstanceStatus, State, StatusStore};
+
+/// Generation of a worker that is in no group, as Connect writes it.
+const ALONE: i32 = 0;
+
+/// Writes for one worker. Cheap to clone; clones share what they hold.
+#[derive(Clone)]
+pub(crate) struct StatusBoard {
+    store: Arc<dyn StatusStore>,
+    worker_id: Arc<str>,
+    /// Versions of connectors' plugins, for the statuses to come.
+    versions: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl std::fmt::Debug for StatusBoard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StatusBoard").field("worker_id", &self.worker_id).finish_non_exhaustive()
+    }
+}
+
+impl StatusBoard {
+    pub(crate) fn new(worker_id: &str, store: Arc<dyn StatusStore>) -> Self {
+        Self { store, worker_id: worker_id.into(), versions: Arc::default() }
+    }
+
+    pub(crate) fn get(&self, connector: &str) -> Option<ConnectorStatuses> {
+        self.store.get(connector)
+    }
+
+    /// A writer for the connector itself (`None`) or one of its tasks.
+    pub(crate) fn writer(&self, connector: &str, task: Option<u32>) -> StatusWriter {
+        StatusWriter { board: self.clone(), of: instance(connector, task), said: Arc::default() }
+    }
+
+    /// Writes a state of an instance that nobody runs at the moment.
+    pub(crate) fn set(&self, connector: &str, task: Option<u32>, state: State, trace: Option<String>) {
+        self.write(&instance(connector, task), state, trace, state.may_be_late());
+    }
+
+    fn write(&self, of: &Instance, state: State, trace: Option<String>, safe: bool) {
+        let version = self.versions().get(of.connector()).cloned();
+        let status = InstanceStatus { state, worker_id: self.worker_id.to_string(), generation: ALONE, trace, version };
+        if safe {
+            self.store.put_safe(of, status);
+        } else {
+            self.store.put(of, status);
+        }
+    }
+
+    fn versions(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.versions.lock().expect("versions are changed by whole values, which does not panic")
+    }
+
+    /// Sets the version that a connector's statuses show from here on.
+    pub(crate) fn set_version(&self, connector: &str, version: Option<String>) {
+        let mut versions = self.versions();
+        match version {
+            Some(version) => versions.insert(connector.to_owned(), version),
+            None => versions.remove(connector),
+        };
+    }
+
+    /// Forgets a task.
+    pub(crate) fn remove_task(&self, connector: &str, task: u32) {
+        self.store.remove(&instance(connector, Some(task)));
+    }
+
+    /// Forgets the tasks that are not to be kept.
+    pub(crate) fn keep_tasks(&self, connector: &str, keep: impl Fn(u32) -> bool) {
+        let known = self.get(connector).unwrap_or_default();
+        known.tasks.into_keys().filter(|task| !keep(*task)).for_each(|task| self.remove_task(connector, task));
+    }
+
+    /// Forgets a connector and its tasks.
+    pub(crate) fn remove(&self, connector: &str) {
+        self.set_version(connector, None);
+        self.store.remove(&instance(connector, None));
+    }
+}
+
+fn instance(connector: &str, task: Option<u32>) -> Instance {
+    let connector = connector.to_owned();
+    match task {
+        None => Instance::Connector(connector),
+        Some(number) => Instance::Task(TaskId { connector, number }),
+    }
+}
+
+/// Writes the status of one instance until it is silenced. Clones are silenced together.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusWriter {
+    board: StatusBoard,
+    of: Instance,
+    said: Arc<Mutex<Said>>,
+}
+
+/// What an instance has said, and has to say.
+#[derive(Debug, Default)]
+struct Said {
+    silenced: bool,
+    /// Its state and the trace that goes with it, as they were written last.
+    last: Option<(State, Option<String>)>,
+    /// What keeps it from getting on, by kind.
+    notes: BTreeMap<&'static str, String>,
+}
+
+impl Said {
+    /// All notes as a trace, a line each.
+    fn trace(&self) -> Option<String> {
+        (!self.notes.is_empty()).then(|| self.notes.values().map(|note| format!("{note}\n")).collect())
+    }
+}
+
+impl StatusWriter {
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().expect("what is said is changed by whole values, which does not panic")
+    }
+
+    /// Writes a state, with what is noted while it works.
+    pub(crate) fn set(&self, state: State) {
+        let mut said = self.said();
+        let trace = if state.may_wait() { said.trace() } else { None };
+        self.write(&mut said, state, trace, state.may_be_late());
+    }
+
+    /// Notes what keeps the instance from getting on, or that it does. While it works the notes are its trace.
+    pub(crate) fn note(&self, kind: &'static str, note: Option<String>) {
+        let mut said = self.said();
+        match note {
+            Some(note) => said.notes.insert(kind, note),
+            None => said.notes.remove(kind),
+        };
+        let trace = said.trace();
+        if let Some((state, shown)) = &said.last
+            && state.may_wait()
+            && *shown != trace
+        {
+            let state = *state;
+            // Nobody asked for this: if the instance is another worker's by now, that one's word stands.
+            self.write(&mut said, state, trace, true);
+        }
+    }
+
+    /// Writes FAILED with a trace.
+    pub(crate) fn failed(&self, trace: String) {
+        self.write(&mut self.said(), State::Failed, Some(trace), State::Failed.may_be_late());
+    }
+
+    /// Written under the lock, so that of two words the older cannot come last.
+    fn write(&self, said: &mut Said, state: State, trace: Option<String>, safe: bool) {
+        if !said.silenced {
+            said.last = Some((state, trace.clone()));
+            self.board.write(&self.of, state, trace, safe);
+        }
+    }
+
+    /// Writes nothing from here on.
+    pub(crate) fn silence(&self) {
+        self.said().silenced = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::MemoryStatusStore;
+
+    fn board() -> StatusBoard {
+        StatusBoard::new("w:8083", Arc::new(MemoryStatusStore::default()))
+    }
+
+    fn status_of(board: &StatusBoard) -> Option<InstanceStatus> {
+        board.get("c").and_then(|statuses| statuses.tasks.get(&0).cloned())
+    }
+
+    fn trace_of(board: &StatusBoard) -> Option<String> {
+        status_of(board).and_then(|status| status.trace)
+    }
+
+    #[test]
+    fn what_an_instance_waits_for_is_its_trace_as_long_as_it_works() {
+        let board = board();
+        let writer = board.writer("c", Some(0));
+        writer.note("a", Some("waiting for a".to_owned()));
+        assert_eq!(trace_of(&board), None);
+        writer.set(State::Running);
+        assert_eq!(trace_of(&board).as_deref(), Some("waiting for a\n"));
+        writer.note("b", Some("waiting for b".to_owned()));
+        writer.set(State::Paused);
+        assert_eq!(trace_of(&board).as_deref(), Some("waiting for a\nwaiting for b\n"));
+        writer.note("a", None);
+        assert_eq!(trace_of(&board).as_deref(), Some("waiting for b\n"));
+        writer.failed("why".to_owned());
+        writer.note("b", None);
+        assert_eq!(trace_of(&board).as_deref(), Some("why"));
+    }
+
+    #[test]
+    fn an_instance_that_was_given_up_cannot_overwrite_its_successor() {
+        let board = board();
+        let (old, new) = (board.writer("c", Some(0)), board.writer("c", Some(0)));
+        old.set(State::Running);
+        old.silence();
+        new.set(State::Running);
+        old.failed("late".to_owned());
+        old.note("a", Some("late".to_owned()));
+        let expected = InstanceStatus {
+            state: State::Running,
+            worker_id: "w:8083".to_owned(),
+            generation: 0,
+            trace: None,
+            version: None,
+        };
+        assert_eq!(status_of(&board), Some(expected));
+    }
+
+    #[test]
+    fn statuses_show_the_version_of_the_plugin_that_is_known_when_they_are_written() {
+        let board = board();
+        board.set_version("c", Some("1.0".to_owned()));
+        board.set("c", Some(0), State::Restarting, None);
+        board.set_version("c", None);
+        assert_eq!(status_of(&board).and_then(|status| status.version).as_deref(), Some("1.0"));
+        board.set("c", Some(0), State::Restarting, None);
+        assert_eq!(status_of(&board).and_then(|status| status.version), None);
+    }
+}
