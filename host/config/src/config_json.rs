@@ -195,6 +195,11 @@ impl Validator {
                 }
                 json!({"range": range})
             }
+            Self::RangeOr { min, max, or } => json!({"range_or": {
+                "min": number_json(*min),
+                "max": number_json(*max),
+                "or": number_json(*or),
+            }}),
             Self::OneOf(values) => json!({"one_of": values}),
             Self::OneOfIgnoreCase(values) => json!({"one_of_ignore_case": values}),
             Self::NonEmpty => json!({"non_empty": true}),
@@ -227,6 +232,10 @@ impl Validator {
             "range" => {
                 let range = value.as_object()?;
                 Self::Range { min: optional_number(range, "min")?, max: optional_number(range, "max")? }
+            }
+            "range_or" => {
+                let number = |name| value.get(name)?.as_f64();
+                Self::RangeOr { min: number("min")?, max: number("max")?, or: number("or")? }
             }
             "one_of" => Self::OneOf(texts(value)?),
             "one_of_ignore_case" => Self::OneOfIgnoreCase(texts(value)?),
@@ -368,6 +377,7 @@ mod tests {
         let rules = [
             Validator::at_least(1),
             Validator::between(0.5, 1.0),
+            Validator::RangeOr { min: 1.0, max: 9.0, or: -1.0 },
             Validator::one_of(&["a", "b"]),
             Validator::one_of_ignore_case(&["a"]),
             Validator::NonEmpty,

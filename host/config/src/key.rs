@@ -1,38 +1,231 @@
 //! Keys of our own as constants: one declaration parses, validates, answers and documents.
 
-use std::{marker::PhantomData, time::Duration};
+use std::{collections::BTreeMap, marker::PhantomData, time::Duration};
 
-use crate::{ConfigKey, ConfigType, Default, Importance, ParsedConfig, Validator, connector_keys::Place};
+use crate::{
+    ConfigDef, ConfigError, ConfigKey, ConfigMap, ConfigType, Default, Importance, ParsedConfig, Validator, Width,
+};
+
+/// Everything that is declared of a key, as a constant. A [`Key`] adds the type as which code reads it; tables of keys
+/// that are looked up by name are made of declarations alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Declaration {
+    /// The key as users write it.
+    pub name: &'static str,
+    /// How its value is read.
+    pub kind: ConfigType,
+    /// Its default as text; `None` for null, or for a key that must be set.
+    pub default: Option<&'static str>,
+    /// For people, in Markdown.
+    pub documentation: &'static str,
+    /// Whether the key is for tests, and shown where it is set only.
+    pub internal: bool,
+    /// The key of the surroundings whose value is this one's default: for a topic's key the broker's.
+    pub inherits: Option<&'static str>,
+    required: bool,
+    bounds: Bounds,
+    allowed: &'static [&'static str],
+    validator: Option<fn() -> Validator>,
+    importance: Importance,
+    place: Option<Place>,
+}
+
+/// Where a user interface shows a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    group: &'static str,
+    order: i32,
+    width: Width,
+    label: &'static str,
+}
+
+impl Place {
+    /// At this position below a heading, with this label before its field.
+    pub const fn at(group: &'static str, order: i32, width: Width, label: &'static str) -> Self {
+        Self { group, order, width, label }
+    }
+}
+
+/// Numbers that a key takes.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    min: Option<i64>,
+    max: Option<i64>,
+    or: Option<i64>,
+}
+
+impl Declaration {
+    /// A key of medium importance; the rest is added by the methods below.
+    pub const fn new(
+        name: &'static str,
+        kind: ConfigType,
+        default: Option<&'static str>,
+        documentation: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            default,
+            documentation,
+            internal: false,
+            inherits: None,
+            required: false,
+            bounds: Bounds { min: None, max: None, or: None },
+            allowed: &[],
+            validator: None,
+            importance: Importance::Medium,
+            place: None,
+        }
+    }
+
+    /// Takes no number below this.
+    #[must_use]
+    pub const fn min(mut self, min: i64) -> Self {
+        self.bounds.min = Some(min);
+        self
+    }
+
+    /// Takes no number above this.
+    #[must_use]
+    pub const fn max(mut self, max: i64) -> Self {
+        self.bounds.max = Some(max);
+        self
+    }
+
+    /// Takes this number, too, beside those between a smallest and a largest one.
+    #[must_use]
+    pub const fn or(mut self, number: i64) -> Self {
+        self.bounds.or = Some(number);
+        self
+    }
+
+    /// Takes these words only; of a list, each of its items is one of them.
+    #[must_use]
+    pub const fn allowed(mut self, words: &'static [&'static str]) -> Self {
+        self.allowed = words;
+        self
+    }
+
+    /// Restricts the values by another rule.
+    #[must_use]
+    pub const fn validator(mut self, validator: fn() -> Validator) -> Self {
+        self.validator = Some(validator);
+        self
+    }
+
+    /// Shows it only where it is set.
+    #[must_use]
+    pub const fn internal(mut self) -> Self {
+        self.internal = true;
+        self
+    }
+
+    /// Takes its default from a key of the surroundings.
+    #[must_use]
+    pub const fn inherits(mut self, key: &'static str) -> Self {
+        self.inherits = Some(key);
+        self
+    }
+
+    /// The rule of its values. Bounds and words are none for null, where that is the default.
+    pub fn rule(&self) -> Option<Validator> {
+        if let Some(validator) = self.validator {
+            return Some(validator());
+        }
+        let double = |number: i64| number as f64;
+        let rule = match self.bounds {
+            Bounds { min: None, max: None, .. } => self.words()?,
+            Bounds { min: Some(min), max: Some(max), or: Some(or) } => {
+                Validator::RangeOr { min: double(min), max: double(max), or: double(or) }
+            }
+            Bounds { min, max, .. } => Validator::Range { min: min.map(double), max: max.map(double) },
+        };
+        let may_be_null = self.default.is_none() && !self.required && self.kind != ConfigType::List;
+        Some(if may_be_null { Validator::NullOr(Box::new(rule)) } else { rule })
+    }
+
+    fn words(&self) -> Option<Validator> {
+        let one_of = || self.allowed.iter().map(|&word| word.to_owned()).collect();
+        match self.kind {
+            _ if self.allowed.is_empty() => None,
+            ConfigType::List => Some(Validator::List {
+                allow_empty: true,
+                allow_null: false,
+                allow_duplicates: false,
+                one_of: one_of(),
+            }),
+            _ => Some(Validator::OneOf(one_of())),
+        }
+    }
+
+    /// The declaration as it is put into a [`ConfigDef`].
+    pub fn config_key(&self) -> ConfigKey {
+        let mut key = ConfigKey::new(self.name, self.kind).importance(self.importance).doc(self.documentation);
+        key.default = match self.default {
+            Some(text) => Default::Text(text.to_owned()),
+            None if self.required => Default::Required,
+            None => Default::Null,
+        };
+        key.validator = self.rule();
+        match self.place {
+            Some(place) => key.placed(place.group, place.order, place.width, place.label),
+            None => key,
+        }
+    }
+
+    /// Reads a value and writes it in one way: without blanks around it, numbers in their shortest form, entries of a
+    /// list once each where its rule wants that.
+    ///
+    /// # Errors
+    ///
+    /// It is not of the key's type, or its rule refuses it.
+    pub fn read(&self, value: &str) -> Result<String, ConfigError> {
+        let config = ConfigMap::from([(self.name.to_owned(), Some(value.to_owned()))]);
+        let parsed = ConfigDef::of([self.config_key()]).parse(&config)?;
+        Ok(parsed.value(self.name).to_text().unwrap_or_default())
+    }
+}
 
 /// A declared key whose value reads as a `T`.
 ///
 /// ```
-/// use millstream_config::{Importance, Key, Validator};
+/// use millstream_config::{Importance, Key};
 /// use std::time::Duration;
 ///
 /// const FLUSH_INTERVAL: Key<Duration> = Key::millis("offset.flush.interval.ms")
 ///     .default("60000")
-///     .validator(|| Validator::at_least(0))
+///     .min(0)
 ///     .importance(Importance::Low)
 ///     .doc("Time between two commits of source offsets.");
 /// assert_eq!(FLUSH_INTERVAL.name(), "offset.flush.interval.ms");
 /// ```
 pub struct Key<T> {
-    name: &'static str,
-    kind: ConfigType,
-    default: Fallback,
-    validator: Option<fn() -> Validator>,
-    importance: Importance,
-    documentation: &'static str,
-    place: Option<Place>,
+    declaration: Declaration,
     value: PhantomData<fn() -> T>,
 }
 
-#[derive(Clone, Copy)]
-enum Fallback {
-    Required,
-    Null,
-    Text(&'static str),
+/// Declares keys as constants, and the function that lists them in this order.
+///
+/// ```
+/// use millstream_config::{Key, keys};
+///
+/// keys! {
+///     /// All keys of the mill.
+///     mill:
+///     /// How many stones it has.
+///     STONES: i32 = Key::int("mill.stones").default("2").min(1).doc("Stones that turn.");
+/// }
+/// assert_eq!(mill().keys()[0].name, STONES.name());
+/// ```
+#[macro_export]
+macro_rules! keys {
+    ($(#[$list_doc:meta])* $list:ident: $($(#[$doc:meta])* $name:ident: $type:ty = $key:expr;)*) => {
+        $($(#[$doc])* pub const $name: $crate::Key<$type> = $key;)*
+        $(#[$list_doc])*
+        pub fn $list() -> $crate::ConfigDef {
+            $crate::ConfigDef::of([$($name.config_key()),*])
+        }
+    };
 }
 
 /// Types that a declared key can read as.
@@ -42,72 +235,94 @@ pub trait FromConfig: Sized {
 }
 
 impl<T> Key<T> {
-    const fn declare(name: &'static str, kind: ConfigType, default: Fallback) -> Self {
-        Self {
-            name,
-            kind,
-            default,
-            validator: None,
-            importance: Importance::Medium,
-            documentation: "",
-            place: None,
-            value: PhantomData,
-        }
+    const fn declare(name: &'static str, kind: ConfigType, required: bool) -> Self {
+        let mut declaration = Declaration::new(name, kind, None, "");
+        declaration.required = required;
+        Self { declaration, value: PhantomData }
     }
 
-    /// Sets the default, as text. Whether it fits is checked by the tests of this crate.
+    /// Sets the default, as text. Whether it fits is checked by a test beside the key.
     #[must_use]
     pub const fn default(mut self, text: &'static str) -> Self {
-        self.default = Fallback::Text(text);
+        self.declaration.default = Some(text);
         self
     }
 
-    /// Restricts the values.
+    /// Takes no number below this.
+    #[must_use]
+    pub const fn min(mut self, min: i64) -> Self {
+        self.declaration.bounds.min = Some(min);
+        self
+    }
+
+    /// Takes no number above this.
+    #[must_use]
+    pub const fn max(mut self, max: i64) -> Self {
+        self.declaration.bounds.max = Some(max);
+        self
+    }
+
+    /// Takes this number, too, beside those between a smallest and a largest one.
+    #[must_use]
+    pub const fn or(mut self, number: i64) -> Self {
+        self.declaration.bounds.or = Some(number);
+        self
+    }
+
+    /// Restricts the values by another rule.
     #[must_use]
     pub const fn validator(mut self, validator: fn() -> Validator) -> Self {
-        self.validator = Some(validator);
+        self.declaration.validator = Some(validator);
         self
     }
 
     /// Sets the importance.
     #[must_use]
     pub const fn importance(mut self, importance: Importance) -> Self {
-        self.importance = importance;
+        self.declaration.importance = importance;
         self
     }
 
     /// Sets the documentation, in Markdown.
     #[must_use]
     pub const fn doc(mut self, documentation: &'static str) -> Self {
-        self.documentation = documentation;
+        self.declaration.documentation = documentation;
         self
     }
 
     /// Places it in a user interface.
     #[must_use]
-    pub(crate) const fn placed(mut self, place: Place) -> Self {
-        self.place = Some(place);
+    pub const fn placed(mut self, place: Place) -> Self {
+        self.declaration.place = Some(place);
         self
     }
 
     /// The key as users write it.
     pub const fn name(&self) -> &'static str {
-        self.name
+        self.declaration.name
+    }
+
+    /// What is declared of it.
+    pub const fn declaration(&self) -> &Declaration {
+        &self.declaration
     }
 
     /// The declaration, to be put into a [`crate::ConfigDef`].
     pub fn config_key(&self) -> ConfigKey {
-        let mut key = ConfigKey::new(self.name, self.kind).importance(self.importance).doc(self.documentation);
-        key.default = match self.default {
-            Fallback::Required => Default::Required,
-            Fallback::Null => Default::Null,
-            Fallback::Text(text) => Default::Text(text.to_owned()),
-        };
-        key.validator = self.validator.map(|validator| validator());
-        match self.place {
-            Some(place) => key.placed(place.group, place.order, place.width, place.display_name),
-            None => key,
-        }
+        self.declaration.config_key()
+    }
+}
+
+impl<T: FromConfig> Key<T> {
+    /// Reads this key alone from properties.
+    ///
+    /// # Errors
+    ///
+    /// It must be set and is not, its value is not of its type, or its rule refuses it.
+    pub fn read(&self, properties: &BTreeMap<String, String>) -> Result<T, ConfigError> {
+        let given = properties.get(self.name()).map(|value| (self.name().to_owned(), Some(value.clone())));
+        let parsed = ConfigDef::of([self.config_key()]).parse(&given.into_iter().collect())?;
+        Ok(self.get(&parsed))
     }
 }
 
@@ -118,16 +333,16 @@ impl<T: FromConfig> Key<T> {
     ///
     /// If the configuration was parsed with a definition that does not declare this key.
     pub fn get(&self, config: &ParsedConfig) -> T {
-        T::from_config(config, self.name)
+        T::from_config(config, self.name())
     }
 }
 
 macro_rules! readable {
-    ($($type:ty, $doc:literal, $constructor:ident, $kind:ident, $fallback:ident, |$config:ident, $name:ident| $read:expr;)*) => {$(
+    ($($type:ty, $doc:literal, $constructor:ident, $kind:ident, $required:literal, |$config:ident, $name:ident| $read:expr;)*) => {$(
         impl Key<$type> {
             #[doc = $doc]
             pub const fn $constructor(name: &'static str) -> Self {
-                Self::declare(name, ConfigType::$kind, Fallback::$fallback)
+                Self::declare(name, ConfigType::$kind, $required)
             }
         }
         impl FromConfig for $type {
@@ -139,54 +354,54 @@ macro_rules! readable {
 }
 
 readable! {
-    String, "A text that must be set unless a default follows.", string, String, Required,
+    String, "A text that must be set unless a default follows.", string, String, true,
         |config, name| config.string(name).to_owned();
-    Option<String>, "A text without a default.", optional_string, String, Null,
+    Option<String>, "A text without a default.", optional_string, String, false,
         |config, name| config.optional_string(name).map(str::to_owned);
-    bool, "A flag; a default should follow.", boolean, Boolean, Required, |config, name| config.bool(name);
-    i16, "A SHORT; a default should follow.", short, Short, Required,
+    bool, "A flag; a default should follow.", boolean, Boolean, true, |config, name| config.bool(name);
+    i16, "A SHORT; a default should follow.", short, Short, true,
         |config, name| i16::try_from(config.long(name)).unwrap_or_else(|_| unreachable!("{name} is no SHORT"));
-    i32, "An INT; a default should follow.", int, Int, Required, |config, name| config.int(name);
-    i64, "A LONG; a default should follow.", long, Long, Required, |config, name| config.long(name);
-    Option<i64>, "A LONG without a default.", optional_long, Long, Null,
+    i32, "An INT; a default should follow.", int, Int, true, |config, name| config.int(name);
+    i64, "A LONG; a default should follow.", long, Long, true, |config, name| config.long(name);
+    Option<i64>, "A LONG without a default.", optional_long, Long, false,
         |config, name| config.optional_long(name);
-    Option<i32>, "An INT without a default.", optional_int, Int, Null,
+    Option<i32>, "An INT without a default.", optional_int, Int, false,
         |config, name| config.optional_long(name).and_then(|number| i32::try_from(number).ok());
-    Option<f64>, "A DOUBLE; null unless set or a default follows.", double, Double, Null,
+    Option<f64>, "A DOUBLE; null unless set or a default follows.", double, Double, false,
         |config, name| config.optional_double(name);
-    Vec<String>, "A list; a default should follow.", list, List, Required,
+    Vec<String>, "A list; a default should follow.", list, List, true,
         |config, name| config.list(name).to_vec();
-    Option<Vec<String>>, "A list without a default.", optional_list, List, Null,
+    Option<Vec<String>>, "A list without a default.", optional_list, List, false,
         |config, name| config.optional_list(name).map(<[String]>::to_vec);
-    Duration, "A LONG of milliseconds; a default should follow.", millis, Long, Required,
+    Duration, "A LONG of milliseconds; a default should follow.", millis, Long, true,
         |config, name| config.optional_millis(name).unwrap_or_default();
-    Option<Duration>, "A LONG of milliseconds without a default.", optional_millis, Long, Null,
+    Option<Duration>, "A LONG of milliseconds without a default.", optional_millis, Long, false,
         |config, name| config.optional_millis(name);
 }
 
 impl Key<String> {
     /// A class name or alias that must be set unless a default follows.
     pub const fn class(name: &'static str) -> Self {
-        Self::declare(name, ConfigType::Class, Fallback::Required)
+        Self::declare(name, ConfigType::Class, true)
     }
 }
 
 impl Key<Option<String>> {
     /// A class name or alias without a default.
     pub const fn optional_class(name: &'static str) -> Self {
-        Self::declare(name, ConfigType::Class, Fallback::Null)
+        Self::declare(name, ConfigType::Class, false)
     }
 
     /// A password without a default.
     pub const fn password(name: &'static str) -> Self {
-        Self::declare(name, ConfigType::Password, Fallback::Null)
+        Self::declare(name, ConfigType::Password, false)
     }
 }
 
 impl Key<Duration> {
     /// An INT of milliseconds; a default should follow.
     pub const fn int_millis(name: &'static str) -> Self {
-        Self::declare(name, ConfigType::Int, Fallback::Required)
+        Self::declare(name, ConfigType::Int, true)
     }
 }
 
@@ -195,7 +410,7 @@ mod tests {
     use super::*;
     use crate::{ConfigDef, ConfigMap};
 
-    const LINGER: Key<Duration> = Key::millis("linger.ms").default("5").validator(|| Validator::between(0.0, 60_000.0));
+    const LINGER: Key<Duration> = Key::millis("linger.ms").default("5").min(0).max(60_000);
     const NAMES: Key<Vec<String>> = Key::list("names").default("");
     const SIZE: Key<Option<i64>> = Key::optional_long("size");
 

@@ -1,8 +1,8 @@
 //! Typed configuration keys: parse, validate, describe, mask and print them.
 //!
-//! A key is declared once, as a [`ConfigKey`] in a [`ConfigDef`] (plugins, connectors) or as a [`Key`]
-//! constant (our own). That declaration parses properties, answers the validation endpoint and prints
-//! the reference page. The rules and texts are Kafka Connect's. HTTP, files on disk and tasks live elsewhere:
+//! A key is declared once: by a plugin as a [`ConfigKey`] of its [`ConfigDef`], by us as a [`Key`] constant (worker,
+//! connectors, converters, clients) or in a table of [`Declaration`]s (broker and topics), from which the same is made.
+//! That declaration parses properties, answers the validation endpoint and prints the reference page. The rules and texts are Kafka Connect's. HTTP, files on disk and tasks live elsewhere:
 //! callers hand in bytes and maps. How texts are read is `values`', which plugins share.
 
 #![forbid(unsafe_code)]
@@ -38,10 +38,10 @@ pub use connector::{
     validate_connector,
 };
 pub use connector_file::{ConnectorFile, ConnectorFileError, InitialState};
-pub use connector_keys::{common_keys, names as connector_key_names, sink_keys, source_keys, topic_list};
+pub use connector_keys::{names as connector_key_names, sink_keys, source_keys, topic_list};
 pub use docs::reference_page;
 pub use json::{InvalidJson, first_json_value};
-pub use key::{FromConfig, Key};
+pub use key::{Declaration, FromConfig, Key, Place};
 pub use millstream_values::config_text;
 pub use overrides::OverridePolicy;
 pub use parsed::{ParsedConfig, ParsedValue, originals_with_prefix};

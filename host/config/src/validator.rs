@@ -12,6 +12,15 @@ pub enum Validator {
         /// Largest accepted value.
         max: Option<f64>,
     },
+    /// A number between the bounds, both included, or one beside them. Null is refused.
+    RangeOr {
+        /// Smallest accepted value of the range.
+        min: f64,
+        /// Largest accepted value of the range.
+        max: f64,
+        /// The value beside it.
+        or: f64,
+    },
     /// One of these texts, exactly.
     OneOf(Vec<String>),
     /// One of these texts, in any case. Messages name them in this order, in capitals.
@@ -103,6 +112,18 @@ impl Validator {
                 }
                 Ok(())
             }
+            Self::RangeOr { min, max, or } => {
+                let number = match value {
+                    ParsedValue::Integer(number) => *number as f64,
+                    ParsedValue::Double(number) => *number,
+                    _ => return refuse("Value must be non-null".to_owned()),
+                };
+                if number == *or || (*min..=*max).contains(&number) {
+                    return Ok(());
+                }
+                let [min, max, or] = [min, max, or].map(|number| bound(*number, value));
+                refuse(format!("Value must be between {min} and {max} or equal to {or}"))
+            }
             Self::OneOf(accepted) => match text(value) {
                 Some(text) if accepted.iter().any(|known| known == text) => Ok(()),
                 _ => refuse(format!("String must be one of: {}", accepted.join(", "))),
@@ -175,6 +196,7 @@ impl Validator {
                 (None, Some(max)) => format!("at most {max}"),
                 (None, None) => "not null".to_owned(),
             },
+            Self::RangeOr { min, max, or } => format!("{min} to {max}, or {or}"),
             Self::OneOf(accepted) => accepted.join(", "),
             Self::OneOfIgnoreCase(accepted) => format!("{} (any case)", accepted.join(", ")),
             Self::NonEmpty => "not empty".to_owned(),

@@ -3,21 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    ConfigDef,
     Importance::{High, Low, Medium},
-    Key, Validator,
+    Key, Validator, keys,
 };
-
-/// Declares constants and the function that lists them.
-macro_rules! keys {
-    ($(#[$list_doc:meta])* $list:ident: $($(#[$doc:meta])* $name:ident: $type:ty = $key:expr;)*) => {
-        $($(#[$doc])* pub const $name: Key<$type> = $key;)*
-        $(#[$list_doc])*
-        pub fn $list() -> ConfigDef {
-            ConfigDef::of([$($name.config_key()),*])
-        }
-    };
-}
 
 keys! {
     /// Keys of both modes.
@@ -73,10 +61,10 @@ keys! {
         .doc("Whether users may reset the recorded topics of a connector.");
     /// Window of metric samples.
     METRICS_SAMPLE_WINDOW: Duration = Key::millis("metrics.sample.window.ms").default("30000").importance(Low)
-        .validator(|| Validator::at_least(0)).doc("Milliseconds that a sample of a metric covers.");
+        .min(0).doc("Milliseconds that a sample of a metric covers.");
     /// Number of metric samples.
     METRICS_NUM_SAMPLES: i32 = Key::int("metrics.num.samples").default("2").importance(Low)
-        .validator(|| Validator::at_least(1)).doc("Samples kept for a metric.");
+        .min(1).doc("Samples kept for a metric.");
     /// How much is measured.
     METRICS_RECORDING_LEVEL: String = Key::string("metrics.recording.level").default("INFO").importance(Low)
         .validator(|| Validator::one_of(&["INFO", "DEBUG"])).doc("The most detailed level of metrics that are recorded.");
@@ -123,7 +111,7 @@ keys! {
         .doc("Whether clients of the REST API have to show a certificate.");
     /// Largest request body.
     REST_REQUEST_MAX_BYTES: i64 = Key::long("rest.request.max.bytes").default("8388608").importance(Low)
-        .validator(|| Validator::at_least(1))
+        .min(1)
         .doc("Largest body in bytes that the REST API accepts.");
 }
 
@@ -237,30 +225,30 @@ keys! {
     /// Name of the clients.
     CLIENT_ID: String = Key::string("client.id").default("").importance(Low).doc("Name under which the worker's own clients appear.");
     /// Age of metadata.
-    METADATA_MAX_AGE: Duration = Key::millis("metadata.max.age.ms").default("300000").importance(Low).validator(|| Validator::at_least(0)).doc("Milliseconds after which metadata is fetched again.");
+    METADATA_MAX_AGE: Duration = Key::millis("metadata.max.age.ms").default("300000").importance(Low).min(0).doc("Milliseconds after which metadata is fetched again.");
     /// What follows when no broker is reachable.
     METADATA_RECOVERY: String = Key::string("metadata.recovery.strategy").default("rebootstrap").importance(Low)
         .validator(|| Validator::one_of_ignore_case(&["rebootstrap", "none"])).doc("Whether to begin anew with `bootstrap.servers` when no known broker is reachable.");
     /// When that begins although brokers are known.
-    METADATA_REBOOTSTRAP_TRIGGER: Duration = Key::millis("metadata.recovery.rebootstrap.trigger.ms").default("300000").importance(Low).validator(|| Validator::at_least(0)).doc("Milliseconds without metadata after which to begin anew with `bootstrap.servers`.");
+    METADATA_REBOOTSTRAP_TRIGGER: Duration = Key::millis("metadata.recovery.rebootstrap.trigger.ms").default("300000").importance(Low).min(0).doc("Milliseconds without metadata after which to begin anew with `bootstrap.servers`.");
     /// Socket buffer.
-    SEND_BUFFER: i32 = Key::int("send.buffer.bytes").default("131072").validator(|| Validator::at_least(-1)).doc("Send buffer of sockets; -1 for the system's.");
+    SEND_BUFFER: i32 = Key::int("send.buffer.bytes").default("131072").min(-1).doc("Send buffer of sockets; -1 for the system's.");
     /// Socket buffer.
-    RECEIVE_BUFFER: i32 = Key::int("receive.buffer.bytes").default("32768").validator(|| Validator::at_least(-1)).doc("Receive buffer of sockets; -1 for the system's.");
+    RECEIVE_BUFFER: i32 = Key::int("receive.buffer.bytes").default("32768").min(-1).doc("Receive buffer of sockets; -1 for the system's.");
     /// First wait before connecting again.
-    RECONNECT_BACKOFF: Duration = Key::millis("reconnect.backoff.ms").default("50").importance(Low).validator(|| Validator::at_least(0)).doc("First wait in milliseconds before connecting again.");
+    RECONNECT_BACKOFF: Duration = Key::millis("reconnect.backoff.ms").default("50").importance(Low).min(0).doc("First wait in milliseconds before connecting again.");
     /// Longest such wait.
-    RECONNECT_BACKOFF_MAX: Duration = Key::millis("reconnect.backoff.max.ms").default("1000").importance(Low).validator(|| Validator::at_least(0)).doc("Longest wait in milliseconds before connecting again.");
+    RECONNECT_BACKOFF_MAX: Duration = Key::millis("reconnect.backoff.max.ms").default("1000").importance(Low).min(0).doc("Longest wait in milliseconds before connecting again.");
     /// First wait before asking again.
-    RETRY_BACKOFF: Duration = Key::millis("retry.backoff.ms").default("100").importance(Low).validator(|| Validator::at_least(0)).doc("First wait in milliseconds before a request is repeated.");
+    RETRY_BACKOFF: Duration = Key::millis("retry.backoff.ms").default("100").importance(Low).min(0).doc("First wait in milliseconds before a request is repeated.");
     /// Longest such wait.
-    RETRY_BACKOFF_MAX: Duration = Key::millis("retry.backoff.max.ms").default("1000").importance(Low).validator(|| Validator::at_least(0)).doc("Longest wait in milliseconds before a request is repeated.");
+    RETRY_BACKOFF_MAX: Duration = Key::millis("retry.backoff.max.ms").default("1000").importance(Low).min(0).doc("Longest wait in milliseconds before a request is repeated.");
     /// First limit for connecting.
-    CONNECTION_SETUP: Duration = Key::millis("socket.connection.setup.timeout.ms").default("10000").importance(Low).validator(|| Validator::at_least(0)).doc("Milliseconds a connection may take to be made, at first.");
+    CONNECTION_SETUP: Duration = Key::millis("socket.connection.setup.timeout.ms").default("10000").importance(Low).min(0).doc("Milliseconds a connection may take to be made, at first.");
     /// Longest such limit.
-    CONNECTION_SETUP_MAX: Duration = Key::millis("socket.connection.setup.timeout.max.ms").default("30000").importance(Low).validator(|| Validator::at_least(0)).doc("Milliseconds a connection may take to be made, at most.");
+    CONNECTION_SETUP_MAX: Duration = Key::millis("socket.connection.setup.timeout.max.ms").default("30000").importance(Low).min(0).doc("Milliseconds a connection may take to be made, at most.");
     /// Longest request.
-    REQUEST_TIMEOUT: Duration = Key::int_millis("request.timeout.ms").default("40000").validator(|| Validator::at_least(0)).doc("Milliseconds an answer may take.");
+    REQUEST_TIMEOUT: Duration = Key::int_millis("request.timeout.ms").default("40000").min(0).doc("Milliseconds an answer may take.");
     /// Age of idle connections.
     CONNECTIONS_MAX_IDLE: Duration = Key::millis("connections.max.idle.ms").default("540000").doc("Milliseconds after which an idle connection is closed.");
     /// How brokers are talked to.
@@ -291,9 +279,9 @@ keys! {
     /// Token renewal.
     SASL_REFRESH_JITTER: Option<f64> = Key::double("sasl.login.refresh.window.jitter").default("0.05").importance(Low).validator(|| Validator::between(0.0, 0.25)).doc("Random part added to that time.");
     /// Token renewal.
-    SASL_REFRESH_MIN: i16 = Key::short("sasl.login.refresh.min.period.seconds").default("60").importance(Low).validator(|| Validator::between(0.0, 900.0)).doc("Seconds between two renewals.");
+    SASL_REFRESH_MIN: i16 = Key::short("sasl.login.refresh.min.period.seconds").default("60").importance(Low).min(0).max(900).doc("Seconds between two renewals.");
     /// Token renewal.
-    SASL_REFRESH_BUFFER: i16 = Key::short("sasl.login.refresh.buffer.seconds").default("300").importance(Low).validator(|| Validator::between(0.0, 3600.0)).doc("Seconds before its end at which a token is renewed at the latest.");
+    SASL_REFRESH_BUFFER: i16 = Key::short("sasl.login.refresh.buffer.seconds").default("300").importance(Low).min(0).max(3600).doc("Seconds before its end at which a token is renewed at the latest.");
     /// Limit for connecting to the token endpoint.
     SASL_CONNECT_TIMEOUT: Option<i32> = Key::optional_int("sasl.login.connect.timeout.ms").importance(Low).doc("Milliseconds a connection to the token endpoint may take.");
     /// Limit for its answers.
@@ -317,13 +305,13 @@ keys! {
     /// Claim of an assertion.
     OAUTH_ASSERTION_AUD: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.claim.aud").doc("Audience that an assertion names.");
     /// Claim of an assertion.
-    OAUTH_ASSERTION_EXP: i32 = Key::int("sasl.oauthbearer.assertion.claim.exp.seconds").default("300").importance(Low).validator(|| Validator::between(0.0, 86_400.0)).doc("Seconds for which an assertion holds.");
+    OAUTH_ASSERTION_EXP: i32 = Key::int("sasl.oauthbearer.assertion.claim.exp.seconds").default("300").importance(Low).min(0).max(86_400).doc("Seconds for which an assertion holds.");
     /// Claim of an assertion.
     OAUTH_ASSERTION_ISS: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.claim.iss").doc("Issuer that an assertion names.");
     /// Claim of an assertion.
     OAUTH_ASSERTION_JTI: bool = Key::boolean("sasl.oauthbearer.assertion.claim.jti.include").default("false").doc("Whether an assertion has an id.");
     /// Claim of an assertion.
-    OAUTH_ASSERTION_NBF: i32 = Key::int("sasl.oauthbearer.assertion.claim.nbf.seconds").default("60").importance(Low).validator(|| Validator::between(0.0, 3_600.0)).doc("Seconds before its making from which an assertion holds.");
+    OAUTH_ASSERTION_NBF: i32 = Key::int("sasl.oauthbearer.assertion.claim.nbf.seconds").default("60").importance(Low).min(0).max(3_600).doc("Seconds before its making from which an assertion holds.");
     /// Claim of an assertion.
     OAUTH_ASSERTION_SUB: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.claim.sub").doc("Subject that an assertion names.");
     /// Ready-made assertion.
@@ -366,67 +354,67 @@ keys! {
         .doc("Folder in which compiled plugins are kept, so that they are compiled once. It must belong to the worker alone. A folder in the user's cache directory unless set.");
     /// Most bytes of compiled plugins.
     PLUGIN_CACHE_MAX_BYTES: i64 = Key::long("plugin.cache.max.bytes").default("1073741824").importance(Low)
-        .validator(|| Validator::at_least(1_048_576))
+        .min(1_048_576)
         .doc("Most bytes of compiled plugins that are kept in that folder. Those that have not been used for the longest time go first.");
     /// Threads that compile plugins.
     PLUGIN_COMPILE_THREADS: i32 = Key::int("plugin.compile.threads").default("0").importance(Low)
-        .validator(|| Validator::between(0.0, 1024.0))
+        .min(0).max(1024)
         .doc("Threads that compile new plugins while the worker runs; 0 stands for half as many as there are processors.");
     /// Most memory of a plugin instance.
     PLUGIN_MEMORY_MAX_BYTES: i64 = Key::long("plugin.memory.max.bytes").default("268435456").importance(Medium)
-        .validator(|| Validator::at_least(1_048_576))
+        .min(1_048_576)
         .doc("Most bytes that all memories and tables of one plugin instance may take together.");
     /// Most memory of all plugin instances.
     PLUGIN_MEMORY_TOTAL_MAX_BYTES: i64 = Key::long("plugin.memory.total.max.bytes").default("0").importance(Medium)
-        .validator(|| Validator::at_least(0))
+        .min(0)
         .doc("Most bytes that all plugin instances of the worker may take together; 0 stands for all that the machine, or the container, has. A connector has an instance, each of its tasks another, and one more for each component among its transforms and converters. An instance for which nothing is left is refused: a new connector with an error, a task of one that runs by failing it.");
     /// Longest call into a plugin.
     PLUGIN_CALL_TIMEOUT: Duration = Key::millis("plugin.call.timeout.ms").default("30000").importance(Medium)
-        .validator(|| Validator::at_least(1))
+        .min(1)
         .doc("Milliseconds that one call into a plugin may compute. Time spent waiting for the host does not count.");
     /// Longest wait of a plugin for the host.
     PLUGIN_HOST_CALL_TIMEOUT: Duration = Key::millis("plugin.host.call.timeout.ms").default("60000").importance(Low)
-        .validator(|| Validator::at_least(1))
+        .min(1)
         .doc("Milliseconds that one call into a plugin may wait for the host in all, such as for files to be read.");
     /// Log lines of a plugin.
     PLUGIN_LOG_RATE: i32 = Key::int("plugin.log.rate").default("100").importance(Low)
-        .validator(|| Validator::at_least(1))
+        .min(1)
         .doc("Lines per second that one plugin instance may log. Lines beyond are dropped, and their number is logged.");
     /// Largest batch of a plugin, in bytes.
     PLUGIN_BATCH_MAX_BYTES: i32 = Key::int("plugin.batch.max.bytes").default("67108864").importance(Low)
-        .validator(|| Validator::between(65_536.0, 1_073_741_824.0))
+        .min(65_536).max(1_073_741_824)
         .doc("Most bytes of a batch that a plugin hands over. A larger one is refused, and the plugin with it.");
     /// Largest batch of a plugin, in records.
     PLUGIN_BATCH_MAX_RECORDS: i32 = Key::int("plugin.batch.max.records").default("1048576").importance(Low)
-        .validator(|| Validator::between(1.0, 16_777_216.0))
+        .min(1).max(16_777_216)
         .doc("Most records in such a batch.");
     /// Largest batch of a plugin, in columns.
     PLUGIN_BATCH_MAX_COLUMNS: i32 = Key::int("plugin.batch.max.columns").default("65536").importance(Low)
-        .validator(|| Validator::between(16.0, 1_048_576.0))
+        .min(16).max(1_048_576)
         .doc("Most columns in such a batch: one for each field of its records, at every level, and a few more.");
     /// Largest batch of a plugin, written out.
     PLUGIN_BATCH_EXPANDED_MAX_BYTES: i64 = Key::long("plugin.batch.expanded.max.bytes").default("268435456").importance(Low)
-        .validator(|| Validator::at_least(65_536))
+        .min(65_536)
         .doc("Most bytes that those parts of such a batch may take when they are written out which it holds once for many records.");
     /// Deepest JSON.
     CONVERTER_NESTING_MAX: i32 = Key::int("converter.nesting.max").default("1000").importance(Low)
-        .validator(|| Validator::between(1.0, 1000.0))
+        .min(1).max(1000)
         .doc("Deepest nesting of objects and arrays in JSON that a converter reads. The default is Connect's own limit, and the most that a batch carries. A message beyond it is a failed record.");
     /// Longest number in JSON.
     CONVERTER_NUMBER_MAX_LENGTH: i32 = Key::int("converter.number.max.length").default("1000").importance(Low)
-        .validator(|| Validator::between(1.0, 100_000.0))
+        .min(1).max(100_000)
         .doc("Most characters of a number in JSON that a converter reads. The default is Connect's own limit.");
     /// Longest text in JSON.
     CONVERTER_TEXT_MAX_BYTES: i32 = Key::int("converter.text.max.bytes").default("20000000").importance(Low)
-        .validator(|| Validator::at_least(1))
+        .min(1)
         .doc("Most bytes of a text in JSON that a converter reads, member names included. The default is Connect's own limit.");
     /// Most that is filled into a message.
     CONVERTER_FILLED_MAX_BYTES: i32 = Key::int("converter.filled.max.bytes").default("67108864").importance(Low)
-        .validator(|| Validator::at_least(1024))
+        .min(1024)
         .doc("Most bytes that the nulls and defaults may take for which one JSON message stands under its schema. A few bytes (`[{},{}]`) may stand for any number of fields.");
     /// Deepest header.
     CONVERTER_HEADER_NESTING_MAX: i32 = Key::int("converter.header.nesting.max").default("200").importance(Low)
-        .validator(|| Validator::between(1.0, 400.0))
+        .min(1).max(400)
         .doc("Deepest nesting of arrays and maps in the text of a header that the SimpleHeaderConverter reads. A header beyond it stays bytes, as one does that Connect cannot read.");
     /// Folders whose files plugins may open.
     PLUGIN_ALLOW_FILES: Option<Vec<String>> = Key::optional_list("plugin.allow.files").importance(Medium)
@@ -436,7 +424,7 @@ keys! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ConfigMap;
+    use crate::{ConfigDef, ConfigMap};
 
     #[test]
     fn every_default_fits_its_type_and_its_rule() {

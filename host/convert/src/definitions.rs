@@ -1,6 +1,6 @@
 //! Class names, aliases and configuration keys of Connect's own converters.
 
-use millstream_config::{ConfigDef, ConfigKey, ConfigMap, ConfigType, Importance, ParsedConfig, Validator, Width};
+use millstream_config::{ConfigDef, ConfigMap, Importance, Key, ParsedConfig, Place, Validator, Width, keys};
 use millstream_connector::{ConverterRole, ErrorKind, Failure};
 
 pub const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
@@ -62,62 +62,66 @@ pub fn resolve(name: &str, for_headers: bool) -> Option<&'static str> {
     DEFINITIONS.iter().filter(|definition| definition.converts_data || for_headers).find(named).map(|found| found.class)
 }
 
-/// The keys of a converter, by class name.
-pub fn config_def(class: &str) -> ConfigDef {
-    let kind = ConfigKey::new("converter.type", ConfigType::String)
-        .validator(Validator::one_of(&["key", "value", "header"]))
-        .importance(Importance::Low)
+const SCHEMAS: &str = "Schemas";
+const SERIALIZATION: &str = "Serialization";
+
+keys! {
+    /// Keys of every converter of data.
+    of_all:
+    /// What the converter is used for.
+    TYPE: String = Key::string("converter.type").importance(Importance::Low)
+        .validator(|| Validator::one_of(&["key", "value", "header"]))
         .doc("How this converter will be used: for keys, values or headers. Set by the worker.");
-    match class {
-        SIMPLE_HEADER => ConfigDef::new(),
-        STRING => ConfigDef::of([
-            kind,
-            ConfigKey::new("converter.encoding", ConfigType::String)
-                .default_text("UTF-8")
-                .importance(Importance::High)
-                .doc("The Java character set with which text is written and read."),
-        ]),
-        JSON => json_keys(kind),
-        _ => ConfigDef::of([kind]),
-    }
 }
 
-fn json_keys(kind: ConfigKey) -> ConfigDef {
-    let (schemas, serialization) = ("Schemas", "Serialization");
-    ConfigDef::of([
-        kind,
-        ConfigKey::new("schemas.enable", ConfigType::Boolean)
-            .default_text("true")
-            .importance(Importance::High)
-            .placed(schemas, 0, Width::Medium, "Enable Schemas")
-            .doc("Write each message as an envelope of schema and payload, and expect such envelopes when reading."),
-        ConfigKey::new("schemas.cache.size", ConfigType::Int)
-            .default_text("1000")
-            .importance(Importance::High)
-            .placed(schemas, 1, Width::Medium, "Schema Cache Size")
-            .doc("How many schemas are kept in converted form."),
-        ConfigKey::new("schema.content", ConfigType::String)
-            .default_null()
-            .importance(Importance::High)
-            .placed(schemas, 2, Width::Medium, "Schema Content")
-            .doc("A schema in the envelope's notation under which every message is read as a bare payload."),
-        ConfigKey::new("decimal.format", ConfigType::String)
-            .default_text("BASE64")
-            .validator(Validator::one_of_ignore_case(&["NUMERIC", "BASE64"]))
-            .importance(Importance::Low)
-            .placed(serialization, 0, Width::Medium, "Decimal Format")
-            .doc("How decimals are written: as a JSON number, or as base64 of their unscaled bytes. Both are read."),
-        ConfigKey::new("replace.null.with.default", ConfigType::Boolean)
-            .default_text("true")
-            .importance(Importance::Low)
-            .placed(serialization, 1, Width::Medium, "Replace null with default")
-            .doc("Whether a null is replaced by the default of its schema."),
-    ])
+keys! {
+    /// Keys of the converter of texts.
+    of_string:
+    /// How texts become bytes.
+    ENCODING: String = Key::string("converter.encoding").default("UTF-8").importance(Importance::High)
+        .doc("The Java character set with which text is written and read.");
+}
+
+keys! {
+    /// Keys of the converter of JSON.
+    of_json:
+    /// Whether messages carry their schemas.
+    SCHEMAS_ENABLE: bool = Key::boolean("schemas.enable").default("true").importance(Importance::High)
+        .placed(Place::at(SCHEMAS, 0, Width::Medium, "Enable Schemas"))
+        .doc("Write each message as an envelope of schema and payload, and expect such envelopes when reading.");
+    /// Schemas kept.
+    SCHEMAS_CACHE_SIZE: i32 = Key::int("schemas.cache.size").default("1000").importance(Importance::High)
+        .placed(Place::at(SCHEMAS, 1, Width::Medium, "Schema Cache Size"))
+        .doc("How many schemas are kept in converted form.");
+    /// The schema of messages that carry none.
+    SCHEMA_CONTENT: Option<String> = Key::optional_string("schema.content").importance(Importance::High)
+        .placed(Place::at(SCHEMAS, 2, Width::Medium, "Schema Content"))
+        .doc("A schema in the envelope's notation under which every message is read as a bare payload.");
+    /// How decimals are written.
+    DECIMAL_FORMAT: String = Key::string("decimal.format").default("BASE64").importance(Importance::Low)
+        .validator(|| Validator::one_of_ignore_case(&["NUMERIC", "BASE64"]))
+        .placed(Place::at(SERIALIZATION, 0, Width::Medium, "Decimal Format"))
+        .doc("How decimals are written: as a JSON number, or as base64 of their unscaled bytes. Both are read.");
+    /// Whether defaults stand in for nulls.
+    REPLACE_NULL_WITH_DEFAULT: bool = Key::boolean("replace.null.with.default").default("true").importance(Importance::Low)
+        .placed(Place::at(SERIALIZATION, 1, Width::Medium, "Replace null with default"))
+        .doc("Whether a null is replaced by the default of its schema.");
+}
+
+/// The keys of a converter, by class name.
+pub fn config_def(class: &str) -> ConfigDef {
+    let mut def = if class == SIMPLE_HEADER { ConfigDef::new() } else { of_all() };
+    match class {
+        STRING => def.define_all(&of_string()),
+        JSON => def.define_all(&of_json()),
+        _ => {}
+    }
+    def
 }
 
 /// A converter's configuration, parsed with the role filled in.
 pub fn parsed(class: &str, role: ConverterRole, config: &ConfigMap) -> Result<ParsedConfig, Failure> {
     let mut config = config.clone();
-    config.insert("converter.type".to_owned(), Some(role.name().to_owned()));
+    config.insert(TYPE.name().to_owned(), Some(role.name().to_owned()));
     config_def(class).parse(&config).map_err(|error| Failure::new(ErrorKind::Config, "", error.message().to_owned()))
 }

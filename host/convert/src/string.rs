@@ -132,8 +132,8 @@ impl StringConverter {
     ///
     /// An encoding that is not known.
     pub fn configure(config: &ParsedConfig) -> Result<Self, Failure> {
-        let name = config.string("converter.encoding");
-        let charset = Charset::of(name).ok_or_else(|| {
+        let name = definitions::ENCODING.get(config);
+        let charset = Charset::of(&name).ok_or_else(|| {
             let class = "org.apache.kafka.common.errors.SerializationException";
             Failure::new(ErrorKind::Config, class, format!("Unsupported encoding {name}"))
         })?;

@@ -179,7 +179,7 @@ fn class_of(list: &str, alias: &str, originals: &ConfigMap) -> Result<String, Fa
 
 #[cfg(test)]
 mod tests {
-    use millstream_config::common_keys;
+    use millstream_config::connector_key_names;
 
     use super::*;
 
@@ -189,7 +189,7 @@ mod tests {
         for required in ["name", "connector.class"] {
             config.entry(required.to_owned()).or_insert_with(|| Some("x".to_owned()));
         }
-        links(&common_keys().parse(&config).expect("valid keys"))
+        links(&connector_key_names::common().parse(&config).expect("valid keys"))
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use millstream_config::ConfigType;
 use millstream_wire::protocol::{
     messages::{
         AlterConfigsRequest, AlterConfigsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
@@ -21,7 +22,7 @@ use millstream_wire::protocol::{
 use super::{Call, text};
 use crate::{
     config::{
-        keys::{self, BROKER_KEYS, Key, Kind, TOPIC_KEYS},
+        keys::{self, BROKER_KEYS, Key, TOPIC_KEYS},
         topic::{Overrides, Source, check_together, effective, read_override},
     },
     error_code::ErrorCode,
@@ -122,7 +123,22 @@ fn entry(
     if version < 3 {
         return described;
     }
-    described.with_config_type(key.kind as i8).with_documentation(documentation.then(|| text(key.doc)))
+    described.with_config_type(number_of(key.kind)).with_documentation(documentation.then(|| text(key.documentation)))
+}
+
+/// The number of a type in the protocol.
+fn number_of(kind: ConfigType) -> i8 {
+    match kind {
+        ConfigType::Boolean => 1,
+        ConfigType::String => 2,
+        ConfigType::Int => 3,
+        ConfigType::Short => 4,
+        ConfigType::Long => 5,
+        ConfigType::Double => 6,
+        ConfigType::List => 7,
+        ConfigType::Class => 8,
+        ConfigType::Password => 9,
+    }
 }
 
 fn synonym(name: &'static str, value: Option<String>, source: Source) -> DescribeConfigsSynonym {
@@ -136,7 +152,7 @@ fn synonyms_of(key: &Key, overrides: &Overrides, call: &Call<'_>) -> Vec<Describ
     if let (value, Source::Topic) = effective(key, overrides, &call.node.config.given) {
         synonyms.push(synonym(key.name, value, Source::Topic));
     }
-    let Some(broker_key) = key.broker_key.and_then(|name| keys::find(BROKER_KEYS, name)) else { return synonyms };
+    let Some(broker_key) = key.inherits.and_then(|name| keys::find(BROKER_KEYS, name)) else { return synonyms };
     let (value, source) = effective(key, &Overrides::new(), &call.node.config.given);
     if source == Source::Broker {
         synonyms.push(synonym(broker_key.name, value, source));
@@ -279,7 +295,7 @@ fn change_one(
     }
     let key = keys::find(TOPIC_KEYS, name).ok_or_else(|| invalid(format!("unknown topic config name: {name}")))?;
     let value = value.ok_or_else(|| (ErrorCode::INVALID_REQUEST, format!("'{name}' needs a value")))?;
-    if [APPEND, SUBTRACT].contains(&operation) && key.kind != Kind::List {
+    if [APPEND, SUBTRACT].contains(&operation) && key.kind != ConfigType::List {
         return Err(invalid(format!("'{name}' is not a list, so nothing can be added to it or taken away")));
     }
     let current = effective(key, overrides, given).0.unwrap_or_default();

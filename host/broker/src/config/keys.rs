@@ -3,203 +3,33 @@
 //! Names, types, defaults and limits are those of Apache Kafka 4.3; a test below holds them against its definitions and
 //! says where and why one differs.
 
-use millstream_config::{ConfigType, ParsedValue};
+use millstream_config::{
+    ConfigType::{Boolean, Double, Int, List, Long, Short, String as Text},
+    Validator,
+};
 
-/// The type of a value; the number is that of DescribeConfigs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// `true` or `false`.
-    Boolean = 1,
-    /// Text, possibly one of a few.
-    Text = 2,
-    /// 32-bit integer.
-    Int = 3,
-    /// 16-bit integer.
-    Short = 4,
-    /// 64-bit integer.
-    Long = 5,
-    /// Floating point.
-    Double = 6,
-    /// Texts with commas between.
-    List = 7,
-}
-
-impl Kind {
-    fn config_type(self) -> ConfigType {
-        match self {
-            Self::Boolean => ConfigType::Boolean,
-            Self::Text => ConfigType::String,
-            Self::Int => ConfigType::Int,
-            Self::Short => ConfigType::Short,
-            Self::Long => ConfigType::Long,
-            Self::Double => ConfigType::Double,
-            Self::List => ConfigType::List,
-        }
-    }
-
-    /// What a value that cannot be read should have been.
-    fn wanted(self) -> &'static str {
-        match self {
-            Self::Boolean => "it must be true or false",
-            Self::Short => "it must be a whole number of 16 bits",
-            Self::Int => "it must be a whole number of 32 bits",
-            Self::Long => "it must be a whole number of 64 bits",
-            Self::Double => "it must be a number between 0 and 1",
-            Self::Text => "it must be text",
-            Self::List => "it must be a list with commas between its entries",
-        }
-    }
-}
-
-/// One key.
-#[derive(Debug)]
-pub struct Key {
-    /// As written in a file.
-    pub name: &'static str,
-    /// Its type.
-    pub kind: Kind,
-    /// Its default; `None` means unset.
-    pub default: Option<&'static str>,
-    /// Smallest number accepted.
-    pub min: i64,
-    /// Largest number accepted.
-    pub max: i64,
-    /// A number that is accepted outside of these limits.
-    pub also: Option<i64>,
-    /// The only texts accepted, if not empty.
-    pub allowed: &'static [&'static str],
-    /// Whether the entries of a list must be `partition:broker` pairs, or the list `*`.
-    pub replicas: bool,
-    /// Whether the key is for tests, and listed where it is set only.
-    pub internal: bool,
-    /// One sentence.
-    pub doc: &'static str,
-    /// For topic keys: the broker key that sets the default.
-    pub broker_key: Option<&'static str>,
-}
-
-impl Key {
-    const fn new(name: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> Self {
-        Self {
-            name,
-            kind,
-            default,
-            min: i64::MIN,
-            max: i64::MAX,
-            also: None,
-            allowed: &[],
-            replicas: false,
-            internal: false,
-            doc,
-            broker_key: None,
-        }
-    }
-
-    const fn min(mut self, min: i64) -> Self {
-        self.min = min;
-        self
-    }
-
-    const fn max(mut self, max: i64) -> Self {
-        self.max = max;
-        self
-    }
-
-    const fn also(mut self, also: i64) -> Self {
-        self.also = Some(also);
-        self
-    }
-
-    const fn replicas(mut self) -> Self {
-        self.replicas = true;
-        self
-    }
-
-    const fn internal(mut self) -> Self {
-        self.internal = true;
-        self
-    }
-
-    const fn allowed(mut self, allowed: &'static [&'static str]) -> Self {
-        self.allowed = allowed;
-        self
-    }
-
-    const fn broker(mut self, key: &'static str) -> Self {
-        self.broker_key = Some(key);
-        self
-    }
-
-    /// Reads a value as Kafka's own definitions do, and writes it in one way: without blanks around it, numbers in
-    /// their shortest form, entries of `allowed` lists once each.
-    ///
-    /// # Errors
-    ///
-    /// What the value has to be.
-    pub fn read(&self, value: &str) -> Result<String, String> {
-        let parsed = ParsedValue::parse(self.name, Some(value), self.kind.config_type())
-            .map_err(|_| self.kind.wanted().to_owned())?;
-        let parsed = match parsed {
-            ParsedValue::Integer(number) if Some(number) != self.also => match number {
-                _ if number < self.min => return Err(format!("it must be at least {}", self.min)),
-                _ if self.max < number => return Err(format!("it must be at most {}", self.max)),
-                _ => parsed,
-            },
-            ParsedValue::Double(number) if !(0.0..=1.0).contains(&number) => {
-                return Err(self.kind.wanted().to_owned());
-            }
-            ParsedValue::Text(text) if !self.allowed.is_empty() => {
-                self.check_allowed(&text)?;
-                ParsedValue::Text(text)
-            }
-            ParsedValue::List(entries) if !self.allowed.is_empty() => {
-                let mut once: Vec<String> = Vec::new();
-                for entry in entries {
-                    self.check_allowed(&entry)?;
-                    if !once.contains(&entry) {
-                        once.push(entry);
-                    }
-                }
-                ParsedValue::List(once)
-            }
-            ParsedValue::List(entries) if self.replicas => {
-                let all = entries.len() == 1 && entries[0] == "*";
-                if !all && !entries.iter().all(|entry| entry.is_empty() || is_replica(entry)) {
-                    return Err("it must be * or a list like 0:1,1:1 (partition:broker)".to_owned());
-                }
-                ParsedValue::List(entries)
-            }
-            other => other,
-        };
-        Ok(parsed.to_text().unwrap_or_default())
-    }
-
-    fn check_allowed(&self, word: &str) -> Result<(), String> {
-        if self.allowed.contains(&word) {
-            Ok(())
-        } else {
-            Err(format!("it must be one of {}", self.allowed.join(", ")))
-        }
-    }
-}
-
-fn is_replica(entry: &str) -> bool {
-    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    entry.split_once(':').is_some_and(|(partition, broker)| number(partition) && number(broker))
-}
+pub use millstream_config::Declaration as Key;
 
 /// The declaration of a key.
 pub fn find<'a>(table: &'a [Key], name: &str) -> Option<&'a Key> {
     table.iter().find(|key| key.name == name)
 }
 
-use Kind::{Boolean, Double, Int, List, Long, Short, Text};
-
 /// Most that any part of the broker decompresses at once, in bytes.
 const MAX_DECOMPRESSED: i64 = 256 << 20;
 
 /// Kafka's lower limit of a segment's size, in bytes.
 const LEAST_SEGMENT: i64 = 1 << 20;
+
+/// Replicas that are throttled; see [`super::topic::read_override`] for the check.
+fn replicas() -> Validator {
+    Validator::Custom("[partitionId]:[brokerId],[partitionId]:[brokerId],...".to_owned())
+}
+
+/// A share of the whole.
+fn share() -> Validator {
+    Validator::between(0.0, 1.0)
+}
 
 const CODECS: &[&str] = &["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"];
 const POLICIES: &[&str] = &["delete", "compact"];
@@ -272,7 +102,7 @@ pub const BROKER_KEYS: &[Key] = &[
     Key::new("compression.gzip.level", Int, Some("-1"), "Level of gzip, where the broker compresses.")
         .min(1)
         .max(9)
-        .also(-1),
+        .or(-1),
     Key::new("compression.lz4.level", Int, Some("9"), "Has no effect: lz4 is written with one level.").min(1).max(17),
     Key::new("compression.zstd.level", Int, Some("3"), "Level of zstd, where the broker compresses.")
         .min(-131_072)
@@ -316,7 +146,8 @@ pub const BROKER_KEYS: &[Key] = &[
         Double,
         Some("0.5"),
         "Share of new data that makes compaction worthwhile.",
-    ),
+    )
+    .validator(share),
     Key::new("log.cleaner.min.compaction.lag.ms", Long, Some("0"), "Age below which records are not compacted.").min(0),
     Key::new(
         "log.cleaner.max.compaction.lag.ms",
@@ -350,90 +181,93 @@ pub const BROKER_KEYS: &[Key] = &[
 pub const TOPIC_KEYS: &[Key] = &[
     Key::new("cleanup.policy", List, Some("delete"), "What happens to old records.")
         .allowed(POLICIES)
-        .broker("log.cleanup.policy"),
+        .inherits("log.cleanup.policy"),
     Key::new("compression.gzip.level", Int, Some("-1"), "Level of gzip, where the broker compresses.")
         .min(1)
         .max(9)
-        .also(-1)
-        .broker("compression.gzip.level"),
+        .or(-1)
+        .inherits("compression.gzip.level"),
     Key::new("compression.lz4.level", Int, Some("9"), "Has no effect: lz4 is written with one level.")
         .min(1)
         .max(17)
-        .broker("compression.lz4.level"),
+        .inherits("compression.lz4.level"),
     Key::new("compression.type", Text, Some("producer"), "Codec, or the producer's own.")
         .allowed(CODECS)
-        .broker("compression.type"),
+        .inherits("compression.type"),
     Key::new("compression.zstd.level", Int, Some("3"), "Level of zstd, where the broker compresses.")
         .min(-131_072)
         .max(22)
-        .broker("compression.zstd.level"),
+        .inherits("compression.zstd.level"),
     Key::new("delete.retention.ms", Long, Some("86400000"), "How long tombstones stay.")
         .min(0)
-        .broker("log.cleaner.delete.retention.ms"),
+        .inherits("log.cleaner.delete.retention.ms"),
     Key::new("file.delete.delay.ms", Long, Some("60000"), "How long files outlive their deletion.")
         .min(0)
-        .broker("log.segment.delete.delay.ms"),
+        .inherits("log.segment.delete.delay.ms"),
     Key::new("flush.messages", Long, Some("9223372036854775807"), "Has no effect; see acks.durability.")
         .min(1)
-        .broker("log.flush.interval.messages"),
+        .inherits("log.flush.interval.messages"),
     Key::new("flush.ms", Long, Some("9223372036854775807"), "Has no effect; see acks.durability.")
         .min(0)
-        .broker("log.flush.interval.ms"),
-    Key::new("follower.replication.throttled.replicas", List, Some(""), "Has no effect.").replicas(),
+        .inherits("log.flush.interval.ms"),
+    Key::new("follower.replication.throttled.replicas", List, Some(""), "Has no effect.").validator(replicas),
     Key::new("index.interval.bytes", Int, Some("4096"), "Bytes between index entries.")
         .min(0)
-        .broker("log.index.interval.bytes"),
+        .inherits("log.index.interval.bytes"),
     Key::new("internal.segment.bytes", Int, None, "Stands over segment.bytes, for tests with small segments.")
         .min(14)
         .internal()
-        .broker("internal.segment.bytes"),
-    Key::new("leader.replication.throttled.replicas", List, Some(""), "Has no effect.").replicas(),
-    Key::new("local.retention.bytes", Long, Some("-2"), "Has no effect.").min(-2).broker("log.local.retention.bytes"),
-    Key::new("local.retention.ms", Long, Some("-2"), "Has no effect.").min(-2).broker("log.local.retention.ms"),
+        .inherits("internal.segment.bytes"),
+    Key::new("leader.replication.throttled.replicas", List, Some(""), "Has no effect.").validator(replicas),
+    Key::new("local.retention.bytes", Long, Some("-2"), "Has no effect.").min(-2).inherits("log.local.retention.bytes"),
+    Key::new("local.retention.ms", Long, Some("-2"), "Has no effect.").min(-2).inherits("log.local.retention.ms"),
     Key::new("max.compaction.lag.ms", Long, Some("9223372036854775807"), "Age above which records are compacted.")
         .min(1)
-        .broker("log.cleaner.max.compaction.lag.ms"),
+        .inherits("log.cleaner.max.compaction.lag.ms"),
     Key::new("max.message.bytes", Int, Some("1048588"), "Largest record batch, compressed.")
         .min(0)
-        .broker("message.max.bytes"),
+        .inherits("message.max.bytes"),
     Key::new("message.timestamp.after.max.ms", Long, Some("3600000"), "How far ahead a record may be.")
         .min(0)
-        .broker("log.message.timestamp.after.max.ms"),
+        .inherits("log.message.timestamp.after.max.ms"),
     Key::new("message.timestamp.before.max.ms", Long, Some("9223372036854775807"), "How old a record may be.")
         .min(0)
-        .broker("log.message.timestamp.before.max.ms"),
+        .inherits("log.message.timestamp.before.max.ms"),
     Key::new("message.timestamp.type", Text, Some("CreateTime"), "Whose clock stamps records.")
         .allowed(TIMESTAMP_TYPES)
-        .broker("log.message.timestamp.type"),
+        .inherits("log.message.timestamp.type"),
     Key::new("min.cleanable.dirty.ratio", Double, Some("0.5"), "Share of new data that makes compaction worthwhile.")
-        .broker("log.cleaner.min.cleanable.ratio"),
+        .validator(share)
+        .inherits("log.cleaner.min.cleanable.ratio"),
     Key::new("min.compaction.lag.ms", Long, Some("0"), "Age below which records are not compacted.")
         .min(0)
-        .broker("log.cleaner.min.compaction.lag.ms"),
+        .inherits("log.cleaner.min.compaction.lag.ms"),
     Key::new("min.insync.replicas", Int, Some("1"), "Has no effect: there is one replica.")
         .min(1)
-        .broker("min.insync.replicas"),
-    Key::new("preallocate", Boolean, Some("false"), "Has no effect.").broker("log.preallocate"),
+        .inherits("min.insync.replicas"),
+    Key::new("preallocate", Boolean, Some("false"), "Has no effect.").inherits("log.preallocate"),
     Key::new("remote.log.copy.disable", Boolean, Some("false"), "Has no effect."),
     Key::new("remote.log.delete.on.disable", Boolean, Some("false"), "Has no effect."),
     Key::new("remote.storage.enable", Boolean, Some("false"), "Only false: there is no remote storage."),
     Key::new("retention.bytes", Long, Some("-1"), "Size that a partition may reach; below 0 for any.")
-        .broker("log.retention.bytes"),
+        .inherits("log.retention.bytes"),
     Key::new("retention.ms", Long, Some("604800000"), "How long records are kept; −1 for ever.")
         .min(-1)
-        .broker("log.retention.ms"),
+        .inherits("log.retention.ms"),
     Key::new("segment.bytes", Int, Some("1073741824"), "Size at which a new segment is begun.")
         .min(LEAST_SEGMENT)
-        .broker("log.segment.bytes"),
-    Key::new("segment.index.bytes", Int, Some("10485760"), "Largest index.").min(4).broker("log.index.size.max.bytes"),
+        .inherits("log.segment.bytes"),
+    Key::new("segment.index.bytes", Int, Some("10485760"), "Largest index.")
+        .min(4)
+        .inherits("log.index.size.max.bytes"),
     Key::new("segment.jitter.ms", Long, Some("0"), "Spreads the beginnings of segments.")
         .min(0)
-        .broker("log.roll.jitter.ms"),
+        .inherits("log.roll.jitter.ms"),
     Key::new("segment.ms", Long, Some("604800000"), "Age at which a new segment is begun.")
         .min(1)
-        .broker("log.roll.ms"),
+        .inherits("log.roll.ms"),
     Key::new("unclean.leader.election.enable", Boolean, Some("false"), "Has no effect.")
-        .broker("unclean.leader.election.enable"),
+        .inherits("unclean.leader.election.enable"),
 ];
 
 /// Names of all of Apache Kafka's broker keys, one a line.
@@ -498,7 +332,7 @@ mod tests {
     #[test]
     fn every_broker_key_that_a_topic_key_names_exists() {
         for key in TOPIC_KEYS {
-            assert!(key.broker_key.is_none_or(|name| find(BROKER_KEYS, name).is_some()), "{}", key.name);
+            assert!(key.inherits.is_none_or(|name| find(BROKER_KEYS, name).is_some()), "{}", key.name);
         }
     }
     /// Keys that differ from Kafka's definitions, with what differs and why.
@@ -540,7 +374,7 @@ mod tests {
             };
             seen.push((table, name));
             let mut what = Vec::new();
-            let same_kind = key.kind.config_type().as_str() == kind;
+            let same_kind = key.kind.as_str() == kind;
             if !same_kind {
                 what.push("type");
             }
@@ -567,21 +401,45 @@ mod tests {
 
     /// In the words of Kafka's own definitions.
     fn key_limits(key: &Key) -> String {
-        let list = |words: &[&str]| {
+        let list = |words: &[String]| {
             let mut words = words.to_vec();
             words.sort_unstable();
             format!("[{}]", words.join(", "))
         };
-        match key.kind {
-            _ if key.replicas => "[partitionId]:[brokerId],[partitionId]:[brokerId],...".to_owned(),
-            Kind::Double => "[0,...,1]".to_owned(),
-            _ if !key.allowed.is_empty() => list(key.allowed),
-            _ => match (key.min, key.max, key.also) {
-                (i64::MIN, i64::MAX, None) => "-".to_owned(),
-                (min, i64::MAX, None) => format!("[{min},...]"),
-                (min, max, None) => format!("[{min},...,{max}]"),
-                (min, max, Some(also)) => format!("[{min},...,{max}] or {also}"),
-            },
+        let rule = match key.rule() {
+            Some(Validator::NullOr(rule)) => Some(*rule),
+            rule => rule,
+        };
+        match rule {
+            None => "-".to_owned(),
+            Some(Validator::OneOf(words) | Validator::List { one_of: words, .. }) => list(&words),
+            Some(Validator::Range { min: Some(min), max: None }) => format!("[{min},...]"),
+            Some(Validator::Range { min: Some(min), max: Some(max) }) => format!("[{min},...,{max}]"),
+            Some(Validator::RangeOr { min, max, or }) => format!("[{min},...,{max}] or {or}"),
+            Some(other) => other.describe(),
+        }
+    }
+
+    #[test]
+    fn the_committed_pages_are_those_of_the_program() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("reference");
+        let page = |title, introduction, keys: &[Key]| {
+            let shown = keys.iter().filter(|key| !key.internal).map(Key::config_key);
+            millstream_config::reference_page(title, introduction, &millstream_config::ConfigDef::of(shown))
+        };
+        let of_broker = "A worker file has the same keys behind `broker.`.";
+        let of_topics = "What is not set for a topic has the value of the broker's key of the same meaning.";
+        for (file, page) in [
+            ("broker.md", page("Keys of the built-in broker", of_broker, BROKER_KEYS)),
+            ("topic.md", page("Keys of topics of the built-in broker", of_topics, TOPIC_KEYS)),
+        ] {
+            let path = folder.join(file);
+            if std::env::var_os("MILLSTREAM_WRITE_PAGES").is_some() {
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(&path, &page).unwrap();
+            }
+            let committed = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(committed == page, "reference/{file} is stale: run this test with MILLSTREAM_WRITE_PAGES=1");
         }
     }
 }

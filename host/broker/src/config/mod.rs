@@ -137,10 +137,10 @@ impl BrokerConfig {
         for (key, value) in properties {
             match keys::find(BROKER_KEYS, key) {
                 Some(declared) => {
-                    declared.read(value).map_err(|reason| InvalidBrokerConfig::Value {
+                    declared.read(value).map_err(|error| InvalidBrokerConfig::Value {
                         key: key.clone(),
                         value: value.clone(),
-                        reason,
+                        reason: error.reason().to_owned(),
                     })?;
                 }
                 None if keys::is_known_elsewhere(key) => inert.push(key.as_str()),
@@ -322,9 +322,12 @@ mod tests {
     #[test]
     fn an_impossible_value_is_refused_with_its_reason() {
         let error = BrokerConfig::from_properties(&properties(&[("num.partitions", "0")])).unwrap_err();
-        assert_eq!(error.to_string(), "broker key 'num.partitions' cannot be '0': it must be at least 1");
+        assert_eq!(error.to_string(), "broker key 'num.partitions' cannot be '0': Value must be at least 1");
         let error = BrokerConfig::from_properties(&properties(&[("acks.durability", "maybe")])).unwrap_err();
-        assert_eq!(error.to_string(), "broker key 'acks.durability' cannot be 'maybe': it must be one of fsync, os");
+        assert_eq!(
+            error.to_string(),
+            "broker key 'acks.durability' cannot be 'maybe': String must be one of: fsync, os"
+        );
     }
 
     #[test]

@@ -25,12 +25,23 @@ pub type Overrides = BTreeMap<String, String>;
 /// An unknown name or a value that it does not take, in words.
 pub fn read_override(name: &str, value: &str) -> Result<String, String> {
     let key = keys::find(TOPIC_KEYS, name).ok_or_else(|| format!("unknown topic config name: {name}"))?;
-    let refused = |reason: &str| format!("invalid value {value} for configuration {name}: {reason}");
-    let read = key.read(value).map_err(|reason| refused(&reason))?;
+    let refused = |reason: &str| format!("Invalid value {value} for configuration {name}: {reason}");
+    let read = key.read(value).map_err(|error| error.message().to_owned())?;
+    if name.ends_with(".throttled.replicas") && !are_replicas(&read) {
+        return Err(refused("it must be * or a list like 0:1,1:1 (partition:broker)"));
+    }
     if name == "remote.storage.enable" && read == "true" {
         return Err(refused("there is no remote storage here"));
     }
     Ok(read)
+}
+
+/// Whether a list names replicas, as `partition:broker`, or all of them.
+fn are_replicas(list: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let replica =
+        |entry: &str| entry.split_once(':').is_some_and(|(partition, broker)| number(partition) && number(broker));
+    list == "*" || list.split(',').all(|entry| entry.is_empty() || replica(entry))
 }
 
 /// Checks what settings mean together: overrides over the broker's.
@@ -64,7 +75,7 @@ pub fn effective(key: &Key, overrides: &Overrides, given: &BTreeMap<String, Stri
 }
 
 fn from_broker(key: &Key, given: &BTreeMap<String, String>) -> Option<String> {
-    if let Some(value) = key.broker_key.and_then(|name| given.get(name)) {
+    if let Some(value) = key.inherits.and_then(|name| given.get(name)) {
         return Some(key.read(value).unwrap_or_else(|_| value.clone()));
     }
     // Coarser units of the same thing, finest first.
@@ -189,7 +200,7 @@ mod tests {
         assert_eq!(read_override("foo", "1"), Err("unknown topic config name: foo".to_owned()));
         assert_eq!(
             read_override("segment.bytes", "1000"),
-            Err("invalid value 1000 for configuration segment.bytes: it must be at least 1048576".to_owned())
+            Err("Invalid value 1000 for configuration segment.bytes: Value must be at least 1048576".to_owned())
         );
         assert!(read_override("remote.storage.enable", "true").is_err());
     }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     connection::{ConnectionSettings, read_bootstrap},
+    keys,
     reader::{ConfigError, Reader},
 };
 use crate::dial::HostPort;
@@ -31,8 +32,8 @@ impl AdminConfig {
         let mut reader = Reader::new(properties);
         let connection = ConnectionSettings::read(&mut reader)?;
         let bootstrap = read_bootstrap(&mut reader)?;
-        reader.integer("retries", i64::from(i32::MAX), 0..=i64::from(i32::MAX))?;
-        let api_timeout = reader.millis("default.api.timeout.ms", 60_000)?;
+        reader.get(&keys::ADMIN_RETRIES)?;
+        let api_timeout = reader.get(&keys::ADMIN_API_TIMEOUT)?;
         Ok(Self { bootstrap, connection, api_timeout, ignored: reader.ignored() })
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use millstream_config::config_text;
 
-use super::reader::{ConfigError, Reader, error};
+use super::{
+    keys,
+    reader::{ConfigError, Reader, error},
+};
 use crate::dial::HostPort;
 
 /// How a client reaches a cluster and how patient it is.
@@ -56,33 +59,28 @@ impl ConnectionSettings {
     /// Reads the keys that producer, consumer and admin share.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
-        match reader.filled("security.protocol") {
-            None => {}
-            Some(protocol) if protocol.eq_ignore_ascii_case("PLAINTEXT") => {}
-            Some(protocol) => {
-                return Err(error("security.protocol", protocol, "PLAINTEXT, as TLS and SASL are not supported yet"));
-            }
+        if let Some(protocol) = reader.filled(&keys::SECURITY_PROTOCOL)?
+            && !protocol.eq_ignore_ascii_case("PLAINTEXT")
+        {
+            let expected = "PLAINTEXT, as TLS and SASL are not supported yet";
+            return Err(error(&keys::SECURITY_PROTOCOL, &protocol, expected));
         }
-        reader.choice(
-            "client.dns.lookup",
-            (),
-            &[("use_all_dns_ips", ()), ("resolve_canonical_bootstrap_servers_only", ())],
-        )?;
-        // Sizes of socket buffers are left to the operating system; a wrong value is still refused.
-        reader.integer("send.buffer.bytes", 131_072, -1..=i64::from(i32::MAX))?;
-        reader.integer("receive.buffer.bytes", 32_768, -1..=i64::from(i32::MAX))?;
-        let max_idle = reader.integer("connections.max.idle.ms", 540_000, -1..=i64::MAX)?;
-        reader.millis("socket.connection.setup.timeout.max.ms", 30_000)?;
+        // What has no effect is still refused if it is wrong.
+        reader.get(&keys::CLIENT_DNS_LOOKUP)?;
+        reader.get(&keys::SEND_BUFFER_BYTES)?;
+        reader.get(&keys::RECEIVE_BUFFER_BYTES)?;
+        reader.get(&keys::CONNECT_TIMEOUT_MAX)?;
+        let max_idle = reader.get(&keys::CONNECTIONS_MAX_IDLE)?;
         Ok(Self {
-            client_id: reader.text("client.id").unwrap_or_default().to_owned(),
-            request_timeout: at_least_one(reader.millis("request.timeout.ms", 30_000)?),
-            connect_timeout: at_least_one(reader.millis("socket.connection.setup.timeout.ms", 10_000)?),
+            client_id: reader.get(&keys::CLIENT_ID)?,
+            request_timeout: at_least_one(reader.get(&keys::REQUEST_TIMEOUT)?),
+            connect_timeout: at_least_one(reader.get(&keys::CONNECT_TIMEOUT)?),
             max_idle: u64::try_from(max_idle).map_or(Duration::MAX, Duration::from_millis),
-            reconnect_backoff: reader.millis("reconnect.backoff.ms", 50)?,
-            reconnect_backoff_max: reader.millis("reconnect.backoff.max.ms", 1000)?,
-            retry_backoff: reader.millis("retry.backoff.ms", 100)?,
-            retry_backoff_max: reader.millis("retry.backoff.max.ms", 1000)?,
-            metadata_max_age: reader.millis("metadata.max.age.ms", 300_000)?,
+            reconnect_backoff: reader.get(&keys::RECONNECT_BACKOFF)?,
+            reconnect_backoff_max: reader.get(&keys::RECONNECT_BACKOFF_MAX)?,
+            retry_backoff: reader.get(&keys::RETRY_BACKOFF)?,
+            retry_backoff_max: reader.get(&keys::RETRY_BACKOFF_MAX)?,
+            metadata_max_age: reader.get(&keys::METADATA_MAX_AGE)?,
             ..default
         })
     }
@@ -117,12 +115,12 @@ fn at_least_one(duration: Duration) -> Duration {
 
 /// The addresses that are tried until one answers.
 pub(super) fn read_bootstrap(reader: &mut Reader<'_>) -> Result<Vec<HostPort>, ConfigError> {
-    let key = "bootstrap.servers";
-    let value = reader.text(key).unwrap_or_default();
-    let expected = "a list of host:port";
+    let key = &keys::BOOTSTRAP_SERVERS;
+    let value = reader.get(key)?;
+    let refused = || error(key, &value, "a list of host:port");
     let mut addresses = Vec::new();
-    for address in config_text::list(value).iter().filter(|address| !address.is_empty()) {
-        addresses.push(HostPort::parse(address).map_err(|_| error(key, value, expected))?);
+    for address in config_text::list(&value).iter().filter(|address| !address.is_empty()) {
+        addresses.push(HostPort::parse(address).map_err(|_| refused())?);
     }
-    if addresses.is_empty() { Err(error(key, value, expected)) } else { Ok(addresses) }
+    if addresses.is_empty() { Err(refused()) } else { Ok(addresses) }
 }

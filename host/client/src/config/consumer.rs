@@ -6,6 +6,7 @@ use millstream_config::config_text;
 
 use super::{
     connection::{ConnectionSettings, read_bootstrap},
+    keys,
     reader::{ConfigError, Reader, error},
 };
 use crate::{dial::HostPort, group::Assignor};
@@ -100,36 +101,40 @@ impl ConsumerConfig {
         let mut reader = Reader::new(properties);
         let connection = ConnectionSettings::read(&mut reader)?;
         let bootstrap = read_bootstrap(&mut reader)?;
-        let group_id = reader.filled("group.id").map(str::to_owned);
-        let protocol = reader.choice("group.protocol", true, &[("classic", true), ("consumer", false)])?;
-        if !protocol {
-            return Err(error("group.protocol", "consumer", "classic, as the newer protocol is not supported yet"));
+        let group_id = reader.filled(&keys::GROUP_ID)?;
+        if !reader.choice(&keys::GROUP_PROTOCOL, &[("classic", true), ("consumer", false)])? {
+            let expected = "classic, as the newer protocol is not supported yet";
+            return Err(error(&keys::GROUP_PROTOCOL, "consumer", expected));
         }
-        let session_timeout = reader.millis("session.timeout.ms", 45_000)?;
-        let heartbeat_interval = reader.millis("heartbeat.interval.ms", 3000)?;
+        let session_timeout = reader.get(&keys::SESSION_TIMEOUT)?;
+        let heartbeat_interval = reader.get(&keys::HEARTBEAT_INTERVAL)?;
         if session_timeout <= heartbeat_interval {
             let value = heartbeat_interval.as_millis().to_string();
-            return Err(error("heartbeat.interval.ms", &value, "less than session.timeout.ms"));
+            return Err(error(&keys::HEARTBEAT_INTERVAL, &value, "less than session.timeout.ms"));
         }
-        let auto_commit_interval = reader.millis("auto.commit.interval.ms", 5000)?;
+        let auto_commit_interval = reader.get(&keys::AUTO_COMMIT_INTERVAL)?;
         // Without a group there is nowhere to commit to.
-        let auto_commit = reader.boolean("enable.auto.commit", group_id.is_some())?;
-        reader.boolean("exclude.internal.topics", true)?;
+        let auto_commit = match reader.get(&keys::ENABLE_AUTO_COMMIT)? {
+            None => group_id.is_some(),
+            Some(text) => {
+                config_text::boolean(&text).ok_or_else(|| error(&keys::ENABLE_AUTO_COMMIT, &text, "true or false"))?
+            }
+        };
+        reader.get(&keys::EXCLUDE_INTERNAL_TOPICS)?;
         Ok(Self {
             group_id,
-            group_instance_id: reader.filled("group.instance.id").map(str::to_owned),
+            group_instance_id: reader.filled(&keys::GROUP_INSTANCE_ID)?,
             session_timeout,
             heartbeat_interval,
-            max_poll_interval: reader.millis("max.poll.interval.ms", 300_000)?.max(Duration::from_millis(1)),
-            max_poll_records: reader.count_from("max.poll.records", 500, 1)?,
-            fetch_min_bytes: reader.count("fetch.min.bytes", 1)?,
-            fetch_max_bytes: reader.count("fetch.max.bytes", 52_428_800)?,
-            fetch_decompressed_max_bytes: reader.count_from("fetch.decompressed.max.bytes", 1 << 30, 1024)?,
-            fetch_max_wait: reader.millis("fetch.max.wait.ms", 500)?,
-            max_partition_fetch_bytes: reader.count("max.partition.fetch.bytes", 1_048_576)?,
+            max_poll_interval: reader.get(&keys::MAX_POLL_INTERVAL)?.max(Duration::from_millis(1)),
+            max_poll_records: reader.count(&keys::MAX_POLL_RECORDS)?,
+            fetch_min_bytes: reader.count(&keys::FETCH_MIN_BYTES)?,
+            fetch_max_bytes: reader.count(&keys::FETCH_MAX_BYTES)?,
+            fetch_decompressed_max_bytes: reader.count(&keys::FETCH_DECOMPRESSED_MAX_BYTES)?,
+            fetch_max_wait: reader.get(&keys::FETCH_MAX_WAIT)?,
+            max_partition_fetch_bytes: reader.count(&keys::MAX_PARTITION_FETCH_BYTES)?,
             auto_offset_reset: reader.choice(
-                "auto.offset.reset",
-                AutoOffsetReset::Latest,
+                &keys::AUTO_OFFSET_RESET,
                 &[
                     ("earliest", AutoOffsetReset::Earliest),
                     ("latest", AutoOffsetReset::Latest),
@@ -138,18 +143,17 @@ impl ConsumerConfig {
             )?,
             auto_commit: auto_commit.then_some(auto_commit_interval),
             isolation: reader.choice(
-                "isolation.level",
-                IsolationLevel::ReadUncommitted,
+                &keys::ISOLATION_LEVEL,
                 &[
                     ("read_uncommitted", IsolationLevel::ReadUncommitted),
                     ("read_committed", IsolationLevel::ReadCommitted),
                 ],
             )?,
-            check_crcs: reader.boolean("check.crcs", true)?,
-            allow_auto_create_topics: reader.boolean("allow.auto.create.topics", true)?,
+            check_crcs: reader.get(&keys::CHECK_CRCS)?,
+            allow_auto_create_topics: reader.get(&keys::ALLOW_AUTO_CREATE_TOPICS)?,
             assignors: read_assignors(&mut reader)?,
-            api_timeout: reader.millis("default.api.timeout.ms", 60_000)?,
-            rack: reader.text("client.rack").unwrap_or_default().to_owned(),
+            api_timeout: reader.get(&keys::CONSUMER_API_TIMEOUT)?,
+            rack: reader.get(&keys::CLIENT_RACK)?,
             bootstrap,
             connection,
             ignored: reader.ignored(),
@@ -158,11 +162,11 @@ impl ConsumerConfig {
 }
 
 fn read_assignors(reader: &mut Reader<'_>) -> Result<Vec<Assignor>, ConfigError> {
-    let key = "partition.assignment.strategy";
-    let Some(value) = reader.filled(key) else { return Ok(vec![Assignor::Range]) };
+    let key = &keys::ASSIGNMENT_STRATEGY;
+    let Some(value) = reader.filled(key)? else { return Ok(vec![Assignor::Range]) };
     let expected = "a list with org.apache.kafka.clients.consumer.RangeAssignor or RoundRobinAssignor";
     let mut assignors = Vec::new();
-    for class in config_text::list(value) {
+    for class in config_text::list(&value) {
         match class.as_str() {
             "range" | "org.apache.kafka.clients.consumer.RangeAssignor" => assignors.push(Assignor::Range),
             "roundrobin" | "org.apache.kafka.clients.consumer.RoundRobinAssignor" => {
@@ -174,10 +178,10 @@ fn read_assignors(reader: &mut Reader<'_>) -> Result<Vec<Assignor>, ConfigError>
             | "cooperative-sticky"
             | "org.apache.kafka.clients.consumer.StickyAssignor"
             | "org.apache.kafka.clients.consumer.CooperativeStickyAssignor" => {}
-            _ => return Err(error(key, value, expected)),
+            _ => return Err(error(key, &value, expected)),
         }
     }
-    if assignors.is_empty() { Err(error(key, value, expected)) } else { Ok(assignors) }
+    if assignors.is_empty() { Err(error(key, &value, expected)) } else { Ok(assignors) }
 }
 
 #[cfg(test)]

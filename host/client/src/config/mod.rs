@@ -7,6 +7,7 @@
 mod admin;
 mod connection;
 mod consumer;
+mod keys;
 mod producer;
 mod reader;
 

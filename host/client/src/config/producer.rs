@@ -6,6 +6,7 @@ use millstream_wire::compression::Codec;
 
 use super::{
     connection::{ConnectionSettings, read_bootstrap},
+    keys,
     reader::{ConfigError, Reader, error},
 };
 use crate::dial::HostPort;
@@ -83,10 +84,6 @@ pub struct ProducerConfig {
 }
 
 impl ProducerConfig {
-    /// Batch size where none is set, in bytes.
-    pub const DEFAULT_BATCH_SIZE: u32 = 256 * 1024;
-
-    /// Reads Java producer properties.
     ///
     /// # Errors
     ///
@@ -95,21 +92,17 @@ impl ProducerConfig {
         let mut reader = Reader::new(properties);
         let mut connection = ConnectionSettings::read(&mut reader)?;
         let bootstrap = read_bootstrap(&mut reader)?;
-        let acks = reader.choice(
-            "acks",
-            Acks::All,
-            &[("all", Acks::All), ("-1", Acks::All), ("0", Acks::None), ("1", Acks::Leader)],
-        )?;
-        let retries = reader.count("retries", i32::MAX as u32)?;
-        let in_flight = reader.count_from("max.in.flight.requests.per.connection", 5, 1)?;
+        let acks = reader
+            .choice(&keys::ACKS, &[("all", Acks::All), ("-1", Acks::All), ("0", Acks::None), ("1", Acks::Leader)])?;
+        let retries = reader.count(&keys::RETRIES)?;
+        let in_flight = reader.count(&keys::MAX_IN_FLIGHT)?;
         connection.max_in_flight = in_flight as usize;
         let idempotent = read_idempotence(&mut reader, acks, retries, in_flight)?;
         refuse_transactions(&mut reader)?;
-        let linger = reader.millis("linger.ms", 5)?;
+        let linger = reader.get(&keys::LINGER)?;
         let delivery_timeout = read_delivery_timeout(&mut reader, linger, connection.request_timeout)?;
         let compression = reader.choice(
-            "compression.type",
-            Codec::None,
+            &keys::COMPRESSION_TYPE,
             &[
                 ("none", Codec::None),
                 ("gzip", Codec::Gzip),
@@ -119,18 +112,17 @@ impl ProducerConfig {
             ],
         )?;
         let compression_level = read_level(&mut reader, compression)?;
-        reader.boolean("partitioner.adaptive.partitioning.enable", true)?;
-        reader.millis("partitioner.availability.timeout.ms", 0)?;
-        reader.millis("metadata.max.idle.ms", 300_000)?;
+        reader.get(&keys::ADAPTIVE_PARTITIONING)?;
+        reader.get(&keys::PARTITION_AVAILABILITY)?;
+        reader.get(&keys::METADATA_MAX_IDLE)?;
         Ok(Self {
             acks,
             idempotent,
-            batch_size: reader.count("batch.size", Self::DEFAULT_BATCH_SIZE)? as usize,
+            batch_size: reader.count(&keys::BATCH_SIZE)? as usize,
             linger,
-            buffer_memory: usize::try_from(reader.integer("buffer.memory", 33_554_432, 0..=i64::MAX)?)
-                .unwrap_or(usize::MAX),
-            max_block: reader.millis("max.block.ms", 60_000)?,
-            max_request_size: reader.count("max.request.size", 1_048_576)? as usize,
+            buffer_memory: usize::try_from(reader.get(&keys::BUFFER_MEMORY)?).unwrap_or(usize::MAX),
+            max_block: reader.get(&keys::MAX_BLOCK)?,
+            max_request_size: reader.count(&keys::MAX_REQUEST_SIZE)? as usize,
             delivery_timeout,
             retries,
             compression,
@@ -145,8 +137,8 @@ impl ProducerConfig {
 
 /// Java's rules: on unless another setting contradicts it, and then a contradiction only if it was asked for.
 fn read_idempotence(reader: &mut Reader<'_>, acks: Acks, retries: u32, in_flight: u32) -> Result<bool, ConfigError> {
-    let asked_for = reader.text("enable.idempotence").is_some();
-    if !reader.boolean("enable.idempotence", true)? {
+    let asked_for = reader.is_given(&keys::ENABLE_IDEMPOTENCE);
+    if !reader.get(&keys::ENABLE_IDEMPOTENCE)? {
         return Ok(false);
     }
     let contradiction = if acks != Acks::All {
@@ -159,16 +151,16 @@ fn read_idempotence(reader: &mut Reader<'_>, acks: Acks, retries: u32, in_flight
         None
     };
     match contradiction {
-        Some(expected) if asked_for => Err(error("enable.idempotence", "true", expected)),
+        Some(expected) if asked_for => Err(error(&keys::ENABLE_IDEMPOTENCE, "true", expected)),
         contradiction => Ok(contradiction.is_none()),
     }
 }
 
 fn refuse_transactions(reader: &mut Reader<'_>) -> Result<(), ConfigError> {
-    reader.millis("transaction.timeout.ms", 60_000)?;
-    reader.boolean("transaction.two.phase.commit.enable", false)?;
-    match reader.filled("transactional.id") {
-        Some(id) => Err(error("transactional.id", id, "no value, as transactions are not supported yet")),
+    reader.get(&keys::TRANSACTION_TIMEOUT)?;
+    reader.get(&keys::TWO_PHASE_COMMIT)?;
+    match reader.filled(&keys::TRANSACTIONAL_ID)? {
+        Some(id) => Err(error(&keys::TRANSACTIONAL_ID, &id, "no value, as transactions are not supported yet")),
         None => Ok(()),
     }
 }
@@ -179,34 +171,34 @@ fn read_delivery_timeout(
     request_timeout: Duration,
 ) -> Result<Duration, ConfigError> {
     let least = linger.saturating_add(request_timeout).min(Duration::from_millis(i32::MAX as u64));
-    let timeout = reader.millis("delivery.timeout.ms", 120_000)?;
+    let timeout = reader.get(&keys::DELIVERY_TIMEOUT)?;
     if least <= timeout {
-        return Ok(timeout);
-    }
-    match reader.text("delivery.timeout.ms") {
-        Some(value) => Err(error("delivery.timeout.ms", value, "at least linger.ms + request.timeout.ms")),
-        None => Ok(least),
+        Ok(timeout)
+    } else if reader.is_given(&keys::DELIVERY_TIMEOUT) {
+        let value = timeout.as_millis().to_string();
+        Err(error(&keys::DELIVERY_TIMEOUT, &value, "at least linger.ms + request.timeout.ms"))
+    } else {
+        Ok(least)
     }
 }
 
 fn read_level(reader: &mut Reader<'_>, codec: Codec) -> Result<Option<i32>, ConfigError> {
     // Every level is checked, whichever codec is chosen, as Java does.
-    let gzip = reader.integer("compression.gzip.level", -1, -1..=9)?;
-    let lz4 = reader.integer("compression.lz4.level", 9, 1..=17)?;
-    let zstd = reader.integer("compression.zstd.level", 3, -131_072..=22)?;
-    let chosen = match codec {
+    let gzip = reader.get(&keys::GZIP_LEVEL)?;
+    let lz4 = reader.get(&keys::LZ4_LEVEL)?;
+    let zstd = reader.get(&keys::ZSTD_LEVEL)?;
+    Ok(match codec {
         Codec::Gzip if gzip != -1 => Some(gzip),
         Codec::Lz4 => Some(lz4),
         Codec::Zstd => Some(zstd),
         _ => None,
-    };
-    Ok(chosen.map(|level| i32::try_from(level).expect("every range fits")))
+    })
 }
 
 fn read_partitioner(reader: &mut Reader<'_>) -> Result<Partitioner, ConfigError> {
-    let ignore_keys = reader.boolean("partitioner.ignore.keys", false)?;
-    let key = "partitioner.class";
-    match reader.filled(key) {
+    let ignore_keys = reader.get(&keys::IGNORE_KEYS)?;
+    let key = &keys::PARTITIONER;
+    match reader.filled(key)?.as_deref() {
         None
         | Some(
             "org.apache.kafka.clients.producer.internals.DefaultPartitioner"
@@ -257,15 +249,11 @@ mod tests {
     #[test]
     fn a_wrong_value_is_refused_with_its_key_and_what_was_expected() {
         for (key, value, message) in [
-            (
-                "linger.ms",
-                "soon",
-                "invalid value \"soon\" for configuration linger.ms: expected an integer from 0 to 9223372036854775807",
-            ),
+            ("linger.ms", "soon", "invalid value \"soon\" for configuration linger.ms: Not a number of type LONG"),
             (
                 "compression.type",
                 "brotli",
-                "invalid value \"brotli\" for configuration compression.type: expected one of none, gzip, snappy, lz4, zstd",
+                "invalid value \"brotli\" for configuration compression.type: String must be one of (case insensitive): NONE, GZIP, SNAPPY, LZ4, ZSTD",
             ),
             (
                 "security.protocol",

@@ -60,21 +60,20 @@ impl JsonConverter {
     ///
     /// `schema.content` is no schema.
     pub fn configure(config: &ParsedConfig, limits: ReadLimits) -> Result<Self, Failure> {
-        let replace_null = config.bool("replace.null.with.default");
-        let schemas_enabled = config.bool("schemas.enable");
-        let content =
-            config.optional_string("schema.content").filter(|text| schemas_enabled && !text.trim().is_empty());
-        let content = content.map(|text| read_content(text, limits)).transpose()?.flatten();
+        let replace_null = definitions::REPLACE_NULL_WITH_DEFAULT.get(config);
+        let schemas_enabled = definitions::SCHEMAS_ENABLE.get(config);
+        let content = definitions::SCHEMA_CONTENT.get(config).filter(|text| schemas_enabled && !text.trim().is_empty());
+        let content = content.map(|text| read_content(&text, limits)).transpose()?.flatten();
         Ok(Self {
             schemas_enabled,
             content,
             write: encode::Settings {
-                numeric_decimals: config.string("decimal.format").eq_ignore_ascii_case("NUMERIC"),
+                numeric_decimals: definitions::DECIMAL_FORMAT.get(config).eq_ignore_ascii_case("NUMERIC"),
                 replace_null,
             },
             replace_null,
             limits,
-            cache_size: usize::try_from(config.int("schemas.cache.size")).unwrap_or(0),
+            cache_size: usize::try_from(definitions::SCHEMAS_CACHE_SIZE.get(config)).unwrap_or(0),
             read_cache: HashMap::new(),
             last_read: None,
             write_cache: HashMap::new(),
