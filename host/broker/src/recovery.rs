@@ -138,6 +138,7 @@ fn adopt(disk: &dyn Disk, dir: &Path, was_clean: bool) -> Result<Catalogue, Star
             id: Uuid::from_bytes(id),
             partitions: 0,
             overrides: Default::default(),
+            old_offsets: true,
         });
         entry.partitions = entry.partitions.max(index.saturating_add(1));
         if let Ok(Some(text)) = read_text(disk, &dir.join(&name).join("leader-epoch-checkpoint")) {

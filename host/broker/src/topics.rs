@@ -51,9 +51,16 @@ pub struct Topic {
     pub config: Arc<TopicConfig>,
     /// By number.
     pub partitions: Vec<Arc<Partition>>,
+    /// Whether offsets that do not say the id of their topic can be this one's; see [`TopicEntry`].
+    old_offsets: bool,
 }
 
 impl Topic {
+    /// Whether an offset that was committed under the topic's name is this topic's, by the id in the commit.
+    pub fn has_offset_of(&self, id: Option<Uuid>) -> bool {
+        id.map_or(self.old_offsets, |id| id == self.id)
+    }
+
     /// One partition; `None` for a number that does not exist.
     pub fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
         self.partitions.get(usize::try_from(index).ok()?)
@@ -111,14 +118,6 @@ pub enum ChangeTopicError {
         #[from]
         source: CatalogueError,
     },
-    /// Offsets that were committed for a deleted topic of this name could not be deleted.
-    #[error(
-        "topic '{name}' cannot be made while offsets of a deleted topic of this name cannot be deleted; see the health of the broker, and try again"
-    )]
-    Closed {
-        /// The name.
-        name: TopicName,
-    },
     /// Entries of a deleted topic of this name could not be taken out of the checkpoints.
     #[error("topic '{name}' cannot be made while the checkpoints still name a deleted topic of this name")]
     Lingering {
@@ -146,15 +145,15 @@ impl ChangeTopicError {
             Self::Exists { .. } => ErrorCode::TOPIC_ALREADY_EXISTS,
             Self::Collides { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
             Self::Unknown { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            Self::Catalogue { .. } | Self::Closed { .. } | Self::Lingering { .. } | Self::Interrupted { .. } => {
+            Self::Catalogue { .. } | Self::Lingering { .. } | Self::Interrupted { .. } => {
                 ErrorCode::KAFKA_STORAGE_ERROR
             }
         }
     }
 }
 
-/// Drops what others keep under the name of a deleted topic; true if it could.
-pub type Forget = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+/// Drops what others keep under the name of a deleted topic.
+pub type Forget = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// All topics.
 ///
@@ -168,8 +167,6 @@ pub struct Topics {
     changes: Changes,
     /// Whether the catalogue on disk may be another than the one in effect.
     catalogue_uncertain: AtomicBool,
-    /// Names of deleted topics that something is still kept under, and how to be rid of it. Each change is one call.
-    closed: Mutex<HashMap<TopicName, Forget>>,
     /// Names of deleted topics whose files and entries are being removed.
     leaving: Mutex<HashMap<TopicName, CancellationToken>>,
     /// Held while a change is decided, written and shown.
@@ -193,8 +190,12 @@ impl Registry {
 
     fn catalogue(&self) -> Catalogue {
         let entry = |topic: &Arc<Topic>| {
-            let entry =
-                TopicEntry { id: topic.id, partitions: topic.partition_count(), overrides: topic.overrides.clone() };
+            let entry = TopicEntry {
+                id: topic.id,
+                partitions: topic.partition_count(),
+                overrides: topic.overrides.clone(),
+                old_offsets: topic.old_offsets,
+            };
             (topic.name.clone(), entry)
         };
         Catalogue { leader_epoch: self.leader_epoch, topics: self.by_name.values().map(entry).collect() }
@@ -217,7 +218,6 @@ impl Topics {
             offsets_partitions: config.offsets_partitions,
             changes,
             catalogue_uncertain: AtomicBool::new(false),
-            closed: Mutex::default(),
             leaving: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
             registry: RwLock::default(),
@@ -337,13 +337,6 @@ impl Topics {
     async fn create_now(self: &Arc<Self>, new: NewTopic) -> Result<Arc<Topic>, CreateTopicError> {
         let _changing = self.lock_to_make(&new.name).await;
         self.check_new(&new.name)?;
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner).get(&new.name).cloned();
-        if let Some(forget) = closed {
-            if !forget().await {
-                return Err(ChangeTopicError::Closed { name: new.name });
-            }
-            self.closed.lock().unwrap_or_else(PoisonError::into_inner).remove(&new.name);
-        }
         if self.checkpoints.linger(&new.name) {
             let (topics, name) = (Arc::clone(self), new.name.clone());
             self.on_disk(move || topics.checkpoints.write(|| topics.partitions(), None))
@@ -351,7 +344,8 @@ impl Topics {
                 .map_err(|source| ChangeTopicError::Lingering { name, source })?;
         }
         let mut registry = self.snapshot();
-        let entry = TopicEntry { id: topic_id::draw(), partitions: new.partitions, overrides: new.overrides };
+        let (partitions, overrides) = (new.partitions, new.overrides);
+        let entry = TopicEntry { id: topic_id::draw(), partitions, overrides, old_offsets: false };
         let topic = self.build(&new.name, entry, &[], registry.leader_epoch);
         registry.insert(Arc::clone(&topic));
         self.store(registry.catalogue()).await?;
@@ -363,9 +357,8 @@ impl Topics {
 
     /// Deletes a topic: its name is free, and whoever waits on its partitions is told, when this returns.
     ///
-    /// Once the topic is gone from disk and memory, and before its name is free, `forget` is called: it drops what
-    /// others keep under that name, and says whether it could. Where it could not, it is called again before a topic
-    /// of this name is made.
+    /// Once the topic is gone from disk and memory, and before its name is free, `forget` is waited for: it drops what
+    /// others keep under that name.
     ///
     /// # Errors
     ///
@@ -404,10 +397,7 @@ impl Topics {
         let _leaving = Leaving { topics: self, name };
         // The rest may wait for a disk that stalls, which other topics must not.
         drop(changing);
-        if !forget().await {
-            warn!(topic = %name, "committed offsets of a deleted topic could not be deleted; its name stays closed");
-            self.closed.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), forget);
-        }
+        forget.await;
         self.remove_files(&topic).await;
         info!(topic = %name, "topic deleted");
         Ok(())
@@ -506,7 +496,8 @@ impl Topics {
     ) -> Result<Result<(), R>, ChangeTopicError> {
         let _changing = self.changing.lock().await;
         let before = self.known(name, id)?;
-        let mut entry = TopicEntry { id, partitions: before.partition_count(), overrides: before.overrides.clone() };
+        let (partitions, overrides) = (before.partition_count(), before.overrides.clone());
+        let mut entry = TopicEntry { id, partitions, overrides, old_offsets: before.old_offsets };
         if let Err(refused) = change(&mut entry) {
             return Ok(Err(refused));
         }
@@ -576,7 +567,8 @@ impl Topics {
             None => Partition::new(&self.home, name, entry.id, index, leader_epoch, Arc::clone(&config)),
         };
         let partitions = (0..entry.partitions).map(partition).collect();
-        Arc::new(Topic { name: name.clone(), id: entry.id, overrides: entry.overrides, config, partitions })
+        let TopicEntry { id, overrides, old_offsets, .. } = entry;
+        Arc::new(Topic { name: name.clone(), id, overrides, config, partitions, old_offsets })
     }
 
     fn snapshot(&self) -> Registry {

@@ -1,5 +1,10 @@
 //! The hashes that choose partitions: murmur2 for record keys, Java's string hash for groups and
-//! transactional ids.
+//! transactional ids. And the checksum of record batches, for files that need one as well.
+
+/// CRC-32C (Castagnoli).
+pub fn crc32c(data: &[u8]) -> u32 {
+    crc32c::crc32c(data)
+}
 
 /// Kafka's murmur2 (32 bit, seed `0x9747b28c`), as the Java producer's partitioner computes it.
 pub fn murmur2(data: &[u8]) -> i32 {

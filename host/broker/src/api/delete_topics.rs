@@ -42,10 +42,7 @@ async fn delete(call: &Call<'_>, name: Option<TopicName>, id: Uuid) -> (Option<T
     }
     let answered = Some(name_of(&topic.name));
     let (groups, forgotten) = (Arc::clone(&call.node.groups), topic.name.clone());
-    let forget: Forget = Arc::new(move || {
-        let (groups, forgotten) = (Arc::clone(&groups), forgotten.clone());
-        Box::pin(async move { groups.forget_topic(&forgotten).await })
-    });
+    let forget: Forget = Box::pin(async move { groups.forget_topic(&forgotten).await });
     match call.node.topics.delete(&topic, forget).await {
         Ok(()) => (answered, topic.id, ErrorCode::NONE),
         Err(error) => (answered, topic.id, error.code()),

@@ -78,7 +78,7 @@ pub fn list(call: &Call<'_>, request: &ListGroupsRequest) -> ListGroupsResponse 
 pub async fn delete(call: &Call<'_>, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
     let mut results = Vec::with_capacity(request.groups_names.len());
     for group_id in request.groups_names {
-        let code = call.node.groups.delete(group_id.as_str()).await;
+        let code = call.node.groups.delete(group_id.as_str()).await.err().unwrap_or(ErrorCode::NONE);
         results.push(DeletableGroupResult::default().with_group_id(group_id).with_error_code(code.get()));
     }
     DeleteGroupsResponse::default().with_results(results)

@@ -93,6 +93,7 @@ fn commits(
                     metadata: partition.committed_metadata.as_ref().map(|text| text.to_string()).unwrap_or_default(),
                     committed_at_ms: now_ms,
                     expires_at_ms,
+                    topic_id: Some(known.id),
                 },
             });
         }

@@ -2,11 +2,12 @@
 
 use millstream_record::TopicName;
 use millstream_wire::error_code::ErrorCode;
+use tracing::warn;
 
 use super::{
     Groups,
     coordinator::{GroupDescription, GroupState},
-    log::finish_forgetting,
+    log::Forget,
 };
 
 impl Groups {
@@ -29,59 +30,55 @@ impl Groups {
     }
 
     /// DeleteGroups for one group: durable when this returns.
-    pub async fn delete(&self, group: &str) -> ErrorCode {
-        let written = {
-            let deleted = self.lock_for(group).and_then(|mut state| {
-                // Handed over under the lock: behind every commit that was, and before every one that will be.
-                state.coordinator.delete(group).map(|action| self.forget(&action))
-            });
-            match deleted {
-                Ok(written) => written,
-                Err(code) => return code,
-            }
+    ///
+    /// # Errors
+    ///
+    /// The group stays as it is.
+    pub async fn delete(&self, group: &str) -> Result<(), ErrorCode> {
+        // Handed over under the lock: behind every commit that was, and before every one that will be.
+        let forget = {
+            let mut state = self.lock_for(group)?;
+            state.coordinator.delete(group).map(|action| self.forget(action))?
         };
-        finish_forgetting(group, written).await
+        self.forget_now(forget).await
     }
 
     /// OffsetDelete: a verdict for each partition, durable when this returns.
     ///
     /// # Errors
     ///
-    /// When the request as a whole is refused.
+    /// The request as a whole is refused, or nothing could be deleted.
     pub async fn delete_offsets(&self, group: &str, partitions: &[(String, i32)]) -> Result<Vec<ErrorCode>, ErrorCode> {
-        let (verdicts, written) = {
+        let (verdicts, forget) = {
             let mut state = self.lock_for(group)?;
             let (verdicts, action) = state.coordinator.delete_offsets(group, partitions)?;
-            (verdicts, self.forget(&action))
+            (verdicts, action.and_then(|action| self.forget(action)))
         };
-        match finish_forgetting(group, written).await {
-            ErrorCode::NONE => Ok(verdicts),
-            code => Err(code),
+        self.forget_now(forget).await.map(|()| verdicts)
+    }
+
+    async fn forget_now(&self, forget: Option<Forget>) -> Result<(), ErrorCode> {
+        match forget {
+            Some(forget) => self.finish_forgetting(forget).await,
+            None => Ok(()),
         }
     }
 
-    /// A topic is gone: so are the offsets committed for it, those on their way to the disk included. True if that is
-    /// durable and none can come back; otherwise it is to be called again before the topic's name is used again.
-    pub async fn forget_topic(&self, topic: &TopicName) -> bool {
-        let (written, all_known): (Vec<_>, bool) = {
-            let Ok(mut state) = self.lock() else { return false };
-            let mut actions = state.owed.remove(topic.as_str()).unwrap_or_default();
-            actions.extend(state.coordinator.forget_topic(topic.as_str()));
-            let written = actions.into_iter().map(|action| (self.forget(&action), action)).collect();
-            (written, state.not_loaded.is_empty())
+    /// A topic is gone: so are the offsets committed for it, those on their way to the disk included. Returns once their
+    /// deletion is durable, or has failed: what is left on disk then is told by the topic's id, and deleted when it is
+    /// read.
+    pub async fn forget_topic(&self, topic: &TopicName) {
+        let forgets: Vec<Forget> = {
+            let Ok(mut state) = self.lock() else { return };
+            let actions = state.coordinator.forget_topic(topic.as_str());
+            actions.into_iter().filter_map(|action| self.forget(action)).collect()
         };
-        let mut owed = Vec::new();
-        for (written, action) in written {
-            if finish_forgetting(action.group(), written).await != ErrorCode::NONE {
-                owed.push(action);
+        for forget in forgets {
+            let group = forget.group.clone();
+            if let Err(code) = self.finish_forgetting(forget).await {
+                let error = code.name();
+                warn!(%topic, group, error, "offsets of a deleted topic are left on disk until they are read again");
             }
         }
-        let forgotten = owed.is_empty() && all_known;
-        if !owed.is_empty()
-            && let Ok(mut state) = self.lock()
-        {
-            state.owed.entry(topic.to_string()).or_default().append(&mut owed);
-        }
-        forgotten
     }
 }

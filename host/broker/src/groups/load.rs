@@ -3,17 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use millstream_record::Chain;
-use millstream_wire::{
-    batch::{RecordReader, decompress_records, verify_crc},
-    error_code::ErrorCode,
-};
+use millstream_wire::batch::{RecordReader, decompress_records, verify_crc};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::{
     EMBEDDED_HOST, Groups,
-    coordinator::Action,
-    log::{finish_forgetting, now_ms},
+    log::now_ms,
     offsets::CommittedOffset,
     records::{RecordKey, StoredGroup, StoredOffset},
 };
@@ -64,7 +61,8 @@ impl Groups {
     /// that could not be read before. Blocks, on a thread of the runtime that may; call first before requests are
     /// served.
     ///
-    /// A partition that cannot be read is reported, and requests for its groups are refused until it can be. Single records that make no sense are passed over with a warning.
+    /// A partition that cannot be read is reported, and requests for its groups are refused until it can be. Single
+    /// records that make no sense are passed over with a warning.
     pub fn load(&self, which: Load) {
         let Some(topic) = self.topics.get(OFFSETS_TOPIC) else { return };
         let wanted: Vec<i32> = match (which, self.lock()) {
@@ -106,19 +104,19 @@ impl Groups {
     fn load_partition(&self, partition: &Arc<Partition>) -> Result<(usize, usize), LoadGroupsError> {
         let (mut groups, mut offsets) = (HashMap::new(), LoadedOffsets::new());
         read_partition(partition, &mut groups, &mut offsets)?;
-        // Names come back: what a deletion that was cut short left must not count for the next topic of its name.
+        // Names come back: what was committed for an earlier topic must not count for the present one of its name.
         let mut gone: HashMap<String, Vec<(String, i32)>> = HashMap::new();
-        for (group, topic, partition) in offsets.keys() {
-            if self.topics.get(topic).is_none() {
+        offsets.retain(|(group, topic, partition), (id, _)| {
+            let known = self.topics.get(topic).is_some_and(|topic| topic.has_offset_of(*id));
+            if !known {
                 gone.entry(group.clone()).or_default().push((topic.clone(), *partition));
             }
-        }
+            known
+        });
         for (group, left_over) in gone {
-            for (topic, partition) in &left_over {
-                offsets.remove(&(group.clone(), topic.clone(), *partition));
-            }
-            let written = self.forget(&Action::Forget { group: group.clone(), offsets: left_over, whole: false });
-            if Handle::current().block_on(finish_forgetting(&group, written)) != ErrorCode::NONE {
+            let written = self.write_deletions(&group, &left_over, false);
+            let durable = written.and_then(|written| Handle::current().block_on(written.durable(&group)));
+            if durable.is_err() {
                 return Err(LoadGroupsError::Forget { group });
             }
         }
@@ -129,7 +127,7 @@ impl Groups {
             let actions = state.coordinator.load_group(now, wall_ms, &group, stored, |host| host == EMBEDDED_HOST);
             self.execute(&mut state, actions);
         }
-        for ((group, topic, partition), committed) in offsets {
+        for ((group, topic, partition), (_, committed)) in offsets {
             state.coordinator.load_offset(wall_ms, &group, &topic, partition, committed);
         }
         Ok((group_count, offset_count))
@@ -141,7 +139,8 @@ fn groups_of(partition: &Partition) -> String {
     format!("groups of {}", partition.name())
 }
 
-type LoadedOffsets = HashMap<(String, String, i32), CommittedOffset>;
+/// By group, topic and partition: the topic's id, where the offset has it, and the offset.
+type LoadedOffsets = HashMap<(String, String, i32), (Option<Uuid>, CommittedOffset)>;
 
 fn read_partition(
     partition: &Partition,
@@ -185,7 +184,8 @@ fn read_partition(
                 Ok(RecordKey::Offset { group, topic, partition }) => match record.value.map(StoredOffset::decode) {
                     None => drop(offsets.remove(&(group, topic, partition))),
                     Some(Ok(stored)) => {
-                        offsets.insert((group, topic, partition), CommittedOffset::stored(stored, position));
+                        let found = (stored.topic_id, CommittedOffset::stored(stored, position));
+                        offsets.insert((group, topic, partition), found);
                     }
                     Some(Err(error)) => warn!(group, topic, partition, %error, "an offset is passed over"),
                 },

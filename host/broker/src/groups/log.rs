@@ -12,7 +12,6 @@ use tracing::error;
 
 use super::{
     Groups,
-    coordinator::Action,
     records::{RecordKey, StoredGroup},
 };
 use crate::partition::{AppendRefused, Partition};
@@ -22,7 +21,7 @@ impl Groups {
     pub(super) fn store(&self, group: String, store: u64, record: &StoredGroup) {
         let key = RecordKey::Group { group: group.clone() }.encode();
         let written = self.append(&group, std::iter::once((key, Some(record.encode()))));
-        let Some(own) = self.own.get().and_then(std::sync::Weak::upgrade) else { return };
+        let Some(own) = self.own() else { return };
         self.tracker.spawn(async move {
             let durable = match written {
                 Ok(written) => written.durable(&group).await,
@@ -38,20 +37,31 @@ impl Groups {
         });
     }
 
-    /// Hands over deletions.
-    pub(super) fn forget(&self, action: &Action) -> Result<Option<Written>, ErrorCode> {
-        let Action::Forget { group, offsets, whole } = action else { return Ok(None) };
+    /// Hands over deletions: of these offsets, and of the group itself if `whole`.
+    pub(super) fn write_deletions(
+        &self,
+        group: &str,
+        offsets: &[(String, i32)],
+        whole: bool,
+    ) -> Result<Written, ErrorCode> {
         let offset_keys = offsets.iter().map(|(topic, partition)| RecordKey::Offset {
-            group: group.clone(),
+            group: group.to_owned(),
             topic: topic.clone(),
             partition: *partition,
         });
-        let group_key = whole.then(|| RecordKey::Group { group: group.clone() });
-        let mut records = offset_keys.chain(group_key).map(|key| (key.encode(), None)).peekable();
-        if records.peek().is_none() {
-            return Ok(None);
-        }
-        self.append(group, records).map(Some)
+        let group_key = whole.then(|| RecordKey::Group { group: group.to_owned() });
+        self.append(group, offset_keys.chain(group_key).map(|key| (key.encode(), None)))
+    }
+
+    /// Waits until the deletions that were handed over are durable, and makes them count; or they count for nothing.
+    pub(super) async fn finish_forgetting(&self, forget: Forget) -> Result<(), ErrorCode> {
+        let Forget { group, forget, written } = forget;
+        let written = match written {
+            Ok(written) => written.durable(&group).await,
+            Err(code) => Err(code),
+        };
+        self.lock()?.coordinator.forgotten(&group, forget, written.ok());
+        written.map(drop)
     }
 
     pub(super) fn append(
@@ -85,13 +95,12 @@ impl Written {
     }
 }
 
-/// Waits for deletions that were handed over; NONE once they are durable.
-pub(super) async fn finish_forgetting(group: &str, written: Result<Option<Written>, ErrorCode>) -> ErrorCode {
-    match written {
-        Ok(None) => ErrorCode::NONE,
-        Ok(Some(written)) => written.durable(group).await.err().unwrap_or(ErrorCode::NONE),
-        Err(code) => code,
-    }
+/// Deletions that were handed to the log and are not durable yet.
+pub(super) struct Forget {
+    pub group: String,
+    /// As the coordinator numbers it.
+    pub forget: u64,
+    pub written: Result<Written, ErrorCode>,
 }
 
 /// Wall-clock milliseconds.

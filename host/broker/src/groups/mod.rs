@@ -34,7 +34,7 @@ use tracing::{error, warn};
 pub use self::{commits::Commit, load::Load};
 use self::{
     coordinator::{Action, Coordinator, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer, SyncRequest, Ticket},
-    log::{finish_forgetting, now_ms},
+    log::{Forget, now_ms},
 };
 use crate::{
     clock::Clock,
@@ -67,8 +67,6 @@ struct State {
     next_ticket: u64,
     /// Partitions of the offsets topic that could not be read, and whether they may be at another time.
     not_loaded: BTreeMap<i32, bool>,
-    /// By deleted topic: offsets whose deletion could not be written.
-    owed: HashMap<String, Vec<Action>>,
 }
 
 impl State {
@@ -93,7 +91,6 @@ impl Groups {
             syncs: HashMap::new(),
             next_ticket: 0,
             not_loaded: BTreeMap::new(),
-            owed: HashMap::new(),
         };
         let groups = Arc::new(Self {
             state: Mutex::new(state),
@@ -210,18 +207,31 @@ impl Groups {
                 }
                 Action::Store { group, store, record } => self.store(group, store, &record),
                 Action::Forget { .. } => {
-                    let (group, written) = (action.group().to_owned(), self.forget(&action));
+                    let Some(forget) = self.forget(action) else { continue };
+                    let Some(own) = self.own() else { return };
                     self.tracker.spawn(async move {
-                        let code = finish_forgetting(&group, written).await;
-                        if code != ErrorCode::NONE {
-                            // The group is looked at again after the next start.
-                            warn!(group, error = code.name(), "deletions in the offsets topic could not be written");
+                        let group = forget.group.clone();
+                        if let Err(code) = own.finish_forgetting(forget).await {
+                            let error = code.name();
+                            warn!(group, error, "offsets that have expired could not be deleted; it is tried again");
                         }
                     });
                 }
             }
         }
         self.sooner.notify_one();
+    }
+
+    /// Hands over the deletions of an [`Action::Forget`]; `None` for any other action.
+    fn forget(&self, action: Action) -> Option<Forget> {
+        let Action::Forget { group, forget, offsets, whole } = action else { return None };
+        let written = self.write_deletions(&group, &offsets, whole);
+        Some(Forget { group, forget, written })
+    }
+
+    /// Itself, for tasks that wait for the disk; `None` when nobody else holds it any more.
+    fn own(&self) -> Option<Arc<Self>> {
+        self.own.get().and_then(std::sync::Weak::upgrade)
     }
 
     /// Runs sessions, rebalance timeouts and the expiry of offsets until cancelled.

@@ -11,11 +11,10 @@ use millstream_disk::faulty::{FaultyDisk, Operation, Stall, Trigger};
 use millstream_wire::protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
     InitProducerIdRequest, InitProducerIdResponse, JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest,
-    ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetFetchRequest, OffsetFetchResponse,
+    ListOffsetsResponse, MetadataRequest, MetadataResponse,
     incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
     join_group_request::JoinGroupRequestProtocol,
     list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
-    offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -349,15 +348,6 @@ async fn a_partition_that_cannot_be_opened_keeps_its_checkpoints_and_comes_back(
     assert!(broker.health().is_empty());
     broker.shutdown().await.unwrap();
     assert_eq!(checkpoints(), ["0\n2\na 0 3\nb 0 3\n", "0\n2\na 0 2\nb 0 3\n"]);
-}
-
-async fn committed(node: &Arc<Node>, group: &str) -> (i16, Option<i64>) {
-    let topic = OffsetFetchRequestTopics::default().with_name(name("b")).with_partition_indexes(vec![0]);
-    let group = OffsetFetchRequestGroup::default().with_group_id(GroupId(text(group))).with_topics(Some(vec![topic]));
-    let request = OffsetFetchRequest::default().with_groups(vec![group]);
-    let found: OffsetFetchResponse = call(node, ApiKey::OffsetFetch, 8, &request).await;
-    let topic = found.groups[0].topics.first();
-    (found.groups[0].error_code, topic.map(|topic| topic.partitions[0].committed_offset))
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The broker from within: requests whose futures are dropped at every step, and a disk that fails.
 
+mod deleting;
 mod dropped;
 mod faults;
 mod power;
@@ -15,12 +16,14 @@ use millstream_wire::{
         messages::{
             ApiKey, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse,
             DeleteTopicsRequest, DeleteTopicsResponse, FetchRequest, FetchResponse, GroupId, OffsetCommitRequest,
-            OffsetCommitResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader,
+            OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, ProduceRequest, ProduceResponse,
+            RequestHeader, ResponseHeader,
             create_topics_request::CreatableTopic,
             delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
             delete_topics_request::DeleteTopicState,
             fetch_request::{FetchPartition, FetchTopic},
             offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+            offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics},
             produce_request::{PartitionProduceData, TopicProduceData},
         },
         protocol::{Decodable, Encodable, StrBytes},
@@ -173,6 +176,16 @@ async fn commit_offset(node: &Arc<Node>, group: &str, topic: &str, offset: i64) 
 }
 
 /// Moves the start of partition 0 up.
+/// What a group has committed for partition 0 of topic `b`; −1 for nothing.
+async fn committed(node: &Arc<Node>, group: &str) -> (i16, Option<i64>) {
+    let topic = OffsetFetchRequestTopics::default().with_name(name("b")).with_partition_indexes(vec![0]);
+    let group = OffsetFetchRequestGroup::default().with_group_id(GroupId(text(group))).with_topics(Some(vec![topic]));
+    let request = OffsetFetchRequest::default().with_groups(vec![group]);
+    let found: OffsetFetchResponse = call(node, ApiKey::OffsetFetch, 8, &request).await;
+    let topic = found.groups[0].topics.first();
+    (found.groups[0].error_code, topic.map(|topic| topic.partitions[0].committed_offset))
+}
+
 async fn delete_records(node: &Arc<Node>, topic: &str, offset: i64) -> i16 {
     let partition = DeleteRecordsPartition::default().with_offset(offset);
     let topic = DeleteRecordsTopic::default().with_name(name(topic)).with_partitions(vec![partition]);

@@ -33,25 +33,20 @@ pub enum Action {
         /// What to write.
         record: StoredGroup,
     },
-    /// Append deletions: of these offsets, and of the group itself if `whole`.
+    /// Append deletions, of these offsets, and of the group itself if `whole`; and report [`Coordinator::forgotten`]
+    /// when they are durable.
+    ///
+    /// [`Coordinator::forgotten`]: super::Coordinator::forgotten
     Forget {
         /// Group id.
         group: String,
+        /// To be given back.
+        forget: u64,
         /// Topics and partitions whose offsets go.
         offsets: Vec<(String, i32)>,
         /// Whether the group's metadata goes too.
         whole: bool,
     },
-}
-
-impl Action {
-    /// The group whose records are written; empty for answers.
-    pub fn group(&self) -> &str {
-        match self {
-            Self::Store { group, .. } | Self::Forget { group, .. } => group,
-            Self::AnswerJoin { .. } | Self::AnswerSync { .. } => "",
-        }
-    }
 }
 
 /// Collects what an event brings about.

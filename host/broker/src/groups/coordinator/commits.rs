@@ -51,6 +51,9 @@ impl Coordinator {
             self.groups.insert(group_id.to_owned(), group);
         }
         let group = self.groups.get_mut(group_id).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
+        if group.is_being_deleted() {
+            return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+        }
         if !(generation < 0 && group.state == GroupState::Empty) {
             if generation < 0 && member_id.is_empty() && instance_id.is_none() {
                 return Err(ErrorCode::UNKNOWN_MEMBER_ID);

@@ -1,10 +1,18 @@
 //! What ends: groups and offsets that are deleted, and offsets whose retention is over.
+//!
+//! A deletion is handed to the log first. What it names is there until the deletion is durable, and stays where it
+//! cannot be written.
 
 use std::collections::HashSet;
 
 use millstream_wire::error_code::ErrorCode;
 
-use super::{Coordinator, action::Action, messages::GroupState};
+use super::{
+    Coordinator,
+    action::Action,
+    group::{Forgetting, Group},
+    messages::GroupState,
+};
 use crate::groups::offsets::CommittedOffset;
 
 impl Coordinator {
@@ -17,14 +25,16 @@ impl Coordinator {
         if group_id.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
+        let forget = self.fresh_id();
         let group = self.groups.get_mut(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         if group.state != GroupState::Empty {
             return Err(ErrorCode::NON_EMPTY_GROUP);
         }
-        let offsets = group.forget(|_, _| true);
-        self.groups.remove(group_id);
-        self.reschedule(group_id);
-        Ok(Action::Forget { group: group_id.to_owned(), offsets, whole: true })
+        if group.is_being_deleted() {
+            return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+        }
+        let offsets = group.positions(|_, _| true);
+        Ok(begin(group, forget, offsets, true))
     }
 
     /// OffsetDelete: a verdict for each partition, in their order, and what to write.
@@ -36,10 +46,11 @@ impl Coordinator {
         &mut self,
         group_id: &str,
         partitions: &[(String, i32)],
-    ) -> Result<(Vec<ErrorCode>, Action), ErrorCode> {
+    ) -> Result<(Vec<ErrorCode>, Option<Action>), ErrorCode> {
         if group_id.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
+        let forget = self.fresh_id();
         let group = self.groups.get_mut(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         if !group.members.is_empty() && group.protocol_type.as_deref() != Some("consumer") {
             return Err(ErrorCode::NON_EMPTY_GROUP);
@@ -52,31 +63,34 @@ impl Coordinator {
         let verdicts = partitions.iter().map(verdict).collect();
         let asked: HashSet<(&str, i32)> =
             partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
-        let gone = group.forget(|topic, partition| !subscribed.contains(topic) && asked.contains(&(topic, partition)));
-        Ok((verdicts, Action::Forget { group: group_id.to_owned(), offsets: gone, whole: false }))
+        let gone =
+            group.positions(|topic, partition| !subscribed.contains(topic) && asked.contains(&(topic, partition)));
+        Ok((verdicts, (!gone.is_empty()).then(|| begin(group, forget, gone, false))))
     }
 
-    /// A topic is gone: so are the offsets committed for it.
+    /// A topic is gone: so are the offsets committed for it, at once and whatever becomes of their deletion on disk. (What
+    /// is left there names the topic by its id.)
     pub fn forget_topic(&mut self, topic: &str) -> Vec<Action> {
         let mut actions = Vec::new();
         for group in self.groups.values_mut() {
-            let gone = group.forget(|name, _| name == topic);
+            let gone = group.positions(|name, _| name == topic);
             if !gone.is_empty() {
-                actions.push(Action::Forget { group: group.id.clone(), offsets: gone, whole: false });
+                group.forget_topic(topic);
+                self.next_id += 1;
+                actions.push(begin(group, self.next_id, gone, false));
             }
         }
         actions
     }
 
-    /// Drops offsets whose retention is over, and groups that then have nothing left.
+    /// Deletes offsets whose retention is over, and groups that then have nothing left.
     ///
     /// Retention counts from when the group lost its last member, or from the commit where there
     /// never was one; a live `consumer` group keeps the offsets of topics it subscribes to.
     pub fn expire_offsets(&mut self, wall_ms: i64) -> Vec<Action> {
         let retention_ms = self.settings.offset_retention_ms;
         let mut actions = Vec::new();
-        let mut emptied = Vec::new();
-        for group in self.groups.values_mut() {
+        for group in self.groups.values_mut().filter(|group| !group.is_being_deleted()) {
             let subscribed = group.subscribed_topics();
             let over = |topic: &str, committed: &CommittedOffset| {
                 if let Some(expires_at_ms) = committed.expires_at_ms {
@@ -94,30 +108,49 @@ impl Coordinator {
                 };
                 counts_from.saturating_add(retention_ms) <= wall_ms
             };
-            let gone: Vec<(String, i32)> = group
-                .offsets
-                .iter()
+            let mut all = true;
+            let mut gone = Vec::new();
+            for (topic, partition, committed) in group.offsets.iter() {
                 // A deletion would be written behind a commit that is on its way, and undo it.
-                .filter(|(topic, partition, committed)| {
-                    over(topic, committed) && !group.is_committing(topic, *partition)
-                })
-                .map(|(topic, partition, _)| (topic.to_owned(), partition))
-                .collect();
-            for (topic, partition) in &gone {
-                group.offsets.remove(topic, *partition);
+                let busy = group.is_committing(topic, partition) || group.is_forgetting(topic, partition);
+                if over(topic, committed) && !busy {
+                    gone.push((topic.to_owned(), partition));
+                } else {
+                    all = false;
+                }
             }
-            let whole = group.is_trace_free();
-            if whole {
-                emptied.push(group.id.clone());
-            }
+            let whole = all && group.holds_offsets_only();
             if whole || !gone.is_empty() {
-                actions.push(Action::Forget { group: group.id.clone(), offsets: gone, whole });
+                self.next_id += 1;
+                actions.push(begin(group, self.next_id, gone, whole));
             }
-        }
-        for group_id in emptied {
-            self.groups.remove(&group_id);
-            self.reschedule(&group_id);
         }
         actions
     }
+
+    /// The deletions of an [`Action::Forget`] are durable, the last of them at `log_position`; or, with `None`, they
+    /// could not be written, and nothing has changed.
+    pub fn forgotten(&mut self, group_id: &str, forget: u64, log_position: Option<i64>) {
+        let Some(group) = self.groups.get_mut(group_id) else { return };
+        let Some(Forgetting { offsets, whole }) = group.forgetting.remove(&forget) else { return };
+        match log_position {
+            Some(_) if whole => {
+                self.groups.remove(group_id);
+                self.reschedule(group_id);
+                return;
+            }
+            Some(position) => {
+                for (topic, partition) in offsets {
+                    group.offsets.delete(&topic, partition, position);
+                }
+            }
+            None => {}
+        }
+        drop(self.on_group(group_id, |_, _, _| {}));
+    }
+}
+
+fn begin(group: &mut Group, forget: u64, offsets: Vec<(String, i32)>, whole: bool) -> Action {
+    group.forgetting.insert(forget, Forgetting { offsets: offsets.clone(), whole });
+    Action::Forget { group: group.id.clone(), forget, offsets, whole }
 }

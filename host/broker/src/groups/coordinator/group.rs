@@ -76,6 +76,14 @@ pub(super) enum AfterStore {
     Nothing,
 }
 
+/// A deletion that is on its way to the disk.
+#[derive(Clone, Debug)]
+pub(super) struct Forgetting {
+    pub offsets: Vec<(String, i32)>,
+    /// Whether the group itself is deleted.
+    pub whole: bool,
+}
+
 /// One group.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -101,6 +109,8 @@ pub(super) struct Group {
     pub offsets: Offsets,
     /// Partitions of commits that are on their way to the disk, by the commit.
     pub committing: BTreeMap<u64, Vec<(String, i32)>>,
+    /// Deletions that are on their way to the disk. What they delete is there until they are durable.
+    pub forgetting: BTreeMap<u64, Forgetting>,
     pub next_order: u64,
 }
 
@@ -124,17 +134,23 @@ impl Group {
             storing: BTreeMap::new(),
             offsets: Offsets::default(),
             committing: BTreeMap::new(),
+            forgetting: BTreeMap::new(),
             next_order: 0,
         }
     }
 
     /// Whether nothing would be lost by forgetting the group, on disk too.
     pub fn is_trace_free(&self) -> bool {
+        self.offsets.is_empty() && self.holds_offsets_only()
+    }
+
+    /// Whether the group is there for its offsets only, and nothing is under way.
+    pub fn holds_offsets_only(&self) -> bool {
         self.state == GroupState::Empty
             && self.members.is_empty()
             && self.pending.is_empty()
-            && self.offsets.is_empty()
             && self.committing.is_empty()
+            && self.forgetting.is_empty()
             && self.storing.is_empty()
     }
 
@@ -143,19 +159,34 @@ impl Group {
         self.committing.values().flatten().any(|(name, index)| name == topic && *index == partition)
     }
 
-    /// Forgets the offsets that `gone` names, also those whose commit is on its way to the disk and will not count
-    /// any more. Returns what has to be deleted behind them there.
-    pub fn forget(&mut self, gone: impl Fn(&str, i32) -> bool) -> Vec<(String, i32)> {
-        let known = self.offsets.iter().map(|(topic, partition, _)| (topic.to_owned(), partition));
-        let mut forgotten: BTreeSet<(String, i32)> =
-            known.filter(|(topic, partition)| gone(topic, *partition)).collect();
-        for (topic, partition) in &forgotten {
-            self.offsets.remove(topic, *partition);
+    /// Whether the group is deleted as soon as that is on disk. Until then nothing may be added to it.
+    pub fn is_being_deleted(&self) -> bool {
+        self.forgetting.values().any(|forgetting| forgetting.whole)
+    }
+
+    /// Whether the deletion of this partition's offset is on its way to the disk.
+    pub fn is_forgetting(&self, topic: &str, partition: i32) -> bool {
+        let mut offsets = self.forgetting.values().flat_map(|forgetting| &forgetting.offsets);
+        offsets.any(|(name, index)| name == topic && *index == partition)
+    }
+
+    /// The offsets that `wanted` names: committed, or on their way to the disk.
+    pub fn positions(&self, wanted: impl Fn(&str, i32) -> bool) -> Vec<(String, i32)> {
+        let known = self.offsets.iter().map(|(topic, partition, _)| (topic, partition));
+        let under_way = self.committing.values().flatten().map(|(topic, partition)| (topic.as_str(), *partition));
+        let wanted: BTreeSet<(&str, i32)> =
+            known.chain(under_way).filter(|(topic, partition)| wanted(topic, *partition)).collect();
+        wanted.into_iter().map(|(topic, partition)| (topic.to_owned(), partition)).collect()
+    }
+
+    /// Forgets everything of a topic at once, also what is committed at this moment and will not count any more.
+    pub fn forget_topic(&mut self, topic: &str) {
+        for (_, partition) in self.positions(|name, _| name == topic) {
+            self.offsets.remove(topic, partition);
         }
         for positions in self.committing.values_mut() {
-            forgotten.extend(positions.extract_if(.., |(topic, partition)| gone(topic, *partition)));
+            positions.retain(|(name, _)| name != topic);
         }
-        forgotten.into_iter().collect()
     }
 
     pub fn set_state(&mut self, state: GroupState, wall_ms: i64) {

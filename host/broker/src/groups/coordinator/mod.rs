@@ -85,6 +85,9 @@ impl Coordinator {
         let mut actions = Vec::new();
         if let Some(group) = self.groups.get_mut(group_id) {
             event(group, &self.settings, &mut Outbox { actions: &mut actions, next_id: &mut self.next_id });
+            if group.committing.is_empty() {
+                group.offsets.settle();
+            }
             if group.is_trace_free() && group.generation == 0 && group.protocol_type.is_none() {
                 // Nothing of it was ever written.
                 self.groups.remove(group_id);
@@ -128,6 +131,9 @@ impl Coordinator {
             }
             let incarnation = self.fresh_id();
             self.groups.insert(request.group.clone(), Group::new(&request.group, incarnation, wall_ms));
+        }
+        if self.groups.get(&request.group).is_some_and(Group::is_being_deleted) {
+            return refuse(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
         }
         self.on_group(&request.group, |group, settings, out| {
             let mut step = Step { group, settings, now, wall_ms, out };

@@ -107,6 +107,14 @@ impl Bench {
         self.take(actions);
     }
 
+    /// Deletions are on disk at this place of the log, or failed.
+    fn forgotten(&mut self, actions: &[Action], log_position: Option<i64>) {
+        for action in actions {
+            let Action::Forget { group, forget, .. } = action else { panic!("{action:?}") };
+            self.coordinator.forgotten(group, *forget, log_position);
+        }
+    }
+
     fn heartbeat(&mut self, member: &str, generation: i32) -> ErrorCode {
         self.coordinator.heartbeat(self.now(), "g", generation, member, None)
     }
@@ -514,7 +522,12 @@ fn offsets_outlive_their_group_by_the_retention_and_then_go_with_it() {
     bench.coordinator.load_offset(WALL, "g", "t", 0, committed(5, WALL));
     assert_eq!(bench.coordinator.expire_offsets(WALL + 999), []);
     let gone = bench.coordinator.expire_offsets(WALL + 1_000);
-    assert_eq!(gone, [Action::Forget { group: "g".into(), offsets: vec![("t".into(), 0)], whole: true }]);
+    assert_eq!(forgets(&gone), [(vec![0], true)]);
+    assert_eq!(bench.coordinator.expire_offsets(WALL + 1_000), [], "it is under way");
+    bench.forgotten(&gone, None);
+    assert_eq!(bench.state(), Some(GroupState::Empty), "what could not be written is tried again");
+    let gone = bench.coordinator.expire_offsets(WALL + 1_000);
+    bench.forgotten(&gone, Some(1));
     assert_eq!(bench.state(), None);
 }
 
@@ -584,7 +597,19 @@ fn deleting_needs_an_empty_group() {
     assert_eq!(bench.coordinator.delete("x"), Err(ErrorCode::GROUP_ID_NOT_FOUND));
     bench.leave("a");
     bench.leave("b");
-    assert_eq!(bench.coordinator.delete("g"), Ok(Action::Forget { group: "g".into(), offsets: vec![], whole: true }));
+    let gone = [bench.coordinator.delete("g").unwrap()];
+    assert_eq!(forgets(&gone), [(vec![], true)]);
+    bench.forgotten(&gone, Some(1));
+    assert_eq!(bench.state(), None);
+}
+
+/// Partitions whose offsets are deleted, and whether the group is, by the deletion.
+fn forgets(actions: &[Action]) -> Vec<(Vec<i32>, bool)> {
+    let forget = |action: &Action| match action {
+        Action::Forget { offsets, whole, .. } => (offsets.iter().map(|(_, partition)| *partition).collect(), *whole),
+        other => panic!("{other:?}"),
+    };
+    actions.iter().map(forget).collect()
 }
 
 /// A commit of partitions 0 and 1 of `t` that is on its way to the disk.
@@ -602,30 +627,56 @@ fn ended(bench: &mut Bench, permit: CommitPermit) -> Vec<i32> {
     known.map(|offsets| offsets.iter().map(|(_, partition, _)| partition).collect()).unwrap_or_default()
 }
 
-fn forget(partitions: &[i32], whole: bool) -> Action {
-    let offsets = partitions.iter().map(|partition| ("t".to_owned(), *partition)).collect();
-    Action::Forget { group: "g".into(), offsets, whole }
-}
-
 #[test]
 fn a_commit_on_its_way_does_not_bring_back_what_is_deleted_meanwhile_and_is_deleted_on_disk_behind_it() {
     let mut bench = Bench::new();
     let permit = begun(&mut bench);
-    assert_eq!(bench.coordinator.forget_topic("t"), [forget(&[0, 1], false)]);
-    assert_eq!(ended(&mut bench, permit), [0; 0]);
+    let gone = bench.coordinator.forget_topic("t");
+    assert_eq!(forgets(&gone), [(vec![0, 1], false)]);
+    assert_eq!(ended(&mut bench, permit), [0; 0], "whether or not the deletion is on disk");
+
+    for deleted_first in [true, false] {
+        let mut bench = Bench::new();
+        let permit = begun(&mut bench);
+        let (verdicts, action) = bench.coordinator.delete_offsets("g", &[("t".to_owned(), 1)]).unwrap();
+        let gone = [action.unwrap()];
+        assert_eq!((verdicts, forgets(&gone)), (vec![ErrorCode::NONE], vec![(vec![1], false)]));
+        if deleted_first {
+            bench.forgotten(&gone, Some(1));
+            assert_eq!(ended(&mut bench, permit), [0], "the other partition is committed");
+        } else {
+            assert_eq!(ended(&mut bench, permit), [0, 1]);
+            bench.forgotten(&gone, Some(1));
+            let left = bench.coordinator.offsets("g").unwrap();
+            assert_eq!(left.iter().map(|(_, partition, _)| partition).collect::<Vec<_>>(), [0]);
+        }
+    }
 
     let mut bench = Bench::new();
     let permit = begun(&mut bench);
-    let (verdicts, action) = bench.coordinator.delete_offsets("g", &[("t".to_owned(), 1)]).unwrap();
-    assert_eq!((verdicts, action), (vec![ErrorCode::NONE], forget(&[1], false)));
-    assert_eq!(ended(&mut bench, permit), [0], "the other partition is committed");
-
-    let mut bench = Bench::new();
-    let permit = begun(&mut bench);
-    assert_eq!(bench.coordinator.delete("g"), Ok(forget(&[0, 1], true)));
+    let gone = [bench.coordinator.delete("g").unwrap()];
+    assert_eq!(forgets(&gone), [(vec![0, 1], true)]);
+    bench.forgotten(&gone, Some(1));
     let later = begun(&mut bench);
     assert_eq!(ended(&mut bench, permit), [0; 0], "the commit was for the group that was deleted");
     assert_eq!(ended(&mut bench, later), [0, 1], "and this one is for the new group of its name");
+}
+
+#[test]
+fn a_group_whose_deletion_is_on_its_way_takes_nothing_and_stays_if_it_cannot_be_written() {
+    let mut bench = Bench::new();
+    bench.coordinator.load_offset(WALL, "g", "t", 0, committed(5, WALL));
+    let gone = [bench.coordinator.delete("g").unwrap()];
+    let busy = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
+    assert_eq!(bench.coordinator.delete("g"), Err(busy));
+    let committer = Committer { group: "g", generation: -1, member_id: "", instance_id: None };
+    assert_eq!(bench.coordinator.check_commit(bench.now(), WALL, &committer, Vec::new()), Err(busy));
+    let ticket = bench.join(&member("a"));
+    assert_eq!(bench.joined(ticket).error, busy);
+    bench.forgotten(&gone, None);
+    assert_eq!(bench.coordinator.offsets("g").and_then(|offsets| offsets.get("t", 0)), Some(&committed(5, WALL)));
+    let ticket = bench.join(&member("a"));
+    assert_eq!(bench.joined(ticket).error, ErrorCode::NONE);
 }
 
 #[test]
