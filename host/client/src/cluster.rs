@@ -202,6 +202,15 @@ pub enum TopicsWanted<'a> {
     All,
 }
 
+/// What a coordinator is responsible for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CoordinatorOf<'a> {
+    /// A group, by its id.
+    Group(&'a str),
+    /// A transactional producer, by its `transactional.id`.
+    Transaction(&'a str),
+}
+
 impl Cluster {
     /// A cluster that is reached through `dial`, first at one of the addresses of `bootstrap` and then at
     /// those its brokers advertise. Does no I/O.
@@ -257,11 +266,19 @@ impl Cluster {
         Link { cluster: self.clone(), pool: Arc::new(pool) }
     }
 
-    /// Asks which broker coordinates a group. Repeats nothing.
-    pub(crate) async fn find_coordinator(&self, group: &str) -> Result<(i32, HostPort), RequestError> {
-        let request = FindCoordinatorRequest::default().with_key(StrBytes::from_string(group.to_owned()));
+    /// Asks which broker coordinates a group or a transactional producer. Repeats nothing.
+    pub(crate) async fn find_coordinator(&self, of: CoordinatorOf<'_>) -> Result<(i32, HostPort), RequestError> {
+        let (key, key_type) = match of {
+            CoordinatorOf::Group(id) => (id, 0),
+            CoordinatorOf::Transaction(id) => (id, 1),
+        };
+        let request =
+            FindCoordinatorRequest::default().with_key(StrBytes::from_string(key.to_owned())).with_key_type(key_type);
         let response = self.link().any().await?.call(&request).await?;
-        let attempted = || format!("find the coordinator of group {group}");
+        let attempted = || match of {
+            CoordinatorOf::Group(id) => format!("find the coordinator of group {id}"),
+            CoordinatorOf::Transaction(id) => format!("find the coordinator of transactional producer {id}"),
+        };
         KafkaCode::check(response.error_code)
             .map_err(|source| RequestError::Refused { attempted: attempted(), source })?;
         let port = u16::try_from(response.port).map_err(|_| RequestError::Refused {

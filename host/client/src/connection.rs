@@ -271,7 +271,7 @@ impl Connection {
             let answered = if unsupported { 0 } else { version };
             let response: ApiVersionsResponse = frame::decode_response(ApiKey::ApiVersions, answered, body)
                 .map_err(|source| call(CallError::Decode { api: ApiKey::ApiVersions, source: Arc::new(source) }))?;
-            let offered = OfferedVersions::new(&response.api_keys);
+            let offered = OfferedVersions::new(&response.api_keys, &response.finalized_features);
             match KafkaCode::check(response.error_code) {
                 Ok(()) => return Ok(offered),
                 Err(KafkaCode::UNSUPPORTED_VERSION) if 0 < version => {
@@ -294,9 +294,19 @@ impl Connection {
         versions.choose(api).map_err(|source| CallError::Version { api, source })
     }
 
+    /// The level of the feature `transaction.version` that the cluster has agreed on; 0 where it has none.
+    pub(crate) fn transaction_version(&self) -> i16 {
+        self.shared.versions.get().map_or(0, OfferedVersions::transaction_version)
+    }
+
     /// Sends a request and waits for its answer, as long as the connection's request timeout.
     pub(crate) async fn call<R: Request>(&self, request: &R) -> Result<R::Response, CallError> {
         self.call_within(request, self.shared.timeout).await
+    }
+
+    /// Sends a request in no newer version than `newest`.
+    pub(crate) async fn call_up_to<R: Request>(&self, request: &R, newest: i16) -> Result<R::Response, CallError> {
+        self.send_up_to(request, self.shared.timeout, newest).await?.decode::<R>().await
     }
 
     /// Sends a request that the broker may take longer to answer.
@@ -312,8 +322,18 @@ impl Connection {
     ///
     /// Dropping the future before it is ready sends nothing.
     pub(crate) async fn send<R: Request>(&self, request: &R, timeout: Duration) -> Result<Pending, CallError> {
+        self.send_up_to(request, timeout, i16::MAX).await
+    }
+
+    /// Like [`Self::send`], in no newer version than `newest`.
+    pub(crate) async fn send_up_to<R: Request>(
+        &self,
+        request: &R,
+        timeout: Duration,
+        newest: i16,
+    ) -> Result<Pending, CallError> {
         let api = api_of::<R>();
-        self.enqueue(api, self.version(api)?, request, timeout, true).await
+        self.enqueue(api, self.version(api)?.min(newest), request, timeout, true).await
     }
 
     /// Like [`Self::send`] for a request that brokers do not answer.

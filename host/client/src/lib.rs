@@ -26,8 +26,11 @@ pub use config::{AdminConfig, ConfigError, ConnectionSettings, ConsumerConfig, P
 pub use connection::{CallError, Disconnect, HandshakeError};
 pub use consumer::Consumer;
 pub use dial::{Dial, HostPort, InvalidAddress, NoneResolvable, Stream, TcpDial};
-pub use group::GroupMember;
+pub use group::{GroupMember, GroupMetadata};
 pub use kafka_error::KafkaCode;
 pub use metadata::{Metadata, Partition, Topic};
-pub use producer::{Ack, Appender, Delivery, Producer, RecordRef, SendError, Sequence, TryAppendError};
+pub use producer::{
+    Ack, Appender, Delivery, Producer, RecordRef, SendError, Sequence, TransactionCause, TransactionError,
+    TryAppendError,
+};
 pub use versions::NoCommonVersion;

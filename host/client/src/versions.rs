@@ -1,13 +1,16 @@
 //! Which version of each API this client speaks, and what it agrees on with a broker.
 
-use millstream_wire::protocol::messages::{ApiKey, api_versions_response::ApiVersion};
+use millstream_wire::protocol::messages::{
+    ApiKey,
+    api_versions_response::{ApiVersion, FinalizedFeatureKey},
+};
 
 /// API, oldest and newest version in use here. The oldest are those of Kafka 2.1, as for Java clients 4.x.
 ///
-/// Ceilings below the protocol's newest: Produce 12 belongs to a newer transaction protocol, Fetch 13 and
-/// DeleteTopics 6 name topics by id, FindCoordinator 4 and OffsetFetch 8 ask for several groups at once.
+/// Ceilings below the protocol's newest: Produce 13, Fetch 13 and DeleteTopics 6 name topics by id, FindCoordinator 4
+/// and OffsetFetch 8 ask for several groups at once, AddPartitionsToTxn 4 is for brokers.
 const SPOKEN: &[(ApiKey, i16, i16)] = &[
-    (ApiKey::Produce, 3, 11),
+    (ApiKey::Produce, 3, 12),
     (ApiKey::Fetch, 4, 12),
     (ApiKey::ListOffsets, 1, 9),
     (ApiKey::Metadata, 4, 12),
@@ -24,9 +27,13 @@ const SPOKEN: &[(ApiKey, i16, i16)] = &[
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 5),
     (ApiKey::DeleteRecords, 0, 2),
-    (ApiKey::InitProducerId, 0, 4),
+    (ApiKey::InitProducerId, 0, 5),
     // Older versions are for replicas only.
     (ApiKey::OffsetForLeaderEpoch, 3, 4),
+    (ApiKey::AddPartitionsToTxn, 0, 3),
+    (ApiKey::AddOffsetsToTxn, 0, 4),
+    (ApiKey::EndTxn, 0, 5),
+    (ApiKey::TxnOffsetCommit, 0, 5),
     (ApiKey::DescribeConfigs, 1, 4),
     (ApiKey::CreatePartitions, 0, 3),
     (ApiKey::DeleteGroups, 0, 2),
@@ -52,13 +59,21 @@ pub struct NoCommonVersion {
 pub(crate) struct OfferedVersions {
     /// By API key, ascending.
     ranges: Vec<(i16, i16, i16)>,
+    /// The level of `transaction.version` that the cluster has agreed on; 0 for none.
+    transaction_version: i16,
 }
 
 impl OfferedVersions {
-    pub(crate) fn new(offered: &[ApiVersion]) -> Self {
+    pub(crate) fn new(offered: &[ApiVersion], finalized: &[FinalizedFeatureKey]) -> Self {
         let mut ranges: Vec<_> = offered.iter().map(|api| (api.api_key, api.min_version, api.max_version)).collect();
         ranges.sort_unstable();
-        Self { ranges }
+        let transaction_version = finalized.iter().find(|feature| feature.name.as_str() == "transaction.version");
+        Self { ranges, transaction_version: transaction_version.map_or(0, |feature| feature.max_version_level) }
+    }
+
+    /// The level of the feature `transaction.version`; 0 where there is none.
+    pub(crate) fn transaction_version(&self) -> i16 {
+        self.transaction_version
     }
 
     /// The newest version both sides have.
@@ -101,8 +116,8 @@ mod tests {
     fn the_newest_common_version_is_chosen() {
         let offered = [(0, 0, 13), (1, 4, 6), (3, 13, 14)]
             .map(|(key, min, max)| ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max));
-        let offered = OfferedVersions::new(&offered);
-        assert_eq!(offered.choose(ApiKey::Produce), Ok(11));
+        let offered = OfferedVersions::new(&offered, &[]);
+        assert_eq!(offered.choose(ApiKey::Produce), Ok(12));
         assert_eq!(offered.choose(ApiKey::Fetch), Ok(6));
         let refused = offered.choose(ApiKey::Metadata).expect_err("nothing in common");
         assert_eq!(refused.to_string(), "the broker offers Metadata in versions 13 to 14, this client speaks 4 to 12");

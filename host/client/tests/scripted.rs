@@ -141,7 +141,7 @@ async fn a_refused_batch_fails_alone_and_those_behind_it_are_delivered() {
         match ack.result {
             Ok(delivery) => delivered.push((ack.first, delivery.base_offset)),
             Err(error) => {
-                assert_eq!(error.java_class(), "org.apache.kafka.common.errors.InvalidRecordException");
+                assert_eq!(error.java_class(), "org.apache.kafka.common.InvalidRecordException");
                 assert!(!error.is_retriable());
                 failed.push(ack.first);
             }

@@ -17,7 +17,7 @@ use millstream_wire::protocol::{
 
 use super::{Admin, Refused, records::TopicPartition, refused};
 use crate::{
-    cluster::{Link, RequestError, wire_name},
+    cluster::{CoordinatorOf, Link, RequestError, wire_name},
     kafka_error::KafkaCode,
 };
 
@@ -277,7 +277,7 @@ pub(crate) fn wire_group(group_id: &str) -> GroupId {
 
 /// Finds a group's coordinator and asks it once.
 async fn call_coordinator<R: Request>(link: &Link, group_id: &str, request: &R) -> Result<R::Response, RequestError> {
-    let (node, address) = link.cluster.find_coordinator(group_id).await?;
+    let (node, address) = link.cluster.find_coordinator(CoordinatorOf::Group(group_id)).await?;
     Ok(link.to_address(node, &address).await?.call(request).await?)
 }
 
@@ -298,7 +298,7 @@ pub(crate) async fn fetch_offsets(
         };
         topics.into_iter().map(topic).collect()
     });
-    let (node, address) = link.cluster.find_coordinator(group_id).await?;
+    let (node, address) = link.cluster.find_coordinator(CoordinatorOf::Group(group_id)).await?;
     let connection = link.to_address(node, &address).await?;
     // Only version 7 can ask for stable offsets; older brokers know no transactions that commit offsets late.
     let version = connection.version(millstream_wire::protocol::messages::ApiKey::OffsetFetch)?;
@@ -349,7 +349,7 @@ pub(crate) async fn commit_offsets(
     committer: &Committer,
     offsets: &[(TopicName, i32, OffsetAndMetadata)],
 ) -> Result<BTreeMap<TopicPartition, Result<(), KafkaCode>>, RequestError> {
-    let (node, address) = link.cluster.find_coordinator(group_id).await?;
+    let (node, address) = link.cluster.find_coordinator(CoordinatorOf::Group(group_id)).await?;
     let connection = link.to_address(node, &address).await?;
     let version = connection.version(millstream_wire::protocol::messages::ApiKey::OffsetCommit)?;
     let mut topics: BTreeMap<&TopicName, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();

@@ -79,13 +79,13 @@ keys! {
         .doc("Whether batches are numbered, so that a repetition is never written twice nor out of order. Off, where another setting contradicts it, unless it is set.");
     /// Name of a transactional producer.
     TRANSACTIONAL_ID: Option<String> = Key::optional_string("transactional.id").importance(Low)
-        .doc("Not supported yet.");
+        .doc("Name under which the producer's transactions outlive it; a newer producer of the same name fences it off. Needs `enable.idempotence`.");
     /// Longest transaction.
     TRANSACTION_TIMEOUT: Duration = Key::int_millis("transaction.timeout.ms").default("60000").min(0).importance(Low)
-        .doc("Longest time of a transaction, in milliseconds.");
+        .doc("Milliseconds after which the coordinator aborts an open transaction and fences its producer off.");
     /// Two-phase commit.
     TWO_PHASE_COMMIT: bool = Key::boolean("transaction.two.phase.commit.enable").default("false").importance(Low)
-        .doc("Not supported yet.");
+        .doc("Not supported.");
     /// How long a batch waits.
     LINGER: Duration = Key::millis("linger.ms").default("5").min(0).importance(Medium)
         .doc("How long a partly filled batch waits for more records before it is sent.");

@@ -1,6 +1,6 @@
 //! Settings of the producer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use millstream_wire::compression::Codec;
 
@@ -79,11 +79,16 @@ pub struct ProducerConfig {
     pub compression_level: Option<i32>,
     /// How a record that names no partition gets one.
     pub partitioner: Partitioner,
+    /// The name under which the producer's transactions outlive it; `None` for a producer without transactions.
+    pub transactional_id: Option<Arc<str>>,
+    /// Time after which the coordinator aborts an open transaction, and fences its producer off.
+    pub transaction_timeout: Duration,
     /// Keys that have no meaning here, for one warning.
     pub ignored: Vec<String>,
 }
 
 impl ProducerConfig {
+    /// Reads Java producer properties.
     ///
     /// # Errors
     ///
@@ -98,7 +103,8 @@ impl ProducerConfig {
         let in_flight = reader.count(&keys::MAX_IN_FLIGHT)?;
         connection.max_in_flight = in_flight as usize;
         let idempotent = read_idempotence(&mut reader, acks, retries, in_flight)?;
-        refuse_transactions(&mut reader)?;
+        let transactional_id = read_transactional_id(&mut reader, idempotent)?;
+        let transaction_timeout = reader.get(&keys::TRANSACTION_TIMEOUT)?;
         let linger = reader.get(&keys::LINGER)?;
         let delivery_timeout = read_delivery_timeout(&mut reader, linger, connection.request_timeout)?;
         let compression = reader.choice(
@@ -128,6 +134,8 @@ impl ProducerConfig {
             compression,
             compression_level,
             partitioner: read_partitioner(&mut reader)?,
+            transactional_id,
+            transaction_timeout,
             bootstrap,
             connection,
             ignored: reader.ignored(),
@@ -156,12 +164,18 @@ fn read_idempotence(reader: &mut Reader<'_>, acks: Acks, retries: u32, in_flight
     }
 }
 
-fn refuse_transactions(reader: &mut Reader<'_>) -> Result<(), ConfigError> {
-    reader.get(&keys::TRANSACTION_TIMEOUT)?;
-    reader.get(&keys::TWO_PHASE_COMMIT)?;
+fn read_transactional_id(reader: &mut Reader<'_>, idempotent: bool) -> Result<Option<Arc<str>>, ConfigError> {
+    if reader.get(&keys::TWO_PHASE_COMMIT)? {
+        let expected = "false, as transactions that another system decides about are not supported";
+        return Err(error(&keys::TWO_PHASE_COMMIT, "true", expected));
+    }
     match reader.filled(&keys::TRANSACTIONAL_ID)? {
-        Some(id) => Err(error(&keys::TRANSACTIONAL_ID, &id, "no value, as transactions are not supported yet")),
-        None => Ok(()),
+        Some(id) if !idempotent => {
+            let expected =
+                "no value, or enable.idempotence=true with acks=all, retries above 0 and at most 5 requests in flight";
+            Err(error(&keys::TRANSACTIONAL_ID, &id, expected))
+        }
+        id => Ok(id.map(Arc::from)),
     }
 }
 
@@ -231,6 +245,20 @@ mod tests {
             let refused = read(&[contradiction, ("enable.idempotence", "true")]).expect_err("contradiction");
             assert_eq!(refused.key, "enable.idempotence");
         }
+    }
+
+    #[test]
+    fn transactions_need_the_numbers_of_an_idempotent_producer() {
+        let config = read(&[("transactional.id", "t"), ("transaction.timeout.ms", "1000")]).expect("valid");
+        assert_eq!(config.transactional_id.as_deref(), Some("t"));
+        assert_eq!(config.transaction_timeout, Duration::from_secs(1));
+        assert_eq!(read(&[("transactional.id", "")]).expect("valid").transactional_id, None);
+        for contradiction in [("acks", "1"), ("enable.idempotence", "false"), ("retries", "0")] {
+            let refused = read(&[contradiction, ("transactional.id", "t")]).expect_err("contradiction");
+            assert_eq!(refused.key, "transactional.id", "{contradiction:?}");
+        }
+        let refused = read(&[("transaction.two.phase.commit.enable", "true")]).expect_err("not done");
+        assert_eq!(refused.key, "transaction.two.phase.commit.enable");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{CommitError, ConsumeError, Consumer, OffsetAndMetadata, work::Event}
 use crate::{
     admin::{Committer, TopicPartition, commit_offsets, fetch_offsets},
     cluster::Link,
+    group::GroupMetadata,
     kafka_error::KafkaCode,
 };
 
@@ -79,6 +80,16 @@ impl Consumer {
             let committer = committer.ok_or_else(superseded)?;
             commit_repeatedly(&link, &group_id, &committer, &offsets, timeout).await
         }
+    }
+
+    /// In whose name a transactional producer commits what this consumer has read; see
+    /// [`Producer::send_offsets_to_transaction`](crate::Producer::send_offsets_to_transaction). `None` without a group,
+    /// and while this consumer is no member of a generation though it subscribed to topics.
+    pub fn group_metadata(&self) -> Option<GroupMetadata> {
+        let group_id = self.config.group_id.clone()?;
+        let Some(group) = &self.group else { return Some(GroupMetadata::of_nobody(group_id)) };
+        let Committer { generation, member_id, group_instance_id } = group.committer()?;
+        Some(GroupMetadata { group_id, generation, member_id, group_instance_id })
     }
 
     /// The group's committed offsets of these partitions; those without one are left out.

@@ -24,7 +24,7 @@ use tokio::{
 use super::rules::{HeartbeatStep, JoinStep, after_heartbeat, after_join, after_sync};
 use crate::{
     admin::{Committer, wire_group},
-    cluster::{Cluster, Link, RequestError},
+    cluster::{Cluster, CoordinatorOf, Link, RequestError},
     connection::Connection,
     dial::HostPort,
     kafka_error::KafkaCode,
@@ -592,7 +592,7 @@ impl Task {
         let (node, address) = match &self.coordinator {
             Some(known) => known.clone(),
             None => {
-                let found = self.link.cluster.find_coordinator(&self.config.group_id).await?;
+                let found = self.link.cluster.find_coordinator(CoordinatorOf::Group(&self.config.group_id)).await?;
                 self.coordinator.insert(found).clone()
             }
         };

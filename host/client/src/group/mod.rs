@@ -12,3 +12,23 @@ mod rules;
 pub use assignor::Assignor;
 pub(crate) use assignor::Subscriber;
 pub use member::{GroupConfig, GroupError, GroupEvent, GroupMember, GroupProtocol, JoinedMember, LostReason};
+
+/// In whose name a transactional producer commits offsets of a group: a member of it, or nobody.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GroupMetadata {
+    /// The group.
+    pub group_id: String,
+    /// The generation that the member belongs to; -1 for nobody.
+    pub generation: i32,
+    /// The member's id; empty for nobody.
+    pub member_id: String,
+    /// Set for a static member.
+    pub group_instance_id: Option<String>,
+}
+
+impl GroupMetadata {
+    /// Offsets that are committed in nobody's name: no generation of the group is checked.
+    pub fn of_nobody(group_id: impl Into<String>) -> Self {
+        Self { group_id: group_id.into(), generation: -1, member_id: String::new(), group_instance_id: None }
+    }
+}

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use millstream_record::TopicName;
 use millstream_wire::compression::CompressError;
 
+use super::transaction::TransactionError;
 use crate::{cluster::RequestError, kafka_error::KafkaCode};
 
 /// Why records were not delivered. Cheap to clone, since one failure concerns a whole batch.
@@ -98,6 +99,15 @@ pub enum SendError {
         /// What the codec says.
         source: Arc<CompressError>,
     },
+    /// The transaction does not take records, or can no longer be committed.
+    #[error("write records in a transaction")]
+    Transaction {
+        /// Why.
+        source: Box<TransactionError>,
+    },
+    /// The transaction was aborted before the records were acknowledged.
+    #[error("the transaction was aborted before the records were acknowledged")]
+    Aborted,
     /// The producer was closed before the records were acknowledged.
     #[error("the producer was closed before the records were acknowledged")]
     Closed,
@@ -117,6 +127,8 @@ impl SendError {
             Self::Refused { source, .. } => return source.java_class(),
             Self::Request { source, .. } if source.is_retriable() && source.code().is_none() => "NetworkException",
             Self::Request { source, .. } | Self::ProducerId { source } => return source.java_class(),
+            Self::Transaction { source } => return source.java_class(),
+            Self::Aborted => "TransactionAbortedException",
             Self::Compress { .. } => return "org.apache.kafka.common.KafkaException".to_owned(),
             Self::Closed => return "org.apache.kafka.common.KafkaException".to_owned(),
         };
@@ -132,7 +144,12 @@ impl SendError {
             }
             Self::Refused { source, .. } => source.is_retriable(),
             Self::Request { source, .. } | Self::ProducerId { source } => source.is_retriable(),
-            Self::RecordTooLarge { .. } | Self::NoPartition { .. } | Self::Compress { .. } | Self::Closed => false,
+            Self::RecordTooLarge { .. }
+            | Self::NoPartition { .. }
+            | Self::Compress { .. }
+            | Self::Transaction { .. }
+            | Self::Aborted
+            | Self::Closed => false,
         }
     }
 }

@@ -12,6 +12,8 @@ mod partition_model;
 mod partitioner;
 mod record_batch;
 mod sender;
+mod transaction;
+mod transactions;
 
 use std::{
     future::Future,
@@ -27,7 +29,11 @@ use self::{
     accumulator::{Accumulator, Limits, Refusal},
     sender::Sender,
 };
-pub use self::{error::SendError, record_batch::Sequence};
+pub use self::{
+    error::SendError,
+    record_batch::Sequence,
+    transaction::{TransactionCause, TransactionError},
+};
 use crate::{
     cluster::{Cluster, TopicsWanted},
     config::ProducerConfig,
@@ -130,6 +136,8 @@ pub struct Producer {
     cluster: Cluster,
     shared: Arc<Shared>,
     max_block: Duration,
+    /// Empty for a producer without transactions.
+    transactional_id: Arc<str>,
     task: JoinHandle<()>,
 }
 
@@ -146,12 +154,13 @@ impl Producer {
             tracing::warn!(client = %config.connection.client_id, keys = %config.ignored.join(", "), "producer settings without a meaning here are ignored");
         }
         let seed = RandomState::new().hash_one(&config.connection.client_id);
-        let accumulator = Mutex::new(Accumulator::new(Limits::new(&config), seed));
+        let accumulator = Mutex::new(Accumulator::new(Limits::new(&config), config.transactional_id.clone(), seed));
         let shared = Arc::new(Shared { accumulator, sender: Notify::new(), handle: Notify::new() });
         let max_block = config.max_block;
+        let transactional_id = config.transactional_id.clone().unwrap_or_default();
         let sender = Sender::new(Arc::clone(&shared), cluster.own_link(), config);
         let task = tokio::spawn(sender.run());
-        Self { cluster: cluster.clone(), shared, max_block, task }
+        Self { cluster: cluster.clone(), shared, max_block, transactional_id, task }
     }
 
     /// Number of partitions of a topic. Waits, at most `max.block.ms`, until it is known; a broker that is
@@ -279,10 +288,19 @@ impl Producer {
         }
     }
 
-    /// Flushes for at most `timeout`, gives up the rest, and returns every acknowledgement not taken yet.
+    /// Flushes for at most `timeout`, gives up the rest, and returns every acknowledgement not taken yet. An open
+    /// transaction is aborted instead, so that it holds up no reader until `transaction.timeout.ms` has passed.
     pub async fn close(mut self, timeout: Duration) -> Vec<Ack> {
         // What has not ended by then fails below.
-        let _ = tokio::time::timeout(timeout, self.flush()).await;
+        let _ = tokio::time::timeout(timeout, async {
+            if !self.is_in_transaction() {
+                self.flush().await;
+            } else if let Err(error) = self.abort_transaction().await {
+                let client = &self.transactional_id;
+                tracing::warn!(%client, error = %millstream_record::Chain(&error), "an open transaction was not aborted when its producer was closed");
+            }
+        })
+        .await;
         self.task.abort();
         let mut accumulator = self.shared.lock();
         accumulator.closed = true;

@@ -52,6 +52,8 @@ pub(super) enum Verdict {
 pub(super) struct RetryPolicy {
     pub(super) retries: u32,
     pub(super) idempotent: bool,
+    /// Whether batches belong to transactions, in which a gap cannot be mended by a new epoch.
+    pub(super) transactional: bool,
 }
 
 /// Batches of one partition and the numbers they carry.
@@ -146,7 +148,10 @@ impl PartitionQueue {
         let at = self.unacknowledged.iter().position(|batch| batch.id == id)?;
         let batch = &self.unacknowledged[at];
         let may_repeat = batch.attempts <= retry.retries;
-        let repeat = |in_doubt, renew| if may_repeat { Verdict::Repeat { in_doubt, renew } } else { Verdict::Fail };
+        let may_renew = !retry.transactional;
+        let repeat = |in_doubt, renew: bool| {
+            if may_repeat && (may_renew || !renew) { Verdict::Repeat { in_doubt, renew } } else { Verdict::Fail }
+        };
         // Without numbers nobody would recognise what was written already, and nobody asked for that either.
         let (code, log_start_offset) = match answer {
             Answer::Written { base_offset } => return Some(Verdict::Delivered { base_offset }),
@@ -241,6 +246,27 @@ impl PartitionQueue {
         self.renumber();
     }
 
+    /// Begins with another identity, which the next batch brings. Nothing is unacknowledged then.
+    pub(super) fn forget_identity(&mut self) {
+        self.identity = None;
+        self.next_sequence = 0;
+        self.established = false;
+        self.unresolved = false;
+        self.exhausted = false;
+    }
+
+    /// Gives up and takes out what is not in flight.
+    pub(super) fn abandon_unsent(&mut self) -> Vec<RecordBatch> {
+        let waiting: Vec<u64> = self
+            .unacknowledged
+            .iter()
+            .filter(|batch| batch.state != State::InFlight)
+            .chain(&self.ready)
+            .map(|batch| batch.id)
+            .collect();
+        waiting.into_iter().filter_map(|id| self.fail(id)).collect()
+    }
+
     /// Whether the producer id can be used no longer; says so once.
     pub(super) fn take_exhausted(&mut self) -> bool {
         std::mem::take(&mut self.exhausted)
@@ -262,7 +288,7 @@ impl PartitionQueue {
 ///
 /// All others leave it open: even a lost leadership may have been noticed while the other replicas were waited for.
 fn is_refused_unwritten(code: KafkaCode) -> bool {
-    matches!(code, KafkaCode::CORRUPT_MESSAGE | KafkaCode::NOT_ENOUGH_REPLICAS)
+    matches!(code, KafkaCode::CORRUPT_MESSAGE | KafkaCode::NOT_ENOUGH_REPLICAS | KafkaCode::CONCURRENT_TRANSACTIONS)
 }
 
 #[cfg(test)]
@@ -273,7 +299,7 @@ mod tests {
 
     use super::{super::record_batch::Content, *};
 
-    const RETRY: RetryPolicy = RetryPolicy { retries: u32::MAX, idempotent: true };
+    const RETRY: RetryPolicy = RetryPolicy { retries: u32::MAX, idempotent: true, transactional: false };
     const OUT_OF_ORDER: Answer =
         Answer::Refused { code: KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER, log_start_offset: -1 };
     const NOT_LEADER: Answer = Answer::Refused { code: KafkaCode::NOT_LEADER_OR_FOLLOWER, log_start_offset: -1 };
@@ -406,7 +432,7 @@ mod tests {
             assert_eq!(certain.decide(0, answer, &RETRY), Some(of_certain), "{answer:?}");
             assert_eq!(doubtful.decide(0, answer, &RETRY), Some(of_doubtful), "{answer:?} in doubt");
         }
-        let once = RetryPolicy { retries: 0, idempotent: false };
+        let once = RetryPolicy { retries: 0, idempotent: false, transactional: false };
         assert_eq!(certain.decide(0, NOT_LEADER, &once), Some(Verdict::Fail));
         assert_eq!(certain.decide(77, NOT_LEADER, &once), None, "given up already");
     }

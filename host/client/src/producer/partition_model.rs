@@ -177,7 +177,7 @@ impl World {
         }
         Self {
             queue,
-            retry: RetryPolicy { retries, idempotent: true },
+            retry: RetryPolicy { retries, idempotent: true, transactional: false },
             identity: (7, first_epoch),
             log: Log::default(),
             wire: VecDeque::new(),

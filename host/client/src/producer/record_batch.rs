@@ -105,24 +105,27 @@ fn split_ranges(ranges: &Ranges, records: u64) -> (Ranges, Ranges) {
     (head, tail)
 }
 
-/// How batches are compressed.
+/// How batches are written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Compression {
+pub(super) struct Encoding {
     pub(super) codec: Codec,
     pub(super) level: Option<i32>,
+    /// Whether they belong to transactions.
+    pub(super) transactional: bool,
 }
 
 /// Turns content into bytes that carry a stamp; gives back a builder that is free again.
 pub(super) fn encode(
     content: Content,
     stamp: Stamp,
-    compression: Compression,
+    encoding: Encoding,
 ) -> Result<(Bytes, Option<RecordBatchBuilder>), Arc<CompressError>> {
     match content {
         Content::Records(mut builder) => {
             let batch = builder.finish(&BatchStamp {
-                codec: compression.codec,
-                level: compression.level,
+                codec: encoding.codec,
+                level: encoding.level,
+                transactional: encoding.transactional,
                 producer_id: stamp.producer_id,
                 producer_epoch: stamp.epoch,
                 base_sequence: stamp.sequence,
@@ -227,7 +230,7 @@ mod tests {
         }
         let size = builder.estimated_size();
         let stamp = Stamp { producer_id: 7, epoch: 1, sequence: i32::MAX };
-        let zstd = Compression { codec: Codec::Zstd, level: None };
+        let zstd = Encoding { codec: Codec::Zstd, level: None, transactional: false };
         let (bytes, _) = encode(Content::Records(builder), stamp, zstd).expect("compresses");
         let batch = RecordBatch {
             id: 1,
@@ -245,7 +248,7 @@ mod tests {
         let [head, tail] = split(&batch, &mut next_id).expect("readable").expect("two halves");
         assert_eq!((head.ranges.clone(), head.records, head.stamp.sequence), (vec![(10, 11)], 2, i32::MAX));
         assert_eq!((tail.ranges.clone(), tail.records, tail.stamp.sequence), (vec![(12, 14)], 3, 1));
-        let none = Compression { codec: Codec::None, level: None };
+        let none = Encoding { codec: Codec::None, level: None, transactional: false };
         let (bytes, _) = encode(tail.content, tail.stamp, none).expect("encodes");
         let header = BatchHeader::parse(&bytes).expect("a batch");
         let values: Vec<_> = RecordReader::new(&header, &bytes[61..])

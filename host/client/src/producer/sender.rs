@@ -19,6 +19,7 @@ use super::{
     error::SendError,
     partition::Answer,
     record_batch::encode,
+    transaction::{Coordinators, StepAnswer, StepResult, Transaction, TransactionVersion, wire_transactional_id},
 };
 use crate::{
     cluster::{Link, RequestError, TopicsWanted, wire_name},
@@ -28,6 +29,9 @@ use crate::{
     metadata::Metadata,
     waiting::{AGAIN, MOMENT},
 };
+
+/// Newest version of Produce in the first generation of transactions.
+const PRODUCE_V1: i16 = 11;
 
 /// A batch on the wire.
 #[derive(Clone, Debug)]
@@ -42,6 +46,7 @@ enum Event {
     Connected { node: i32, result: Result<Connection, RequestError> },
     Metadata(Result<Arc<Metadata>, RequestError>),
     Identity(Result<(i64, i16), RequestError>),
+    Coordinator(StepResult),
 }
 
 /// A broker that batches go to.
@@ -65,6 +70,7 @@ pub(super) struct Sender {
     identity_failures: u32,
     last_metadata: Instant,
     metadata: Arc<Metadata>,
+    coordinators: Coordinators,
     /// When it was last told what is waited for.
     told: Option<Instant>,
 }
@@ -95,6 +101,7 @@ impl Sender {
             metadata_failures: 0,
             identity_failures: 0,
             last_metadata: Instant::now(),
+            coordinators: Coordinators::default(),
             told: None,
         }
     }
@@ -105,10 +112,10 @@ impl Sender {
         let shared = Arc::clone(&self.shared);
         loop {
             let now = Instant::now();
-            let Some(plan) = self.plan(now) else { return };
+            let Some(mut plan) = self.plan(now) else { return };
             let mut wake = plan.wake;
             wake = wake.into_iter().chain(plan.oldest.map(|oldest| self.tell_delay(oldest, now))).min();
-            self.prepare(&plan, now);
+            self.prepare(&mut plan, now);
             let idle = plan.requests.is_empty();
             for (node, batches) in plan.requests {
                 self.dispatch(node, batches).await;
@@ -169,7 +176,7 @@ impl Sender {
     }
 
     /// Starts what has to be there before more can be sent.
-    fn prepare(&mut self, plan: &Plan, now: Instant) {
+    fn prepare(&mut self, plan: &mut Plan, now: Instant) {
         for id in &plan.connect {
             let node = self.nodes.entry(*id).or_default();
             if !node.connecting {
@@ -177,6 +184,11 @@ impl Sender {
                 let (link, id) = (self.link.clone(), *id);
                 self.pending.push(async move { Event::Connected { node: id, result: link.to(id).await } }.boxed());
             }
+        }
+        if let Some((step, names)) = plan.step.take() {
+            let id = self.config.transactional_id.clone().unwrap_or_default();
+            let work = self.coordinators.work(self.link.clone(), id, self.config.transaction_timeout, step, names);
+            self.pending.push(async move { Event::Coordinator(work.run().await) }.boxed());
         }
         let stale = std::mem::take(&mut self.shared.lock().metadata_stale);
         let old = self.config.connection.metadata_max_age <= now.duration_since(self.last_metadata);
@@ -218,9 +230,13 @@ impl Sender {
     async fn dispatch(&mut self, node: i32, batches: Vec<Lent>) {
         let mut topics: BTreeMap<usize, TopicProduceData> = BTreeMap::new();
         let mut sent = Vec::with_capacity(batches.len());
-        let compression = self.shared.lock().limits.compression;
+        let (encoding, version) = {
+            let accumulator = self.shared.lock();
+            let version = accumulator.transaction.as_ref().map(Transaction::version);
+            (accumulator.limits.encoding, version)
+        };
         for Lent { key, topic, stamp, content } in batches {
-            let encoded = encode(content, stamp, compression);
+            let encoded = encode(content, stamp, encoding);
             let bytes = encoded.as_ref().ok().map(|(bytes, _)| bytes.clone());
             self.shared.lock().encoded(key, stamp, encoded);
             let Some(bytes) = bytes else { continue };
@@ -235,6 +251,7 @@ impl Sender {
         }
         let timeout = self.config.connection.request_timeout;
         let request = ProduceRequest::default()
+            .with_transactional_id(self.config.transactional_id.as_deref().map(wire_transactional_id))
             .with_acks(self.config.acks.number())
             .with_timeout_ms(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX))
             .with_topic_data(topics.into_values().collect());
@@ -244,7 +261,9 @@ impl Sender {
         let answered = self.config.acks != Acks::None;
         // The connection has room for as many requests as may be in flight, so this does not wait for answers.
         let queued = if answered {
-            connection.send(&request, timeout).await
+            // A newer one takes partitions into the transaction, for which the coordinator is asked in the older way.
+            let newest = if version == Some(TransactionVersion::V1) { PRODUCE_V1 } else { i16::MAX };
+            connection.send_up_to(&request, timeout, newest).await
         } else {
             connection.send_unanswered(&request).await
         };
@@ -292,6 +311,14 @@ impl Sender {
                         tracing::debug!(error = %millstream_record::Chain(&error), "metadata not refreshed");
                     }
                 }
+            }
+            Event::Coordinator(result) => {
+                self.coordinators.learn(&result);
+                let StepResult { step, answer, abilities, .. } = result;
+                if let StepAnswer::NotSent(error) | StepAnswer::Lost(error) = &answer {
+                    tracing::debug!(error = %millstream_record::Chain(error), ?step, "no answer of a coordinator");
+                }
+                self.shared.lock().step_answered(step, answer, abilities, Instant::now());
             }
             Event::Identity(result) => {
                 self.asking_identity = false;

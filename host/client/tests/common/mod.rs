@@ -33,7 +33,19 @@ pub struct Kafka {
 /// The broker, started when first asked for. `None` when it cannot be had; the reason has been printed.
 pub fn kafka() -> Option<&'static Kafka> {
     static KAFKA: OnceLock<Result<Kafka, String>> = OnceLock::new();
-    match KAFKA.get_or_init(Kafka::start) {
+    match KAFKA.get_or_init(|| Kafka::start(&[])) {
+        Ok(kafka) => Some(kafka),
+        Err(reason) => {
+            skip(&format!("no Apache Kafka: {reason}"));
+            None
+        }
+    }
+}
+
+/// A second broker, on which transactions are those of the first generation of the protocol.
+pub fn kafka_with_older_transactions() -> Option<&'static Kafka> {
+    static KAFKA: OnceLock<Result<Kafka, String>> = OnceLock::new();
+    match KAFKA.get_or_init(|| Kafka::start(&[("FORMAT", "--feature transaction.version=1")])) {
         Ok(kafka) => Some(kafka),
         Err(reason) => {
             skip(&format!("no Apache Kafka: {reason}"));
@@ -54,7 +66,7 @@ pub fn script() -> PathBuf {
 }
 
 impl Kafka {
-    fn start() -> Result<Self, String> {
+    fn start(environment: &[(&str, &str)]) -> Result<Self, String> {
         let text = |error: std::io::Error| error.to_string();
         let libs = Command::new(script()).arg("libs").stdin(Stdio::null()).output().map_err(text)?;
         if !libs.status.success() {
@@ -67,6 +79,7 @@ impl Kafka {
             .arg("broker")
             .arg(&dir)
             .args([port.to_string(), controller.to_string()])
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

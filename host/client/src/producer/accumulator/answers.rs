@@ -13,6 +13,7 @@ use crate::{
         error::SendError,
         partition::{Answer, Verdict},
         record_batch::{Content, RecordBatch, Stamp, split},
+        transaction::{Abilities, Standing, Step, StepAnswer},
     },
 };
 
@@ -44,6 +45,7 @@ impl Accumulator {
                     let topic = self.topics[key.topic].name.clone();
                     let error = SendError::Compress { topic, partition: key.partition as i32, source };
                     self.end((key.topic, key.partition as usize), batch, Err(error));
+                    self.abandon_if_hopeless();
                 }
             }
         }
@@ -60,7 +62,13 @@ impl Accumulator {
     ) -> bool {
         let place = (key.topic, key.partition as usize);
         let queue = &mut self.topics[key.topic].partitions[place.1].queue;
-        let Some(verdict) = queue.decide(key.id, answer, &self.limits.retry) else { return false };
+        let Some(mut verdict) = queue.decide(key.id, answer, &self.limits.retry) else { return false };
+        if self.transaction.as_ref().is_some_and(|transaction| !transaction.is_sound())
+            && matches!(verdict, Verdict::Repeat { .. } | Verdict::Split)
+        {
+            // The transaction will be aborted, with or without these records.
+            verdict = Verdict::Fail;
+        }
         match answer {
             Answer::Refused { code, .. } if code.is_stale_metadata() => self.metadata_stale = true,
             Answer::Lost { .. } => self.metadata_stale = true,
@@ -70,6 +78,9 @@ impl Accumulator {
         match verdict {
             Verdict::Delivered { base_offset } => {
                 if let Some(batch) = queue.delivered(key.id, base_offset) {
+                    if let Some(transaction) = &mut self.transaction {
+                        transaction.written();
+                    }
                     self.topics[key.topic].partitions[place.1].last_error = None;
                     self.end(place, batch, Ok(base_offset));
                 }
@@ -89,6 +100,7 @@ impl Accumulator {
             }
         }
         self.drop_exhausted_identity(place);
+        self.abandon_if_hopeless();
         broken_off
     }
 
@@ -118,8 +130,54 @@ impl Accumulator {
 
     /// A partition that used up its epochs needs a new producer id, and so does every other from then on.
     pub(super) fn drop_exhausted_identity(&mut self, (topic, partition): (usize, usize)) {
-        if self.topics[topic].partitions[partition].queue.take_exhausted() {
+        // That of transactions is changed by their coordinator.
+        if self.topics[topic].partitions[partition].queue.take_exhausted() && self.transaction.is_none() {
             self.identity = None;
+        }
+    }
+
+    /// Takes the answer of a coordinator.
+    pub(in crate::producer) fn step_answered(
+        &mut self,
+        step: Step,
+        answer: StepAnswer,
+        abilities: Option<Abilities>,
+        now: Instant,
+    ) {
+        let Some(transaction) = &mut self.transaction else { return };
+        let limits = &self.limits;
+        transaction.answered(step, answer, abilities, now, |failures| limits.retry_delay(failures + 1));
+        if transaction.identity() != self.identity {
+            self.identity = transaction.identity();
+            let slots = self.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            slots.for_each(|slot| slot.queue.forget_identity());
+        }
+        self.abandon_if_hopeless();
+    }
+
+    /// Once the transaction cannot be committed any more, nothing of it goes out.
+    pub(in crate::producer) fn abandon_if_hopeless(&mut self) {
+        if 0 < self.unfinished && self.transaction.as_ref().is_some_and(|transaction| !transaction.is_sound()) {
+            self.abandon_unsent();
+        }
+    }
+
+    /// Fails what is not in flight.
+    fn abandon_unsent(&mut self) {
+        let Some(transaction) = &self.transaction else { return };
+        let error = match transaction.standing() {
+            Standing::MustAbort | Standing::Failed => {
+                SendError::Transaction { source: Box::new(transaction.obstacle("write records")) }
+            }
+            _ => SendError::Aborted,
+        };
+        self.close_all();
+        for topic in 0..self.topics.len() {
+            for partition in 0..self.topics[topic].partitions.len() {
+                for batch in self.topics[topic].partitions[partition].queue.abandon_unsent() {
+                    self.end((topic, partition), batch, Err(error.clone()));
+                }
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::{ACK_COST, Accumulator, RANGE_COST};
 use crate::producer::{
     Ack, Delivery,
     error::SendError,
-    record_batch::{Ranges, RecordBatch},
+    record_batch::{Ranges, RecordBatch, Stamp},
 };
 
 /// Acknowledgements of one batch.
@@ -55,6 +55,9 @@ impl Accumulator {
         batch: RecordBatch,
         result: Result<i64, SendError>,
     ) {
+        if let (Some(transaction), Err(error)) = (&mut self.transaction, &result) {
+            transaction.batch_failed(error, batch.stamp != Stamp::NONE);
+        }
         let cost = batch.ranges.len() * RANGE_COST + ACK_COST;
         self.used -= batch.size;
         self.unfinished -= 1;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     config::{Partitioner, ProducerConfig},
-    producer::{partition::RetryPolicy, record_batch::Compression},
+    producer::{partition::RetryPolicy, record_batch::Encoding},
 };
 
 /// The settings that matter here.
@@ -16,7 +16,7 @@ pub(in crate::producer) struct Limits {
     pub(super) max_request_size: usize,
     pub(super) delivery_timeout: Duration,
     pub(super) partitioner: Partitioner,
-    pub(in crate::producer) compression: Compression,
+    pub(in crate::producer) encoding: Encoding,
     pub(in crate::producer) retry: RetryPolicy,
     retry_backoff: Duration,
     retry_backoff_max: Duration,
@@ -31,8 +31,16 @@ impl Limits {
             max_request_size: config.max_request_size,
             delivery_timeout: config.delivery_timeout,
             partitioner: config.partitioner,
-            compression: Compression { codec: config.compression, level: config.compression_level },
-            retry: RetryPolicy { retries: config.retries, idempotent: config.idempotent },
+            encoding: Encoding {
+                codec: config.compression,
+                level: config.compression_level,
+                transactional: config.transactional_id.is_some(),
+            },
+            retry: RetryPolicy {
+                retries: config.retries,
+                idempotent: config.idempotent,
+                transactional: config.transactional_id.is_some(),
+            },
             retry_backoff: config.connection.retry_backoff,
             retry_backoff_max: config.connection.retry_backoff_max,
         }

@@ -8,7 +8,10 @@ mod finished;
 mod limits;
 mod plan;
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use millstream_record::{Chain, TopicName};
 use millstream_wire::batch::RecordBatchBuilder;
@@ -25,6 +28,7 @@ use super::{
     partition::PartitionQueue,
     partitioner::PartitionChoice,
     record_batch::{Content, Ranges, RecordBatch, Sequence, Stamp, State, push_sequence},
+    transaction::Transaction,
 };
 use crate::{metadata::Metadata, waiting::Waiting};
 
@@ -102,13 +106,15 @@ pub(super) struct Accumulator {
     finished: VecDeque<Finished>,
     spare: Vec<RecordBatchBuilder>,
     pub(super) identity: Option<(i64, i16)>,
+    /// What a transactional producer is doing; `None` for any other.
+    pub(super) transaction: Option<Transaction>,
     pub(super) metadata_stale: bool,
     pub(super) closed: bool,
     seed: u64,
 }
 
 impl Accumulator {
-    pub(super) fn new(limits: Limits, seed: u64) -> Self {
+    pub(super) fn new(limits: Limits, transactional_id: Option<Arc<str>>, seed: u64) -> Self {
         Self {
             limits,
             topics: Vec::new(),
@@ -122,6 +128,7 @@ impl Accumulator {
             finished: VecDeque::new(),
             spare: Vec::new(),
             identity: None,
+            transaction: transactional_id.map(Transaction::new),
             metadata_stale: false,
             closed: false,
             seed,
@@ -184,6 +191,12 @@ impl Accumulator {
         if self.closed {
             return Err(Refusal::Failed(SendError::Closed));
         }
+        if let Some(transaction) = &self.transaction
+            && !transaction.takes_records()
+        {
+            let source = Box::new(transaction.obstacle("append a record"));
+            return Err(Refusal::Failed(SendError::Transaction { source }));
+        }
         let at = self.topic_index(topic).ok_or(Refusal::UnknownTopic)?;
         let size = RecordBatchBuilder::size_of_record(record.key, record.value, record.headers.len());
         self.check_size(size)?;
@@ -214,6 +227,9 @@ impl Accumulator {
             let open = Open { builder, ranges: Ranges::new(), created: now };
             self.topics[at].partitions[partition as usize].open = Some(open);
             self.topics[at].batches += 1;
+            if let Some(transaction) = &mut self.transaction {
+                transaction.touch((at, partition));
+            }
             self.used += BATCH_OVERHEAD + ACK_COST;
             self.unfinished += 1;
             look = true;

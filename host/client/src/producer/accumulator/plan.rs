@@ -7,11 +7,13 @@ use tokio::time::Instant;
 
 use super::{Accumulator, BatchKey};
 use crate::{
+    admin::TopicPartition,
     metadata::Metadata,
     producer::{
         error::SendError,
         partition::Sendable,
         record_batch::{Content, Stamp},
+        transaction::{NextStep, Place, Step},
     },
 };
 
@@ -44,6 +46,8 @@ pub(in crate::producer) struct Plan {
     pub(in crate::producer) wake: Option<Instant>,
     /// When the oldest batch that has not ended was begun.
     pub(in crate::producer) oldest: Option<Instant>,
+    /// What a coordinator is to be asked, with the names of the partitions in it.
+    pub(in crate::producer) step: Option<(Step, Vec<TopicPartition>)>,
     /// Batches wait for a leader to be known.
     pub(in crate::producer) wants_metadata: bool,
     /// Batches wait for a producer id.
@@ -72,6 +76,7 @@ impl Accumulator {
     ) -> Plan {
         let mut plan = Plan::default();
         self.expire(now, &mut plan);
+        self.plan_step(now, &mut plan);
         let mut planning = Planning { now, metadata, capacity, left: HashMap::new(), requests: HashMap::new(), plan };
         // Each round takes at most one batch of a partition, as a request does.
         loop {
@@ -103,6 +108,11 @@ impl Accumulator {
     ) {
         let Planning { now, metadata, capacity, left, requests, plan } = planning;
         let now = *now;
+        if let Some(transaction) = &self.transaction
+            && !transaction.may_write((topic, partition as u32))
+        {
+            return;
+        }
         let slot = &self.topics[topic].partitions[partition];
         let mut sendable = slot.queue.sendable(now, &self.limits.retry);
         let mut from_open = false;
@@ -161,11 +171,31 @@ impl Accumulator {
             return;
         }
         let Some(batch) = queue.send(again, self.identity) else { return };
+        if let Some(transaction) = &mut self.transaction {
+            transaction.writes();
+        }
         *bytes += size;
         let key = BatchKey { topic, partition: partition as u32, id: batch.id };
         let content = std::mem::replace(&mut batch.content, Content::Lent);
         let stamp = batch.stamp;
         request.push(Lent { key, topic: self.topics[topic].name.clone(), stamp, content });
+    }
+
+    fn plan_step(&mut self, now: Instant, plan: &mut Plan) {
+        let Some(transaction) = &mut self.transaction else { return };
+        match transaction.next(now, self.unfinished == 0) {
+            NextStep::Send(step) => {
+                let places = match &step {
+                    Step::AddPartitions { partitions, .. } => &partitions[..],
+                    _ => &[],
+                };
+                let name = |(topic, partition): &Place| (self.topics[*topic].name.clone(), *partition as i32);
+                let names = places.iter().map(name).collect();
+                plan.step = Some((step, names));
+            }
+            NextStep::NotBefore(at) => plan.wake = Some(plan.wake.map_or(at, |wake| wake.min(at))),
+            NextStep::Nothing => {}
+        }
     }
 
     fn expire(&mut self, now: Instant, plan: &mut Plan) {
@@ -212,5 +242,6 @@ impl Accumulator {
                 self.drop_exhausted_identity((topic, partition));
             }
         }
+        self.abandon_if_hopeless();
     }
 }
