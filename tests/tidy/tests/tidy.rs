@@ -9,18 +9,27 @@ use std::{
 use serde_json::Value;
 
 /// Our crates and which of ours each may use (beside itself).
-const ARROWS: [(&str, &[&str]); 24] = [
+const ARROWS: [(&str, &[&str]); 25] = [
     ("millstream-record", &[]),
     ("millstream-values", &["millstream-record"]),
     ("millstream-config", &["millstream-values"]),
     ("millstream-wire", &["millstream-record"]),
     ("millstream-disk", &[]),
     ("millstream-log", &["millstream-record", "millstream-wire", "millstream-disk"]),
+    // Patterns of ssl.principal.mapping.rules are Java's.
+    ("millstream-security", &["millstream-values"]),
     (
         "millstream-broker",
-        &["millstream-record", "millstream-config", "millstream-wire", "millstream-disk", "millstream-log"],
+        &[
+            "millstream-record",
+            "millstream-config",
+            "millstream-wire",
+            "millstream-security",
+            "millstream-disk",
+            "millstream-log",
+        ],
     ),
-    ("millstream-client", &["millstream-record", "millstream-config", "millstream-wire"]),
+    ("millstream-client", &["millstream-record", "millstream-config", "millstream-wire", "millstream-security"]),
     ("millstream-connector", &["millstream-record", "millstream-config"]),
     ("millstream-convert", &["millstream-record", "millstream-values", "millstream-config", "millstream-connector"]),
     ("millstream-plugin", &["millstream-record", "millstream-config", "millstream-connector", "millstream-disk"]),
@@ -61,7 +70,18 @@ const ARROWS: [(&str, &[&str]); 24] = [
 const ANYTHING: &[&str] = &["*"];
 
 /// Libraries that have one home, and who may name them.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 22] = [
+    ("ring", &["millstream-security"]),
+    // Broker and client see its configurations and errors through millstream-security only.
+    ("rustls", &["millstream-security"]),
+    ("rustls-native-certs", &["millstream-security"]),
+    // Rustls over a socket.
+    ("tokio-rustls", &["millstream-broker", "millstream-client"]),
+    // What key stores and keys are encrypted with.
+    ("aes", &["millstream-security"]),
+    ("cbc", &["millstream-security"]),
+    ("des", &["millstream-security"]),
+    ("rc2", &["millstream-security"]),
     ("tz-rs", &["millstream-values"]),
     // The compiler of components runs on its threads.
     ("rayon", &["millstream-plugin"]),
