@@ -3,6 +3,7 @@
 //! A peer that cannot be had skips the test aloud, or fails it where `MILLSTREAM_REQUIRE_PEERS=1` is set.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod coordinator;
 pub mod log;
 pub mod scripted;
 

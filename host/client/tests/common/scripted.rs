@@ -19,7 +19,7 @@ use millstream_wire::{
             InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataResponse, OffsetCommitRequest,
             OffsetCommitResponse, OffsetFetchResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
             ProduceRequest, ProduceResponse, ProducerId,
-            api_versions_response::ApiVersion,
+            api_versions_response::{ApiVersion, FinalizedFeatureKey},
             fetch_response::{FetchableTopicResponse, PartitionData},
             list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
             metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
@@ -35,6 +35,8 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpListener,
 };
+
+use super::coordinator::Coordinator;
 
 /// What happens to a produce request instead of being carried out.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +65,10 @@ pub struct Script {
     /// For the next InitProducerId requests.
     pub identity: VecDeque<i16>,
     pub identities: i64,
+    /// Set for a broker that coordinates a transactional producer.
+    pub coordinator: Option<Coordinator>,
+    /// Versions of the produce requests.
+    pub produced: Vec<i16>,
     pub leader_epoch: i32,
     /// First offset of the log.
     pub log_start: i64,
@@ -123,16 +129,32 @@ impl Scripted {
         fn done<B: Encodable>(api: ApiKey, version: i16, id: i32, body: &B) -> Result<Bytes, String> {
             encode_response(api, version, id, body).map_err(|error| error.to_string())
         }
+        if let Some(coordinator) = &mut self.script.lock().expect("unpoisoned").coordinator
+            && (Coordinator::serves(api) || api == ApiKey::InitProducerId)
+        {
+            return coordinator.answer(api, version, id, frame);
+        }
         match api {
             ApiKey::ApiVersions => {
                 let keys =
                     [(0, 0, 11), (1, 4, 12), (2, 1, 9), (3, 0, 12), (8, 2, 9), (9, 1, 7), (10, 0, 3), (18, 0, 4)];
                 let script = self.script.lock().expect("unpoisoned");
                 let keys = keys.into_iter().chain([(22, 0, 4), (23, 2, 4)]);
+                let newer = script.coordinator.as_ref().map_or(0, |coordinator| coordinator.version);
+                let transactional = [(24, 0, 3), (25, 0, 4), (26, 0, 5), (28, 0, 5)];
+                let keys = keys.chain(transactional.into_iter().filter(|_| script.coordinator.is_some()));
+                let keys = keys.map(|(key, min, max)| (key, min, if key == 0 && newer == 2 { 12 } else { max }));
                 let keys = keys.filter(|(key, ..)| !script.without.contains(key)).map(|(key, min, max)| {
                     ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max)
                 });
-                let body = ApiVersionsResponse::default().with_api_keys(keys.collect());
+                let feature = FinalizedFeatureKey::default()
+                    .with_name(StrBytes::from_static_str("transaction.version"))
+                    .with_max_version_level(newer)
+                    .with_min_version_level(newer);
+                let mut body = ApiVersionsResponse::default().with_api_keys(keys.collect());
+                if 3 <= version && 0 < newer {
+                    body = body.with_finalized_features(vec![feature]).with_finalized_features_epoch(1);
+                }
                 encode(&|| done(api, version, id, &body))
             }
             ApiKey::Metadata => {
@@ -196,6 +218,7 @@ impl Scripted {
             }
             ApiKey::Produce => {
                 let request: ProduceRequest = decode_request(api, version, frame).expect("a request");
+                self.script.lock().expect("unpoisoned").produced.push(version);
                 let body = self.produce(&request)?;
                 if request.acks == 0 {
                     return Some(Bytes::new());
@@ -218,7 +241,14 @@ impl Scripted {
         let (code, offset) = match fault {
             Fault::Drop => return None,
             Fault::Refuse(code) => (code, -1),
-            Fault::None | Fault::DropAnswer => script.append(&records),
+            Fault::None | Fault::DropAnswer => {
+                if let Some(coordinator) = &mut script.coordinator
+                    && coordinator.version == 2
+                {
+                    coordinator.ongoing = true;
+                }
+                script.append(&records)
+            }
         };
         if matches!(fault, Fault::DropAnswer) {
             return None;
