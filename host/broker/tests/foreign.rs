@@ -56,7 +56,6 @@ impl<'a> Server<'a> {
     }
 }
 
-/// A port outside the range from which the system takes ports for connections, so that it stays free meanwhile.
 fn lines(numbers: std::ops::Range<usize>) -> String {
     numbers.map(|n| format!("line {n} {}\n", "z".repeat(n % 89))).collect()
 }
@@ -338,14 +337,9 @@ async fn the_answers_that_were_recorded_are_those_of_apache_kafka() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let _kafka = Kafka::start(&dir.path().join("kafka"), port, free_port());
-    let begin = std::time::Instant::now();
-    while tokio::net::TcpStream::connect(&address).await.is_err() {
-        assert!(begin.elapsed() < Duration::from_secs(240), "Kafka listens in time");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let kafka = Kafka::start(dir.path());
+    let address = kafka.address.clone();
+    kafka.await_listening();
     let ask = |what| run(answers(&[what, &address]), "");
     let (produce, settings, epochs) = tokio::join!(ask("produce"), ask("settings"), ask("epochs"));
     for (found, recorded) in [

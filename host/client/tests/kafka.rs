@@ -4,7 +4,7 @@ mod common;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use common::{kafka, run, skip, topic};
+use common::{kafka, run, topic};
 use millstream_client::{
     Admin, Consumer, GroupMember, Producer, RecordRef, SendError,
     admin::{ConfigResource, NewTopic, OffsetSpec},
@@ -111,8 +111,8 @@ async fn the_java_console_tools_understand_every_codec_and_are_understood() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn librdkafka_understands_every_codec_and_is_understood() {
     let Some(kafka) = kafka() else { return };
-    if std::process::Command::new("kcat").arg("-V").output().is_err() {
-        return skip("kcat is not installed");
+    if !harness::peers::have_kcat() {
+        return;
     }
     let address = kafka.address();
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {

@@ -4,7 +4,7 @@ mod common;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use common::{Kafka, kafka, kafka_with_older_transactions, run, skip};
+use common::{Kafka, kafka, kafka_with_older_transactions, run};
 use millstream_client::{
     Consumer, GroupMetadata, Producer, RecordRef, SendError, TransactionError,
     admin::OffsetSpec,
@@ -248,8 +248,8 @@ async fn a_transaction_that_is_open_for_too_long_is_ended_by_the_coordinator_and
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn librdkafka_sees_what_was_committed_and_nothing_else() {
     let Some(kafka) = kafka() else { return };
-    if std::process::Command::new("kcat").arg("-V").output().is_err() {
-        return skip("kcat is not installed");
+    if !harness::peers::have_kcat() {
+        return;
     }
     let topic = kafka.topic("to-kcat", 1, &[]).await;
     let mut producer = ready(kafka, "to-kcat", &[("compression.type", "lz4")]).await;

@@ -67,7 +67,7 @@ const TOPIC_CREATION: &str = "topic.creation.";
 
 /// The keys of a worker's properties that nobody declares.
 pub fn unknown_worker_keys(properties: &ConfigMap, plugins: &dyn PluginDefs) -> Vec<UnknownKey> {
-    let mut known = Known::default();
+    let mut known = KnownKeys::default();
     // A file may be shared by both modes, and keys without a prefix are the admin client's, too.
     for mode in [Mode::Standalone, Mode::Distributed] {
         known.names.extend(mode.config_def().keys().iter().map(|key| key.name.clone()));
@@ -94,7 +94,7 @@ pub fn unknown_connector_keys(config: &ConfigMap, plugins: &dyn PluginDefs) -> V
     let Some(connector) = text(names::CONNECTOR_CLASS.name()).and_then(|class| plugins.connector(class).ok()) else {
         return Vec::new();
     };
-    let mut known = Known::default();
+    let mut known = KnownKeys::default();
     let framework = connector_config_def(connector.kind, config, plugins);
     known.names.extend(framework.keys().iter().chain(connector.config.keys()).map(|key| key.name.clone()));
     // Without a plugin behind a `type`, what it would declare is unknown, and the `type` itself is refused.
@@ -126,12 +126,12 @@ const CONVERTERS: [(&str, PluginKind); 3] = [
 ];
 
 #[derive(Default)]
-struct Known {
+struct KnownKeys {
     names: BTreeSet<String>,
     prefixes: Vec<String>,
 }
 
-impl Known {
+impl KnownKeys {
     fn add_beneath<'a>(&mut self, prefix: &str, names: impl IntoIterator<Item = &'a str>) {
         self.names.extend(names.into_iter().map(|name| format!("{prefix}{name}")));
     }

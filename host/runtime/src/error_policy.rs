@@ -114,11 +114,11 @@ impl ErrorPolicy {
             let left = self.retry_timeout.map_or(Duration::MAX, |timeout| timeout - waited);
             return Verdict::RetryAfter(delay.min(left));
         }
-        self.settle()
+        self.without_retry()
     }
 
     /// Decides about a record that is not tried again.
-    pub fn settle(&self) -> Verdict {
+    pub fn without_retry(&self) -> Verdict {
         match self.tolerance {
             Tolerance::None => Verdict::Fail,
             Tolerance::All => Verdict::Tolerate,

@@ -143,7 +143,7 @@ impl Worker {
     ) -> Result<(), Failure> {
         let status = self.statuses.writer(name, None);
         let (control, stopping) = watch::channel(false);
-        let context: Arc<dyn ConnectorContext> = Arc::new(Context {
+        let context: Arc<dyn ConnectorContext> = Arc::new(InstanceContext {
             name: name.to_owned(),
             status: status.clone(),
             reconfigure: Arc::clone(&self.reconfigure),
@@ -382,14 +382,14 @@ impl TaskLimits {
 }
 
 /// What a connector may ask of the worker.
-struct Context {
+struct InstanceContext {
     name: String,
     status: StatusWriter,
     reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
     stopping: watch::Receiver<bool>,
 }
 
-impl ConnectorContext for Context {
+impl ConnectorContext for InstanceContext {
     fn request_task_reconfiguration(&self) {
         if !self.is_stopping() {
             (self.reconfigure)(&self.name);
@@ -488,7 +488,7 @@ impl Build<'_> {
         }
         let producer = parts.clients.producer(id, ProducerUse::Records, &start.connector_config).await?;
         let context: Arc<dyn SourceContext> =
-            Arc::new(source_task::Context { control: control.clone(), offsets: Arc::clone(&parts.offsets) });
+            Arc::new(source_task::TaskContext { control: control.clone(), offsets: Arc::clone(&parts.offsets) });
         let task = parts.plugins.source_task(class, id, context).await.map_err(|error| error.failure())?;
         let settings = FlowSettings {
             flush_interval: parts.settings.flush_interval,
@@ -511,7 +511,7 @@ impl Build<'_> {
         let Self { parts, start, control, class, .. } = self;
         let id = &start.id;
         let rules = ReportRules { available: log.enabled || dead_letters.is_some(), tolerance: policy.tolerance };
-        let context = Arc::new(sink_task::Context::new(control.clone(), rules));
+        let context = Arc::new(sink_task::TaskContext::new(control.clone(), rules));
         let asked: Arc<dyn SinkContext> = Arc::clone(&context) as Arc<dyn SinkContext>;
         let task = parts.plugins.sink_task(class, id, asked).await.map_err(|error| error.failure())?;
         let consumer = parts.clients.consumer(id, &topics, &start.connector_config).await?;

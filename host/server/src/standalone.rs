@@ -58,9 +58,9 @@ async fn work(signals: &mut Signals, worker_file: &Path, connector_files: &[Path
         .map_err(|error| Failure::new(SETUP, format!("{}: {error}", worker_file.display())))?;
     config.warnings().iter().for_each(|warning| warn!("{warning}"));
 
-    let known = signals.during(Known::of(worker_file, &config)).await?;
+    let prepared = signals.during(Prepared::of(worker_file, &config)).await?;
     let kafka = signals.during(Kafka::open(&config)).await?;
-    let worker = match signals.during(Running::start(&config, known, &kafka)).await {
+    let worker = match signals.during(Running::start(&config, prepared, &kafka)).await {
         Ok(worker) => worker,
         Err(ended) => {
             kafka.close().await;
@@ -85,14 +85,14 @@ async fn work(signals: &mut Signals, worker_file: &Path, connector_files: &[Path
 }
 
 /// What is known before anything listens or connects.
-struct Known {
+struct Prepared {
     catalogue: Arc<Catalogue>,
     natives: Natives,
     offsets: FileOffsetStore,
     rest: RestConfig,
 }
 
-impl Known {
+impl Prepared {
     async fn of(worker_file: &Path, config: &WorkerConfig) -> Result<Self, Failure> {
         let rest = RestConfig::of(config).map_err(|error| Failure::of(SETUP, &error))?;
         let offsets = worker_key::OFFSET_FILE.get(config.config());
@@ -197,8 +197,8 @@ struct Running {
 }
 
 impl Running {
-    async fn start(config: &WorkerConfig, known: Known, kafka: &Kafka) -> Result<Self, Failure> {
-        let Known { catalogue, natives, offsets, rest } = known;
+    async fn start(config: &WorkerConfig, prepared: Prepared, kafka: &Kafka) -> Result<Self, Failure> {
+        let Prepared { catalogue, natives, offsets, rest } = prepared;
         let settings = WorkerSettings::from_config(config);
         let policy = config.override_policy();
         let clients =

@@ -27,13 +27,23 @@ pub const SOON: Duration = Duration::from_secs(60);
 ///
 /// If it does not within [`SOON`]; the message says what was waited for.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, done: impl FnMut() -> Option<T>) -> T {
+    within(SOON, what, done)
+}
+
+/// Waits until `done` gives something, for at most `limit`.
+///
+/// # Panics
+///
+/// If it does not by then; the message says what was waited for.
+#[track_caller]
+pub fn within<T>(limit: Duration, what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(value) = done() {
             return value;
         }
-        assert!(begin.elapsed() < SOON, "waited {SOON:?} in vain: {what}");
+        assert!(begin.elapsed() < limit, "waited {limit:?} in vain: {what}");
         // Between two looks the processor belongs to what is waited for.
         std::thread::park_timeout(Duration::from_millis(5));
     }

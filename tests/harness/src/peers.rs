@@ -1,15 +1,40 @@
-//! Apache Kafka itself: its broker and its Connect worker, fetched by `tests/compat/kafka.sh`.
+//! Foreign programs: Apache Kafka's broker, Connect worker and tools through `tests/compat/kafka.sh`, Python's clients
+//! through `tests/compat/python.sh`, and kcat.
+//!
+//! One that cannot be had skips its test aloud, or fails it where `MILLSTREAM_REQUIRE_PEERS=1` is set.
 
 use std::{
     fs,
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
+    time::Duration,
 };
 
-use crate::{eventually, free_port, get, skip};
+use crate::{eventually, free_port, get, skip, within};
 
-fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat/kafka.sh")
+/// A file of `tests/compat`.
+fn compat(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat").join(name)
+}
+
+/// Says that a peer cannot be had.
+///
+/// # Panics
+///
+/// It is required.
+fn miss(reason: &str) {
+    assert!(std::env::var("MILLSTREAM_REQUIRE_PEERS").as_deref() != Ok("1"), "a peer is required: {reason}");
+    skip(reason);
+}
+
+/// What a script answers when it has fetched what it needs.
+fn fetch(name: &str, argument: &str) -> Result<String, String> {
+    let output = Command::new(compat(name)).arg(argument).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| error.to_string())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
 /// Whether Apache Kafka's programs can be had here. If not, the reason is printed, and where
@@ -28,17 +53,69 @@ pub fn have_kafka() -> bool {
 ///
 /// As there.
 pub fn kafka_libs() -> Option<PathBuf> {
-    let fetched = Command::new(script()).arg("libs").stdin(Stdio::null()).output();
-    let reason = match fetched {
-        Ok(output) if output.status.success() => {
-            return Some(String::from_utf8_lossy(&output.stdout).trim_end().into());
+    static LIBS: OnceLock<Result<String, String>> = OnceLock::new();
+    match LIBS.get_or_init(|| fetch("kafka.sh", "libs")) {
+        Ok(folder) => Some(folder.into()),
+        Err(reason) => {
+            miss(&format!("no Apache Kafka: {reason}"));
+            None
         }
-        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        Err(error) => error.to_string(),
-    };
-    assert!(std::env::var("MILLSTREAM_REQUIRE_PEERS").as_deref() != Ok("1"), "a peer is required: {reason}");
-    skip(&format!("no Apache Kafka: {reason}"));
-    None
+    }
+}
+
+/// Whether Python's clients can be had, under the same terms as [`have_kafka`].
+///
+/// # Panics
+///
+/// As there.
+pub fn have_python() -> bool {
+    static READY: OnceLock<Result<String, String>> = OnceLock::new();
+    let ready = READY.get_or_init(|| fetch("python.sh", "ready"));
+    if let Err(reason) = ready {
+        miss(&format!("no Python clients: {reason}"));
+    }
+    ready.is_ok()
+}
+
+/// Whether kcat is there, under the same terms as [`have_kafka`].
+///
+/// # Panics
+///
+/// As there.
+pub fn have_kcat() -> bool {
+    let there = Command::new("kcat").arg("-V").output().is_ok();
+    if !there {
+        miss("kcat is not installed");
+    }
+    there
+}
+
+/// One of Apache Kafka's programs by its class. Only after [`have_kafka`].
+pub fn java(class: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(compat("kafka.sh"));
+    command.arg("run").arg(class).args(arguments);
+    command
+}
+
+/// `kcat` with these arguments.
+pub fn kcat(arguments: &[&str]) -> Command {
+    let mut command = Command::new("kcat");
+    command.args(arguments);
+    command
+}
+
+/// `tests/compat/answers.py` with these arguments, which needs nothing but Python.
+pub fn answers(arguments: &[&str]) -> Command {
+    let mut command = Command::new("python3");
+    command.arg(compat("answers.py")).args(arguments);
+    command
+}
+
+/// `tests/compat/clients.py` with these arguments. Only after [`have_python`].
+pub fn python(arguments: &[&str]) -> Command {
+    let mut command = Command::new(compat("python.sh"));
+    command.arg("run").args(arguments);
+    command
 }
 
 /// One Apache Kafka broker. It ends when this is dropped or the process ends, whose end closes its standard input.
@@ -55,16 +132,35 @@ impl Kafka {
     ///
     /// If the script cannot be started.
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with more variables for the script.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
         let (port, controller) = (free_port(), free_port());
-        let child = Command::new(script())
+        let child = Command::new(compat("kafka.sh"))
             .arg("broker")
             .arg(folder.join("kafka"))
             .args([port.to_string(), controller.to_string()])
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .expect("the script can be started");
         Self { child, address: format!("127.0.0.1:{port}") }
+    }
+
+    /// Waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// It does not within four minutes.
+    pub fn await_listening(&self) {
+        within(Duration::from_secs(240), "Kafka listens", || TcpStream::connect(&self.address).ok());
     }
 }
 
@@ -101,7 +197,7 @@ impl Connect {
         fs::write(folder.join("connect.properties"), worker).expect("the folder can be written");
         fs::write(folder.join("connect-connector.properties"), connector).expect("the folder can be written");
         let log = fs::File::create(folder.join("connect.log")).expect("the folder can be written");
-        let child = Command::new(script())
+        let child = Command::new(compat("kafka.sh"))
             .args(["run", "org.apache.kafka.connect.cli.ConnectStandalone"])
             .args(["connect.properties", "connect-connector.properties"])
             .current_dir(folder)

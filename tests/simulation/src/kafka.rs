@@ -35,6 +35,9 @@ pub fn offset_of(number: i64) -> i64 {
     number + number / 5
 }
 
+/// Key of the header that says the id of its record, or of the row that the record comes from.
+pub const HEADER: &str = "id";
+
 /// How topics that sinks read begin.
 pub const INPUT: &str = "in-";
 
@@ -273,7 +276,11 @@ impl Consumer {
                 (0..visible).map(offset_of).filter(|offset| *position <= *offset).take(most).collect();
             if let Some(last) = offsets.last() {
                 *position = last + 1;
-                let records = offsets.iter().map(|&offset| (offset, id_of(partition, offset)));
+                let record = |&offset: &i64| {
+                    let value = id_of(partition, offset);
+                    fakes::Fetched { offset, header: Some((HEADER, value.clone())), value }
+                };
+                let records = offsets.iter().map(record);
                 fetched.push(fakes::fetched(partition, records));
             }
         }
@@ -567,7 +574,9 @@ impl RecordAppender for Producer {
         let (due, written, refusal) = self.end(topic, partition);
         let mut state = self.world.state();
         if self.part == Part::Records {
-            let right = topic.as_str() == output_of(&self.task.connector, number);
+            let row = value.split('#').next().unwrap_or(&value).as_bytes();
+            let has_header = record.headers.windows(row.len()).any(|part| part == row);
+            let right = topic.as_str() == output_of(&self.task.connector, number) && has_header;
             state.history.appended(self.run, &value, right);
         } else {
             let (partition, offset) = self.letter(&value);

@@ -26,8 +26,8 @@ mod world;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use millstream_config::{ConfigDef, ConfigKey, ConfigType, PluginKind};
-use millstream_connector::ConverterRole;
+use millstream_config::{ConfigDef, ConfigKey, ConfigMap, ConfigType, PluginKind};
+use millstream_connector::{ConverterRole, HeaderConverter};
 use millstream_runtime::{
     Natives,
     herder::{Herder, HerderHandle, RestartRequest, State as Status, TargetState},
@@ -42,7 +42,7 @@ use crate::{
     fakes::{Fakes, HEADER_CONVERTER, class, text::Text},
     history::{ANSWER, SETTLING},
     plan::Plan,
-    plugins::{CONVERTER, SINK, SOURCE, TOLD_SOURCE, TRANSFORM, Troubled},
+    plugins::{CONVERTER, HEADER_PLUGIN, SINK, SOURCE, TOLD_SOURCE, TRANSFORM, Troubled},
     users::config_of,
 };
 
@@ -50,20 +50,20 @@ impl World {
     /// A worker in this world.
     fn worker(&self) -> Herder {
         let (one, two, three) = (self.clone(), self.clone(), self.clone());
-        let text = |world: &Self, connector: String, role| {
-            let world = world.clone();
-            Text { class: CONVERTER, faults: Troubled { world, connector, role } }
+        let text = |world: &Self, config: &ConfigMap, role| {
+            let connector = config.get("connector").cloned().flatten().unwrap_or_default();
+            Text { class: CONVERTER, faults: Troubled { world: world.clone(), connector, role } }
         };
-        let keys = ConfigDef::of([ConfigKey::new("connector", ConfigType::String).default_text("")]);
+        let keys = || ConfigDef::of([ConfigKey::new("connector", ConfigType::String).default_text("")]);
         let none = ConfigDef::default;
         let fakes = Fakes {
             plugins: Arc::new(self.clone()),
             natives: Natives {
-                converter: Arc::new(move |_, role, config| {
-                    let connector = config.get("connector").cloned().flatten().unwrap_or_default();
-                    Some(Ok(Box::new(text(&one, connector, role))))
+                converter: Arc::new(move |_, role, config| Some(Ok(Box::new(text(&one, config, role))))),
+                header: Arc::new(move |class, config| {
+                    (class != HEADER_PLUGIN)
+                        .then(|| Ok(Box::new(text(&two, config, ConverterRole::Header)) as Box<dyn HeaderConverter>))
                 }),
-                header: Arc::new(move |_, _| Some(Ok(Box::new(text(&two, String::new(), ConverterRole::Header))))),
             },
             clients: Arc::new(self.clone()),
             offsets: Arc::new(self.clone()),
@@ -76,7 +76,9 @@ impl World {
                 class(PluginKind::Source, SOURCE, none()),
                 class(PluginKind::Source, TOLD_SOURCE, none()),
                 class(PluginKind::Transform, TRANSFORM, none()),
-                class(PluginKind::Converter, CONVERTER, keys),
+                class(PluginKind::Converter, CONVERTER, keys()),
+                class(PluginKind::HeaderConverter, CONVERTER, keys()),
+                class(PluginKind::HeaderConverter, HEADER_PLUGIN, keys()),
                 class(PluginKind::HeaderConverter, HEADER_CONVERTER, none()),
             ],
         };

@@ -67,6 +67,8 @@ pub enum Fault {
     ChainPanics,
     ChainHangs,
     ConverterBreaks,
+    HeaderMakeFails,
+    HeaderBreaks,
     OpenFails,
     CloseFails,
     PutRetriable,
@@ -105,7 +107,7 @@ pub enum Fault {
 use Fault::*;
 
 /// All of them.
-const FAULTS: [Fault; 56] = [
+const FAULTS: [Fault; 58] = [
     ConnectorMakeFails,
     ConnectorStartFails,
     ConnectorStartPanics,
@@ -129,6 +131,8 @@ const FAULTS: [Fault; 56] = [
     ChainPanics,
     ChainHangs,
     ConverterBreaks,
+    HeaderMakeFails,
+    HeaderBreaks,
     OpenFails,
     CloseFails,
     PutRetriable,
@@ -171,6 +175,8 @@ pub enum Stage {
     Chain,
     /// The value converter.
     Converter,
+    /// The header converter.
+    Headers,
     /// The producer, which can never take it.
     Append,
     /// The sink, which reports it.
@@ -207,6 +213,8 @@ pub struct ConnectorPlan {
     pub retry_timeout: Duration,
     /// Whether it has a dead-letter queue.
     pub letters: bool,
+    /// Whether its header converter is a plugin.
+    pub header_plugin: bool,
     /// Whether failures are logged, which lets a sink report rows.
     pub logs: bool,
     /// Source partitions, or partitions of its topic.
@@ -283,8 +291,8 @@ impl Plan {
         }
         let is_input = id.starts_with(crate::kafka::INPUT);
         let stage = match is_input {
-            true => rng.pick(&[Stage::Chain, Stage::Converter, Stage::Report]),
-            false => rng.pick(&[Stage::Chain, Stage::Chain, Stage::Converter, Stage::Append]),
+            true => rng.pick(&[Stage::Chain, Stage::Converter, Stage::Headers, Stage::Report]),
+            false => rng.pick(&[Stage::Chain, Stage::Chain, Stage::Converter, Stage::Headers, Stage::Append]),
         };
         match rng.below(5) {
             0 => Fate::Filter,
@@ -304,6 +312,7 @@ fn connector(rng: &mut Rng, sink: bool, number: u64) -> ConnectorPlan {
         tolerant,
         retry_timeout: Duration::from_millis(rng.pick(&[0, 500, 5_000])),
         letters: sink && rng.chance(700),
+        header_plugin: rng.chance(500),
         logs: rng.chance(300),
         partitions: 1 + rng.below(4) as i32,
         records: rng.pick(&[5, 20, 40]),

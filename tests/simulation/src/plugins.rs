@@ -9,13 +9,16 @@ use millstream_connector::{
     HeaderBatchConverter, Link, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits, RowError,
     SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
 };
-use millstream_record::batch::{Batch, Column, Kind, Role, Table, Union};
+use millstream_record::{
+    Value,
+    batch::{Batch, Column, HeadersBuilder, Kind, Role, Table, Union},
+};
 
 use crate::{
     World,
     fakes::{info, text::TextFaults, texts_of},
     history::{Part, RunId},
-    kafka::{input_of, output_of},
+    kafka::{HEADER, input_of, output_of},
     offsets::number_in,
     plan::{Fate, Fault, Stage},
 };
@@ -30,6 +33,8 @@ pub const TOLD_SOURCE: &str = "simulated.ToldSource";
 pub const TRANSFORM: &str = "simulated.Transform";
 /// Class of the converter.
 pub const CONVERTER: &str = "simulated.Converter";
+/// Class of a header converter that is a plugin.
+pub const HEADER_PLUGIN: &str = "simulated.HeaderConverter";
 
 /// Longer than any timeout of the worker.
 const HANG: Duration = Duration::from_secs(40);
@@ -146,10 +151,11 @@ impl Plugins for World {
     async fn header_converter(
         &self,
         _: &str,
-        _: &TaskId,
+        task: &TaskId,
         _: &ConfigMap,
     ) -> Result<Box<dyn HeaderBatchConverter>, PluginError> {
-        unreachable!("converters are native here")
+        self.trouble(&task.connector, [Some(Fault::HeaderMakeFails), None, None], ErrorKind::Fatal).await?;
+        Ok(Box::new(Headers { world: self.clone(), connector: task.connector.clone() }))
     }
 }
 
@@ -284,6 +290,12 @@ impl SourceTask for Source {
         let positions = Column::int64s(Kind::Int64, rows.iter().map(|(_, number)| *number)).into_owned();
         table.set(Role::SOURCE_OFFSET, object("position", positions));
         table.values = Union::single(None, Column::strings(ids.iter().map(String::as_str)).into_owned());
+        let mut headers = HeadersBuilder::default();
+        for id in &ids {
+            headers.push(HEADER, None, &Value::from(id.as_str()), &mut table.schemas).expect("a text fits");
+            headers.end_row();
+        }
+        table.set(Role::HEADERS, headers.finish().expect("every row has one"));
         Ok(Some(table.into_batch()))
     }
 
@@ -394,6 +406,11 @@ impl SinkTask for Sink {
             let partition = table.integer(Role::PARTITION, row).and_then(|p| i32::try_from(p).ok()).unwrap_or(-1);
             let offset = table.integer(Role::OFFSET, row).unwrap_or(-1);
             let partition = TopicPartition { topic, partition };
+            let header = table.get(Role::HEADERS).and_then(|column| column.headers(row).next());
+            let header = header.map(|header| (header.key, header.datum(&table.schemas).1));
+            if header != Some((HEADER, Value::from(id.as_str()))) {
+                self.world.state().history.violated(format!("{id} came with the header {header:?}"));
+            }
             if id != crate::history::id_of(&partition, offset) {
                 self.world.state().history.violated(format!("{id} came as the record at {partition:?} {offset}"));
             }
@@ -557,10 +574,81 @@ fn several(table: &Table<'_>, ids: &[String], copies: &[u32]) -> Batch {
     let mut out = Table::new(rows.len() as u32);
     let topics: Vec<&str> = rows.iter().map(|(row, _)| table.topic(*row).unwrap_or_default()).collect();
     out.set(Role::TOPIC, Column::strings(topics).into_owned());
+    let mut headers = HeadersBuilder::default();
+    for (row, _) in &rows {
+        table
+            .get(Role::HEADERS)
+            .into_iter()
+            .flat_map(|all| all.headers(*row))
+            .for_each(|header| headers.push_raw(&header));
+        headers.end_row();
+    }
+    out.schemas = table.schemas.clone();
+    if let Some(column) = headers.finish() {
+        out.set(Role::HEADERS, column);
+    }
     out.set(Role::ORIGIN, int32s(rows.iter().map(|(row, _)| *row as u32).collect()));
     out.set(Role::CHILD, int32s(rows.iter().map(|(_, child)| *child).collect()));
     out.values = Union::single(None, Column::strings(texts.iter().map(String::as_str)).into_owned());
     out.into_batch()
+}
+
+/// A header converter that is a plugin: texts as they are.
+struct Headers {
+    world: World,
+    connector: String,
+}
+
+impl Headers {
+    /// Makes texts of bytes, or bytes of texts, and refuses what the plan says.
+    fn convert(&self, records: &Batch, to_bytes: bool) -> Result<Outcome, PluginError> {
+        if let Some(text) = self.world.fault(&self.connector, Fault::HeaderBreaks) {
+            return Err(broken(text));
+        }
+        let mut table = records.open();
+        let (mut errors, mut headers) = (Vec::new(), HeadersBuilder::default());
+        let mut schemas = table.schemas.clone();
+        for row in 0..table.rows as usize {
+            for header in table.get(Role::HEADERS).into_iter().flat_map(|all| all.headers(row)) {
+                let text = match header.datum(&table.schemas).1 {
+                    Value::String(text) => text.to_string(),
+                    Value::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                    other => panic(format!("a header has the value {other:?}")),
+                };
+                let bad = match table.is_selected(row) {
+                    true => self.world.fails(&self.connector, &text, Stage::Headers),
+                    false => None,
+                };
+                errors.extend(bad.map(|bad| RowError { row: row as u32, link: 0, failure: bad.failure, field: None }));
+                let value = if to_bytes { Value::Bytes(text.into_bytes()) } else { Value::from(text.as_str()) };
+                headers.push(header.key, None, &value, &mut schemas).expect("a text fits");
+            }
+            headers.end_row();
+        }
+        table.schemas = schemas;
+        if let Some(column) = headers.finish() {
+            table.set(Role::HEADERS, column);
+        }
+        table.deselect(errors.iter().map(|error: &RowError| error.row as usize));
+        Ok(Outcome { batch: table.into_batch(), errors })
+    }
+}
+
+#[async_trait]
+impl HeaderBatchConverter for Headers {
+    fn class(&self) -> &str {
+        HEADER_PLUGIN
+    }
+
+    async fn to_connect(&mut self, records: &Batch) -> Result<Outcome, PluginError> {
+        self.world.lag(30).await;
+        self.convert(records, false)
+    }
+
+    async fn from_connect(&mut self, records: &Batch) -> Result<Outcome, PluginError> {
+        self.world.lag(30).await;
+        self.convert(records, true)
+    }
 }
 
 /// What befalls the converter of a connector.
@@ -579,7 +667,8 @@ impl TextFaults for Troubled {
     }
 
     fn refuses(&self, text: &str) -> Option<Failure> {
-        self.world.fails(&self.connector, text, Stage::Converter).map(|bad| bad.failure)
+        let stage = if self.role == ConverterRole::Header { Stage::Headers } else { Stage::Converter };
+        self.world.fails(&self.connector, text, stage).map(|bad| bad.failure)
     }
 
     fn rows(&self, rows: usize) -> usize {

@@ -29,7 +29,7 @@ use millstream_runtime::{
 };
 
 use crate::fakes::{
-    Fakes, HEADER_CONVERTER, class, fetched, info,
+    Fakes, Fetched, HEADER_CONVERTER, class, fetched, info,
     text::{Text, TextFaults},
     texts_of,
 };
@@ -148,7 +148,8 @@ impl World {
     pub fn consume(&self, values: &[&str]) {
         let assigned = Polled { events: vec![Rebalance::Assigned(vec![partition()])], fetched: Vec::new() };
         let mut state = self.state();
-        let values = (0..).zip(values.iter().map(|&value| value.to_owned()));
+        let values =
+            (0..).zip(values).map(|(offset, &value)| Fetched { offset, value: value.to_owned(), header: None });
         state.polls.push_back(assigned);
         state.polls.push_back(Polled { events: Vec::new(), fetched: vec![fetched(&partition(), values)] });
     }

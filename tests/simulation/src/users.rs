@@ -11,7 +11,7 @@ use crate::{
     World,
     history::ANSWER,
     plan::ConnectorPlan,
-    plugins::{CONVERTER, SINK, SOURCE, TOLD_SOURCE, TRANSFORM},
+    plugins::{CONVERTER, HEADER_PLUGIN, SINK, SOURCE, TOLD_SOURCE, TRANSFORM},
 };
 
 /// The configuration of a connector.
@@ -33,6 +33,8 @@ pub fn config_of(plan: &ConnectorPlan, tasks: u64) -> ConfigMap {
         set(&format!("{side}.converter"), CONVERTER);
         set(&format!("{side}.converter.connector"), &plan.name);
     }
+    set("header.converter", if plan.header_plugin { HEADER_PLUGIN } else { CONVERTER });
+    set("header.converter.connector", &plan.name);
     if plan.sink {
         set("topics", &crate::kafka::input_of(&plan.name));
     }

@@ -9,14 +9,13 @@ pub mod scripted;
 
 use std::{
     collections::BTreeMap,
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    path::PathBuf,
+    process::{Output, Stdio},
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
-use harness::free_port;
+use harness::peers;
 use millstream_client::{
     Admin, AdminConfig, Cluster, Consumer, ConsumerConfig, Dial, HostPort, Producer, ProducerConfig, TcpDial,
     admin::NewTopic,
@@ -26,68 +25,30 @@ use millstream_record::TopicName;
 /// One Apache Kafka broker, shared by the tests of a file. It ends with the test process, whose end closes its
 /// standard input.
 pub struct Kafka {
-    pub port: u16,
+    kafka: peers::Kafka,
     dir: PathBuf,
-    _child: Child,
 }
 
 /// The broker, started when first asked for. `None` when it cannot be had; the reason has been printed.
 pub fn kafka() -> Option<&'static Kafka> {
-    static KAFKA: OnceLock<Result<Kafka, String>> = OnceLock::new();
-    match KAFKA.get_or_init(|| Kafka::start(&[])) {
-        Ok(kafka) => Some(kafka),
-        Err(reason) => {
-            skip(&format!("no Apache Kafka: {reason}"));
-            None
-        }
-    }
+    static KAFKA: OnceLock<Kafka> = OnceLock::new();
+    peers::have_kafka().then(|| KAFKA.get_or_init(|| Kafka::start(&[])))
 }
 
 /// A second broker, on which transactions are those of the first generation of the protocol.
 pub fn kafka_with_older_transactions() -> Option<&'static Kafka> {
-    static KAFKA: OnceLock<Result<Kafka, String>> = OnceLock::new();
-    match KAFKA.get_or_init(|| Kafka::start(&[("FORMAT", "--feature transaction.version=1")])) {
-        Ok(kafka) => Some(kafka),
-        Err(reason) => {
-            skip(&format!("no Apache Kafka: {reason}"));
-            None
-        }
-    }
-}
-
-/// Says why a test does not run, or fails it where peers are required.
-pub fn skip(reason: &str) {
-    assert!(std::env::var("MILLSTREAM_REQUIRE_PEERS").as_deref() != Ok("1"), "a peer is required: {reason}");
-    // Straight to the terminal, past the capture of the test harness.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
-}
-
-pub fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat/kafka.sh")
+    static KAFKA: OnceLock<Kafka> = OnceLock::new();
+    let older = [("FORMAT", "--feature transaction.version=1")];
+    peers::have_kafka().then(|| KAFKA.get_or_init(|| Kafka::start(&older)))
 }
 
 impl Kafka {
-    fn start(environment: &[(&str, &str)]) -> Result<Self, String> {
-        let text = |error: std::io::Error| error.to_string();
-        let libs = Command::new(script()).arg("libs").stdin(Stdio::null()).output().map_err(text)?;
-        if !libs.status.success() {
-            return Err(String::from_utf8_lossy(&libs.stderr).trim().to_owned());
-        }
-        // The script removes it at the end, which this process may not live to see.
-        let dir = tempfile::tempdir().map_err(text)?.keep();
-        let (port, controller) = (free_port(), free_port());
-        let child = Command::new(script())
-            .arg("broker")
-            .arg(&dir)
-            .args([port.to_string(), controller.to_string()])
-            .envs(environment.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(text)?;
-        let kafka = Self { port, dir, _child: child };
-        kafka.await_start()?;
-        Ok(kafka)
+    fn start(environment: &[(&str, &str)]) -> Self {
+        // The script removes what the broker keeps there at the end, which this process may not live to see.
+        let dir = tempfile::tempdir().expect("a temporary folder").keep();
+        let kafka = Self { kafka: peers::Kafka::start_with(&dir, environment), dir };
+        kafka.await_start().expect("Kafka answers");
+        kafka
     }
 
     fn await_start(&self) -> Result<(), String> {
@@ -99,7 +60,7 @@ impl Kafka {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = runtime.map_err(|error| error.to_string())?;
                 runtime.block_on(async { self.admin().describe_cluster().await }).map_err(|error| {
-                    let log = std::fs::read_to_string(self.dir.join("broker.log")).unwrap_or_default();
+                    let log = std::fs::read_to_string(self.dir.join("kafka/broker.log")).unwrap_or_default();
                     format!("{} after {:?}; {log}", millstream_record::Chain(&error), started.elapsed())
                 })
             };
@@ -110,7 +71,7 @@ impl Kafka {
     }
 
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.kafka.address.clone()
     }
 
     /// Client properties for this broker.
@@ -145,9 +106,7 @@ impl Kafka {
 
     /// Runs one of Kafka's programs to its end, with `input` on its standard input.
     pub async fn run(&self, class: &str, arguments: &[&str], input: &str) -> Output {
-        let mut command = tokio::process::Command::new(script());
-        command.arg("run").arg(class).args(arguments);
-        run(command, input).await
+        run(peers::java(class, arguments).into(), input).await
     }
 }
 

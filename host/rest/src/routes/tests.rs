@@ -205,12 +205,12 @@ impl Herder for Fake {
     }
 }
 
-struct Asked {
+struct Answered {
     response: Response,
     herder: Arc<Fake>,
 }
 
-impl Asked {
+impl Answered {
     fn status(&self) -> u16 {
         self.response.status().as_u16()
     }
@@ -234,21 +234,21 @@ fn api(herder: &Arc<Fake>, checks: Vec<HealthCheck>) -> Api {
     Api { herder: Arc::clone(herder) as Arc<dyn Herder>, version, checks: checks.into(), max_body_bytes: 1000 }
 }
 
-async fn send(request: Request<Body>) -> Asked {
+async fn send(request: Request<Body>) -> Answered {
     let herder = Arc::new(Fake::default());
     let response = router(api(&herder, Vec::new()), &Requests::new(1000)).oneshot(request).await.unwrap();
-    Asked { response, herder }
+    Answered { response, herder }
 }
 
-async fn ask(method: Method, path: &str) -> Asked {
+async fn ask(method: Method, path: &str) -> Answered {
     send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
 }
 
-async fn ask_get(path: &str) -> Asked {
+async fn ask_get(path: &str) -> Answered {
     ask(Method::GET, path).await
 }
 
-async fn ask_with(method: Method, path: &str, body: &str) -> Asked {
+async fn ask_with(method: Method, path: &str, body: &str) -> Answered {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -504,7 +504,7 @@ async fn what_is_broken_beside_the_herder_makes_the_worker_unhealthy() {
     let request = Request::get("/health").body(Body::empty()).unwrap();
     let herder = Arc::new(Fake::default());
     let response = router(api(&herder, checks), &Requests::new(1000)).oneshot(request).await.unwrap();
-    let asked = Asked { response, herder };
+    let asked = Answered { response, herder };
     assert_eq!(asked.status(), 500);
     assert_eq!(
         asked.json().await,

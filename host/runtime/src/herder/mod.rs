@@ -11,14 +11,14 @@ mod event;
 mod handle;
 mod plan;
 mod run;
-mod standalone;
+mod start;
 mod trial;
 mod view;
 
 pub use error::HerderError;
 pub use handle::{DefinitionsNow, Health, HerderHandle};
 pub use plan::{Action, Desired, Running, RunningConnector, plan};
-pub use standalone::{Herder, HerderSettings, StartHerderError};
+pub use start::{Herder, HerderSettings, StartHerderError};
 
 use millstream_config::ConfigMap;
 use millstream_connector::{PluginKind, TaskId};

@@ -136,7 +136,7 @@ mod tests {
         let up = running(Some((1, Started)), &[(0, 1, Started), (1, 1, Started)]);
         for (what, desired, running, expected) in [
             ("new", Some(desired(Started, 1, 0)), &nothing, vec![StartConnector]),
-            ("settled", Some(desired(Started, 1, 2)), &up, vec![]),
+            ("as desired", Some(desired(Started, 1, 2)), &up, vec![]),
             ("fewer tasks", Some(desired(Started, 1, 1)), &up, vec![StopTasks(vec![1])]),
             ("more tasks", Some(desired(Started, 1, 3)), &up, vec![StartTask(2)]),
             ("new config", Some(desired(Started, 2, 2)), &up, vec![StopConnector, StartConnector]),

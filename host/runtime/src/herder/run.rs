@@ -176,7 +176,7 @@ impl Loop {
             if let Some((name, request)) = self.restarts.pop_front() {
                 self.carry_out(&name, request).await;
             } else if let Some(name) = self.due.pop_first() {
-                let _ = self.settle(&name).await;
+                let _ = self.reconcile(&name).await;
             } else {
                 return;
             }
@@ -201,7 +201,7 @@ impl Loop {
         }
         entries.push(Entry::Connector { name: name.to_owned(), config: Some(config) });
         self.write(entries).await?;
-        self.settle(name).await.map_err(|failure| {
+        self.reconcile(name).await.map_err(|failure| {
             HerderError::caused(format!("Failed to transition connector {name} to state {}", initial.name()), failure)
         })?;
         let info = self.shared.info(name).ok_or_else(|| HerderError::no_connector(name))?;
@@ -219,7 +219,7 @@ impl Loop {
         ])
         .await?;
         // Nothing is started here that could fail.
-        let _ = self.settle(&name).await;
+        let _ = self.reconcile(&name).await;
         Ok(())
     }
 
@@ -234,7 +234,7 @@ impl Loop {
         }
         let written = self.write(entries).await;
         if target == TargetState::Stopped && written.is_ok() {
-            let _ = self.settle(name).await;
+            let _ = self.reconcile(name).await;
         }
         answer(reply, written);
     }
@@ -244,7 +244,7 @@ impl Loop {
             return Err(HerderError::no_connector(name));
         }
         self.stop_instance(name).await;
-        self.settle(name)
+        self.reconcile(name)
             .await
             .map_err(|failure| HerderError::caused(format!("Failed to start connector: {name}"), failure))
     }
@@ -299,7 +299,7 @@ impl Loop {
         }
         self.stop_tasks(name, &[number]).await;
         self.shared.statuses.set(name, Some(number), State::Restarting, None);
-        self.settle(name)
+        self.reconcile(name)
             .await
             .map_err(|failure| HerderError::caused(format!("Failed to start task: {name}-{number}"), failure))
     }
@@ -312,7 +312,7 @@ impl Loop {
 
     /// Acts until a connector is as desired. Gives back the first failure of the connector itself; what
     /// has failed is left as it is.
-    async fn settle(&mut self, name: &str) -> Result<(), Failure> {
+    async fn reconcile(&mut self, name: &str) -> Result<(), Failure> {
         let mut first = Ok(());
         loop {
             self.due.remove(name);

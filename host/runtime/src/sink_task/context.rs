@@ -28,14 +28,14 @@ pub(crate) struct ReportRules {
 }
 
 /// See the module's documentation.
-pub(crate) struct Context {
+pub(crate) struct TaskContext {
     control: TaskControl,
     rules: ReportRules,
-    state: Mutex<Asked>,
+    state: Mutex<Requests>,
 }
 
 #[derive(Debug, Default)]
-struct Asked {
+struct Requests {
     assignment: BTreeSet<TopicPartition>,
     paused: BTreeSet<TopicPartition>,
     pauses_changed: bool,
@@ -56,19 +56,19 @@ pub(super) struct Reports {
     pub(super) failure: Option<Failure>,
 }
 
-impl Context {
+impl TaskContext {
     pub(crate) fn new(control: TaskControl, rules: ReportRules) -> Self {
         Self { control, rules, state: Mutex::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, Asked> {
+    fn state(&self) -> MutexGuard<'_, Requests> {
         self.state.lock().expect("nothing panics while a request of the plugin is noted")
     }
 
     pub(super) fn set_assignment(&self, partitions: Vec<TopicPartition>) {
         let mut state = self.state();
         state.assignment = partitions.into_iter().collect();
-        let Asked { assignment, paused, seeks, .. } = &mut *state;
+        let Requests { assignment, paused, seeks, .. } = &mut *state;
         paused.retain(|partition| assignment.contains(partition));
         seeks.retain(|to| assignment.contains(&TopicPartition { topic: to.topic.clone(), partition: to.partition }));
     }
@@ -120,7 +120,7 @@ fn not_assigned(verb: &str) -> Failure {
 }
 
 #[async_trait]
-impl SinkContext for Context {
+impl SinkContext for TaskContext {
     fn assignment(&self) -> Vec<TopicPartition> {
         self.state().assignment.iter().cloned().collect()
     }

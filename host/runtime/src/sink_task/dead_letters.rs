@@ -298,7 +298,7 @@ impl DeadLetters {
     }
 
     /// Gives letters that are unwritten at most so much time, and one second once the task is to stop.
-    pub(super) async fn settle(&mut self, most: Duration, control: &TaskControl) {
+    pub(super) async fn await_ends(&mut self, most: Duration, control: &TaskControl) {
         let deadline = Instant::now() + most;
         let stop = async {
             control.stopped().await;

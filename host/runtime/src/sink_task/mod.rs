@@ -1,7 +1,7 @@
 //! A sink task: consumer → converters → transforms → guest `put` → guest `pre_commit` → group commit.
 //!
 //! The story is here. [`Stages`] makes batches of consumed records, with every row's ending;
-//! [`Context`] holds what the plugin asks for; [`Commits`] knows which offsets may be committed.
+//! [`TaskContext`] holds what the plugin asks for; [`Commits`] knows which offsets may be committed.
 
 mod commits;
 mod context;
@@ -22,7 +22,7 @@ use self::{
     stages::Delivery,
 };
 pub(crate) use self::{
-    context::{Context, ReportRules},
+    context::{ReportRules, TaskContext},
     dead_letters::DeadLetters,
     stages::{Reporting, Stages},
 };
@@ -49,7 +49,7 @@ pub(crate) struct SinkTask {
     task: Box<dyn millstream_connector::SinkTask>,
     consumer: Box<dyn RecordConsumer>,
     stages: Stages,
-    context: Arc<Context>,
+    context: Arc<TaskContext>,
     control: TaskControl,
     settings: CommitSettings,
     commits: Commits,
@@ -71,7 +71,7 @@ impl SinkTask {
         task: Box<dyn millstream_connector::SinkTask>,
         consumer: Box<dyn RecordConsumer>,
         stages: Stages,
-        context: Arc<Context>,
+        context: Arc<TaskContext>,
         control: TaskControl,
         settings: CommitSettings,
     ) -> Self {
@@ -109,7 +109,7 @@ impl SinkTask {
         if let Some(letters) = self.stages.dead_letters()
             && !self.control.is_stopping()
         {
-            letters.settle(timeout, &self.control).await;
+            letters.await_ends(timeout, &self.control).await;
         }
         // Offsets of batches that were taken are kept even when a later one failed.
         self.give_up(self.commits.assigned(), true).await;
@@ -370,7 +370,7 @@ impl SinkTask {
         }
         self.follow_requests();
         if ours && let Some(letters) = self.stages.dead_letters() {
-            letters.settle(PARTING, &self.control).await;
+            letters.await_ends(PARTING, &self.control).await;
         }
         let committable = if ours { self.pre_commit(&partitions).await } else { None };
         let what = || "the sink to close partitions".to_owned();

@@ -70,10 +70,10 @@ struct Segment {
     chosen: Option<Vec<u32>>,
 }
 
-/// What became of a row that failed.
-enum Settled {
-    /// Tried again, it went well.
-    Row(Batch),
+/// What became of a row that failed and was tried again as the policy says.
+enum AfterRetry {
+    /// It went well.
+    Through(Batch),
     /// Skipped.
     Skipped(Trouble),
     /// The task fails.
@@ -132,12 +132,12 @@ impl Stages {
         for trouble in troubles {
             let row = trouble.row;
             match self.convert_again(chunk, trouble).await? {
-                Settled::Skipped(trouble) => skipped.push(trouble),
-                Settled::Failed(trouble) => {
+                AfterRetry::Skipped(trouble) => skipped.push(trouble),
+                AfterRetry::Failed(trouble) => {
                     let segment = without(&table, start..row, &skipped);
                     return self.segment(segment, chunk, skipped, Some(trouble), out).await;
                 }
-                Settled::Row(alone) => {
+                AfterRetry::Through(alone) => {
                     let segment = without(&table, start..row, &skipped);
                     if !self.segment(segment, chunk, std::mem::take(&mut skipped), None, out).await? {
                         return Ok(false);
@@ -155,20 +155,20 @@ impl Stages {
     }
 
     /// Converts a row again, alone, as long as the policy says.
-    async fn convert_again(&mut self, chunk: &Chunk, trouble: Trouble) -> Result<Settled, Halt> {
+    async fn convert_again(&mut self, chunk: &Chunk, trouble: Trouble) -> Result<AfterRetry, Halt> {
         let mut trouble = trouble;
         let row = trouble.row;
         let mut retry = Retry::new(self.policy);
         loop {
             let at = || trouble.by.place(trouble.stage, &chunk.original(row).coordinates());
             if let Some(verdict) = retry.failed(&trouble.failure, at, &self.control).await? {
-                return Ok(settled(verdict, trouble));
+                return Ok(after_retry(verdict, trouble));
             }
             let one = chunk.one(row);
             let (batch, again) =
                 batch_of_one(&one, &mut self.converters, self.chain.is_some()).await.map_err(broken)?;
             match again.into_iter().next() {
-                None => return Ok(Settled::Row(batch)),
+                None => return Ok(AfterRetry::Through(batch)),
                 Some(again) => trouble = Trouble { row, ..again },
             }
         }
@@ -216,8 +216,8 @@ impl Stages {
         for error in outcome.errors {
             let (row, chunk_row) = (error.row, segment.chunk_row(error.row));
             match self.transform_again(&segment, chunk, error).await? {
-                Settled::Skipped(trouble) => skipped.push(trouble),
-                Settled::Failed(trouble) => {
+                AfterRetry::Skipped(trouble) => skipped.push(trouble),
+                AfterRetry::Failed(trouble) => {
                     skipped.retain(|other| other.row < trouble.row);
                     skipped.sort_by_key(|trouble| trouble.row);
                     self.report_all(chunk, &skipped, Some(&trouble));
@@ -225,7 +225,7 @@ impl Stages {
                     self.deliver(&segment, part, None, chunk, chunk_row, Some(trouble), out);
                     return Ok(false);
                 }
-                Settled::Row(alone) => {
+                AfterRetry::Through(alone) => {
                     let part = origins_in(&output, start..row);
                     self.deliver(&segment, part, None, chunk, chunk_row, None, out);
                     self.deliver(&segment, alone, Some(row), chunk, chunk_row + 1, None, out);
@@ -242,7 +242,7 @@ impl Stages {
     }
 
     /// Transforms a row again, alone, as long as the policy says.
-    async fn transform_again(&mut self, segment: &Segment, chunk: &Chunk, error: RowError) -> Result<Settled, Halt> {
+    async fn transform_again(&mut self, segment: &Segment, chunk: &Chunk, error: RowError) -> Result<AfterRetry, Halt> {
         let mut error = error;
         let row = error.row;
         let chunk_row = segment.chunk_row(row);
@@ -253,12 +253,12 @@ impl Stages {
             let at = || by.place(Stage::Transformation, &chunk.original(chunk_row).coordinates());
             if let Some(verdict) = retry.failed(&error.failure, at, &self.control).await? {
                 let trouble = Trouble { row: chunk_row, stage: Stage::Transformation, by, failure: error.failure };
-                return Ok(settled(verdict, trouble));
+                return Ok(after_retry(verdict, trouble));
             }
             let alone = rows_of(&segment.batch.open(), &[row]);
             let outcome = chain.chain.apply(&alone).await.map_err(broken)?;
             match outcome.errors.into_iter().next() {
-                None => return Ok(Settled::Row(outcome.batch)),
+                None => return Ok(AfterRetry::Through(outcome.batch)),
                 Some(again) => error = again,
             }
         }
@@ -351,8 +351,8 @@ impl Stages {
     }
 }
 
-fn settled(verdict: Verdict, trouble: Trouble) -> Settled {
-    if verdict == Verdict::Tolerate { Settled::Skipped(trouble) } else { Settled::Failed(trouble) }
+fn after_retry(verdict: Verdict, trouble: Trouble) -> AfterRetry {
+    if verdict == Verdict::Tolerate { AfterRetry::Skipped(trouble) } else { AfterRetry::Failed(trouble) }
 }
 
 /// Some rows as a batch of their own, each its own origin.

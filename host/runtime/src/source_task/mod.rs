@@ -118,13 +118,13 @@ impl SourceTask {
 }
 
 /// What a source task's plugin may ask of the worker.
-pub(crate) struct Context {
+pub(crate) struct TaskContext {
     pub(crate) control: TaskControl,
     pub(crate) offsets: Arc<dyn OffsetStore>,
 }
 
 #[async_trait]
-impl SourceContext for Context {
+impl SourceContext for TaskContext {
     async fn read_offsets(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Failure> {
         self.offsets.read(&self.control.id.connector, &partitions).await.map_err(crate::offsets::fetch_failed)
     }

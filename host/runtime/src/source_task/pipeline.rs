@@ -189,7 +189,7 @@ impl Pipeline {
             let by = chain.executor(error.link);
             let at = || by.place(Stage::Transformation, &source_position(polled.batch, row));
             if let Some(verdict) = flow.attend(retry.failed(&error.failure, at, &self.control)).await? {
-                return self.settle(flow, polled, row, verdict, Stage::Transformation, &by, error.failure);
+                return self.end_row(flow, polled, row, verdict, Stage::Transformation, &by, error.failure);
             }
             let alone = one_row(&polled.batch.open(), row);
             let outcome = chain.chain.apply(&alone).await.map_err(|error| broken(&error))?;
@@ -227,7 +227,7 @@ impl Pipeline {
             let by = Executor::converter(trouble.stage, class);
             let at = || by.place(trouble.stage, &source_position(polled.batch, origin));
             if let Some(verdict) = flow.attend(retry.failed(&trouble.failure, at, &self.control)).await? {
-                return self.settle(flow, polled, origin, verdict, trouble.stage, &by, trouble.failure);
+                return self.end_row(flow, polled, origin, verdict, trouble.stage, &by, trouble.failure);
             }
             let alone = one_row(table, row);
             let mut encoded = Encoded::default();
@@ -243,7 +243,7 @@ impl Pipeline {
 
     /// Reports a row that is not tried again, and skips it or fails the task.
     #[expect(clippy::too_many_arguments, reason = "the parts of a report and where it stands")]
-    fn settle(
+    fn end_row(
         &self,
         flow: &mut Flow,
         polled: Polled<'_>,

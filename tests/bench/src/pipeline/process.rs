@@ -3,11 +3,13 @@
 use std::{
     fs::{self, File},
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+use harness::free_port;
 
 /// How long anything may take before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -32,11 +34,6 @@ pub struct Usage {
     pub rss_mb: f64,
     /// The most memory so far, in MB.
     pub peak_rss_mb: f64,
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound address").port()
 }
 
 impl Worker {

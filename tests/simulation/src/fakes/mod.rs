@@ -27,20 +27,45 @@ pub fn texts_of(table: &Table<'_>) -> Vec<String> {
     table.data(Side::Value).into_iter().map(text).collect()
 }
 
-/// Records of a partition with these offsets and values.
-pub fn fetched(partition: &TopicPartition, values: impl IntoIterator<Item = (i64, String)>) -> FetchedRecords {
+/// A record as a consumer returns it.
+pub struct Fetched {
+    /// Where it is.
+    pub offset: i64,
+    /// What it says.
+    pub value: String,
+    /// Key and value of its header, if it has one.
+    pub header: Option<(&'static str, String)>,
+}
+
+/// A length as records carry it: zig-zag, seven bits a byte.
+fn push_length(buffer: &mut Vec<u8>, length: usize) {
+    let mut rest = length << 1;
+    while 0x7f < rest {
+        buffer.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    buffer.push(rest as u8);
+}
+
+/// Records of a partition.
+pub fn fetched(partition: &TopicPartition, of: impl IntoIterator<Item = Fetched>) -> FetchedRecords {
     let (mut buffer, mut records) = (Vec::new(), Vec::new());
-    for (offset, value) in values {
+    for Fetched { offset, value, header } in of {
         let begin = buffer.len() as u32;
         buffer.extend_from_slice(value.as_bytes());
+        let end = buffer.len() as u32;
+        for text in header.iter().flat_map(|(key, value)| [key, value.as_str()]) {
+            push_length(&mut buffer, text.len());
+            buffer.extend_from_slice(text.as_bytes());
+        }
         records.push(RecordSlot {
             offset,
             timestamp: -1,
             timestamp_type: 0,
             key: None,
-            value: Some(begin..buffer.len() as u32),
-            header_count: 0,
-            headers: 0..0,
+            value: Some(begin..end),
+            header_count: u32::from(header.is_some()),
+            headers: end..buffer.len() as u32,
         });
     }
     let topic = TopicName::parse(&partition.topic).expect("a name of a topic");

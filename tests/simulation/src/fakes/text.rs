@@ -30,7 +30,7 @@ pub trait TextFaults: Send + Sync {
 
 impl TextFaults for () {}
 
-/// Texts as they are. As a header converter it makes null of everything.
+/// Texts as they are.
 pub struct Text<F> {
     /// What it is called.
     pub class: &'static str,
@@ -101,8 +101,10 @@ impl<F: TextFaults> HeaderConverter for Text<F> {
         self.class
     }
 
-    fn to_connect(&mut self, _: &str, _: &str, _: Option<&[u8]>) -> Result<(Option<Arc<Schema>>, Value), Failure> {
-        Ok((None, Value::Null))
+    fn to_connect(&mut self, _: &str, _: &str, value: Option<&[u8]>) -> Result<(Option<Arc<Schema>>, Value), Failure> {
+        let text = value.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        text.as_deref().and_then(|text| self.faults.refuses(text)).map_or(Ok(()), Err)?;
+        Ok((None, text.as_deref().map_or(Value::Null, Value::from)))
     }
 
     fn from_connect(
@@ -110,8 +112,10 @@ impl<F: TextFaults> HeaderConverter for Text<F> {
         _: &str,
         _: &str,
         _: Option<&Arc<Schema>>,
-        _: &Value,
+        value: &Value,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(None)
+        let Value::String(text) = value else { return Ok(None) };
+        self.faults.refuses(text).map_or(Ok(()), Err)?;
+        Ok(Some(text.as_bytes().to_vec()))
     }
 }

@@ -1,4 +1,4 @@
-//! The standalone herder: everything in one process and in memory, but for source offsets.
+//! Starting a herder: its loop as a task of its own, and the handle by which others use it.
 
 use std::{
     panic::AssertUnwindSafe,
