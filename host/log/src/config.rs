@@ -15,6 +15,15 @@ pub struct LogConfig {
     pub index_interval_bytes: u64,
     /// Whether `cleanup.policy` names `delete`, without which the two `retention` keys mean nothing.
     pub delete: bool,
+    /// Whether `cleanup.policy` names `compact`: the cleaner is allowed to take records out of closed segments.
+    pub compact: bool,
+    /// `min.compaction.lag.ms`: a closed segment with a newer record is left alone.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: a record that is older makes its segment's compaction due, however little there is to
+    /// gain. The active segment of a compacted topic is closed by it, too.
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`: how long a tombstone stays after compaction has first seen it.
+    pub delete_retention_ms: i64,
     /// `retention.ms`: closed segments whose newest record is older are deleted. -1 keeps them.
     pub retention_ms: i64,
     /// `retention.bytes`: oldest segments are deleted while the rest still has this many bytes. -1 keeps them.
@@ -32,6 +41,14 @@ pub struct LogConfig {
     pub producer_expiration_ms: i64,
 }
 
+impl LogConfig {
+    /// After how many milliseconds the active segment is closed.
+    pub(crate) fn roll_ms(&self) -> i64 {
+        let soon = self.compact && 0 < self.max_compaction_lag_ms;
+        if soon { self.segment_ms.min(self.max_compaction_lag_ms) } else { self.segment_ms }
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
@@ -40,6 +57,10 @@ impl Default for LogConfig {
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
             delete: true,
+            compact: false,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 86_400_000,
             retention_ms: 604_800_000,
             retention_bytes: -1,
             max_message_bytes: 1_048_588,

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 /// Suffix of a file that is about to be unlinked.
 pub(crate) const DELETED: &str = ".deleted";
-/// Suffix of what Apache Kafka's cleaner was about to put in place of other files.
+/// Suffix of what the cleaner is writing. Worth nothing after a crash.
+pub(crate) const CLEANED: &str = ".cleaned";
+/// Suffix of what the cleaner is putting in place of other files, some of which may be gone.
 pub(crate) const SWAP: &str = ".swap";
 
 /// What a file named by an offset holds.
@@ -20,6 +22,9 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The files of a segment itself, the one with its records first.
+    pub(crate) const OF_SEGMENT: [Self; 4] = [Self::Log, Self::Index, Self::TimeIndex, Self::TxnIndex];
+
     pub(crate) const ALL: [Self; 6] =
         [Self::Log, Self::Index, Self::TimeIndex, Self::TxnIndex, Self::Snapshot, Self::Window];
 
@@ -38,6 +43,13 @@ impl Kind {
 /// The file of this kind for this offset.
 pub(crate) fn path(dir: &Path, offset: i64, kind: Kind) -> PathBuf {
     dir.join(format!("{offset:020}.{}", kind.extension()))
+}
+
+/// The file of this kind for this offset, on its way in or out.
+pub(crate) fn path_with(dir: &Path, offset: i64, kind: Kind, suffix: &str) -> PathBuf {
+    let mut path = path(dir, offset, kind).into_os_string();
+    path.push(suffix);
+    PathBuf::from(path)
 }
 
 /// Reads a name like `00000000000000000042.log`; `None` for any other.

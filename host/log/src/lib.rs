@@ -1,4 +1,4 @@
-//! One partition on disk, in Kafka's own file formats: append, read, index, recover, retain.
+//! One partition on disk, in Kafka's own file formats: append, read, index, recover, retain, compact.
 //!
 //! Blocking file I/O without a clock: the time is an argument. Knows nothing of topics, groups or protocol
 //! versions. Appends go to the page cache; making them durable is [`SyncHandle::sync`], which needs no lock.
@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
+mod cleaner;
 mod config;
 mod damage;
 mod epochs;
@@ -26,6 +27,7 @@ mod sync;
 mod transactions;
 mod verification;
 
+pub use cleaner::{CleanError, Cleanable, CleanedSegment, Cleaning, CleaningReport};
 pub use config::LogConfig;
 pub use damage::{Damage, DamageKind};
 pub use epochs::{EpochEnd, LeaderEpochs};

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Most bytes that a batch may expand to while it is searched. Larger ones were refused when they came in.
-const MOST_DECOMPRESSED: usize = 256 << 20;
+pub(crate) const MOST_DECOMPRESSED: usize = 256 << 20;
 
 impl LogReader {
     /// The first record below `up_to` whose timestamp is at or after `target`.

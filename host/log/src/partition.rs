@@ -250,7 +250,7 @@ impl PartitionLog {
             Some(first) if 0 <= header.max_timestamp => header.max_timestamp.saturating_sub(first),
             _ => now.as_millis().saturating_sub(self.active.since_ms),
         };
-        full || index_full || too_far || self.config.segment_ms < age
+        full || index_full || too_far || self.config.roll_ms() < age
     }
 
     /// Writes a batch and its index entries, and publishes it.

@@ -56,6 +56,11 @@ impl ProducerState {
         self.batches.back().map_or(-1, |batch| batch.last_sequence)
     }
 
+    /// Offset of its last record; `None` if there is none in this epoch.
+    pub fn last_data_offset(&self) -> Option<i64> {
+        self.batches.back().map(|batch| batch.last_offset)
+    }
+
     /// Timestamp of its last append, in milliseconds, by the records' clock.
     pub fn last_timestamp(&self) -> i64 {
         self.last_timestamp

@@ -13,6 +13,7 @@ use millstream_disk::Disk;
 use millstream_record::{LogOffset, Timestamp};
 
 use crate::{
+    cleaner::swap,
     config::LogConfig,
     damage::Damage,
     epochs::LeaderEpochs,
@@ -58,15 +59,27 @@ pub enum OpenLogError {
         /// Which file, where, and what can be done.
         source: Box<Damage>,
     },
-    /// Apache Kafka was stopped while its log cleaner put a file in place of others. Only Kafka knows how to go on,
-    /// and records may be in that file alone. Nothing was changed.
+    /// A crash interrupted the cleaner while it put a compacted segment in place of others. Opening the log finishes
+    /// that; looking at it does not.
     #[error(
-        "{} was left by Apache Kafka's log cleaner, which was interrupted; start Apache Kafka on this folder once, stop \
-         it in order, and start again", file.display()
+        "{} was to take the place of other segments when the broker was interrupted; start the broker once, which \
+         finishes that", file.display()
     )]
     InterruptedCleaning {
         /// The file.
         file: PathBuf,
+    },
+    /// As above, and the compacted segment is not as it was written. Nothing was changed.
+    #[error(
+        "{} was to take the place of other segments when the broker was interrupted, and is damaged at byte {position}; \
+         restore the partition's folder from a copy; if the segments from the offset in its name on are all still \
+         there, it can be removed instead, with the others that end in .swap", file.display()
+    )]
+    DamagedSwap {
+        /// The file.
+        file: PathBuf,
+        /// Where its first unsound batch begins.
+        position: u64,
     },
     /// The leader epochs or producer states could not be read or written.
     #[error("recover the state of {}", dir.display())]
@@ -81,7 +94,7 @@ pub enum OpenLogError {
 impl OpenLogError {
     /// Whether another try would find the same: the files have to be put right first. Everything else may pass.
     pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Damaged { .. } | Self::InterruptedCleaning { .. })
+        matches!(self, Self::Damaged { .. } | Self::InterruptedCleaning { .. } | Self::DamagedSwap { .. })
     }
 }
 
@@ -94,11 +107,23 @@ pub struct OpenMode {
     pub recovery_point: LogOffset,
     /// The first offset that may be read (`log-start-offset-checkpoint`).
     pub log_start: LogOffset,
+    /// Everything below was compacted (`cleaner-offset-checkpoint`), so that offsets may be missing there. Zero where
+    /// nothing was.
+    pub cleaned_to: LogOffset,
+    /// Whether the topic is compacted: within closed segments offsets may be missing then, wherever the last pass came
+    /// to its end. A log that is opened so by its own configuration need not be told.
+    pub compacted: bool,
 }
 
 impl OpenMode {
     /// Nothing is known: everything is checked.
-    pub const UNKNOWN: Self = Self { clean: false, recovery_point: LogOffset::ZERO, log_start: LogOffset::ZERO };
+    pub const UNKNOWN: Self = Self {
+        clean: false,
+        recovery_point: LogOffset::ZERO,
+        log_start: LogOffset::ZERO,
+        cleaned_to: LogOffset::ZERO,
+        compacted: false,
+    };
 }
 
 /// What opening found and did.
@@ -136,7 +161,14 @@ impl PartitionLog {
         now: Timestamp,
     ) -> Result<(Self, RecoveryReport), OpenLogError> {
         let dir: Arc<Path> = Arc::from(dir);
-        let survey = Survey::take(disk, &dir, mode, now.as_millis())?;
+        let mode = OpenMode { compacted: mode.compacted || config.compact, ..mode };
+        let survey = match Survey::take(disk, &dir, mode, now.as_millis()) {
+            Err(OpenLogError::InterruptedCleaning { .. }) => {
+                swap::finish_interrupted(&**disk, &dir)?;
+                Survey::take(disk, &dir, mode, now.as_millis())?
+            }
+            taken => taken?,
+        };
         let recovery = Recovery { disk: Arc::clone(disk), dir, config, now_ms: now.as_millis() };
         recovery.settle(survey, mode)
     }
@@ -179,7 +211,7 @@ impl Recovery {
                 active = latest;
             }
             if certain && found.indexes == IndexState::SOUND {
-                found.segment.set_synced();
+                found.segment.set_synced(at == last);
                 continue;
             }
             if !certain {

@@ -271,6 +271,12 @@ impl RepairPlan {
         for file in self.files.iter().rev() {
             file.cut(&**disk).map_err(|source| RepairError::Write { file: file.file.clone(), source })?;
         }
+        // All before the end counts as durable from now on, which none of the indexes need be: they are made anew.
+        for name in disk.read_dir(&self.dir).map_err(in_dir)? {
+            if let Some((_, Kind::Index)) = name.to_str().and_then(files::parse_name) {
+                disk.remove_if_present(&self.dir.join(name)).map_err(in_dir)?;
+            }
+        }
         let dir: Arc<Path> = Arc::from(self.dir.as_path());
         let created = Segment::create(disk, &dir, self.end.get()).and_then(|segment| segment.sync(false));
         created.and_then(|()| disk.sync_dir(&self.dir)).map_err(in_dir)?;

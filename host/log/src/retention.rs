@@ -210,7 +210,7 @@ impl PartitionLog {
     }
 
     /// Renames one of a segment's files, to be unlinked later.
-    fn set_aside(&mut self, segment: &Segment, kind: Kind, now: Timestamp) -> Result<(), RetentionError> {
+    pub(crate) fn set_aside(&mut self, segment: &Segment, kind: Kind, now: Timestamp) -> Result<(), RetentionError> {
         let from = segment.path(kind);
         let mut to = from.clone().into_os_string();
         to.push(DELETED);
@@ -252,7 +252,7 @@ impl PartitionLog {
 }
 
 /// When the newest record of a segment was made; records without timestamps have the file's own.
-fn newest_ms(segment: &Arc<Segment>) -> i64 {
+pub(crate) fn newest_ms(segment: &Arc<Segment>) -> i64 {
     if 0 <= segment.max_timestamp() {
         return segment.max_timestamp();
     }

@@ -200,11 +200,18 @@ impl Segment {
         cut
     }
 
-    /// Replaces the transaction index by these entries, while no reader has it.
+    /// Replaces the transaction index by these entries, while no reader has it. Whoever is interrupted leaves the old
+    /// one: nothing tells a part of it from the whole.
     pub(crate) fn set_aborted(&self, aborted: &[AbortedTransaction]) -> io::Result<()> {
-        self.aborted.store(0, Ordering::Release);
-        self.disk.remove_if_present(&self.path(Kind::TxnIndex))?;
-        aborted.iter().try_for_each(|aborted| self.append_aborted(aborted))
+        let path = self.path(Kind::TxnIndex);
+        if aborted.is_empty() {
+            self.disk.remove_if_present(&path)?;
+        } else {
+            let content: Vec<u8> = aborted.iter().flat_map(AbortedTransaction::encode).collect();
+            self.disk.replace(&path, &content)?;
+        }
+        self.aborted.store(aborted.len() as u64, Ordering::Release);
+        Ok(())
     }
 
     pub(crate) fn append_aborted(&self, aborted: &AbortedTransaction) -> io::Result<()> {
@@ -253,10 +260,11 @@ impl Segment {
         Ok(())
     }
 
-    /// Says that everything in the segment is on stable storage, as after a clean stop.
-    pub(crate) fn set_synced(&self) {
+    /// Says that everything in the segment is on stable storage, as after a clean stop. The indexes of the active one
+    /// go on growing, so that they are to be synced once more when it is closed.
+    pub(crate) fn set_synced(&self, active: bool) {
         self.synced.store(self.size(), Ordering::Release);
-        self.indexes_synced.store(true, Ordering::Release);
+        self.indexes_synced.store(!active, Ordering::Release);
     }
 
     /// A byte at which a batch begins, not after the batch that has the offset.

@@ -16,7 +16,7 @@ use millstream_wire::batch::{BatchHeader, ControlMarker};
 
 use crate::{
     damage::{Damage, DamageKind},
-    files::{self, DELETED, Kind, SWAP},
+    files::{self, CLEANED, DELETED, Kind, SWAP},
     partition::{Active, note_producer},
     producers::ProducerStates,
     recovery::{OpenLogError, OpenMode, RecoveryReport},
@@ -38,6 +38,9 @@ pub(crate) struct Survey {
     disk: Arc<dyn Disk>,
     dir: Arc<Path>,
     now_ms: i64,
+    /// Below this offset all was compacted.
+    cleaned_to: i64,
+    compacted: bool,
     pub segments: Vec<Surveyed>,
     /// Files that mean nothing any more.
     pub leftovers: Vec<PathBuf>,
@@ -84,6 +87,8 @@ impl Survey {
         now_ms: i64,
     ) -> Result<Self, OpenLogError> {
         let mut survey = Self::listed(disk, dir, now_ms)?;
+        survey.cleaned_to = mode.cleaned_to.get();
+        survey.compacted = mode.compacted;
         let state = |source| OpenLogError::State { dir: dir.to_path_buf(), source };
         let sound = survey.segments.iter().all(|found| found.indexes.sound && found.indexes.transactions_sound);
         if mode.clean && sound && survey.take_clean(mode.recovery_point.get()).map_err(state)? {
@@ -106,6 +111,8 @@ impl Survey {
             disk: Arc::clone(disk),
             dir: Arc::clone(dir),
             now_ms,
+            cleaned_to: 0,
+            compacted: false,
             segments: Vec::new(),
             leftovers: Vec::new(),
             producers: ProducerStates::default(),
@@ -133,11 +140,11 @@ impl Survey {
         let parsed: Vec<(i64, Kind)> = names.iter().filter_map(|name| files::parse_name(name)).collect();
         let bases: Vec<i64> = parsed.iter().filter(|(_, kind)| *kind == Kind::Log).map(|(base, _)| *base).collect();
         for name in &names {
-            // Apache Kafka's cleaner had begun to put this in place of other segments, some of which may be gone.
+            // The cleaner had begun to put this in place of other segments, some of which may be gone.
             if name.ends_with(SWAP) {
                 return Err(OpenLogError::InterruptedCleaning { file: dir.join(name) });
             }
-            if name.ends_with(DELETED) || name.ends_with(TEMPORARY) {
+            if [DELETED, CLEANED, TEMPORARY].iter().any(|suffix| name.ends_with(suffix)) {
                 self.leftovers.push(dir.join(name));
             }
         }
@@ -220,7 +227,15 @@ impl Survey {
                 return Err(self.damage(at, 0, base_offset, DamageKind::Overlap { previous_end: self.end }));
             }
             let missing = (base_offset - self.end) as u64;
-            if missing != 0 && self.verified_from < at && !empty {
+            // Our cleaner keeps the place of the last batch of each segment; Kafka's does not.
+            let lost = missing != 0
+                && self.verified_from < at
+                && self.cleaned_to <= self.segments[at - 1].segment.base_offset();
+            if lost && empty && at + 1 == self.segments.len() {
+                // A power failure took the end of the segment before it. Records behind the gap would be damage.
+                return self.verify_without(at, recovery_point);
+            }
+            if lost && !empty {
                 let (before, end) = (&self.segments[at - 1].segment, self.end);
                 let file = files::path(&self.dir, base_offset, Kind::Log);
                 let kind = DamageKind::RecordsFollow { file, position: 0, offset: base_offset };
@@ -244,6 +259,12 @@ impl Survey {
             }
         }
         Ok(())
+    }
+
+    /// Whether records may have been taken out of a segment. The cleaner leaves the active one alone.
+    fn may_miss_offsets(&self, at: usize) -> bool {
+        let closed = at + 1 < self.segments.len();
+        closed && (self.compacted || self.segments[at].segment.base_offset() < self.cleaned_to)
     }
 
     /// Begins again without an empty segment that a failed roll left, after which the one before it went on: it must
@@ -289,7 +310,8 @@ impl Survey {
         let base_offset = self.segments[at].segment.base_offset();
         let failed = |source| OpenLogError::Segment { base_offset, source };
         let IndexState { sound, transactions_sound } = self.segments[at].indexes;
-        if !transactions_sound {
+        // Where the others are lost, it may be lost, too: a segment without an aborted transaction has none.
+        if !(sound && transactions_sound) {
             self.segments[at].aborted = Some(self.aborted_in(at).map_err(failed)?);
         }
         if !(sound && transactions_sound) {
@@ -378,8 +400,9 @@ impl Survey {
                 Err(ScanError::Damaged { position, .. }) => break Some(position),
                 Err(ScanError::Io { source, .. }) => return Err(failed(source)),
             };
-            // The checksum leaves the offset out; but nothing was taken out of here, so it can be only one.
-            if header.base_offset != end || segment.relative(header.last_offset()).is_none() {
+            // The checksum leaves the offset out; but where nothing was taken out, it can be only one.
+            let fits = header.base_offset == end || (end < header.base_offset && self.may_miss_offsets(at));
+            if !fits || segment.relative(header.last_offset()).is_none() {
                 break Some(position);
             }
             let marker = read_marker(&scan, position, &header).map_err(failed)?;

@@ -21,7 +21,7 @@ pub struct AbortedTransaction {
 const ENTRY: usize = 34;
 
 impl AbortedTransaction {
-    fn encode(&self) -> [u8; ENTRY] {
+    pub(crate) fn encode(&self) -> [u8; ENTRY] {
         let mut entry = [0; ENTRY];
         let fields = [self.producer_id, self.first_offset, self.last_offset, self.last_stable_offset];
         for (i, field) in fields.into_iter().enumerate() {

@@ -416,6 +416,7 @@ impl World {
             clean: self.clean,
             recovery_point: self.read_checkpoint(RECOVERY_POINTS),
             log_start: self.read_checkpoint(LOG_STARTS),
+            ..OpenMode::UNKNOWN
         }
     }
 
@@ -619,7 +620,8 @@ fn catch_checkpoints(world: &World) -> Result<OpenMode, ()> {
             Err(())
         }
     };
-    Ok(OpenMode { clean: world.clean, recovery_point: read(RECOVERY_POINTS)?, log_start: read(LOG_STARTS)? })
+    let (recovery_point, log_start) = (read(RECOVERY_POINTS)?, read(LOG_STARTS)?);
+    Ok(OpenMode { clean: world.clean, recovery_point, log_start, ..OpenMode::UNKNOWN })
 }
 
 fn read_all(log: &PartitionLog) -> Vec<(BatchHeader, Vec<u8>)> {

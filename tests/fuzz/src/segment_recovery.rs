@@ -38,6 +38,8 @@ pub fn segment_recovery(bytes: &[u8]) -> bool {
         clean: flags & 1 != 0,
         recovery_point: offset(i64::from(*recovery_point)),
         log_start: offset(i64::from(*log_start)),
+        cleaned_to: offset(if flags & 2 != 0 { i64::from(*recovery_point) } else { 0 }),
+        compacted: flags & 4 != 0,
     };
     let before = disk.files();
     let process = disk.process();

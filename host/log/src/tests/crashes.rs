@@ -293,7 +293,35 @@ fn an_open_transaction_survives_a_crash() {
 }
 
 #[test]
-fn leftovers_of_deletion_are_cleared_up_and_those_of_a_cleaner_are_let_alone() {
+fn aborted_transactions_are_found_again_when_a_segment_has_lost_all_its_indexes() {
+    let bed = Bed::new(LogConfig::default());
+    let mut log = bed.start();
+    let stamp = BatchStamp {
+        producer_id: 1,
+        producer_epoch: 0,
+        base_sequence: 0,
+        transactional: true,
+        ..BatchStamp::default()
+    };
+    append(&mut log, batch_of(&[NOW], 10, &stamp));
+    let marker = ControlMarker { committed: false, coordinator_epoch: 0 };
+    append(&mut log, write_control_batch(NOW, 1, 0, marker).to_vec());
+    log.roll(now()).unwrap();
+    append(&mut log, batch(1));
+    let recovery_point = log.sync_handle().sync().unwrap();
+    let aborted = log.reader().aborted_transactions(at(0), at(3)).unwrap();
+    assert_eq!(aborted.len(), 1);
+    drop(log);
+    for kind in ["index", "timeindex", "txnindex"] {
+        fs::remove_file(bed.file(&format!("00000000000000000000.{kind}"))).unwrap();
+    }
+    // As a repair leaves them.
+    let (log, _) = bed.open(OpenMode { recovery_point, ..OpenMode::UNKNOWN });
+    assert_eq!(log.reader().aborted_transactions(at(0), at(3)).unwrap(), aborted);
+}
+
+#[test]
+fn leftovers_of_deletion_and_of_a_cleaner_are_cleared_up() {
     let (bed, log) = two_segments();
     drop(log);
     let put = |name: &str, bytes: &[u8]| fs::write(bed.file(name), bytes).unwrap();
@@ -301,27 +329,13 @@ fn leftovers_of_deletion_are_cleared_up_and_those_of_a_cleaner_are_let_alone() {
     put("leader-epoch-checkpoint.tmp", b"x");
     put("00000000000000000099.index", b"orphan");
     put("00000000000000000099.txnindex", b"orphan");
-    // Not complete when Apache Kafka stopped: what it was made from is all there.
+    // Not complete when the broker or Apache Kafka stopped: what it was made from is all there.
     put("00000000000000000000.log.cleaned", b"x");
     drop(bed.start());
-    for suffix in [".deleted", ".tmp"] {
+    for suffix in [".deleted", ".tmp", ".cleaned"] {
         assert_eq!(names(&bed.path(), suffix), Vec::<String>::new());
     }
     assert!(!bed.file("00000000000000000099.index").exists());
-    assert!(bed.file("00000000000000000000.log.cleaned").exists());
-}
-
-#[test]
-fn a_folder_in_which_kafkas_cleaner_was_interrupted_is_left_to_kafka() {
-    let (bed, log) = two_segments();
-    let recovery_point = log.close_clean().unwrap();
-    // Some of the segments that it was to replace may be gone already.
-    fs::rename(bed.file(FIRST), bed.file("00000000000000000000.log.swap")).unwrap();
-    let before = content(&bed.path());
-    let disk = millstream_disk::real();
-    let error = PartitionLog::open(&disk, &bed.path(), bed.config.clone(), clean(recovery_point), now()).unwrap_err();
-    assert!(content(&bed.path()) == before && error.is_lasting());
-    assert!(error.to_string().contains("00000000000000000000.log.swap was left by Apache Kafka"), "{error}");
 }
 
 #[test]
