@@ -1,4 +1,5 @@
-//! The two checkpoints of the data folder: how far each partition is on stable storage, and where it starts.
+//! The three checkpoints of the data folder: how far each partition is on stable storage, where it starts, and how far
+//! it was compacted.
 //!
 //! The files are Kafka's and know topics by name only. So that a topic never inherits the entries of an earlier
 //! one of its name, a deletion takes them out before the name is free, and a start drops those of topics that do
@@ -12,8 +13,11 @@ use std::{
 };
 
 use millstream_disk::Disk;
-use millstream_log::checkpoint::{self, CheckpointError, Offsets};
-use millstream_record::{Chain, TopicName};
+use millstream_log::{
+    OpenMode,
+    checkpoint::{self, CheckpointError, Offsets},
+};
+use millstream_record::{Chain, LogOffset, TopicName};
 use tracing::warn;
 
 use crate::partition::{CheckpointEntry, Partition};
@@ -22,8 +26,10 @@ use crate::partition::{CheckpointEntry, Partition};
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// Name of the file of log starts.
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
+/// Name of the file of offsets up to which partitions were compacted.
+const CLEANED: &str = "cleaner-offset-checkpoint";
 
-/// Reads and writes both files, one writer at a time.
+/// Reads and writes the files, one writer at a time.
 #[derive(Debug)]
 pub struct Checkpoints {
     disk: Arc<dyn Disk>,
@@ -46,6 +52,33 @@ struct State {
 struct Entries {
     recovery_points: Offsets,
     log_starts: Offsets,
+    cleaned_to: Offsets,
+}
+
+/// What the files say of one partition.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Checkpointed {
+    /// All before it is on stable storage.
+    pub recovery_point: i64,
+    /// The first offset that may be read.
+    pub log_start: i64,
+    /// All before it was compacted.
+    pub cleaned_to: i64,
+}
+
+impl Checkpointed {
+    /// What that says about how a log was left.
+    pub fn mode(self, clean: bool, compacted: bool) -> OpenMode {
+        let offset = |number: i64| LogOffset::new(number).unwrap_or(LogOffset::ZERO);
+        let Self { recovery_point, log_start, cleaned_to } = self;
+        OpenMode {
+            clean,
+            recovery_point: offset(recovery_point),
+            log_start: offset(log_start),
+            cleaned_to: offset(cleaned_to),
+            compacted,
+        }
+    }
 }
 
 impl Checkpoints {
@@ -58,17 +91,22 @@ impl Checkpoints {
         let known = Entries {
             recovery_points: read(&**disk, &dir.join(RECOVERY_POINTS))?,
             log_starts: read(&**disk, &dir.join(LOG_STARTS))?,
+            cleaned_to: read(&**disk, &dir.join(CLEANED))?,
         };
         let state = State { known, ..State::default() };
         Ok(Self { disk: Arc::clone(disk), dir: dir.to_owned(), state: Mutex::new(state), lingering: Mutex::default() })
     }
 
-    /// What the files say of a partition: recovery point and log start.
-    pub fn entry(&self, topic: &TopicName, index: i32) -> (i64, i64) {
+    /// What the files say of a partition.
+    pub fn entry(&self, topic: &TopicName, index: i32) -> Checkpointed {
         let key = (topic.to_string(), index);
         let known = &self.lock().known;
         let of = |offsets: &Offsets| offsets.get(&key).copied().unwrap_or(0);
-        (of(&known.recovery_points), of(&known.log_starts))
+        Checkpointed {
+            recovery_point: of(&known.recovery_points),
+            log_start: of(&known.log_starts),
+            cleaned_to: of(&known.cleaned_to),
+        }
     }
 
     /// Partitions that are known to have had records on stable storage.
@@ -97,6 +135,7 @@ impl Checkpoints {
         let mut next = state.known.clone();
         keep(&mut next.recovery_points);
         keep(&mut next.log_starts);
+        keep(&mut next.cleaned_to);
         if strangers.is_empty() {
             return Ok(());
         }
@@ -121,17 +160,21 @@ impl Checkpoints {
         let mut next = Entries::default();
         for partition in partitions().iter().filter(|partition| Some(partition.topic()) != gone) {
             let key = (partition.topic().to_string(), partition.index());
-            let (recovery_point, log_start) = match partition.checkpoint() {
-                CheckpointEntry::Known { recovery_point, log_start } => {
-                    (Some(recovery_point), Some(log_start).filter(|start| 0 < *start))
+            let known = &state.known;
+            let (recovery_point, log_start, cleaned_to) = match partition.checkpoint() {
+                CheckpointEntry::Known { recovery_point, log_start, cleaned_to } => {
+                    let some = |offset: i64| Some(offset).filter(|offset| 0 < *offset);
+                    (Some(recovery_point), some(log_start), some(cleaned_to))
                 }
                 CheckpointEntry::AsBefore => {
-                    (state.known.recovery_points.get(&key).copied(), state.known.log_starts.get(&key).copied())
+                    let of = |offsets: &Offsets| offsets.get(&key).copied();
+                    (of(&known.recovery_points), of(&known.log_starts), of(&known.cleaned_to))
                 }
-                CheckpointEntry::Nothing => (None, None),
+                CheckpointEntry::Nothing => (None, None, None),
             };
             next.recovery_points.extend(recovery_point.map(|offset| (key.clone(), offset)));
-            next.log_starts.extend(log_start.map(|offset| (key, offset)));
+            next.log_starts.extend(log_start.map(|offset| (key.clone(), offset)));
+            next.cleaned_to.extend(cleaned_to.map(|offset| (key, offset)));
         }
         self.replace(&mut state, next)
     }
@@ -166,6 +209,10 @@ impl Checkpoints {
         }
         if !certain || known.log_starts != next.log_starts {
             checkpoint::write_offsets(&*self.disk, &self.dir.join(LOG_STARTS), &next.log_starts)?;
+        }
+        // As good as not there while it is empty.
+        if known.cleaned_to != next.cleaned_to || (!certain && !next.cleaned_to.is_empty()) {
+            checkpoint::write_offsets(&*self.disk, &self.dir.join(CLEANED), &next.cleaned_to)?;
         }
         *state = State { known: next, written: true };
         self.lingering().clear();

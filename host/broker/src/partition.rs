@@ -18,7 +18,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -88,6 +88,8 @@ pub struct Partition {
     sync_wanted: AtomicBool,
     /// Whether the last append that reached the disk was refused by it.
     failing: AtomicBool,
+    /// Up to which offset it was compacted.
+    cleaned_to: AtomicI64,
 }
 
 enum Slot {
@@ -108,6 +110,8 @@ pub enum CheckpointEntry {
         recovery_point: i64,
         /// First offset that may be read.
         log_start: i64,
+        /// All before it was compacted.
+        cleaned_to: i64,
     },
     /// It is not open: what the checkpoints said before is still true.
     AsBefore,
@@ -298,6 +302,7 @@ impl Partition {
             sync_turn: SyncTurn::default(),
             sync_wanted: AtomicBool::new(false),
             failing: AtomicBool::new(false),
+            cleaned_to: AtomicI64::new(0),
         })
     }
 
@@ -448,6 +453,10 @@ impl Partition {
             segment_index_bytes: config.segment_index_bytes,
             index_interval_bytes: config.index_interval_bytes,
             delete: config.delete,
+            compact: config.compact,
+            min_compaction_lag_ms: config.min_compaction_lag_ms,
+            max_compaction_lag_ms: config.max_compaction_lag_ms,
+            delete_retention_ms: config.delete_retention_ms,
             retention_ms: config.retention_ms.unwrap_or(-1),
             retention_bytes: config.retention_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             // The offsets topic holds what the coordinator needs, whatever its size.

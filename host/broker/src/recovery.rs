@@ -15,8 +15,8 @@ use std::{
 };
 
 use millstream_disk::Disk;
-use millstream_log::{OpenMode, checkpoint};
-use millstream_record::{Chain, LogOffset, TopicName};
+use millstream_log::checkpoint;
+use millstream_record::{Chain, TopicName};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -98,19 +98,14 @@ fn open_partitions(topics: &Topics, data_dir: &DataDir, threads: usize) -> Resul
         .flat_map(|topic| topic.partitions.iter().map(move |partition| (&topic.name, partition)))
         // One that had records and has no folder is not new, but damaged.
         .filter(|(topic, partition)| {
-            present.contains(&partition.name()) || 0 < topics.checkpoint(topic, partition.index()).0
+            present.contains(&partition.name()) || 0 < topics.checkpoint(topic, partition.index()).recovery_point
         })
         .collect();
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some((topic, partition)) = partitions.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let (recovery_point, log_start) = topics.checkpoint(topic, partition.index());
-            let offset = |number: i64| LogOffset::new(number).unwrap_or(LogOffset::ZERO);
-            let mode = OpenMode {
-                clean: data_dir.was_clean,
-                recovery_point: offset(recovery_point),
-                log_start: offset(log_start),
-            };
+            // Whether it is compacted, its configuration says.
+            let mode = topics.checkpoint(topic, partition.index()).mode(data_dir.was_clean, false);
             // A partition that cannot be opened reports itself, and the others are served.
             let _ = partition.open_existing(mode);
         }

@@ -11,8 +11,7 @@ use std::{
 };
 
 use millstream_disk::Disk;
-use millstream_log::{OpenMode, RepairPlan, checkpoint::CheckpointError, plan_repair};
-use millstream_record::LogOffset;
+use millstream_log::{RepairPlan, checkpoint::CheckpointError, plan_repair};
 
 use crate::{
     checkpoints::Checkpoints,
@@ -100,9 +99,8 @@ pub fn repair(
     let mut repaired = Vec::new();
     for name in partitions.into_iter().filter(|name| only.is_empty() || only.contains(name)) {
         let (topic, index) = parse_folder(&name).expect("only partitions' folders are left");
-        let (recovery_point, log_start) = checkpoints.entry(&topic, index);
-        let offset = |number: i64| LogOffset::new(number).unwrap_or(LogOffset::ZERO);
-        let mode = OpenMode { clean: false, recovery_point: offset(recovery_point), log_start: offset(log_start) };
+        let known = checkpoints.entry(&topic, index);
+        let mode = known.mode(false, 0 < known.cleaned_to);
         let mut plan = plan_repair(disk, &data_dir.join(&name), mode);
         let mut set_aside = Vec::new();
         if apply && let Ok(Some(needed)) = &plan {
@@ -125,8 +123,8 @@ pub fn repair(
 #[cfg(test)]
 mod tests {
     use millstream_disk::faulty::FaultyDisk;
-    use millstream_log::{LogConfig, PartitionLog};
-    use millstream_record::Timestamp;
+    use millstream_log::{LogConfig, OpenMode, PartitionLog};
+    use millstream_record::{LogOffset, Timestamp};
     use millstream_wire::batch::{BatchStamp, RecordBatchBuilder};
 
     use super::*;

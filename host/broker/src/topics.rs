@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     changes::{Changes, Interrupted},
-    checkpoints::Checkpoints,
+    checkpoints::{Checkpointed, Checkpoints},
     config::{
         BrokerConfig,
         topic::{Overrides, TopicConfig},
@@ -280,8 +280,8 @@ impl Topics {
         }
     }
 
-    /// What the checkpoints say of a partition: recovery point and log start.
-    pub fn checkpoint(&self, topic: &TopicName, index: i32) -> (i64, i64) {
+    /// What the checkpoints say of a partition.
+    pub fn checkpoint(&self, topic: &TopicName, index: i32) -> Checkpointed {
         self.checkpoints.entry(topic, index)
     }
 

@@ -99,6 +99,14 @@ pub struct TopicConfig {
     pub compact: bool,
     /// `cleanup.policy` contains `delete`.
     pub delete: bool,
+    /// `min.cleanable.dirty.ratio`.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`.
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`.
+    pub delete_retention_ms: i64,
     /// `retention.ms`; `None` for ever.
     pub retention_ms: Option<i64>,
     /// `retention.bytes`; `None` for any size.
@@ -148,6 +156,10 @@ impl TopicConfig {
         Self {
             compact: has("compact"),
             delete: has("delete"),
+            min_cleanable_dirty_ratio: text("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
+            min_compaction_lag_ms: number("min.compaction.lag.ms"),
+            max_compaction_lag_ms: number("max.compaction.lag.ms"),
+            delete_retention_ms: number("delete.retention.ms"),
             retention_ms: Some(number("retention.ms")).filter(|&ms| 0 <= ms),
             retention_bytes: u64::try_from(number("retention.bytes")).ok(),
             segment_bytes: match unsigned("internal.segment.bytes") {

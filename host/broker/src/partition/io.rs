@@ -439,6 +439,7 @@ impl Partition {
                 // Not the durable end: the indexes of a segment that was closed since the last sync may be lost still.
                 recovery_point: open.sync.recovery_point().get(),
                 log_start: open.reader.start_offset().get(),
+                cleaned_to: self.cleaned_to.load(Ordering::Acquire),
             },
             Slot::Offline(_) => CheckpointEntry::AsBefore,
             Slot::Absent | Slot::Deleted => CheckpointEntry::Nothing,

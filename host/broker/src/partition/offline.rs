@@ -142,6 +142,7 @@ impl Partition {
                 "offsets between segments have no records: by compaction or a repair, or because a file is missing"
             );
         }
+        self.cleaned_to.store(mode.cleaned_to.get(), Ordering::Release);
         let (reader, sync) = (log.reader(), log.sync_handle());
         Ok(Arc::new(OpenLog { log: Mutex::new(Some(log)), reader, sync }))
     }

@@ -78,7 +78,8 @@ impl Cleaning {
         let candidates: Vec<_> = self.segments[..below].iter().map(candidate).collect();
         let mut filter = Filter::default();
         let mut at = 0;
-        for len in plan::group(&candidates, &self.config, self.end_of(below.saturating_sub(1))) {
+        let pass_end = self.end_of(below.saturating_sub(1));
+        for len in plan::group(&candidates, &self.config, pass_end) {
             let group = &self.segments[at..at + len];
             let base_offset = group[0].base_offset();
             let written = self.clean(at, group, &rules, &mut filter, pace, &mut report);
@@ -90,7 +91,7 @@ impl Cleaning {
                 }
             };
             if changed {
-                swap(CleanedSegment { base_offset, old: group.to_vec() })?;
+                swap(CleanedSegment { base_offset, old: group.to_vec(), pass_end })?;
             } else {
                 self.discard(base_offset)?;
             }

@@ -20,6 +20,7 @@ use crate::{
     recovery::OpenLogError,
     scan::{Scan, ScanError},
     segment::Segment,
+    snapshot,
     sync::Shared,
 };
 
@@ -29,6 +30,8 @@ pub struct CleanedSegment {
     pub(super) base_offset: i64,
     /// What it replaces, neighbours in their order.
     pub(super) old: Vec<Arc<Segment>>,
+    /// The end of all that the pass cleans.
+    pub(super) pass_end: i64,
 }
 
 impl PartitionLog {
@@ -40,7 +43,7 @@ impl PartitionLog {
     /// The log is as before where segments were deleted in the meantime, or where nothing could be renamed. It goes
     /// offline if it would be neither as before nor changed; the next opening finishes the change.
     pub fn swap_in(&mut self, cleaned: CleanedSegment, now: Timestamp) -> Result<(), CleanError> {
-        let CleanedSegment { base_offset, old } = cleaned;
+        let CleanedSegment { base_offset, old, pass_end } = cleaned;
         if let Some(reason) = self.shared.offline() {
             return Err(CleanError::Offline { reason: reason.to_owned() });
         }
@@ -56,7 +59,7 @@ impl PartitionLog {
                 .map_err(|source| CleanError::Write { base_offset, source })?;
             return Err(CleanError::Overtaken { base_offset });
         };
-        self.commit(base_offset).map_err(|source| CleanError::Swap { base_offset, source })?;
+        self.commit(base_offset, pass_end).map_err(|source| CleanError::Swap { base_offset, source })?;
         let replaced = self.replace(base_offset, &old, now);
         let segment = replaced.inspect_err(|error| {
             self.shared.go_offline(format!("the swap of segment {base_offset} is half done: {error}"));
@@ -64,20 +67,23 @@ impl PartitionLog {
         let mut changed = segments.as_ref().clone();
         changed.splice(at..at + old.len(), [Arc::new(segment)]);
         self.shared.set_segments(changed);
-        // Those of segments that were merged into another.
-        self.remove_old_snapshots().map_err(|source| CleanError::Swap { base_offset, source })
+        Ok(())
     }
 
     /// The first step. After an error there is nothing left of it, or the log is offline.
-    fn commit(&self, base_offset: i64) -> io::Result<()> {
+    fn commit(&self, base_offset: i64, pass_end: i64) -> io::Result<()> {
         let Shared { disk, dir, .. } = &*self.shared;
-        let renamed = Kind::OF_SEGMENT.iter().rev().try_for_each(|kind| {
+        let rename = |kind: &Kind| {
             let from = files::path_with(dir, base_offset, *kind, CLEANED);
             match disk.rename(&from, &files::path_with(dir, base_offset, *kind, SWAP)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && *kind == Kind::TxnIndex => Ok(()),
                 renamed => renamed,
             }
-        });
+        };
+        // A snapshot from within may tell of a transaction whose marker is going to be gone, so that nothing would ever
+        // end it after a recovery from there. What is left of the log tells the same as all of it did.
+        let renamed = snapshot::remove(&**disk, dir, |at| at < pass_end)
+            .and_then(|()| Kind::OF_SEGMENT.iter().rev().try_for_each(rename));
         if let Err(error) = renamed {
             let removed = Kind::OF_SEGMENT.iter().try_for_each(|kind| {
                 disk.remove_if_present(&files::path_with(dir, base_offset, *kind, SWAP))?;
