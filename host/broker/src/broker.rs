@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     task::Poll,
     time::{Duration, Instant},
 };
@@ -33,6 +33,7 @@ use crate::{
     clock::Clock,
     config::{BrokerConfig, listener::Endpoint},
     connection,
+    features::{Features, TRANSACTION_VERSION},
     groups::{EMBEDDED_HOST, Groups, Load, coordinator::Settings},
     health::{Health, panic_text},
     io_threads::IoThreads,
@@ -46,6 +47,7 @@ use crate::{
     storage::data_dir::DataDir,
     strangers::Strangers,
     topics::Topics,
+    transactions::{self, Surroundings, Transactions},
 };
 
 /// Room in each direction of an in-memory connection, in bytes.
@@ -167,14 +169,40 @@ impl Broker {
         run_blocking(move || loading.load(Load::All))
             .await
             .map_err(|source| StartBrokerError::Interrupted { source })?;
+        let (features_dir, own_changes) = (Arc::clone(&data_dir), changes.clone());
+        let features = run_blocking(move || Features::open(features_dir.disk(), features_dir.path(), own_changes))
+            .await
+            .map_err(|source| StartBrokerError::Interrupted { source })??;
+        let producer_ids =
+            ProducerIds::new(data_dir.disk(), data_dir.path(), changes.clone(), first_producer_id(&topics));
+        let around = Surroundings {
+            clock,
+            topics: Arc::clone(&topics),
+            groups: Arc::clone(&groups),
+            producer_ids: Arc::new(producer_ids),
+            tracker: disk_tasks.clone(),
+            health: Arc::clone(&health),
+            stopping: stopping.clone(),
+        };
+        let producer_ids = Arc::clone(&around.producer_ids);
+        let settings = transactions::Settings {
+            max_timeout_ms: config.transaction_max_timeout_ms,
+            id_expiration_ms: config.transactional_id_expiration_ms,
+        };
+        let transactions = Transactions::new(settings, features.levels().of(TRANSACTION_VERSION), around);
+        let loading = Arc::clone(&transactions);
+        run_blocking(move || loading.load(transactions::Load::All))
+            .await
+            .map_err(|source| StartBrokerError::Interrupted { source })?;
+        if let Some(last) = transactions.last_producer_id() {
+            producer_ids.begin_after(last);
+        }
         let node = Arc::new(Node {
             cluster_id: data_dir.cluster_id.clone(),
-            producer_ids: ProducerIds::new(
-                data_dir.disk(),
-                data_dir.path(),
-                changes.clone(),
-                first_producer_id(&topics),
-            ),
+            connections: AtomicU64::new(0),
+            features,
+            producer_ids,
+            transactions,
             changes,
             health,
             topics,
@@ -230,7 +258,7 @@ impl Broker {
             },
             None => Endpoint { name: "PLAINTEXT".to_owned(), host: "embedded".to_owned(), port: 9092 },
         };
-        let peer = Peer { host: EMBEDDED_HOST.to_owned(), advertised };
+        let peer = Peer { host: EMBEDDED_HOST.to_owned(), advertised, connection: self.node.next_connection() };
         let (reader, writer) = tokio::io::split(far);
         self.tasks.spawn(serve(Arc::clone(&self.node), peer, reader, writer, self.abort.clone()));
         near
@@ -307,6 +335,12 @@ impl Broker {
         self.spawn_lasting("the timer of groups".to_owned(), async move {
             node.groups.run(node.config.offsets_check_interval, stop).await;
         });
+        let (node, stop) = (Arc::clone(&self.node), self.node.stopping.clone());
+        self.spawn_lasting("the timer of transactions".to_owned(), async move {
+            let (abort, expiry) =
+                (node.config.transaction_abort_interval, node.config.transactional_id_expiry_interval);
+            node.transactions.run(abort, expiry, stop).await;
+        });
         let node = Arc::clone(&self.node);
         self.spawn_periodic("retention", self.node.config.retention_check_interval, move || {
             let now = Timestamp::now();
@@ -332,6 +366,7 @@ impl Broker {
                 }
             });
             node.groups.load(Load::Missing);
+            node.transactions.load(transactions::Load::Missing);
         });
     }
 
@@ -435,7 +470,8 @@ fn peer_of(node: &Node, listener: usize, stream: &TcpStream) -> io::Result<Peer>
         }
     };
     let advertised = if advertised.port == 0 { Endpoint { port: local.port(), ..advertised } } else { advertised };
-    Ok(Peer { host: format!("/{}", peer.ip().to_canonical()), advertised })
+    let connection = node.next_connection();
+    Ok(Peer { host: format!("/{}", peer.ip().to_canonical()), advertised, connection })
 }
 
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {

@@ -3,10 +3,14 @@
 use std::time::{Duration, Instant};
 
 /// Milliseconds since the broker started, on a clock that never steps.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Tick(u64);
 
 impl Tick {
+    /// When the clock was started.
+    #[cfg(test)]
+    pub const ZERO: Self = Self(0);
+
     /// This many milliseconds after the start.
     #[cfg(test)]
     pub fn from_millis(ms: u64) -> Self {

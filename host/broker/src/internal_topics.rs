@@ -5,7 +5,7 @@ use millstream_wire::hash;
 /// Name of the topic that holds groups and offsets.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
-/// Name of the topic that a later release keeps transactions in.
+/// Name of the topic that holds transactions.
 pub const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 
 /// Whether a topic is the broker's own.

@@ -1,10 +1,10 @@
-//! A Kafka broker of one node: topics, consumer groups and idempotent producers over the Kafka protocol.
+//! A Kafka broker of one node: topics, consumer groups, idempotent and transactional producers over the Kafka protocol.
 //!
 //! [`Broker::start`] opens the data folder, recovers it and serves; clients reach it over TCP or through
 //! [`Broker::connect`], with the same frames either way. Each API of the protocol has a file below `api`. What a
 //! record goes through: `connection` → `api::produce` → `partition` (on `io_threads`) → `api::fetch`.
 //!
-//! Nothing here knows of connectors. Transactions, compaction, TLS and SASL are not served.
+//! Nothing here knows of connectors. Compaction, TLS and SASL are not served.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod clock;
 pub mod config;
 mod connection;
 mod error_code;
+mod features;
 mod groups;
 mod health;
 mod internal_topics;
@@ -34,6 +35,7 @@ mod start_error;
 mod storage;
 mod strangers;
 mod topics;
+mod transactions;
 mod wait_list;
 
 #[cfg(test)]

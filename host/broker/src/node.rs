@@ -1,15 +1,18 @@
 //! The one node of the cluster: what every request handler gets to see.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    budget::Budget, changes::Changes, config::BrokerConfig, groups::Groups, health::Health, producer_ids::ProducerIds,
-    strangers::Strangers, topics::Topics,
+    budget::Budget, changes::Changes, config::BrokerConfig, features::Features, groups::Groups, health::Health,
+    producer_ids::ProducerIds, strangers::Strangers, topics::Topics, transactions::Transactions,
 };
 
-/// Broker, controller and group coordinator in one.
+/// Broker, controller and coordinator in one.
 pub struct Node {
     /// Its settings.
     pub config: BrokerConfig,
@@ -19,8 +22,14 @@ pub struct Node {
     pub topics: Arc<Topics>,
     /// Consumer groups.
     pub groups: Arc<Groups>,
+    /// Transactions.
+    pub transactions: Arc<Transactions>,
+    /// Levels of the cluster's features.
+    pub features: Features,
     /// Ids for idempotent producers.
-    pub producer_ids: ProducerIds,
+    pub producer_ids: Arc<ProducerIds>,
+    /// How many connections there have been; see [`Node::next_connection`].
+    pub connections: AtomicU64,
     /// Where changes of state run to their end, whoever hangs up.
     pub changes: Changes,
     /// What has died.
@@ -31,4 +40,11 @@ pub struct Node {
     pub strangers: Strangers,
     /// Cancelled when the broker stops: whatever is parked is answered.
     pub stopping: CancellationToken,
+}
+
+impl Node {
+    /// A number for a connection that was just accepted, higher than that of every one before.
+    pub fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }

@@ -11,6 +11,7 @@ mod door;
 mod io;
 mod offline;
 mod sync_turn;
+mod transactional;
 
 use std::{
     fmt,
@@ -35,6 +36,7 @@ use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+pub use self::transactional::ActiveProducer;
 use self::{
     door::{Door, Next, Readers},
     offline::Offline,
@@ -221,6 +223,12 @@ pub enum AppendRefused {
     /// The partition cannot be used.
     #[error(transparent)]
     Unavailable(#[from] PartitionUnavailable),
+    /// Whoever decides about transactions says that it belongs to none, or not any more.
+    #[error("append a batch outside of a transaction: {}", code.name())]
+    Outside {
+        /// Their code.
+        code: ErrorCode,
+    },
     /// The log refused the batch.
     #[error("append to partition {partition}")]
     Log {
@@ -236,6 +244,7 @@ impl AppendRefused {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Unavailable(unavailable) => unavailable.code(),
+            Self::Outside { code } => *code,
             Self::Log { source, .. } => code_of_append(source),
         }
     }

@@ -6,7 +6,10 @@ use std::{
     io,
     ops::Range,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use millstream_disk::Disk;
@@ -27,7 +30,7 @@ pub struct ProducerIds {
     path: PathBuf,
     changes: Changes,
     /// Where to begin if no file says so.
-    first: i64,
+    first: AtomicI64,
     /// Locked while a block is reserved, by the change that reserves it.
     block: Arc<Mutex<Range<i64>>>,
 }
@@ -66,7 +69,18 @@ impl ProducerIds {
     /// records came with the data folder and the file did not: a batch of a new producer under the id of an old one
     /// would be taken for a repetition, and acknowledged without being stored.
     pub fn new(disk: &Arc<dyn Disk>, data_dir: &Path, changes: Changes, first: i64) -> Self {
-        Self { disk: Arc::clone(disk), path: data_dir.join(FILE), changes, first, block: Arc::new(Mutex::new(0..0)) }
+        Self {
+            disk: Arc::clone(disk),
+            path: data_dir.join(FILE),
+            changes,
+            first: first.into(),
+            block: Arc::new(Mutex::new(0..0)),
+        }
+    }
+
+    /// Counts all ids up to this one as taken, too. To be called before the first id is asked for.
+    pub fn begin_after(&self, last: i64) {
+        self.first.fetch_max(last.saturating_add(1), Ordering::AcqRel);
     }
 
     /// The next id. Waits only as long as a small file takes to write, once in a thousand times; dropping the
@@ -80,7 +94,7 @@ impl ProducerIds {
         if let Some(id) = block.next() {
             return Ok(id);
         }
-        let (disk, path, first) = (Arc::clone(&self.disk), self.path.clone(), self.first);
+        let (disk, path, first) = (Arc::clone(&self.disk), self.path.clone(), self.first.load(Ordering::Acquire));
         // The lock goes along: nobody else reserves while this reservation is under way.
         let reserved = self.changes.run("reserving producer ids", async move {
             let reserved = tokio::task::spawn_blocking(move || reserve(&*disk, &path, first)).await;

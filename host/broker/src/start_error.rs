@@ -6,6 +6,7 @@ use millstream_log::checkpoint::CheckpointError;
 
 use crate::{
     config::listener::Endpoint,
+    features::OpenFeaturesError,
     storage::{catalogue::CatalogueError, data_dir::OpenDataDirError},
 };
 
@@ -25,6 +26,13 @@ pub enum StartBrokerError {
         /// Why.
         #[from]
         source: CatalogueError,
+    },
+    /// The levels of the cluster's features are not known.
+    #[error("read the levels of the cluster's features")]
+    Features {
+        /// Why.
+        #[from]
+        source: OpenFeaturesError,
     },
     /// A listener's port is taken.
     #[error("listen on {endpoint}: another program uses this port; stop it, or choose another port (listeners)")]

@@ -25,7 +25,7 @@ use crate::{
         topic::{Overrides, TopicConfig},
     },
     error_code::ErrorCode,
-    internal_topics::{self, OFFSETS_TOPIC},
+    internal_topics::{self, OFFSETS_TOPIC, TRANSACTIONS_TOPIC},
     io_threads::IoThreads,
     partition::{Partition, PartitionHome},
     storage::{
@@ -163,6 +163,7 @@ pub struct Topics {
     home: Arc<PartitionHome>,
     given: BTreeMap<String, String>,
     offsets_partitions: i32,
+    transactions_partitions: i32,
     checkpoints: Arc<Checkpoints>,
     changes: Changes,
     /// Whether the catalogue on disk may be another than the one in effect.
@@ -216,6 +217,7 @@ impl Topics {
             home,
             given: config.given.clone(),
             offsets_partitions: config.offsets_partitions,
+            transactions_partitions: config.transactions_partitions,
             changes,
             catalogue_uncertain: AtomicBool::new(false),
             leaving: Mutex::default(),
@@ -267,14 +269,47 @@ impl Topics {
     ///
     /// The catalogue cannot be written.
     pub async fn ensure_offsets_topic(self: &Arc<Self>) -> Result<(), CreateTopicError> {
-        if self.get(OFFSETS_TOPIC).is_some() {
+        let settings = [("cleanup.policy", "compact"), ("compression.type", "producer")];
+        self.ensure_internal(OFFSETS_TOPIC, self.offsets_partitions, &settings, "offsets.topic.segment.bytes").await
+    }
+
+    /// The partition that holds a transactional id's records; `None` before the first use of transactions.
+    pub fn transactions_partition(&self, id: &str) -> Option<Arc<Partition>> {
+        let topic = self.get(TRANSACTIONS_TOPIC)?;
+        topic.partition(internal_topics::partition_of(id, topic.partition_count())).cloned()
+    }
+
+    /// Makes the topic of transactions unless it exists.
+    ///
+    /// # Errors
+    ///
+    /// The catalogue cannot be written.
+    pub async fn ensure_transactions_topic(self: &Arc<Self>) -> Result<(), CreateTopicError> {
+        let settings = [
+            ("cleanup.policy", "compact"),
+            ("compression.type", "uncompressed"),
+            ("unclean.leader.election.enable", "false"),
+        ];
+        let (partitions, segment_bytes) = (self.transactions_partitions, "transaction.state.log.segment.bytes");
+        self.ensure_internal(TRANSACTIONS_TOPIC, partitions, &settings, segment_bytes).await
+    }
+
+    /// Makes one of the broker's own topics unless it exists; the size of its segments is a setting of the broker.
+    async fn ensure_internal(
+        self: &Arc<Self>,
+        name: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+        segment_bytes: &str,
+    ) -> Result<(), CreateTopicError> {
+        if self.get(name).is_some() {
             return Ok(());
         }
-        let segment_bytes = self.given.get("offsets.topic.segment.bytes").map_or("104857600", String::as_str);
-        let pairs = [("cleanup.policy", "compact"), ("compression.type", "producer"), ("segment.bytes", segment_bytes)];
-        let overrides = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let name = TopicName::parse(OFFSETS_TOPIC).expect("the name is a legal one");
-        match self.create(NewTopic { name, partitions: self.offsets_partitions, overrides }).await {
+        let segment_bytes = self.given.get(segment_bytes).map_or("104857600", String::as_str);
+        let all = settings.iter().copied().chain([("segment.bytes", segment_bytes)]);
+        let overrides = all.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let name = TopicName::parse(name).expect("the name is a legal one");
+        match self.create(NewTopic { name, partitions, overrides }).await {
             Ok(_) | Err(ChangeTopicError::Exists { .. }) => Ok(()),
             Err(error) => Err(error),
         }

@@ -2,16 +2,21 @@
 
 use millstream_wire::{
     frame,
-    protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, api_versions_response::ApiVersion},
+    protocol::messages::{
+        ApiVersionsRequest, ApiVersionsResponse,
+        api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey},
+    },
 };
 
 use super::{
-    Answer, Incoming, Rejected, Reply,
+    Answer, Call, Incoming, Rejected, Reply,
     table::{SERVED, serves},
+    text,
 };
 use crate::error_code::ErrorCode;
+use crate::features::{FEATURES, Levels};
 
-pub fn handle(incoming: &Incoming) -> Result<Reply, Rejected> {
+pub fn handle(call: &Call<'_>, incoming: &Incoming) -> Result<Reply, Rejected> {
     let version = incoming.version();
     if !serves(incoming.api, version) {
         // The client's version is too new: a version 0 answer that any client can read names the highest one.
@@ -27,7 +32,33 @@ pub fn handle(incoming: &Incoming) -> Result<Reply, Rejected> {
     {
         return incoming.answer(&ApiVersionsResponse::default().with_error_code(ErrorCode::INVALID_REQUEST.get()));
     }
-    incoming.answer(&ApiVersionsResponse::default().with_api_keys(SERVED.iter().map(announced).collect()))
+    let answer = ApiVersionsResponse::default().with_api_keys(SERVED.iter().map(announced).collect());
+    if version < 3 {
+        return incoming.answer(&answer);
+    }
+    incoming.answer(&with_features(answer, &call.node.features.levels(), version))
+}
+
+/// Features that are switched off are supported and not finalized.
+fn with_features(answer: ApiVersionsResponse, levels: &Levels, version: i16) -> ApiVersionsResponse {
+    let supported = FEATURES.iter().map(|feature| {
+        SupportedFeatureKey::default()
+            .with_name(text(feature.name))
+            // Clients of version 3 take a lowest level of 0 for a fault.
+            .with_min_version(if version < 4 { feature.min.max(1) } else { feature.min })
+            .with_max_version(feature.max)
+    });
+    let finalized = FEATURES.iter().map(|feature| (feature, levels.of(feature.name))).filter(|(_, level)| 0 < *level);
+    let finalized = finalized.map(|(feature, level)| {
+        FinalizedFeatureKey::default()
+            .with_name(text(feature.name))
+            .with_min_version_level(level)
+            .with_max_version_level(level)
+    });
+    answer
+        .with_supported_features(supported.collect())
+        .with_finalized_features_epoch(levels.epoch)
+        .with_finalized_features(finalized.collect())
 }
 
 fn announced(served: &super::table::Served) -> ApiVersion {

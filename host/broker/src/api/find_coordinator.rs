@@ -45,7 +45,13 @@ async fn verdict(call: &Call<'_>, key_type: i8) -> ErrorCode {
                 ErrorCode::COORDINATOR_NOT_AVAILABLE
             }
         },
-        TRANSACTION => ErrorCode::NONE,
+        TRANSACTION => match call.node.transactions.ensure_topic().await {
+            Ok(()) => ErrorCode::NONE,
+            Err(error) => {
+                error!(error = %Chain(&error), "cannot create the topic of transactions");
+                ErrorCode::COORDINATOR_NOT_AVAILABLE
+            }
+        },
         _ => ErrorCode::INVALID_REQUEST,
     }
 }

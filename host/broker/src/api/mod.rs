@@ -5,6 +5,8 @@
 //! connection reads its next request.
 
 mod acls;
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod api_versions;
 mod configs;
 mod create_partitions;
@@ -13,7 +15,10 @@ mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_log_dirs;
+mod describe_producers;
+mod describe_transactions;
 mod elect_leaders;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod groups_admin;
@@ -30,6 +35,9 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
 mod table;
+mod txn_offset_commit;
+mod update_features;
+mod write_txn_markers;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -51,6 +59,8 @@ pub struct Peer {
     pub host: String,
     /// What Metadata and FindCoordinator answer on this connection.
     pub advertised: Endpoint,
+    /// Number of the connection; newer ones have higher numbers.
+    pub connection: u64,
 }
 
 /// What every API gets to see besides its own request.
@@ -118,6 +128,12 @@ pub enum Rejected {
         #[from]
         source: Interrupted,
     },
+    /// The producer has gone on upon another connection since it sent this.
+    #[error("a request of transactional producer '{id}' came late, after others of it on a newer connection")]
+    Late {
+        /// The transactional id.
+        id: String,
+    },
     /// A Produce request that wants no answer failed; closing is how its client finds out.
     #[error("a request without acknowledgement failed")]
     Unacknowledged,
@@ -148,7 +164,7 @@ impl Incoming {
 
     /// Whether requests of this kind may be begun while earlier ones wait for the disk.
     pub fn may_overlap(&self) -> bool {
-        matches!(self.api, ApiKey::Produce | ApiKey::OffsetCommit)
+        matches!(self.api, ApiKey::Produce | ApiKey::OffsetCommit | ApiKey::TxnOffsetCommit)
     }
 
     /// Whether the request may change what the broker keeps, and is answered without waiting for other clients. Such
@@ -166,6 +182,11 @@ impl Incoming {
                 | ApiKey::CreatePartitions
                 | ApiKey::DeleteRecords
                 | ApiKey::InitProducerId
+                | ApiKey::AddPartitionsToTxn
+                | ApiKey::AddOffsetsToTxn
+                | ApiKey::EndTxn
+                | ApiKey::WriteTxnMarkers
+                | ApiKey::UpdateFeatures
                 | ApiKey::AlterConfigs
                 | ApiKey::IncrementalAlterConfigs
         )
@@ -225,12 +246,21 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
         ApiKey::ListGroups => it.answer(&groups_admin::list(&call, &it.decode()?)),
         ApiKey::DeleteGroups => it.answer(&groups_admin::delete(&call, it.decode()?).await),
         ApiKey::OffsetDelete => it.answer(&offset_delete::handle(&call, it.decode()?).await),
-        ApiKey::ApiVersions => api_versions::handle(&incoming),
+        ApiKey::ApiVersions => api_versions::handle(&call, &incoming),
         ApiKey::CreateTopics => it.answer(&create_topics::handle(&call, it.decode()?).await),
         ApiKey::DeleteTopics => it.answer(&delete_topics::handle(&call, it.decode()?).await),
         ApiKey::CreatePartitions => it.answer(&create_partitions::handle(&call, it.decode()?).await),
         ApiKey::DeleteRecords => it.answer(&delete_records::handle(&call, it.decode()?).await),
         ApiKey::InitProducerId => it.answer(&init_producer_id::handle(&call, &it.decode()?).await),
+        ApiKey::AddPartitionsToTxn => it.answer(&add_partitions_to_txn::handle(&call, it.decode()?).await?),
+        ApiKey::AddOffsetsToTxn => it.answer(&add_offsets_to_txn::handle(&call, &it.decode()?).await?),
+        ApiKey::EndTxn => it.answer(&end_txn::handle(&call, &it.decode()?).await?),
+        ApiKey::WriteTxnMarkers => it.answer(&write_txn_markers::handle(&call, it.decode()?).await),
+        ApiKey::TxnOffsetCommit => txn_offset_commit::handle(&call, incoming).await,
+        ApiKey::DescribeProducers => it.answer(&describe_producers::handle(&call, it.decode()?).await),
+        ApiKey::DescribeTransactions => it.answer(&describe_transactions::describe(&call, it.decode()?)),
+        ApiKey::ListTransactions => it.answer(&describe_transactions::list(&call, it.decode()?)),
+        ApiKey::UpdateFeatures => it.answer(&update_features::handle(&call, it.decode()?).await),
         ApiKey::OffsetForLeaderEpoch => it.answer(&offset_for_leader_epoch::handle(&call, it.decode()?)),
         ApiKey::DescribeConfigs => it.answer(&configs::describe(&call, it.decode()?)),
         ApiKey::AlterConfigs => it.answer(&configs::alter(&call, it.decode()?).await),

@@ -17,7 +17,7 @@ pub fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchRespon
             let wanted = group.topics.map(|topics| {
                 topics.into_iter().map(|topic| (topic.name.to_string(), topic.partition_indexes)).collect::<Vec<_>>()
             });
-            let found = match found(call, group.group_id.as_str(), wanted) {
+            let found = match found(call, group.group_id.as_str(), wanted, request.require_stable) {
                 Ok(found) => found,
                 Err(code) => {
                     let refused = OffsetFetchResponseGroup::default().with_group_id(group.group_id);
@@ -26,8 +26,10 @@ pub fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchRespon
             };
             let topics = found.into_iter().map(|(name, partitions)| {
                 let partitions = partitions.into_iter().map(|(index, known)| {
+                    let (known, code) = stable(known);
                     OffsetFetchResponsePartitions::default()
                         .with_partition_index(index)
+                        .with_error_code(code.get())
                         .with_committed_offset(known.offset)
                         .with_committed_leader_epoch(known.leader_epoch)
                         .with_metadata(Some(text(known.metadata)))
@@ -43,13 +45,15 @@ pub fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchRespon
     let wanted = request.topics.map(|topics| {
         topics.into_iter().map(|topic| (topic.name.to_string(), topic.partition_indexes)).collect::<Vec<_>>()
     });
-    let (found, code) = match found(call, request.group_id.as_str(), wanted.clone()) {
+    let (found, code) = match found(call, request.group_id.as_str(), wanted.clone(), request.require_stable) {
         Ok(found) => (found, ErrorCode::NONE),
         // Before version 2 there is no place for an error but at the partitions, which the request has to name.
         Err(code) => (nothing_of(wanted.unwrap_or_default()), code),
     };
     let topics = found.into_iter().map(|(name, partitions)| {
         let partitions = partitions.into_iter().map(|(index, known)| {
+            let (known, unstable) = stable(known);
+            let code = if code == ErrorCode::NONE { unstable } else { code };
             let answered = OffsetFetchResponsePartition::default()
                 .with_partition_index(index)
                 .with_committed_offset(known.offset)
@@ -63,18 +67,37 @@ pub fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchRespon
     if 2 <= call.version { response.with_error_code(code.get()) } else { response }
 }
 
-type Found = Vec<(String, Vec<(i32, CommittedOffset)>)>;
+/// By topic and partition: what is committed, `None` where a transaction that is open may commit something else.
+type Found = Vec<(String, Vec<(i32, Option<CommittedOffset>)>)>;
+
+fn stable(known: Option<CommittedOffset>) -> (CommittedOffset, ErrorCode) {
+    match known {
+        Some(known) => (known, ErrorCode::NONE),
+        None => (nothing(), ErrorCode::UNSTABLE_OFFSET_COMMIT),
+    }
+}
 
 fn nothing_of(wanted: Vec<(String, Vec<i32>)>) -> Found {
-    let nothings = |partitions: Vec<i32>| partitions.into_iter().map(|partition| (partition, nothing())).collect();
+    let nothings =
+        |partitions: Vec<i32>| partitions.into_iter().map(|partition| (partition, Some(nothing()))).collect();
     wanted.into_iter().map(|(topic, partitions)| (topic, nothings(partitions))).collect()
 }
 
 /// What was asked for with what is committed; −1 where nothing is.
-fn found(call: &Call<'_>, group: &str, wanted: Option<Vec<(String, Vec<i32>)>>) -> Result<Found, ErrorCode> {
+fn found(
+    call: &Call<'_>,
+    group: &str,
+    wanted: Option<Vec<(String, Vec<i32>)>>,
+    require_stable: bool,
+) -> Result<Found, ErrorCode> {
+    let groups = &call.node.groups;
     let Some(wanted) = wanted else {
         let mut all: Found = Vec::new();
-        for (topic, partition, known) in call.node.groups.offsets(group, None)? {
+        let committed = groups.offsets(group, None)?;
+        let positions: Vec<_> = committed.iter().map(|(topic, partition, _)| (topic.clone(), *partition)).collect();
+        let unstable = groups.unstable(group, if require_stable { &positions } else { &[] })?;
+        for (at, (topic, partition, known)) in committed.into_iter().enumerate() {
+            let known = (!unstable.get(at).copied().unwrap_or(false)).then_some(known);
             match all.last_mut() {
                 Some((name, partitions)) if *name == topic => partitions.push((partition, known)),
                 _ => all.push((topic, vec![(partition, known)])),
@@ -86,15 +109,16 @@ fn found(call: &Call<'_>, group: &str, wanted: Option<Vec<(String, Vec<i32>)>>) 
         .iter()
         .flat_map(|(topic, partitions)| partitions.iter().map(move |&partition| (topic.clone(), partition)))
         .collect();
-    let known: std::collections::HashMap<(String, i32), CommittedOffset> = call
-        .node
-        .groups
+    let mut unstable = groups.unstable(group, if require_stable { &flat } else { &[] })?.into_iter();
+    let known: std::collections::HashMap<(String, i32), CommittedOffset> = groups
         .offsets(group, Some(&flat))?
         .into_iter()
         .map(|(topic, partition, known)| ((topic, partition), known))
         .collect();
-    let answer =
-        |topic: &str, partition: i32| known.get(&(topic.to_owned(), partition)).cloned().unwrap_or_else(nothing);
+    let mut answer = |topic: &str, partition: i32| {
+        let known = known.get(&(topic.to_owned(), partition)).cloned().unwrap_or_else(nothing);
+        (!unstable.next().unwrap_or(false)).then_some(known)
+    };
     let answered = wanted.into_iter().map(|(topic, partitions)| {
         let answers = partitions.into_iter().map(|partition| (partition, answer(&topic, partition))).collect();
         (topic, answers)

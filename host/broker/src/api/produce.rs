@@ -1,6 +1,8 @@
 //! Produce: every batch is handed to its partition at once, in the order of requests, and checked and appended there;
 //! acks=all is answered when the appended batches are durable.
 
+mod transactional;
+
 use std::{cell::RefCell, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
@@ -16,6 +18,7 @@ use millstream_wire::{
 };
 use tracing::debug;
 
+use self::transactional::{DoorCheck, TransactionalBatches};
 use super::{Call, Incoming, Rejected, Reply, text};
 use crate::{
     config::topic::TopicConfig,
@@ -45,7 +48,7 @@ const MAX_KEPT_BUFFER: usize = 1 << 20;
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why one batch was not appended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Refused {
     code: ErrorCode,
     message: Option<String>,
@@ -98,15 +101,6 @@ pub async fn handle(call: &Call<'_>, mut incoming: Incoming) -> Result<Reply, Re
     })))
 }
 
-/// Whether any batch carries the bit of transactions.
-fn has_transactional_batch(request: &ProduceRequest) -> bool {
-    let mut batches = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-    batches.any(|data| {
-        let attributes = data.records.as_ref().and_then(|records| records.get(22));
-        attributes.is_some_and(|attributes| attributes & 0x10 != 0)
-    })
-}
-
 async fn wait_durable(outcome: &Outcome, deadline: tokio::time::Instant) -> Result<(), ErrorCode> {
     let Ok((partition, at)) = &outcome.result else { return Ok(()) };
     if at.last_offset < partition.high_watermark() {
@@ -130,7 +124,7 @@ type Appended = Pin<Box<dyn Future<Output = Result<Result<AppendedAt, Refused>, 
 /// Hands over every batch of a request, in an order that requests of one connection keep: one visit to a disk thread
 /// for all of them. What was handed over is appended even if nobody waits for it.
 async fn begin_all(call: &Call<'_>, request: ProduceRequest, acks: i16) -> Vec<(TopicName, Vec<Begun>)> {
-    let unauthorized = request.transactional_id.is_none() && has_transactional_batch(&request);
+    let transactional = TransactionalBatches::of(call, &request).await;
     let mut prepared = Vec::with_capacity(request.topic_data.len());
     for topic_data in request.topic_data {
         let topic = call.node.topics.get(topic_data.name.as_str());
@@ -139,13 +133,11 @@ async fn begin_all(call: &Call<'_>, request: ProduceRequest, acks: i16) -> Vec<(
             let index = data.index;
             let work = if !(-1..=1).contains(&acks) {
                 Err(ErrorCode::INVALID_REQUIRED_ACKS.into())
-            } else if unauthorized {
-                Err(Refused::because(
-                    ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-                    "a batch of the request belongs to a transaction, and the request names no transactional id",
-                ))
             } else {
-                prepare(call, topic.as_ref(), data).await
+                match &transactional {
+                    Ok(transactional) => prepare(call, topic.as_ref(), data, transactional).await,
+                    Err(refused) => Err(refused.clone()),
+                }
             };
             partitions.push((index, work));
         }
@@ -224,6 +216,7 @@ async fn prepare(
     call: &Call<'_>,
     topic: Option<&Arc<Topic>>,
     data: PartitionProduceData,
+    transactional: &TransactionalBatches,
 ) -> Result<(Arc<Partition>, AppendWork), Refused> {
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let partition = topic.partition(data.index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
@@ -232,15 +225,19 @@ async fn prepare(
     }
     let now_ms = Timestamp::now().as_millis();
     let batch = data.records.unwrap_or_default();
+    let door = transactional.door_check(call, &topic.name, data.index, &batch)?;
     let compressed = is_compressed(&batch);
     let recompresses = topic.config.compression_type != "producer";
     let most = call.node.config.max_decompressed_bytes;
     let work: AppendWork = if !compressed && !recompresses && batch.len() <= CHECK_INLINE {
         let rules = rules(&topic.config, call.version, most);
-        Box::new(move |partition| append_inline(partition, &batch, &rules, now_ms))
+        Box::new(move |partition| append_inline(partition, &batch, &rules, door.as_ref(), now_ms))
     } else {
         let mut checked = check_aside(call, batch, &topic.config, most, now_ms).await?;
-        Box::new(move |partition| append_checked(partition, &mut checked, now_ms))
+        Box::new(move |partition| {
+            admit(door.as_ref(), &checked)?;
+            append_checked(partition, &mut checked, now_ms)
+        })
     };
     Ok((Arc::clone(partition), work))
 }
@@ -254,13 +251,14 @@ fn append_inline(
     partition: &Arc<Partition>,
     batch: &[u8],
     rules: &BatchRules,
+    door: Option<&DoorCheck>,
     now_ms: i64,
 ) -> Result<AppendedAt, Refused> {
     STAMPING.with_borrow_mut(|buffer| {
         buffer.clear();
         buffer.extend_from_slice(batch);
-        let header = validate_for_append(buffer, rules, now_ms, &mut Vec::new()).map_err(refused)?;
-        refuse_transactional(&header)?;
+        validate_for_append(buffer, rules, now_ms, &mut Vec::new()).map_err(refused)?;
+        admit(door, buffer)?;
         let appended = append_checked(partition, buffer, now_ms);
         buffer.clear();
         buffer.shrink_to(MAX_KEPT_BUFFER);
@@ -272,11 +270,12 @@ fn append_checked(partition: &Arc<Partition>, batch: &mut [u8], now_ms: i64) -> 
     partition.append(batch, now_ms).map_err(|error| Refused::because(error.code(), Chain(&error).to_string()))
 }
 
-fn refuse_transactional(header: &BatchHeader) -> Result<(), Refused> {
-    if header.is_transactional() {
-        return Err(Refused::because(ErrorCode::INVALID_TXN_STATE, "no transaction is open for this producer"));
+/// Asks whether a batch that was checked may be appended at this moment.
+fn admit(door: Option<&DoorCheck>, batch: &[u8]) -> Result<(), Refused> {
+    match BatchHeader::parse(batch) {
+        Ok(header) => DoorCheck::admit(door, &header),
+        Err(error) => Err(Refused::because(ErrorCode::INVALID_RECORD, Chain(&error).to_string())),
     }
-    Ok(())
 }
 
 /// The lowest attribute bits name the codec. A batch too short to have any is none.
@@ -320,7 +319,6 @@ async fn check_blocking(
         let mut batch = BytesMut::from(&batch[..]);
         let rules = rules(&config, version, max_decompressed_bytes);
         let header = validate_for_append(&mut batch, &rules, now_ms, &mut Vec::new()).map_err(refused)?;
-        refuse_transactional(&header)?;
         match recompress(&batch, &header, &config, max_decompressed_bytes) {
             Ok(recompressed) => Ok(recompressed.unwrap_or(batch)),
             Err(error) => Err(Refused::because(ErrorCode::UNKNOWN_SERVER_ERROR, Chain(&error).to_string())),

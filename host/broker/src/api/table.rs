@@ -20,11 +20,10 @@ const fn served(api: ApiKey, min: i16, max: i16) -> Served {
 
 /// In ascending order of the API's number, as ApiVersions lists them.
 ///
-/// Ceilings leave out what belongs to transactions of the second kind (Produce 12, InitProducerId 6) and to
-/// replication. The transaction APIs are not here yet.
+/// Ceilings leave out what belongs to two-phase commit (InitProducerId 6), to topic ids in Produce, and to replication.
 pub const SERVED: &[Served] = &[
     // Librdkafka before 2.11.1 takes a missing version 0 for "no gzip, no snappy".
-    Served { api: ApiKey::Produce, announced_min: 0, min: 3, max: 11 },
+    Served { api: ApiKey::Produce, announced_min: 0, min: 3, max: 12 },
     served(ApiKey::Fetch, 4, 16),
     served(ApiKey::ListOffsets, 1, 9),
     served(ApiKey::Metadata, 0, 13),
@@ -43,6 +42,11 @@ pub const SERVED: &[Served] = &[
     served(ApiKey::DeleteRecords, 0, 2),
     served(ApiKey::InitProducerId, 0, 5),
     served(ApiKey::OffsetForLeaderEpoch, 2, 4),
+    served(ApiKey::AddPartitionsToTxn, 0, 5),
+    served(ApiKey::AddOffsetsToTxn, 0, 4),
+    served(ApiKey::EndTxn, 0, 5),
+    served(ApiKey::WriteTxnMarkers, 1, 1),
+    served(ApiKey::TxnOffsetCommit, 0, 5),
     served(ApiKey::DescribeAcls, 1, 3),
     served(ApiKey::CreateAcls, 1, 3),
     served(ApiKey::DeleteAcls, 1, 3),
@@ -55,7 +59,11 @@ pub const SERVED: &[Served] = &[
     served(ApiKey::IncrementalAlterConfigs, 0, 1),
     served(ApiKey::ListPartitionReassignments, 0, 0),
     served(ApiKey::OffsetDelete, 0, 0),
+    served(ApiKey::UpdateFeatures, 0, 2),
     served(ApiKey::DescribeCluster, 0, 1),
+    served(ApiKey::DescribeProducers, 0, 0),
+    served(ApiKey::DescribeTransactions, 0, 0),
+    served(ApiKey::ListTransactions, 0, 1),
 ];
 
 /// Whether a request of this version is answered.

@@ -174,7 +174,25 @@ pub const BROKER_KEYS: &[Key] = &[
     Key::new("transaction.state.log.replication.factor", Short, Some("3"), "Always 1 in effect.").min(1),
     Key::new("transaction.state.log.min.isr", Int, Some("2"), "Always 1 in effect.").min(1),
     Key::new("transaction.state.log.num.partitions", Int, Some("50"), "Partitions of __transaction_state.").min(1),
+    Key::new("transaction.state.log.segment.bytes", Int, Some("104857600"), "Segment size of __transaction_state.")
+        .min(1),
     Key::new("transaction.max.timeout.ms", Int, Some("900000"), "Longest transaction.").min(1),
+    Key::new(
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+        Int,
+        Some("10000"),
+        "How often transactions are looked for that have taken too long; they are aborted.",
+    )
+    .min(1),
+    Key::new("transactional.id.expiration.ms", Int, Some("604800000"), "How long an idle transactional id is kept.")
+        .min(1),
+    Key::new(
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+        Int,
+        Some("3600000"),
+        "How often idle transactional ids are looked for; they are forgotten.",
+    )
+    .min(1),
 ];
 
 /// Topic keys, known ones that have no effect included.

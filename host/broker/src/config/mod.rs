@@ -85,6 +85,16 @@ pub struct BrokerConfig {
     pub offsets_check_interval: Duration,
     /// `offset.metadata.max.bytes`.
     pub offset_metadata_max_bytes: usize,
+    /// `transaction.state.log.num.partitions`.
+    pub transactions_partitions: i32,
+    /// `transaction.max.timeout.ms`.
+    pub transaction_max_timeout_ms: i32,
+    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+    pub transaction_abort_interval: Duration,
+    /// `transactional.id.expiration.ms`.
+    pub transactional_id_expiration_ms: i64,
+    /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
+    pub transactional_id_expiry_interval: Duration,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration: Duration,
     /// Every key that was given, for DescribeConfigs and as the topics' defaults.
@@ -231,6 +241,12 @@ impl BrokerConfig {
             offsets_retention_ms: values.long("offsets.retention.minutes").saturating_mul(60_000),
             offsets_check_interval: values.millis("offsets.retention.check.interval.ms"),
             offset_metadata_max_bytes: values.size("offset.metadata.max.bytes"),
+            transactions_partitions: values.int("transaction.state.log.num.partitions"),
+            transaction_max_timeout_ms: values.int("transaction.max.timeout.ms"),
+            transaction_abort_interval: values.millis("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
+            transactional_id_expiration_ms: values.long("transactional.id.expiration.ms"),
+            transactional_id_expiry_interval: values
+                .millis("transaction.remove.expired.transaction.cleanup.interval.ms"),
             producer_id_expiration: values.millis("producer.id.expiration.ms"),
             given: properties.clone(),
             warnings,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use millstream_record::Chain;
-use millstream_wire::batch::{RecordReader, decompress_records, verify_crc};
+use millstream_wire::batch::{ControlMarker, RecordReader, RecordView, decompress_records, verify_crc};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -102,17 +102,18 @@ impl Groups {
 
     /// Returns how many groups and offsets there were.
     fn load_partition(&self, partition: &Arc<Partition>) -> Result<(usize, usize), LoadGroupsError> {
-        let (mut groups, mut offsets) = (HashMap::new(), LoadedOffsets::new());
-        read_partition(partition, &mut groups, &mut offsets)?;
+        let Loaded { groups, mut offsets, mut held } = read_partition(partition)?;
         // Names come back: what was committed for an earlier topic must not count for the present one of its name.
         let mut gone: HashMap<String, Vec<(String, i32)>> = HashMap::new();
-        offsets.retain(|(group, topic, partition), (id, _)| {
-            let known = self.topics.get(topic).is_some_and(|topic| topic.has_offset_of(*id));
-            if !known {
-                gone.entry(group.clone()).or_default().push((topic.clone(), *partition));
-            }
-            known
-        });
+        for offsets in held.values_mut().chain([&mut offsets]) {
+            offsets.retain(|(group, topic, partition), (id, _)| {
+                let known = self.topics.get(topic).is_some_and(|topic| topic.has_offset_of(*id));
+                if !known {
+                    gone.entry(group.clone()).or_default().push((topic.clone(), *partition));
+                }
+                known
+            });
+        }
         for (group, left_over) in gone {
             let written = self.write_deletions(&group, &left_over, false);
             let durable = written.and_then(|written| Handle::current().block_on(written.durable(&group)));
@@ -130,6 +131,12 @@ impl Groups {
         for ((group, topic, partition), (_, committed)) in offsets {
             state.coordinator.load_offset(wall_ms, &group, &topic, partition, committed);
         }
+        for (producer_id, held) in held {
+            let transaction = (partition.index(), producer_id);
+            for ((group, topic, partition), (_, committed)) in held {
+                state.coordinator.load_held(transaction, &group, &topic, partition, committed);
+            }
+        }
         Ok((group_count, offset_count))
     }
 }
@@ -142,11 +149,58 @@ fn groups_of(partition: &Partition) -> String {
 /// By group, topic and partition: the topic's id, where the offset has it, and the offset.
 type LoadedOffsets = HashMap<(String, String, i32), (Option<Uuid>, CommittedOffset)>;
 
-fn read_partition(
-    partition: &Partition,
-    groups: &mut HashMap<String, StoredGroup>,
-    offsets: &mut LoadedOffsets,
-) -> Result<(), LoadGroupsError> {
+/// What a partition of the offsets topic holds.
+#[derive(Default)]
+struct Loaded {
+    groups: HashMap<String, StoredGroup>,
+    offsets: LoadedOffsets,
+    /// By producer: what its open transaction commits.
+    held: HashMap<i64, LoadedOffsets>,
+}
+
+impl Loaded {
+    fn take(&mut self, producer_id: Option<i64>, record: &RecordView<'_>, position: i64) {
+        let Some(key) = record.key else { return };
+        match RecordKey::decode(key) {
+            Ok(RecordKey::Group { group }) => match record.value.map(StoredGroup::decode) {
+                None => drop(self.groups.remove(&group)),
+                Some(Ok(stored)) => drop(self.groups.insert(group, stored)),
+                Some(Err(error)) => warn!(group, %error, "a group is passed over"),
+            },
+            Ok(RecordKey::Offset { group, topic, partition }) => match record.value.map(StoredOffset::decode) {
+                None => {
+                    let key = (group, topic, partition);
+                    self.offsets.remove(&key);
+                    self.held.values_mut().for_each(|held| drop(held.remove(&key)));
+                }
+                Some(Ok(stored)) => {
+                    let to = match producer_id {
+                        Some(producer_id) => self.held.entry(producer_id).or_default(),
+                        None => &mut self.offsets,
+                    };
+                    let found = (stored.topic_id, CommittedOffset::stored(stored, position));
+                    to.insert((group, topic, partition), found);
+                }
+                Some(Err(error)) => warn!(group, topic, partition, %error, "an offset is passed over"),
+            },
+            Err(error) => warn!(%error, "a record of the offsets topic is passed over"),
+        }
+    }
+
+    /// A transaction ends: what it committed counts, unless a later commit does.
+    fn end(&mut self, producer_id: i64, committed: bool) {
+        let held = self.held.remove(&producer_id).filter(|_| committed).unwrap_or_default();
+        for (key, found) in held {
+            let later = self.offsets.get(&key).is_some_and(|(_, known)| found.1.log_position < known.log_position);
+            if !later {
+                self.offsets.insert(key, found);
+            }
+        }
+    }
+}
+
+fn read_partition(partition: &Partition) -> Result<Loaded, LoadGroupsError> {
+    let mut loaded = Loaded::default();
     let mut scratch = Vec::new();
     let mut damaged = None;
     partition.for_each_batch(|header, batch| {
@@ -156,6 +210,12 @@ fn read_partition(
             return;
         }
         if header.is_control() {
+            match ControlMarker::parse(header, batch) {
+                Ok(Some(marker)) => loaded.end(header.producer_id, marker.committed),
+                // Of a kind that says nothing about transactions.
+                Ok(None) => {}
+                Err(error) => warn!(offset = header.base_offset, %error, "a marker of the offsets topic is passed over"),
+            }
             return;
         }
         let records = match decompress_records(header, batch, MAX_LOADED_BATCH, &mut scratch) {
@@ -165,36 +225,21 @@ fn read_partition(
                 return;
             }
         };
+        let producer_id = header.is_transactional().then_some(header.producer_id);
         for record in RecordReader::new(header, records) {
-            let record = match record {
-                Ok(record) => record,
+            match record {
+                Ok(record) => {
+                    loaded.take(producer_id, &record, header.base_offset + i64::from(record.offset_delta));
+                }
                 Err(error) => {
                     warn!(offset = header.base_offset, %error, "the rest of a batch of the offsets topic is passed over");
                     return;
                 }
-            };
-            let position = header.base_offset + i64::from(record.offset_delta);
-            let Some(key) = record.key else { continue };
-            match RecordKey::decode(key) {
-                Ok(RecordKey::Group { group }) => match record.value.map(StoredGroup::decode) {
-                    None => drop(groups.remove(&group)),
-                    Some(Ok(stored)) => drop(groups.insert(group, stored)),
-                    Some(Err(error)) => warn!(group, %error, "a group is passed over"),
-                },
-                Ok(RecordKey::Offset { group, topic, partition }) => match record.value.map(StoredOffset::decode) {
-                    None => drop(offsets.remove(&(group, topic, partition))),
-                    Some(Ok(stored)) => {
-                        let found = (stored.topic_id, CommittedOffset::stored(stored, position));
-                        offsets.insert((group, topic, partition), found);
-                    }
-                    Some(Err(error)) => warn!(group, topic, partition, %error, "an offset is passed over"),
-                },
-                Err(error) => warn!(%error, "a record of the offsets topic is passed over"),
             }
         }
     })?;
     match damaged {
         Some(offset) => Err(LoadGroupsError::Damaged { partition: partition.name(), offset }),
-        None => Ok(()),
+        None => Ok(loaded),
     }
 }

@@ -71,7 +71,7 @@ impl Groups {
     ) -> Result<Written, ErrorCode> {
         let partition = self.topics.offsets_partition(group).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
         let now = now_ms();
-        let batch = build_batch(records, now).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
+        let batch = build_batch(records, &BatchStamp::default(), now).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
         let appended = Box::pin(partition.append_own(batch, now));
         Ok(Written { partition, appended })
     }
@@ -79,16 +79,19 @@ impl Groups {
 
 /// Records that were handed to the log. They are appended even if this is dropped.
 pub(super) struct Written {
-    partition: Arc<Partition>,
-    appended: Pin<Box<dyn Future<Output = Result<i64, AppendRefused>> + Send>>,
+    pub(super) partition: Arc<Partition>,
+    pub(super) appended: Pin<Box<dyn Future<Output = Result<i64, AppendRefused>> + Send>>,
 }
 
 impl Written {
     /// Waits until the records are durable; returns the offset of the last.
     pub async fn durable(self, group: &str) -> Result<i64, ErrorCode> {
-        let last_offset = self.appended.await.map_err(|error| {
-            error!(group, error = %Chain(&error), "cannot append to the offsets topic");
-            ErrorCode::COORDINATOR_NOT_AVAILABLE
+        let last_offset = self.appended.await.map_err(|error| match error {
+            AppendRefused::Outside { code } => code,
+            error => {
+                error!(group, error = %Chain(&error), "cannot append to the offsets topic");
+                ErrorCode::COORDINATOR_NOT_AVAILABLE
+            }
         })?;
         let durable = self.partition.wait_durable(last_offset).await;
         durable.map(|()| last_offset).map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)
@@ -109,10 +112,14 @@ pub(super) fn now_ms() -> i64 {
 }
 
 /// `None` when the records do not fit into one batch.
-fn build_batch(records: impl Iterator<Item = (Bytes, Option<Bytes>)>, now_ms: i64) -> Option<BytesMut> {
+pub(super) fn build_batch(
+    records: impl Iterator<Item = (Bytes, Option<Bytes>)>,
+    stamp: &BatchStamp,
+    now_ms: i64,
+) -> Option<BytesMut> {
     let mut builder = RecordBatchBuilder::with_capacity(512);
     for (key, value) in records {
         builder.append(now_ms, Some(&key), value.as_deref(), std::iter::empty()).ok()?;
     }
-    builder.finish(&BatchStamp::default()).ok()
+    builder.finish(stamp).ok()
 }

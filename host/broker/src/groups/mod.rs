@@ -18,6 +18,7 @@ mod log;
 pub mod offsets;
 pub mod records;
 mod subscription;
+mod transactional;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -31,7 +32,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, warn};
 
-pub use self::{commits::Commit, load::Load};
+pub use self::{commits::Commit, load::Load, transactional::BeginTransactionalCommit};
 use self::{
     coordinator::{Action, Coordinator, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer, SyncRequest, Ticket},
     log::{Forget, now_ms},

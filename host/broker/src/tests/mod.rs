@@ -62,7 +62,7 @@ async fn try_start_with(disk: Arc<dyn Disk>, own: &[(&str, &str)]) -> Result<Bro
 
 fn peer() -> Peer {
     let advertised = Endpoint { name: "PLAINTEXT".to_owned(), host: "localhost".to_owned(), port: 9092 };
-    Peer { host: "/127.0.0.1".to_owned(), advertised }
+    Peer { host: "/127.0.0.1".to_owned(), advertised, connection: 1 }
 }
 
 fn incoming<B: Encodable>(api: ApiKey, version: i16, body: &B) -> Incoming {

@@ -4,6 +4,7 @@
 
 pub mod hostile;
 pub mod peers;
+pub mod transactional;
 
 use std::{
     collections::BTreeMap,

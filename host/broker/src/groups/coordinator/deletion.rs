@@ -33,7 +33,8 @@ impl Coordinator {
         if group.is_being_deleted() {
             return Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
         }
-        let offsets = group.positions(|_, _| true);
+        let mut offsets = group.positions(|_, _| true);
+        offsets.extend(self.held.positions(group_id, |_, _| true));
         Ok(begin(group, forget, offsets, true))
     }
 
@@ -63,8 +64,9 @@ impl Coordinator {
         let verdicts = partitions.iter().map(verdict).collect();
         let asked: HashSet<(&str, i32)> =
             partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
-        let gone =
-            group.positions(|topic, partition| !subscribed.contains(topic) && asked.contains(&(topic, partition)));
+        let goes = |topic: &str, partition| !subscribed.contains(topic) && asked.contains(&(topic, partition));
+        let mut gone = group.positions(goes);
+        gone.extend(self.held.positions(group_id, goes));
         Ok((verdicts, (!gone.is_empty()).then(|| begin(group, forget, gone, false))))
     }
 
@@ -72,6 +74,7 @@ impl Coordinator {
     /// is left there names the topic by its id.)
     pub fn forget_topic(&mut self, topic: &str) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.held.forget(u64::MAX, |_, name, _| name == topic);
         for group in self.groups.values_mut() {
             let gone = group.positions(|name, _| name == topic);
             if !gone.is_empty() {
@@ -136,13 +139,16 @@ impl Coordinator {
         match log_position {
             Some(_) if whole => {
                 self.groups.remove(group_id);
+                self.held.forget(forget, |of, _, _| of == group_id);
                 self.reschedule(group_id);
                 return;
             }
             Some(position) => {
-                for (topic, partition) in offsets {
-                    group.offsets.delete(&topic, partition, position);
+                for (topic, partition) in &offsets {
+                    group.offsets.delete(topic, *partition, position);
                 }
+                let goes = |topic: &str, partition| offsets.iter().any(|(name, at)| name == topic && *at == partition);
+                self.held.forget(forget, |of, topic, partition| of == group_id && goes(topic, partition));
             }
             None => {}
         }

@@ -6,7 +6,7 @@
 //! [`Ticket`] behind, and a later [`Action`] answers it.
 //!
 //! A kind of event has a file: [`join`], [`rebalance`], [`sync`], [`leave`] are steps of one group, and [`commits`],
-//! [`deletion`] and [`describe`] concern its offsets and its name.
+//! [`deletion`] and [`describe`] concern its offsets and its name; [`transactional`] those whose transactions are open.
 
 mod action;
 mod commits;
@@ -21,12 +21,13 @@ mod step;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod transactional;
 
 use std::collections::{BTreeSet, HashMap};
 
 use millstream_wire::error_code::ErrorCode;
 
-use self::{action::Outbox, group::Group, step::Step};
+use self::{action::Outbox, group::Group, step::Step, transactional::TransactionalOffsets};
 pub use self::{
     action::{Action, Ticket},
     commits::CommitPermit,
@@ -34,6 +35,7 @@ pub use self::{
         Committer, GroupDescription, GroupState, JoinAnswer, JoinRequest, Leaving, MemberDescription, Protocol,
         SyncAnswer, SyncRequest,
     },
+    transactional::HeldCommit,
 };
 use super::{offsets::CommittedOffset, records::StoredGroup};
 use crate::clock::Tick;
@@ -61,13 +63,22 @@ pub struct Coordinator {
     /// When each group wants to be looked at; may be early, never late.
     agenda: BTreeSet<(Tick, String)>,
     on_agenda: HashMap<String, Tick>,
+    /// Offsets whose transactions are open.
+    held: TransactionalOffsets,
     next_id: u64,
 }
 
 impl Coordinator {
     /// No groups yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, groups: HashMap::new(), agenda: BTreeSet::new(), on_agenda: HashMap::new(), next_id: 0 }
+        Self {
+            settings,
+            groups: HashMap::new(),
+            agenda: BTreeSet::new(),
+            on_agenda: HashMap::new(),
+            held: TransactionalOffsets::default(),
+            next_id: 0,
+        }
     }
 
     fn fresh_id(&mut self) -> u64 {

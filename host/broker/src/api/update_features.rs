@@ -1,0 +1,63 @@
+//! UpdateFeatures: levels of the cluster's features, all of the request or none.
+
+use millstream_record::Chain;
+use millstream_wire::{
+    error_code::ErrorCode,
+    protocol::messages::{
+        UpdateFeaturesRequest, UpdateFeaturesResponse, update_features_response::UpdatableFeatureResult,
+    },
+};
+use tracing::info;
+
+use super::{Call, text};
+use crate::features::{RefuseUpdate, TRANSACTION_VERSION, Update};
+
+/// The kind of update, from version 1 on, that never lowers a level.
+const UPGRADE: i8 = 1;
+const UNSAFE_DOWNGRADE: i8 = 3;
+
+pub async fn handle(call: &Call<'_>, request: UpdateFeaturesRequest) -> UpdateFeaturesResponse {
+    let refused = |code: ErrorCode, message: String| {
+        UpdateFeaturesResponse::default().with_error_code(code.get()).with_error_message(Some(text(message)))
+    };
+    let names: Vec<_> = request.feature_updates.iter().map(|update| update.feature.clone()).collect();
+    let mut updates = Vec::with_capacity(names.len());
+    for update in request.feature_updates {
+        let may_lower = match (call.version, update.upgrade_type) {
+            (0, _) => update.allow_downgrade,
+            (_, UPGRADE..=UNSAFE_DOWNGRADE) => update.upgrade_type != UPGRADE,
+            (_, unknown) => {
+                return refused(ErrorCode::INVALID_REQUEST, format!("upgrade type {unknown} does not exist"));
+            }
+        };
+        updates.push(Update { name: update.feature.to_string(), level: update.max_version_level, may_lower });
+    }
+    let validate_only = 1 <= call.version && request.validate_only;
+    match call.node.features.update(updates, validate_only).await {
+        Ok(levels) => {
+            let level = levels.of(TRANSACTION_VERSION);
+            if !validate_only {
+                if let Err(code) = call.node.transactions.set_level(level) {
+                    return refused(code, "the transactions are not in order".to_owned());
+                }
+                info!(transaction_version = level, "levels of features were set");
+            }
+            let answer = UpdateFeaturesResponse::default();
+            if 2 <= call.version {
+                return answer;
+            }
+            answer.with_results(
+                names.into_iter().map(|name| UpdatableFeatureResult::default().with_feature(name)).collect(),
+            )
+        }
+        Err(error) => {
+            let code = match error {
+                RefuseUpdate::Unknown { .. } | RefuseUpdate::OutOfRange { .. } | RefuseUpdate::Lowered { .. } => {
+                    ErrorCode::INVALID_UPDATE_VERSION
+                }
+                RefuseUpdate::Write { .. } | RefuseUpdate::Interrupted { .. } => ErrorCode::FEATURE_UPDATE_FAILED,
+            };
+            refused(code, Chain(&error).to_string())
+        }
+    }
+}
