@@ -40,6 +40,8 @@ pub struct InFlight<B: Offsets> {
     queues: HashMap<Arc<str>, Queue<B::Offset>>,
     /// Rows that have not ended.
     outstanding: u64,
+    /// The first batch behind each boundary, in order.
+    boundaries: VecDeque<u64>,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,7 @@ impl<B: Offsets> InFlight<B> {
             sent: VecDeque::new(),
             queues: HashMap::new(),
             outstanding: 0,
+            boundaries: VecDeque::new(),
         }
     }
 
@@ -299,6 +302,17 @@ impl<B: Offsets> InFlight<B> {
             self.entries.pop_front();
             self.first += 1;
         }
+    }
+
+    /// A transaction ends here: it holds every batch that was begun so far and that no boundary before holds.
+    pub fn mark_boundary(&mut self) {
+        self.boundaries.push_back(self.first + self.entries.len() as u64);
+    }
+
+    /// Whether everything before the oldest boundary has ended, so that its transaction can be committed with the
+    /// offsets of [`Self::take_committable`]. Takes the boundary then.
+    pub fn take_boundary(&mut self) -> bool {
+        self.boundaries.pop_front_if(|behind| *behind <= self.first).is_some()
     }
 
     /// Source partitions with rows under way or an offset to commit.

@@ -54,6 +54,27 @@ fn an_offset_is_held_back_while_an_older_record_is_outstanding() {
 }
 
 #[test]
+fn a_transaction_ends_when_all_of_its_own_rows_have_ended_whatever_follows() {
+    let mut ledger = InFlight::new(1000);
+    ledger.mark_boundary();
+    assert!(ledger.take_boundary(), "one that holds nothing can end at once");
+    let first = ledger.begin(Numbers(vec![1, 2]), one("p", 2));
+    let second = ledger.begin(Numbers(vec![3]), one("q", 1));
+    ledger.mark_boundary();
+    let third = ledger.begin(Numbers(vec![4]), one("p", 1));
+    ledger.mark_boundary();
+    ledger.end(second, 0..1);
+    ledger.end(third, 0..1);
+    ledger.end(first, 1..2);
+    assert!(!ledger.take_boundary(), "a row of the first batch is under way");
+    ledger.end(first, 0..1);
+    assert!(ledger.take_boundary());
+    assert!(ledger.take_boundary(), "the second transaction had ended before");
+    assert!(!ledger.take_boundary(), "there is no other");
+    assert_eq!(committable(&mut ledger), [("p".to_owned(), 4), ("q".to_owned(), 3)]);
+}
+
+#[test]
 fn filtered_rows_count_as_ended_and_their_offset_is_committed_with_their_neighbours() {
     let mut ledger = InFlight::new(1000);
     let batch = ledger.begin(Numbers(vec![1, 2, 3, 4]), one("p", 4));

@@ -12,7 +12,7 @@ mod converters;
 pub mod error_policy;
 pub mod header_batch;
 pub mod herder;
-mod in_flight;
+pub mod in_flight;
 pub mod kafka;
 mod long_wait;
 pub mod offsets;
@@ -22,6 +22,7 @@ mod sink_task;
 mod source_task;
 pub mod status;
 mod task;
+pub mod transaction_boundary;
 mod transform_chain;
 mod worker;
 

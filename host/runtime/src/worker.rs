@@ -24,7 +24,7 @@ use crate::{
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
     herder::TargetState,
     kafka::{Clients, ProducerUse},
-    offsets::OffsetStore,
+    offsets::{OffsetStore, StoredOffsets},
     report::LogPolicy,
     sink_task::{self, CommitSettings, DeadLetters, ReportRules, Reporting, SinkTask, Stages},
     source_task::{self, Flow, FlowSettings, Pipeline, SourceTask},
@@ -497,7 +497,8 @@ impl Build<'_> {
             log,
             commit_records: plugin.commit_records,
         };
-        let flow = Flow::new(control.clone(), producer, Arc::clone(&parts.offsets), settings);
+        let offsets = StoredOffsets::new(id.connector.clone(), Arc::clone(&parts.offsets));
+        let flow = Flow::new(control.clone(), producer, Box::new(offsets), settings);
         let pipeline =
             Pipeline { chain, converters, policy, log, control: control.clone(), scratch: Default::default() };
         Ok(SourceTask { task, pipeline, flow, control })

@@ -116,6 +116,11 @@ impl Producer {
         .await
     }
 
+    /// Whether it was made with a `transactional.id`.
+    pub fn is_transactional(&self) -> bool {
+        !self.transactional_id.is_empty()
+    }
+
     /// Whether there is a transaction that was neither committed nor aborted.
     pub(super) fn is_in_transaction(&self) -> bool {
         let accumulator = self.shared.lock();

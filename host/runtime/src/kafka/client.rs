@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{
     Ack, Admin, AdminConfig, Appender, Cluster, ConfigError, Consumer, ConsumerConfig, Dial, KafkaCode, Producer,
-    ProducerConfig, RecordRef, SendError, Sequence, TryAppendError,
+    ProducerConfig, RecordRef, SendError, Sequence, TransactionError, TryAppendError,
     admin::{NewTopic, OffsetAndMetadata},
     consumer::{FetchedRecordBatches, RebalanceEvent},
 };
@@ -20,7 +20,8 @@ use millstream_wire::{
 };
 
 use super::{
-    Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer, RecordSlot,
+    Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer,
+    RecordSlot, RecordTransactions,
 };
 use crate::error_policy::CONNECT_EXCEPTION;
 
@@ -95,7 +96,7 @@ impl KafkaClients {
             self.properties(own, kind, connector).ok()?
         };
         match kind {
-            "producer" => ProducerConfig::from_properties(&properties).err(),
+            "producer" => task_producer(&properties).err(),
             "consumer" => ConsumerConfig::from_properties(&properties).err(),
             _ => AdminConfig::from_properties(&properties).err(),
         }
@@ -134,6 +135,20 @@ impl KafkaClients {
         };
         let description = admin.describe_cluster().await.map_err(|error| failed(request_failure(&error)))?;
         Ok(description.cluster_id.unwrap_or_default())
+    }
+}
+
+/// Settings of a task's producer.
+fn task_producer(properties: &BTreeMap<String, String>) -> Result<ProducerConfig, ConfigError> {
+    let config = ProducerConfig::from_properties(properties)?;
+    match config.transactional_id {
+        // It would take no record outside of a transaction, and nobody would begin one.
+        Some(id) => Err(ConfigError {
+            key: "transactional.id".to_owned(),
+            value: id.to_string(),
+            reason: "expected no value, as tasks do not write transactions yet".to_owned(),
+        }),
+        None => Ok(config),
     }
 }
 
@@ -186,7 +201,7 @@ impl Clients for KafkaClients {
             ("delivery.timeout.ms", delivery_timeout),
         ];
         let properties = self.properties(&own, "producer", connector)?;
-        let config = ProducerConfig::from_properties(&properties).map_err(wrong_setting)?;
+        let config = task_producer(&properties).map_err(wrong_setting)?;
         let cluster = self.cluster(&config.bootstrap, &config.connection);
         Ok(Box::new(ClientProducer(Producer::new(&cluster, config))))
     }
@@ -282,6 +297,29 @@ impl RecordProducer for ClientProducer {
 
     async fn close(self: Box<Self>, timeout: Duration) -> Vec<Ack> {
         self.0.close(timeout).await
+    }
+
+    fn transactions(&mut self) -> Option<&mut dyn RecordTransactions> {
+        if self.0.is_transactional() { Some(self) } else { None }
+    }
+}
+
+#[async_trait]
+impl RecordTransactions for ClientProducer {
+    async fn initialize(&mut self) -> Result<(), TransactionError> {
+        self.0.init_transactions().await
+    }
+
+    fn begin(&mut self) -> Result<(), TransactionError> {
+        self.0.begin_transaction()
+    }
+
+    async fn commit(&mut self) -> Result<(), TransactionError> {
+        self.0.commit_transaction().await
+    }
+
+    async fn abort(&mut self) -> Result<(), TransactionError> {
+        self.0.abort_transaction().await
     }
 }
 

@@ -10,7 +10,7 @@ use std::{ops::Range, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use millstream_client::{Ack, RecordRef, SendError, Sequence, TryAppendError};
+use millstream_client::{Ack, RecordRef, SendError, Sequence, TransactionError, TryAppendError};
 use millstream_config::ConfigMap;
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_record::{Chain, TopicName};
@@ -53,6 +53,39 @@ pub trait RecordProducer: Send {
     async fn flush(&mut self);
     /// Flushes for at most `timeout` and gives up the rest; the acknowledgements that are left.
     async fn close(self: Box<Self>, timeout: Duration) -> Vec<Ack>;
+    /// Its transactions, if it was made to write them; records are taken within one only then.
+    fn transactions(&mut self) -> Option<&mut dyn RecordTransactions> {
+        None
+    }
+}
+
+/// Transactions of a producer; see [`millstream_client::Producer`], whose guarantees these methods have.
+#[async_trait]
+pub trait RecordTransactions: Send {
+    /// Fences off an earlier producer of the same name, and ends what it has left open.
+    ///
+    /// # Errors
+    ///
+    /// The coordinator refuses the producer, or does not answer in time.
+    async fn initialize(&mut self) -> Result<(), TransactionError>;
+    /// Begins a transaction, without asking anybody.
+    ///
+    /// # Errors
+    ///
+    /// There is one, or the producer has failed.
+    fn begin(&mut self) -> Result<(), TransactionError>;
+    /// Sends what is left and commits. Dropping the future leaves it going on; calling again waits for it again.
+    ///
+    /// # Errors
+    ///
+    /// The transaction has to be aborted, or the producer has failed.
+    async fn commit(&mut self) -> Result<(), TransactionError>;
+    /// Gives up what was not sent and aborts. Dropping the future leaves it going on.
+    ///
+    /// # Errors
+    ///
+    /// The producer has failed.
+    async fn abort(&mut self) -> Result<(), TransactionError>;
 }
 
 /// Where one consumed record lies in its buffer.

@@ -14,7 +14,7 @@ use millstream_disk::Disk;
 use super::{
     OffsetStore, OffsetStoreError,
     java_map::{self, Entries, InvalidJavaMap},
-    json::{push_json, push_text},
+    json::{push_json, stored_key},
 };
 
 /// Why an offset file could not be opened.
@@ -140,21 +140,6 @@ fn try_out(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     disk.remove_file(beside)
 }
 
-/// The stored key of a source partition.
-fn key_of(connector: &str, partition: &str, sorted: bool) -> Result<String, OffsetStoreError> {
-    let parsed: serde_json::Value = serde_json::from_str(partition)
-        .map_err(|_| OffsetStoreError::Invalid(format!("Offsets must be specified as a Map, but are {partition}")))?;
-    if !parsed.is_object() && !parsed.is_null() {
-        return Err(OffsetStoreError::Invalid(format!("Offsets must be specified as a Map, but are {partition}")));
-    }
-    let mut key = String::from("[");
-    push_text(&mut key, connector);
-    key.push(',');
-    push_json(&mut key, &parsed, sorted);
-    key.push(']');
-    Ok(key)
-}
-
 /// A stored key with its members sorted; `None` for what is no key of ours.
 fn sorted_form(key: &[u8]) -> Option<String> {
     let parsed: serde_json::Value = serde_json::from_slice(key).ok()?;
@@ -166,11 +151,11 @@ fn sorted_form(key: &[u8]) -> Option<String> {
 impl State {
     /// The key under which a partition is stored already, else the one to store it under.
     fn stored_key(&self, connector: &str, partition: &str) -> Result<Vec<u8>, OffsetStoreError> {
-        let key = key_of(connector, partition, false)?.into_bytes();
+        let key = stored_key(connector, partition, false)?.into_bytes();
         if self.entries.contains_key(&Some(key.clone())) {
             return Ok(key);
         }
-        Ok(self.keys.get(&key_of(connector, partition, true)?).cloned().unwrap_or(key))
+        Ok(self.keys.get(&stored_key(connector, partition, true)?).cloned().unwrap_or(key))
     }
 }
 
@@ -191,7 +176,7 @@ impl OffsetStore for FileOffsetStore {
             let mut state = self.shared.state();
             for (partition, offset) in offsets {
                 let key = state.stored_key(connector, &partition)?;
-                state.keys.insert(key_of(connector, &partition, true)?, key.clone());
+                state.keys.insert(stored_key(connector, &partition, true)?, key.clone());
                 state.entries.insert(Some(key), offset.map(String::into_bytes));
             }
             state.version += 1;

@@ -8,6 +8,8 @@ use millstream_record::{
     batch::{Column, SchemaTable},
 };
 
+use super::OffsetStoreError;
+
 /// The JSON of a row of a source partition or source offset column; `None` for null.
 ///
 /// # Errors
@@ -153,6 +155,25 @@ pub(super) fn push_json(out: &mut String, value: &serde_json::Value, sorted: boo
             let _ = write!(out, "{scalar}");
         }
     }
+}
+
+/// The stored key of a source partition, with the members of its object sorted or as they are.
+///
+/// # Errors
+///
+/// The partition is no JSON object, nor null.
+pub(super) fn stored_key(connector: &str, partition: &str, sorted: bool) -> Result<String, OffsetStoreError> {
+    let parsed: serde_json::Value = serde_json::from_str(partition)
+        .map_err(|_| OffsetStoreError::Invalid(format!("Offsets must be specified as a Map, but are {partition}")))?;
+    if !parsed.is_object() && !parsed.is_null() {
+        return Err(OffsetStoreError::Invalid(format!("Offsets must be specified as a Map, but are {partition}")));
+    }
+    let mut key = String::from("[");
+    push_text(&mut key, connector);
+    key.push(',');
+    push_json(&mut key, &parsed, sorted);
+    key.push(']');
+    Ok(key)
 }
 
 #[cfg(test)]

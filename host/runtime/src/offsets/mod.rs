@@ -6,6 +6,7 @@
 mod file_store;
 mod java_map;
 mod json;
+mod writer;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use millstream_connector::{ErrorKind, Failure};
 
 pub use file_store::{FileOffsetStore, OpenOffsetFileError};
 pub(crate) use json::row_json;
+pub use writer::{OffsetWriter, SourceOffsets, StoredOffsets, TransactionOffsets};
 
 use crate::error_policy::CONNECT_EXCEPTION;
 
@@ -30,6 +32,14 @@ pub enum OffsetStoreError {
         place: String,
         /// Why.
         source: std::io::Error,
+    },
+    /// They could not be written with the records that they stand for.
+    #[error("write source offsets to {place}")]
+    Transaction {
+        /// Where.
+        place: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 

@@ -17,7 +17,7 @@ use crate::{
     in_flight::{BatchId, InFlight, Offsets},
     kafka::{RecordProducer, send_failure},
     long_wait::{self, LongWait, told},
-    offsets::{OffsetStore, row_json},
+    offsets::{OffsetWriter, row_json},
     report::{self, LogPolicy, Report},
     task::{Halt, TaskControl},
 };
@@ -74,7 +74,7 @@ pub(crate) struct Flow {
     control: TaskControl,
     pub(super) producer: Box<dyn RecordProducer>,
     pub(super) ledger: InFlight<SourceBatch>,
-    store: Arc<dyn OffsetStore>,
+    offsets: Box<dyn OffsetWriter>,
     settings: FlowSettings,
     /// Offsets by source partition that no flush has stored yet.
     unsaved: HashMap<Arc<str>, Option<String>>,
@@ -92,14 +92,14 @@ impl Flow {
     pub(crate) fn new(
         control: TaskControl,
         producer: Box<dyn RecordProducer>,
-        store: Arc<dyn OffsetStore>,
+        offsets: Box<dyn OffsetWriter>,
         settings: FlowSettings,
     ) -> Self {
         Self {
             control,
             producer,
             ledger: InFlight::new(MAX_IN_FLIGHT_BYTES),
-            store,
+            offsets,
             settings,
             unsaved: HashMap::new(),
             next_commit: Instant::now() + settings.flush_interval,
@@ -335,7 +335,7 @@ impl Flow {
         } else {
             let entries: Vec<(Arc<str>, Option<String>)> =
                 self.unsaved.iter().map(|(partition, offset)| (Arc::clone(partition), offset.clone())).collect();
-            let write = self.store.write(&self.control.id.connector, entries);
+            let write = self.offsets.write(self.producer.as_mut(), entries);
             match tokio::time::timeout(self.settings.flush_timeout, write).await {
                 Ok(Ok(())) => {
                     self.unsaved.clear();

@@ -1,0 +1,149 @@
+//! When a transaction of a source task ends: with a poll, with time, or by the connector's word.
+//!
+//! A plain value that reads no clock. It only says that an end is due; what the transaction holds, and which offsets go
+//! with it, the ledger says, once everything before the boundary has ended ([`InFlight::take_boundary`]).
+//!
+//! [`InFlight::take_boundary`]: crate::in_flight::InFlight::take_boundary
+
+use std::time::Duration;
+
+use millstream_connector::{ErrorKind, Failure};
+use tokio::time::Instant;
+
+use crate::error_policy::CONNECT_EXCEPTION;
+
+/// What ends transactions (`transaction.boundary`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BoundaryRule {
+    /// Every return of a poll, with records or without.
+    Poll,
+    /// The first return of a poll after so much time since the last end.
+    Interval(Duration),
+    /// What the connector asks for.
+    Connector,
+}
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TransactionEnd {
+    /// Its records and offsets are seen.
+    Commit,
+    /// Its records are not seen, its offsets are: they go into a transaction of their own.
+    Abort,
+}
+
+/// The rule and what has happened since the last end.
+#[derive(Clone, Debug)]
+pub struct TransactionBoundary {
+    rule: BoundaryRule,
+    last_end: Instant,
+    commit_asked: bool,
+    abort_asked: bool,
+}
+
+impl TransactionBoundary {
+    /// Begins to watch. Intervals count from `now`.
+    pub fn new(rule: BoundaryRule, now: Instant) -> Self {
+        Self { rule, last_end: now, commit_asked: false, abort_asked: false }
+    }
+
+    /// The connector asks for an end behind the batch that its poll returns. Without effect under the other rules.
+    pub fn asked(&mut self, end: TransactionEnd) {
+        match end {
+            TransactionEnd::Commit => self.commit_asked = true,
+            TransactionEnd::Abort => self.abort_asked = true,
+        }
+    }
+
+    /// A poll has returned and its batch, if there was one, is with the producer: whether the transaction ends here.
+    ///
+    /// # Errors
+    ///
+    /// The connector has asked for both ends at once.
+    pub fn polled(&mut self, now: Instant) -> Result<Option<TransactionEnd>, Failure> {
+        match self.rule {
+            BoundaryRule::Poll => Ok(Some(self.end(now))),
+            BoundaryRule::Interval(interval) if interval <= now.duration_since(self.last_end) => {
+                Ok(Some(self.end(now)))
+            }
+            BoundaryRule::Interval(_) => Ok(None),
+            BoundaryRule::Connector => self.wish(now),
+        }
+    }
+
+    /// The task stops, or pauses: whether the transaction is to be ended. `None` leaves its records to nobody.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::polled`].
+    pub fn stopped(&mut self, now: Instant) -> Result<Option<TransactionEnd>, Failure> {
+        match self.rule {
+            BoundaryRule::Poll | BoundaryRule::Interval(_) => Ok(Some(self.end(now))),
+            BoundaryRule::Connector => self.wish(now),
+        }
+    }
+
+    fn end(&mut self, now: Instant) -> TransactionEnd {
+        self.last_end = now;
+        TransactionEnd::Commit
+    }
+
+    fn wish(&mut self, now: Instant) -> Result<Option<TransactionEnd>, Failure> {
+        let asked = (std::mem::take(&mut self.commit_asked), std::mem::take(&mut self.abort_asked));
+        let end = match asked {
+            (false, false) => return Ok(None),
+            (true, false) => TransactionEnd::Commit,
+            (false, true) => TransactionEnd::Abort,
+            (true, true) => {
+                let message = "The connector asked to commit and to abort one transaction at the same time";
+                return Err(Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, message));
+            }
+        };
+        self.last_end = now;
+        Ok(Some(end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: Option<TransactionEnd> = Some(TransactionEnd::Commit);
+
+    #[test]
+    fn every_poll_is_a_boundary_whatever_it_returned() {
+        let begin = Instant::now();
+        let mut boundary = TransactionBoundary::new(BoundaryRule::Poll, begin);
+        boundary.asked(TransactionEnd::Abort);
+        assert_eq!(boundary.polled(begin), Ok(COMMIT));
+        assert_eq!(boundary.polled(begin), Ok(COMMIT));
+        assert_eq!(boundary.stopped(begin), Ok(COMMIT));
+    }
+
+    #[test]
+    fn an_interval_ends_with_the_first_poll_after_it_and_counts_from_there() {
+        let begin = Instant::now();
+        let after = |seconds| begin + Duration::from_secs(seconds);
+        let mut boundary = TransactionBoundary::new(BoundaryRule::Interval(Duration::from_secs(10)), begin);
+        let ends: Vec<u64> = (0..40).step_by(4).filter(|at| boundary.polled(after(*at)) == Ok(COMMIT)).collect();
+        assert_eq!(ends, [12, 24, 36]);
+        assert_eq!(boundary.stopped(after(37)), Ok(COMMIT), "and with the task");
+    }
+
+    #[test]
+    fn a_connector_ends_what_it_asks_for_and_nothing_else() {
+        let begin = Instant::now();
+        let mut boundary = TransactionBoundary::new(BoundaryRule::Connector, begin);
+        assert_eq!(boundary.polled(begin), Ok(None));
+        assert_eq!(boundary.stopped(begin), Ok(None));
+        for end in [TransactionEnd::Commit, TransactionEnd::Abort] {
+            boundary.asked(end);
+            assert_eq!(boundary.polled(begin), Ok(Some(end)));
+            assert_eq!(boundary.polled(begin), Ok(None), "once");
+        }
+        boundary.asked(TransactionEnd::Abort);
+        boundary.asked(TransactionEnd::Commit);
+        let refused = boundary.polled(begin).expect_err("it cannot be both");
+        assert_eq!(refused.class, CONNECT_EXCEPTION);
+    }
+}
