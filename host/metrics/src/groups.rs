@@ -1,0 +1,161 @@
+//! The table: every metric there is. Names of Connect's groups and attributes are Connect's own, as of Kafka 4.3; what is
+//! text there (states, classes, versions) is no count and comes from who knows it.
+
+use crate::instrument::{Counter, Distribution, Gauge, Timestamp};
+use crate::table::Statistic::{Average, Current, Max, Rate, ShareWith, Total};
+use crate::table::group;
+
+group! {
+    /// Starts of connectors and tasks on this worker.
+    Worker = "connect-worker-metrics" by [];
+    connectors: Gauge, Count, "Connectors that run on this worker" => { "connector-count": Current }
+    tasks: Gauge, Count, "Tasks that run on this worker" => { "task-count": Current }
+    connector_starts: Counter, Count, "Times that a connector was started" => {
+        "connector-startup-attempts-total": Total,
+    }
+    connector_start_successes: Counter, Count, "Starts of connectors that succeeded" => {
+        "connector-startup-success-total": Total,
+        "connector-startup-success-percentage": ShareWith("connector_start_failures"),
+    }
+    connector_start_failures: Counter, Count, "Starts of connectors that failed" => {
+        "connector-startup-failure-total": Total,
+        "connector-startup-failure-percentage": ShareWith("connector_start_successes"),
+    }
+    task_starts: Counter, Count, "Times that a task was started" => { "task-startup-attempts-total": Total }
+    task_start_successes: Counter, Count, "Starts of tasks that succeeded" => {
+        "task-startup-success-total": Total,
+        "task-startup-success-percentage": ShareWith("task_start_failures"),
+    }
+    task_start_failures: Counter, Count, "Starts of tasks that failed" => {
+        "task-startup-failure-total": Total,
+        "task-startup-failure-percentage": ShareWith("task_start_successes"),
+    }
+}
+
+group! {
+    /// Any task: its batches and its offset commits.
+    Task = "connector-task-metrics" by ["connector", "task"];
+    batch_size: Distribution, Records, "Records in one batch" => { "batch-size-max": Max, "batch-size-avg": Average }
+    commit_time: Distribution, Millis, "Time that an offset commit took which succeeded" => {
+        "offset-commit-max-time-ms": Max,
+        "offset-commit-avg-time-ms": Average,
+    }
+    commit_successes: Counter, Count, "Offset commits that succeeded" => {
+        "offset-commit-success-percentage": ShareWith("commit_failures"),
+    }
+    commit_failures: Counter, Count, "Offset commits that failed" => {
+        "offset-commit-failure-percentage": ShareWith("commit_successes"),
+    }
+}
+
+group! {
+    /// Source tasks.
+    SourceTask = "source-task-metrics" by ["connector", "task"];
+    polled: Counter, Records, "Records that the plugin returned" => {
+        "source-record-poll-rate": Rate,
+        "source-record-poll-total": Total,
+    }
+    written: Counter, Records, "Records that Kafka has acknowledged; without those that were filtered or skipped" => {
+        "source-record-write-rate": Rate,
+        "source-record-write-total": Total,
+    }
+    poll_time: Distribution, Millis, "Time that a poll took which returned records" => {
+        "poll-batch-max-time-ms": Max,
+        "poll-batch-avg-time-ms": Average,
+    }
+    active: Gauge, Records, "Records polled that have not ended yet" => { "source-record-active-count": Current }
+    active_seen: Distribution, Records, "Records polled that had not ended yet, at each poll" => {
+        "source-record-active-count-max": Max,
+        "source-record-active-count-avg": Average,
+    }
+}
+
+group! {
+    /// Sink tasks.
+    SinkTask = "sink-task-metrics" by ["connector", "task"];
+    read: Counter, Records, "Records consumed, before transforms" => {
+        "sink-record-read-rate": Rate,
+        "sink-record-read-total": Total,
+    }
+    sent: Counter, Records, "Records passed to the plugin" => {
+        "sink-record-send-rate": Rate,
+        "sink-record-send-total": Total,
+    }
+    put_time: Distribution, Millis, "Time that a put took" => {
+        "put-batch-max-time-ms": Max,
+        "put-batch-avg-time-ms": Average,
+    }
+    active: Gauge, Records, "Records consumed whose offsets are not committed yet" => {
+        "sink-record-active-count": Current,
+    }
+    active_seen: Distribution, Records, "Records consumed whose offsets were not committed yet, at each put" => {
+        "sink-record-active-count-max": Max,
+        "sink-record-active-count-avg": Average,
+    }
+    partitions: Gauge, Count, "Partitions assigned to the task" => { "partition-count": Current }
+    commit_number: Gauge, Count, "Number of the newest offset commit" => { "offset-commit-seq-no": Current }
+    commits_completed: Counter, Count, "Offset commits that succeeded" => {
+        "offset-commit-completion-rate": Rate,
+        "offset-commit-completion-total": Total,
+    }
+    commits_skipped: Counter, Count, "Offset commits whose answer came too late to count" => {
+        "offset-commit-skip-rate": Rate,
+        "offset-commit-skip-total": Total,
+    }
+}
+
+group! {
+    /// What became of records that failed.
+    TaskErrors = "task-error-metrics" by ["connector", "task"];
+    failures: Counter, Count, "Operations on records that failed" => { "total-record-failures": Total }
+    errors: Counter, Count, "Records that failed in the end" => { "total-record-errors": Total }
+    skipped: Counter, Records, "Records that the error policy skipped" => { "total-records-skipped": Total }
+    retries: Counter, Count, "Operations that were tried again" => { "total-retries": Total }
+    logged: Counter, Count, "Failures that were logged" => { "total-errors-logged": Total }
+    dead_letters: Counter, Records, "Dead letters handed to the producer" => {
+        "deadletterqueue-produce-requests": Total,
+    }
+    dead_letter_failures: Counter, Records, "Dead letters that could not be written" => {
+        "deadletterqueue-produce-failures": Total,
+    }
+    last_error: Timestamp, Time, "When a record failed last; 0 if none did" => { "last-error-timestamp": Total }
+}
+
+group! {
+    /// Instances of plugins: one group per connector or task, plugin and role. Ours, not Connect's.
+    PluginInstance = "plugin-instance-metrics" by ["connector", "task", "plugin"];
+    calls: Counter, Count, "Calls into the plugin" => { "call-rate": Rate, "call-total": Total }
+    cpu_time: Counter, Micros, "Time that the plugin computed, without waiting for the host" => {
+        "cpu-time-us-total": Total,
+    }
+    memory: Gauge, Bytes, "Bytes of memories and tables that the plugin holds" => { "memory-bytes": Current }
+    instances: Counter, Count, "Instances that were made" => { "instance-created-total": Total }
+    faults: Counter, Count, "Instances that broke: traps, limits, broken promises" => { "instance-fault-total": Total }
+    lines_dropped: Counter, Count, "Log lines beyond the rate limit" => { "log-line-dropped-total": Total }
+}
+
+group! {
+    /// Connections of the Kafka client. Ours; Connect's clients name theirs by role.
+    ClientMetrics = "client-metrics" by ["client-id"];
+    requests: Counter, Count, "Requests sent" => { "request-rate": Rate, "request-total": Total }
+    responses: Counter, Count, "Responses received" => { "response-rate": Rate, "response-total": Total }
+    bytes_out: Counter, Bytes, "Bytes of requests" => { "outgoing-byte-rate": Rate, "outgoing-byte-total": Total }
+    bytes_in: Counter, Bytes, "Bytes of responses" => { "incoming-byte-rate": Rate, "incoming-byte-total": Total }
+    connections_made: Counter, Count, "Connections opened" => {
+        "connection-creation-rate": Rate,
+        "connection-creation-total": Total,
+    }
+    connections_failed: Counter, Count, "Connections that could not be opened" => {
+        "connection-failure-total": Total,
+    }
+}
+
+group! {
+    /// Requests that the built-in broker served. Ours.
+    BrokerRequests = "broker-request-metrics" by [];
+    requests: Counter, Count, "Requests answered" => { "request-rate": Rate, "request-total": Total }
+    bytes_in: Counter, Bytes, "Bytes of requests" => { "incoming-byte-rate": Rate, "incoming-byte-total": Total }
+    bytes_out: Counter, Bytes, "Bytes of responses" => { "outgoing-byte-rate": Rate, "outgoing-byte-total": Total }
+    connections: Gauge, Count, "Open connections" => { "connection-count": Current }
+    refused: Counter, Count, "Connections ended because of what they sent" => { "connection-refused-total": Total }
+}
