@@ -4,6 +4,8 @@
 
 use std::cmp::Ordering;
 
+use serde_json::{Map, Value};
+
 use crate::{ConfigError, Validator, parsed::ParsedValue};
 
 /// How the text of a value is read.
@@ -121,34 +123,21 @@ impl Width {
     }
 }
 
-/// How a plugin uses a file that a key names.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum FileAccess {
-    /// Reads it.
-    Read,
-    /// Adds to its end.
-    Append,
-}
+/// What the value of a key opens for the plugin that declares it: an object of which one member is the word of a
+/// capability. Which capabilities there are, and what their members mean, is the plugin host's business.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opens(Map<String, Value>);
 
-/// A stream of the process that stands in for a file when the key has no value.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum StandardStream {
-    /// Standard input.
-    Stdin,
-    /// Standard output.
-    Stdout,
-}
+impl Opens {
+    /// Takes an object with at least one member; none is for everything else.
+    pub fn from_json(json: &Value) -> Option<Self> {
+        json.as_object().filter(|members| !members.is_empty()).cloned().map(Self)
+    }
 
-/// What the value of a key opens for the plugin that declares it. Everything else stays closed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Capability {
-    /// The file at the path that the value gives.
-    File {
-        /// What may be done with it.
-        access: FileAccess,
-        /// Opened instead when the key is not set.
-        or: Option<StandardStream>,
-    },
+    /// As it was declared.
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
 }
 
 /// One declared key.
@@ -179,7 +168,7 @@ pub struct ConfigKey {
     /// Values to offer.
     pub recommended: Vec<String>,
     /// What its value opens for the plugin.
-    pub opens: Option<Capability>,
+    pub opens: Option<Opens>,
 }
 
 impl ConfigKey {
@@ -263,8 +252,8 @@ impl ConfigKey {
 
     /// Says what the value opens.
     #[must_use]
-    pub fn opens(mut self, capability: Capability) -> Self {
-        self.opens = Some(capability);
+    pub fn opens(mut self, opens: Opens) -> Self {
+        self.opens = Some(opens);
         self
     }
 

@@ -33,10 +33,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    Capability, ConfigDef, ConfigKey, ConfigType, ConfigValue, Default, FileAccess, HIDDEN, Importance, StandardStream,
-    Validator, Width,
-};
+use crate::{ConfigDef, ConfigKey, ConfigType, ConfigValue, Default, HIDDEN, Importance, Opens, Validator, Width};
 
 /// Nested validators deeper than this are refused, since the JSON comes from a stranger.
 const MAX_VALIDATOR_DEPTH: usize = 8;
@@ -124,8 +121,8 @@ impl ConfigKey {
         if let Some(validator) = &self.validator {
             json["validator"] = validator.to_json();
         }
-        if let Some(capability) = self.opens {
-            json["opens"] = capability_json(capability);
+        if let Some(opens) = &self.opens {
+            json["opens"] = Value::Object(opens.members().clone());
         }
         json
     }
@@ -166,19 +163,6 @@ impl ConfigValue {
             "errors": self.errors,
             "visible": self.visible,
         })
-    }
-}
-
-fn capability_json(capability: Capability) -> Value {
-    let Capability::File { access, or } = capability;
-    let access = match access {
-        FileAccess::Read => "read",
-        FileAccess::Append => "append",
-    };
-    match or {
-        None => json!({"file": access}),
-        Some(StandardStream::Stdin) => json!({"file": access, "or": "stdin"}),
-        Some(StandardStream::Stdout) => json!({"file": access, "or": "stdout"}),
     }
 }
 
@@ -321,7 +305,7 @@ impl<'a> Reader<'a> {
         key.dependents = self.member("dependents", texts)?.unwrap_or_default();
         key.recommended = self.member("recommended", texts)?.unwrap_or_default();
         key.validator = self.member("validator", |value| Validator::from_json(value, 0))?;
-        key.opens = self.member("opens", read_capability)?;
+        key.opens = self.member("opens", Opens::from_json)?;
         Ok(key)
     }
 
@@ -349,23 +333,6 @@ fn scalar_text(value: &Value) -> Option<String> {
         Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
         _ => None,
     }
-}
-
-fn read_capability(value: &Value) -> Option<Capability> {
-    let access = match value.get("file")?.as_str()? {
-        "read" => FileAccess::Read,
-        "append" => FileAccess::Append,
-        _ => return None,
-    };
-    let or = match value.get("or") {
-        None | Some(Value::Null) => None,
-        Some(stream) => Some(match stream.as_str()? {
-            "stdin" => StandardStream::Stdin,
-            "stdout" => StandardStream::Stdout,
-            _ => return None,
-        }),
-    };
-    Some(Capability::File { access, or })
 }
 
 #[cfg(test)]
@@ -405,7 +372,7 @@ mod tests {
                 .doc("A file.")
                 .placed("Files", 3, Width::Long, "File")
                 .recommended(vec!["/tmp/x".to_owned()])
-                .opens(Capability::File { access: FileAccess::Read, or: Some(StandardStream::Stdin) }),
+                .opens(Opens::from_json(&json!({"file": "read", "or": "stdin"})).unwrap()),
         );
         assert_eq!(ConfigDef::from_json(&def.to_json()).unwrap(), def);
     }
@@ -433,8 +400,8 @@ mod tests {
             (json!([{"name": "a"}]), "key \"a\" has an invalid member \"type\": nothing"),
             (json!([{"name": "a", "type": "FLOAT"}]), "key \"a\" has an invalid member \"type\": \"FLOAT\""),
             (
-                json!([{"name": "a", "type": "STRING", "opens": {"file": "execute"}}]),
-                "key \"a\" has an invalid member \"opens\": {\"file\":\"execute\"}",
+                json!([{"name": "a", "type": "STRING", "opens": "file"}]),
+                "key \"a\" has an invalid member \"opens\": \"file\"",
             ),
             (json!([{"name": "a", "type": "INT", "default": "x"}]), "the default of key \"a\" does not fit its type"),
             (json!([{"name": "a", "type": "INT"}, {"name": "a", "type": "INT"}]), "key \"a\" is defined twice"),

@@ -28,9 +28,7 @@ mod validator;
 mod worker;
 pub mod worker_key;
 
-pub use config_def::{
-    Capability, ConfigDef, ConfigKey, ConfigType, Default, FileAccess, Importance, StandardStream, Width,
-};
+pub use config_def::{ConfigDef, ConfigKey, ConfigType, Default, Importance, Opens, Width};
 pub use config_error::ConfigError;
 pub use config_json::InvalidDefinition;
 pub use connector::{

@@ -6,24 +6,20 @@ use async_trait::async_trait;
 use millstream_config::{ConfigDef, ConfigMap};
 
 use crate::{
-    Chain, Connector, ConnectorContext, Converter, ConverterRole, HeaderBatchConverter, Link, PluginError, SinkContext,
-    SinkTask, SourceContext, SourceTask, TaskId,
+    Connector, ConnectorContext, Converter, ConverterRole, HeaderBatchConverter, Link, LinkedTransforms, PluginError,
+    SinkContext, SinkTask, SourceContext, SourceTask, TaskId,
 };
 
 /// What a plugin is for. The order is the one in which Connect lists plugins.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[expect(missing_docs, reason = "the names are Connect's")]
 pub enum PluginKind {
-    /// A sink connector.
     Sink,
-    /// A source connector.
     Source,
-    /// A single-message transform.
     Transform,
-    /// A predicate.
     Predicate,
-    /// A converter for keys and values.
+    /// Of keys and values.
     Converter,
-    /// A converter for headers.
     HeaderConverter,
 }
 
@@ -43,20 +39,18 @@ impl PluginKind {
 
 /// A plugin as it describes itself.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "what the names do not say stands beside them")]
 pub struct PluginInfo {
-    /// What it is for.
     pub kind: PluginKind,
-    /// Its class name.
     pub class: String,
     /// Connectors: the class name of their tasks.
     pub task_class: String,
     /// Other names it goes by, derived ones included.
     pub aliases: Vec<String>,
-    /// Its version.
+    /// `undefined` if it does not say.
     pub version: String,
-    /// What it does, in Markdown.
+    /// In Markdown.
     pub documentation: String,
-    /// Its configuration keys.
     pub config: ConfigDef,
     /// Sources: whether the task wants to hear of every row that ended.
     pub commit_records: bool,
@@ -81,11 +75,12 @@ pub trait Plugins: Send + Sync + 'static {
     /// All plugins, by kind, class name and version.
     fn list(&self) -> Vec<Arc<PluginInfo>>;
 
-    /// Returns when each of the names leads to a plugin, or no plugin is being made ready any more that could change that.
+    /// Returns when no plugin is being made ready any more that could change what the names lead to: one that is not there
+    /// yet, or a higher version of one.
     async fn await_names(&self, names: &[&str]);
 
-    /// Plugin files that are being made ready, if one of the names leads to no plugin yet. Their plugins are not listed
-    /// until then.
+    /// Plugin files that are being made ready and could change what the names lead to. Their plugins are not listed until
+    /// then.
     fn awaited(&self, names: &[&str]) -> Vec<String>;
 
     /// Finds a plugin by class name or alias.
@@ -143,7 +138,7 @@ pub trait Plugins: Send + Sync + 'static {
     /// # Errors
     ///
     /// The number of the link whose class is unknown or whose configuration is refused, and why.
-    async fn chain(&self, task: &TaskId, links: &[Link]) -> Result<Box<dyn Chain>, (usize, PluginError)>;
+    async fn chain(&self, task: &TaskId, links: &[Link]) -> Result<Box<dyn LinkedTransforms>, (usize, PluginError)>;
 
     /// A configured converter that comes as a plugin. Connect's own converters are not asked for here.
     ///

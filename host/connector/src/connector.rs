@@ -36,11 +36,11 @@ pub trait Connector: Send {
 /// What a poll may return.
 #[derive(Clone, Copy, Debug)]
 pub struct PollLimits {
-    /// Most records.
+    /// Rows of the batch.
     pub max_records: u32,
-    /// Most bytes of batch.
+    /// Bytes of the batch in its encoded form.
     pub max_bytes: u32,
-    /// Longest wait for a record, in milliseconds.
+    /// By then the call must have returned, with nothing if there is nothing.
     pub max_wait_ms: u32,
 }
 
@@ -72,21 +72,18 @@ pub trait SourceTask: Send {
 
 /// A partition of a topic.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[expect(missing_docs, reason = "the names are Kafka's")]
 pub struct TopicPartition {
-    /// Topic.
     pub topic: String,
-    /// Partition number.
     pub partition: i32,
 }
 
 /// A position in a partition: the offset of the next record.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names are Kafka's")]
 pub struct TopicOffset {
-    /// Topic.
     pub topic: String,
-    /// Partition number.
     pub partition: i32,
-    /// Offset of the next record.
     pub offset: i64,
 }
 

@@ -12,12 +12,10 @@ use crate::{Failure, Outcome, PluginError, RowError};
 
 /// What a converter works on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names are Connect's")]
 pub enum ConverterRole {
-    /// Keys.
     Key,
-    /// Values.
     Value,
-    /// Headers.
     Header,
 }
 
@@ -41,13 +39,13 @@ pub struct InputRow<'a> {
 
 /// Consumed keys or values of one topic, in order.
 pub trait RowInput: Sync {
-    /// Number of rows.
+    /// How many rows there are.
     fn len(&self) -> usize;
     /// Whether there is none.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// A row.
+    /// The row with this number; panics beyond the last one.
     fn row(&self, at: usize) -> InputRow<'_>;
 }
 
@@ -129,7 +127,7 @@ impl ByteColumn {
         self.own().truncate(end);
     }
 
-    /// A row.
+    /// A row's bytes, none for null. Panics beyond the last row.
     #[inline]
     pub fn get(&self, row: usize) -> Option<&[u8]> {
         if self.nulls[row] {

@@ -30,11 +30,11 @@ impl ErrorKind {
 /// A failure in somebody's own words, with the Java class that Connect users know it by.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Failure {
-    /// What kind it is.
+    /// Decides what follows: another try, the error policy, or the end of the task.
     pub kind: ErrorKind,
     /// Java exception class, never empty.
     pub class: String,
-    /// What happened.
+    /// In the words of who failed, for people.
     pub message: String,
     /// What led to it, outermost first; each as `class: message` or plain text.
     pub causes: Vec<String>,

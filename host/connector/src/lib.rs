@@ -20,12 +20,12 @@ pub use connector::{
 pub use context::{ConnectorContext, SinkContext, SourceContext};
 pub use convert::{ByteColumn, Converter, ConverterRole, HeaderBatchConverter, HeaderConverter, InputRow, RowInput};
 pub use error::{ErrorKind, Failure, PluginError, RowError};
-pub use transform::{Chain, Condition, Link, Outcome};
+pub use transform::{Condition, Link, LinkedTransforms, Outcome};
 
 /// Which task of which connector.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct TaskId {
-    /// Name of the connector.
+    /// The connector's name.
     pub connector: String,
     /// Number of the task, from 0.
     pub number: u32,

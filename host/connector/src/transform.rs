@@ -11,7 +11,7 @@ use crate::{PluginError, RowError};
 pub struct Condition {
     /// Class of the predicate, or an alias.
     pub class: String,
-    /// Its configuration.
+    /// The predicate's own keys, without their prefix.
     pub config: ConfigMap,
     /// Apply where the predicate is false.
     pub negate: bool,
@@ -22,7 +22,7 @@ pub struct Condition {
 pub struct Link {
     /// Class of the transform, or an alias.
     pub class: String,
-    /// Its configuration.
+    /// The transform's own keys, without their prefix.
     pub config: ConfigMap,
     /// When it applies; always if `None`.
     pub condition: Option<Condition>,
@@ -39,9 +39,9 @@ pub struct Outcome {
     pub errors: Vec<RowError>,
 }
 
-/// A chain of transforms.
+/// The transforms of a task, in order.
 #[async_trait]
-pub trait Chain: Send {
+pub trait LinkedTransforms: Send {
     /// Runs the chain over the selected rows. A failure never stops earlier rows; whether rows
     /// behind it still count is the caller's policy.
     async fn apply(&mut self, batch: &Batch) -> Result<Outcome, PluginError>;

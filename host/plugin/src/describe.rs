@@ -1,8 +1,12 @@
 //! The JSON in which a component says what it carries, as `description.md` beside the contract specifies.
 
+use std::sync::Arc;
+
 use millstream_config::{ConfigDef, InvalidDefinition};
 use millstream_connector::PluginKind;
 use serde_json::{Map, Value};
+
+use crate::capability::{Openings, UnknownOpening};
 
 /// Longest class name.
 const MAX_CLASS: usize = 500;
@@ -23,8 +27,8 @@ pub struct Description {
 
 /// One plugin of a component.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "what the names do not say stands beside them")]
 pub struct PluginDescription {
-    /// What it is for.
     pub kind: PluginKind,
     /// The name that configurations use.
     pub class: String,
@@ -38,8 +42,9 @@ pub struct PluginDescription {
     pub documentation: String,
     /// Sources: whether the task wants to hear of each record that ended.
     pub commit_records: bool,
-    /// Its configuration keys.
     pub config: ConfigDef,
+    /// What their values open.
+    pub(crate) openings: Arc<Openings>,
 }
 
 /// Why a description cannot be used.
@@ -62,6 +67,8 @@ pub enum DescriptionError {
     Twice { class: String },
     #[error("the keys of {class} are described wrongly")]
     Keys { class: String, source: Box<InvalidDefinition> },
+    #[error("the keys of {class} ask for what no plugin gets")]
+    Opens { class: String, source: UnknownOpening },
 }
 
 impl Description {
@@ -116,9 +123,12 @@ impl PluginDescription {
                     .map_err(|source| DescriptionError::Keys { class: class.clone(), source: Box::new(source) })?
             }
         };
+        let openings =
+            Openings::declared(&config).map_err(|source| DescriptionError::Opens { class: class.clone(), source })?;
         Ok(Self {
             kind,
             task_class,
+            openings: Arc::new(openings),
             aliases: entry.texts("aliases")?,
             version: entry.text("version")?.filter(|text| !text.is_empty()).unwrap_or_else(|| "undefined".into()),
             documentation: entry.text("documentation")?.unwrap_or_default(),
@@ -187,8 +197,6 @@ impl<'a> Object<'a> {
 
 #[cfg(test)]
 mod tests {
-    use millstream_config::{Capability, FileAccess, StandardStream};
-
     use super::*;
 
     #[test]
@@ -202,8 +210,7 @@ mod tests {
         let plugin = &description.plugins[0];
         assert_eq!(plugin.task_class.as_deref(), Some("org.example.TickSourceTask"));
         assert_eq!(plugin.version, "undefined");
-        let file = Capability::File { access: FileAccess::Read, or: Some(StandardStream::Stdin) };
-        assert_eq!(plugin.config.keys()[0].opens, Some(file));
+        assert_eq!(format!("{:?}", plugin.openings), r#"Openings(["file"])"#);
         assert!(plugin.config.get("topic").is_some_and(|key| key.is_required() && key.order == 3));
     }
 
@@ -221,5 +228,7 @@ mod tests {
         assert_eq!(refused(twice), "the class X is described twice");
         let keys = r#"{"plugins":[{"kind":"sink","class":"X","config":[{"type":"STRING"}]}]}"#;
         assert_eq!(refused(keys), "the keys of X are described wrongly");
+        let opens = r#"{"plugins":[{"kind":"sink","class":"X","config":[{"name":"a","type":"STRING","opens":{"file":"execute"}}]}]}"#;
+        assert_eq!(refused(opens), "the keys of X ask for what no plugin gets");
     }
 }

@@ -13,11 +13,13 @@ mod engine;
 pub mod guest_build;
 mod instance;
 mod limits;
+mod machine;
 mod roles;
 
 pub use cache::CacheError;
-pub use catalogue::{Bundled, CheckedPlugin, PluginFileError, PluginProblem, StartError, WasmPlugins, check_file};
-pub use component::ComponentError;
+pub use capability::{Allowed, UnknownOpening};
+pub use catalogue::{CheckedPlugin, PluginFileError, PluginProblem, StartError, WasmPlugins, check_file};
+pub use component::{Bundled, ComponentError};
 pub use describe::{Description, DescriptionError, PluginDescription};
 pub use engine::{EngineError, compile_settings};
 pub use instance::{FaultCause, GuestFault, GuestTrace};

@@ -2,13 +2,13 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use millstream_config::{ParsedConfig, worker_key};
 use millstream_record::batch::Limits;
 
-use crate::engine::machine_memory;
+use crate::capability::Allowed;
+use crate::machine::{half_the_processors, machine_memory};
 
 /// Limits that hold for each plugin instance, and the places plugins may reach.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,9 +31,8 @@ pub struct PluginLimits {
     pub cache_max: u64,
     /// `plugin.compile.threads`: how many threads compile new plugins.
     pub compile_threads: usize,
-    /// `plugin.allow.files`: folders below which files may be opened that a configuration names; none
-    /// allows every file that the worker itself may open, so that Connect's configurations run unchanged.
-    pub allow_files: Option<Vec<PathBuf>>,
+    /// `plugin.allow.…`: what plugins may reach of what configurations name.
+    pub allowed: Allowed,
     /// The worker's time zone as the SDK reads it, for instances to write dates in; none is UTC. No key of a
     /// configuration: a worker has it from its machine.
     pub time_zone: Option<String>,
@@ -66,7 +65,7 @@ impl PluginLimits {
                 max_columns: count(worker_key::PLUGIN_BATCH_MAX_COLUMNS.get(config)),
                 max_expanded_bytes: u64::try_from(worker_key::PLUGIN_BATCH_EXPANDED_MAX_BYTES.get(config)).unwrap_or(0),
             },
-            allow_files: worker_key::PLUGIN_ALLOW_FILES.get(config).map(paths),
+            allowed: Allowed { files: worker_key::PLUGIN_ALLOW_FILES.get(config).map(paths) },
             time_zone: None,
         }
     }
@@ -95,19 +94,16 @@ impl Default for PluginLimits {
             cache_dir: None,
             cache_max: 1 << 30,
             compile_threads: half_the_processors(),
-            allow_files: None,
+            allowed: Allowed::default(),
             time_zone: None,
         }
     }
 }
 
-/// The other half goes on with what the worker does.
-fn half_the_processors() -> usize {
-    thread::available_parallelism().map_or(1, |count| count.get().div_ceil(2))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use millstream_config::{ConfigMap, Mode};
 
     use super::*;
@@ -150,7 +146,7 @@ mod tests {
             cache_dir: Some("/c".into()),
             cache_max: 1 << 20,
             compile_threads: 3,
-            allow_files: Some(vec!["/a".into(), "/b".into()]),
+            allowed: Allowed { files: Some(Arc::from(["/a".into(), "/b".into()])) },
             time_zone: None,
         };
         assert_eq!(set, expected);

@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use millstream_config::{ConfigMap, ParsedConfig, connector_key_names as key, originals_with_prefix};
-use millstream_connector::{Chain, Condition, ErrorKind, Failure, Link, PluginError, PluginKind, Plugins, TaskId};
+use millstream_connector::{
+    Condition, ErrorKind, Failure, Link, LinkedTransforms, PluginError, PluginKind, Plugins, TaskId,
+};
 use millstream_record::batch::Batch;
 
 use crate::error_policy::{CONNECT_EXCEPTION, Executor};
@@ -17,7 +19,7 @@ const LONGEST_SEARCH: Duration = Duration::from_secs(2);
 
 /// The chain of a task, with class and alias of each link for error reports.
 pub(crate) struct TransformChain {
-    pub(crate) chain: Box<dyn Chain>,
+    pub(crate) chain: Box<dyn LinkedTransforms>,
     executors: Vec<Executor>,
 }
 
@@ -115,7 +117,7 @@ pub async fn transform_chain(
     plugins: &dyn Plugins,
     task: &TaskId,
     config: &ParsedConfig,
-) -> Result<Option<Box<dyn Chain>>, Failure> {
+) -> Result<Option<Box<dyn LinkedTransforms>>, Failure> {
     Ok(TransformChain::build(plugins, task, config).await?.map(|built| built.chain))
 }
 

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use millstream_config::{ConfigMap, PluginDef, PluginDirectory, PluginKind as DefKind};
 use millstream_connector::{
-    Chain, Connector, ConnectorContext, Converter, ConverterRole, FindPluginError, HeaderBatchConverter, Link,
-    PluginError, PluginInfo, PluginKind, Plugins, SinkContext, SinkTask, SourceContext, SourceTask, TaskId,
+    Connector, ConnectorContext, Converter, ConverterRole, FindPluginError, HeaderBatchConverter, Link,
+    LinkedTransforms, PluginError, PluginInfo, PluginKind, Plugins, SinkContext, SinkTask, SourceContext, SourceTask,
+    TaskId,
 };
 use millstream_convert::ReadLimits;
 use millstream_plugin::WasmPlugins;
@@ -179,7 +180,7 @@ impl Plugins for Catalogue {
         self.components.sink_task(class, task, context).await
     }
 
-    async fn chain(&self, task: &TaskId, links: &[Link]) -> Result<Box<dyn Chain>, (usize, PluginError)> {
+    async fn chain(&self, task: &TaskId, links: &[Link]) -> Result<Box<dyn LinkedTransforms>, (usize, PluginError)> {
         self.components.chain(task, links).await
     }
 

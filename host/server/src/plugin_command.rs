@@ -18,7 +18,7 @@ pub async fn run(command: PluginCommand) -> Result<(), Failure> {
         PluginCommand::List { plugin_path } => {
             let plugins = WasmPlugins::start(limits(None), &plugin_path, &BUNDLED);
             let plugins = plugins.await.map_err(|error| Failure::of(SETUP, &error))?;
-            plugins.settled().await;
+            plugins.all_compiled().await;
             plugins.list().iter().for_each(|plugin| print_plugin(plugin));
             // What was skipped has been logged.
             Ok(())

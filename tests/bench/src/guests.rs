@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use millstream_config::ConfigMap;
-use millstream_connector::{Chain, Link, Plugins, TaskId};
+use millstream_connector::{Link, LinkedTransforms, Plugins, TaskId};
 use millstream_plugin::{PluginLimits, WasmPlugins, guest_build::GuestBuild};
 use millstream_transforms::MillstreamComponent;
 
@@ -32,13 +32,13 @@ impl Guests {
         }
         let limits = PluginLimits { cache_dir: Some(target.join("bench-cache")), ..PluginLimits::default() };
         let plugins = WasmPlugins::start(limits, &[folder], &[]).await.expect("the plugins start");
-        plugins.settled().await;
+        plugins.all_compiled().await;
         assert!(plugins.problems().is_empty(), "{:?}", plugins.problems());
         Self { plugins }
     }
 
     /// A chain in guests.
-    pub async fn chain(&self, links: &[Link]) -> Box<dyn Chain> {
+    pub async fn chain(&self, links: &[Link]) -> Box<dyn LinkedTransforms> {
         let task = TaskId { connector: "bench".into(), number: 0 };
         let chain = self.plugins.chain(&task, links).await;
         chain.unwrap_or_else(|(link, error)| panic!("link {link}: {error}"))

@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use clap::Args;
-use millstream_connector::Chain;
+use millstream_connector::LinkedTransforms;
 use millstream_record::batch::Batch;
 
 use crate::{counting::allocations, json::Encoder, peer::PeerWork, thread_clock::busy};
@@ -30,9 +30,9 @@ pub enum Work {
     /// Something that does not wait.
     Native(Box<dyn FnMut()>),
     /// A chain in a guest.
-    Guest(Box<dyn Chain>, Batch),
+    Guest(Box<dyn LinkedTransforms>, Batch),
     /// A chain in a guest, and what comes out of it as JSON.
-    GuestToJson(Box<dyn Chain>, Batch, Encoder),
+    GuestToJson(Box<dyn LinkedTransforms>, Batch, Encoder),
     /// Something in the other process.
     Peer(PeerWork),
 }

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_connector::{
-    AcknowledgedRow, Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
-    HeaderBatchConverter, Link, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits, RowError,
-    SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
+    AcknowledgedRow, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
+    HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits,
+    RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
 };
 use millstream_record::{
     Value,
@@ -132,7 +132,7 @@ impl Plugins for World {
         Ok(Box::new(Sink { world, task, run, context, allowed: BTreeMap::new() }))
     }
 
-    async fn chain(&self, task: &TaskId, _: &[Link]) -> Result<Box<dyn Chain>, (usize, PluginError)> {
+    async fn chain(&self, task: &TaskId, _: &[Link]) -> Result<Box<dyn LinkedTransforms>, (usize, PluginError)> {
         let made = self.trouble(&task.connector, [Some(Fault::ChainMakeFails), None, None], ErrorKind::Fatal).await;
         made.map_err(|error| (0, error))?;
         Ok(Box::new(FakeChain { world: self.clone(), task: task.clone() }))
@@ -508,7 +508,7 @@ struct FakeChain {
 }
 
 #[async_trait]
-impl Chain for FakeChain {
+impl LinkedTransforms for FakeChain {
     async fn apply(&mut self, batch: &Batch) -> Result<Outcome, PluginError> {
         let faults = [None, Some(Fault::ChainPanics), Some(Fault::ChainHangs)];
         self.world.trouble(&self.task.connector, faults, ErrorKind::Fatal).await?;

@@ -11,9 +11,9 @@ use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{Ack, Delivery, KafkaCode, RecordRef, SendError, Sequence, TryAppendError};
 use millstream_config::{ConfigDef, ConfigMap, PluginKind as DefKind};
 use millstream_connector::{
-    AcknowledgedRow, Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
-    HeaderBatchConverter, Link, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits, RowError,
-    SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
+    AcknowledgedRow, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
+    HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits,
+    RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
 };
 use millstream_record::{
     TopicName,
@@ -264,7 +264,7 @@ impl Plugins for World {
         Ok(Box::new(self.clone()))
     }
 
-    async fn chain(&self, _: &TaskId, _: &[Link]) -> Result<Box<dyn Chain>, (usize, PluginError)> {
+    async fn chain(&self, _: &TaskId, _: &[Link]) -> Result<Box<dyn LinkedTransforms>, (usize, PluginError)> {
         Ok(Box::new(self.clone()))
     }
 
@@ -319,7 +319,7 @@ impl Connector for World {
 
 /// A chain that refuses rows whose value is `odd`, for now those whose value is `later`, and traps over `trap`.
 #[async_trait]
-impl Chain for World {
+impl LinkedTransforms for World {
     async fn apply(&mut self, batch: &Batch) -> Result<Outcome, PluginError> {
         self.may_panic("chain");
         let mut table = batch.open();

@@ -1,13 +1,224 @@
-//! What the host offers to guests: log, waiting, files, and the worker itself. Everything is denied that a
-//! configuration does not grant.
+//! What the host offers to guests. Everything is denied that a configuration does not grant.
+//!
+//! One folder per capability, each with the same four steps:
+//!
+//! * `declare`: what a key's definition may say in `opens`, read once when a plugin is found;
+//! * `check`: whether this worker may grant it to a value, asked when a configuration is validated; the answer names the
+//!   key and what to do;
+//! * `link`: which imports of a guest it answers;
+//! * `state`: what one instance holds of it, and its limits.
+//!
+//! A new one is a folder, its row in [`ALL`] and its part of [`CapabilityStates`]. No capability knows a connector, the
+//! contract's generated types, or another capability: between those types and a capability's functions stands
+//! `contract/VERSION/host`.
 
 mod files;
-mod host_files;
 mod log;
-mod standard_input;
 mod wait;
 mod worker;
 
-pub(crate) use files::FileGrants;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use millstream_config::{ConfigDef, ConfigMap, Opens, config_text};
+
+pub(crate) use files::FileError;
 pub use files::OpenFile;
-pub(crate) use worker::Worker;
+pub(crate) use log::{GuestLog, InstanceName, Level, StandardStream};
+pub(crate) use wait::wait;
+pub(crate) use worker::{Worker, WorkerAccess};
+
+/// One capability.
+pub(crate) struct Capability {
+    /// Reads the definition of a key; none for what every instance has, which no key opens.
+    declare: Option<Declare>,
+    /// Interfaces of the contract that it answers, in every version of the contract that has them.
+    pub(crate) link: &'static [&'static str],
+}
+
+/// How the definition of a key opens something.
+struct Declare {
+    /// The member of `opens` that means this capability.
+    word: &'static str,
+    read: fn(&Opens) -> Option<Box<dyn Opening>>,
+}
+
+/// Every capability there is.
+pub(crate) const ALL: [&Capability; 4] = [&log::CAPABILITY, &wait::CAPABILITY, &files::CAPABILITY, &worker::CAPABILITY];
+
+/// What one key of a plugin opens, whatever its value will be.
+pub(crate) trait Opening: Send + Sync {
+    /// Whether this worker may grant it to a value.
+    ///
+    /// # Errors
+    ///
+    /// Why not, and what to do about it: the end of a sentence about the key's value. Blocks: it may look at the disk.
+    fn check(&self, value: &str, allowed: &Allowed) -> Result<(), String>;
+
+    /// Lets an instance open what the value says; none if the key has no value.
+    fn grant(&self, key: &str, value: Option<&str>, states: &mut CapabilityStates);
+}
+
+/// What the worker allows its plugins: its `plugin.allow.…` keys.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Allowed {
+    /// `plugin.allow.files`: folders below which files may be opened that a configuration names; none
+    /// allows every file that the worker itself may open, so that Connect's configurations run unchanged.
+    pub files: Option<Arc<[PathBuf]>>,
+}
+
+/// What one instance holds of each capability.
+pub(crate) struct CapabilityStates {
+    pub(crate) log: Arc<GuestLog>,
+    pub(crate) files: files::Files,
+    pub(crate) worker: WorkerAccess,
+}
+
+impl CapabilityStates {
+    /// Of an instance that knows no configuration yet, and so may open nothing.
+    pub(crate) fn new(name: InstanceName, worker: Worker, log_rate: u32, allowed: &Allowed) -> Self {
+        Self {
+            log: Arc::new(GuestLog::new(name, log_rate)),
+            files: files::Files::new(allowed.files.clone()),
+            worker: WorkerAccess::new(worker),
+        }
+    }
+
+    /// Takes back what keys opened. What is open stays open.
+    fn revoke_all(&mut self) {
+        self.files.revoke_all();
+    }
+}
+
+/// What the keys of one plugin open.
+#[derive(Default)]
+pub(crate) struct Openings(Vec<(String, Box<dyn Opening>)>);
+
+impl fmt::Debug for Openings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&str> = self.0.iter().map(|(key, _)| key.as_str()).collect();
+        formatter.debug_tuple("Openings").field(&keys).finish()
+    }
+}
+
+/// A key says that it opens something that no capability of this host does.
+#[derive(Debug, thiserror::Error)]
+#[error("the key {key} says that it opens {opens}, which this host does not know how to do")]
+pub struct UnknownOpening {
+    key: String,
+    opens: String,
+}
+
+impl Openings {
+    /// Reads what a plugin's keys declare.
+    pub(crate) fn declared(keys: &ConfigDef) -> Result<Self, UnknownOpening> {
+        Self::declared_to(&ALL, keys)
+    }
+
+    fn declared_to(capabilities: &[&Capability], keys: &ConfigDef) -> Result<Self, UnknownOpening> {
+        let opening = |opens: &Opens| {
+            let declares = capabilities.iter().filter_map(|capability| capability.declare.as_ref());
+            let declare = declares.into_iter().find(|declare| opens.members().contains_key(declare.word))?;
+            (declare.read)(opens)
+        };
+        let declared = keys.keys().iter().filter_map(|key| {
+            let opens = key.opens.as_ref()?;
+            Some(match opening(opens) {
+                Some(opening) => Ok((key.name.clone(), opening)),
+                None => {
+                    let opens = serde_json::Value::Object(opens.members().clone()).to_string();
+                    Err(UnknownOpening { key: key.name.clone(), opens })
+                }
+            })
+        });
+        declared.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Keys whose values this worker may not grant, each with the reason. Blocks: it may look at the disk.
+    pub(crate) fn refused(&self, config: &ConfigMap, allowed: &Allowed) -> Vec<(String, Vec<String>)> {
+        let refused = self.0.iter().filter_map(|(key, opening)| {
+            let value = value_of(config, key)?;
+            let reason = opening.check(value, allowed).err()?;
+            Some((key.clone(), vec![format!("Invalid value {value} for configuration {key}: {reason}")]))
+        });
+        refused.collect()
+    }
+
+    /// Lets an instance open what its configuration names, and nothing that an earlier one named.
+    pub(crate) fn grant(&self, config: &ConfigMap, states: &mut CapabilityStates) {
+        states.revoke_all();
+        for (key, opening) in &self.0 {
+            opening.grant(key, value_of(config, key), states);
+        }
+    }
+}
+
+/// A key's value as its definition reads it, which is the text that the plugin sees; none if it is empty.
+fn value_of<'c>(config: &'c ConfigMap, key: &str) -> Option<&'c str> {
+    config.get(key).and_then(Option::as_deref).map(config_text::text).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A door that opens where its number is even.
+    struct Door {
+        wide: bool,
+    }
+
+    impl Opening for Door {
+        fn check(&self, value: &str, _allowed: &Allowed) -> Result<(), String> {
+            match value.parse::<u32>() {
+                Ok(number) if number.is_multiple_of(2) || self.wide => Ok(()),
+                _ => Err("only even doors are open here (plugin.allow.doors)".to_owned()),
+            }
+        }
+
+        fn grant(&self, key: &str, value: Option<&str>, states: &mut CapabilityStates) {
+            states.log.log(Level::Error, &format!("{key} opens {value:?}"));
+        }
+    }
+
+    const DOORS: Capability = Capability {
+        declare: Some(Declare {
+            word: "door",
+            read: |opens| match opens.members()["door"].as_str()? {
+                how @ ("ajar" | "wide") => Some(Box::new(Door { wide: how == "wide" })),
+                _ => None,
+            },
+        }),
+        link: &["host-doors"],
+    };
+
+    fn keys(door: serde_json::Value) -> ConfigDef {
+        ConfigDef::from_json(&json!([{"name": "entry", "type": "STRING", "opens": door}, {"name": "n", "type": "INT"}]))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_capability_is_a_row_that_reads_definitions_checks_values_and_grants_them() {
+        let openings = Openings::declared_to(&[&wait::CAPABILITY, &DOORS], &keys(json!({"door": "ajar"}))).unwrap();
+        let config = |value: &str| ConfigMap::from([("entry".into(), Some(value.to_owned())), ("n".into(), None)]);
+        let allowed = Allowed::default();
+        assert!(openings.refused(&config("12"), &allowed).is_empty());
+        assert!(openings.refused(&config("  "), &allowed).is_empty(), "no value, nothing to open");
+        let text = "Invalid value 7 for configuration entry: only even doors are open here (plugin.allow.doors)";
+        assert_eq!(openings.refused(&config(" 7\t"), &allowed), [("entry".to_owned(), vec![text.to_owned()])]);
+        let mut states = CapabilityStates::new(InstanceName::default(), Worker::Nobody, 100, &allowed);
+        openings.grant(&config(" 12 "), &mut states);
+        assert_eq!(states.log.last_words().as_deref(), Some("entry opens Some(\"12\")"));
+    }
+
+    #[test]
+    fn a_definition_that_no_capability_understands_is_refused_with_its_key() {
+        for opens in [json!({"window": "wide"}), json!({"door": "shut"}), json!({"door": 7})] {
+            let refused = Openings::declared_to(&[&files::CAPABILITY, &DOORS], &keys(opens.clone()));
+            let expected = format!("the key entry says that it opens {opens}, which this host does not know how to do");
+            assert_eq!(refused.err().map(|error| error.to_string()), Some(expected));
+        }
+    }
+}

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use millstream_connector::PluginInfo;
 
+use super::StartError;
 use super::discover::{PluginFileError, take_file};
-use super::{Host, StartError};
+use super::start::set_up;
 use crate::limits::PluginLimits;
 
 /// What a plugin file proved to be.
@@ -30,7 +31,7 @@ pub async fn check_file(
     limits: PluginLimits,
     path: &Path,
 ) -> Result<Result<CheckedPlugin, PluginFileError>, StartError> {
-    let host = Arc::new(Host::new(limits)?);
+    let host = Arc::new(set_up(limits)?);
     let begin = Instant::now();
     let bytes = match std::fs::metadata(path) {
         Ok(metadata) => metadata.len(),

@@ -5,16 +5,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
-use millstream_connector::PluginKind;
 use sha2::{Digest, Sha256};
 
-use super::file::{ComponentFile, PluginFile, keep};
-use super::{Host, Registered, java};
-use crate::component::{Code, ComponentError, Loaded};
-use crate::contract::BATCH_FORMATS;
-use crate::contract::v0_1_0::Exports;
+use super::{Registered, java};
+use crate::component::{Code, ComponentError, ComponentFile, Host, Loaded, PluginFile, compile_logged, keep};
+use crate::contract::{BATCH_FORMATS, Exports};
 use crate::describe::{Description, DescriptionError};
 use crate::engine::hex;
 
@@ -156,28 +152,32 @@ fn registered(
 ) -> Vec<Arc<Registered>> {
     let file = PluginFile { path: file.path.clone(), content: file.content.clone(), description: json };
     let component = Arc::new(ComponentFile::in_file(file, loaded));
-    let of_component = |plugin| Arc::new(Registered::new(plugin, Arc::clone(&component)));
-    description.plugins.into_iter().map(of_component).collect()
+    Registered::all(description, &component)
 }
 
 /// Takes one file, compiling it only if the cache does not know it. Dropping the future does not end a compilation
 /// under way, whose result is lost then.
 pub(super) async fn take_file(host: &Arc<Host>, path: &Path) -> Result<Vec<Arc<Registered>>, PluginFileError> {
     let (theirs, path) = (Arc::clone(host), path.to_owned());
-    let compiled = tokio::task::spawn_blocking(move || compile(&theirs, &path));
-    // A panic of the compiler is the file's problem, and no one else's.
-    let compiled = compiled.await.map_err(|error| PluginFileError::Compiler { source: io::Error::other(error) })?;
-    let (file, loaded, code) = match compiled? {
+    let (file, loaded, code) = match off_the_runtime(move || compile(&theirs, &path)).await? {
         Compiled::Known(plugins) => return Ok(plugins),
         Compiled::New(new) => *new,
     };
     let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let json = loaded.describe(&host.engine, &host.limits, &name).await.map_err(PluginFileError::Component)?;
     let description = Description::parse(&json).map_err(PluginFileError::Description)?;
-    expect_fitting(&description, &loaded.exports)?;
+    expect_fitting(&description, &*loaded.exports)?;
     // What the cache does not keep has to stay, or each use would compile it again.
     let kept = keep(host, &file.content, &json, code.bytes());
     Ok(registered(description, &file, json, (!kept).then(|| Arc::new(loaded))))
+}
+
+/// Runs what takes long and may panic, as a compiler may: that is the file's problem then, and no one else's.
+pub(super) async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PluginFileError> + Send + 'static,
+) -> Result<T, PluginFileError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(PluginFileError::Compiler { source: io::Error::other(error) }))
 }
 
 enum Compiled {
@@ -197,31 +197,13 @@ fn compile(host: &Host, path: &Path) -> Result<Compiled, PluginFileError> {
     Ok(Compiled::New(Box::new((file, loaded, code))))
 }
 
-/// Compiles, and says so: it takes from tenths of a second to minutes. Blocks.
-pub(super) fn compile_logged(host: &Host, path: &Path, wasm: &[u8]) -> Result<Code, ComponentError> {
-    let (threads, begin) = (host.limits.compile_threads, Instant::now());
-    let megabytes = wasm.len() as f64 / f64::from(1 << 20);
-    tracing::info!(path = %path.display(), threads, "a plugin is compiled, {megabytes:.1} MiB");
-    let code = Loaded::compile(&host.engine, wasm, threads)?;
-    let seconds = begin.elapsed().as_secs_f64();
-    tracing::info!(path = %path.display(), "the plugin was compiled in {seconds:.1} s");
-    Ok(code)
-}
-
 /// Checks that the component has what it describes, in formats that this host has too.
-pub(super) fn expect_fitting(description: &Description, exports: &Exports) -> Result<(), PluginFileError> {
+pub(super) fn expect_fitting(description: &Description, exports: &dyn Exports) -> Result<(), PluginFileError> {
     if !description.batch_formats.iter().any(|format| BATCH_FORMATS.contains(format)) {
         return Err(PluginFileError::BatchFormats { found: description.batch_formats.clone() });
     }
     for plugin in &description.plugins {
-        let (there, interface) = match plugin.kind {
-            PluginKind::Source => (exports.source.is_some(), "source-api"),
-            PluginKind::Sink => (exports.sink.is_some(), "sink-api"),
-            PluginKind::Transform => (exports.transform.is_some(), "transform-api"),
-            PluginKind::Predicate => (exports.predicate.is_some(), "predicate-api"),
-            PluginKind::Converter | PluginKind::HeaderConverter => (exports.converter.is_some(), "converter-api"),
-        };
-        if !there {
+        if let Some(interface) = exports.missing(plugin.kind) {
             return Err(PluginFileError::NotExported { class: plugin.class.clone(), interface });
         }
     }

@@ -2,19 +2,19 @@
 
 mod check;
 mod discover;
-mod file;
 mod java;
-mod known;
+mod mentions;
+mod snapshot;
 mod start;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_config::{Capability, ConfigMap, aliases_of};
+use millstream_config::{ConfigMap, aliases_of};
 use millstream_connector::{
-    Chain, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
-    HeaderBatchConverter, Link, PluginError, PluginInfo, PluginKind, Plugins, SinkContext, SinkTask, SourceContext,
+    Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError, HeaderBatchConverter,
+    Link, LinkedTransforms, PluginError, PluginInfo, PluginKind, Plugins, SinkContext, SinkTask, SourceContext,
     SourceTask, TaskId,
 };
 use tokio::sync::watch;
@@ -22,38 +22,28 @@ use tokio::task::AbortHandle;
 
 pub use check::{CheckedPlugin, check_file};
 pub use discover::{PluginFileError, PluginProblem};
-pub(crate) use file::ComponentFile;
-pub use start::{Bundled, StartError};
+pub use start::StartError;
 
-use crate::cache::CompiledCache;
-use crate::describe::PluginDescription;
-use crate::engine::PluginEngine;
-use crate::instance::Speaker;
-use crate::limits::PluginLimits;
+use crate::capability::{InstanceName, Openings};
+use crate::component::{ComponentFile, Host};
+use crate::describe::{Description, PluginDescription};
 use crate::roles::{
-    Origin, PlannedLink, WasmChain, WasmConverter, WasmSinkConnector, WasmSinkTask, WasmSourceConnector, WasmSourceTask,
+    InstanceFactory, PlannedLink, WasmChain, WasmConnector, WasmConverter, WasmSinkTask, WasmSourceTask,
 };
-use known::Known;
-
-/// What all plugins share.
-pub(crate) struct Host {
-    pub(crate) engine: PluginEngine,
-    pub(crate) limits: PluginLimits,
-    pub(crate) cache: Option<CompiledCache>,
-    pub(crate) allow_files: Option<Arc<[PathBuf]>>,
-}
+use snapshot::Snapshot;
 
 /// A plugin and the component it is in.
-pub(crate) struct Registered {
-    pub(crate) info: Arc<PluginInfo>,
-    pub(crate) component: Arc<ComponentFile>,
+struct Registered {
+    info: Arc<PluginInfo>,
+    openings: Arc<Openings>,
+    component: Arc<ComponentFile>,
 }
 
 /// The plugins of a worker that come as WebAssembly components. Files that are new are compiled behind it; dropping it
 /// gives that up.
 pub struct WasmPlugins {
     host: Arc<Host>,
-    known: watch::Receiver<Arc<Known>>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
     compiling: AbortHandle,
 }
 
@@ -64,9 +54,24 @@ impl Drop for WasmPlugins {
 }
 
 impl Registered {
+    /// The plugins that a component describes.
+    fn all(description: Description, component: &Arc<ComponentFile>) -> Vec<Arc<Self>> {
+        let new = |plugin| Arc::new(Self::new(plugin, Arc::clone(component)));
+        description.plugins.into_iter().map(new).collect()
+    }
+
     fn new(description: PluginDescription, component: Arc<ComponentFile>) -> Self {
-        let PluginDescription { kind, class, task_class, aliases, version, documentation, commit_records, config } =
-            description;
+        let PluginDescription {
+            kind,
+            class,
+            task_class,
+            aliases,
+            version,
+            documentation,
+            commit_records,
+            config,
+            openings,
+        } = description;
         let mut all_aliases = aliases_of(config_kind(kind), &class);
         all_aliases.extend(aliases);
         let info = PluginInfo {
@@ -80,77 +85,75 @@ impl Registered {
             location: component.location.clone(),
             class,
         };
-        Self { info: Arc::new(info), component }
-    }
-
-    /// Keys whose values open something.
-    pub(crate) fn opening_keys(&self) -> impl Iterator<Item = (&str, Capability)> {
-        self.info.config.keys().iter().filter_map(|key| Some((key.name.as_str(), key.opens?)))
+        Self { info: Arc::new(info), openings, component }
     }
 }
 
 impl WasmPlugins {
-    fn known(&self) -> Arc<Known> {
-        Arc::clone(&self.known.borrow())
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.borrow())
     }
 
     /// Files that were skipped, and why.
     pub fn problems(&self) -> Vec<Arc<PluginProblem>> {
-        self.known().problems.clone()
+        self.snapshot().problems.clone()
     }
 
     /// Files that are being compiled, or are waiting for that. The plugins in them are not listed yet.
     pub fn compiling(&self) -> Vec<PathBuf> {
-        self.known().compiling.clone()
+        self.snapshot().compiling.iter().map(|file| file.path.clone()).collect()
     }
 
     /// Returns when nothing is being compiled any more.
-    pub async fn settled(&self) {
-        self.await_until(|known| known.compiling.is_empty()).await;
+    pub async fn all_compiled(&self) {
+        self.await_until(|plugins| plugins.compiling.is_empty()).await;
     }
 
-    /// Returns when each of the names leads to a plugin, or nothing is being compiled that could change that.
+    /// Returns when nothing is being compiled any more that could change what the names lead to: a plugin that is not
+    /// there yet, or a higher version of one.
     pub async fn await_names(&self, names: &[&str]) {
-        self.await_until(|known| known.compiling.is_empty() || names.iter().all(|name| known.has(name))).await;
+        self.await_until(|plugins| plugins.awaited(names).next().is_none()).await;
     }
 
     /// A number that changes whenever what is listed does.
     pub fn edition(&self) -> usize {
-        let known = self.known();
-        known.all.len() + known.problems.len()
+        let snapshot = self.snapshot();
+        snapshot.all.len() + snapshot.problems.len()
     }
 
-    async fn await_until(&self, enough: impl Fn(&Known) -> bool) {
+    async fn await_until(&self, enough: impl Fn(&Snapshot) -> bool) {
         // An error means that nothing is being compiled any more.
-        let _ = self.known.clone().wait_for(|known| enough(known)).await;
+        let _ = self.snapshot.clone().wait_for(|snapshot| enough(snapshot)).await;
     }
 
     fn registered(&self, kind: PluginKind, name: &str) -> Result<Arc<Registered>, FindPluginError> {
-        self.known().registered(kind, name)
+        self.snapshot().registered(kind, name)
     }
 
     fn registered_connector(&self, name: &str) -> Result<Arc<Registered>, FindPluginError> {
-        self.known().registered_connector(name)
+        self.snapshot().registered_connector(name)
     }
 
-    fn origin(&self, plugin: Arc<Registered>, connector: &str, task: Option<u32>) -> Origin {
-        let speaker = Speaker { connector: connector.to_owned(), task, plugin: plugin.info.class.clone() };
-        Origin { host: Arc::clone(&self.host), plugin, speaker }
+    /// What makes instances of a plugin for a connector, or a task of it.
+    fn factory(&self, plugin: &Registered, connector: &str, task: Option<u32>) -> InstanceFactory {
+        let name = InstanceName { connector: connector.to_owned(), task, plugin: plugin.info.class.clone() };
+        let (host, component) = (Arc::clone(&self.host), Arc::clone(&plugin.component));
+        InstanceFactory { host, component, openings: Arc::clone(&plugin.openings), name }
     }
 
-    fn task_origin(&self, plugin: Arc<Registered>, task: &TaskId) -> Origin {
-        self.origin(plugin, &task.connector, Some(task.number))
+    fn task_factory(&self, plugin: &Registered, task: &TaskId) -> InstanceFactory {
+        self.factory(plugin, &task.connector, Some(task.number))
     }
 
     /// The plugins of one link.
     fn planned(&self, task: &TaskId, link: &Link) -> Result<PlannedLink, PluginError> {
         let found = |kind, name: &str| self.registered(kind, name).map_err(|error| not_found(&error));
-        let origin = self.task_origin(found(PluginKind::Transform, &link.class)?, task);
+        let transform = self.task_factory(&*found(PluginKind::Transform, &link.class)?, task);
         let predicate = match &link.condition {
             None => None,
-            Some(condition) => Some(self.task_origin(found(PluginKind::Predicate, &condition.class)?, task)),
+            Some(condition) => Some(self.task_factory(&*found(PluginKind::Predicate, &condition.class)?, task)),
         };
-        Ok(PlannedLink { origin, link: link.clone(), predicate })
+        Ok(PlannedLink { transform, link: link.clone(), predicate })
     }
 }
 
@@ -161,15 +164,11 @@ impl Plugins for WasmPlugins {
     }
 
     fn awaited(&self, names: &[&str]) -> Vec<String> {
-        let known = self.known();
-        if known.compiling.is_empty() || names.iter().all(|name| known.has(name)) {
-            return Vec::new();
-        }
-        known.compiling.iter().map(|path| path.display().to_string()).collect()
+        self.snapshot().awaited(names).map(|path| path.display().to_string()).collect()
     }
 
     fn list(&self) -> Vec<Arc<PluginInfo>> {
-        self.known().all.iter().map(|plugin| Arc::clone(&plugin.info)).collect()
+        self.snapshot().all.iter().map(|plugin| Arc::clone(&plugin.info)).collect()
     }
 
     fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
@@ -187,12 +186,11 @@ impl Plugins for WasmPlugins {
         context: Arc<dyn ConnectorContext>,
     ) -> Result<Box<dyn Connector>, PluginError> {
         let plugin = self.registered_connector(class).map_err(|error| not_found(&error))?;
-        let kind = plugin.info.kind;
-        let origin = self.origin(plugin, name, None);
-        Ok(match kind {
-            PluginKind::Sink => Box::new(WasmSinkConnector::create(origin, context).await?),
-            _ => Box::new(WasmSourceConnector::create(origin, context).await?),
-        })
+        let factory = self.factory(&plugin, name, None);
+        Ok(Box::new(match plugin.info.kind {
+            PluginKind::Sink => WasmConnector::create_sink(factory, context).await?,
+            _ => WasmConnector::create_source(factory, context).await?,
+        }))
     }
 
     async fn source_task(
@@ -202,7 +200,7 @@ impl Plugins for WasmPlugins {
         context: Arc<dyn SourceContext>,
     ) -> Result<Box<dyn SourceTask>, PluginError> {
         let plugin = self.registered_connector(class).map_err(|error| not_found(&error))?;
-        Ok(Box::new(WasmSourceTask::create(self.task_origin(plugin, task), context).await?))
+        Ok(Box::new(WasmSourceTask::create(self.task_factory(&plugin, task), context).await?))
     }
 
     async fn sink_task(
@@ -212,10 +210,10 @@ impl Plugins for WasmPlugins {
         context: Arc<dyn SinkContext>,
     ) -> Result<Box<dyn SinkTask>, PluginError> {
         let plugin = self.registered_connector(class).map_err(|error| not_found(&error))?;
-        Ok(Box::new(WasmSinkTask::create(self.task_origin(plugin, task), context).await?))
+        Ok(Box::new(WasmSinkTask::create(self.task_factory(&plugin, task), context).await?))
     }
 
-    async fn chain(&self, task: &TaskId, links: &[Link]) -> Result<Box<dyn Chain>, (usize, PluginError)> {
+    async fn chain(&self, task: &TaskId, links: &[Link]) -> Result<Box<dyn LinkedTransforms>, (usize, PluginError)> {
         let planned = links.iter().enumerate().map(|(at, link)| self.planned(task, link).map_err(|error| (at, error)));
         Ok(Box::new(WasmChain::create(planned.collect::<Result<_, _>>()?).await?))
     }
@@ -228,7 +226,7 @@ impl Plugins for WasmPlugins {
         config: &ConfigMap,
     ) -> Result<Box<dyn Converter>, PluginError> {
         let plugin = self.registered(PluginKind::Converter, class).map_err(|error| not_found(&error))?;
-        Ok(Box::new(WasmConverter::create(self.task_origin(plugin, task), role, config.clone()).await?))
+        Ok(Box::new(WasmConverter::create(self.task_factory(&plugin, task), role, config.clone()).await?))
     }
 
     async fn header_converter(
@@ -238,8 +236,8 @@ impl Plugins for WasmPlugins {
         config: &ConfigMap,
     ) -> Result<Box<dyn HeaderBatchConverter>, PluginError> {
         let plugin = self.registered(PluginKind::HeaderConverter, class).map_err(|error| not_found(&error))?;
-        let origin = self.task_origin(plugin, task);
-        Ok(Box::new(WasmConverter::create(origin, ConverterRole::Header, config.clone()).await?))
+        let factory = self.task_factory(&plugin, task);
+        Ok(Box::new(WasmConverter::create(factory, ConverterRole::Header, config.clone()).await?))
     }
 }
 

@@ -1,13 +1,6 @@
 //! The memory that all plugin instances of the worker hold together, against what they may hold.
 
-use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// What is assumed where the system does not say how much memory it has.
-const UNKNOWN_MACHINE: usize = 4 << 30;
-
-/// Where containers say how much memory they may use.
-const CONTAINER_LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
 
 /// Bytes held by all instances; one for the whole worker.
 #[derive(Debug)]
@@ -44,19 +37,6 @@ impl MemoryBudget {
     }
 }
 
-/// Bytes of memory that the machine has, or that the container may use if that is less.
-pub(crate) fn machine_memory() -> usize {
-    let container = CONTAINER_LIMITS.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of(&text));
-    container.chain(machine).min().unwrap_or(UNKNOWN_MACHINE)
-}
-
-/// The line `MemTotal: 24689664 kB`, in bytes.
-fn total_of(meminfo: &str) -> Option<usize> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,12 +51,5 @@ mod tests {
         budget.give_back(60);
         assert_eq!(budget.held(), 40);
         assert!(budget.take(60));
-    }
-
-    #[test]
-    fn the_machines_memory_is_read_in_bytes() {
-        assert_eq!(total_of("MemFree: 1 kB\nMemTotal:       24689664 kB\n"), Some(24_689_664 << 10));
-        assert_eq!(total_of("MemFree: 1 kB\n"), None);
-        assert!(1 << 20 < machine_memory());
     }
 }

@@ -1,6 +1,7 @@
 //! The one WebAssembly engine of the process, and the thread that moves its clock.
 
 mod budget;
+mod clock;
 mod code_memory;
 mod settings;
 mod ticker;
@@ -11,11 +12,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 
-pub(crate) use budget::{MemoryBudget, machine_memory};
+pub(crate) use budget::MemoryBudget;
+pub(crate) use clock::CallClock;
 pub(crate) use code_memory::take_in_place;
 pub(crate) use settings::MAX_WASM_STACK;
 pub use settings::compile_settings;
-pub(crate) use ticker::{ActiveCall, TICK, Ticker};
+pub(crate) use ticker::{ActiveCall, Ticker};
 
 use crate::limits::PluginLimits;
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use millstream_connector::PluginError;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -31,6 +32,14 @@ pub struct GuestFault {
     /// What the guest said and where it was.
     #[source]
     pub trace: Option<GuestTrace>,
+}
+
+impl From<GuestFault> for PluginError {
+    /// The fault as the rest of the host sees it.
+    fn from(fault: GuestFault) -> Self {
+        let reason = fault.reason();
+        Self::Broken { plugin: fault.plugin, reason }
+    }
 }
 
 impl GuestFault {

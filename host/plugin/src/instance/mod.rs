@@ -1,11 +1,9 @@
 //! One instance of a component: its store, its limits, and the way into it. One call at a time enters an
 //! instance; after a trap, a call over its limits or a call that was given up it is never entered again.
 
-mod clock;
 mod fault;
 mod limiter;
 mod state;
-mod voice;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -13,14 +11,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use millstream_config::ConfigMap;
 use tokio::time::error::Elapsed;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Store, UpdateDeadline};
 
 pub use fault::{FaultCause, GuestFault, GuestTrace};
-pub(crate) use state::{GuestState, Surroundings};
-pub(crate) use voice::{Level, Speaker, Voice};
+pub(crate) use state::GuestState;
 
+use crate::capability::{InstanceName, Openings, Worker};
 use crate::engine::{ActiveCall, MAX_TABLE_ELEMENTS, MAX_WASM_STACK, PluginEngine};
 use crate::limits::PluginLimits;
 use fault::{DeadlinePassed, FaultLimits, HostPanicked};
@@ -52,10 +51,11 @@ impl Guest {
         engine: &PluginEngine,
         component: &InstancePre<GuestState>,
         limits: &PluginLimits,
-        surroundings: Surroundings,
+        name: InstanceName,
+        worker: Worker,
     ) -> Result<Self, GuestFault> {
-        let plugin = surroundings.speaker.plugin.clone();
-        let mut store = Store::new(&engine.engine, GuestState::new(engine, limits, surroundings));
+        let plugin = name.plugin.clone();
+        let mut store = Store::new(&engine.engine, GuestState::new(engine, limits, name, worker));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel((limits.batch.max_bytes as usize).saturating_add(CALL_OVERHEAD));
         store.epoch_deadline_callback(|mut context| {
@@ -130,9 +130,18 @@ impl Guest {
         self.live.as_ref().map_or(0, |live| live.store.data().limiter.bytes())
     }
 
-    /// What the store and its host functions share.
-    pub(crate) fn state(&mut self) -> Option<&mut GuestState> {
-        self.live.as_mut().map(|live| live.store.data_mut())
+    /// Lets it open what its configuration names.
+    pub(crate) fn grant(&mut self, openings: &Openings, config: &ConfigMap) {
+        if let Some(live) = &mut self.live {
+            openings.grant(config, &mut live.store.data_mut().capabilities);
+        }
+    }
+
+    /// A `put` of so many rows begins, which it may report; or with none has ended.
+    pub(crate) fn may_report(&mut self, rows: u32) {
+        if let Some(live) = &mut self.live {
+            live.store.data_mut().capabilities.worker.may_report(rows);
+        }
     }
 
     /// Longest that one call may last by the clock on the wall.
@@ -208,7 +217,10 @@ impl Guest {
 }
 
 fn trace_of(store: &Store<GuestState>, error: Option<&wasmtime::Error>) -> Option<GuestTrace> {
-    let last_words = store.data().voice.last_words();
+    let log = &store.data().capabilities.log;
+    // A guest that broke ends no line any more.
+    log.end_lines();
+    let last_words = log.last_words();
     let frames = error.map(fault::frames).unwrap_or_default();
     (last_words.is_some() || !frames.is_empty()).then_some(GuestTrace { last_words, frames })
 }
@@ -269,7 +281,7 @@ mod tests {
         let engine = PluginEngine::new(limits).unwrap();
         let component = Component::new(&engine.engine, wasm).unwrap();
         let component = Linker::new(&engine.engine).instantiate_pre(&component).unwrap();
-        match Guest::new(&engine, &component, limits, Surroundings::default()).await {
+        match Guest::new(&engine, &component, limits, InstanceName::default(), Worker::Nobody).await {
             Err(fault) => fault.cause,
             Ok(_) => panic!("it should not be instantiated"),
         }

@@ -1,15 +1,13 @@
-//! What the host keeps beside an instance: what it is granted and what it has used.
+//! What the host keeps beside an instance: what it holds, what it has used, and what it was granted.
 
 use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use super::clock::CallClock;
 use super::limiter::Limiter;
-use super::voice::{Level, Speaker, StandardStream, Voice};
-use crate::capability::{FileGrants, Worker};
-use crate::engine::{MAX_TABLE_ELEMENTS, PluginEngine, Ticker};
+use crate::capability::{CapabilityStates, InstanceName, StandardStream, Worker};
+use crate::engine::{CallClock, MAX_TABLE_ELEMENTS, PluginEngine, Ticker};
 use crate::limits::PluginLimits;
 
 /// Most handles that a guest may hold on host objects at a time.
@@ -25,30 +23,16 @@ pub(crate) struct GuestState {
     pub(crate) limiter: Limiter,
     pub(crate) clock: Arc<CallClock>,
     pub(crate) ticker: Arc<Ticker>,
-    pub(crate) voice: Arc<Voice>,
-    pub(crate) files: FileGrants,
-    pub(crate) worker: Worker,
-    /// Rows of the batch of the `put` in progress, and which of them were reported in it.
-    pub(crate) put_rows: u32,
-    pub(crate) reported: Vec<bool>,
-}
-
-/// What differs between the instances of one component.
-#[derive(Default)]
-pub(crate) struct Surroundings {
-    pub(crate) speaker: Speaker,
-    pub(crate) files: FileGrants,
-    pub(crate) worker: Worker,
+    pub(crate) capabilities: CapabilityStates,
 }
 
 impl GuestState {
-    pub(crate) fn new(engine: &PluginEngine, limits: &PluginLimits, surroundings: Surroundings) -> Self {
-        let Surroundings { speaker, files, worker } = surroundings;
-        let voice = Arc::new(Voice::new(speaker, limits.log_rate));
+    pub(super) fn new(engine: &PluginEngine, limits: &PluginLimits, name: InstanceName, worker: Worker) -> Self {
+        let capabilities = CapabilityStates::new(name, worker, limits.log_rate, &limits.allowed);
+        let log = &capabilities.log;
         // No environment, no folders, no network: a builder grants nothing by itself.
         let mut wasi = WasiCtxBuilder::new();
-        wasi.stdout(StandardStream::new(Arc::clone(&voice), Level::Info))
-            .stderr(StandardStream::new(Arc::clone(&voice), Level::Warn));
+        wasi.stdout(StandardStream::output(log)).stderr(StandardStream::error(log));
         if let Some(zone) = &limits.time_zone {
             wasi.env(TIME_ZONE, zone);
         }
@@ -61,18 +45,14 @@ impl GuestState {
             limiter: Limiter::new(limits.memory_max, MAX_TABLE_ELEMENTS, Arc::clone(&engine.memory)),
             clock: Arc::new(CallClock::new(limits.call_timeout)),
             ticker: Arc::clone(&engine.ticker),
-            voice,
-            files,
-            worker,
-            put_rows: 0,
-            reported: Vec::new(),
+            capabilities,
         }
     }
 
     pub(super) fn begin_call(&mut self) {
         self.clock.begin();
         self.limiter.begin_call();
-        self.voice.forget_last_words();
+        self.capabilities.log.forget_last_words();
     }
 }
 

@@ -8,20 +8,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_connector::{Chain, Condition, Link, Outcome, PluginError, RowError};
+use millstream_connector::{Condition, Link, LinkedTransforms, Outcome, PluginError, RowError};
 use millstream_record::batch::{Batch, Limits, Role, Table, bits};
-use wasmtime::component::ResourceAny;
 
 use super::outcome::{BadOutcome, Failed, LOOKED_AT, check, origin};
-use super::{Origin, answer, batch, broken, missing};
+use super::{InstanceFactory, batch};
 use crate::capability::Worker;
-use crate::contract::v0_1_0::{
-    exports::{predicate_api, transform_api},
-    fast,
-    imports::types,
-    lift,
-};
-use crate::instance::{Guest, GuestFault, call};
+use crate::contract::{Changes, GuestChain, GuestLink, GuestPredicate, Verdict};
+use crate::instance::{Guest, GuestFault};
 
 /// A configured chain.
 pub(crate) struct WasmChain {
@@ -32,17 +26,17 @@ pub(crate) struct WasmChain {
 struct Segment {
     /// Number of the first link in the whole chain.
     first: u32,
-    chain: ChainGuest,
+    chain: LiveChain,
     /// A predicate of another component, which chooses the rows of the one link.
-    foreign: Option<(PredicateGuest, bool)>,
+    foreign: Option<(LivePredicate, bool)>,
 }
 
 /// A link with its plugins found.
 pub(crate) struct PlannedLink {
-    pub(crate) origin: Origin,
+    pub(crate) transform: InstanceFactory,
     pub(crate) link: Link,
     /// The predicate's plugin; the condition in `link` says how it is configured.
-    pub(crate) predicate: Option<Origin>,
+    pub(crate) predicate: Option<InstanceFactory>,
 }
 
 impl WasmChain {
@@ -52,24 +46,25 @@ impl WasmChain {
         let mut links = links.into_iter().enumerate().peekable();
         while let Some((first, link)) = links.next() {
             let foreign = link.foreign_predicate();
-            let origin = link.origin.clone();
+            let transform = link.transform.clone();
             let mut members = vec![link.in_component()];
             if foreign.is_none() {
-                while let Some((_, next)) =
-                    links.next_if(|(_, next)| next.foreign_predicate().is_none() && origin.same_component(&next.origin))
-                {
+                while let Some((_, next)) = links.next_if(|(_, next)| {
+                    next.foreign_predicate().is_none() && transform.same_component(&next.transform)
+                }) {
                     members.push(next.in_component());
                 }
             }
             let foreign = match foreign {
                 None => None,
-                Some((origin, condition)) => {
+                Some((predicate, condition)) => {
                     let negate = condition.negate;
-                    let predicate = PredicateGuest::create(origin, condition).await.map_err(|error| (first, error))?;
+                    let predicate =
+                        LivePredicate::create(predicate, condition).await.map_err(|error| (first, error))?;
                     Some((predicate, negate))
                 }
             };
-            let chain = ChainGuest::create(origin, members).await;
+            let chain = LiveChain::create(transform, members).await;
             let chain = chain.map_err(|(link, error)| (first + link, error))?;
             segments.push(Segment { first: first as u32, chain, foreign });
         }
@@ -78,44 +73,31 @@ impl WasmChain {
 }
 
 impl PlannedLink {
-    fn foreign_predicate(&self) -> Option<(Origin, Condition)> {
-        let predicate = self.predicate.as_ref().filter(|predicate| !predicate.same_component(&self.origin))?;
+    fn foreign_predicate(&self) -> Option<(InstanceFactory, Condition)> {
+        let predicate = self.predicate.as_ref().filter(|predicate| !predicate.same_component(&self.transform))?;
         Some((predicate.clone(), self.link.condition.clone()?))
     }
 
-    /// The link as its component gets it. Classes are names that the component gave, not users' aliases.
-    fn in_component(&self) -> transform_api::Link {
+    /// The link as its component gets it.
+    fn in_component(&self) -> GuestLink {
         let condition = match (&self.predicate, &self.link.condition) {
-            (Some(predicate), Some(condition)) if predicate.same_component(&self.origin) => {
-                Some(transform_api::Condition {
-                    class: predicate.plugin.info.class.clone(),
-                    config: lift::config(&condition.config),
-                    negate: condition.negate,
-                })
+            (Some(predicate), Some(condition)) if predicate.same_component(&self.transform) => {
+                Some(Condition { class: predicate.class().to_owned(), ..condition.clone() })
             }
             _ => None,
         };
-        transform_api::Link {
-            class: self.origin.plugin.info.class.clone(),
-            config: lift::config(&self.link.config),
-            condition,
-        }
+        GuestLink { class: self.transform.class().to_owned(), config: self.link.config.clone(), condition }
     }
 }
 
-impl Origin {
+impl InstanceFactory {
     fn same_component(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.plugin.component, &other.plugin.component)
-    }
-
-    /// Bytes above which a guest that keeps no state is replaced between two calls: some languages leak.
-    fn high_water(&self) -> usize {
-        self.host.limits.memory_max / 4 * 3
+        Arc::ptr_eq(&self.component, &other.component)
     }
 }
 
 #[async_trait]
-impl Chain for WasmChain {
+impl LinkedTransforms for WasmChain {
     async fn apply(&mut self, batch: &Batch) -> Result<Outcome, PluginError> {
         let mut current = batch.clone();
         let mut errors = Vec::new();
@@ -187,105 +169,80 @@ fn without_siblings(first: &Batch, current: &Batch, errors: &[RowError]) -> Batc
 }
 
 /// Neighbouring links in one guest.
-struct ChainGuest {
-    origin: Origin,
-    links: Vec<transform_api::Link>,
-    live: Live<transform_api::Guest>,
-}
-
-/// A guest with a resource made in it.
-struct Live<Api> {
+struct LiveChain {
+    factory: InstanceFactory,
+    links: Vec<GuestLink>,
     guest: Guest,
-    api: Api,
-    resource: ResourceAny,
+    chain: Box<dyn GuestChain>,
 }
 
-impl ChainGuest {
-    async fn create(origin: Origin, links: Vec<transform_api::Link>) -> Result<Self, (usize, PluginError)> {
-        let live = Self::instance(&origin, &links).await?;
-        Ok(Self { origin, links, live })
+impl LiveChain {
+    async fn create(factory: InstanceFactory, links: Vec<GuestLink>) -> Result<Self, (usize, PluginError)> {
+        let (guest, chain) = Self::instance(&factory, &links).await?;
+        Ok(Self { factory, links, guest, chain })
     }
 
     async fn instance(
-        origin: &Origin,
-        links: &[transform_api::Link],
-    ) -> Result<Live<transform_api::Guest>, (usize, PluginError)> {
-        let at_first = |error| (0, error);
-        let (loaded, mut guest) = origin.instance(Worker::Nobody).await.map_err(at_first)?;
-        let Some(indices) = &loaded.exports.transform else { return Err(at_first(missing(&guest, "transform-api"))) };
-        let api = guest.load(|store, instance| indices.load(store, instance));
-        let api = api.map_err(|fault| at_first(broken(fault)))?;
-        match call!(guest, "create", |store| api.chain().call_create(store, links)) {
-            Ok(Ok(resource)) => Ok(Live { guest, api, resource }),
-            Ok(Err(transform_api::LinkError { link, error })) => {
-                let link = (link as usize).min(links.len().saturating_sub(1));
-                Err((link, PluginError::Reported(lift::failure(error))))
-            }
-            Err(fault) => Err(at_first(broken(fault))),
-        }
+        factory: &InstanceFactory,
+        links: &[GuestLink],
+    ) -> Result<(Guest, Box<dyn GuestChain>), (usize, PluginError)> {
+        let (loaded, mut guest) = factory.instance(Worker::Nobody).await.map_err(|error| (0, error))?;
+        let chain = loaded.exports.chain(&mut guest, links).await?;
+        Ok((guest, chain))
     }
 
     async fn apply(&mut self, input: &Batch, only: Option<&[u8]>) -> Result<Outcome, PluginError> {
-        if !self.live.guest.is_usable() || self.origin.high_water() < self.live.guest.held_bytes() {
-            self.live.guest.discard();
-            self.live = Self::instance(&self.origin, &self.links).await.map_err(|(_, error)| error)?;
+        if self.factory.is_spent(&self.guest) {
+            self.guest.discard();
+            (self.guest, self.chain) = Self::instance(&self.factory, &self.links).await.map_err(|(_, error)| error)?;
         }
-        let limits = self.origin.batch_limits();
-        let Live { guest, api, resource } = &mut self.live;
-        let bytes = input.as_bytes();
-        let outcome = answer(call!(guest, "apply", |store| fast::apply(api, store, *resource, bytes, only)))?;
-        checked(guest, input, outcome, self.links.len() as u32, &limits)
+        let changes = self.chain.apply(&mut self.guest, input.as_bytes(), only).await?;
+        checked(&mut self.guest, input, changes, self.links.len() as u32, &self.factory.batch_limits())
     }
 }
 
 /// A predicate in a guest of its own.
-struct PredicateGuest {
-    origin: Origin,
+struct LivePredicate {
+    factory: InstanceFactory,
     condition: Condition,
-    live: Live<predicate_api::Guest>,
+    guest: Guest,
+    predicate: Box<dyn GuestPredicate>,
 }
 
-/// Rows that a predicate chose.
-struct Chosen {
-    holds: Vec<u8>,
-    errors: Vec<RowError>,
-}
-
-impl PredicateGuest {
-    async fn create(origin: Origin, condition: Condition) -> Result<Self, PluginError> {
-        let live = Self::instance(&origin, &condition).await?;
-        Ok(Self { origin, condition, live })
+impl LivePredicate {
+    async fn create(factory: InstanceFactory, condition: Condition) -> Result<Self, PluginError> {
+        let (guest, predicate) = Self::instance(&factory, &condition).await?;
+        Ok(Self { factory, condition, guest, predicate })
     }
 
-    async fn instance(origin: &Origin, condition: &Condition) -> Result<Live<predicate_api::Guest>, PluginError> {
-        let (loaded, mut guest) = origin.instance(Worker::Nobody).await?;
-        let Some(indices) = &loaded.exports.predicate else { return Err(missing(&guest, "predicate-api")) };
-        let api = guest.load(|store, instance| indices.load(store, instance)).map_err(broken)?;
-        let (class, config) = (&origin.plugin.info.class, lift::config(&condition.config));
-        let resource = answer(call!(guest, "create", |store| api.predicate().call_create(store, class, &config)))?;
-        Ok(Live { guest, api, resource })
+    async fn instance(
+        factory: &InstanceFactory,
+        condition: &Condition,
+    ) -> Result<(Guest, Box<dyn GuestPredicate>), PluginError> {
+        let (loaded, mut guest) = factory.instance(Worker::Nobody).await?;
+        let predicate = loaded.exports.predicate(&mut guest, factory.class(), &condition.config).await?;
+        Ok((guest, predicate))
     }
 
-    async fn test(&mut self, input: &Batch, negate: bool) -> Result<Chosen, PluginError> {
-        if !self.live.guest.is_usable() || self.origin.high_water() < self.live.guest.held_bytes() {
-            self.live.guest.discard();
-            self.live = Self::instance(&self.origin, &self.condition).await?;
+    /// The rows that it chose, once the guest's answer has proved to be sound.
+    async fn test(&mut self, input: &Batch, negate: bool) -> Result<Verdict, PluginError> {
+        if self.factory.is_spent(&self.guest) {
+            self.guest.discard();
+            (self.guest, self.predicate) = Self::instance(&self.factory, &self.condition).await?;
         }
-        let Live { guest, api, resource } = &mut self.live;
-        let bytes = input.as_bytes();
-        let verdict = answer(call!(guest, "test", |store| fast::test(api, store, *resource, bytes)))?;
-        let predicate_api::Verdict { mut holds, errors } = verdict;
+        let verdict = self.predicate.test(&mut self.guest, input.as_bytes()).await?;
+        let Verdict { mut holds, errors } = verdict;
         let rows = input.rows() as usize;
         if holds.len() != bits::bytes_for(rows) {
             let what = format!("a verdict of {} bytes over {rows} rows", holds.len());
-            return Err(broken(guest.violated(what)));
+            return Err(self.guest.violated(what).into());
         }
-        collect_failed(guest, &input.outline(&LOOKED_AT), &errors, 1).map_err(broken)?;
+        collect_failed(&mut self.guest, &input.outline(&LOOKED_AT), &errors, 1)?;
         if negate {
             holds.iter_mut().for_each(|byte| *byte = !*byte);
         }
         bits::clear_tail(&mut holds, rows);
-        Ok(Chosen { holds, errors: errors.into_iter().map(lift::row_error).collect() })
+        Ok(Verdict { holds, errors })
     }
 }
 
@@ -293,19 +250,19 @@ impl PredicateGuest {
 pub(super) fn checked(
     guest: &mut Guest,
     input: &Batch,
-    outcome: types::Outcome,
+    changes: Changes,
     links: u32,
     limits: &Limits,
 ) -> Result<Outcome, PluginError> {
-    let types::Outcome { changed, errors } = outcome;
+    let Changes { batch: changed, mut errors } = changes;
     let output = match changed {
         None => None,
         Some(bytes) => Some(batch(guest, bytes, limits)?),
     };
     let before = input.outline(&LOOKED_AT);
-    let failed = collect_failed(guest, &before, &errors, links).map_err(broken)?;
+    let failed = collect_failed(guest, &before, &errors, links)?;
     let after = output.as_ref().map(|output| output.outline(&LOOKED_AT));
-    check(&before, after.as_ref(), &failed).map_err(|bad| broken(violated(guest, bad)))?;
+    check(&before, after.as_ref(), &failed).map_err(|bad| violated(guest, bad))?;
     drop(after);
     let batch = match output {
         Some(output) => output,
@@ -316,17 +273,11 @@ pub(super) fn checked(
             table.into_batch()
         }
     };
-    let mut errors: Vec<RowError> = errors.into_iter().map(lift::row_error).collect();
     errors.sort_by_key(|error| error.row);
     Ok(Outcome { batch, errors })
 }
 
-fn collect_failed(
-    guest: &mut Guest,
-    input: &Table<'_>,
-    errors: &[types::RowError],
-    links: u32,
-) -> Result<Failed, GuestFault> {
+fn collect_failed(guest: &mut Guest, input: &Table<'_>, errors: &[RowError], links: u32) -> Result<Failed, GuestFault> {
     Failed::collect(input, errors.iter().map(|error| (error.row, error.link)), links)
         .map_err(|bad| violated(guest, bad))
 }

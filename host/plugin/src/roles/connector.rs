@@ -6,87 +6,72 @@ use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_connector::{Connector, ConnectorContext, PluginError, Support};
 use serde_json::Value;
-use wasmtime::component::ResourceAny;
+use tokio::task::spawn_blocking;
 
-use super::{Origin, answer, broken, missing};
+use super::InstanceFactory;
 use crate::capability::Worker;
-use crate::contract::v0_1_0::{
-    exports::{sink_api, source_api},
-    imports::types,
-    lift,
-};
-use crate::instance::{Guest, call};
+use crate::contract::GuestConnector;
+use crate::instance::Guest;
 
 /// Most keys that one validation may name, and texts for each.
 const MAX_FINDINGS: usize = 2000;
 
-/// A source connector.
-pub(crate) struct WasmSourceConnector {
-    origin: Origin,
+/// A connector, source or sink.
+pub(crate) struct WasmConnector {
+    factory: InstanceFactory,
     guest: Guest,
-    api: source_api::Guest,
-    connector: ResourceAny,
+    connector: Box<dyn GuestConnector>,
 }
 
-/// A sink connector.
-pub(crate) struct WasmSinkConnector {
-    origin: Origin,
-    guest: Guest,
-    api: sink_api::Guest,
-    connector: ResourceAny,
-}
+impl WasmConnector {
+    pub(crate) async fn create_source(
+        factory: InstanceFactory,
+        context: Arc<dyn ConnectorContext>,
+    ) -> Result<Self, PluginError> {
+        let (loaded, mut guest) = factory.instance(Worker::Connector(context)).await?;
+        let connector = loaded.exports.source_connector(&mut guest, factory.class()).await?;
+        Ok(Self { factory, guest, connector })
+    }
 
-impl WasmSourceConnector {
-    pub(crate) async fn create(origin: Origin, context: Arc<dyn ConnectorContext>) -> Result<Self, PluginError> {
-        let (loaded, mut guest) = origin.instance(Worker::Connector(context)).await?;
-        let Some(indices) = &loaded.exports.source else { return Err(missing(&guest, "source-api")) };
-        let api = guest.load(|store, instance| indices.load(store, instance)).map_err(broken)?;
-        let class = &origin.plugin.info.class;
-        let connector = answer(call!(guest, "create", |store| api.source_connector().call_create(store, class)))?;
-        Ok(Self { origin, guest, api, connector })
+    pub(crate) async fn create_sink(
+        factory: InstanceFactory,
+        context: Arc<dyn ConnectorContext>,
+    ) -> Result<Self, PluginError> {
+        let (loaded, mut guest) = factory.instance(Worker::Connector(context)).await?;
+        let connector = loaded.exports.sink_connector(&mut guest, factory.class()).await?;
+        Ok(Self { factory, guest, connector })
     }
 }
 
-impl WasmSinkConnector {
-    pub(crate) async fn create(origin: Origin, context: Arc<dyn ConnectorContext>) -> Result<Self, PluginError> {
-        let (loaded, mut guest) = origin.instance(Worker::Connector(context)).await?;
-        let Some(indices) = &loaded.exports.sink else { return Err(missing(&guest, "sink-api")) };
-        let api = guest.load(|store, instance| indices.load(store, instance)).map_err(broken)?;
-        let class = &origin.plugin.info.class;
-        let connector = answer(call!(guest, "create", |store| api.sink_connector().call_create(store, class)))?;
-        Ok(Self { origin, guest, api, connector })
-    }
+/// Keys whose values this worker does not let plugins open.
+async fn refused(factory: &InstanceFactory, config: &ConfigMap) -> Result<Vec<(String, Vec<String>)>, PluginError> {
+    let (theirs, config) = (factory.clone(), config.clone());
+    let refused = spawn_blocking(move || theirs.openings.refused(&config, &theirs.host.limits.allowed)).await;
+    refused.map_err(|error| PluginError::Broken {
+        plugin: factory.class().to_owned(),
+        reason: format!("could not be told what it may open: {error}"),
+    })
 }
 
 #[async_trait]
-impl Connector for WasmSourceConnector {
+impl Connector for WasmConnector {
     async fn validate(&mut self, config: &ConfigMap) -> Result<Vec<(String, Vec<String>)>, PluginError> {
-        self.origin.grant(&mut self.guest, config);
-        let config = lift::config(config);
-        let json = answer(call!(self.guest, "validate", |store| self.api.source_connector().call_validate(
-            store,
-            self.connector,
-            &config
-        )))?;
-        findings(&mut self.guest, &json)
+        let mut found = refused(&self.factory, config).await?;
+        self.guest.grant(&self.factory.openings, config);
+        let json = self.connector.validate(&mut self.guest, config).await?;
+        found.extend(findings(&mut self.guest, &json)?);
+        Ok(found)
     }
 
     async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError> {
-        self.origin.grant(&mut self.guest, config);
-        let config = lift::config(config);
-        answer(call!(self.guest, "start", |store| self.api.source_connector().call_start(
-            store,
-            self.connector,
-            &config
-        )))
+        self.guest.grant(&self.factory.openings, config);
+        self.connector.start(&mut self.guest, config).await
     }
 
+    /// More configurations than were asked for are the runtime's to refuse, as in Connect, where old configurations may
+    /// ask for it to be tolerated.
     async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<ConfigMap>, PluginError> {
-        let configs = answer(call!(self.guest, "task-configs", |store| self
-            .api
-            .source_connector()
-            .call_task_configs(store, self.connector, max_tasks)))?;
-        task_configs(configs)
+        self.connector.task_configs(&mut self.guest, max_tasks).await
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
@@ -94,75 +79,18 @@ impl Connector for WasmSourceConnector {
             // Nothing is left to be ended: the fault that discarded the instance was reported then.
             return Ok(());
         }
-        answer(call!(self.guest, "stop", |store| self.api.source_connector().call_stop(store, self.connector)))
+        self.connector.stop(&mut self.guest).await
     }
 
     async fn exactly_once_support(&mut self, config: &ConfigMap) -> Result<Support, PluginError> {
-        let config = lift::config(config);
-        let support = answer(call!(self.guest, "exactly-once-support", |store| self
-            .api
-            .source_connector()
-            .call_exactly_once_support(store, self.connector, &config)))?;
-        Ok(match support {
-            source_api::Support::Supported => Support::Supported,
-            source_api::Support::Unsupported => Support::Unsupported,
-            source_api::Support::Unknown => Support::Unknown,
-        })
+        self.connector.exactly_once_support(&mut self.guest, config).await
     }
-}
-
-#[async_trait]
-impl Connector for WasmSinkConnector {
-    async fn validate(&mut self, config: &ConfigMap) -> Result<Vec<(String, Vec<String>)>, PluginError> {
-        self.origin.grant(&mut self.guest, config);
-        let config = lift::config(config);
-        let json = answer(call!(self.guest, "validate", |store| self.api.sink_connector().call_validate(
-            store,
-            self.connector,
-            &config
-        )))?;
-        findings(&mut self.guest, &json)
-    }
-
-    async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError> {
-        self.origin.grant(&mut self.guest, config);
-        let config = lift::config(config);
-        answer(call!(self.guest, "start", |store| self.api.sink_connector().call_start(store, self.connector, &config)))
-    }
-
-    async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<ConfigMap>, PluginError> {
-        let configs = answer(call!(self.guest, "task-configs", |store| self.api.sink_connector().call_task_configs(
-            store,
-            self.connector,
-            max_tasks
-        )))?;
-        task_configs(configs)
-    }
-
-    async fn stop(&mut self) -> Result<(), PluginError> {
-        if !self.guest.is_usable() {
-            // Nothing is left to be ended: the fault that discarded the instance was reported then.
-            return Ok(());
-        }
-        answer(call!(self.guest, "stop", |store| self.api.sink_connector().call_stop(store, self.connector)))
-    }
-
-    /// Exactly-once support is a matter of sources.
-    async fn exactly_once_support(&mut self, _config: &ConfigMap) -> Result<Support, PluginError> {
-        Ok(Support::Unknown)
-    }
-}
-
-/// The connector's configurations. More than were asked for are the runtime's to refuse, as in Connect,
-/// where old configurations may ask for it to be tolerated.
-fn task_configs(configs: Vec<types::Config>) -> Result<Vec<ConfigMap>, PluginError> {
-    Ok(configs.into_iter().map(lift::config_map).collect())
 }
 
 /// Reads the JSON that `validate` returned.
 fn findings(guest: &mut Guest, json: &str) -> Result<Vec<(String, Vec<String>)>, PluginError> {
     parse_findings(json).ok_or_else(|| {
-        broken(guest.violated("validate returned something else than a JSON list of keys and their errors"))
+        guest.violated("validate returned something else than a JSON list of keys and their errors").into()
     })
 }
 

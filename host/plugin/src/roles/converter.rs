@@ -12,68 +12,63 @@ use millstream_record::batch::{
     Batch, CannotEncode, Column, ColumnBuilder, HeaderRef, Role, SchemaTable, Side, Table, Union, UnionBuilder,
     VariantRef,
 };
-use wasmtime::component::ResourceAny;
 
+use super::InstanceFactory;
 use super::chain::checked;
-use super::{Origin, answer, broken, missing};
 use crate::capability::Worker;
-use crate::contract::v0_1_0::{exports::converter_api, fast, lift};
-use crate::instance::{Guest, call};
+use crate::contract::GuestConverter;
+use crate::instance::Guest;
 
 /// A configured converter. It keeps no state, so a broken instance is replaced by a new one.
 pub(crate) struct WasmConverter {
-    origin: Origin,
+    factory: InstanceFactory,
     role: ConverterRole,
     config: ConfigMap,
     guest: Guest,
-    api: converter_api::Guest,
-    converter: ResourceAny,
+    converter: Box<dyn GuestConverter>,
 }
 
 impl WasmConverter {
-    pub(crate) async fn create(origin: Origin, role: ConverterRole, config: ConfigMap) -> Result<Self, PluginError> {
-        let (loaded, mut guest) = origin.instance(Worker::Nobody).await?;
-        let Some(indices) = &loaded.exports.converter else { return Err(missing(&guest, "converter-api")) };
-        let api = guest.load(|store, instance| indices.load(store, instance)).map_err(broken)?;
-        let (class, lowered) = (&origin.plugin.info.class, lift::config(&config));
-        let theirs = match role {
-            ConverterRole::Key => converter_api::Role::Key,
-            ConverterRole::Value => converter_api::Role::Value,
-            ConverterRole::Header => converter_api::Role::Header,
-        };
-        let converter =
-            answer(call!(guest, "create", |store| api.converter().call_create(store, class, &lowered, theirs)))?;
-        Ok(Self { origin, role, config, guest, api, converter })
+    pub(crate) async fn create(
+        factory: InstanceFactory,
+        role: ConverterRole,
+        config: ConfigMap,
+    ) -> Result<Self, PluginError> {
+        let (guest, converter) = Self::instance(&factory, role, &config).await?;
+        Ok(Self { factory, role, config, guest, converter })
     }
 
-    async fn ready(&mut self) -> Result<(), PluginError> {
-        if self.guest.is_usable() && self.guest.held_bytes() <= self.origin.host.limits.memory_max / 4 * 3 {
-            return Ok(());
+    async fn instance(
+        factory: &InstanceFactory,
+        role: ConverterRole,
+        config: &ConfigMap,
+    ) -> Result<(Guest, Box<dyn GuestConverter>), PluginError> {
+        let (loaded, mut guest) = factory.instance(Worker::Nobody).await?;
+        let converter = loaded.exports.converter(&mut guest, factory.class(), config, role).await?;
+        Ok((guest, converter))
+    }
+
+    /// Passes a batch through the guest. What comes back has been checked.
+    async fn convert(&mut self, given: &Batch, way: Way) -> Result<Outcome, PluginError> {
+        if self.factory.is_spent(&self.guest) {
+            self.guest.discard();
+            (self.guest, self.converter) = Self::instance(&self.factory, self.role, &self.config).await?;
         }
-        self.guest.discard();
-        *self = Self::create(self.origin.clone(), self.role, self.config.clone()).await?;
-        Ok(())
+        let changes = match way {
+            Way::ToConnect => self.converter.to_connect(&mut self.guest, given.as_bytes()).await?,
+            Way::FromConnect => self.converter.from_connect(&mut self.guest, given.as_bytes()).await?,
+        };
+        let outcome = checked(&mut self.guest, given, changes, 1, &self.factory.batch_limits())?;
+        self.expect_rows(given, &outcome)?;
+        Ok(outcome)
     }
 
     /// Passes the headers of a batch through the guest.
     async fn headers(&mut self, given: &Batch, way: Way) -> Result<Outcome, PluginError> {
-        self.ready().await?;
-        let limits = self.origin.batch_limits();
-        let (api, converter) = (&self.api, self.converter);
-        let guest = &mut self.guest;
-        let outcome = match way {
-            Way::ToConnect => {
-                call!(guest, "to-connect", |store| fast::to_connect(api, store, converter, given.as_bytes()))
-            }
-            Way::FromConnect => {
-                call!(guest, "from-connect", |store| fast::from_connect(api, store, converter, given.as_bytes()))
-            }
-        };
-        let outcome = checked(guest, given, answer(outcome)?, 1, &limits)?;
-        self.expect_rows(given, &outcome)?;
+        let outcome = self.convert(given, way).await?;
         match wrong_headers(&given.open(), &outcome.batch.open(), way) {
             None => Ok(outcome),
-            Some(what) => Err(broken(self.guest.violated(what))),
+            Some(what) => Err(self.guest.violated(what).into()),
         }
     }
 
@@ -87,14 +82,14 @@ impl WasmConverter {
         let (given, made) = (input.open(), outcome.batch.open());
         if given.rows != made.rows || made.get(Role::CHILD).is_some() {
             let what = format!("converted {} rows into {}", given.rows, made.rows);
-            return Err(broken(self.guest.violated(what)));
+            return Err(self.guest.violated(what).into());
         }
         // Rows with an error are in ascending order, and each was selected before.
         if made.selected() + outcome.errors.len() == given.selected() {
             return Ok(());
         }
         let what = format!("left out {} rows", given.selected().saturating_sub(made.selected() + outcome.errors.len()));
-        Err(broken(self.guest.violated(what)))
+        Err(self.guest.violated(what).into())
     }
 }
 
@@ -124,7 +119,7 @@ fn wrong_headers(given: &Table<'_>, made: &Table<'_>, way: Way) -> Option<String
 #[async_trait]
 impl HeaderBatchConverter for WasmConverter {
     fn class(&self) -> &str {
-        &self.origin.plugin.info.class
+        self.factory.class()
     }
 
     async fn to_connect(&mut self, records: &Batch) -> Result<Outcome, PluginError> {
@@ -139,7 +134,7 @@ impl HeaderBatchConverter for WasmConverter {
 #[async_trait]
 impl Converter for WasmConverter {
     fn class(&self) -> &str {
-        &self.origin.plugin.info.class
+        self.factory.class()
     }
 
     async fn to_connect(
@@ -150,7 +145,6 @@ impl Converter for WasmConverter {
         out: &mut UnionBuilder,
         errors: &mut Vec<RowError>,
     ) -> Result<usize, PluginError> {
-        self.ready().await?;
         let rows = input.len() as u32;
         let mut bytes = ColumnBuilder::new();
         for row in 0..input.len() {
@@ -164,13 +158,7 @@ impl Converter for WasmConverter {
         *table.side_mut(self.side()) = Union::single(None, bytes.finish());
         let given = table.into_batch();
 
-        let limits = self.origin.batch_limits();
-        let (api, converter) = (&self.api, self.converter);
-        let guest = &mut self.guest;
-        let outcome =
-            answer(call!(guest, "to-connect", |store| fast::to_connect(api, store, converter, given.as_bytes())))?;
-        let outcome = checked(guest, &given, outcome, 1, &limits)?;
-        self.expect_rows(&given, &outcome)?;
+        let outcome = self.convert(&given, Way::ToConnect).await?;
         let table = outcome.batch.open();
         let mut failed = outcome.errors;
         for (row, (schema, value)) in table.data(self.side()).into_iter().enumerate() {
@@ -202,14 +190,7 @@ impl Converter for WasmConverter {
         out: &mut ByteColumn,
         errors: &mut Vec<RowError>,
     ) -> Result<(), PluginError> {
-        self.ready().await?;
-        let limits = self.origin.batch_limits();
-        let (api, converter) = (&self.api, self.converter);
-        let guest = &mut self.guest;
-        let outcome =
-            answer(call!(guest, "from-connect", |store| fast::from_connect(api, store, converter, batch.as_bytes())))?;
-        let outcome = checked(guest, batch, outcome, 1, &limits)?;
-        self.expect_rows(batch, &outcome)?;
+        let outcome = self.convert(batch, Way::FromConnect).await?;
         let table = outcome.batch.open();
         for (row, (_, value)) in table.data(side).into_iter().enumerate() {
             match value {
@@ -217,9 +198,8 @@ impl Converter for WasmConverter {
                 Value::Null => out.push_null(),
                 Value::Bytes(bytes) => out.push(&bytes),
                 _ => {
-                    return Err(broken(
-                        self.guest.violated(format!("converted row {row} into something else than bytes")),
-                    ));
+                    let what = format!("converted row {row} into something else than bytes");
+                    return Err(self.guest.violated(what).into());
                 }
             }
         }
@@ -230,5 +210,5 @@ impl Converter for WasmConverter {
 
 /// Not even a null fits: the batch that is being built is full, which the caller prevents.
 fn cannot_carry(guest: &mut Guest, error: &dyn std::error::Error) -> PluginError {
-    broken(guest.violated(format!("made a batch that cannot be carried: {error}")))
+    guest.violated(format!("made a batch that cannot be carried: {error}")).into()
 }

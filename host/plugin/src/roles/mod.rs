@@ -9,85 +9,67 @@ mod source_task;
 
 use std::sync::Arc;
 
-use millstream_config::ConfigMap;
 use millstream_connector::PluginError;
 use millstream_record::Chain as Causes;
 use millstream_record::batch::{Batch, InvalidBatch, Limits};
 
 pub(crate) use chain::{PlannedLink, WasmChain};
-pub(crate) use connector::{WasmSinkConnector, WasmSourceConnector};
+pub(crate) use connector::WasmConnector;
 pub(crate) use converter::WasmConverter;
 pub(crate) use sink_task::WasmSinkTask;
 pub(crate) use source_task::WasmSourceTask;
 
-use crate::capability::{FileGrants, Worker};
-use crate::catalogue::{Host, Registered};
-use crate::component::Loaded;
-use crate::contract::v0_1_0::{imports::types, lift};
-use crate::instance::{FaultCause, Guest, GuestFault, Speaker, Surroundings};
+use crate::capability::{InstanceName, Openings, Worker};
+use crate::component::{ComponentFile, Host, Loaded};
+use crate::instance::{FaultCause, Guest};
 
 /// A plugin and everything needed to make instances of it.
 #[derive(Clone)]
-pub(crate) struct Origin {
+pub(crate) struct InstanceFactory {
     pub(crate) host: Arc<Host>,
-    pub(crate) plugin: Arc<Registered>,
-    pub(crate) speaker: Speaker,
+    pub(crate) component: Arc<ComponentFile>,
+    /// What the plugin's keys open.
+    pub(crate) openings: Arc<Openings>,
+    /// Whose instances they are; the plugin's class is the name that its component gave.
+    pub(crate) name: InstanceName,
 }
 
-impl Origin {
-    /// A new instance. It opens no files until it knows its configuration.
+impl InstanceFactory {
+    /// A new instance. It opens nothing until it knows its configuration.
     pub(crate) async fn instance(&self, worker: Worker) -> Result<(Arc<Loaded>, Guest), PluginError> {
-        let loaded = self.plugin.component.load(&self.host).await.map_err(|error| PluginError::Broken {
-            plugin: self.plugin.info.class.clone(),
+        let loaded = self.component.load(&self.host).await.map_err(|error| PluginError::Broken {
+            plugin: self.class().to_owned(),
             reason: format!("could not be loaded: {}", Causes(&*error)),
         })?;
-        let surroundings = Surroundings { speaker: self.speaker.clone(), files: FileGrants::default(), worker };
-        let guest = Guest::new(&self.host.engine, &loaded.component, &self.host.limits, surroundings).await;
+        let guest =
+            Guest::new(&self.host.engine, &loaded.component, &self.host.limits, self.name.clone(), worker).await;
         let guest = guest.map_err(|fault| match fault.cause {
             FaultCause::TotalMemory { .. } | FaultCause::NoSystemMemory => {
                 PluginError::NoRoom { reason: fault.reason(), plugin: fault.plugin }
             }
-            _ => broken(fault),
+            _ => fault.into(),
         })?;
         Ok((loaded, guest))
     }
 
-    /// What the configuration lets the plugin open.
-    pub(crate) fn grant(&self, guest: &mut Guest, config: &ConfigMap) {
-        if let Some(state) = guest.state() {
-            state.files = FileGrants::new(self.plugin.opening_keys(), config, self.host.allow_files.clone());
-        }
+    pub(crate) fn class(&self) -> &str {
+        &self.name.plugin
     }
 
     /// Most that a batch from this host's plugins may have.
     pub(crate) fn batch_limits(&self) -> Limits {
         self.host.limits.batch
     }
-}
 
-/// A fault as the rest of the host sees it.
-pub(crate) fn broken(fault: GuestFault) -> PluginError {
-    let reason = fault.reason();
-    PluginError::Broken { plugin: fault.plugin, reason }
-}
-
-/// Takes what a guest's function returned apart: a fault, the plugin's own words, or a value.
-pub(crate) fn answer<T>(outcome: Result<Result<T, types::Error>, GuestFault>) -> Result<T, PluginError> {
-    match outcome {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(reported)) => Err(PluginError::Reported(lift::failure(reported))),
-        Err(fault) => Err(broken(fault)),
+    /// Whether a guest that keeps no state is to be replaced before its next call: some languages leak.
+    pub(crate) fn is_spent(&self, guest: &Guest) -> bool {
+        !guest.is_usable() || self.host.limits.memory_max / 4 * 3 < guest.held_bytes()
     }
-}
-
-/// A missing interface, which discovery has refused before.
-pub(crate) fn missing(guest: &Guest, interface: &'static str) -> PluginError {
-    broken(guest.fault(FaultCause::Missing(interface), None))
 }
 
 /// Bytes that a guest handed over, as a batch.
 pub(crate) fn batch(guest: &mut Guest, bytes: Vec<u8>, limits: &Limits) -> Result<Batch, PluginError> {
-    Batch::validate(bytes, limits).map_err(|error: InvalidBatch| broken(guest.violated(refusal(&error))))
+    Batch::validate(bytes, limits).map_err(|error: InvalidBatch| guest.violated(refusal(&error)).into())
 }
 
 /// What a plugin did that handed over such bytes; the key of a limit that it exceeded.

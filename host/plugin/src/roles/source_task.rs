@@ -6,60 +6,51 @@ use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_connector::{AcknowledgedRow, PluginError, PollLimits, SourceContext, SourceTask};
 use millstream_record::batch::{Batch, Column, Kind, Role, Table, bits};
-use wasmtime::component::ResourceAny;
 
-use super::{Origin, answer, batch, broken, missing};
+use super::{InstanceFactory, batch};
 use crate::capability::Worker;
-use crate::contract::v0_1_0::{exports::source_api, lift};
-use crate::instance::{Guest, call};
+use crate::contract::GuestSourceTask;
+use crate::instance::Guest;
 
 /// A source task whose instance lives as long as it does: what it has read is in there.
 pub(crate) struct WasmSourceTask {
-    origin: Origin,
+    factory: InstanceFactory,
     guest: Guest,
-    api: source_api::Guest,
-    task: ResourceAny,
+    task: Box<dyn GuestSourceTask>,
 }
 
 impl WasmSourceTask {
-    pub(crate) async fn create(origin: Origin, context: Arc<dyn SourceContext>) -> Result<Self, PluginError> {
-        let (loaded, mut guest) = origin.instance(Worker::Source(context)).await?;
-        let Some(indices) = &loaded.exports.source else { return Err(missing(&guest, "source-api")) };
-        let api = guest.load(|store, instance| indices.load(store, instance)).map_err(broken)?;
-        let class = &origin.plugin.info.class;
-        let task = answer(call!(guest, "create", |store| api.source_task().call_create(store, class)))?;
-        Ok(Self { origin, guest, api, task })
+    pub(crate) async fn create(factory: InstanceFactory, context: Arc<dyn SourceContext>) -> Result<Self, PluginError> {
+        let (loaded, mut guest) = factory.instance(Worker::Source(context)).await?;
+        let task = loaded.exports.source_task(&mut guest, factory.class()).await?;
+        Ok(Self { factory, guest, task })
     }
 }
 
 #[async_trait]
 impl SourceTask for WasmSourceTask {
     async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError> {
-        self.origin.grant(&mut self.guest, config);
-        let config = lift::config(config);
-        answer(call!(self.guest, "start", |store| self.api.source_task().call_start(store, self.task, &config)))
+        self.guest.grant(&self.factory.openings, config);
+        self.task.start(&mut self.guest, config).await
     }
 
     async fn poll(&mut self, limits: PollLimits) -> Result<Option<Batch>, PluginError> {
-        let PollLimits { max_records, max_bytes, max_wait_ms } = limits;
-        let limits = source_api::PollLimits { max_records, max_bytes, max_wait_ms };
-        let polled =
-            answer(call!(self.guest, "poll", |store| self.api.source_task().call_poll(store, self.task, limits)))?;
-        let Some(bytes) = polled else { return Ok(None) };
-        let batch = batch(&mut self.guest, bytes, &self.origin.batch_limits())?;
+        let Some(bytes) = self.task.poll(&mut self.guest, limits).await? else { return Ok(None) };
+        let batch = batch(&mut self.guest, bytes, &self.factory.batch_limits())?;
         if let Some(role) = forbidden(&batch.open()) {
-            return Err(broken(self.guest.violated(format!("polled a batch with {role}, which only the host knows"))));
+            let what = format!("polled a batch with {role}, which only the host knows");
+            return Err(self.guest.violated(what).into());
         }
         Ok(Some(batch))
     }
 
     async fn committed(&mut self, polled: &Batch, rows: &[AcknowledgedRow]) -> Result<(), PluginError> {
         let rows = acknowledged(&polled.open(), rows).write();
-        answer(call!(self.guest, "committed", |store| self.api.source_task().call_committed(store, self.task, &rows)))
+        self.task.committed(&mut self.guest, &rows).await
     }
 
     async fn commit(&mut self) -> Result<(), PluginError> {
-        answer(call!(self.guest, "commit", |store| self.api.source_task().call_commit(store, self.task)))
+        self.task.commit(&mut self.guest).await
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
@@ -67,7 +58,7 @@ impl SourceTask for WasmSourceTask {
             // Nothing is left to be ended: the fault that discarded the instance was reported then.
             return Ok(());
         }
-        answer(call!(self.guest, "stop", |store| self.api.source_task().call_stop(store, self.task)))
+        self.task.stop(&mut self.guest).await
     }
 }
 

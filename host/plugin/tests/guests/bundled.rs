@@ -37,7 +37,7 @@ fn built() -> PathBuf {
 
 async fn plugins() -> WasmPlugins {
     let plugins = WasmPlugins::start(limits(), &[built()], &[]).await.unwrap();
-    plugins.settled().await;
+    plugins.all_compiled().await;
     assert!(plugins.problems().is_empty(), "{:?}", plugins.problems());
     plugins
 }
@@ -111,7 +111,7 @@ async fn a_predicate_of_another_component_chooses_the_rows() {
     let hostile = hostile();
     let folders = [built(), hostile.parent().unwrap().to_owned()];
     let plugins = WasmPlugins::start(limits(), &folders, &[]).await.unwrap();
-    plugins.settled().await;
+    plugins.all_compiled().await;
     let topic_is = |pattern: &str, negate| Condition {
         class: "org.apache.kafka.connect.transforms.predicates.TopicNameMatches".into(),
         config: config(&[("pattern", pattern)]),

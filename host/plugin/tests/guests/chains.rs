@@ -1,6 +1,6 @@
 //! Chains: what transforms may make of a batch, and how several components work on one.
 
-use millstream_connector::{Chain, Condition, Link, PluginError, Plugins};
+use millstream_connector::{Condition, Link, LinkedTransforms, PluginError, Plugins};
 use millstream_plugin::WasmPlugins;
 use millstream_record::batch::Batch;
 
@@ -20,7 +20,7 @@ fn when(mut link: Link, behaviour: &str, negate: bool) -> Link {
     link
 }
 
-async fn chain(plugins: &WasmPlugins, links: &[Link]) -> Box<dyn Chain> {
+async fn chain(plugins: &WasmPlugins, links: &[Link]) -> Box<dyn LinkedTransforms> {
     match plugins.chain(&task(), links).await {
         Ok(chain) => chain,
         Err((link, error)) => panic!("link {link}: {error}"),

@@ -13,7 +13,7 @@ use crate::support::{LIMITS, hostile, limits, plugins, source, texts};
 
 async fn found(limits: PluginLimits, folder: &Path) -> WasmPlugins {
     let plugins = WasmPlugins::start(limits, &[folder.to_owned()], &[]).await.unwrap();
-    plugins.settled().await;
+    plugins.all_compiled().await;
     plugins
 }
 
@@ -222,4 +222,33 @@ async fn checking_a_file_spares_the_worker_to_compile_it() {
     check_file(limits.clone(), &hostile()).await.unwrap().unwrap();
     let plugins = WasmPlugins::start(limits, &[hostile().parent().unwrap().to_owned()], &[]).await.unwrap();
     assert_eq!((plugins.compiling().len(), plugins.list().len()), (0, 7));
+}
+
+#[tokio::test]
+async fn a_higher_version_that_is_being_compiled_holds_back_the_lower_one_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, cache) = (folder.path().join("plugins"), folder.path().join("cache"));
+    fs::create_dir(&path).unwrap();
+    let old = fs::read(hostile()).unwrap();
+    fs::write(path.join("old.wasm"), &old).unwrap();
+    let limits = PluginLimits { cache_dir: Some(cache), compile_threads: 1, ..limits() };
+    let start = || WasmPlugins::start(limits.clone(), std::slice::from_ref(&path), &[]);
+    start().await.unwrap().all_compiled().await;
+
+    let (said, says) = (&br#""version":"1.0""#[..], &br#""version":"2.0""#[..]);
+    let at = old.windows(said.len()).position(|bytes| bytes == said).expect("the guest says its version");
+    let mut new = old;
+    new[at..at + says.len()].copy_from_slice(says);
+    fs::write(path.join("new.wasm"), new).unwrap();
+    fs::write(path.join("other.wasm"), b"\0asm\x0d\0\x01\0rubbish").unwrap();
+
+    let plugins = start().await.unwrap();
+    let version = || plugins.find_connector("OddSource").unwrap().version.clone();
+    assert_eq!((version().as_str(), plugins.compiling().len()), ("1.0", 2));
+    let new = [path.join("new.wasm").display().to_string()];
+    assert_eq!(plugins.awaited(&["OddSource"]), new);
+    assert_eq!(plugins.awaited(&["OddConverter", "OddSource"]), new);
+    plugins.await_names(&["OddSource"]).await;
+    assert_eq!(version(), "2.0");
+    assert!(plugins.awaited(&["OddSource"]).is_empty());
 }

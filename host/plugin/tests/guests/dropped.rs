@@ -174,7 +174,7 @@ async fn a_chain_dropped_at_any_await_leaves_nothing_behind_and_goes_on() {
         Link { class: "org.millstream.odd.Suffix".into(), config: config(&[("suffix", "!")]), condition: None };
     let links = [think, suffix];
     let make = async || plugins.chain(&task(), &links).await.ok().unwrap();
-    let apply = async |chain: &mut Box<dyn millstream_connector::Chain>| {
+    let apply = async |chain: &mut Box<dyn millstream_connector::LinkedTransforms>| {
         let outcome = chain.apply(&lines(&["a", "b"])).await?;
         assert_eq!(texts(&outcome.batch), ["a!", "b!"]);
         Ok(())

@@ -40,7 +40,7 @@ fn plugin_path() -> PathBuf {
 
 async fn plugins() -> WasmPlugins {
     let plugins = WasmPlugins::start(limits(), &[plugin_path()], &[]).await.unwrap();
-    plugins.settled().await;
+    plugins.all_compiled().await;
     assert!(plugins.problems().is_empty(), "{:?}", plugins.problems());
     plugins
 }

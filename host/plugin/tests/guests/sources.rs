@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use millstream_connector::{AcknowledgedRow, ErrorKind, Link, PluginError, PluginKind, Plugins};
+use millstream_plugin::Allowed;
 
 use crate::support::{
     LIMITS, SOURCE, Worker, config, limits, open_below, plugins, plugins_with, polled, reason, source, task, texts,
@@ -323,8 +324,11 @@ async fn a_file_outside_of_the_allowed_folders_is_refused() {
     let inside = folder.path().join("inside");
     std::fs::create_dir(&inside).unwrap();
     std::fs::write(folder.path().join("secret"), "x").unwrap();
-    let plugins =
-        plugins_with(millstream_plugin::PluginLimits { allow_files: Some(vec![inside.clone()]), ..limits() }).await;
+    let plugins = plugins_with(millstream_plugin::PluginLimits {
+        allowed: Allowed { files: Some(Arc::from([inside.clone()])) },
+        ..limits()
+    })
+    .await;
     let secret = inside.join("../secret");
     let mut source = source(&plugins, &[("behaviour", "read file"), ("file", secret.to_str().unwrap())]).await;
     match source.poll(LIMITS).await {
@@ -333,6 +337,21 @@ async fn a_file_outside_of_the_allowed_folders_is_refused() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_file_outside_of_the_allowed_folders_is_named_when_the_configuration_is_validated() {
+    let folder = tempfile::tempdir().unwrap();
+    let allowed = Allowed { files: Some(Arc::from([folder.path().to_owned()])) };
+    let plugins = plugins_with(millstream_plugin::PluginLimits { allowed, ..limits() }).await;
+    let mut connector = plugins.connector(SOURCE, "odd", Worker::new()).await.unwrap();
+    let inside = folder.path().join("in.txt").display().to_string();
+    let settings = [("behaviour", "lines"), ("file", inside.as_str()), ("out", "/etc/hostname")];
+    let found = connector.validate(&config(&settings)).await.unwrap();
+    let refused = found.iter().find(|(key, _)| key == "out").expect("the key is named");
+    assert!(refused.1[0].starts_with("Invalid value /etc/hostname for configuration out: "), "{refused:?}");
+    assert!(refused.1[0].contains("plugin.allow.files"), "{refused:?}");
+    assert!(found.iter().all(|(key, _)| key != "file"), "{found:?}");
 }
 
 #[tokio::test]

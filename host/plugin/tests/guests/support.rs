@@ -52,7 +52,7 @@ pub async fn plugins_with(limits: PluginLimits) -> WasmPlugins {
     let folder = hostile();
     let folder = folder.parent().expect("the guest lies in a folder");
     let plugins = WasmPlugins::start(limits, &[folder.to_owned()], &[]).await.unwrap();
-    plugins.settled().await;
+    plugins.all_compiled().await;
     assert!(plugins.problems().is_empty(), "{:?}", plugins.problems());
     plugins
 }

@@ -1,6 +1,6 @@
 //! Examples of transforms and predicates: whole configurations, as a connector has them, on single records.
 
-use millstream_connector::Chain;
+use millstream_connector::LinkedTransforms;
 use serde_json::{Map, Value as Json};
 
 use super::examples::{Example, Examples};
@@ -73,7 +73,7 @@ pub async fn section(
     Ok(())
 }
 
-async fn started(runner: &Runner, config: &Map<String, Json>, sink: bool) -> Result<Box<dyn Chain>, String> {
+async fn started(runner: &Runner, config: &Map<String, Json>, sink: bool) -> Result<Box<dyn LinkedTransforms>, String> {
     match build(runner, crate::subjects::config(&Json::Object(config.clone())), sink).await? {
         Built::Chain(Some(chain), _) => Ok(chain),
         Built::Chain(None, _) => Err("the example has no transforms".to_owned()),
@@ -82,7 +82,7 @@ async fn started(runner: &Runner, config: &Map<String, Json>, sink: bool) -> Res
     }
 }
 
-async fn run(chain: &mut dyn Chain, input: &Record) -> Result<Ending, String> {
+async fn run(chain: &mut dyn LinkedTransforms, input: &Record) -> Result<Ending, String> {
     let outcome = chain.apply(&batch(std::slice::from_ref(input))?).await.map_err(|error| error.to_string())?;
     endings(&outcome, 1).pop().ok_or_else(|| "a record has no ending".to_owned())
 }

@@ -2,7 +2,7 @@
 //! its errors are judged as in a task.
 
 use millstream_config::{ConfigMap, OverridePolicy, PluginKind, connector_config_def, validate_connector};
-use millstream_connector::{Chain, Failure};
+use millstream_connector::{Failure, LinkedTransforms};
 use millstream_runtime::error_policy::{ErrorPolicy, Verdict};
 use millstream_runtime::transform_chain;
 use serde_json::Value as Json;
@@ -23,7 +23,7 @@ pub enum Built {
     /// The task does not start.
     Failed(Failure),
     /// The chain, if there are transforms, and what happens to records that fail in it.
-    Chain(Option<Box<dyn Chain>>, ErrorPolicy),
+    Chain(Option<Box<dyn LinkedTransforms>>, ErrorPolicy),
 }
 
 /// Creates a connector and starts the chain of a task.

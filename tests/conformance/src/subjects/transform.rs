@@ -1,6 +1,6 @@
 //! Transforms and predicates, through the component that a worker loads.
 
-use millstream_connector::{Chain, Condition, Link, Plugins};
+use millstream_connector::{Condition, Link, LinkedTransforms, Plugins};
 use serde_json::Value as Json;
 
 use super::{config, reported, thrown};
@@ -46,14 +46,17 @@ pub async fn transform(runner: &Runner, class: &str, case: &Case) -> Result<(), 
     check_all(&mut *chain, &inputs, &expected).await.map_err(|difference| format!("in one batch: {difference}"))
 }
 
-async fn chain(runner: &Runner, links: &[Link]) -> Result<Result<Box<dyn Chain>, crate::compare::Thrown>, String> {
+async fn chain(
+    runner: &Runner,
+    links: &[Link],
+) -> Result<Result<Box<dyn LinkedTransforms>, crate::compare::Thrown>, String> {
     match runner.plugins.chain(&runner.task, links).await {
         Ok(chain) => Ok(Ok(chain)),
         Err((_, error)) => Ok(Err(reported("configure", error)?)),
     }
 }
 
-async fn check_all(chain: &mut dyn Chain, inputs: &[Record], expected: &[&Json]) -> Result<(), String> {
+async fn check_all(chain: &mut dyn LinkedTransforms, inputs: &[Record], expected: &[&Json]) -> Result<(), String> {
     let outcome = match chain.apply(&batch(inputs)?).await {
         Ok(outcome) => outcome,
         Err(error) => {

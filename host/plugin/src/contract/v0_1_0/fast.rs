@@ -4,14 +4,14 @@
 use wasmtime::component::{Func, ResourceAny, TypedFunc};
 use wasmtime::{Result, Store};
 
-use super::exports::{converter_api, predicate_api, sink_api, transform_api};
+use super::exports::{converter_api, predicate_api, sink_api, source_api, transform_api};
 use super::imports::types::{Error, Outcome};
 use crate::instance::GuestState;
 
 type Answer<T> = Result<std::result::Result<T, Error>>;
 
 /// `chain.apply`.
-pub(crate) async fn apply(
+pub(super) async fn apply(
     api: &transform_api::Guest,
     store: &mut Store<GuestState>,
     chain: ResourceAny,
@@ -26,8 +26,19 @@ pub(crate) async fn apply(
     Ok(func.call_async(store, (chain, batch, only)).await?.0)
 }
 
+/// `source-task.committed`.
+pub(super) async fn committed(
+    api: &source_api::Guest,
+    store: &mut Store<GuestState>,
+    task: ResourceAny,
+    rows: &[u8],
+) -> Answer<()> {
+    let func: Func = *api.source_task().func_committed().func();
+    over_batch(func, store, task, rows).await
+}
+
 /// `predicate.test`.
-pub(crate) async fn test(
+pub(super) async fn test(
     api: &predicate_api::Guest,
     store: &mut Store<GuestState>,
     predicate: ResourceAny,
@@ -38,7 +49,7 @@ pub(crate) async fn test(
 }
 
 /// `sink-task.put`.
-pub(crate) async fn put(
+pub(super) async fn put(
     api: &sink_api::Guest,
     store: &mut Store<GuestState>,
     task: ResourceAny,
@@ -49,7 +60,7 @@ pub(crate) async fn put(
 }
 
 /// `converter.to-connect`.
-pub(crate) async fn to_connect(
+pub(super) async fn to_connect(
     api: &converter_api::Guest,
     store: &mut Store<GuestState>,
     converter: ResourceAny,
@@ -60,7 +71,7 @@ pub(crate) async fn to_connect(
 }
 
 /// `converter.from-connect`.
-pub(crate) async fn from_connect(
+pub(super) async fn from_connect(
     api: &converter_api::Guest,
     store: &mut Store<GuestState>,
     converter: ResourceAny,

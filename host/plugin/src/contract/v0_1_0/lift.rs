@@ -1,20 +1,47 @@
 //! Between the contract's types and the host's, field by field.
 
 use millstream_config::ConfigMap;
-use millstream_connector::{ErrorKind, Failure, RowError, TopicOffset, TopicPartition};
+use millstream_connector::{ErrorKind, Failure, PluginError, RowError, TopicOffset, TopicPartition};
 
 use super::imports::types as theirs;
+use crate::contract::Changes;
+use crate::instance::GuestFault;
 
 /// Most causes that are kept of one failure.
 const MAX_CAUSES: usize = 64;
 
-pub(crate) fn failure(theirs::Error { kind, class, message, mut causes }: theirs::Error) -> Failure {
+/// Takes what a guest's function returned apart: a fault, the plugin's own words, or a value.
+pub(super) fn answer<T>(returned: Result<Result<T, theirs::Error>, GuestFault>) -> Result<T, PluginError> {
+    match returned {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(reported)) => Err(PluginError::Reported(failure(reported))),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// A 64-bit number in the contract's two halves.
+pub(super) fn wide(number: u64) -> theirs::Wide {
+    theirs::Wide { high: (number >> 32) as u32, low: number as u32 }
+}
+
+impl From<theirs::Wide> for u64 {
+    fn from(theirs::Wide { high, low }: theirs::Wide) -> Self {
+        Self::from(high) << 32 | Self::from(low)
+    }
+}
+
+/// What a call made of a batch.
+pub(super) fn changes(theirs::Outcome { changed, errors }: theirs::Outcome) -> Changes {
+    Changes { batch: changed, errors: errors.into_iter().map(row_error).collect() }
+}
+
+pub(super) fn failure(theirs::Error { kind, class, message, mut causes }: theirs::Error) -> Failure {
     causes.truncate(MAX_CAUSES);
     Failure { causes, ..Failure::new(error_kind(kind), &class, message) }
 }
 
 /// A row's failure. The contract has no causes of rows: where the message goes on as a trace does, these are the causes.
-pub(crate) fn row_error(theirs::RowError { row, link, kind, class, message, field }: theirs::RowError) -> RowError {
+pub(super) fn row_error(theirs::RowError { row, link, kind, class, message, field }: theirs::RowError) -> RowError {
     let mut parts = message.split("\nCaused by: ");
     let mut failure = Failure::new(error_kind(kind), &class, parts.next().unwrap_or_default());
     failure.causes.extend(parts.take(MAX_CAUSES).map(str::to_owned));
@@ -22,7 +49,8 @@ pub(crate) fn row_error(theirs::RowError { row, link, kind, class, message, fiel
     RowError { row, link, failure, field }
 }
 
-pub(crate) fn lowered(Failure { kind, class, message, causes, .. }: Failure) -> theirs::Error {
+/// A failure as a guest hears of it; where it happened is for people.
+pub(super) fn lowered(Failure { kind, class, message, causes, at: _ }: Failure) -> theirs::Error {
     let kind = match kind {
         ErrorKind::Retriable => theirs::ErrorKind::Retriable,
         ErrorKind::Data => theirs::ErrorKind::Data,
@@ -30,11 +58,6 @@ pub(crate) fn lowered(Failure { kind, class, message, causes, .. }: Failure) -> 
         ErrorKind::Fatal => theirs::ErrorKind::Fatal,
     };
     theirs::Error { kind, class, message, causes }
-}
-
-/// A failure of the host's own that a guest sees.
-pub(crate) fn fatal(message: String) -> theirs::Error {
-    lowered(Failure::new(ErrorKind::Fatal, "", message))
 }
 
 fn error_kind(kind: theirs::ErrorKind) -> ErrorKind {
@@ -47,7 +70,7 @@ fn error_kind(kind: theirs::ErrorKind) -> ErrorKind {
 }
 
 /// A guest's partition; one beyond what Kafka can number is a broken promise.
-pub(crate) fn partition(
+pub(super) fn partition(
     theirs::TopicPartition { topic, partition }: theirs::TopicPartition,
 ) -> wasmtime::Result<TopicPartition> {
     let Ok(partition) = i32::try_from(partition) else {
@@ -56,7 +79,7 @@ pub(crate) fn partition(
     Ok(TopicPartition { topic, partition })
 }
 
-pub(crate) fn topic_offset(
+pub(super) fn topic_offset(
     theirs::TopicOffset { topic, partition, offset }: theirs::TopicOffset,
 ) -> wasmtime::Result<TopicOffset> {
     let Ok(partition) = i32::try_from(partition) else {
@@ -66,21 +89,21 @@ pub(crate) fn topic_offset(
     Ok(TopicOffset { topic, partition, offset })
 }
 
-pub(crate) fn partition_lowered(TopicPartition { topic, partition }: &TopicPartition) -> theirs::TopicPartition {
+pub(super) fn partition_lowered(TopicPartition { topic, partition }: &TopicPartition) -> theirs::TopicPartition {
     theirs::TopicPartition { topic: topic.clone(), partition: partition.cast_unsigned() }
 }
 
-pub(crate) fn offset_lowered(TopicOffset { topic, partition, offset }: &TopicOffset) -> theirs::TopicOffset {
-    let offset = super::wide(offset.cast_unsigned());
+pub(super) fn offset_lowered(TopicOffset { topic, partition, offset }: &TopicOffset) -> theirs::TopicOffset {
+    let offset = wide(offset.cast_unsigned());
     theirs::TopicOffset { topic: topic.clone(), partition: partition.cast_unsigned(), offset }
 }
 
-pub(crate) fn config(config: &ConfigMap) -> theirs::Config {
+pub(super) fn config(config: &ConfigMap) -> theirs::Config {
     config.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// A guest's configuration as a map; of a key given twice the last counts, as in Java.
-pub(crate) fn config_map(config: theirs::Config) -> ConfigMap {
+pub(super) fn config_map(config: theirs::Config) -> ConfigMap {
     config.into_iter().collect()
 }
 

@@ -1,7 +1,11 @@
 //! `millstream:connect@0.1.0`, as published below `wit/`.
 
-pub(crate) mod fast;
-pub(crate) mod lift;
+mod connectors;
+mod fast;
+mod host;
+mod lift;
+mod tasks;
+mod transforms;
 
 #[allow(clippy::all, reason = "generated from the contract")]
 mod generated {
@@ -14,48 +18,50 @@ mod generated {
     });
 }
 
-pub(crate) use generated::exports::millstream::connect as exports;
-pub(crate) use generated::millstream::connect as imports;
+use async_trait::async_trait;
+use generated::exports::millstream::connect as exports;
+use generated::millstream::connect as imports;
+use millstream_config::ConfigMap;
+use millstream_connector::{ConverterRole, PluginError, PluginKind};
+use wasmtime::component::{HasSelf, InstancePre};
+
+use super::{
+    ContractVersion, Exports, GuestChain, GuestConnector, GuestConverter, GuestLink, GuestPredicate, GuestSinkTask,
+    GuestSourceTask, PACKAGE,
+};
+use crate::instance::{FaultCause, Guest, GuestFault, GuestState, call};
+
+type State = HasSelf<GuestState>;
+
+pub(super) const VERSION: ContractVersion = ContractVersion {
+    number: "0.1.0",
+    types: |linker| imports::types::add_to_linker::<_, State>(linker, |state| state),
+    imports: &[
+        ("host-log", |linker| imports::host_log::add_to_linker::<_, State>(linker, |state| state)),
+        ("host-wait", |linker| imports::host_wait::add_to_linker::<_, State>(linker, |state| state)),
+        ("host-files", |linker| imports::host_files::add_to_linker::<_, State>(linker, |state| state)),
+        ("host-source", |linker| imports::host_source::add_to_linker::<_, State>(linker, |state| state)),
+        ("host-connector", |linker| imports::host_connector::add_to_linker::<_, State>(linker, |state| state)),
+        ("host-sink", |linker| imports::host_sink::add_to_linker::<_, State>(linker, |state| state)),
+    ],
+    exports: |component| Ok(Box::new(Exported::of(component)?)),
+};
 
 /// What a component of this version exports: the indices of those interfaces that it has.
-#[derive(Clone)]
-pub(crate) struct Exports {
-    pub(crate) plugin: exports::plugin::GuestIndices,
-    pub(crate) source: Option<exports::source_api::GuestIndices>,
-    pub(crate) sink: Option<exports::sink_api::GuestIndices>,
-    pub(crate) transform: Option<exports::transform_api::GuestIndices>,
-    pub(crate) predicate: Option<exports::predicate_api::GuestIndices>,
-    pub(crate) converter: Option<exports::converter_api::GuestIndices>,
+struct Exported {
+    plugin: exports::plugin::GuestIndices,
+    source: Option<exports::source_api::GuestIndices>,
+    sink: Option<exports::sink_api::GuestIndices>,
+    transform: Option<exports::transform_api::GuestIndices>,
+    predicate: Option<exports::predicate_api::GuestIndices>,
+    converter: Option<exports::converter_api::GuestIndices>,
 }
 
-/// A 64-bit number in the contract's two halves.
-pub(crate) fn wide(number: u64) -> imports::types::Wide {
-    imports::types::Wide { high: (number >> 32) as u32, low: number as u32 }
-}
-
-impl From<imports::types::Wide> for u64 {
-    fn from(imports::types::Wide { high, low }: imports::types::Wide) -> Self {
-        Self::from(high) << 32 | Self::from(low)
-    }
-}
-
-/// Offers the interface that has types only.
-pub(crate) fn add_types(linker: &mut wasmtime::component::Linker<crate::instance::GuestState>) -> wasmtime::Result<()> {
-    type State = wasmtime::component::HasSelf<crate::instance::GuestState>;
-    imports::types::add_to_linker::<_, State>(linker, |state| state)
-}
-
-impl imports::types::Host for crate::instance::GuestState {}
-
-impl Exports {
-    /// Looks up what a component exports.
-    ///
-    /// # Errors
-    ///
-    /// When it does not export `plugin`, or an interface of ours lacks a function.
-    pub(crate) fn of<T>(component: &wasmtime::component::InstancePre<T>) -> wasmtime::Result<Self> {
+impl Exported {
+    fn of(component: &InstancePre<GuestState>) -> wasmtime::Result<Self> {
         let has = |interface: &str| {
-            component.component().get_export_index(None, format!("{}/{interface}@0.1.0", super::PACKAGE)).is_some()
+            let name = format!("{PACKAGE}/{interface}@{}", VERSION.number);
+            component.component().get_export_index(None, name).is_some()
         };
         Ok(Self {
             plugin: exports::plugin::GuestIndices::new(component)?,
@@ -71,5 +77,80 @@ impl Exports {
                 .then(|| exports::converter_api::GuestIndices::new(component))
                 .transpose()?,
         })
+    }
+}
+
+/// The functions of an exported interface, in a guest. That it is missing was refused when the plugin was found.
+macro_rules! load {
+    ($guest:expr, $indices:expr, $name:literal) => {
+        match &$indices {
+            Some(indices) => $guest.load(|store, instance| indices.load(store, instance)).map_err(PluginError::from),
+            None => Err(PluginError::from($guest.fault(FaultCause::Missing($name), None))),
+        }
+    };
+}
+
+#[async_trait]
+impl Exports for Exported {
+    fn missing(&self, kind: PluginKind) -> Option<&'static str> {
+        let (there, interface) = match kind {
+            PluginKind::Source => (self.source.is_some(), "source-api"),
+            PluginKind::Sink => (self.sink.is_some(), "sink-api"),
+            PluginKind::Transform => (self.transform.is_some(), "transform-api"),
+            PluginKind::Predicate => (self.predicate.is_some(), "predicate-api"),
+            PluginKind::Converter | PluginKind::HeaderConverter => (self.converter.is_some(), "converter-api"),
+        };
+        (!there).then_some(interface)
+    }
+
+    async fn describe(&self, guest: &mut Guest) -> Result<String, GuestFault> {
+        let api = guest.load(|store, instance| self.plugin.load(store, instance))?;
+        call!(guest, "describe", |store| api.call_describe(store))
+    }
+
+    async fn source_connector(&self, guest: &mut Guest, class: &str) -> Result<Box<dyn GuestConnector>, PluginError> {
+        let api = load!(guest, self.source, "source-api")?;
+        Ok(Box::new(connectors::SourceConnector::create(api, guest, class).await?))
+    }
+
+    async fn sink_connector(&self, guest: &mut Guest, class: &str) -> Result<Box<dyn GuestConnector>, PluginError> {
+        let api = load!(guest, self.sink, "sink-api")?;
+        Ok(Box::new(connectors::SinkConnector::create(api, guest, class).await?))
+    }
+
+    async fn source_task(&self, guest: &mut Guest, class: &str) -> Result<Box<dyn GuestSourceTask>, PluginError> {
+        let api = load!(guest, self.source, "source-api")?;
+        Ok(Box::new(tasks::SourceTask::create(api, guest, class).await?))
+    }
+
+    async fn sink_task(&self, guest: &mut Guest, class: &str) -> Result<Box<dyn GuestSinkTask>, PluginError> {
+        let api = load!(guest, self.sink, "sink-api")?;
+        Ok(Box::new(tasks::SinkTask::create(api, guest, class).await?))
+    }
+
+    async fn chain(&self, guest: &mut Guest, links: &[GuestLink]) -> Result<Box<dyn GuestChain>, (usize, PluginError)> {
+        let api = load!(guest, self.transform, "transform-api").map_err(|error| (0, error))?;
+        Ok(Box::new(transforms::Chain::create(api, guest, links).await?))
+    }
+
+    async fn predicate(
+        &self,
+        guest: &mut Guest,
+        class: &str,
+        config: &ConfigMap,
+    ) -> Result<Box<dyn GuestPredicate>, PluginError> {
+        let api = load!(guest, self.predicate, "predicate-api")?;
+        Ok(Box::new(transforms::Predicate::create(api, guest, class, config).await?))
+    }
+
+    async fn converter(
+        &self,
+        guest: &mut Guest,
+        class: &str,
+        config: &ConfigMap,
+        role: ConverterRole,
+    ) -> Result<Box<dyn GuestConverter>, PluginError> {
+        let api = load!(guest, self.converter, "converter-api")?;
+        Ok(Box::new(transforms::Converter::create(api, guest, class, config, role).await?))
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of the plugins at a moment. It grows while new plugin files are compiled.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millstream_config::{PluginDef, PluginDefs, PluginDirectory};
@@ -10,7 +10,7 @@ use millstream_connector::{FindPluginError, PluginKind};
 use super::{PluginProblem, Registered, config_kind};
 
 /// The plugins, by every name, and what is not a plugin or not one yet.
-pub(super) struct Known {
+pub(super) struct Snapshot {
     /// All of them, by kind, class name and version.
     pub(super) all: Vec<Arc<Registered>>,
     /// The one that counts for each kind and class name.
@@ -18,14 +18,30 @@ pub(super) struct Known {
     directory: PluginDirectory,
     pub(super) problems: Vec<Arc<PluginProblem>>,
     /// Files that are being compiled, or are waiting for that.
-    pub(super) compiling: Vec<PathBuf>,
+    pub(super) compiling: Vec<Compiling>,
 }
 
-impl Known {
+/// A file that is being compiled, or is waiting for that.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Compiling {
+    pub(super) path: PathBuf,
+    /// Classes that are there already and that the file seems to carry, too: perhaps in a higher version.
+    pub(super) mentions: BTreeSet<String>,
+}
+
+/// A plugin that takes the place of one with a lower version.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Superseded {
+    pub(super) class: String,
+    pub(super) old_version: String,
+    pub(super) new_version: String,
+}
+
+impl Snapshot {
     pub(super) fn new(
         mut all: Vec<Arc<Registered>>,
         problems: Vec<Arc<PluginProblem>>,
-        compiling: Vec<PathBuf>,
+        compiling: Vec<Compiling>,
     ) -> Self {
         all.sort_by(|a, b| {
             let order = |plugin: &Registered| (plugin.info.kind, plugin.info.class.clone());
@@ -46,20 +62,54 @@ impl Known {
         Self { all, by_class, directory, problems, compiling }
     }
 
-    /// The same once a file has proved to be what it is.
-    pub(super) fn with(&self, path: &PathBuf, outcome: Result<Vec<Arc<Registered>>, PluginProblem>) -> Self {
+    /// The same once a file has proved to be what it is. `mentions` says which of its classes files seem to carry that
+    /// are still being compiled.
+    pub(super) fn with(
+        &self,
+        path: &Path,
+        outcome: Result<Vec<Arc<Registered>>, PluginProblem>,
+        mentions: &HashMap<PathBuf, BTreeSet<String>>,
+    ) -> Self {
         let (mut all, mut problems) = (self.all.clone(), self.problems.clone());
         match outcome {
             Ok(plugins) => all.extend(plugins),
             Err(problem) => problems.push(Arc::new(problem)),
         }
-        let compiling = self.compiling.iter().filter(|other| *other != path).cloned().collect();
+        let mut compiling: Vec<Compiling> = self.compiling.iter().filter(|other| other.path != path).cloned().collect();
+        for file in &mut compiling {
+            file.mentions.extend(mentions.get(&file.path).into_iter().flatten().cloned());
+        }
         Self::new(all, problems, compiling)
     }
 
-    /// Whether a name leads to a plugin of any kind.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.directory.connector(name).is_ok() || self.directory.any_class(name).is_some()
+    /// Files to wait for before the names are used: those that may carry a name that leads nowhere yet, or a higher
+    /// version of what a name leads to.
+    pub(super) fn awaited<'s>(&'s self, names: &[&str]) -> impl Iterator<Item = &'s Path> + use<'s> {
+        let classes: Vec<Option<String>> = names.iter().map(|name| self.class(name)).collect();
+        let may_change = move |file: &&Compiling| {
+            classes.iter().any(|class| class.as_ref().is_none_or(|class| file.mentions.contains(class)))
+        };
+        self.compiling.iter().filter(may_change).map(|file| file.path.as_path())
+    }
+
+    /// The class of the plugin, of any kind, that a name leads to.
+    fn class(&self, name: &str) -> Option<String> {
+        let connector = self.directory.connector(name).ok().map(|plugin| plugin.class.clone());
+        connector.or_else(|| self.directory.any_class(name))
+    }
+
+    /// Which plugins that are there already would no longer count beside these.
+    pub(super) fn superseded_by(&self, plugins: &[Arc<Registered>]) -> Vec<Superseded> {
+        let superseded = plugins.iter().filter_map(|new| {
+            let old = self.by_class.get(&(new.info.kind, new.info.class.clone()))?;
+            let lower = version_order(&old.info.version, &new.info.version) == std::cmp::Ordering::Less;
+            lower.then(|| Superseded {
+                class: new.info.class.clone(),
+                old_version: old.info.version.clone(),
+                new_version: new.info.version.clone(),
+            })
+        });
+        superseded.collect()
     }
 
     pub(super) fn registered(&self, kind: PluginKind, name: &str) -> Result<Arc<Registered>, FindPluginError> {

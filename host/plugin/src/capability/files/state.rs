@@ -1,33 +1,32 @@
-//! Files that configuration keys name. A plugin never sees a path of its own choosing: it names a key, and
-//! the host opens what the user configured there, in the way that the key's definition says, inside what
-//! the worker allows. Every operation that may wait for the disk runs on tokio's blocking threads.
+//! What one instance may open, and what it has open. Every operation that may wait for the disk runs on tokio's blocking
+//! threads.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use millstream_config::{Capability, ConfigMap, FileAccess, StandardStream, config_text};
 use tokio::task;
 
+use super::check::is_below;
+use super::declare::{FileAccess, NamesFile, StandIn};
 use super::standard_input::StandardInput;
 
 /// Most bytes that one `read` hands over.
 const MAX_READ: u32 = 4 << 20;
 
-/// What the keys of one plugin's configuration open.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FileGrants {
-    keys: HashMap<String, Grant>,
+/// What the keys of an instance's configuration open. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    keys: Arc<HashMap<String, Grant>>,
     allowed: Option<Arc<[PathBuf]>>,
 }
 
 #[derive(Clone, Debug)]
 struct Grant {
-    access: FileAccess,
-    or: Option<StandardStream>,
+    names: NamesFile,
     value: Option<String>,
 }
 
@@ -48,22 +47,21 @@ pub(crate) enum FileError {
     WrongAccess { operation: &'static str, name: String },
 }
 
-impl FileGrants {
-    /// Grants what the definitions of a plugin say about the values of its configuration.
-    pub(crate) fn new<'a>(
-        definitions: impl IntoIterator<Item = (&'a str, Capability)>,
-        config: &ConfigMap,
-        allowed: Option<Arc<[PathBuf]>>,
-    ) -> Self {
-        // The plugin sees the value as its definition reads it; the same text is opened.
-        let value_of = |name: &str| {
-            let value = config.get(name).and_then(Option::as_deref).map(config_text::text);
-            value.filter(|value| !value.is_empty()).map(str::to_owned)
-        };
-        let grant = |(name, Capability::File { access, or }): (&str, Capability)| {
-            (name.to_owned(), Grant { access, or, value: value_of(name) })
-        };
-        Self { keys: definitions.into_iter().map(grant).collect(), allowed }
+impl Files {
+    /// Nothing is opened yet, whatever the worker would allow.
+    pub(crate) fn new(allowed: Option<Arc<[PathBuf]>>) -> Self {
+        Self { keys: Arc::default(), allowed }
+    }
+
+    /// No key opens anything any more. What is open stays open.
+    pub(crate) fn revoke_all(&mut self) {
+        self.keys = Arc::default();
+    }
+
+    /// Lets a key open what its value names.
+    pub(super) fn grant(&mut self, key: &str, names: NamesFile, value: Option<&str>) {
+        let grant = Grant { names, value: value.map(str::to_owned) };
+        Arc::make_mut(&mut self.keys).insert(key.to_owned(), grant);
     }
 
     /// Opens what the key's value names; none if a file to be read does not exist.
@@ -72,8 +70,8 @@ impl FileGrants {
     pub(crate) fn open(&self, key: &str) -> Result<Option<OpenFile>, FileError> {
         let grant = self.keys.get(key).ok_or_else(|| FileError::NotGranted { key: key.to_owned() })?;
         let Some(value) = &grant.value else {
-            return match grant.or {
-                Some(StandardStream::Stdin) => {
+            return match grant.names.or {
+                Some(StandIn::Stdin) => {
                     let source = StandardInput::of_process().map_err(|source| FileError::Operation {
                         operation: "read",
                         name: "standard input".into(),
@@ -81,9 +79,7 @@ impl FileGrants {
                     })?;
                     Ok(Some(OpenFile { kind: Kind::Stdin(source), name: "standard input".into() }))
                 }
-                Some(StandardStream::Stdout) => {
-                    Ok(Some(OpenFile { kind: Kind::Stdout, name: "standard output".into() }))
-                }
+                Some(StandIn::Stdout) => Ok(Some(OpenFile { kind: Kind::Stdout, name: "standard output".into() })),
                 None => Err(FileError::NoValue { key: key.to_owned() }),
             };
         };
@@ -93,13 +89,13 @@ impl FileGrants {
         {
             return Err(FileError::NotAllowed { path });
         }
-        let (file, kind): (_, fn(Arc<File>) -> Kind) = match grant.access {
+        let (file, kind): (_, fn(Arc<File>) -> Kind) = match grant.names.access {
             FileAccess::Read => (File::open(&path), Kind::Read),
             FileAccess::Append => (open_to_append(&path), |file| Kind::Append(file, Arc::default())),
         };
         match file {
             Ok(file) => Ok(Some(OpenFile { kind: kind(Arc::new(file)), name: path.display().to_string() })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && grant.access == FileAccess::Read => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && grant.names.access == FileAccess::Read => Ok(None),
             Err(source) => Err(FileError::Open { path, source }),
         }
     }
@@ -122,22 +118,6 @@ fn open_to_append(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options().open(path),
         opened => opened,
     }
-}
-
-/// Whether the file lies below one of the folders, links followed. A file that does not exist yet lies
-/// where its folder does.
-fn is_below(path: &Path, folders: &[PathBuf]) -> bool {
-    let resolved = fs::canonicalize(path).or_else(|error| {
-        let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else { return Err(error) };
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        // A dangling link is not followed by `canonicalize`, but would be by `open`.
-        match fs::symlink_metadata(path) {
-            Ok(_) => Err(error),
-            Err(_) => fs::canonicalize(parent).map(|parent| parent.join(name)),
-        }
-    });
-    let Ok(resolved) = resolved else { return false };
-    folders.iter().any(|folder| fs::canonicalize(folder).is_ok_and(|folder| resolved.starts_with(folder)))
 }
 
 /// A file or stream that a guest has open.
@@ -261,37 +241,28 @@ impl OpenFile {
 mod tests {
     use super::*;
 
-    fn opens(access: FileAccess) -> Capability {
-        Capability::File { access, or: None }
-    }
-
-    fn config(path: &Path) -> ConfigMap {
-        ConfigMap::from([
-            ("file".into(), Some(path.display().to_string())),
-            ("other".into(), Some("/etc/hostname".into())),
-        ])
+    fn files(access: FileAccess, path: &Path) -> Files {
+        let mut files = Files::new(None);
+        files.grant("file", NamesFile { access, or: None }, path.to_str());
+        files
     }
 
     #[test]
-    fn a_file_is_opened_by_its_name_without_the_blanks_around_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lines.txt");
-        let grants = |value: &str, or| {
-            let config = ConfigMap::from([("file".into(), Some(value.to_owned()))]);
-            FileGrants::new([("file", Capability::File { access: FileAccess::Append, or })], &config, None)
+    fn a_stream_stands_in_where_the_key_has_no_value_and_the_definition_says_so() {
+        let opened = |or| {
+            let mut files = Files::new(None);
+            files.grant("file", NamesFile { access: FileAccess::Append, or }, None);
+            files.open("file")
         };
-        grants(&format!(" {}\t\r", path.display()), None).open("file").unwrap().unwrap();
-        assert!(path.exists());
-        let stdout = grants("  ", Some(StandardStream::Stdout)).open("file").unwrap().unwrap();
-        assert!(matches!(stdout.kind, Kind::Stdout));
+        assert!(matches!(opened(Some(StandIn::Stdout)).unwrap().unwrap().kind, Kind::Stdout));
+        assert!(matches!(opened(None), Err(FileError::NoValue { .. })));
     }
 
     #[tokio::test]
     async fn a_key_opens_what_its_value_names_and_no_other_key_opens_anything() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines.txt");
-        let append = opens(FileAccess::Append);
-        let grants = FileGrants::new([("file", append)], &config(&path), None);
+        let grants = files(FileAccess::Append, &path);
         let file = grants.open("file").unwrap().unwrap();
         file.write(b"one\ntwo\n".to_vec()).await.unwrap();
         file.sync().await.unwrap();
@@ -305,38 +276,20 @@ mod tests {
         assert_eq!(file.read(100).await.unwrap(), b"two\n");
         file.truncate(4).await.unwrap();
 
-        let read = opens(FileAccess::Read);
-        let grants = FileGrants::new([("file", read)], &config(&path), None);
+        let mut grants = files(FileAccess::Read, &path);
         let file = grants.open("file").unwrap().unwrap();
         file.seek(2).await.unwrap();
         assert_eq!(file.read(100).await.unwrap(), b"e\n");
         assert!(file.read(100).await.unwrap().is_empty());
         assert!(matches!(grants.open("other"), Err(FileError::NotGranted { .. })));
+        grants.revoke_all();
+        assert!(matches!(grants.open("file"), Err(FileError::NotGranted { .. })));
     }
 
     #[test]
     fn a_missing_file_is_none_for_a_reader() {
         let folder = tempfile::tempdir().unwrap();
-        let read = opens(FileAccess::Read);
-        let grants = FileGrants::new([("file", read)], &config(&folder.path().join("none")), None);
+        let grants = files(FileAccess::Read, &folder.path().join("none"));
         assert!(grants.open("file").unwrap().is_none());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_out_of_the_allowed_folder_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let allowed = folder.path().join("allowed");
-        fs::create_dir(&allowed).unwrap();
-        fs::write(folder.path().join("secret"), "x").unwrap();
-        std::os::unix::fs::symlink(folder.path().join("secret"), allowed.join("link")).unwrap();
-        std::os::unix::fs::symlink(folder.path().join("nowhere"), allowed.join("dangling")).unwrap();
-        fs::write(allowed.join("good"), "x").unwrap();
-        let folders = [allowed.clone()];
-        assert!(is_below(&allowed.join("good"), &folders));
-        assert!(is_below(&allowed.join("new"), &folders));
-        for outside in ["link", "dangling", "../secret", "none/../../secret"] {
-            assert!(!is_below(&allowed.join(outside), &folders), "{outside}");
-        }
     }
 }

@@ -1,15 +1,16 @@
-//! `host-log`: lines of guests, in the host's log.
+//! `host-log`.
 
-use crate::contract::v0_1_0::imports::host_log::{Host, Level as Theirs};
-use crate::instance::{GuestState, Level, Voice};
+use super::super::imports::host_log::{Host, Level as Theirs};
+use crate::capability::{GuestLog, Level};
+use crate::instance::GuestState;
 
 impl Host for GuestState {
     async fn enabled(&mut self, level: Theirs) -> wasmtime::Result<bool> {
-        Ok(Voice::enabled(level.into()))
+        Ok(GuestLog::enabled(level.into()))
     }
 
     async fn log(&mut self, level: Theirs, message: String) -> wasmtime::Result<()> {
-        self.voice.say(level.into(), &message);
+        self.capabilities.log.log(level.into(), &message);
         Ok(())
     }
 }

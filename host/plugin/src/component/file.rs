@@ -1,15 +1,14 @@
-//! One component of the catalogue, loaded when it is first used.
+//! A component that is loaded when it is first used.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-use super::Host;
-use super::discover::compile_logged;
-use crate::component::Loaded;
+use super::{Code, ComponentError, Host, Loaded};
 use crate::engine::hex;
 
 /// A component and where its code comes from.
@@ -78,7 +77,7 @@ impl ComponentFile {
 }
 
 /// Loads what the cache has; none if it has nothing that fits.
-pub(super) fn load_cached(host: &Host, content: &str) -> Option<Loaded> {
+pub(crate) fn load_cached(host: &Host, content: &str) -> Option<Loaded> {
     let entry = host.cache.as_ref()?.find(content)?;
     match Loaded::from_code_file(&host.engine, &entry.code) {
         Ok(loaded) => Some(loaded),
@@ -90,7 +89,7 @@ pub(super) fn load_cached(host: &Host, content: &str) -> Option<Loaded> {
 }
 
 /// Puts compiled code into the cache; false if there is none or it failed. Then the next start takes longer.
-pub(super) fn keep(host: &Host, content: &str, description: &str, code: &[u8]) -> bool {
+pub(crate) fn keep(host: &Host, content: &str, description: &str, code: &[u8]) -> bool {
     let Some(cache) = &host.cache else { return false };
     match cache.keep(content, description, code) {
         Ok(()) => true,
@@ -99,4 +98,15 @@ pub(super) fn keep(host: &Host, content: &str, description: &str, code: &[u8]) -
             false
         }
     }
+}
+
+/// Compiles, and says so: it takes from tenths of a second to minutes. Blocks.
+pub(crate) fn compile_logged(host: &Host, path: &Path, wasm: &[u8]) -> Result<Code, ComponentError> {
+    let (threads, begin) = (host.limits.compile_threads, Instant::now());
+    let megabytes = wasm.len() as f64 / f64::from(1 << 20);
+    tracing::info!(path = %path.display(), threads, "a plugin is compiled, {megabytes:.1} MiB");
+    let code = Loaded::compile(&host.engine, wasm, threads)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    tracing::info!(path = %path.display(), "the plugin was compiled in {seconds:.1} s");
+    Ok(code)
 }

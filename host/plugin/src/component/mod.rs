@@ -1,15 +1,29 @@
 //! A component ready to be instantiated: compiled code with everything that it imports.
 
+mod bundled;
+mod file;
+
 use std::path::Path;
 
 use rayon::ThreadPoolBuilder;
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::catalogue::Bundled;
-use crate::contract::v0_1_0::{self, Exports, imports};
+pub use bundled::Bundled;
+pub(crate) use file::{ComponentFile, PluginFile, compile_logged, keep, load_cached};
+
+use crate::cache::CompiledCache;
+use crate::capability::{self, InstanceName, Worker};
+use crate::contract::{self, Exports};
 use crate::engine::{PluginEngine, take_in_place};
-use crate::instance::{Guest, GuestFault, GuestState, Speaker, Surroundings, call};
+use crate::instance::{Guest, GuestFault, GuestState};
 use crate::limits::PluginLimits;
+
+/// What all components of a worker share.
+pub(crate) struct Host {
+    pub(crate) engine: PluginEngine,
+    pub(crate) limits: PluginLimits,
+    pub(crate) cache: Option<CompiledCache>,
+}
 
 /// Why a component cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +37,7 @@ pub enum ComponentError {
     Compile { source: wasmtime::Error },
     #[error("load its compiled form")]
     Load { source: wasmtime::Error },
-    #[error("it exports {}, but a plugin exports millstream:connect/plugin@0.1.0", listed(.exports))]
+    #[error("it exports {}, but a plugin exports {}", listed(.exports), contract::newest_plugin_interface())]
     OtherWorld { exports: Vec<String> },
     #[error("it is built for another version of the plugin contract: it exports {}", .exports.join(", "))]
     OtherVersion { exports: Vec<String> },
@@ -53,7 +67,7 @@ impl Code {
 /// A component with its imports resolved.
 pub(crate) struct Loaded {
     pub(crate) component: InstancePre<GuestState>,
-    pub(crate) exports: Exports,
+    pub(crate) exports: Box<dyn Exports>,
 }
 
 impl Loaded {
@@ -68,16 +82,14 @@ impl Loaded {
                 ", but a core module: build it for wasm32-wasip2, or turn it into a component",
             ));
         }
-        let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|_| "plugin-compiler".into()).build();
-        let pool = pool.map_err(|error| ComponentError::Compile { source: wasmtime::Error::new(error) })?;
-        let compiled = pool.install(|| engine.engine.precompile_component(wasm));
+        let compiled = on_compiler_threads(threads, || engine.engine.precompile_component(wasm))?;
         compiled.map(Code).map_err(|source| ComponentError::Compile { source })
     }
 
     /// Loads compiled code that the build of this binary has put into it. The first time in a process it runs
     /// where it is, so that only what is used of it takes memory. A copy does where the system does not let it.
     pub(crate) fn from_binary(engine: &PluginEngine, bundled: &Bundled) -> Result<Self, ComponentError> {
-        let code = bundled.code();
+        let code = bundled.code;
         if take_in_place(code) {
             // SAFETY: who made the `Bundled` has promised that wasmtime compiled the bytes; they are never written to.
             if let Ok(component) = unsafe { Component::deserialize_raw(&engine.engine, code.into()) } {
@@ -105,18 +117,18 @@ impl Loaded {
 
     fn link(engine: &PluginEngine, component: Component) -> Result<Self, ComponentError> {
         let exports = exported_names(engine, &component);
-        let expected = format!("{}/plugin@", crate::contract::PACKAGE);
-        if component.get_export_index(None, format!("{expected}0.1.0")).is_none() {
-            return Err(if exports.iter().any(|name| name.starts_with(&expected)) {
+        let Some(version) = contract::version_of(&component) else {
+            let plugin = format!("{}/plugin@", contract::PACKAGE);
+            return Err(if exports.iter().any(|name| name.starts_with(&plugin)) {
                 ComponentError::OtherVersion { exports }
             } else {
                 ComponentError::OtherWorld { exports }
             });
-        }
+        };
         let mut linker = Linker::new(&engine.engine);
         add_imports(&mut linker).map_err(|source| ComponentError::Imports { source })?;
         let component = linker.instantiate_pre(&component).map_err(|source| ComponentError::Imports { source })?;
-        let exports = Exports::of(&component).map_err(|source| ComponentError::Exports { source })?;
+        let exports = (version.exports)(&component).map_err(|source| ComponentError::Exports { source })?;
         Ok(Self { component, exports })
     }
 
@@ -128,12 +140,20 @@ impl Loaded {
         name: &str,
     ) -> Result<String, ComponentError> {
         let described = |source| ComponentError::Describe { source };
-        let speaker = Speaker { plugin: name.to_owned(), ..Speaker::default() };
-        let surroundings = Surroundings { speaker, ..Surroundings::default() };
-        let mut guest = Guest::new(engine, &self.component, limits, surroundings).await.map_err(described)?;
-        let api = guest.load(|store, instance| self.exports.plugin.load(store, instance)).map_err(described)?;
-        call!(guest, "describe", |store| api.call_describe(store)).map_err(described)
+        let name = InstanceName { plugin: name.to_owned(), ..InstanceName::default() };
+        let guest = Guest::new(engine, &self.component, limits, name, Worker::Nobody).await;
+        self.exports.describe(&mut guest.map_err(described)?).await.map_err(described)
     }
+}
+
+/// Runs the compiler on so many threads, which end with it. A panic on one of them goes on in the caller.
+pub(crate) fn on_compiler_threads<T: Send>(
+    threads: usize,
+    compile: impl FnOnce() -> T + Send,
+) -> Result<T, ComponentError> {
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|_| "plugin-compiler".into()).build();
+    let pool = pool.map_err(|error| ComponentError::Compile { source: wasmtime::Error::new(error) })?;
+    Ok(pool.install(compile))
 }
 
 fn exported_names(engine: &PluginEngine, component: &Component) -> Vec<String> {
@@ -141,14 +161,10 @@ fn exported_names(engine: &PluginEngine, component: &Component) -> Vec<String> {
     names.exports(&engine.engine).map(|(name, _)| name.to_owned()).collect()
 }
 
+/// Links WASI, which grants nothing by itself, and what the capabilities offer.
 fn add_imports(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    type State = HasSelf<GuestState>;
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    v0_1_0::add_types(linker)?;
-    imports::host_log::add_to_linker::<_, State>(linker, |state| state)?;
-    imports::host_wait::add_to_linker::<_, State>(linker, |state| state)?;
-    imports::host_files::add_to_linker::<_, State>(linker, |state| state)?;
-    imports::host_source::add_to_linker::<_, State>(linker, |state| state)?;
-    imports::host_connector::add_to_linker::<_, State>(linker, |state| state)?;
-    imports::host_sink::add_to_linker::<_, State>(linker, |state| state)
+    contract::offer_types(linker)?;
+    let interfaces = capability::ALL.iter().flat_map(|capability| capability.link);
+    interfaces.into_iter().try_for_each(|interface| contract::offer(linker, interface))
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::engine::TICK;
+use super::ticker::TICK;
 
 /// Computing time of the call in progress. Shared between the store and the futures that give way.
 #[derive(Debug)]
@@ -37,6 +37,14 @@ impl CallClock {
         let since = now.saturating_sub(self.mark_ns.swap(now, Ordering::Relaxed));
         let counted = since.min(nanos(TICK));
         self.ran_ns.fetch_add(counted, Ordering::Relaxed);
+    }
+
+    /// Waits for something outside of the guest, which costs it no computing time.
+    pub(crate) async fn outside<T>(&self, wait: impl Future<Output = T>) -> T {
+        self.account();
+        let outcome = wait.await;
+        self.resume();
+        outcome
     }
 
     /// Whether the call has computed for longer than it may.

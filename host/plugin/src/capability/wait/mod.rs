@@ -1,0 +1,17 @@
+//! Waiting that costs no computing time and ends when the connector or task is asked to stop. No key opens it, and an
+//! instance holds nothing of it: the deadline of the call bounds it.
+
+use std::time::Duration;
+
+use super::Capability;
+
+pub(super) const CAPABILITY: Capability = Capability { declare: None, link: &["host-wait"] };
+
+/// Waits so long, or until `stopping` says that it is time to end: then true.
+pub(crate) async fn wait(ms: u32, stopping: impl Future<Output = ()>) -> bool {
+    tokio::select! {
+        biased;
+        () = stopping => true,
+        () = tokio::time::sleep(Duration::from_millis(ms.into())) => false,
+    }
+}

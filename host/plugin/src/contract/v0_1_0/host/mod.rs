@@ -1,0 +1,11 @@
+//! What guests of this version import: between its generated types and the functions of the capabilities.
+
+mod files;
+mod log;
+mod wait;
+mod worker;
+
+use super::imports::types;
+use crate::instance::GuestState;
+
+impl types::Host for GuestState {}
