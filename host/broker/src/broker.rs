@@ -30,6 +30,7 @@ use crate::{
     api::Peer,
     budget::Budget,
     changes::Changes,
+    cleaner::Cleaner,
     clock::Clock,
     config::{BrokerConfig, listener::Endpoint},
     connection,
@@ -346,6 +347,7 @@ impl Broker {
             let now = Timestamp::now();
             for_each_partition(&node, |partition| drop(partition.submit_here(move |partition| partition.retain(now))));
         });
+        self.spawn_cleaners();
         let node = Arc::clone(&self.node);
         self.spawn_periodic("the checkpoints", self.node.config.checkpoint_interval, move || {
             if let Err(error) = node.topics.write_checkpoints() {
@@ -368,6 +370,27 @@ impl Broker {
             node.groups.load(Load::Missing);
             node.transactions.load(transactions::Load::Missing);
         });
+    }
+
+    fn spawn_cleaners(&self) {
+        let (topics, config) = (Arc::clone(&self.node.topics), self.node.config.cleaner.clone());
+        let cleaner = Cleaner::new(topics, config, self.node.stopping.clone());
+        for number in 0..cleaner.threads() {
+            let (cleaner, stop) = (cleaner.clone(), self.node.stopping.clone());
+            let (what, health) = (format!("log cleaner {number}"), Arc::clone(&self.node.health));
+            self.spawn_lasting(what.clone(), async move {
+                while !stop.is_cancelled() {
+                    let cleaning = cleaner.clone();
+                    let cleaned = run_blocking(move || cleaning.clean_next()).await.unwrap_or_else(|error| {
+                        health.report(what.as_str(), error.to_string());
+                        false
+                    });
+                    if !cleaned {
+                        let _stopped = timeout(cleaner.backoff(), stop.cancelled()).await;
+                    }
+                }
+            });
+        }
     }
 
     /// Runs `work` on a blocking thread every now and then until the broker stops.

@@ -4,7 +4,7 @@
 //! [`Broker::connect`], with the same frames either way. Each API of the protocol has a file below `api`. What a
 //! record goes through: `connection` → `api::produce` → `partition` (on `io_threads`) → `api::fetch`.
 //!
-//! Nothing here knows of connectors. Compaction, TLS and SASL are not served.
+//! Nothing here knows of connectors. TLS and SASL are not served.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod broker;
 mod budget;
 mod changes;
 mod checkpoints;
+mod cleaner;
 mod clock;
 pub mod config;
 mod connection;

@@ -7,6 +7,7 @@
 //! What changes files goes through the partition's [`door`], one piece of work at a time; locks are held for a look
 //! at memory only, so that no look ever waits for the disk.
 
+mod cleaning;
 mod door;
 mod io;
 mod offline;
@@ -92,6 +93,10 @@ pub struct Partition {
     failing: AtomicBool,
     /// Up to which offset it was compacted.
     cleaned_to: AtomicI64,
+    /// Whether a cleaner is at it.
+    cleaning: AtomicBool,
+    /// Whether compacting it has failed.
+    uncleanable: AtomicBool,
 }
 
 enum Slot {
@@ -312,6 +317,8 @@ impl Partition {
             sync_wanted: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             cleaned_to: AtomicI64::new(0),
+            cleaning: AtomicBool::new(false),
+            uncleanable: AtomicBool::new(false),
         })
     }
 
@@ -555,6 +562,7 @@ impl Partition {
     pub fn take_out_of_use(&self) {
         self.set_slot(Slot::Deleted);
         self.home.health.clear(&self.health_name());
+        self.home.health.clear(&self.cleaning_name());
         self.waiters.wake();
     }
 

@@ -386,7 +386,6 @@ impl Topics {
         self.store(registry.catalogue()).await?;
         self.show(registry);
         info!(topic = %new.name, partitions = new.partitions, "topic created");
-        warn_of_compaction(&topic);
         Ok(topic)
     }
 
@@ -544,9 +543,6 @@ impl Topics {
         for partition in &topic.partitions {
             partition.set_config(Arc::clone(&topic.config));
         }
-        if topic.config.compact && !before.config.compact {
-            warn_of_compaction(&topic);
-        }
         Ok(Ok(()))
     }
 
@@ -643,15 +639,4 @@ fn replace_catalogue(
 ) -> Result<(), (CatalogueError, Result<(), CatalogueError>)> {
     let (disk, dir) = (&**data_dir.disk(), data_dir.path());
     next.store(disk, dir).map_err(|error| (error, before.store(disk, dir)))
-}
-
-/// Says what a policy means as long as nothing compacts. Nobody chose the policy of the broker's own topics.
-fn warn_of_compaction(topic: &Topic) {
-    if topic.config.compact && !topic.is_internal() {
-        warn!(
-            topic = %topic.name,
-            "cleanup.policy contains compact, but this broker does not compact yet: older records of a key are kept, so \
-             the topic grows until something else (delete in cleanup.policy, DeleteRecords) removes them"
-        );
-    }
 }

@@ -139,7 +139,28 @@ pub const BROKER_KEYS: &[Key] = &[
     Key::new("log.message.timestamp.before.max.ms", Long, Some("9223372036854775807"), "How old a record may be.")
         .min(0),
     Key::new("log.message.timestamp.after.max.ms", Long, Some("3600000"), "How far ahead a record may be.").min(0),
-    Key::new("log.cleaner.backoff.ms", Long, Some("15000"), "Pause between compactions.").min(0),
+    Key::new(
+        "log.cleaner.enable",
+        Boolean,
+        Some("true"),
+        "Whether topics with compact in cleanup.policy are compacted.",
+    ),
+    Key::new("log.cleaner.threads", Int, Some("1"), "Partitions that are compacted at once.").min(0),
+    Key::new(
+        "log.cleaner.dedupe.buffer.size",
+        Long,
+        Some("134217728"),
+        "Bytes that all compactions together take for the keys of a partition, 24 for each; what does not fit takes \
+         another pass.",
+    ),
+    Key::new(
+        "log.cleaner.io.max.bytes.per.second",
+        Double,
+        Some("1.7976931348623157E308"),
+        "Bytes per second that all compactions together read and write.",
+    ),
+    Key::new("log.cleaner.backoff.ms", Long, Some("15000"), "How long a compaction waits when nothing is to be done.")
+        .min(0),
     Key::new("log.cleaner.delete.retention.ms", Long, Some("86400000"), "How long tombstones stay.").min(0),
     Key::new(
         "log.cleaner.min.cleanable.ratio",

@@ -65,6 +65,8 @@ pub struct BrokerConfig {
     pub fetch_max_bytes: usize,
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval: Duration,
+    /// How topics are compacted.
+    pub cleaner: CleanerConfig,
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub checkpoint_interval: Duration,
     /// `num.recovery.threads.per.data.dir`.
@@ -101,6 +103,19 @@ pub struct BrokerConfig {
     pub given: BTreeMap<String, String>,
     /// Remarks on keys that do nothing here; logged once at the start.
     pub warnings: Vec<String>,
+}
+
+/// How much of the machine compaction may use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CleanerConfig {
+    /// `log.cleaner.threads`; 0 where `log.cleaner.enable` is off.
+    pub threads: usize,
+    /// `log.cleaner.backoff.ms`.
+    pub backoff: Duration,
+    /// `log.cleaner.dedupe.buffer.size`, for all threads.
+    pub map_bytes: usize,
+    /// `log.cleaner.io.max.bytes.per.second`, for all threads.
+    pub bytes_per_second: f64,
 }
 
 /// Why settings are refused.
@@ -231,6 +246,13 @@ impl BrokerConfig {
             max_connections: values.size("max.connections"),
             fetch_max_bytes: values.size("fetch.max.bytes"),
             retention_check_interval: values.millis("log.retention.check.interval.ms"),
+            cleaner: CleanerConfig {
+                threads: if values.flag("log.cleaner.enable") { values.size("log.cleaner.threads") } else { 0 },
+                // A thread that finds nothing must not do so without a pause.
+                backoff: values.millis("log.cleaner.backoff.ms").max(Duration::from_millis(1)),
+                map_bytes: values.size("log.cleaner.dedupe.buffer.size"),
+                bytes_per_second: values.double("log.cleaner.io.max.bytes.per.second").max(1.0),
+            },
             checkpoint_interval: values.millis("log.flush.offset.checkpoint.interval.ms"),
             recovery_threads: values.size("num.recovery.threads.per.data.dir"),
             group_min_session_ms: values.int("group.min.session.timeout.ms"),
@@ -268,6 +290,10 @@ impl Values<'_> {
         let default = || Self::declared(key).default.unwrap_or_default().to_owned();
         let read = |value: &String| Self::declared(key).read(value).expect("the value was checked");
         self.given.get(key).map_or_else(default, read)
+    }
+
+    fn double(&self, key: &str) -> f64 {
+        self.text(key).parse().expect("the value was checked against its declaration")
     }
 
     fn long(&self, key: &str) -> i64 {

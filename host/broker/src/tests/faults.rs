@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{error_code::ErrorCode, topics::NewTopic};
+use crate::error_code::ErrorCode;
 
 /// Nothing in these tests takes longer unless it waits for what it must not wait for.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -603,50 +603,4 @@ async fn requests_of_one_connection_that_wait_for_a_disk_take_a_bounded_memory()
     writing.await.unwrap();
     assert_eq!(partition(node, "a").high_watermark(), 201);
     broker.abandon().await;
-}
-
-/// Collects what is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn a_topic_that_asks_for_compaction_is_made_with_one_warning() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tracing::subscriber::with_default(subscriber, || {
-        runtime.block_on(async {
-            let broker = start(FaultyDisk::new(1).process()).await;
-            let topics = &broker.node.topics;
-            let overrides = |policy: &str| [("cleanup.policy".to_owned(), policy.to_owned())].into();
-            for (topic, policy) in [("plain", "delete"), ("compacted", "compact,delete")] {
-                let name = millstream_record::TopicName::parse(topic).unwrap();
-                topics.create(NewTopic { name, partitions: 1, overrides: overrides(policy) }).await.unwrap();
-            }
-            // Already compacted, and from now on.
-            for topic in ["compacted", "plain"] {
-                let compact = overrides("compact");
-                let altered = topics.set_overrides(&topics.get(topic).unwrap(), |_| Ok::<_, ()>(compact)).await;
-                altered.unwrap().unwrap();
-            }
-            topics.ensure_offsets_topic().await.unwrap();
-            broker.abandon().await;
-        });
-    });
-    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let warned: Vec<&str> = logged.lines().filter(|line| line.contains("does not compact yet")).collect();
-    assert_eq!(warned.len(), 2, "{logged}");
-    assert!(warned[0].contains("topic=compacted") && warned[1].contains("topic=plain"), "{warned:?}");
 }

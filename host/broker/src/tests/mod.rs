@@ -1,5 +1,6 @@
 //! The broker from within: requests whose futures are dropped at every step, and a disk that fails.
 
+mod cleaning;
 mod deleting;
 mod dropped;
 mod faults;
