@@ -8,7 +8,7 @@ use std::{
     pin::pin,
     sync::{Arc, atomic::AtomicU64},
     task::Poll,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use millstream_disk::Disk;
@@ -36,6 +36,7 @@ use crate::{
     connection,
     features::{Features, TRANSACTION_VERSION},
     groups::{EMBEDDED_HOST, Groups, Load, coordinator::Settings},
+    handshake::{self, Opened},
     health::{Health, panic_text},
     io_threads::IoThreads,
     node::Node,
@@ -43,6 +44,7 @@ use crate::{
     partition::Partition,
     producer_ids::ProducerIds,
     recovery,
+    security::{self, listener::ListenerSecurity, session::Session, users::Users},
     seldom::Seldom,
     start_error::StartBrokerError,
     storage::data_dir::DataDir,
@@ -56,6 +58,9 @@ const STREAM_BYTES: usize = 1 << 20;
 
 /// How long connections may take to end once the broker stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often files with certificates and keys are looked at.
+const RELOAD_EVERY: Duration = Duration::from_secs(10);
 
 /// How often partitions that could not be opened are looked at; each has a pause of its own.
 const OPEN_AGAIN_EVERY: Duration = Duration::from_secs(1);
@@ -139,6 +144,10 @@ impl Broker {
         let (tasks, disk_tasks) = (TaskTracker::new(), TaskTracker::new());
         let (stopping, abort) = (CancellationToken::new(), CancellationToken::new());
         let clock = Clock::start();
+        let (given, endpoints) = (config.given.clone(), config.listeners.clone());
+        let secured = run_blocking(move || security::listener::read_all(&given, &endpoints))
+            .await
+            .map_err(|source| StartBrokerError::Interrupted { source })??;
         let mut listeners = Vec::with_capacity(config.listeners.len());
         let mut addresses = Vec::with_capacity(config.listeners.len());
         for endpoint in &config.listeners {
@@ -198,7 +207,13 @@ impl Broker {
         if let Some(last) = transactions.last_producer_id() {
             producer_ids.begin_after(last);
         }
+        let users_dir = Arc::clone(&data_dir);
+        let users = run_blocking(move || Users::open(users_dir.disk(), users_dir.path()))
+            .await
+            .map_err(|source| StartBrokerError::Interrupted { source })??;
         let node = Arc::new(Node {
+            users,
+            listeners: secured,
             cluster_id: data_dir.cluster_id.clone(),
             connections: AtomicU64::new(0),
             features,
@@ -259,7 +274,8 @@ impl Broker {
             },
             None => Endpoint { name: "PLAINTEXT".to_owned(), host: "embedded".to_owned(), port: 9092 },
         };
-        let peer = Peer { host: EMBEDDED_HOST.to_owned(), advertised, connection: self.node.next_connection() };
+        let (connection, session) = (self.node.next_connection(), Arc::new(Session::trusted()));
+        let peer = Peer { host: EMBEDDED_HOST.to_owned(), advertised, connection, session };
         let (reader, writer) = tokio::io::split(far);
         self.tasks.spawn(serve(Arc::clone(&self.node), peer, reader, writer, self.abort.clone()));
         near
@@ -355,6 +371,12 @@ impl Broker {
                 warn!(error = %Chain(&error), "checkpoints could not be written");
             }
         });
+        let secured = self.node.listeners.iter().any(|listener| listener.tls.is_some() || listener.sasl.is_some());
+        if secured {
+            let node = Arc::clone(&self.node);
+            self.node.listeners.iter().for_each(|listener| warn_of_expiry(listener));
+            self.spawn_periodic("the certificates", RELOAD_EVERY, move || reload(&node));
+        }
         let node = Arc::clone(&self.node);
         self.spawn_periodic("the opening of partitions", OPEN_AGAIN_EVERY, move || {
             // A partition that could not be opened is a fault, so there are none to look for.
@@ -445,12 +467,47 @@ impl Broker {
                 let (node, abort) = (Arc::clone(&node), abort.clone());
                 tasks.spawn(async move {
                     let _permit = permit;
-                    let (reader, writer) = stream.into_split();
-                    serve(node, peer, reader, writer, abort).await;
+                    serve_socket(node, number, peer, stream, abort).await;
                 });
             }
         });
     }
+}
+
+/// A connection of a listener, from its handshake to its end.
+async fn serve_socket(node: Arc<Node>, listener: usize, peer: Peer, stream: TcpStream, abort: CancellationToken) {
+    let security = Arc::clone(&node.listeners[listener]);
+    let (stop, health) = (node.stopping.clone(), Arc::clone(&node.health));
+    let opened = tokio::select! {
+        opened = caught(&health, handshake::open(&node, peer, &security, stream)) => opened.flatten(),
+        () = stop.cancelled() => None,
+        () = abort.cancelled() => None,
+    };
+    match opened {
+        Some((peer, Opened::Plain(stream))) => {
+            let (reader, writer) = stream.into_split();
+            serve(node, peer, reader, writer, abort).await;
+        }
+        Some((peer, Opened::Tls(stream))) => {
+            let (reader, writer) = tokio::io::split(*stream);
+            serve(node, peer, reader, writer, abort).await;
+        }
+        None => {}
+    }
+}
+
+/// A fault in the program ends this connection only, and is told.
+async fn caught<T>(health: &Health, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(panic) => {
+            health.report("a connection", panic_text(&*panic));
+            Poll::Ready(None)
+        }
+    })
+    .await
 }
 
 async fn serve(
@@ -461,17 +518,41 @@ async fn serve(
     abort: CancellationToken,
 ) {
     let (stop, health) = (node.stopping.clone(), Arc::clone(&node.health));
-    let mut serving = pin!(connection::serve(node, peer, reader, writer, stop));
-    // A fault in the program ends this connection only, and is told.
-    let serving = poll_fn(|context| {
-        catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context))).unwrap_or_else(|panic| {
-            health.report("a connection", panic_text(&*panic));
-            Poll::Ready(())
-        })
-    });
     tokio::select! {
-        () = serving => {}
+        _ = caught(&health, connection::serve(node, peer, reader, writer, stop)) => {}
         () = abort.cancelled() => {}
+    }
+}
+
+/// Reads certificates and keys that have changed.
+fn reload(node: &Node) {
+    for listener in &node.listeners {
+        for outcome in listener.reload() {
+            match outcome {
+                Ok(what) => {
+                    info!(listener = %listener.name, "the listener's {what} were read again");
+                    warn_of_expiry(listener);
+                }
+                Err(error) => {
+                    let listener = &listener.name;
+                    error!(%listener, error = %Chain(&error), "a changed file cannot be used; the last good one stays");
+                }
+            }
+        }
+    }
+}
+
+/// Tells which certificates end soon.
+fn warn_of_expiry(listener: &ListenerSecurity) {
+    let expiring = listener.tls.as_ref().map(|tls| tls.expiring(SystemTime::now())).unwrap_or_default();
+    for certificate in expiring {
+        let left = certificate.not_after.duration_since(SystemTime::now()).unwrap_or_default();
+        let (listener, subject, days) = (&listener.name, &certificate.subject, left.as_secs() / 86_400);
+        if days == 0 {
+            error!(%listener, %subject, "the certificate has expired or does so today: renew it");
+        } else {
+            warn!(%listener, %subject, days, "the certificate expires soon: renew it");
+        }
     }
 }
 
@@ -493,8 +574,8 @@ fn peer_of(node: &Node, listener: usize, stream: &TcpStream) -> io::Result<Peer>
         }
     };
     let advertised = if advertised.port == 0 { Endpoint { port: local.port(), ..advertised } } else { advertised };
-    let connection = node.next_connection();
-    Ok(Peer { host: format!("/{}", peer.ip().to_canonical()), advertised, connection })
+    let (connection, session) = (node.next_connection(), Arc::new(Session::anonymous()));
+    Ok(Peer { host: format!("/{}", peer.ip().to_canonical()), advertised, connection, session })
 }
 
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {

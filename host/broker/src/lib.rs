@@ -4,7 +4,7 @@
 //! [`Broker::connect`], with the same frames either way. Each API of the protocol has a file below `api`. What a
 //! record goes through: `connection` → `api::produce` → `partition` (on `io_threads`) → `api::fetch`.
 //!
-//! Nothing here knows of connectors. TLS and SASL are not served.
+//! Nothing here knows of connectors.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ mod connection;
 mod error_code;
 mod features;
 mod groups;
+mod handshake;
 mod health;
 mod internal_topics;
 mod io_threads;
@@ -31,6 +32,7 @@ mod producer_ids;
 mod recompress;
 mod recovery;
 mod repair;
+mod security;
 mod seldom;
 mod start_error;
 mod storage;

@@ -8,8 +8,17 @@ use std::sync::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    budget::Budget, changes::Changes, config::BrokerConfig, features::Features, groups::Groups, health::Health,
-    producer_ids::ProducerIds, strangers::Strangers, topics::Topics, transactions::Transactions,
+    budget::Budget,
+    changes::Changes,
+    config::BrokerConfig,
+    features::Features,
+    groups::Groups,
+    health::Health,
+    producer_ids::ProducerIds,
+    security::{listener::ListenerSecurity, users::Users},
+    strangers::Strangers,
+    topics::Topics,
+    transactions::Transactions,
 };
 
 /// Broker, controller and coordinator in one.
@@ -36,6 +45,10 @@ pub struct Node {
     pub health: Arc<Health>,
     /// Memory for requests and answers.
     pub budget: Arc<Budget>,
+    /// Users who log in by SCRAM.
+    pub users: Users,
+    /// What each listener asks of its clients.
+    pub listeners: Vec<Arc<ListenerSecurity>>,
     /// Clients that are none, as far as they were reported.
     pub strangers: Strangers,
     /// Cancelled when the broker stops: whatever is parked is answered.

@@ -7,6 +7,7 @@ use millstream_log::checkpoint::CheckpointError;
 use crate::{
     config::listener::Endpoint,
     features::OpenFeaturesError,
+    security::{line_file::LineFileError, listener::InvalidSecurity},
     storage::{catalogue::CatalogueError, data_dir::OpenDataDirError},
 };
 
@@ -49,6 +50,20 @@ pub enum StartBrokerError {
         endpoint: Endpoint,
         /// What the system said.
         source: io::Error,
+    },
+    /// What the keys say of TLS, SASL or access.
+    #[error("set up the security of the listeners")]
+    Security {
+        /// What is wrong.
+        #[from]
+        source: InvalidSecurity,
+    },
+    /// Users or access rules cannot be read.
+    #[error("read users and access rules")]
+    SecurityFile {
+        /// Why.
+        #[from]
+        source: LineFileError,
     },
     /// The checkpoints or a partition's id cannot be read.
     #[error("read what the data folder says of its partitions")]

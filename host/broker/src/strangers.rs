@@ -27,6 +27,16 @@ pub enum Trouble {
     HalfRequest,
     /// Answers that nobody takes.
     Unread,
+    /// Plain text where TLS is spoken.
+    NoTls,
+    /// TLS on a listener with SASL only.
+    TlsToSasl,
+    /// A handshake of TLS that fails.
+    Handshake,
+    /// A user or password that is wrong.
+    Credentials,
+    /// Requests from a client that does not authenticate.
+    Unauthenticated,
 }
 
 impl Trouble {
@@ -59,6 +69,23 @@ impl Trouble {
             Self::HalfRequest => {
                 "the rest of a request did not arrive (socket.read.timeout.ms): see to the client or the network \
                  between"
+            }
+            Self::NoTls => {
+                "looks like plain text, and this listener speaks TLS: set security.protocol=SSL or SASL_SSL in the client, \
+                 or give it the address of a plain listener"
+            }
+            Self::TlsToSasl => {
+                "looks like TLS, and this listener has SASL without it: set security.protocol=SASL_PLAINTEXT in the \
+                 client, or give it the address of a listener with TLS"
+            }
+            Self::Handshake => "the TLS handshake failed: see to certificates and trust stores of both sides",
+            Self::Credentials => {
+                "authentication failed: see to the client's sasl.mechanism, user and password, and to the users of this \
+                 listener"
+            }
+            Self::Unauthenticated => {
+                "the client does not authenticate, and this listener asks for SASL: set security.protocol=SASL_SSL or \
+                 SASL_PLAINTEXT in the client"
             }
             Self::Unread => "the client does not read its answers (socket.write.timeout.ms): see what it is busy with",
         }

@@ -96,6 +96,7 @@ fn describe_resource(
                 if !synonyms {
                     return described;
                 }
+                let value = value.filter(|_| key.kind != ConfigType::Password);
                 let own = Some(synonym(key.name, value, source)).filter(|_| source == Source::Broker);
                 let default = default.map(|default| synonym(key.name, Some(default), Source::Default));
                 described.with_synonyms(own.into_iter().chain(default).collect())
@@ -115,9 +116,11 @@ fn entry(
     read_only: bool,
     documentation: bool,
 ) -> DescribeConfigsResourceResult {
+    let is_secret = key.kind == ConfigType::Password;
     let described = DescribeConfigsResourceResult::default()
         .with_name(text(key.name))
-        .with_value(value.map(text))
+        .with_value(value.filter(|_| !is_secret).map(text))
+        .with_is_sensitive(is_secret)
         .with_read_only(read_only)
         .with_config_source(source as i8);
     if version < 3 {

@@ -33,6 +33,8 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+pub mod sasl;
+mod scram_users;
 mod sync_group;
 mod table;
 mod txn_offset_commit;
@@ -50,7 +52,9 @@ use millstream_wire::{
     },
 };
 
-use crate::{budget::Reservation, changes::Interrupted, config::listener::Endpoint, node::Node};
+use crate::{
+    budget::Reservation, changes::Interrupted, config::listener::Endpoint, node::Node, security::session::Session,
+};
 
 /// Who sent a request, and where clients of the same listener are told to connect.
 #[derive(Clone, Debug)]
@@ -61,6 +65,8 @@ pub struct Peer {
     pub advertised: Endpoint,
     /// Number of the connection; newer ones have higher numbers.
     pub connection: u64,
+    /// Who it is.
+    pub session: Arc<Session>,
 }
 
 /// What every API gets to see besides its own request.
@@ -134,6 +140,9 @@ pub enum Rejected {
         /// The transactional id.
         id: String,
     },
+    /// The time of an authentication is over, and the client asks for something else than another one.
+    #[error("the session is over (connections.max.reauth.ms)")]
+    SessionOver,
     /// A Produce request that wants no answer failed; closing is how its client finds out.
     #[error("a request without acknowledgement failed")]
     Unacknowledged,
@@ -189,6 +198,7 @@ impl Incoming {
                 | ApiKey::UpdateFeatures
                 | ApiKey::AlterConfigs
                 | ApiKey::IncrementalAlterConfigs
+                | ApiKey::AlterUserScramCredentials
         )
     }
 
@@ -216,6 +226,7 @@ impl Incoming {
 ///
 /// The connection is to be closed.
 pub async fn handle(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
+    sasl::check_session(peer, &incoming)?;
     if !incoming.is_change() {
         return dispatch(node, peer, incoming).await;
     }
@@ -267,6 +278,10 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
         ApiKey::IncrementalAlterConfigs => it.answer(&configs::incremental_alter(&call, it.decode()?).await),
         ApiKey::DescribeCluster => it.answer(&describe_cluster::handle(&call, &it.decode()?)),
         ApiKey::DescribeLogDirs => it.answer(&describe_log_dirs::handle(&call, it.decode()?)),
+        ApiKey::SaslHandshake => sasl::handshake(&call, it),
+        ApiKey::SaslAuthenticate => sasl::authenticate(&call, it).await,
+        ApiKey::DescribeUserScramCredentials => it.answer(&scram_users::describe(&call, &it.decode()?)),
+        ApiKey::AlterUserScramCredentials => it.answer(&scram_users::alter(&call, it.decode()?).await),
         ApiKey::DescribeAcls => it.answer(&acls::describe()),
         ApiKey::CreateAcls => it.answer(&acls::create(&it.decode()?)),
         ApiKey::DeleteAcls => it.answer(&acls::delete(&it.decode()?)),

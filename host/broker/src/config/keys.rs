@@ -4,7 +4,7 @@
 //! says where and why one differs.
 
 use millstream_config::{
-    ConfigType::{Boolean, Double, Int, List, Long, Short, String as Text},
+    ConfigType::{Boolean, Double, Int, List, Long, Password, Short, String as Text},
     Validator,
 };
 
@@ -214,6 +214,82 @@ pub const BROKER_KEYS: &[Key] = &[
         "How often idle transactional ids are looked for; they are forgotten.",
     )
     .min(1),
+    Key::new(
+        "listener.security.protocol.map",
+        Text,
+        Some("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"),
+        "Protocol of each listener by its name. Keys of TLS and SASL may be given for one listener only: \
+         listener.name.NAME.KEY, name in small letters.",
+    ),
+    Key::new("inter.broker.listener.name", Text, None, "Has no effect: there is one broker."),
+    Key::new("security.inter.broker.protocol", Text, Some("PLAINTEXT"), "Has no effect: there is one broker.")
+        .allowed(&["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL", "SSL"]),
+    Key::new(
+        "connections.max.reauth.ms",
+        Long,
+        Some("0"),
+        "How long a client that has authenticated by SASL is believed; 0 for ever.",
+    ),
+    Key::new(
+        "connection.failed.authentication.delay.ms",
+        Int,
+        Some("100"),
+        "How long the answer to a failed authentication is held back.",
+    )
+    .min(0),
+    Key::new(
+        "sasl.enabled.mechanisms",
+        List,
+        None,
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER. Users of PLAIN stand in \
+         listener.name.NAME.plain.sasl.jaas.config as user_NAME=\"password\".",
+    ),
+    Key::new("sasl.jaas.config", Password, None, "Has no effect without the prefix listener.name.NAME.MECHANISM."),
+    Key::new("sasl.server.max.receive.size", Int, Some("524288"), "Largest request before a client has authenticated."),
+    Key::new("sasl.oauthbearer.jwks.endpoint.url", Text, None, "Keys of the issuer of tokens: file:///…"),
+    Key::new("sasl.oauthbearer.expected.audience", List, Some(""), "Audiences, one of which a token must have."),
+    Key::new("sasl.oauthbearer.expected.issuer", Text, None, "Issuer that a token must have."),
+    Key::new("sasl.oauthbearer.clock.skew.seconds", Int, Some("30"), "How far the issuer's clock may be off."),
+    Key::new("sasl.oauthbearer.sub.claim.name", Text, Some("sub"), "What of a token is the user's name."),
+    Key::new(
+        "sasl.oauthbearer.unsecured.allow",
+        Boolean,
+        Some("false"),
+        "Whether tokens without a signature are believed, where no keys are set. For tests only.",
+    ),
+    Key::new("ssl.client.auth", Text, Some("none"), "Whether clients show certificates.").allowed(&[
+        "none",
+        "requested",
+        "required",
+    ]),
+    Key::new("ssl.enabled.protocols", List, Some("TLSv1.2,TLSv1.3"), "Versions of TLS."),
+    Key::new("ssl.cipher.suites", List, Some(""), "Cipher suites in Java's names; empty for all that are safe."),
+    Key::new(
+        "ssl.keystore.type",
+        Text,
+        Some("JKS"),
+        "PEM or PKCS12. What is named JKS is read if it is PKCS #12, as in Java.",
+    ),
+    Key::new("ssl.keystore.location", Text, None, "File with the listener's key and certificates."),
+    Key::new("ssl.keystore.password", Password, None, "Password of that file, if it is PKCS #12."),
+    Key::new("ssl.keystore.key", Password, None, "The key itself, in PEM."),
+    Key::new("ssl.keystore.certificate.chain", Password, None, "The certificates themselves, in PEM."),
+    Key::new("ssl.key.password", Password, None, "Password of an encrypted key."),
+    Key::new("ssl.truststore.type", Text, Some("JKS"), "PEM or PKCS12, as ssl.keystore.type."),
+    Key::new(
+        "ssl.truststore.location",
+        Text,
+        None,
+        "File with the certificates of those who may sign clients' certificates.",
+    ),
+    Key::new("ssl.truststore.password", Password, None, "Password of that file, if it is PKCS #12."),
+    Key::new("ssl.truststore.certificates", Password, None, "These certificates themselves, in PEM."),
+    Key::new(
+        "ssl.principal.mapping.rules",
+        Text,
+        Some("DEFAULT"),
+        "How a certificate's subject becomes a user's name.",
+    ),
 ];
 
 /// Topic keys, known ones that have no effect included.
@@ -320,6 +396,17 @@ pub fn is_known_elsewhere(key: &str) -> bool {
     KAFKAS_PREFIXES.iter().any(|beginning| key.starts_with(beginning)) || KAFKAS_BROKER_KEYS.lines().any(|it| it == key)
 }
 
+/// Whether the key gives one listener a value of its own, with or without the mechanism: `listener.name.NAME.KEY`.
+pub fn is_of_listener(key: &str) -> bool {
+    key.strip_prefix("listener.name.").is_some_and(|rest| {
+        let of_security = |name: &str| {
+            ["ssl.", "sasl.", "connections.max.reauth", "connection.failed"].iter().any(|start| name.starts_with(start))
+        };
+        let own = |known: &Key| rest.strip_suffix(known.name).is_some_and(|before| before.ends_with('.'));
+        BROKER_KEYS.iter().any(|known| of_security(known.name) && own(known))
+    })
+}
+
 /// The declared key that an unknown one was certainly meant to be, as nobody else has keys like it.
 pub fn looks_like_ours(key: &str) -> Option<&'static str> {
     let ours = ["acks.", "replication.factor.", "cluster.", "request.memory."]
@@ -388,6 +475,7 @@ mod tests {
         ("offset.metadata.max.bytes", "limits", "no length is below 0"),
         ("log.roll.ms", "limits", "Kafka checks it apart from its definition"),
         ("log.roll.jitter.ms", "limits", "as above"),
+        ("sasl.enabled.mechanisms", "default", "GSSAPI is not served, so that there is nothing to choose"),
         ("internal.segment.bytes", "limits", "a segment holds one batch at least"),
     ];
 
@@ -417,7 +505,7 @@ mod tests {
             if !same_kind {
                 what.push("type");
             }
-            let default = default.trim_start_matches('[').trim_end_matches(']');
+            let default = default.trim_start_matches('[').trim_end_matches(']').replace(", ", ",");
             if key.default.unwrap_or("null") != default {
                 what.push("default");
             }

@@ -28,9 +28,6 @@ impl Endpoint {
         let (host, port) = address.rsplit_once(':').ok_or_else(|| format!("'{text}' has no port"))?;
         let port = port.parse().map_err(|_| format!("'{port}' is not a port"))?;
         let name = name.to_ascii_uppercase();
-        if ["SSL", "SASL_PLAINTEXT", "SASL_SSL"].contains(&name.as_str()) {
-            return Err(format!("'{text}': this broker serves PLAINTEXT listeners only"));
-        }
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         Ok(Self { name, host: host.to_owned(), port })
     }
@@ -65,6 +62,5 @@ mod tests {
             Ok(vec!["PLAINTEXT://[::1]:0".to_owned(), "INSIDE://h:1".to_owned()])
         );
         assert_eq!(parsed("localhost:9092"), Err("'localhost:9092' is not NAME://HOST:PORT".to_owned()));
-        assert!(parsed("SSL://h:1").is_err());
     }
 }

@@ -168,6 +168,7 @@ impl BrokerConfig {
                         reason: error.reason().to_owned(),
                     })?;
                 }
+                None if keys::is_of_listener(key) => {}
                 None if keys::is_known_elsewhere(key) => inert.push(key.as_str()),
                 None => match keys::looks_like_ours(key) {
                     Some(nearest) => {

@@ -37,6 +37,7 @@ use crate::{
     config::listener::Endpoint,
     node::Node,
     partition::Partition,
+    security::session::Session,
 };
 
 const DATA: &str = "/data";
@@ -63,7 +64,8 @@ async fn try_start_with(disk: Arc<dyn Disk>, own: &[(&str, &str)]) -> Result<Bro
 
 fn peer() -> Peer {
     let advertised = Endpoint { name: "PLAINTEXT".to_owned(), host: "localhost".to_owned(), port: 9092 };
-    Peer { host: "/127.0.0.1".to_owned(), advertised, connection: 1 }
+    let session = Arc::new(Session::anonymous());
+    Peer { host: "/127.0.0.1".to_owned(), advertised, connection: 1, session }
 }
 
 fn incoming<B: Encodable>(api: ApiKey, version: i16, body: &B) -> Incoming {

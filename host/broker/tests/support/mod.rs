@@ -28,7 +28,7 @@ use millstream_wire::{
         protocol::{Decodable, Encodable, StrBytes},
     },
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 
 /// Nothing in these tests takes longer unless it hangs.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -46,8 +46,8 @@ pub fn with(dir: &Path, pairs: &[(&str, &str)]) -> BrokerConfig {
     BrokerConfig::from_properties(&properties).unwrap()
 }
 
-pub struct Client {
-    stream: DuplexStream,
+pub struct Client<S = DuplexStream> {
+    stream: S,
     correlation: i32,
     /// The last request that was sent.
     pub sent: Bytes,
@@ -55,7 +55,14 @@ pub struct Client {
 
 impl Client {
     pub fn new(broker: &Broker) -> Self {
-        Self { stream: broker.connect(), correlation: 0, sent: Bytes::new() }
+        Self::over(broker.connect())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Over any stream.
+    pub fn over(stream: S) -> Self {
+        Self { stream, correlation: 0, sent: Bytes::new() }
     }
 
     pub async fn send_raw(&mut self, bytes: &[u8]) {

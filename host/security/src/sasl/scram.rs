@@ -51,8 +51,8 @@ impl ScramHash {
         digest::digest(self.digest(), bytes).as_ref().to_vec()
     }
 
-    /// `Hi` of RFC 5802. Takes milliseconds.
-    fn salted_password(self, password: &str, salt: &[u8], iterations: NonZeroU32) -> Vec<u8> {
+    /// `Hi` of RFC 5802: what a client sends of a new password. Takes milliseconds.
+    pub fn salted_password(self, password: &str, salt: &[u8], iterations: NonZeroU32) -> Vec<u8> {
         let algorithm = match self {
             Self::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
             Self::Sha512 => pbkdf2::PBKDF2_HMAC_SHA512,
@@ -104,10 +104,24 @@ impl ScramCredential {
 
 /// A random word without commas.
 pub(super) fn nonce() -> String {
-    let mut bytes = [0; 24];
+    STANDARD.encode(random::<24>())
+}
+
+/// A salt for a new password.
+pub fn salt() -> Vec<u8> {
+    random::<20>().to_vec()
+}
+
+/// A secret for [`Credentials::scram_decoy`].
+pub fn secret() -> [u8; 32] {
+    random()
+}
+
+fn random<const LEN: usize>() -> [u8; LEN] {
+    let mut bytes = [0; LEN];
     // The generator of an operating system that has started does not fail; without it nothing here is safe.
     SystemRandom::new().fill(&mut bytes).expect("the operating system has random bytes");
-    STANDARD.encode(bytes)
+    bytes
 }
 
 pub(super) struct ScramClient {
