@@ -7,7 +7,12 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use crate::{
     broker_command,
     exit::{self, Failure},
-    logging, plugin_command, repair_command, standalone, topic_command,
+    group::{self, GroupCommand},
+    log_files::{dump, verify},
+    logging,
+    output::Output,
+    plugin_command, repair_command, standalone,
+    topic::{self, TopicCommand},
 };
 
 /// Stack of a thread, in bytes. The deepest JSON that is read (`converter.nesting.max`) takes three megabytes
@@ -48,6 +53,9 @@ enum Command {
     /// Work with topics of a Kafka cluster or of the built-in broker
     #[command(subcommand)]
     Topic(TopicCommand),
+    /// Work with consumer groups of a Kafka cluster or of the built-in broker
+    #[command(subcommand)]
+    Group(GroupCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,6 +70,34 @@ pub enum BrokerCommand {
         apply: bool,
         /// Partitions, named as their folders; all if none is given
         partitions: Vec<String>,
+    },
+    /// Print what is in files of a partition, as kafka-dump-log does
+    #[command(after_help = "Examples:
+  millstream broker dump millstream-data/orders-0/00000000000000000000.log --records
+  millstream broker dump millstream-data/orders-0/*.index --output json
+
+With --output json each batch, record and entry is an object in a line of its own.")]
+    Dump {
+        /// Files that end in .log, .index, .timeindex or .txnindex, written by this broker or by Apache Kafka
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Records, not batches alone
+        #[arg(long)]
+        records: bool,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Read every batch and record below a folder, and say what is wrong with them; nothing is changed
+    #[command(after_help = "Example: millstream broker verify millstream-data
+
+Ends with 1 if something is damaged. A broker that runs may use the folder: what it is writing then may look cut off.")]
+    Verify {
+        /// A broker's data folder (log.dirs), or the folder of one partition
+        folder: PathBuf,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
     },
 }
 
@@ -94,74 +130,6 @@ pub struct Connection {
     pub properties: Vec<String>,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum TopicCommand {
-    /// List topics
-    List {
-        #[command(flatten)]
-        connection: Connection,
-        /// Kafka's own topics too
-        #[arg(long)]
-        internal: bool,
-    },
-    /// Create a topic
-    Create {
-        #[command(flatten)]
-        connection: Connection,
-        /// Its name
-        topic: String,
-        /// Number of partitions; the broker's default if not given
-        #[arg(long)]
-        partitions: Option<u32>,
-        /// Copies of each partition; the broker's default if not given
-        #[arg(long)]
-        replication_factor: Option<u16>,
-        /// A topic setting
-        #[arg(long = "config", value_name = "KEY=VALUE")]
-        configs: Vec<String>,
-    },
-    /// Describe topics: partitions, offsets, settings that differ from the defaults
-    Describe {
-        #[command(flatten)]
-        connection: Connection,
-        /// Their names
-        #[arg(required = true)]
-        topics: Vec<String>,
-    },
-    /// Produce each line of standard input as a record
-    Produce {
-        #[command(flatten)]
-        connection: Connection,
-        /// The topic
-        topic: String,
-        /// Text between key and value; without it lines are values
-        #[arg(long, value_name = "TEXT")]
-        key_separator: Option<String>,
-        /// Partition; chosen by the key if not given
-        #[arg(long)]
-        partition: Option<i32>,
-    },
-    /// Print the values of a topic's records, one per line
-    Consume {
-        #[command(flatten)]
-        connection: Connection,
-        /// The topic
-        topic: String,
-        /// Begin with the oldest record instead of the next one
-        #[arg(long)]
-        from_beginning: bool,
-        /// End after so many records
-        #[arg(long, value_name = "COUNT")]
-        max_messages: Option<u64>,
-        /// End when no record came for so long, in milliseconds
-        #[arg(long, value_name = "MS")]
-        timeout_ms: Option<u64>,
-        /// Print the key in front of the value, with this text between them
-        #[arg(long, value_name = "TEXT")]
-        key_separator: Option<String>,
-    },
-}
-
 /// Parses the arguments and runs the command.
 pub fn run() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
@@ -185,12 +153,19 @@ pub fn run() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Standalone { worker, connectors } => standalone::run(&worker, &connectors).await,
-            Command::Broker { command: Some(command), .. } => repair_command::run(command),
+            Command::Broker { command: Some(command), .. } => match command {
+                BrokerCommand::Repair { data_dir, apply, partitions } => {
+                    repair_command::run(&data_dir, apply, &partitions)
+                }
+                BrokerCommand::Dump { files, records, output } => dump::run(&files, dump::Shown { records, output }),
+                BrokerCommand::Verify { folder, output } => verify::run(&folder, output),
+            },
             Command::Broker { command: None, properties, overrides } => {
                 broker_command::run(properties.as_deref(), &overrides).await
             }
             Command::Plugin(command) => plugin_command::run(command).await,
-            Command::Topic(command) => topic_command::run(command).await,
+            Command::Topic(command) => topic::run(command).await,
+            Command::Group(command) => group::run(command).await,
         }
     });
     // Blocking reads of standard input cannot be interrupted; the process does not wait for them.

@@ -9,6 +9,19 @@ use crate::{
     exit::{Failure, USAGE},
 };
 
+/// How long the cluster is waited for: somebody is sitting in front of it.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The parts of an argument `KEY=VALUE`.
+///
+/// # Errors
+///
+/// It is none; says which option wanted it.
+pub fn key_value(option: &str, text: &str) -> Result<(String, String), Failure> {
+    let parts = text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+    parts.ok_or_else(|| Failure::new(USAGE, format!("{option} {text}: write it as KEY=VALUE")))
+}
+
 impl Connection {
     /// Client settings: the addresses, then what the user gave.
     pub fn settings(&self, own: &[(&str, &str)]) -> Result<BTreeMap<String, String>, Failure> {
@@ -16,9 +29,7 @@ impl Connection {
             own.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         settings.insert("bootstrap.servers".to_owned(), self.bootstrap_server.clone());
         for property in &self.properties {
-            let (key, value) = property
-                .split_once('=')
-                .ok_or_else(|| Failure::new(USAGE, format!("--property {property}: write it as KEY=VALUE")))?;
+            let (key, value) = key_value("--property", property)?;
             settings.insert(key.trim().to_owned(), value.trim().to_owned());
         }
         Ok(settings)

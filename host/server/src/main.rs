@@ -9,15 +9,19 @@ mod catalogue;
 mod cli;
 mod embedded;
 mod exit;
+mod group;
 mod kafka_tools;
+mod log_files;
 mod logging;
+mod moment;
+mod output;
 mod plugin_command;
 mod repair_command;
 mod signals;
 mod standalone;
 mod start_checks;
 mod time_zone;
-mod topic_command;
+mod topic;
 
 use std::process::ExitCode;
 

@@ -5,16 +5,12 @@ use std::path::Path;
 use millstream_broker::{RepairedPartition, repair};
 use millstream_record::Chain;
 
-use crate::{
-    cli::BrokerCommand,
-    exit::{Failure, SETUP, USAGE},
-};
+use crate::exit::{Failure, SETUP, USAGE};
 
 /// Runs the command. Blocks.
-pub fn run(command: BrokerCommand) -> Result<(), Failure> {
-    let BrokerCommand::Repair { data_dir, apply, partitions } = command;
+pub fn run(data_dir: &Path, apply: bool, partitions: &[String]) -> Result<(), Failure> {
     let found =
-        repair(&millstream_disk::real(), &data_dir, &partitions, apply).map_err(|error| Failure::of(SETUP, &error))?;
+        repair(&millstream_disk::real(), data_dir, partitions, apply).map_err(|error| Failure::of(SETUP, &error))?;
     let failed = found.iter().filter(|partition| partition.plan.is_err()).count();
     let damaged = found.iter().filter(|partition| matches!(partition.plan, Ok(Some(_)))).count();
     found.iter().for_each(print_partition);

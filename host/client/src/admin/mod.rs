@@ -4,6 +4,7 @@
 //! is still loading) until `default.api.timeout.ms`. Results come per topic, partition or group where the
 //! protocol gives them so.
 
+mod assignments;
 mod configs;
 mod groups;
 mod records;

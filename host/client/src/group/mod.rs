@@ -11,6 +11,7 @@ mod rules;
 
 pub use assignor::Assignor;
 pub(crate) use assignor::Subscriber;
+pub use consumer_protocol::MalformedMember;
 pub use member::{GroupConfig, GroupError, GroupEvent, GroupMember, GroupProtocol, JoinedMember, LostReason};
 
 /// In whose name a transactional producer commits offsets of a group: a member of it, or nobody.
