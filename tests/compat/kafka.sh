@@ -4,7 +4,8 @@
 #   kafka.sh libs                      prints the folder of Kafka's jars, fetching them first if need be
 #   kafka.sh broker DIR PORT CPORT     runs one broker with its data in DIR until standard input ends, and then
 #                                      removes DIR unless KEEP is set; FORMAT has more arguments for the formatting of
-#                                      its storage, such as "--feature transaction.version=1"
+#                                      its storage, such as "--feature transaction.version=1"; SETTINGS has more lines
+#                                      for its properties
 #   kafka.sh run CLASS ARGUMENT...     runs one of Kafka's programs
 #
 # The jars are kept below target/peers of the repository, or in the folder that MILLSTREAM_KAFKA_LIBS names.
@@ -65,6 +66,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+${SETTINGS:-}
 PROPERTIES
     if ! [ -e "$dir/data/meta.properties" ]; then
         (java_with_libs kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$dir/server.properties" ${FORMAT:-}) >"$dir/format.log" 2>&1
