@@ -3,6 +3,7 @@
     answers.py produce HOST:PORT     record batches, sound and odd, and what becomes of each
     answers.py epochs HOST:PORT      leader epochs in requests and answers, of a partition in its first epoch
     answers.py settings HOST:PORT    settings of topics and of the broker, and which values are refused
+    answers.py transactions HOST:PORT   transactional producers, request by request, and what is written meanwhile
 
 Asked of Apache Kafka the output is what stands in host/broker/tests/recorded. Uses nothing but Python itself.
 """
@@ -721,7 +722,12 @@ def epochs(client):
 
 def main():
     what, address = sys.argv[1:3]
+    if what == "transactions":
+        import transactions
+
+        return transactions.scenarios(address)
     {"produce": produce, "settings": settings, "epochs": epochs}[what](Client(address))
 
 
-main()
+if __name__ == "__main__":
+    main()

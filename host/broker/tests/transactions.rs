@@ -169,7 +169,9 @@ async fn a_transaction_that_takes_too_long_is_aborted_by_the_broker() {
             }
         };
         tokio::time::timeout(std::time::Duration::from_secs(30), waited).await.expect("it is aborted");
-        assert_eq!(producer.end(true).await, PRODUCER_FENCED);
+        // In the second generation the epoch says that this end is of the transaction that was aborted.
+        let expected = if generation.end < 5 { PRODUCER_FENCED } else { INVALID_TXN_STATE };
+        assert_eq!(producer.end(true).await, expected);
         assert_eq!(consume(&mut reader, "t", true).await.0, Vec::<String>::new());
     }
 }
@@ -240,7 +242,7 @@ async fn administrators_see_transactions_and_end_one_that_hangs() {
     for (request, expected) in [
         (list(&[], &[], -1), vec!["idle", "tx"]),
         (list(&["Ongoing", "Nonsense"], &[], -1), vec!["tx"]),
-        (list(&["Nonsense"], &[], -1), vec!["idle", "tx"]),
+        (list(&["Nonsense"], &[], -1), vec![]),
         (list(&["Dead"], &[], -1), vec![]),
         (list(&[], &[idle.producer_id], -1), vec!["idle"]),
         (list(&[], &[], 3_600_000), vec!["idle"]),

@@ -143,6 +143,16 @@ impl PartitionLog {
         self.append_if(batch, leader_epoch, now, |producers, header| producers.admit_verified(header, guard))
     }
 
+    /// As [`Self::append`], for a batch that the broker itself writes within a producer's transaction: it is appended
+    /// whatever its sequence number, unless a newer instance of the producer has taken over.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::append`].
+    pub fn append_own(&mut self, batch: &mut [u8], leader_epoch: i32, now: Timestamp) -> Result<Appended, AppendError> {
+        self.append_if(batch, leader_epoch, now, ProducerStates::admit_own)
+    }
+
     /// Takes the guard for [`Self::append_verified`]; `None` where the producer's transaction has begun in this
     /// partition, so that the coordinator need not be asked. A marker that is appended makes guards void.
     pub fn begin_verification(

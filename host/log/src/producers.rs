@@ -11,9 +11,6 @@ use crate::verification::{VerificationGuard, Verifications};
 /// How many of a producer's newest batches are remembered: as many as may be in flight.
 pub(crate) const WINDOW: usize = 5;
 
-/// The sequence number of batches that have none: those that the broker itself writes within a producer's transaction.
-const NO_SEQUENCE: i32 = -1;
-
 /// One batch that was appended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct BatchMetadata {
@@ -175,6 +172,23 @@ impl ProducerStates {
         self.check_epoch_and_sequence(batch).map(|()| Admission::Append)
     }
 
+    /// Judges a batch that the broker itself writes within a producer's transaction. Such batches do not count their
+    /// records; only the epoch matters.
+    ///
+    /// # Errors
+    ///
+    /// A newer instance of the producer has taken over.
+    pub fn admit_own(&self, batch: &BatchHeader) -> Result<Admission, ProducerRefusal> {
+        match self.states.get(&batch.producer_id) {
+            Some(state) if batch.producer_epoch < state.epoch => Err(ProducerRefusal::OldEpoch {
+                producer_id: batch.producer_id,
+                epoch: batch.producer_epoch,
+                known: state.epoch,
+            }),
+            _ => Ok(Admission::Append),
+        }
+    }
+
     /// As [`Self::admit`], and lets a batch begin a transaction only with the guard that [`Self::begin_verification`]
     /// gave before the coordinator was asked.
     ///
@@ -226,9 +240,6 @@ impl ProducerStates {
 
     /// The newest batches are known, and one of them may come again.
     fn duplicate_of(&self, batch: &BatchHeader) -> Option<Admission> {
-        if batch.base_sequence == NO_SEQUENCE {
-            return None;
-        }
         let state = self.states.get(&batch.producer_id).filter(|state| state.epoch == batch.producer_epoch)?;
         let (first, last) = (batch.base_sequence, batch.last_sequence());
         let same = |known: &&BatchMetadata| known.first_sequence() == first && known.last_sequence == last;
@@ -252,7 +263,7 @@ impl ProducerStates {
         }
         let known = if batch.producer_epoch == state.epoch { state.last_sequence() } else { -1 };
         let expected = if known == i32::MAX { 0 } else { known + 1 };
-        if first != NO_SEQUENCE && first != expected {
+        if first != expected {
             return Err(ProducerRefusal::OutOfOrder { producer_id, first, last: known });
         }
         if state.transaction_start.is_some() && !batch.is_transactional() {
@@ -288,7 +299,7 @@ impl ProducerStates {
             return;
         }
         let state = self.state_of(batch, now_ms);
-        if batch.base_sequence != NO_SEQUENCE {
+        if batch.record_count != 0 || 0 <= batch.base_sequence {
             if state.batches.len() == WINDOW {
                 state.batches.pop_front();
             }
@@ -514,14 +525,18 @@ mod tests {
     }
 
     #[test]
-    fn the_brokers_own_batches_within_a_transaction_have_no_sequence_numbers_and_only_their_epoch_counts() {
-        let own = |epoch| transactional(batch(epoch, NO_SEQUENCE, 2));
-        let mut states = after(&[own(0), own(0)]);
+    fn of_the_brokers_own_batches_within_a_transaction_only_the_epoch_counts() {
+        let own = |epoch| transactional(batch(epoch, 0, 2));
+        let mut states = after(&[own(0)]);
+        for _ in 0..WINDOW {
+            assert_eq!(states.admit_own(&own(0)), APPEND);
+            states.appended(&own(0), 1000);
+        }
         assert!(states.in_transaction(1, 0));
         let commit = ControlMarker { committed: true, coordinator_epoch: 0 };
-        states.marker_appended(&batch(1, NO_SEQUENCE, 1), commit, 1000);
+        states.marker_appended(&batch(1, -1, 1), commit, 1000);
         let old = Err(ProducerRefusal::OldEpoch { producer_id: 1, epoch: 0, known: 1 });
-        assert_eq!((states.admit(&own(0)), states.admit(&own(1))), (old, APPEND));
+        assert_eq!((states.admit_own(&own(0)), states.admit_own(&own(1))), (old, APPEND));
     }
 
     #[test]

@@ -78,15 +78,14 @@ fn verify(call: &Call<'_>, transaction: &AddPartitionsToTxnTransaction) -> Vec<A
     let (id, producer) = (transaction.transactional_id.as_str(), producer_of(transaction));
     results(&transaction.topics, |topic, partition| {
         let verified = call.node.transactions.may_append(id, producer, topic, partition);
-        verified.err().map_or(ErrorCode::NONE, |code| for_version(code, call.version))
+        verified.err().unwrap_or(ErrorCode::NONE)
     })
 }
 
-/// PRODUCER_FENCED is newer than version 1, TRANSACTION_ABORTABLE than version 4.
+/// PRODUCER_FENCED is newer than version 1.
 fn for_version(code: ErrorCode, version: i16) -> ErrorCode {
     match code {
         ErrorCode::PRODUCER_FENCED if version < 2 => ErrorCode::INVALID_PRODUCER_EPOCH,
-        ErrorCode::TRANSACTION_ABORTABLE if version < 5 => ErrorCode::INVALID_TXN_STATE,
         code => code,
     }
 }

@@ -46,10 +46,10 @@ pub fn list(call: &Call<'_>, request: ListTransactionsRequest) -> ListTransactio
     let by_name = |name: &str| TransactionState::ALL.into_iter().find(|state| state.name() == name);
     // Kafka knows these states, too; nothing is ever in them for longer than a moment.
     let passing = |name: &str| matches!(name, "Dead" | "PrepareEpochFence");
+    let filtered = !request.state_filters.is_empty();
     let (states, unknown): (Vec<_>, Vec<_>) =
         request.state_filters.into_iter().partition(|name| by_name(name.as_str()).is_some() || passing(name.as_str()));
     let answer = ListTransactionsResponse::default().with_unknown_state_filters(unknown);
-    let filtered = !states.is_empty();
     let states: Vec<TransactionState> = states.iter().filter_map(|name| by_name(name.as_str())).collect();
     let now_ms = Timestamp::now().as_millis();
     let wanted = |id: &str, metadata: &Metadata| {

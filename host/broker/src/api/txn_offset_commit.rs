@@ -30,9 +30,7 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
         return incoming.answer(&answer(&request.topics, |_, _| ErrorCode::COORDINATOR_NOT_AVAILABLE));
     }
     let producer = Identity { producer_id: request.producer_id.0, epoch: request.producer_epoch };
-    if 5 <= call.version
-        && let Err(code) = take_part(call, &request, producer).await
-    {
+    if let Err(code) = take_part(call, &request, producer).await {
         let code = for_version(code, call.version);
         return incoming.answer(&answer(&request.topics, |_, _| code));
     }
@@ -70,10 +68,17 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
     })))
 }
 
-/// The group's partition of the offsets topic takes part in the producer's transaction.
+/// The group's partition of the offsets topic takes part in the producer's transaction: from version 5 on by this.
 async fn take_part(call: &Call<'_>, request: &TxnOffsetCommitRequest, producer: Identity) -> Result<(), ErrorCode> {
     let partition = call.node.topics.offsets_partition(request.group_id.as_str());
     let partition = partition.ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+    if request.group_id.is_empty() {
+        return Err(ErrorCode::INVALID_GROUP_ID);
+    }
+    if call.version < 5 {
+        let id = request.transactional_id.as_str();
+        return call.node.transactions.may_append(id, producer, OFFSETS_TOPIC, partition.index());
+    }
     let added: Partitions = [(OFFSETS_TOPIC, partition.index())].into_iter().collect();
     let caller = Caller { id: request.transactional_id.as_str(), connection: call.peer.connection };
     match call.node.transactions.add_partitions(caller, producer, &added, Generation::Second).await {

@@ -65,7 +65,10 @@ impl Groups {
             let key = RecordKey::Offset { group: group.to_owned(), topic, partition };
             (key.encode(), Some(commit.offset.encode()))
         });
-        let stamp = BatchStamp { producer_id, producer_epoch, transactional: true, ..BatchStamp::default() };
+        // Kafka's brokers write no other sequence number here.
+        let base_sequence = 0;
+        let stamp =
+            BatchStamp { producer_id, producer_epoch, base_sequence, transactional: true, ..BatchStamp::default() };
         let now = now_ms();
         let batch = build_batch(records, &stamp, now).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
         let index = partition.index();

@@ -1,9 +1,12 @@
 //! What is done with an open partition: append, wait, read, look up, retain.
 
 use bytes::BytesMut;
-use millstream_log::FoundOffset;
+use millstream_log::{Appended, FoundOffset};
 
 use super::*;
+
+/// One of the log's ways to append.
+pub(super) type AppendRules = fn(&mut PartitionLog, &mut [u8], i32, Timestamp) -> Result<Appended, AppendError>;
 
 impl Partition {
     /// Appends one checked batch of a producer, which gets its offsets in place.
@@ -16,16 +19,30 @@ impl Partition {
     ///
     /// Nothing was appended.
     pub fn append(self: &Arc<Self>, batch: &mut [u8], now_ms: i64) -> Result<AppendedAt, AppendRefused> {
-        let appended = self.try_append(batch, now_ms);
+        self.append_by(PartitionLog::append, batch, now_ms)
+    }
+
+    /// As [`Partition::append`], by the log's own rules for one kind of batch.
+    pub(super) fn append_by(
+        self: &Arc<Self>,
+        rules: AppendRules,
+        batch: &mut [u8],
+        now_ms: i64,
+    ) -> Result<AppendedAt, AppendRefused> {
+        let appended = self.try_append(rules, batch, now_ms);
         self.note_disk(&appended);
         appended
     }
 
-    fn try_append(self: &Arc<Self>, batch: &mut [u8], now_ms: i64) -> Result<AppendedAt, AppendRefused> {
+    fn try_append(
+        self: &Arc<Self>,
+        rules: AppendRules,
+        batch: &mut [u8],
+        now_ms: i64,
+    ) -> Result<AppendedAt, AppendRefused> {
         let open = self.open_for_append()?;
         let appended = match &mut *self.log_of(&open)? {
-            Some(log) => log
-                .append(batch, self.leader_epoch, Timestamp::from_millis(now_ms))
+            Some(log) => rules(log, batch, self.leader_epoch, Timestamp::from_millis(now_ms))
                 .map_err(|source| AppendRefused::Log { partition: self.name(), source })?,
             None => return Err(self.unavailable("the broker was stopped").into()),
         };

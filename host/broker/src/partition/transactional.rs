@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use bytes::BytesMut;
+use millstream_log::PartitionLog;
 use millstream_wire::error_code::ErrorCode;
 
 use super::{AppendRefused, Partition, PartitionUnavailable};
@@ -42,7 +43,7 @@ impl Partition {
     {
         let appended = self.submit(move |partition| {
             may_append().map_err(|code| AppendRefused::Outside { code })?;
-            partition.append(&mut batch, now_ms)
+            partition.append_by(PartitionLog::append_own, &mut batch, now_ms)
         });
         async move { Ok(appended.await??.last_offset) }
     }

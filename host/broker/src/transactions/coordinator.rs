@@ -567,10 +567,13 @@ fn initialised(
     }
 }
 
-/// An abort that no producer asked for: its epoch is raised once more, so that the present producer is refused.
+/// An abort that no producer asked for. The epoch goes up in either generation, so that the present producer is refused.
 fn fenced(current: &Metadata, generation: Generation, now: Now) -> Metadata {
-    let raised = Metadata { epoch: current.epoch.saturating_add(1), last_epoch: NO_EPOCH, ..current.clone() };
-    raised.prepared(Verdict::Abort, generation, NO_PRODUCER_ID, now.wall_ms)
+    let aborted = current.prepared(Verdict::Abort, generation, NO_PRODUCER_ID, now.wall_ms);
+    match generation {
+        Generation::First => Metadata { epoch: current.epoch.saturating_add(1), last_epoch: NO_EPOCH, ..aborted },
+        Generation::Second => aborted,
+    }
 }
 
 fn markers_of(id: &str, metadata: &Metadata) -> Option<Markers> {

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use millstream_wire::error_code::ErrorCode;
 
-use super::{Coordinator, messages::Committer};
+use super::{
+    Coordinator,
+    messages::{Committer, GroupState},
+};
 use crate::groups::offsets::CommittedOffset;
 
 /// Whose transaction: a partition of the offsets topic, and the producer.
@@ -73,9 +76,16 @@ impl Coordinator {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
         let Some(group) = self.groups.get(group_id) else {
-            return if generation < 0 { Ok(()) } else { Err(ErrorCode::ILLEGAL_GENERATION) };
+            // A group of which there is no more than what waits has no members.
+            let known = !self.held.positions(group_id, |_, _| true).is_empty();
+            return match (generation < 0, known) {
+                (true, _) => Ok(()),
+                (false, true) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+                (false, false) => Err(ErrorCode::ILLEGAL_GENERATION),
+            };
         };
-        if generation < 0 && member_id.is_empty() && instance_id.is_none() {
+        let nobody = member_id.is_empty() && instance_id.is_none();
+        if generation < 0 && (nobody || group.state == GroupState::Empty) {
             return Ok(());
         }
         group.check_member(member_id, instance_id)?;

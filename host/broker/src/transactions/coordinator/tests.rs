@@ -110,19 +110,19 @@ fn what_could_not_be_written_has_not_happened() {
 
 #[test]
 fn a_new_instance_aborts_the_open_transaction_of_the_old_one_which_is_refused_from_then_on() {
-    for (generation, epochs) in [(Generation::First, [1, 2]), (Generation::Second, [2, 3])] {
+    for generation in BOTH {
         let (mut coordinator, old) = initialised(generation);
         begin(&mut coordinator, old, generation);
         let decision = coordinator.init(T0, on(2), 60_000, None, None);
         let after = stored(T0, &mut coordinator, decision);
         assert_eq!(after.answer, Err(ErrorCode::CONCURRENT_TRANSACTIONS));
         let markers = after.markers.unwrap();
-        assert_eq!((markers.verdict, markers.identity.epoch), (Verdict::Abort, epochs[0]));
+        assert_eq!((markers.verdict, markers.identity.epoch), (Verdict::Abort, 1));
         assert_eq!(coordinator.init(T0, on(2), 60_000, None, None), refused(ErrorCode::CONCURRENT_TRANSACTIONS));
         coordinator.marked(T0, &markers).unwrap();
         assert_eq!(coordinator.marked(T0, &markers), None, "it was complete");
         let decision = coordinator.init(T0, on(2), 60_000, None, None);
-        assert_eq!(stored(T0, &mut coordinator, decision).answer, Ok(Identity { producer_id: 7, epoch: epochs[1] }));
+        assert_eq!(stored(T0, &mut coordinator, decision).answer, Ok(Identity { producer_id: 7, epoch: 2 }));
         assert_eq!(coordinator.check_append(ID, old, "t", 0), Err(ErrorCode::PRODUCER_FENCED));
         for generation in BOTH {
             let added = coordinator.add_partitions(T0, on(1), old, &of(&[0]), generation);
@@ -320,7 +320,7 @@ fn a_request_on_a_connection_that_the_producer_has_left_is_late() {
 
 #[test]
 fn a_transaction_that_takes_too_long_is_aborted_and_its_time_runs_on_while_the_broker_is_down() {
-    for (generation, epoch) in [(Generation::First, 1), (Generation::Second, 2)] {
+    for generation in BOTH {
         let (mut coordinator, producer) = initialised(generation);
         begin(&mut coordinator, producer, generation);
         let at = |ms: u64| Now { tick: Tick::from_millis(ms), ..T0 };
@@ -330,7 +330,7 @@ fn a_transaction_that_takes_too_long_is_aborted_and_its_time_runs_on_while_the_b
         assert_eq!(coordinator.time_out(at(60_001)), [], "it is under way");
         let after = coordinator.stored(at(60_001), ID, steps[0].number, true).unwrap();
         let markers = after.markers.unwrap();
-        assert_eq!((markers.verdict, markers.identity.epoch), (Verdict::Abort, epoch));
+        assert_eq!((markers.verdict, markers.identity.epoch), (Verdict::Abort, 1));
         let end = coordinator.end(T0, on(1), producer, Verdict::Commit, Generation::First, None);
         assert_eq!(end, refused(ErrorCode::PRODUCER_FENCED));
 
