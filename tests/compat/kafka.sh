@@ -5,7 +5,8 @@
 #   kafka.sh broker DIR PORT CPORT     runs one broker with its data in DIR until standard input ends, and then
 #                                      removes DIR unless KEEP is set; FORMAT has more arguments for the formatting of
 #                                      its storage, such as "--feature transaction.version=1"; SETTINGS has more lines
-#                                      for its properties
+#                                      for its properties, in which @ADDRESSES@ stands for the listeners that are there
+#                                      anyway
 #   kafka.sh run CLASS ARGUMENT...     runs one of Kafka's programs
 #
 # The jars are kept below target/peers of the repository, or in the folder that MILLSTREAM_KAFKA_LIBS names.
@@ -48,12 +49,13 @@ stop() {
 
 broker() {
     local dir=$1 port=$2 controller=$3
+    local addresses=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller settings=${SETTINGS:-}
     mkdir -p "$dir"
     cat >"$dir/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+listeners=$addresses
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs=$dir/data
@@ -66,7 +68,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
-${SETTINGS:-}
+${settings//@ADDRESSES@/$addresses}
 PROPERTIES
     if ! [ -e "$dir/data/meta.properties" ]; then
         (java_with_libs kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$dir/server.properties" ${FORMAT:-}) >"$dir/format.log" 2>&1

@@ -27,7 +27,7 @@ use crate::{
     dial::{Dial, HostPort},
     kafka_error::KafkaCode,
     metadata::Metadata,
-    trouble,
+    security, trouble,
 };
 
 /// Why a broker could not be connected to.
@@ -52,6 +52,14 @@ pub enum ConnectError {
         /// `socket.connection.setup.timeout.ms`.
         timeout: Duration,
     },
+    /// TLS could not be put around the connection.
+    #[error("agree on TLS with {address}")]
+    Tls {
+        /// Where.
+        address: HostPort,
+        /// What rustls or the transport says.
+        source: io::Error,
+    },
     /// What answers there does not speak Kafka's protocol, or not a version in use here.
     #[error("agree on versions with {address}")]
     Handshake {
@@ -60,6 +68,25 @@ pub enum ConnectError {
         /// Why.
         source: HandshakeError,
     },
+}
+
+impl ConnectError {
+    /// Whether trying again would end the same: the broker does not accept the login, or one side the other's
+    /// certificate. As in Java, such a client fails at once.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Handshake { source: HandshakeError::Authentication { source }, .. } => source.is_final(),
+            _ => security::behind(self).is_some(),
+        }
+    }
+
+    fn java_class(&self) -> String {
+        match self {
+            Self::Handshake { source: HandshakeError::Authentication { source }, .. } => source.java_class(),
+            _ if self.is_final() => "org.apache.kafka.common.errors.SslAuthenticationException".to_owned(),
+            _ => "org.apache.kafka.common.errors.TimeoutException".to_owned(),
+        }
+    }
 }
 
 /// Why a request to a cluster failed.
@@ -124,11 +151,8 @@ impl RequestError {
     /// Whether trying again can help.
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::Unreachable { .. }
-            | Self::Connect { .. }
-            | Self::UnknownBroker { .. }
-            | Self::Silent { .. }
-            | Self::Timeout { .. } => true,
+            Self::Unreachable { source, .. } | Self::Connect { source, .. } => !source.is_final(),
+            Self::UnknownBroker { .. } | Self::Silent { .. } | Self::Timeout { .. } => true,
             Self::Call { source } => source.is_retriable(),
             Self::Refused { source, .. } => source.is_retriable(),
         }
@@ -157,11 +181,8 @@ impl RequestError {
     pub fn java_class(&self) -> String {
         let class = match self {
             Self::Refused { source, .. } => return source.java_class(),
-            Self::Unreachable { .. }
-            | Self::Connect { .. }
-            | Self::UnknownBroker { .. }
-            | Self::Silent { .. }
-            | Self::Timeout { .. } => "TimeoutException",
+            Self::Unreachable { source, .. } | Self::Connect { source, .. } => return source.java_class(),
+            Self::UnknownBroker { .. } | Self::Silent { .. } | Self::Timeout { .. } => "TimeoutException",
             Self::Call { source: CallError::Version { .. } } => "UnsupportedVersionException",
             Self::Call { source: CallError::Disconnected { .. } } => "DisconnectException",
             Self::Call { .. } => "ApiException",
@@ -518,6 +539,8 @@ async fn dial_and_agree(
     let stream = dial.dial(&address.host, address.port).await;
     let stream = stream.map_err(|source| ConnectError::Dial { address: address.clone(), source })?;
     accepted.store(true, Ordering::Relaxed);
+    let protected = settings.security.protect(stream, address).await;
+    let stream = protected.map_err(|source| ConnectError::Tls { address: address.clone(), source })?;
     let opened = Connection::open(stream, address, settings).await;
     opened.map_err(|source| ConnectError::Handshake { address: address.clone(), source })
 }

@@ -33,6 +33,7 @@ use crate::{
     config::ConnectionSettings,
     dial::{HostPort, Stream},
     kafka_error::KafkaCode,
+    security::{AuthenticationError, Session},
     trouble,
     versions::{self, NoCommonVersion, OfferedVersions},
 };
@@ -135,6 +136,12 @@ pub enum Disconnect {
     /// This side let go of the connection.
     #[error("this client closed the connection")]
     Dropped,
+    /// The login was about to run out, and the broker did not accept it again.
+    #[error("renew the login")]
+    LoginNotRenewed {
+        /// Why.
+        source: AuthenticationError,
+    },
 }
 
 /// Why a connection could not be made usable.
@@ -152,6 +159,12 @@ pub enum HandshakeError {
         /// What it answered.
         source: KafkaCode,
     },
+    /// The broker does not accept the login.
+    #[error("authenticate with the broker (security.protocol, sasl.*)")]
+    Authentication {
+        /// Why.
+        source: AuthenticationError,
+    },
 }
 
 /// A handle on a connection. Clones share it; the last one closes it.
@@ -167,6 +180,7 @@ struct Shared {
     client_id: Option<StrBytes>,
     timeout: Duration,
     ended: Arc<OnceLock<Arc<Disconnect>>>,
+    session: Session,
     task: JoinHandle<()>,
 }
 
@@ -247,10 +261,13 @@ impl Connection {
         let task = tokio::spawn(transfer.run(peer, Arc::clone(&ended)));
         let client_id = Some(StrBytes::from_string(settings.client_id.clone()));
         let timeout = settings.request_timeout;
-        let shared = Shared { requests, versions: OnceLock::new(), client_id, timeout, ended, task };
+        let session = Session::new(settings.security.login.clone());
+        let shared = Shared { requests, versions: OnceLock::new(), client_id, timeout, ended, session, task };
         let connection = Self { shared: Arc::new(shared) };
         let versions = connection.ask_versions().await?;
         connection.shared.versions.get_or_init(|| versions);
+        let authenticated = connection.shared.session.begin(&connection).await;
+        authenticated.map_err(|source| HandshakeError::Authentication { source })?;
         in_use.store(true, Ordering::Relaxed);
         Ok(connection)
     }
@@ -285,7 +302,8 @@ impl Connection {
 
     /// Whether requests can still be sent.
     pub(crate) fn is_open(&self) -> bool {
-        !self.shared.requests.is_closed()
+        // A task that was told to end takes its time.
+        !self.shared.requests.is_closed() && self.shared.ended.get().is_none()
     }
 
     /// The version of an API on this connection.
@@ -333,13 +351,29 @@ impl Connection {
         newest: i16,
     ) -> Result<Pending, CallError> {
         let api = api_of::<R>();
-        self.enqueue(api, self.version(api)?.min(newest), request, timeout, true).await
+        let version = self.version(api)?.min(newest);
+        let _passage = self.shared.session.pass(self).await;
+        self.enqueue(api, version, request, timeout, true).await
     }
 
     /// Like [`Self::send`] for a request that brokers do not answer.
     pub(crate) async fn send_unanswered<R: Request>(&self, request: &R) -> Result<Pending, CallError> {
         let api = api_of::<R>();
-        self.enqueue(api, self.version(api)?, request, self.shared.timeout, false).await
+        let version = self.version(api)?;
+        let _passage = self.shared.session.pass(self).await;
+        self.enqueue(api, version, request, self.shared.timeout, false).await
+    }
+
+    /// Sends a request of the login itself and waits for its answer.
+    pub(crate) async fn call_past_the_gate<R: Request>(&self, request: &R) -> Result<R::Response, CallError> {
+        let api = api_of::<R>();
+        self.enqueue(api, self.version(api)?, request, self.shared.timeout, true).await?.decode::<R>().await
+    }
+
+    /// Ends the connection for this reason, unless it has ended.
+    pub(crate) fn end(&self, reason: Disconnect) {
+        let _ = self.shared.ended.set(Arc::new(reason));
+        self.shared.task.abort();
     }
 
     async fn enqueue<R: Request>(

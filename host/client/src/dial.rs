@@ -1,7 +1,7 @@
 //! How connections are made: over TCP here, over anything else by whoever implements [`Dial`].
 //!
 //! The worker's built-in broker is reached through an implementation that hands out one end of a pipe in
-//! memory; TLS will be one that wraps another. Nothing above this module knows the difference.
+//! memory. TLS and SASL are put on top of it by whoever dials.
 
 use std::{fmt, io};
 

@@ -16,6 +16,7 @@ pub mod group;
 mod kafka_error;
 mod metadata;
 pub mod producer;
+pub mod security;
 mod trouble;
 mod versions;
 mod waiting;
@@ -33,4 +34,5 @@ pub use producer::{
     Ack, Appender, Delivery, Producer, RecordRef, SendError, Sequence, TransactionCause, TransactionError,
     TryAppendError,
 };
+pub use security::Security;
 pub use versions::NoCommonVersion;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use millstream_record::Chain;
+use millstream_security::tls;
 use millstream_wire::frame::FrameError;
 use tokio::time::Instant;
 
@@ -18,6 +19,7 @@ use crate::{
     cluster::ConnectError,
     connection::{CallError, Disconnect, HandshakeError},
     dial::HostPort,
+    security,
 };
 
 /// Time between two lines about one address in the first minute.
@@ -131,6 +133,7 @@ pub(crate) fn broken(client: &str, address: &HostPort, reason: &Disconnect) {
         | Disconnect::NotTaken { .. }
         | Disconnect::Frame { .. }
         | Disconnect::Correlation { .. }
+        | Disconnect::LoginNotRenewed { .. }
         | Disconnect::Unasked => {
             let now = Instant::now();
             if troubles().note(address, now, now).is_some() {
@@ -145,7 +148,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 pub(crate) const SILENT_CAUSE: &str =
-    "a TLS or SASL port, as this client speaks PLAINTEXT, another program, or a broker that hangs";
+    "a TLS or SASL port that security.protocol does not fit, another program, or a broker that hangs";
 
 fn hint(cause: Option<&str>) -> String {
     cause.map_or(String::new(), |cause| format!(" (likely cause: {cause})"))
@@ -153,7 +156,17 @@ fn hint(cause: Option<&str>) -> String {
 
 /// What a user should look at first.
 pub(crate) fn likely_cause(error: &ConnectError) -> Option<&'static str> {
+    if let Some(tls) = security::behind(error) {
+        return tls::explain(tls);
+    }
     match error {
+        ConnectError::Tls { source, .. } => match source.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                Some("a port without TLS, which security.protocol does not fit, or another program")
+            }
+            _ => None,
+        },
+        ConnectError::Handshake { source: HandshakeError::Authentication { .. }, .. } => None,
         ConnectError::Dial { source, .. } => match source.kind() {
             io::ErrorKind::ConnectionRefused => Some("no broker listens there, or not yet: check host and port"),
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Some("no way to that host"),
@@ -168,9 +181,11 @@ pub(crate) fn likely_cause(error: &ConnectError) -> Option<&'static str> {
         ConnectError::Handshake { source: HandshakeError::Call { source }, .. } => match source {
             CallError::Disconnected { source, .. } => match &**source {
                 Disconnect::Frame { source } => Some(strange_bytes(source)),
-                Disconnect::Closed => Some("a TLS or SASL port, as this client speaks PLAINTEXT, or another program"),
+                Disconnect::Closed => {
+                    Some("a TLS or SASL port that security.protocol does not fit, or another program")
+                }
                 Disconnect::Io { source } if source.kind() == io::ErrorKind::ConnectionReset => {
-                    Some("a TLS or SASL port, as this client speaks PLAINTEXT, or another program")
+                    Some("a TLS or SASL port that security.protocol does not fit, or another program")
                 }
                 Disconnect::Timeout { .. } => Some(SILENT_CAUSE),
                 _ => Some(ANOTHER_PROGRAM),
@@ -187,7 +202,7 @@ const ANOTHER_PROGRAM: &str = "a program that is no Kafka broker";
 fn strange_bytes(error: &FrameError) -> &'static str {
     let FrameError::TooLarge { size, .. } = error else { return ANOTHER_PROGRAM };
     match u32::try_from(*size).unwrap_or(0).to_be_bytes() {
-        [0x15 | 0x16, 3, ..] => "a TLS port, as this client speaks PLAINTEXT",
+        [0x15 | 0x16, 3, ..] => "a TLS port, which security.protocol does not fit",
         [b'H', b'T', b'T', b'P'] => "an HTTP server, which is no Kafka broker",
         _ => ANOTHER_PROGRAM,
     }

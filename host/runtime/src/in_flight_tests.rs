@@ -63,11 +63,12 @@ fn a_transaction_ends_when_all_of_its_own_rows_have_ended_whatever_follows() {
     ledger.mark_boundary();
     let third = ledger.begin(Numbers(vec![4]), one("p", 1));
     ledger.mark_boundary();
-    ledger.end(second, 0..1);
     ledger.end(third, 0..1);
     ledger.end(first, 1..2);
     assert!(!ledger.take_boundary(), "a row of the first batch is under way");
     ledger.end(first, 0..1);
+    assert!(!ledger.take_boundary(), "the second batch is under way");
+    ledger.end(second, 0..1);
     assert!(ledger.take_boundary());
     assert!(ledger.take_boundary(), "the second transaction had ended before");
     assert!(!ledger.take_boundary(), "there is no other");

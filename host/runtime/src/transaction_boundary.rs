@@ -125,9 +125,12 @@ mod tests {
         let begin = Instant::now();
         let after = |seconds| begin + Duration::from_secs(seconds);
         let mut boundary = TransactionBoundary::new(BoundaryRule::Interval(Duration::from_secs(10)), begin);
-        let ends: Vec<u64> = (0..40).step_by(4).filter(|at| boundary.polled(after(*at)) == Ok(COMMIT)).collect();
-        assert_eq!(ends, [12, 24, 36]);
-        assert_eq!(boundary.stopped(after(37)), Ok(COMMIT), "and with the task");
+        let ends: Vec<u64> = (0..40).step_by(5).filter(|at| boundary.polled(after(*at)) == Ok(COMMIT)).collect();
+        assert_eq!(ends, [10, 20, 30]);
+        assert_eq!(boundary.polled(after(39)), Ok(None));
+        assert_eq!(boundary.polled(after(43)), Ok(COMMIT), "late");
+        assert_eq!(boundary.polled(after(52)), Ok(None), "counted from the last end");
+        assert_eq!(boundary.stopped(after(52)), Ok(COMMIT), "and with the task");
     }
 
     #[test]

@@ -91,8 +91,8 @@ fn what_a_worker_can_know_at_its_start_is_checked_there() {
     assert_ended(&standalone(path, "offset.storage.file.filename=nowhere/o", &[]), 2, &["nowhere/o"]);
     assert_ended(&standalone(path, "offset.storage.file.filename=.", &[]), 2, &["offset"]);
     assert_ended(&standalone(path, "producer.acks=7", &[]), 2, &["producer.acks", "7"]);
-    assert_ended(&standalone(path, "consumer.security.protocol=SSL", &[]), 2, &["consumer.security.protocol", "TLS"]);
-    assert_ended(&standalone(path, "security.protocol=SASL_SSL", &[]), 2, &["security.protocol", "SASL"]);
+    assert_ended(&standalone(path, "consumer.security.protocol=TLS", &[]), 2, &["consumer.security.protocol", "SSL"]);
+    assert_ended(&standalone(path, "security.protocol=SASL_PLAINTEXT", &[]), 2, &["sasl.mechanism", "SCRAM-SHA-512"]);
     assert_ended(&standalone(path, "admin.listeners=http://:0", &[]), 2, &["admin.listeners", "not supported"]);
     let policy = "connector.client.config.override.policy=Some";
     assert_ended(&standalone(path, policy, &[]), 2, &["connector.client.config.override.policy", "Principal"]);

@@ -10,7 +10,7 @@ use super::{
 use crate::dial::HostPort;
 
 /// Settings of an [`Admin`](crate::Admin).
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct AdminConfig {
     /// Addresses that are tried until one answers.
     pub bootstrap: Vec<HostPort>,

@@ -7,11 +7,12 @@ use millstream_config::config_text;
 use super::{
     keys,
     reader::{ConfigError, Reader, error},
+    security::read_security,
 };
-use crate::dial::HostPort;
+use crate::{dial::HostPort, security::Security};
 
 /// How a client reaches a cluster and how patient it is.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ConnectionSettings {
     /// Name sent with every request.
     pub client_id: String,
@@ -35,6 +36,8 @@ pub struct ConnectionSettings {
     pub max_in_flight: usize,
     /// Largest response taken from a broker, in bytes.
     pub max_response_bytes: usize,
+    /// How connections are protected.
+    pub security: Security,
 }
 
 impl Default for ConnectionSettings {
@@ -51,6 +54,7 @@ impl Default for ConnectionSettings {
             metadata_max_age: Duration::from_secs(300),
             max_in_flight: 5,
             max_response_bytes: 256 << 20,
+            security: Security::default(),
         }
     }
 }
@@ -59,12 +63,7 @@ impl ConnectionSettings {
     /// Reads the keys that producer, consumer and admin share.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
-        if let Some(protocol) = reader.filled(&keys::SECURITY_PROTOCOL)?
-            && !protocol.eq_ignore_ascii_case("PLAINTEXT")
-        {
-            let expected = "PLAINTEXT, as TLS and SASL are not supported yet";
-            return Err(error(&keys::SECURITY_PROTOCOL, &protocol, expected));
-        }
+        let security = read_security(reader)?;
         // What has no effect is still refused if it is wrong.
         reader.get(&keys::CLIENT_DNS_LOOKUP)?;
         reader.get(&keys::SEND_BUFFER_BYTES)?;
@@ -81,6 +80,7 @@ impl ConnectionSettings {
             retry_backoff: reader.get(&keys::RETRY_BACKOFF)?,
             retry_backoff_max: reader.get(&keys::RETRY_BACKOFF_MAX)?,
             metadata_max_age: reader.get(&keys::METADATA_MAX_AGE)?,
+            security,
             ..default
         })
     }
@@ -103,7 +103,7 @@ fn backoff(base: Duration, most: Duration, attempt: u32) -> Duration {
 }
 
 /// A number from 0 to 1 that differs from call to call; nothing depends on its quality.
-fn jitter() -> f64 {
+pub(crate) fn jitter() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     (RandomState::new().hash_one(0) % 1024) as f64 / 1024.0
 }

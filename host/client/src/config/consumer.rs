@@ -42,7 +42,7 @@ impl IsolationLevel {
 }
 
 /// Settings of a [`Consumer`](crate::Consumer).
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ConsumerConfig {
     /// Addresses that are tried until one answers.
     pub bootstrap: Vec<HostPort>,

@@ -21,7 +21,7 @@ keys! {
         .doc("Name that is sent with every request.");
     /// How the cluster is reached.
     SECURITY_PROTOCOL: Option<String> = Key::optional_string("security.protocol").importance(Medium)
-        .doc("`PLAINTEXT`, which is also meant when it is empty or not set.");
+        .doc("`PLAINTEXT`, which is also meant when it is empty or not set, `SSL` (TLS), `SASL_PLAINTEXT` or `SASL_SSL`.");
     /// How host names become addresses.
     CLIENT_DNS_LOOKUP: String = Key::string("client.dns.lookup").default("use_all_dns_ips").importance(Medium)
         .validator(|| Validator::one_of_ignore_case(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]))
@@ -59,6 +59,81 @@ keys! {
     /// Age of metadata.
     METADATA_MAX_AGE: Duration = Key::millis("metadata.max.age.ms").default("300000").min(0).importance(Low)
         .doc("Age at which what is known about topics is asked for again.");
+}
+
+keys! {
+    /// Settings of TLS. What they mean is read by `millstream-security`.
+    tls:
+    /// Format of the key store.
+    SSL_KEYSTORE_TYPE: String = Key::string("ssl.keystore.type").default("JKS").importance(Medium)
+        .doc("`PEM` or `PKCS12`, which is also recognised by its content. A JKS store is refused with the command that converts it.");
+    /// File of the key store.
+    SSL_KEYSTORE_LOCATION: Option<String> = Key::optional_string("ssl.keystore.location").importance(High)
+        .doc("File with the client's certificate and private key, for brokers that ask for one.");
+    /// Password of the key store.
+    SSL_KEYSTORE_PASSWORD: Option<String> = Key::password("ssl.keystore.password").importance(High)
+        .doc("Password of a key store that is no PEM file.");
+    /// Private key.
+    SSL_KEYSTORE_KEY: Option<String> = Key::password("ssl.keystore.key").importance(High)
+        .doc("The private key itself (PEM, PKCS #8), in place of a file.");
+    /// Certificates.
+    SSL_KEYSTORE_CHAIN: Option<String> = Key::password("ssl.keystore.certificate.chain").importance(High)
+        .doc("The certificate and those that vouch for it (PEM), with `ssl.keystore.key`.");
+    /// Password of the key.
+    SSL_KEY_PASSWORD: Option<String> = Key::password("ssl.key.password").importance(High)
+        .doc("Password of an encrypted private key.");
+    /// Format of the trust store.
+    SSL_TRUSTSTORE_TYPE: String = Key::string("ssl.truststore.type").default("JKS").importance(Medium)
+        .doc("`PEM` or `PKCS12`, which is also recognised by its content.");
+    /// File of the trust store.
+    SSL_TRUSTSTORE_LOCATION: Option<String> = Key::optional_string("ssl.truststore.location").importance(High)
+        .doc("File with the certificates that are trusted; those of the system, if nothing is set.");
+    /// Password of the trust store.
+    SSL_TRUSTSTORE_PASSWORD: Option<String> = Key::password("ssl.truststore.password").importance(High)
+        .doc("Password of a trust store that is no PEM file.");
+    /// Trusted certificates.
+    SSL_TRUSTSTORE_CERTIFICATES: Option<String> = Key::password("ssl.truststore.certificates").importance(High)
+        .doc("The trusted certificates themselves (PEM), in place of a file.");
+    /// Versions of TLS.
+    SSL_ENABLED_PROTOCOLS: Vec<String> = Key::list("ssl.enabled.protocols").default("TLSv1.2,TLSv1.3").importance(Medium)
+        .doc("Versions of TLS: `TLSv1.2`, `TLSv1.3`.");
+    /// Newest version.
+    SSL_PROTOCOL: String = Key::string("ssl.protocol").default("TLSv1.3").importance(Medium)
+        .doc("Has no effect: `ssl.enabled.protocols` decides.");
+    /// Cipher suites.
+    SSL_CIPHER_SUITES: Option<Vec<String>> = Key::optional_list("ssl.cipher.suites").importance(Low)
+        .doc("Cipher suites by Java's names; all that are safe if nothing is set.");
+    /// Check of host names.
+    SSL_ENDPOINT_IDENTIFICATION: String = Key::string("ssl.endpoint.identification.algorithm").default("https").importance(Low)
+        .doc("`https`: a broker's certificate must be for the host that was dialled. Empty: it need not.");
+    /// Provider of TLS.
+    SSL_PROVIDER: Option<String> = Key::optional_string("ssl.provider").importance(Medium).doc("Has no effect.");
+    /// Java's own.
+    SSL_ENGINE_FACTORY: Option<String> = Key::optional_class("ssl.engine.factory.class").importance(Low)
+        .doc("Must not be set: there are no Java classes here.");
+}
+
+keys! {
+    /// Settings of SASL.
+    sasl:
+    /// Mechanism.
+    SASL_MECHANISM: String = Key::string("sasl.mechanism").default("GSSAPI").importance(Medium)
+        .doc("`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`. The default (Kerberos) is not supported.");
+    /// Login module.
+    SASL_JAAS_CONFIG: Option<String> = Key::password("sasl.jaas.config").importance(Medium)
+        .doc("The login module of Java's client and its options, such as `org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"p\";`.");
+    /// Where tokens come from.
+    TOKEN_ENDPOINT: Option<String> = Key::optional_string("sasl.oauthbearer.token.endpoint.url").importance(Medium)
+        .doc("`file:///path` of a file with the token for `OAUTHBEARER`, read at every login. HTTP is not supported.");
+    /// Java's own.
+    SASL_CLIENT_CALLBACK: Option<String> = Key::optional_class("sasl.client.callback.handler.class").importance(Medium)
+        .doc("Must not be set: there are no Java classes here.");
+    /// Java's own.
+    SASL_LOGIN_CALLBACK: Option<String> = Key::optional_class("sasl.login.callback.handler.class").importance(Medium)
+        .doc("Must not be set, or to one of Kafka's own for `OAUTHBEARER`.");
+    /// Java's own.
+    SASL_LOGIN_CLASS: Option<String> = Key::optional_class("sasl.login.class").importance(Medium)
+        .doc("Must not be set: there are no Java classes here.");
 }
 
 keys! {
@@ -227,7 +302,7 @@ mod tests {
 
     #[test]
     fn every_default_fits_its_type_and_its_rule() {
-        for def in [connection(), producer(), consumer(), admin()] {
+        for def in [connection(), tls(), sasl(), producer(), consumer(), admin()] {
             for key in def.keys() {
                 let alone = ConfigDef::of([key.clone()]);
                 alone.parse(&ConfigMap::new()).unwrap_or_else(|error| panic!("{error}"));
@@ -245,6 +320,8 @@ mod tests {
             ("admin.md", "Settings of admin clients", admin()),
         ] {
             let mut def = connection();
+            def.define_all(&tls());
+            def.define_all(&sasl());
             def.define_all(&own);
             let introduction = "Other settings of the Java clients are accepted, and have no effect.";
             let (path, page) = (folder.join(file), reference_page(title, introduction, &def));

@@ -10,9 +10,11 @@ mod consumer;
 mod keys;
 mod producer;
 mod reader;
+mod security;
 
 pub use admin::AdminConfig;
 pub use connection::ConnectionSettings;
+pub(crate) use connection::jitter;
 pub use consumer::{AutoOffsetReset, ConsumerConfig, IsolationLevel};
 pub use producer::{Acks, Partitioner, ProducerConfig};
 pub use reader::ConfigError;

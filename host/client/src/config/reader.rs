@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millstream_config::{FromConfig, Key};
+use millstream_config::{ConfigDef, ConfigMap, ConfigType, FromConfig, Key};
 
 /// Why properties are no usable client configuration.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub struct ConfigError {
 /// Reads one property map.
 pub(super) struct Reader<'a> {
     properties: &'a BTreeMap<String, String>,
-    known: BTreeSet<&'static str>,
+    known: BTreeSet<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -29,7 +29,7 @@ impl<'a> Reader<'a> {
 
     /// The value of a key, or its default.
     pub(super) fn get<T: FromConfig>(&mut self, key: &Key<T>) -> Result<T, ConfigError> {
-        self.known.insert(key.name());
+        self.known.insert(key.name().to_owned());
         key.read(self.properties).map_err(|refused| ConfigError {
             key: key.name().to_owned(),
             value: self.properties.get(key.name()).cloned().unwrap_or_default(),
@@ -56,6 +56,27 @@ impl<'a> Reader<'a> {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
             error(key, &word, &format!("one of {}", words.join(", ")))
         })
+    }
+
+    /// Checks the types of all keys of a definition, which are known from then on.
+    pub(super) fn get_all(&mut self, def: &ConfigDef) -> Result<(), ConfigError> {
+        for key in def.keys() {
+            let Some(value) = self.properties.get(&key.name) else { continue };
+            self.known.insert(key.name.clone());
+            let alone = ConfigDef::of([key.clone()]);
+            let given = ConfigMap::from([(key.name.clone(), Some(value.clone()))]);
+            alone.parse(&given).map_err(|refused| ConfigError {
+                key: key.name.clone(),
+                value: if key.kind == ConfigType::Password { "[hidden]".to_owned() } else { value.clone() },
+                reason: refused.reason().to_owned(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The text of a key as it is given.
+    pub(super) fn raw(&self, key: &str) -> Option<String> {
+        self.properties.get(key).cloned()
     }
 
     /// Whether a key is given.

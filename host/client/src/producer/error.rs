@@ -119,9 +119,7 @@ impl SendError {
         let class = match self {
             Self::RecordTooLarge { .. } => "RecordTooLargeException",
             Self::BufferFull { .. } => return "org.apache.kafka.clients.producer.BufferExhaustedException".to_owned(),
-            Self::NoMetadata { source: Some(source), .. } if source.code().is_some_and(|code| !code.is_retriable()) => {
-                return source.java_class();
-            }
+            Self::NoMetadata { source: Some(source), .. } if !source.is_retriable() => return source.java_class(),
             Self::NoMetadata { .. } | Self::Expired { .. } => "TimeoutException",
             Self::NoPartition { .. } => return "java.lang.IllegalArgumentException".to_owned(),
             Self::Refused { source, .. } => return source.java_class(),
@@ -139,9 +137,7 @@ impl SendError {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::BufferFull { .. } | Self::Expired { .. } => true,
-            Self::NoMetadata { source, .. } => {
-                source.as_ref().and_then(|source| source.code()).is_none_or(KafkaCode::is_retriable)
-            }
+            Self::NoMetadata { source, .. } => source.as_ref().is_none_or(|source| source.is_retriable()),
             Self::Refused { source, .. } => source.is_retriable(),
             Self::Request { source, .. } | Self::ProducerId { source } => source.is_retriable(),
             Self::RecordTooLarge { .. }

@@ -5,6 +5,7 @@
 
 pub mod coordinator;
 pub mod log;
+pub mod sasl;
 pub mod scripted;
 
 use std::{
@@ -33,6 +34,11 @@ pub struct Kafka {
 pub fn kafka() -> Option<&'static Kafka> {
     static KAFKA: OnceLock<Kafka> = OnceLock::new();
     peers::have_kafka().then(|| KAFKA.get_or_init(|| Kafka::start(&[])))
+}
+
+/// A broker of its own with these settings besides, and these arguments for the formatting of its storage.
+pub fn kafka_with(settings: &str, format: &str) -> Kafka {
+    Kafka::start(&[("SETTINGS", settings), ("FORMAT", format)])
 }
 
 /// A second broker, on which transactions are those of the first generation of the protocol.

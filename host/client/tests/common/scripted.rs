@@ -36,7 +36,10 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::coordinator::Coordinator;
+use super::{
+    coordinator::Coordinator,
+    sasl::{Login, SaslScript},
+};
 
 /// What happens to a produce request instead of being carried out.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +70,8 @@ pub struct Script {
     pub identities: i64,
     /// Set for a broker that coordinates a transactional producer.
     pub coordinator: Option<Coordinator>,
+    /// Set for a broker that wants to know whom it talks to.
+    pub sasl: Option<SaslScript>,
     /// Versions of the produce requests.
     pub produced: Vec<i16>,
     pub leader_epoch: i32,
@@ -98,9 +103,20 @@ impl Scripted {
     /// Serves one connection until it ends.
     pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: S) {
         let mut decoder = FrameDecoder::new(100 << 20);
+        let mut login = Login::default();
+        if let Some(sasl) = &mut self.script.lock().expect("unpoisoned").sasl {
+            sasl.connections += 1;
+        }
         loop {
             while let Some(frame) = decoder.next_frame().expect("a frame") {
-                let Some(answer) = self.answer(frame) else { return };
+                let answer = match self.log_in(&frame, &mut login) {
+                    Some(answer) => answer,
+                    None => self.answer(frame),
+                };
+                let Some(answer) = answer else { return };
+                if answer.is_empty() && login.is_open() {
+                    std::future::pending::<()>().await;
+                }
                 if stream.write_all(&answer).await.is_err() {
                     return;
                 }
@@ -119,6 +135,33 @@ impl Scripted {
         while let Ok((stream, _)) = listener.accept().await {
             let broker = self.clone();
             tokio::spawn(async move { broker.serve(stream).await });
+        }
+    }
+
+    /// `None` for what is no part of a login; inside, `None` ends the connection.
+    fn log_in(&self, frame: &Bytes, login: &mut Login) -> Option<Option<Bytes>> {
+        let mut script = self.script.lock().expect("unpoisoned");
+        let sasl = script.sasl.as_mut()?;
+        let mut frame = frame.clone();
+        let (api, header) = decode_request_header(&mut frame).expect("a header");
+        let (version, id) = (header.request_api_version, header.correlation_id);
+        match api {
+            ApiKey::SaslHandshake => {
+                let body = login.handshake(&decode_request(api, version, frame).expect("a request"));
+                Some(encode_response(api, version, id, &body).ok())
+            }
+            ApiKey::SaslAuthenticate if std::mem::take(&mut sasl.hangs) => Some(Some(Bytes::new())),
+            ApiKey::SaslAuthenticate => {
+                let body = login.token(sasl, &decode_request(api, version, frame).expect("a request"));
+                Some(encode_response(api, version, id, &body).ok())
+            }
+            ApiKey::ApiVersions if !login.is_open() => None,
+            _ if login.is_open() => {
+                sasl.out_of_turn += 1;
+                Some(None)
+            }
+            _ if !login.done => Some(None),
+            _ => None,
         }
     }
 
@@ -142,6 +185,7 @@ impl Scripted {
                 let keys = keys.into_iter().chain([(22, 0, 4), (23, 2, 4)]);
                 let newer = script.coordinator.as_ref().map_or(0, |coordinator| coordinator.version);
                 let transactional = [(24, 0, 3), (25, 0, 4), (26, 0, 5), (28, 0, 5)];
+                let keys = keys.chain([(17, 1, 1), (36, 0, 2)].into_iter().filter(|_| script.sasl.is_some()));
                 let keys = keys.chain(transactional.into_iter().filter(|_| script.coordinator.is_some()));
                 let keys = keys.map(|(key, min, max)| (key, min, if key == 0 && newer == 2 { 12 } else { max }));
                 let keys = keys.filter(|(key, ..)| !script.without.contains(key)).map(|(key, min, max)| {
