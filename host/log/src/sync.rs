@@ -123,8 +123,9 @@ impl Shared {
         self.durable.load(Ordering::Acquire)
     }
 
+    /// First offset of the oldest open transaction, as far as that can be read, or the end.
     pub(crate) fn stable(&self) -> i64 {
-        self.stable.load(Ordering::Acquire)
+        self.stable.load(Ordering::Acquire).max(self.start())
     }
 
     pub(crate) fn offline(&self) -> Option<&str> {

@@ -108,3 +108,22 @@ fn idle_producers_are_forgotten_after_a_day() {
     assert!(log.producers().is_empty());
     assert!(!append(&mut log, sequenced(2, 77)).duplicate, "any sequence is accepted then");
 }
+
+#[test]
+fn the_last_stable_offset_is_not_below_the_start() {
+    let bed = Bed::new(LogConfig::default());
+    let mut log = bed.start();
+    let stamp = BatchStamp {
+        producer_id: 1,
+        producer_epoch: 0,
+        base_sequence: 0,
+        transactional: true,
+        ..BatchStamp::default()
+    };
+    append(&mut log, batch_of(&[NOW; 2], 10, &stamp));
+    append(&mut log, batch(1));
+    assert_eq!(log.last_stable_offset(), at(0));
+    log.delete_records(at(1), now()).unwrap();
+    assert_eq!(log.last_stable_offset(), at(1));
+    assert_eq!(log.reader().read(at(1), 1000, true, log.last_stable_offset()).unwrap().next_offset, at(1));
+}
