@@ -44,7 +44,7 @@ use crate::{
     partition::Partition,
     producer_ids::ProducerIds,
     recovery,
-    security::{self, listener::ListenerSecurity, session::Session, users::Users},
+    security::{self, authorizer::Authorizer, listener::ListenerSecurity, session::Session, users::Users},
     seldom::Seldom,
     start_error::StartBrokerError,
     storage::data_dir::DataDir,
@@ -207,11 +207,16 @@ impl Broker {
         if let Some(last) = transactions.last_producer_id() {
             producer_ids.begin_after(last);
         }
+        let (rules_dir, given) = (Arc::clone(&data_dir), config.given.clone());
+        let authorizer = run_blocking(move || Authorizer::open(&given, rules_dir.disk(), rules_dir.path()))
+            .await
+            .map_err(|source| StartBrokerError::Interrupted { source })??;
         let users_dir = Arc::clone(&data_dir);
         let users = run_blocking(move || Users::open(users_dir.disk(), users_dir.path()))
             .await
             .map_err(|source| StartBrokerError::Interrupted { source })??;
         let node = Arc::new(Node {
+            authorizer,
             users,
             listeners: secured,
             cluster_id: data_dir.cluster_id.clone(),

@@ -15,7 +15,7 @@ use crate::{
     groups::Groups,
     health::Health,
     producer_ids::ProducerIds,
-    security::{listener::ListenerSecurity, users::Users},
+    security::{authorizer::Authorizer, listener::ListenerSecurity, users::Users},
     strangers::Strangers,
     topics::Topics,
     transactions::Transactions,
@@ -45,6 +45,8 @@ pub struct Node {
     pub health: Arc<Health>,
     /// Memory for requests and answers.
     pub budget: Arc<Budget>,
+    /// Who decides what users may do; `None` where everybody may do everything.
+    pub authorizer: Option<Authorizer>,
     /// Users who log in by SCRAM.
     pub users: Users,
     /// What each listener asks of its clients.

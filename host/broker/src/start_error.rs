@@ -7,7 +7,7 @@ use millstream_log::checkpoint::CheckpointError;
 use crate::{
     config::listener::Endpoint,
     features::OpenFeaturesError,
-    security::{line_file::LineFileError, listener::InvalidSecurity},
+    security::{authorizer::OpenAuthorizerError, line_file::LineFileError, listener::InvalidSecurity},
     storage::{catalogue::CatalogueError, data_dir::OpenDataDirError},
 };
 
@@ -58,8 +58,15 @@ pub enum StartBrokerError {
         #[from]
         source: InvalidSecurity,
     },
-    /// Users or access rules cannot be read.
-    #[error("read users and access rules")]
+    /// Access rules.
+    #[error("read the access rules")]
+    Authorizer {
+        /// Why.
+        #[from]
+        source: OpenAuthorizerError,
+    },
+    /// Users cannot be read.
+    #[error("read the users")]
     SecurityFile {
         /// Why.
         #[from]

@@ -262,7 +262,7 @@ impl ErrorCode {
     }
 
     /// The number on the wire.
-    pub fn get(self) -> i16 {
+    pub const fn get(self) -> i16 {
         self.0
     }
 

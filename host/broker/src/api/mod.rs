@@ -4,6 +4,7 @@
 //! steps: what they do to the log happens at once and in order, and the wait for the disk goes on while the
 //! connection reads its next request.
 
+mod access;
 mod acls;
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
@@ -47,10 +48,12 @@ use bytes::Bytes;
 use millstream_wire::{
     frame::{self, DecodeError, EncodeError},
     protocol::{
-        messages::{ApiKey, BrokerId, RequestHeader, TopicName},
+        messages::{ApiKey, BrokerId, DescribeClusterRequest, RequestHeader, TopicName},
         protocol::{Encodable, StrBytes},
     },
 };
+
+use access::{Narrowed, Verdict};
 
 use crate::{
     budget::Reservation, changes::Interrupted, config::listener::Endpoint, node::Node, security::session::Session,
@@ -199,6 +202,8 @@ impl Incoming {
                 | ApiKey::AlterConfigs
                 | ApiKey::IncrementalAlterConfigs
                 | ApiKey::AlterUserScramCredentials
+                | ApiKey::CreateAcls
+                | ApiKey::DeleteAcls
         )
     }
 
@@ -234,59 +239,173 @@ pub async fn handle(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result
     node.changes.run("a request", async move { dispatch(&owner, &peer, incoming).await }).await?
 }
 
+/// The answer of a handler to what its user may ask for.
+macro_rules! guarded {
+    ($call:expr, $it:expr, $rule:expr, |$request:ident| $handled:expr) => {{
+        #[allow(unused_mut, reason = "some rules leave a request as it is")]
+        let mut $request = $it.decode()?;
+        match access::check(&$call, &mut $request, $rule) {
+            Verdict::Nothing(response) => $it.answer(&response),
+            verdict => {
+                let mut response = $handled;
+                verdict.amend(&mut response);
+                $it.answer(&response)
+            }
+        }
+    }};
+}
+
 async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
     let client_id = incoming.header.client_id.clone().unwrap_or_default();
     let call = Call { node, peer, version: incoming.version(), client_id: client_id.as_str() };
     let it = &incoming;
     match incoming.api {
-        ApiKey::Produce => produce::handle(&call, incoming).await,
-        ApiKey::OffsetCommit => offset_commit::handle(&call, incoming).await,
+        ApiKey::Produce => match access::narrow(&call, incoming, access::produce)? {
+            Narrowed::Refused(reply) => Ok(reply),
+            Narrowed::Rest(incoming, amend) => {
+                access::amended(ApiKey::Produce, call.version, produce::handle(&call, incoming).await?, amend)
+            }
+        },
+        ApiKey::OffsetCommit => match access::narrow(&call, incoming, access::offset_commit)? {
+            Narrowed::Refused(reply) => Ok(reply),
+            Narrowed::Rest(incoming, amend) => access::amended(
+                ApiKey::OffsetCommit,
+                call.version,
+                offset_commit::handle(&call, incoming).await?,
+                amend,
+            ),
+        },
         ApiKey::Fetch => {
-            let (response, room) = fetch::handle(&call, it.decode()?).await;
+            let mut request = it.decode()?;
+            let verdict = access::check(&call, &mut request, access::fetch);
+            if let Verdict::Nothing(response) = verdict {
+                return it.answer(&response);
+            }
+            let (mut response, room) = fetch::handle(&call, request).await;
+            verdict.amend(&mut response);
             Ok(Reply::Now(Answer { _room: room, ..it.encode(&response)? }))
         }
-        ApiKey::ListOffsets => it.answer(&list_offsets::handle(&call, it.decode()?).await),
-        ApiKey::Metadata => it.answer(&metadata::handle(&call, it.decode()?).await),
-        ApiKey::OffsetFetch => it.answer(&offset_fetch::handle(&call, it.decode()?)),
-        ApiKey::FindCoordinator => it.answer(&find_coordinator::handle(&call, it.decode()?).await),
-        ApiKey::JoinGroup => it.answer(&join_group::handle(&call, it.decode()?).await),
-        ApiKey::SyncGroup => it.answer(&sync_group::handle(&call, it.decode()?).await),
-        ApiKey::Heartbeat => it.answer(&heartbeat::handle(&call, &it.decode()?)),
-        ApiKey::LeaveGroup => it.answer(&leave_group::handle(&call, it.decode()?)),
-        ApiKey::DescribeGroups => it.answer(&groups_admin::describe(&call, it.decode()?)),
-        ApiKey::ListGroups => it.answer(&groups_admin::list(&call, &it.decode()?)),
-        ApiKey::DeleteGroups => it.answer(&groups_admin::delete(&call, it.decode()?).await),
-        ApiKey::OffsetDelete => it.answer(&offset_delete::handle(&call, it.decode()?).await),
+        ApiKey::ListOffsets => {
+            guarded!(call, it, access::list_offsets, |request| list_offsets::handle(&call, request).await)
+        }
+        ApiKey::Metadata => guarded!(call, it, access::metadata, |request| {
+            let (cluster, topics) =
+                (request.include_cluster_authorized_operations, request.include_topic_authorized_operations);
+            let mut response = metadata::handle(&call, request).await;
+            access::metadata_operations(&call, cluster, topics, &mut response);
+            response
+        }),
+        ApiKey::OffsetFetch => guarded!(call, it, access::offset_fetch, |request| offset_fetch::handle(&call, request)),
+        ApiKey::FindCoordinator => {
+            guarded!(call, it, access::find_coordinator, |request| find_coordinator::handle(&call, request).await)
+        }
+        ApiKey::JoinGroup => guarded!(call, it, access::join_group, |request| join_group::handle(&call, request).await),
+        ApiKey::SyncGroup => guarded!(call, it, access::sync_group, |request| sync_group::handle(&call, request).await),
+        ApiKey::Heartbeat => guarded!(call, it, access::heartbeat, |request| heartbeat::handle(&call, &request)),
+        ApiKey::LeaveGroup => guarded!(call, it, access::leave_group, |request| leave_group::handle(&call, request)),
+        ApiKey::DescribeGroups => guarded!(call, it, access::describe_groups, |request| {
+            let asked = request.include_authorized_operations;
+            let mut response = groups_admin::describe(&call, request);
+            access::group_operations(&call, asked, &mut response);
+            response
+        }),
+        ApiKey::ListGroups => guarded!(call, it, access::list_groups, |request| groups_admin::list(&call, &request)),
+        ApiKey::DeleteGroups => {
+            guarded!(call, it, access::delete_groups, |request| groups_admin::delete(&call, request).await)
+        }
+        ApiKey::OffsetDelete => {
+            guarded!(call, it, access::offset_delete, |request| offset_delete::handle(&call, request).await)
+        }
         ApiKey::ApiVersions => api_versions::handle(&call, &incoming),
-        ApiKey::CreateTopics => it.answer(&create_topics::handle(&call, it.decode()?).await),
-        ApiKey::DeleteTopics => it.answer(&delete_topics::handle(&call, it.decode()?).await),
-        ApiKey::CreatePartitions => it.answer(&create_partitions::handle(&call, it.decode()?).await),
-        ApiKey::DeleteRecords => it.answer(&delete_records::handle(&call, it.decode()?).await),
-        ApiKey::InitProducerId => it.answer(&init_producer_id::handle(&call, &it.decode()?).await),
-        ApiKey::AddPartitionsToTxn => it.answer(&add_partitions_to_txn::handle(&call, it.decode()?).await?),
-        ApiKey::AddOffsetsToTxn => it.answer(&add_offsets_to_txn::handle(&call, &it.decode()?).await?),
-        ApiKey::EndTxn => it.answer(&end_txn::handle(&call, &it.decode()?).await?),
-        ApiKey::WriteTxnMarkers => it.answer(&write_txn_markers::handle(&call, it.decode()?).await),
-        ApiKey::TxnOffsetCommit => txn_offset_commit::handle(&call, incoming).await,
-        ApiKey::DescribeProducers => it.answer(&describe_producers::handle(&call, it.decode()?).await),
-        ApiKey::DescribeTransactions => it.answer(&describe_transactions::describe(&call, it.decode()?)),
-        ApiKey::ListTransactions => it.answer(&describe_transactions::list(&call, it.decode()?)),
-        ApiKey::UpdateFeatures => it.answer(&update_features::handle(&call, it.decode()?).await),
-        ApiKey::OffsetForLeaderEpoch => it.answer(&offset_for_leader_epoch::handle(&call, it.decode()?)),
-        ApiKey::DescribeConfigs => it.answer(&configs::describe(&call, it.decode()?)),
-        ApiKey::AlterConfigs => it.answer(&configs::alter(&call, it.decode()?).await),
-        ApiKey::IncrementalAlterConfigs => it.answer(&configs::incremental_alter(&call, it.decode()?).await),
-        ApiKey::DescribeCluster => it.answer(&describe_cluster::handle(&call, &it.decode()?)),
-        ApiKey::DescribeLogDirs => it.answer(&describe_log_dirs::handle(&call, it.decode()?)),
+        ApiKey::CreateTopics => {
+            guarded!(call, it, access::create_topics, |request| create_topics::handle(&call, request).await)
+        }
+        ApiKey::DeleteTopics => {
+            guarded!(call, it, access::delete_topics, |request| delete_topics::handle(&call, request).await)
+        }
+        ApiKey::CreatePartitions => {
+            guarded!(call, it, access::create_partitions, |request| create_partitions::handle(&call, request).await)
+        }
+        ApiKey::DeleteRecords => {
+            guarded!(call, it, access::delete_records, |request| delete_records::handle(&call, request).await)
+        }
+        ApiKey::InitProducerId => {
+            guarded!(call, it, access::init_producer_id, |request| init_producer_id::handle(&call, &request).await)
+        }
+        ApiKey::AddPartitionsToTxn => {
+            guarded!(call, it, access::add_partitions_to_txn, |request| add_partitions_to_txn::handle(&call, request)
+                .await?)
+        }
+        ApiKey::AddOffsetsToTxn => {
+            guarded!(call, it, access::add_offsets_to_txn, |request| add_offsets_to_txn::handle(&call, &request)
+                .await?)
+        }
+        ApiKey::EndTxn => guarded!(call, it, access::end_txn, |request| end_txn::handle(&call, &request).await?),
+        ApiKey::WriteTxnMarkers => {
+            guarded!(call, it, access::write_txn_markers, |request| write_txn_markers::handle(&call, request).await)
+        }
+        ApiKey::TxnOffsetCommit => match access::narrow(&call, incoming, access::txn_offset_commit)? {
+            Narrowed::Refused(reply) => Ok(reply),
+            Narrowed::Rest(incoming, amend) => access::amended(
+                ApiKey::TxnOffsetCommit,
+                call.version,
+                txn_offset_commit::handle(&call, incoming).await?,
+                amend,
+            ),
+        },
+        ApiKey::DescribeProducers => {
+            guarded!(call, it, access::describe_producers, |request| describe_producers::handle(&call, request).await)
+        }
+        ApiKey::DescribeTransactions => {
+            guarded!(call, it, access::describe_transactions, |request| describe_transactions::describe(&call, request))
+        }
+        ApiKey::ListTransactions => {
+            guarded!(call, it, access::list_transactions, |request| describe_transactions::list(&call, request))
+        }
+        ApiKey::UpdateFeatures => {
+            guarded!(call, it, access::update_features, |request| update_features::handle(&call, request).await)
+        }
+        ApiKey::OffsetForLeaderEpoch => {
+            guarded!(call, it, access::offset_for_leader_epoch, |request| offset_for_leader_epoch::handle(
+                &call, request
+            ))
+        }
+        ApiKey::DescribeConfigs => {
+            guarded!(call, it, access::describe_configs, |request| configs::describe(&call, request))
+        }
+        ApiKey::AlterConfigs => {
+            guarded!(call, it, access::alter_configs, |request| configs::alter(&call, request).await)
+        }
+        ApiKey::IncrementalAlterConfigs => {
+            guarded!(call, it, access::incremental_alter_configs, |request| configs::incremental_alter(&call, request)
+                .await)
+        }
+        ApiKey::DescribeCluster => {
+            let request: DescribeClusterRequest = it.decode()?;
+            let mut response = describe_cluster::handle(&call, &request);
+            access::cluster_operations(&call, request.include_cluster_authorized_operations, &mut response);
+            it.answer(&response)
+        }
+        ApiKey::DescribeLogDirs => {
+            guarded!(call, it, access::describe_log_dirs, |request| describe_log_dirs::handle(&call, request))
+        }
         ApiKey::SaslHandshake => sasl::handshake(&call, it),
         ApiKey::SaslAuthenticate => sasl::authenticate(&call, it).await,
-        ApiKey::DescribeUserScramCredentials => it.answer(&scram_users::describe(&call, &it.decode()?)),
-        ApiKey::AlterUserScramCredentials => it.answer(&scram_users::alter(&call, it.decode()?).await),
-        ApiKey::DescribeAcls => it.answer(&acls::describe()),
-        ApiKey::CreateAcls => it.answer(&acls::create(&it.decode()?)),
-        ApiKey::DeleteAcls => it.answer(&acls::delete(&it.decode()?)),
-        ApiKey::ElectLeaders => it.answer(&elect_leaders::handle(&call, it.decode()?)),
-        ApiKey::ListPartitionReassignments => it.answer(&elect_leaders::list_reassignments()),
+        ApiKey::DescribeUserScramCredentials => {
+            guarded!(call, it, access::describe_scram, |request| scram_users::describe(&call, &request))
+        }
+        ApiKey::AlterUserScramCredentials => {
+            guarded!(call, it, access::alter_scram, |request| scram_users::alter(&call, request).await)
+        }
+        ApiKey::DescribeAcls => guarded!(call, it, access::describe_acls, |request| acls::describe(&call, &request)),
+        ApiKey::CreateAcls => guarded!(call, it, access::create_acls, |request| acls::create(&call, request).await),
+        ApiKey::DeleteAcls => guarded!(call, it, access::delete_acls, |request| acls::delete(&call, request).await),
+        ApiKey::ElectLeaders => {
+            guarded!(call, it, access::elect_leaders, |request| elect_leaders::handle(&call, request))
+        }
+        ApiKey::ListPartitionReassignments => {
+            guarded!(call, it, access::list_partition_reassignments, |_request| elect_leaders::list_reassignments())
+        }
         api => Err(Rejected::NotServed { api, version: incoming.version() }),
     }
 }

@@ -215,6 +215,19 @@ pub const BROKER_KEYS: &[Key] = &[
     )
     .min(1),
     Key::new(
+        "authorizer.class.name",
+        Text,
+        Some(""),
+        "org.apache.kafka.metadata.authorizer.StandardAuthorizer for access rules (kafka-acls); empty for none.",
+    ),
+    Key::new("super.users", Text, None, "Who may do everything: User:name, with semicolons between."),
+    Key::new(
+        "allow.everyone.if.no.acl.found",
+        Boolean,
+        Some("false"),
+        "Whether everybody may do what no access rule is about.",
+    ),
+    Key::new(
         "listener.security.protocol.map",
         Text,
         Some("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"),
@@ -475,6 +488,7 @@ mod tests {
         ("offset.metadata.max.bytes", "limits", "no length is below 0"),
         ("log.roll.ms", "limits", "Kafka checks it apart from its definition"),
         ("log.roll.jitter.ms", "limits", "as above"),
+        ("authorizer.class.name", "limits", "a file cannot say null, which Kafka refuses"),
         ("sasl.enabled.mechanisms", "default", "GSSAPI is not served, so that there is nothing to choose"),
         ("internal.segment.bytes", "limits", "a segment holds one batch at least"),
     ];

@@ -22,7 +22,6 @@ pub struct Session {
     /// The name behind `User:`.
     pub user: String,
     /// Whether it is the worker itself, over a stream in memory, which may do everything.
-    #[expect(dead_code, reason = "for access rules, which are not here yet")]
     pub is_trusted: bool,
     sasl: Option<SaslSession>,
 }
