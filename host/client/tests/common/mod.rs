@@ -107,6 +107,11 @@ impl Kafka {
         let new = NewTopic { partitions: Some(partitions), configs, ..NewTopic::new(topic.clone()) };
         let results = self.admin().create_topics(&[new], false).await.expect("the broker answers");
         results[&topic].as_ref().expect("created");
+        // The broker that is asked hears of it from the controller.
+        let began = Instant::now();
+        while self.admin().describe_topics(std::slice::from_ref(&topic)).await.expect("answered")[&topic].is_err() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{topic} is known in time");
+        }
         topic
     }
 
