@@ -39,6 +39,7 @@ use crate::{ConfigDef, ConfigKey, ConfigType, ConfigValue, Default, HIDDEN, Impo
 const MAX_VALIDATOR_DEPTH: usize = 8;
 
 /// Why a described definition is refused.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidDefinition {
     /// Not an array.
@@ -53,7 +54,6 @@ pub enum InvalidDefinition {
     /// A member of a key is of the wrong type or has an unknown value.
     #[error("key {key:?} has an invalid member {member:?}: {found}")]
     Member {
-        /// The key.
         key: String,
         /// The member.
         member: &'static str,
@@ -62,14 +62,10 @@ pub enum InvalidDefinition {
     },
     /// The same key twice.
     #[error("key {key:?} is defined twice")]
-    Twice {
-        /// The key.
-        key: String,
-    },
+    Twice { key: String },
     /// A default that does not fit the type.
     #[error("the default of key {key:?} does not fit its type")]
     BadDefault {
-        /// The key.
         key: String,
         /// In Connect's words.
         source: crate::ConfigError,

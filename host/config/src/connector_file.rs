@@ -39,18 +39,15 @@ pub struct ConnectorFile {
 }
 
 /// Why a connector file could not be read.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorFileError {
     /// JSON or properties without a name in them.
     #[error("Connector configuration at '{file}' is missing the mandatory 'name' configuration")]
-    MissingName {
-        /// The file.
-        file: String,
-    },
+    MissingName { file: String },
     /// The file begins with `{` and breaks JSON's grammar.
     #[error("connector configuration at '{file}' begins like JSON but is not")]
     NotJson {
-        /// The file.
         file: String,
         /// What is wrong, and where.
         source: InvalidJson,
@@ -60,33 +57,23 @@ pub enum ConnectorFileError {
         "connector configuration at '{file}' is JSON, but neither an object of texts nor one with 'name' and such an object as 'config': {found}; write lists as texts with commas"
     )]
     Form {
-        /// The file.
         file: String,
         /// The member at fault.
         found: String,
     },
     /// The two names in the JSON form with `config` differ.
     #[error("Connector name configuration in 'config' doesn't match the one specified in 'name' at '{file}'")]
-    TwoNames {
-        /// The file.
-        file: String,
-    },
+    TwoNames { file: String },
     /// `initial_state` is none of the three.
     #[error("'initial_state' at '{file}' is {found:?}, expected one of RUNNING, PAUSED, STOPPED")]
     InitialState {
-        /// The file.
         file: String,
         /// What stands there.
         found: String,
     },
     /// A broken escape.
     #[error("parse connector configuration at '{file}'")]
-    Properties {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        source: PropertiesError,
-    },
+    Properties { file: String, source: PropertiesError },
 }
 
 impl ConnectorFile {

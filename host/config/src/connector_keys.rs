@@ -21,106 +21,88 @@ pub mod names {
     keys! {
         /// Keys of every connector.
         common:
-        /// Name of the connector.
         NAME: String = Key::string("name")
             .validator(|| Validator::NonEmptyWithoutControlChars)
             .importance(High)
             .placed(Place::at(COMMON, 1, Width::Medium, "Connector name"))
             .doc("Name of the connector, unique among all connectors of the worker or cluster.");
-        /// Class name or alias of the connector.
         CONNECTOR_CLASS: String = Key::string("connector.class")
             .importance(High)
             .placed(Place::at(COMMON, 2, Width::Long, "Connector class"))
             .doc("Class name of the connector, or a shorter alias: the name without its package, with or without `Connector` at its end.");
-        /// Version of the connector.
         CONNECTOR_VERSION: Option<String> = Key::optional_string("connector.plugin.version")
             .importance(Medium)
             .placed(Place::at(COMMON, 3, Width::Medium, "Connector version"))
             .doc("Version of the connector to use. There is one version of each class, so only that one can be asked for.");
-        /// Most tasks the connector may have.
         TASKS_MAX: i32 = Key::int("tasks.max")
             .default("1")
             .min(1)
             .importance(High)
             .placed(Place::at(COMMON, 4, Width::Short, "Tasks max"))
             .doc("The most tasks that the connector may use.");
-        /// Whether `tasks.max` is a limit or a hint.
         TASKS_MAX_ENFORCE: bool = Key::boolean("tasks.max.enforce")
             .default("true")
             .importance(Low)
             .placed(Place::at(COMMON, 5, Width::Short, "Enforce tasks max"))
             .doc("Whether a connector that asks for more tasks than `tasks.max` fails; otherwise it is only warned about. Deprecated.");
-        /// Converter of record keys.
         KEY_CONVERTER: Option<String> = Key::optional_class("key.converter")
             .importance(Low)
             .placed(Place::at(COMMON, 6, Width::Short, "Key converter class"))
             .doc("Converter between record keys and their bytes in Kafka; the worker's unless set. Its own settings follow the prefix `key.converter.`.");
-        /// Version of the key converter.
         KEY_CONVERTER_VERSION: Option<String> = Key::optional_string("key.converter.plugin.version")
             .importance(Low)
             .placed(Place::at(COMMON, 7, Width::Short, "Key converter version"))
             .doc("Version of the key converter to use. There is one version of each class, so only that one can be asked for.");
-        /// Converter of record values.
         VALUE_CONVERTER: Option<String> = Key::optional_class("value.converter")
             .importance(Low)
             .placed(Place::at(COMMON, 8, Width::Short, "Value converter class"))
             .doc("Converter between record values and their bytes in Kafka; the worker's unless set. Its own settings follow the prefix `value.converter.`.");
-        /// Version of the value converter.
         VALUE_CONVERTER_VERSION: Option<String> = Key::optional_string("value.converter.plugin.version")
             .importance(Low)
             .placed(Place::at(COMMON, 9, Width::Short, "Value converter version"))
             .doc("Version of the value converter to use. There is one version of each class, so only that one can be asked for.");
-        /// Converter of header values.
         HEADER_CONVERTER: Option<String> = Key::optional_class("header.converter")
             .importance(Low)
             .placed(Place::at(COMMON, 10, Width::Short, "Header converter class"))
             .doc("Converter between header values and their bytes in Kafka; the worker's unless set. Its own settings follow the prefix `header.converter.`.");
-        /// Version of the header converter.
         HEADER_CONVERTER_VERSION: Option<String> = Key::optional_string("header.converter.plugin.version")
             .importance(Low)
             .placed(Place::at(COMMON, 11, Width::Short, "Header converter version"))
             .doc("Version of the header converter to use. There is one version of each class, so only that one can be asked for.");
-        /// Aliases of the transforms, in the order they run.
         TRANSFORMS: Vec<String> = Key::list("transforms")
             .default("")
             .validator(|| Validator::UniqueAliases)
             .importance(Low)
             .placed(Place::at("Transforms", 12, Width::Long, "Transforms"))
             .doc("Names of the transformations that records pass through, in this order. Each is configured beneath `transforms.<name>.`.");
-        /// Aliases of the predicates.
         PREDICATES: Vec<String> = Key::list("predicates")
             .default("")
             .validator(|| Validator::UniqueAliases)
             .importance(Low)
             .placed(Place::at("Predicates", 13, Width::Long, "Predicates"))
             .doc("Names of the predicates that transformations refer to. Each is configured beneath `predicates.<name>.`.");
-        /// What follows when a config provider's value expires.
         CONFIG_RELOAD: String = Key::string("config.action.reload")
             .default("restart")
             .validator(|| Validator::one_of(&["none", "restart"]))
             .importance(Low)
             .placed(Place::at(COMMON, 14, Width::Medium, "Reload Action"))
             .doc("Whether the connector restarts when a value from a config provider expires.");
-        /// How long a failed operation is repeated; -1 for ever.
         ERRORS_RETRY_TIMEOUT: i64 = Key::long("errors.retry.timeout")
             .default("0")
             .importance(Medium)
             .placed(Place::at(ERRORS, 1, Width::Medium, "Retry Timeout for Errors"))
             .doc("Milliseconds during which an operation that failed is tried again. 0 never repeats it, -1 repeats it without end.");
-        /// Longest wait between two tries.
         ERRORS_RETRY_DELAY_MAX: Duration = Key::millis("errors.retry.delay.max.ms")
             .default("60000")
             .importance(Medium)
             .placed(Place::at(ERRORS, 2, Width::Medium, "Maximum Delay Between Retries for Errors"))
             .doc("The longest wait in milliseconds between two tries of a failed operation.");
-        /// Whether bad records fail the task.
         ERRORS_TOLERANCE: String = Key::string("errors.tolerance")
             .default("none")
             .validator(|| Validator::one_of(&["none", "all"]))
             .importance(Medium)
             .placed(Place::at(ERRORS, 3, Width::Short, "Error Tolerance"))
             .doc("`none`: a record that cannot be processed fails its task. `all`: it is skipped.");
-        /// Whether failed operations are logged.
         ERRORS_LOG_ENABLE: bool = Key::boolean("errors.log.enable")
             .default("false")
             .importance(Medium)
@@ -128,7 +110,6 @@ pub mod names {
             .doc(
                 "Whether every error, and what happened to its record, is logged; otherwise only what is not tolerated is.",
             );
-        /// Whether the log shows the record.
         ERRORS_LOG_INCLUDE_MESSAGES: bool = Key::boolean("errors.log.include.messages")
             .default("false")
             .importance(Medium)
@@ -139,33 +120,28 @@ pub mod names {
     keys! {
         /// Keys of sinks alone.
         of_sinks:
-        /// Topics that a sink reads.
         TOPICS: Vec<String> = Key::list("topics")
             .default("")
             .validator(|| Validator::list(true, false))
             .importance(High)
             .placed(Place::at(COMMON, 4, Width::Long, "Topics"))
             .doc("Names of the topics to read.");
-        /// Expression for the topics that a sink reads.
         TOPICS_REGEX: String = Key::string("topics.regex")
             .default("")
             .validator(|| Validator::Regex)
             .importance(High)
             .placed(Place::at(COMMON, 4, Width::Long, "Topics regex"))
             .doc("Regular expression in Java's syntax that matches the whole names of the topics to read. Not supported yet: set `topics`.");
-        /// Where a sink's bad records go.
         DLQ_TOPIC: String = Key::string("errors.deadletterqueue.topic.name")
             .default("")
             .importance(Medium)
             .placed(Place::at(ERRORS, 6, Width::Medium, "Dead Letter Queue Topic Name"))
             .doc("Topic for records that could not be processed; none if empty.");
-        /// Replication of that topic.
         DLQ_REPLICATION_FACTOR: i16 = Key::short("errors.deadletterqueue.topic.replication.factor")
             .default("3")
             .importance(Medium)
             .placed(Place::at(ERRORS, 7, Width::Medium, "Dead Letter Queue Topic Replication Factor"))
             .doc("Replication factor with which that topic is created when it does not exist.");
-        /// Whether dead letters say why.
         DLQ_CONTEXT_HEADERS: bool = Key::boolean("errors.deadletterqueue.context.headers.enable")
             .default("false")
             .importance(Medium)
@@ -176,34 +152,29 @@ pub mod names {
     keys! {
         /// Keys of sources alone.
         of_sources:
-        /// Groups of topic creation settings.
         TOPIC_CREATION_GROUPS: Vec<String> = Key::list("topic.creation.groups")
             .default("")
             .validator(|| Validator::UniqueAliases)
             .importance(Low)
             .placed(Place::at("Topic Creation", 1, Width::Long, "Topic Creation Groups"))
             .doc("Names of the groups of settings for new topics. Each is configured beneath `topic.creation.<name>.`. Not supported yet, nor are the settings beneath `topic.creation.`.");
-        /// Whether exactly-once is demanded.
         EXACTLY_ONCE_SUPPORT: String = Key::string("exactly.once.support")
             .default("requested")
             .validator(|| Validator::one_of_ignore_case(&["required", "requested"]))
             .importance(Medium)
             .placed(Place::at(EXACTLY_ONCE, 2, Width::Short, "Exactly once support"))
             .doc("`required`: the configuration is refused unless the connector can deliver every record exactly once; not supported yet. `requested`: it is used where possible.");
-        /// What ends a transaction.
         TRANSACTION_BOUNDARY: String = Key::string("transaction.boundary")
             .default("poll")
             .validator(|| Validator::one_of_ignore_case(&["interval", "poll", "connector"]))
             .importance(Medium)
             .placed(Place::at(EXACTLY_ONCE, 3, Width::Short, "Transaction Boundary"))
             .doc("What ends a transaction of a source task: every batch it returned (`poll`), time (`interval`), or the connector itself (`connector`).");
-        /// Length of a transaction.
         TRANSACTION_BOUNDARY_INTERVAL: Option<Duration> = Key::optional_millis("transaction.boundary.interval.ms")
                 .validator(|| Validator::NullOr(Box::new(Validator::at_least(0))))
                 .importance(Low)
                 .placed(Place::at(EXACTLY_ONCE, 4, Width::Short, "Transaction boundary interval"))
                 .doc("Milliseconds between the ends of two transactions with `transaction.boundary=interval`; the worker's `offset.flush.interval.ms` unless set.");
-        /// Topic for the connector's own offsets.
         OFFSETS_TOPIC: Option<String> = Key::optional_string("offsets.storage.topic")
             .validator(|| Validator::NonEmpty)
             .importance(Low)

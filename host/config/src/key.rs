@@ -212,7 +212,6 @@ pub struct Key<T> {
 /// keys! {
 ///     /// All keys of the mill.
 ///     mill:
-///     /// How many stones it has.
 ///     STONES: i32 = Key::int("mill.stones").default("2").min(1).doc("Stones that turn.");
 /// }
 /// assert_eq!(mill().keys()[0].name, STONES.name());
@@ -220,7 +219,11 @@ pub struct Key<T> {
 #[macro_export]
 macro_rules! keys {
     ($(#[$list_doc:meta])* $list:ident: $($(#[$doc:meta])* $name:ident: $type:ty = $key:expr;)*) => {
-        $($(#[$doc])* pub const $name: $crate::Key<$type> = $key;)*
+        $(
+            $(#[$doc])*
+            #[allow(missing_docs, reason = "a declaration documents its key itself")]
+            pub const $name: $crate::Key<$type> = $key;
+        )*
         $(#[$list_doc])*
         pub fn $list() -> $crate::ConfigDef {
             $crate::ConfigDef::of([$($name.config_key()),*])

@@ -10,65 +10,46 @@ use crate::{
 keys! {
     /// Keys of both modes.
     common:
-    /// Brokers of the Kafka cluster. Not set: the built-in broker.
     BOOTSTRAP_SERVERS: Vec<String> = Key::list("bootstrap.servers").default("localhost:9092").importance(High)
         .validator(|| Validator::list(false, false))
         .doc("Addresses of some brokers of the Kafka cluster to use. When the key is not set at all, the built-in broker is started and used.");
-    /// How host names become addresses.
     CLIENT_DNS_LOOKUP: String = Key::string("client.dns.lookup").default("use_all_dns_ips")
         .validator(|| Validator::one_of(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]))
         .doc("How clients turn the host names of brokers into addresses.");
-    /// Default converter of keys.
     KEY_CONVERTER: String = Key::class("key.converter").importance(High)
         .doc("Converter of record keys for connectors that bring none. Its settings follow the prefix `key.converter.`.");
-    /// Default converter of values.
     VALUE_CONVERTER: String = Key::class("value.converter").importance(High)
         .doc("Converter of record values for connectors that bring none. Its settings follow the prefix `value.converter.`.");
-    /// Default converter of header values.
     HEADER_CONVERTER: String = Key::class("header.converter")
         .default("org.apache.kafka.connect.storage.SimpleHeaderConverter").importance(Low)
         .doc("Converter of header values for connectors that bring none. Its settings follow the prefix `header.converter.`.");
-    /// How long tasks may take to stop, all together.
     TASK_SHUTDOWN_TIMEOUT: Duration = Key::millis("task.shutdown.graceful.timeout.ms").default("5000").importance(Low)
         .doc("Milliseconds in which all tasks together have to stop; those that have not are cancelled.");
-    /// Time between commits of offsets.
     OFFSET_FLUSH_INTERVAL: Duration = Key::millis("offset.flush.interval.ms").default("60000").importance(Low)
         .doc("Milliseconds between two commits of offsets by a task.");
-    /// Longest commit of offsets.
     OFFSET_FLUSH_TIMEOUT: Duration = Key::millis("offset.flush.timeout.ms").default("5000").importance(Low)
         .doc("Milliseconds a commit of offsets may take.");
-    /// Folders with plugins.
     PLUGIN_PATH: Option<Vec<String>> = Key::optional_list("plugin.path").importance(Low).validator(|| Validator::list(false, true))
         .doc("Folders in which plugins (`.wasm` files) are looked for, beside the bundled ones.");
-    /// How a JVM looks for plugins; without a meaning here.
     PLUGIN_DISCOVERY: String = Key::string("plugin.discovery").default("hybrid_warn").importance(Low)
         .validator(|| Validator::one_of_ignore_case(&["only_scan", "service_load", "hybrid_warn", "hybrid_fail"]))
         .doc("Without a meaning here: plugins describe themselves.");
-    /// Names of the config providers.
     CONFIG_PROVIDERS: Vec<String> = Key::list("config.providers").default("").importance(Low).validator(|| Validator::list(true, false))
         .doc("Names of the providers that resolve variables in configurations. Each is configured beneath `config.providers.<name>.`. Not supported yet.");
-    /// What connectors may override of the clients' settings.
     OVERRIDE_POLICY: String = Key::string("connector.client.config.override.policy").default("All").importance(Medium)
         .doc("Which settings of Kafka clients a connector may override: `All`, `None` or `Principal`.");
-    /// Whether topics are created for source connectors.
     TOPIC_CREATION_ENABLE: bool = Key::boolean("topic.creation.enable").default("true").importance(Low)
         .doc("Whether topics are created as the `topic.creation.` keys of source connectors say.");
-    /// Whether active topics are recorded.
     TOPIC_TRACKING_ENABLE: bool = Key::boolean("topic.tracking.enable").default("true").importance(Low)
         .doc("Whether the topics that each connector uses are recorded.");
-    /// Whether that record may be reset.
     TOPIC_TRACKING_ALLOW_RESET: bool = Key::boolean("topic.tracking.allow.reset").default("true").importance(Low)
         .doc("Whether users may reset the recorded topics of a connector.");
-    /// Window of metric samples.
     METRICS_SAMPLE_WINDOW: Duration = Key::millis("metrics.sample.window.ms").default("30000").importance(Low)
         .min(0).doc("Milliseconds that a sample of a metric covers.");
-    /// Number of metric samples.
     METRICS_NUM_SAMPLES: i32 = Key::int("metrics.num.samples").default("2").importance(Low)
         .min(1).doc("Samples kept for a metric.");
-    /// How much is measured.
     METRICS_RECORDING_LEVEL: String = Key::string("metrics.recording.level").default("INFO").importance(Low)
         .validator(|| Validator::one_of(&["INFO", "DEBUG"])).doc("The most detailed level of metrics that are recorded.");
-    /// JVM classes; refused.
     METRIC_REPORTERS: Vec<String> = Key::list("metric.reporters")
         .default("org.apache.kafka.common.metrics.JmxReporter").importance(Low).validator(|| Validator::list(true, false))
         .doc("Without a meaning here: JVM classes that report metrics.");
@@ -77,39 +58,28 @@ keys! {
 keys! {
     /// Keys of the REST API.
     rest:
-    /// Where the REST API listens.
     LISTENERS: Vec<String> = Key::list("listeners").default("http://:8083").importance(Low)
         .validator(|| Validator::Custom("`protocol://[host]:port`; http or https".to_owned()))
         .doc("Where the REST API listens. No host means all interfaces, port 0 a free one.");
-    /// Where `/admin` is served.
     ADMIN_LISTENERS: Option<Vec<String>> = Key::optional_list("admin.listeners").importance(Low).validator(|| Validator::list(true, true))
         .doc("Where `/admin` is served: with `listeners` when not set, nowhere when empty. Not supported yet.");
-    /// Host told to other workers.
     ADVERTISED_HOST: Option<String> = Key::optional_string("rest.advertised.host.name").importance(Low)
         .doc("Host name under which other workers reach this one; that of the listener unless set.");
-    /// Port told to other workers.
     ADVERTISED_PORT: Option<i32> = Key::optional_int("rest.advertised.port").importance(Low)
         .doc("Port under which other workers reach this one; that of the listener unless set.");
-    /// Listener told to other workers.
     ADVERTISED_LISTENER: Option<String> = Key::optional_string("rest.advertised.listener").importance(Low)
         .doc("Protocol of the listener that other workers are told of: `http` or `https`.");
-    /// CORS origins.
     CORS_ORIGIN: String = Key::string("access.control.allow.origin").default("").importance(Low)
         .doc("Origins whose pages may call the REST API; none if empty.");
-    /// CORS methods.
     CORS_METHODS: String = Key::string("access.control.allow.methods").default("").importance(Low)
         .doc("Methods those pages may use; GET, POST and HEAD if empty.");
-    /// Headers added to responses.
     RESPONSE_HEADERS: String = Key::string("response.http.headers.config").default("").importance(Low)
         .doc("Rules for headers that are added to every response.");
-    /// JVM classes; refused.
     REST_EXTENSIONS: Vec<String> = Key::list("rest.extension.classes").default("").importance(Low).validator(|| Validator::list(true, false))
         .doc("JVM classes that extend the REST API, for instance by passwords; not supported yet.");
-    /// Client certificates of the REST API.
     SSL_CLIENT_AUTH: String = Key::string("ssl.client.auth").default("none").importance(Low)
         .validator(|| Validator::one_of(&["required", "requested", "none"]))
         .doc("Whether clients of the REST API have to show a certificate.");
-    /// Largest request body.
     REST_REQUEST_MAX_BYTES: i64 = Key::long("rest.request.max.bytes").default("8388608").importance(Low)
         .min(1)
         .doc("Largest body in bytes that the REST API accepts.");
@@ -118,50 +88,30 @@ keys! {
 keys! {
     /// Keys of TLS.
     tls:
-    /// Protocol of the JVM's context.
     SSL_PROTOCOL: String = Key::string("ssl.protocol").default("TLSv1.3").doc("Newest version of TLS to use.");
-    /// JVM provider.
     SSL_PROVIDER: Option<String> = Key::optional_string("ssl.provider").doc("Without a meaning here.");
-    /// Accepted cipher suites.
     SSL_CIPHER_SUITES: Vec<String> = Key::list("ssl.cipher.suites").default("").validator(|| Validator::list(true, false)).importance(Low).doc("Accepted cipher suites; the library's if empty.");
-    /// Accepted versions.
     SSL_ENABLED_PROTOCOLS: Vec<String> = Key::list("ssl.enabled.protocols").default("TLSv1.2,TLSv1.3").validator(|| Validator::list(true, false)).doc("Accepted versions of TLS.");
-    /// Format of the key store.
     SSL_KEYSTORE_TYPE: String = Key::string("ssl.keystore.type").default("JKS").doc("Format of the key store: JKS, PKCS12 or PEM.");
-    /// File of the key store.
     SSL_KEYSTORE_LOCATION: Option<String> = Key::optional_string("ssl.keystore.location").importance(High).doc("File of the key store.");
-    /// Password of the key store.
     SSL_KEYSTORE_PASSWORD: Option<String> = Key::password("ssl.keystore.password").importance(High).doc("Password of the key store.");
-    /// Password of the private key.
     SSL_KEY_PASSWORD: Option<String> = Key::password("ssl.key.password").importance(High).doc("Password of the private key.");
-    /// Private key.
     SSL_KEYSTORE_KEY: Option<String> = Key::password("ssl.keystore.key").importance(High).doc("Private key in PEM.");
-    /// Certificate chain.
     SSL_KEYSTORE_CHAIN: Option<String> = Key::password("ssl.keystore.certificate.chain").importance(High).doc("Certificate chain in PEM.");
-    /// Trusted certificates.
     SSL_TRUSTSTORE_CERTIFICATES: Option<String> = Key::password("ssl.truststore.certificates").importance(High).doc("Trusted certificates in PEM.");
-    /// Format of the trust store.
     SSL_TRUSTSTORE_TYPE: String = Key::string("ssl.truststore.type").default("JKS").doc("Format of the trust store: JKS, PKCS12 or PEM.");
-    /// File of the trust store.
     SSL_TRUSTSTORE_LOCATION: Option<String> = Key::optional_string("ssl.truststore.location").importance(High).doc("File of the trust store.");
-    /// Password of the trust store.
     SSL_TRUSTSTORE_PASSWORD: Option<String> = Key::password("ssl.truststore.password").importance(High).doc("Password of the trust store.");
-    /// JVM algorithm.
     SSL_KEYMANAGER: String = Key::string("ssl.keymanager.algorithm").default("SunX509").importance(Low).doc("Without a meaning here.");
-    /// JVM algorithm.
     SSL_TRUSTMANAGER: String = Key::string("ssl.trustmanager.algorithm").default("PKIX").importance(Low).doc("Without a meaning here.");
-    /// Whether host names are checked.
     SSL_ENDPOINT_IDENTIFICATION: String = Key::string("ssl.endpoint.identification.algorithm").default("https").importance(Low).doc("`https` checks the host name in a certificate; empty does not.");
-    /// JVM random numbers.
     SSL_SECURE_RANDOM: Option<String> = Key::optional_string("ssl.secure.random.implementation").importance(Low).doc("Without a meaning here.");
-    /// JVM class.
     SSL_ENGINE_FACTORY: Option<String> = Key::optional_class("ssl.engine.factory.class").importance(Low).doc("Without a meaning here.");
 }
 
 keys! {
     /// Keys of standalone mode.
     standalone:
-    /// File with source offsets.
     OFFSET_FILE: String = Key::string("offset.storage.file.filename").validator(|| Validator::NonEmpty).importance(High)
         .doc("File in which the offsets of source connectors are kept, in Connect's own format.");
 }
@@ -174,249 +124,149 @@ fn replicas_or_default() -> Validator {
 keys! {
     /// Keys of distributed mode.
     distributed:
-    /// Name of the cluster.
     GROUP_ID: String = Key::string("group.id").importance(High).doc("Name of the cluster that the worker belongs to.");
-    /// Topic of configurations.
     CONFIG_TOPIC: String = Key::string("config.storage.topic").importance(High).doc("Topic in which configurations are kept.");
-    /// Its replication.
     CONFIG_TOPIC_REPLICATION: i16 = Key::short("config.storage.replication.factor").default("3").importance(Low).validator(replicas_or_default).doc("Replication factor of that topic.");
-    /// Topic of source offsets.
     OFFSET_TOPIC: String = Key::string("offset.storage.topic").importance(High).doc("Topic in which the offsets of source connectors are kept.");
-    /// Its partitions.
     OFFSET_TOPIC_PARTITIONS: i32 = Key::int("offset.storage.partitions").default("25").importance(Low).validator(replicas_or_default).doc("Partitions of that topic.");
-    /// Its replication.
     OFFSET_TOPIC_REPLICATION: i16 = Key::short("offset.storage.replication.factor").default("3").importance(Low).validator(replicas_or_default).doc("Replication factor of that topic.");
-    /// Topic of states.
     STATUS_TOPIC: String = Key::string("status.storage.topic").importance(High).doc("Topic in which the states of connectors and tasks are kept.");
-    /// Its partitions.
     STATUS_TOPIC_PARTITIONS: i32 = Key::int("status.storage.partitions").default("5").importance(Low).validator(replicas_or_default).doc("Partitions of that topic.");
-    /// Its replication.
     STATUS_TOPIC_REPLICATION: i16 = Key::short("status.storage.replication.factor").default("3").importance(Low).validator(replicas_or_default).doc("Replication factor of that topic.");
-    /// When a silent worker is given up.
     SESSION_TIMEOUT: Duration = Key::int_millis("session.timeout.ms").default("10000").importance(High).doc("Milliseconds after which a silent worker counts as gone.");
-    /// Time between signs of life.
     HEARTBEAT_INTERVAL: Duration = Key::int_millis("heartbeat.interval.ms").default("3000").importance(High).doc("Milliseconds between two heartbeats; less than the session timeout.");
-    /// Longest rebalance.
     REBALANCE_TIMEOUT: Duration = Key::int_millis("rebalance.timeout.ms").default("60000").importance(High).doc("Milliseconds a worker has to join after a rebalance began.");
-    /// Exactly-once for sources.
     EXACTLY_ONCE_SOURCE: String = Key::string("exactly.once.source.support").default("disabled").importance(High)
         .validator(|| Validator::one_of_ignore_case(&["disabled", "enabled", "preparing"])).doc("Whether source connectors may deliver every record exactly once. Only `disabled` is supported yet.");
-    /// Protocol of the group.
     CONNECT_PROTOCOL: String = Key::string("connect.protocol").default("sessioned").importance(Low)
         .validator(|| Validator::one_of_ignore_case(&["eager", "compatible", "sessioned"])).doc("Protocol by which workers share work.");
-    /// Wait for departed workers.
     SCHEDULED_REBALANCE_DELAY: Duration = Key::int_millis("scheduled.rebalance.max.delay.ms").default("300000").importance(Low)
         .validator(|| Validator::between(0.0, i32::MAX.into())).doc("Milliseconds to wait for a departed worker before its work is given to others.");
-    /// Longest catching up.
     WORKER_SYNC_TIMEOUT: Duration = Key::int_millis("worker.sync.timeout.ms").default("3000").doc("Milliseconds a worker has to catch up with configurations before it leaves.");
-    /// Wait after failing to.
     WORKER_UNSYNC_BACKOFF: Duration = Key::int_millis("worker.unsync.backoff.ms").default("300000").doc("Milliseconds a worker stays away after it could not catch up.");
-    /// Algorithm of session keys.
     INTER_WORKER_KEY_ALGORITHM: String = Key::string("inter.worker.key.generation.algorithm").default("HmacSHA256").importance(Low).doc("Algorithm for which session keys are made.");
-    /// Size of session keys.
     INTER_WORKER_KEY_SIZE: Option<i32> = Key::optional_int("inter.worker.key.size").importance(Low).doc("Bits of a session key; the algorithm's own unless set.");
-    /// Age of session keys.
     INTER_WORKER_KEY_TTL: Duration = Key::int_millis("inter.worker.key.ttl.ms").default("3600000").importance(Low)
         .validator(|| Validator::between(0.0, i32::MAX.into())).doc("Milliseconds after which a new session key is made; 0 never.");
-    /// Algorithm of signatures.
     INTER_WORKER_SIGNATURE: String = Key::string("inter.worker.signature.algorithm").default("HmacSHA256").importance(Low).doc("Algorithm that signs requests between workers.");
-    /// Accepted algorithms of signatures.
     INTER_WORKER_VERIFICATION: Vec<String> = Key::list("inter.worker.verification.algorithms").default("HmacSHA256").importance(Low).doc("Algorithms accepted in requests between workers.");
-    /// Name of the clients.
     CLIENT_ID: String = Key::string("client.id").default("").importance(Low).doc("Name under which the worker's own clients appear.");
-    /// Age of metadata.
     METADATA_MAX_AGE: Duration = Key::millis("metadata.max.age.ms").default("300000").importance(Low).min(0).doc("Milliseconds after which metadata is fetched again.");
-    /// What follows when no broker is reachable.
     METADATA_RECOVERY: String = Key::string("metadata.recovery.strategy").default("rebootstrap").importance(Low)
         .validator(|| Validator::one_of_ignore_case(&["rebootstrap", "none"])).doc("Whether to begin anew with `bootstrap.servers` when no known broker is reachable.");
-    /// When that begins although brokers are known.
     METADATA_REBOOTSTRAP_TRIGGER: Duration = Key::millis("metadata.recovery.rebootstrap.trigger.ms").default("300000").importance(Low).min(0).doc("Milliseconds without metadata after which to begin anew with `bootstrap.servers`.");
-    /// Socket buffer.
     SEND_BUFFER: i32 = Key::int("send.buffer.bytes").default("131072").min(-1).doc("Send buffer of sockets; -1 for the system's.");
-    /// Socket buffer.
     RECEIVE_BUFFER: i32 = Key::int("receive.buffer.bytes").default("32768").min(-1).doc("Receive buffer of sockets; -1 for the system's.");
-    /// First wait before connecting again.
     RECONNECT_BACKOFF: Duration = Key::millis("reconnect.backoff.ms").default("50").importance(Low).min(0).doc("First wait in milliseconds before connecting again.");
-    /// Longest such wait.
     RECONNECT_BACKOFF_MAX: Duration = Key::millis("reconnect.backoff.max.ms").default("1000").importance(Low).min(0).doc("Longest wait in milliseconds before connecting again.");
-    /// First wait before asking again.
     RETRY_BACKOFF: Duration = Key::millis("retry.backoff.ms").default("100").importance(Low).min(0).doc("First wait in milliseconds before a request is repeated.");
-    /// Longest such wait.
     RETRY_BACKOFF_MAX: Duration = Key::millis("retry.backoff.max.ms").default("1000").importance(Low).min(0).doc("Longest wait in milliseconds before a request is repeated.");
-    /// First limit for connecting.
     CONNECTION_SETUP: Duration = Key::millis("socket.connection.setup.timeout.ms").default("10000").importance(Low).min(0).doc("Milliseconds a connection may take to be made, at first.");
-    /// Longest such limit.
     CONNECTION_SETUP_MAX: Duration = Key::millis("socket.connection.setup.timeout.max.ms").default("30000").importance(Low).min(0).doc("Milliseconds a connection may take to be made, at most.");
-    /// Longest request.
     REQUEST_TIMEOUT: Duration = Key::int_millis("request.timeout.ms").default("40000").min(0).doc("Milliseconds an answer may take.");
-    /// Age of idle connections.
     CONNECTIONS_MAX_IDLE: Duration = Key::millis("connections.max.idle.ms").default("540000").doc("Milliseconds after which an idle connection is closed.");
-    /// How brokers are talked to.
     SECURITY_PROTOCOL: String = Key::string("security.protocol").default("PLAINTEXT")
         .validator(|| Validator::one_of_ignore_case(&["SASL_SSL", "PLAINTEXT", "SSL", "SASL_PLAINTEXT"])).doc("Protocol for talking to brokers.");
-    /// How the worker proves who it is.
     SASL_MECHANISM: String = Key::string("sasl.mechanism").default("GSSAPI").doc("How the worker proves to brokers who it is.");
-    /// Credentials.
     SASL_JAAS: Option<String> = Key::password("sasl.jaas.config").doc("Credentials in the form of a JAAS login entry.");
-    /// JVM class.
     SASL_CLIENT_CALLBACK: Option<String> = Key::optional_class("sasl.client.callback.handler.class").doc("Without a meaning here.");
-    /// JVM class.
     SASL_LOGIN_CALLBACK: Option<String> = Key::optional_class("sasl.login.callback.handler.class").doc("Without a meaning here.");
-    /// JVM class.
     SASL_LOGIN_CLASS: Option<String> = Key::optional_class("sasl.login.class").doc("Without a meaning here.");
-    /// Kerberos service.
     SASL_KERBEROS_SERVICE: Option<String> = Key::optional_string("sasl.kerberos.service.name").doc("Kerberos name of the brokers.");
-    /// Kerberos command.
     SASL_KERBEROS_KINIT: String = Key::string("sasl.kerberos.kinit.cmd").default("/usr/bin/kinit").importance(Low).doc("Command that gets Kerberos tickets.");
-    /// Kerberos renewal.
     SASL_KERBEROS_WINDOW: Option<f64> = Key::double("sasl.kerberos.ticket.renew.window.factor").default("0.8").importance(Low).doc("Part of a ticket's life after which it is renewed.");
-    /// Kerberos renewal.
     SASL_KERBEROS_JITTER: Option<f64> = Key::double("sasl.kerberos.ticket.renew.jitter").default("0.05").importance(Low).doc("Random part added to that time.");
-    /// Kerberos renewal.
     SASL_KERBEROS_RELOGIN: Duration = Key::millis("sasl.kerberos.min.time.before.relogin").default("60000").importance(Low).doc("Milliseconds between two renewals.");
-    /// Token renewal.
     SASL_REFRESH_WINDOW: Option<f64> = Key::double("sasl.login.refresh.window.factor").default("0.8").importance(Low).validator(|| Validator::between(0.5, 1.0)).doc("Part of a token's life after which it is renewed.");
-    /// Token renewal.
     SASL_REFRESH_JITTER: Option<f64> = Key::double("sasl.login.refresh.window.jitter").default("0.05").importance(Low).validator(|| Validator::between(0.0, 0.25)).doc("Random part added to that time.");
-    /// Token renewal.
     SASL_REFRESH_MIN: i16 = Key::short("sasl.login.refresh.min.period.seconds").default("60").importance(Low).min(0).max(900).doc("Seconds between two renewals.");
-    /// Token renewal.
     SASL_REFRESH_BUFFER: i16 = Key::short("sasl.login.refresh.buffer.seconds").default("300").importance(Low).min(0).max(3600).doc("Seconds before its end at which a token is renewed at the latest.");
-    /// Limit for connecting to the token endpoint.
     SASL_CONNECT_TIMEOUT: Option<i32> = Key::optional_int("sasl.login.connect.timeout.ms").importance(Low).doc("Milliseconds a connection to the token endpoint may take.");
-    /// Limit for its answers.
     SASL_READ_TIMEOUT: Option<i32> = Key::optional_int("sasl.login.read.timeout.ms").importance(Low).doc("Milliseconds an answer of the token endpoint may take.");
-    /// First wait before asking it again.
     SASL_RETRY_BACKOFF: Duration = Key::millis("sasl.login.retry.backoff.ms").default("100").importance(Low).doc("First wait in milliseconds before it is asked again.");
-    /// Longest such wait.
     SASL_RETRY_BACKOFF_MAX: Duration = Key::millis("sasl.login.retry.backoff.max.ms").default("10000").importance(Low).doc("Longest wait in milliseconds before it is asked again.");
-    /// JVM class.
     OAUTH_JWT_RETRIEVER: String = Key::class("sasl.oauthbearer.jwt.retriever.class").default("org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever").doc("Without a meaning here.");
-    /// JVM class.
     OAUTH_JWT_VALIDATOR: String = Key::class("sasl.oauthbearer.jwt.validator.class").default("org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator").doc("Without a meaning here.");
-    /// Scope of tokens.
     OAUTH_SCOPE: Option<String> = Key::optional_string("sasl.oauthbearer.scope").doc("Scope that a token is asked for with.");
-    /// Client of the token endpoint.
     OAUTH_CLIENT_ID: Option<String> = Key::optional_string("sasl.oauthbearer.client.credentials.client.id").doc("Client id shown to the token endpoint.");
-    /// Its secret.
     OAUTH_CLIENT_SECRET: Option<String> = Key::password("sasl.oauthbearer.client.credentials.client.secret").doc("Secret shown to the token endpoint.");
-    /// Signature of assertions.
     OAUTH_ASSERTION_ALGORITHM: String = Key::string("sasl.oauthbearer.assertion.algorithm").default("RS256").validator(|| Validator::one_of_ignore_case(&["ES256", "RS256"])).doc("Algorithm that assertions are signed with.");
-    /// Claim of an assertion.
     OAUTH_ASSERTION_AUD: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.claim.aud").doc("Audience that an assertion names.");
-    /// Claim of an assertion.
     OAUTH_ASSERTION_EXP: i32 = Key::int("sasl.oauthbearer.assertion.claim.exp.seconds").default("300").importance(Low).min(0).max(86_400).doc("Seconds for which an assertion holds.");
-    /// Claim of an assertion.
     OAUTH_ASSERTION_ISS: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.claim.iss").doc("Issuer that an assertion names.");
-    /// Claim of an assertion.
     OAUTH_ASSERTION_JTI: bool = Key::boolean("sasl.oauthbearer.assertion.claim.jti.include").default("false").doc("Whether an assertion has an id.");
-    /// Claim of an assertion.
     OAUTH_ASSERTION_NBF: i32 = Key::int("sasl.oauthbearer.assertion.claim.nbf.seconds").default("60").importance(Low).min(0).max(3_600).doc("Seconds before its making from which an assertion holds.");
-    /// Claim of an assertion.
     OAUTH_ASSERTION_SUB: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.claim.sub").doc("Subject that an assertion names.");
-    /// Ready-made assertion.
     OAUTH_ASSERTION_FILE: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.file").doc("File with an assertion that was made elsewhere.");
-    /// Key of assertions.
     OAUTH_ASSERTION_KEY_FILE: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.private.key.file").doc("File with the private key that signs assertions.");
-    /// Password of that key.
     OAUTH_ASSERTION_KEY_PASSPHRASE: Option<String> = Key::password("sasl.oauthbearer.assertion.private.key.passphrase").doc("Password of that key.");
-    /// Further claims.
     OAUTH_ASSERTION_TEMPLATE_FILE: Option<String> = Key::optional_string("sasl.oauthbearer.assertion.template.file").doc("File with further claims of assertions.");
-    /// Claim of scopes.
     OAUTH_SCOPE_CLAIM: String = Key::string("sasl.oauthbearer.scope.claim.name").default("scope").importance(Low).doc("Claim that holds the scopes of a token.");
-    /// Claim of the subject.
     OAUTH_SUB_CLAIM: String = Key::string("sasl.oauthbearer.sub.claim.name").default("sub").importance(Low).doc("Claim that holds the subject of a token.");
-    /// Where tokens come from.
     OAUTH_TOKEN_URL: Option<String> = Key::optional_string("sasl.oauthbearer.token.endpoint.url").doc("Where tokens come from.");
-    /// Where the keys of tokens come from.
     OAUTH_JWKS_URL: Option<String> = Key::optional_string("sasl.oauthbearer.jwks.endpoint.url").doc("Where the keys that sign tokens come from.");
-    /// When they are fetched again.
     OAUTH_JWKS_REFRESH: Duration = Key::millis("sasl.oauthbearer.jwks.endpoint.refresh.ms").default("3600000").importance(Low).doc("Milliseconds after which they are fetched again.");
-    /// First wait before asking again.
     OAUTH_JWKS_BACKOFF: Duration = Key::millis("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms").default("100").importance(Low).doc("First wait in milliseconds before they are asked for again.");
-    /// Longest such wait.
     OAUTH_JWKS_BACKOFF_MAX: Duration = Key::millis("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms").default("10000").importance(Low).doc("Longest wait in milliseconds before they are asked for again.");
-    /// Accepted difference of clocks.
     OAUTH_CLOCK_SKEW: i32 = Key::int("sasl.oauthbearer.clock.skew.seconds").default("30").importance(Low).doc("Seconds by which clocks may differ.");
-    /// Expected audience.
     OAUTH_AUDIENCE: Vec<String> = Key::list("sasl.oauthbearer.expected.audience").default("").validator(|| Validator::list(true, false)).importance(Low).doc("Audiences of which a token must name one.");
-    /// Expected issuer.
     OAUTH_ISSUER: Option<String> = Key::optional_string("sasl.oauthbearer.expected.issuer").importance(Low).doc("Issuer that a token must have.");
-    /// Whether credentials are encoded.
     OAUTH_URLENCODE: bool = Key::boolean("sasl.oauthbearer.header.urlencode").default("false").importance(Low).doc("Whether credentials are URL-encoded in the request for a token.");
 }
 
 keys! {
     /// Keys that are ours alone.
     ours:
-    /// Folder with compiled plugins.
     PLUGIN_CACHE_DIR: Option<String> = Key::optional_string("plugin.cache.dir").importance(Low)
         .doc("Folder in which compiled plugins are kept, so that they are compiled once. It must belong to the worker alone. A folder in the user's cache directory unless set.");
-    /// Most bytes of compiled plugins.
     PLUGIN_CACHE_MAX_BYTES: i64 = Key::long("plugin.cache.max.bytes").default("1073741824").importance(Low)
         .min(1_048_576)
         .doc("Most bytes of compiled plugins that are kept in that folder. Those that have not been used for the longest time go first.");
-    /// Threads that compile plugins.
     PLUGIN_COMPILE_THREADS: i32 = Key::int("plugin.compile.threads").default("0").importance(Low)
         .min(0).max(1024)
         .doc("Threads that compile new plugins while the worker runs; 0 stands for half as many as there are processors.");
-    /// Most memory of a plugin instance.
     PLUGIN_MEMORY_MAX_BYTES: i64 = Key::long("plugin.memory.max.bytes").default("268435456").importance(Medium)
         .min(1_048_576)
         .doc("Most bytes that all memories and tables of one plugin instance may take together.");
-    /// Most memory of all plugin instances.
     PLUGIN_MEMORY_TOTAL_MAX_BYTES: i64 = Key::long("plugin.memory.total.max.bytes").default("0").importance(Medium)
         .min(0)
         .doc("Most bytes that all plugin instances of the worker may take together; 0 stands for all that the machine, or the container, has. A connector has an instance, each of its tasks another, and one more for each component among its transforms and converters. An instance for which nothing is left is refused: a new connector with an error, a task of one that runs by failing it.");
-    /// Longest call into a plugin.
     PLUGIN_CALL_TIMEOUT: Duration = Key::millis("plugin.call.timeout.ms").default("30000").importance(Medium)
         .min(1)
         .doc("Milliseconds that one call into a plugin may compute. Time spent waiting for the host does not count.");
-    /// Longest wait of a plugin for the host.
     PLUGIN_HOST_CALL_TIMEOUT: Duration = Key::millis("plugin.host.call.timeout.ms").default("60000").importance(Low)
         .min(1)
         .doc("Milliseconds that one call into a plugin may wait for the host in all, such as for files to be read.");
-    /// Log lines of a plugin.
     PLUGIN_LOG_RATE: i32 = Key::int("plugin.log.rate").default("100").importance(Low)
         .min(1)
         .doc("Lines per second that one plugin instance may log. Lines beyond are dropped, and their number is logged.");
-    /// Largest batch of a plugin, in bytes.
     PLUGIN_BATCH_MAX_BYTES: i32 = Key::int("plugin.batch.max.bytes").default("67108864").importance(Low)
         .min(65_536).max(1_073_741_824)
         .doc("Most bytes of a batch that a plugin hands over. A larger one is refused, and the plugin with it.");
-    /// Largest batch of a plugin, in records.
     PLUGIN_BATCH_MAX_RECORDS: i32 = Key::int("plugin.batch.max.records").default("1048576").importance(Low)
         .min(1).max(16_777_216)
         .doc("Most records in such a batch.");
-    /// Largest batch of a plugin, in columns.
     PLUGIN_BATCH_MAX_COLUMNS: i32 = Key::int("plugin.batch.max.columns").default("65536").importance(Low)
         .min(16).max(1_048_576)
         .doc("Most columns in such a batch: one for each field of its records, at every level, and a few more.");
-    /// Largest batch of a plugin, written out.
     PLUGIN_BATCH_EXPANDED_MAX_BYTES: i64 = Key::long("plugin.batch.expanded.max.bytes").default("268435456").importance(Low)
         .min(65_536)
         .doc("Most bytes that those parts of such a batch may take when they are written out which it holds once for many records.");
-    /// Deepest JSON.
     CONVERTER_NESTING_MAX: i32 = Key::int("converter.nesting.max").default("1000").importance(Low)
         .min(1).max(1000)
         .doc("Deepest nesting of objects and arrays in JSON that a converter reads. The default is Connect's own limit, and the most that a batch carries. A message beyond it is a failed record.");
-    /// Longest number in JSON.
     CONVERTER_NUMBER_MAX_LENGTH: i32 = Key::int("converter.number.max.length").default("1000").importance(Low)
         .min(1).max(100_000)
         .doc("Most characters of a number in JSON that a converter reads. The default is Connect's own limit.");
-    /// Longest text in JSON.
     CONVERTER_TEXT_MAX_BYTES: i32 = Key::int("converter.text.max.bytes").default("20000000").importance(Low)
         .min(1)
         .doc("Most bytes of a text in JSON that a converter reads, member names included. The default is Connect's own limit.");
-    /// Most that is filled into a message.
     CONVERTER_FILLED_MAX_BYTES: i32 = Key::int("converter.filled.max.bytes").default("67108864").importance(Low)
         .min(1024)
         .doc("Most bytes that the nulls and defaults may take for which one JSON message stands under its schema. A few bytes (`[{},{}]`) may stand for any number of fields.");
-    /// Deepest header.
     CONVERTER_HEADER_NESTING_MAX: i32 = Key::int("converter.header.nesting.max").default("200").importance(Low)
         .min(1).max(400)
         .doc("Deepest nesting of arrays and maps in the text of a header that the SimpleHeaderConverter reads. A header beyond it stays bytes, as one does that Connect cannot read.");
-    /// Folders whose files plugins may open.
     PLUGIN_ALLOW_FILES: Option<Vec<String>> = Key::optional_list("plugin.allow.files").importance(Medium)
         .doc("Folders beneath which files that a connector's configuration names may be opened for its plugin; anywhere unless set, nowhere when empty.");
 }

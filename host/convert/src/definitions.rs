@@ -68,7 +68,6 @@ const SERIALIZATION: &str = "Serialization";
 keys! {
     /// Keys of every converter of data.
     of_all:
-    /// What the converter is used for.
     TYPE: String = Key::string("converter.type").importance(Importance::Low)
         .validator(|| Validator::one_of(&["key", "value", "header"]))
         .doc("How this converter will be used: for keys, values or headers. Set by the worker.");
@@ -77,7 +76,6 @@ keys! {
 keys! {
     /// Keys of the converter of texts.
     of_string:
-    /// How texts become bytes.
     ENCODING: String = Key::string("converter.encoding").default("UTF-8").importance(Importance::High)
         .doc("The Java character set with which text is written and read.");
 }
@@ -85,24 +83,19 @@ keys! {
 keys! {
     /// Keys of the converter of JSON.
     of_json:
-    /// Whether messages carry their schemas.
     SCHEMAS_ENABLE: bool = Key::boolean("schemas.enable").default("true").importance(Importance::High)
         .placed(Place::at(SCHEMAS, 0, Width::Medium, "Enable Schemas"))
         .doc("Write each message as an envelope of schema and payload, and expect such envelopes when reading.");
-    /// Schemas kept.
     SCHEMAS_CACHE_SIZE: i32 = Key::int("schemas.cache.size").default("1000").importance(Importance::High)
         .placed(Place::at(SCHEMAS, 1, Width::Medium, "Schema Cache Size"))
         .doc("How many schemas are kept in converted form.");
-    /// The schema of messages that carry none.
     SCHEMA_CONTENT: Option<String> = Key::optional_string("schema.content").importance(Importance::High)
         .placed(Place::at(SCHEMAS, 2, Width::Medium, "Schema Content"))
         .doc("A schema in the envelope's notation under which every message is read as a bare payload.");
-    /// How decimals are written.
     DECIMAL_FORMAT: String = Key::string("decimal.format").default("BASE64").importance(Importance::Low)
         .validator(|| Validator::one_of_ignore_case(&["NUMERIC", "BASE64"]))
         .placed(Place::at(SERIALIZATION, 0, Width::Medium, "Decimal Format"))
         .doc("How decimals are written: as a JSON number, or as base64 of their unscaled bytes. Both are read.");
-    /// Whether defaults stand in for nulls.
     REPLACE_NULL_WITH_DEFAULT: bool = Key::boolean("replace.null.with.default").default("true").importance(Importance::Low)
         .placed(Place::at(SERIALIZATION, 1, Width::Medium, "Replace null with default"))
         .doc("Whether a null is replaced by the default of its schema.");

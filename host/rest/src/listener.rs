@@ -12,6 +12,7 @@ pub struct Listener {
 }
 
 /// Why a value of `listeners` is refused. The texts are Connect's where it has one.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ListenerError {
     /// No element at all.
@@ -28,16 +29,10 @@ pub enum ListenerError {
     Protocol,
     /// The port is none.
     #[error("the port of listener {listener} is not between 0 and 65535")]
-    Port {
-        /// As written.
-        listener: String,
-    },
+    Port { listener: String },
     /// TLS is still to come.
     #[error("listener {listener} needs TLS, which this version does not serve yet: use http")]
-    Tls {
-        /// As written.
-        listener: String,
-    },
+    Tls { listener: String },
 }
 
 impl Listener {

@@ -5,38 +5,24 @@ use std::time::{Duration, SystemTime};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Why a rule is refused. The texts are Connect's where it has one.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum HeaderRuleError {
     /// No action before the header.
     #[error("Invalid format of header config '{rule}'. Expected: '[action] [header name]:[header value]'")]
-    Format {
-        /// As written.
-        rule: String,
-    },
+    Format { rule: String },
     /// Not one colon.
     #[error("Invalid format of header name and header value pair '{pair}'. Expected: '[header name]:[header value]'")]
-    Pair {
-        /// As written.
-        pair: String,
-    },
+    Pair { pair: String },
     /// White space in the name.
     #[error("Invalid header name '{name}'. The '[header name]' cannot contain whitespace")]
-    Name {
-        /// As written.
-        name: String,
-    },
+    Name { name: String },
     /// No such action.
     #[error("Invalid header config action: '{action}'. Expected one of [set, add, setDate, addDate]")]
-    Action {
-        /// As written.
-        action: String,
-    },
+    Action { action: String },
     /// Characters that a header cannot have, or a date's offset that is no number.
     #[error("header '{pair}' has a name or value that HTTP does not allow")]
-    Value {
-        /// As written.
-        pair: String,
-    },
+    Value { pair: String },
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -59,6 +59,7 @@ struct Policy {
 }
 
 /// Why the worker's keys for the REST API are refused.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum RestConfigError {
     /// `listeners`.
@@ -69,19 +70,14 @@ pub enum RestConfigError {
     Headers(#[source] HeaderRuleError),
     /// `rest.advertised.port`.
     #[error("the key rest.advertised.port is {port}, which is no port")]
-    AdvertisedPort {
-        /// As configured.
-        port: i32,
-    },
+    AdvertisedPort { port: i32 },
     /// `rest.advertised.listener`.
     #[error("the key rest.advertised.listener is {protocol:?}, but only http is served")]
-    AdvertisedListener {
-        /// As configured.
-        protocol: String,
-    },
+    AdvertisedListener { protocol: String },
 }
 
 /// Why the API cannot be served.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum StartRestError {
     /// Somebody else listens there.
@@ -89,7 +85,6 @@ pub enum StartRestError {
         "listen on {listener} (key listeners): the address is in use; stop the process that uses it or set another port"
     )]
     InUse {
-        /// Where.
         listener: Listener,
         /// What the system said.
         source: io::Error,
@@ -97,7 +92,6 @@ pub enum StartRestError {
     /// Anything else.
     #[error("listen on {listener} (key listeners)")]
     Listen {
-        /// Where.
         listener: Listener,
         /// What the system said.
         source: io::Error,

@@ -13,50 +13,35 @@ use millstream_config::{
 keys! {
     /// Settings of every client.
     connection:
-    /// Brokers.
     BOOTSTRAP_SERVERS: String = Key::string("bootstrap.servers").default("").importance(High)
         .doc("Addresses (`host:port`, with commas between) that are tried until one answers.");
-    /// Name in requests.
     CLIENT_ID: String = Key::string("client.id").default("").importance(Medium)
         .doc("Name that is sent with every request.");
-    /// How the cluster is reached.
     SECURITY_PROTOCOL: Option<String> = Key::optional_string("security.protocol").importance(Medium)
         .doc("`PLAINTEXT`, which is also meant when it is empty or not set, `SSL` (TLS), `SASL_PLAINTEXT` or `SASL_SSL`.");
-    /// How host names become addresses.
     CLIENT_DNS_LOOKUP: String = Key::string("client.dns.lookup").default("use_all_dns_ips").importance(Medium)
         .validator(|| Validator::one_of_ignore_case(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]))
         .doc("All addresses of a host are tried either way.");
-    /// Buffer of a socket.
     SEND_BUFFER_BYTES: i32 = Key::int("send.buffer.bytes").default("131072").min(-1).importance(Low)
         .doc("Has no effect: left to the operating system.");
-    /// Buffer of a socket.
     RECEIVE_BUFFER_BYTES: i32 = Key::int("receive.buffer.bytes").default("32768").min(-1).importance(Low)
         .doc("Has no effect: left to the operating system.");
-    /// Time without requests.
     CONNECTIONS_MAX_IDLE: i64 = Key::long("connections.max.idle.ms").default("540000").min(-1).importance(Medium)
         .doc("Milliseconds without requests after which a connection is closed; below 0 for never.");
-    /// Longest answer.
     REQUEST_TIMEOUT: Duration = Key::int_millis("request.timeout.ms").default("30000").min(0).importance(Medium)
         .doc("Longest wait for an answer; a connection that lets one pass is closed.");
-    /// Longest connecting.
     CONNECT_TIMEOUT: Duration = Key::millis("socket.connection.setup.timeout.ms").default("10000").min(0).importance(Medium)
         .doc("Longest wait for a connection to be there and its versions to be known.");
-    /// Longest connecting after failures.
     CONNECT_TIMEOUT_MAX: Duration = Key::millis("socket.connection.setup.timeout.max.ms").default("30000").min(0).importance(Medium)
         .doc("Has no effect: the wait for a connection does not grow.");
-    /// Wait after a failed connection.
     RECONNECT_BACKOFF: Duration = Key::millis("reconnect.backoff.ms").default("50").min(0).importance(Low)
         .doc("Wait after the first failed connection to a broker; it doubles with each further one.");
-    /// Longest such wait.
     RECONNECT_BACKOFF_MAX: Duration = Key::millis("reconnect.backoff.max.ms").default("1000").min(0).importance(Low)
         .doc("Longest wait between connections to a broker.");
-    /// Wait before a repetition.
     RETRY_BACKOFF: Duration = Key::millis("retry.backoff.ms").default("100").min(0).importance(Low)
         .doc("Wait before the first repetition of a request; it doubles with each further one.");
-    /// Longest such wait.
     RETRY_BACKOFF_MAX: Duration = Key::millis("retry.backoff.max.ms").default("1000").min(0).importance(Low)
         .doc("Longest wait between repetitions.");
-    /// Age of metadata.
     METADATA_MAX_AGE: Duration = Key::millis("metadata.max.age.ms").default("300000").min(0).importance(Low)
         .doc("Age at which what is known about topics is asked for again.");
 }
@@ -64,51 +49,35 @@ keys! {
 keys! {
     /// Settings of TLS. What they mean is read by `millstream-security`.
     tls:
-    /// Format of the key store.
     SSL_KEYSTORE_TYPE: String = Key::string("ssl.keystore.type").default("JKS").importance(Medium)
         .doc("`PEM` or `PKCS12`, which is also recognised by its content. A JKS store is refused with the command that converts it.");
-    /// File of the key store.
     SSL_KEYSTORE_LOCATION: Option<String> = Key::optional_string("ssl.keystore.location").importance(High)
         .doc("File with the client's certificate and private key, for brokers that ask for one.");
-    /// Password of the key store.
     SSL_KEYSTORE_PASSWORD: Option<String> = Key::password("ssl.keystore.password").importance(High)
         .doc("Password of a key store that is no PEM file.");
-    /// Private key.
     SSL_KEYSTORE_KEY: Option<String> = Key::password("ssl.keystore.key").importance(High)
         .doc("The private key itself (PEM, PKCS #8), in place of a file.");
-    /// Certificates.
     SSL_KEYSTORE_CHAIN: Option<String> = Key::password("ssl.keystore.certificate.chain").importance(High)
         .doc("The certificate and those that vouch for it (PEM), with `ssl.keystore.key`.");
-    /// Password of the key.
     SSL_KEY_PASSWORD: Option<String> = Key::password("ssl.key.password").importance(High)
         .doc("Password of an encrypted private key.");
-    /// Format of the trust store.
     SSL_TRUSTSTORE_TYPE: String = Key::string("ssl.truststore.type").default("JKS").importance(Medium)
         .doc("`PEM` or `PKCS12`, which is also recognised by its content.");
-    /// File of the trust store.
     SSL_TRUSTSTORE_LOCATION: Option<String> = Key::optional_string("ssl.truststore.location").importance(High)
         .doc("File with the certificates that are trusted; those of the system, if nothing is set.");
-    /// Password of the trust store.
     SSL_TRUSTSTORE_PASSWORD: Option<String> = Key::password("ssl.truststore.password").importance(High)
         .doc("Password of a trust store that is no PEM file.");
-    /// Trusted certificates.
     SSL_TRUSTSTORE_CERTIFICATES: Option<String> = Key::password("ssl.truststore.certificates").importance(High)
         .doc("The trusted certificates themselves (PEM), in place of a file.");
-    /// Versions of TLS.
     SSL_ENABLED_PROTOCOLS: Vec<String> = Key::list("ssl.enabled.protocols").default("TLSv1.2,TLSv1.3").importance(Medium)
         .doc("Versions of TLS: `TLSv1.2`, `TLSv1.3`.");
-    /// Newest version.
     SSL_PROTOCOL: String = Key::string("ssl.protocol").default("TLSv1.3").importance(Medium)
         .doc("Has no effect: `ssl.enabled.protocols` decides.");
-    /// Cipher suites.
     SSL_CIPHER_SUITES: Option<Vec<String>> = Key::optional_list("ssl.cipher.suites").importance(Low)
         .doc("Cipher suites by Java's names; all that are safe if nothing is set.");
-    /// Check of host names.
     SSL_ENDPOINT_IDENTIFICATION: String = Key::string("ssl.endpoint.identification.algorithm").default("https").importance(Low)
         .doc("`https`: a broker's certificate must be for the host that was dialled. Empty: it need not.");
-    /// Provider of TLS.
     SSL_PROVIDER: Option<String> = Key::optional_string("ssl.provider").importance(Medium).doc("Has no effect.");
-    /// Java's own.
     SSL_ENGINE_FACTORY: Option<String> = Key::optional_class("ssl.engine.factory.class").importance(Low)
         .doc("Must not be set: there are no Java classes here.");
 }
@@ -116,22 +85,16 @@ keys! {
 keys! {
     /// Settings of SASL.
     sasl:
-    /// Mechanism.
     SASL_MECHANISM: String = Key::string("sasl.mechanism").default("GSSAPI").importance(Medium)
         .doc("`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`. The default (Kerberos) is not supported.");
-    /// Login module.
     SASL_JAAS_CONFIG: Option<String> = Key::password("sasl.jaas.config").importance(Medium)
         .doc("The login module of Java's client and its options, such as `org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"p\";`.");
-    /// Where tokens come from.
     TOKEN_ENDPOINT: Option<String> = Key::optional_string("sasl.oauthbearer.token.endpoint.url").importance(Medium)
         .doc("`file:///path` of a file with the token for `OAUTHBEARER`, read at every login. HTTP is not supported.");
-    /// Java's own.
     SASL_CLIENT_CALLBACK: Option<String> = Key::optional_class("sasl.client.callback.handler.class").importance(Medium)
         .doc("Must not be set: there are no Java classes here.");
-    /// Java's own.
     SASL_LOGIN_CALLBACK: Option<String> = Key::optional_class("sasl.login.callback.handler.class").importance(Medium)
         .doc("Must not be set, or to one of Kafka's own for `OAUTHBEARER`.");
-    /// Java's own.
     SASL_LOGIN_CLASS: Option<String> = Key::optional_class("sasl.login.class").importance(Medium)
         .doc("Must not be set: there are no Java classes here.");
 }
@@ -139,72 +102,50 @@ keys! {
 keys! {
     /// Settings of the producer alone.
     producer:
-    /// When produced records are acknowledged.
     ACKS: String = Key::string("acks").default("all").importance(Low)
         .validator(|| Validator::one_of_ignore_case(&["all", "-1", "0", "1"]))
         .doc("When a broker answers: when every replica in sync has the records (`all`), the leader (`1`), or never (`0`).");
-    /// Repetitions.
     RETRIES: i32 = Key::int("retries").default("2147483647").min(0).importance(High)
         .doc("Repetitions of a failed request.");
-    /// Requests under way.
     MAX_IN_FLIGHT: i32 = Key::int("max.in.flight.requests.per.connection").default("5").min(1).importance(Low)
         .doc("Requests of one connection that may wait for answers.");
-    /// Whether batches are numbered.
     ENABLE_IDEMPOTENCE: bool = Key::boolean("enable.idempotence").default("true").importance(Low)
         .doc("Whether batches are numbered, so that a repetition is never written twice nor out of order. Off, where another setting contradicts it, unless it is set.");
-    /// Name of a transactional producer.
     TRANSACTIONAL_ID: Option<String> = Key::optional_string("transactional.id").importance(Low)
         .doc("Name under which the producer's transactions outlive it; a newer producer of the same name fences it off. Needs `enable.idempotence`.");
-    /// Longest transaction.
     TRANSACTION_TIMEOUT: Duration = Key::int_millis("transaction.timeout.ms").default("60000").min(0).importance(Low)
         .doc("Milliseconds after which the coordinator aborts an open transaction and fences its producer off.");
-    /// Two-phase commit.
     TWO_PHASE_COMMIT: bool = Key::boolean("transaction.two.phase.commit.enable").default("false").importance(Low)
         .doc("Not supported.");
-    /// How long a batch waits.
     LINGER: Duration = Key::millis("linger.ms").default("5").min(0).importance(Medium)
         .doc("How long a partly filled batch waits for more records before it is sent.");
-    /// How long a record may take.
     DELIVERY_TIMEOUT: Duration = Key::int_millis("delivery.timeout.ms").default("120000").min(0).importance(Medium)
         .doc("Time from a batch's first record to its success or failure. At least `linger.ms` and `request.timeout.ms` together.");
-    /// How batches are compressed.
     COMPRESSION_TYPE: String = Key::string("compression.type").default("none").importance(High)
         .validator(|| Validator::one_of_ignore_case(&["none", "gzip", "snappy", "lz4", "zstd"]))
         .doc("How batches are compressed.");
-    /// Level of gzip.
     GZIP_LEVEL: i32 = Key::int("compression.gzip.level").default("-1").min(1).max(9).or(-1).importance(Medium)
         .doc("Level of gzip; -1 for its own default.");
-    /// Level of lz4.
     LZ4_LEVEL: i32 = Key::int("compression.lz4.level").default("9").min(1).max(17).importance(Medium)
         .doc("Has no effect: lz4 is written with one level.");
-    /// Level of zstd.
     ZSTD_LEVEL: i32 = Key::int("compression.zstd.level").default("3").min(-131_072).max(22).importance(Medium)
         .doc("Level of zstd.");
-    /// Whether slow brokers get fewer records.
     ADAPTIVE_PARTITIONING: bool = Key::boolean("partitioner.adaptive.partitioning.enable").default("true").importance(Low)
         .doc("Has no effect: records without a key go to one partition after the other, whatever brokers do.");
-    /// When a partition counts as away.
     PARTITION_AVAILABILITY: Duration = Key::millis("partitioner.availability.timeout.ms").default("0").min(0).importance(Low)
         .doc("Has no effect, as above.");
-    /// When a topic is forgotten.
     METADATA_MAX_IDLE: Duration = Key::millis("metadata.max.idle.ms").default("300000").min(0).importance(Low)
         .doc("Has no effect: topics that were written to are remembered.");
-    /// Size of a batch.
     BATCH_SIZE: i32 = Key::int("batch.size").default("262144").min(0).importance(Medium)
         .doc("Size of a batch in bytes, before compression, at which it is sent. Java's default, 16384, would mean a request and perhaps a disk sync for every eighty or so log lines.");
-    /// Memory of records.
     BUFFER_MEMORY: i64 = Key::long("buffer.memory").default("33554432").min(0).importance(High)
         .doc("Bytes of records that may wait for acknowledgement.");
-    /// Longest wait for room.
     MAX_BLOCK: Duration = Key::millis("max.block.ms").default("60000").min(0).importance(Medium)
         .doc("Longest wait for metadata or for room in the buffer.");
-    /// Largest request.
     MAX_REQUEST_SIZE: i32 = Key::int("max.request.size").default("1048576").min(0).importance(Medium)
         .doc("Largest record, and largest request, in bytes before compression.");
-    /// Whether keys choose partitions.
     IGNORE_KEYS: bool = Key::boolean("partitioner.ignore.keys").default("false").importance(Medium)
         .doc("Whether a record's key does not choose its partition.");
-    /// How a record gets its partition.
     PARTITIONER: Option<String> = Key::optional_class("partitioner.class").importance(Medium)
         .doc("`org.apache.kafka.clients.producer.RoundRobinPartitioner`, or nothing: by the hash of the key, and without a key one partition for a whole batch and then another.");
 }
@@ -212,73 +153,51 @@ keys! {
 keys! {
     /// Settings of the consumer alone.
     consumer:
-    /// The group.
     GROUP_ID: Option<String> = Key::optional_string("group.id").importance(High)
         .doc("The group, needed for subscriptions and commits.");
-    /// The group's protocol.
     GROUP_PROTOCOL: String = Key::string("group.protocol").default("classic").importance(High)
         .validator(|| Validator::one_of_ignore_case(&["classic", "consumer"]))
         .doc("`classic`; the newer protocol is not supported yet.");
-    /// A static member's name.
     GROUP_INSTANCE_ID: Option<String> = Key::optional_string("group.instance.id").importance(Medium)
         .doc("Makes the member a static one, whose restart causes no rebalance.");
-    /// Longest silence of a member.
     SESSION_TIMEOUT: Duration = Key::int_millis("session.timeout.ms").default("45000").min(0).importance(High)
         .doc("Time without a heartbeat after which the coordinator drops the member.");
-    /// Time between heartbeats.
     HEARTBEAT_INTERVAL: Duration = Key::int_millis("heartbeat.interval.ms").default("3000").min(0).importance(High)
         .doc("Time between heartbeats; less than `session.timeout.ms`.");
-    /// Longest time between polls.
     MAX_POLL_INTERVAL: Duration = Key::int_millis("max.poll.interval.ms").default("300000").min(0).importance(Medium)
         .doc("Longest time between two polls before the member leaves its group.");
-    /// Records of a poll.
     MAX_POLL_RECORDS: i32 = Key::int("max.poll.records").default("500").min(1).importance(Medium)
         .doc("Records after which a poll stops adding whole batches.");
-    /// Whether polls commit.
     ENABLE_AUTO_COMMIT: Option<String> = Key::optional_string("enable.auto.commit").importance(Medium)
         .doc("Whether polls commit what earlier polls returned. `true` with a group, `false` without, unless set.");
-    /// Time between such commits.
     AUTO_COMMIT_INTERVAL: Duration = Key::int_millis("auto.commit.interval.ms").default("5000").min(0).importance(Low)
         .doc("Time between two such commits.");
-    /// Whether patterns match internal topics.
     EXCLUDE_INTERNAL_TOPICS: bool = Key::boolean("exclude.internal.topics").default("true").importance(Medium)
         .doc("Has no effect: topics are named, not matched.");
-    /// Least of a fetch.
     FETCH_MIN_BYTES: i32 = Key::int("fetch.min.bytes").default("1").min(0).importance(High)
         .doc("Bytes that a broker waits for before it answers a fetch.");
-    /// Most of a fetch.
     FETCH_MAX_BYTES: i32 = Key::int("fetch.max.bytes").default("52428800").min(0).importance(Medium)
         .doc("Bytes after which a broker stops adding to a fetch.");
-    /// Most that a fetch expands to.
     FETCH_DECOMPRESSED_MAX_BYTES: i32 = Key::int("fetch.decompressed.max.bytes").default("1073741824").min(1024).importance(Medium)
         .doc("Bytes that the compressed batches of one fetch from one partition may expand to together. Java has no such setting.");
-    /// Longest fetch.
     FETCH_MAX_WAIT: Duration = Key::int_millis("fetch.max.wait.ms").default("500").min(0).importance(Low)
         .doc("How long a broker waits for `fetch.min.bytes`.");
-    /// Most of a partition.
     MAX_PARTITION_FETCH_BYTES: i32 = Key::int("max.partition.fetch.bytes").default("1048576").min(0).importance(High)
         .doc("Bytes of one partition after which a broker stops adding to a fetch.");
-    /// Where to begin.
     AUTO_OFFSET_RESET: String = Key::string("auto.offset.reset").default("latest").importance(Medium)
         .validator(|| Validator::one_of_ignore_case(&["earliest", "latest", "none"]))
         .doc("Where to start in a partition that has no committed offset, or whose position is gone; `none`: it is an error.");
-    /// Which records of transactions are seen.
     ISOLATION_LEVEL: String = Key::string("isolation.level").default("read_uncommitted").importance(Medium)
         .validator(|| Validator::one_of_ignore_case(&["read_uncommitted", "read_committed"]))
         .doc("Which records of transactions are seen: all, or those of committed ones.");
-    /// Whether checksums are verified.
     CHECK_CRCS: bool = Key::boolean("check.crcs").default("true").importance(Low)
         .doc("Whether checksums of batches are verified.");
-    /// Whether topics are created.
     ALLOW_AUTO_CREATE_TOPICS: bool = Key::boolean("allow.auto.create.topics").default("true").importance(Medium)
         .doc("Whether asking for a topic may create it.");
-    /// How partitions are divided.
     ASSIGNMENT_STRATEGY: Option<String> = Key::optional_string("partition.assignment.strategy").importance(Medium)
         .doc("How a group's leader divides partitions, most wanted first: `org.apache.kafka.clients.consumer.RangeAssignor` (which is also meant when it is not set) or `RoundRobinAssignor` of the same package. Cooperative ones beside them are left out.");
-    /// Longest call.
     CONSUMER_API_TIMEOUT: Duration = Key::int_millis("default.api.timeout.ms").default("60000").min(0).importance(Medium)
         .doc("Longest time for calls that ask the cluster something, repetitions included.");
-    /// Rack of the client.
     CLIENT_RACK: String = Key::string("client.rack").default("").importance(Low)
         .doc("Rack of the client, for fetching from near replicas.");
 }
@@ -286,10 +205,8 @@ keys! {
 keys! {
     /// Settings of the admin client alone.
     admin:
-    /// Repetitions.
     ADMIN_RETRIES: i32 = Key::int("retries").default("2147483647").min(0).importance(Low)
         .doc("Has no effect: calls are repeated until `default.api.timeout.ms` is over.");
-    /// Longest call.
     ADMIN_API_TIMEOUT: Duration = Key::int_millis("default.api.timeout.ms").default("60000").min(0).importance(Medium)
         .doc("Longest time for one call, repetitions included.");
 }

@@ -90,26 +90,22 @@ impl std::fmt::Debug for SessionKey {
 }
 
 /// Why a record of the config topic is no entry.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidEntry {
     /// The value is not JSON. Connect's reader does not count such a record as read.
     #[error("the value of config record '{key}' is not JSON: {reason}")]
     NotJson {
-        /// The record's key.
         key: String,
         /// What the parser says.
         reason: String,
     },
     /// The key is none that Connect writes.
     #[error("config record '{key}' has a key of no known kind")]
-    UnknownKey {
-        /// The record's key.
-        key: String,
-    },
+    UnknownKey { key: String },
     /// The value is JSON, but not of the key's kind.
     #[error("the value of config record '{key}' has no usable '{field}'")]
     Malformed {
-        /// The record's key.
         key: String,
         /// What is missing or of a wrong type.
         field: &'static str,

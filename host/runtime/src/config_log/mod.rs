@@ -23,10 +23,10 @@ pub struct Logged {
 }
 
 /// Why entries were not appended. Whether some of them are in the log all the same shows when it is read.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 #[error("write to the config log")]
 pub struct AppendEntriesError {
-    /// Why.
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 

@@ -3,6 +3,7 @@
 use millstream_connector::Failure;
 
 /// Why the herder did not do what it was asked. The texts are Connect's.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum HerderError {
     /// No such connector, task, plugin or status: 404.
@@ -17,7 +18,6 @@ pub enum HerderError {
     /// Something failed on the way: 500. The failure's message is what to show.
     #[error("{message}")]
     Failed {
-        /// What was attempted.
         message: String,
         /// What led to it.
         #[source]

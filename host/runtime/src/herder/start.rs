@@ -39,12 +39,12 @@ pub struct HerderSettings {
 }
 
 /// Why a herder could not be started.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum StartHerderError {
     /// It was asked for outside a tokio runtime.
     #[error("start the herder outside a tokio runtime")]
     NoRuntime {
-        /// Why.
         #[from]
         source: tokio::runtime::TryCurrentError,
     },

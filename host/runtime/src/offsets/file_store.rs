@@ -18,32 +18,18 @@ use super::{
 };
 
 /// Why an offset file could not be opened.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum OpenOffsetFileError {
     /// It cannot be read.
     #[error("read the source offsets in {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// It cannot be written, or not durably.
     #[error("write source offsets to {} (key offset.storage.file.filename)", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
     /// It holds something else.
     #[error("read the source offsets in {}", path.display())]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: InvalidJavaMap,
-    },
+    Invalid { path: PathBuf, source: InvalidJavaMap },
 }
 
 /// Offsets of all source connectors of a standalone worker. Cheap to clone.

@@ -25,7 +25,6 @@ const FIRST_HANDLE: u32 = 0x007e_0000;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not a serialized java.util.HashMap of byte arrays: {expected} expected at byte {at}")]
 pub struct InvalidJavaMap {
-    /// Where.
     at: usize,
     /// What should have been there.
     expected: &'static str,

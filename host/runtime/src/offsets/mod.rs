@@ -20,6 +20,7 @@ pub use writer::{OffsetWriter, SourceOffsets, StoredOffsets, TransactionOffsets}
 use crate::error_policy::CONNECT_EXCEPTION;
 
 /// Why offsets could not be read or written.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum OffsetStoreError {
     /// A source partition is not a JSON object of primitive values.
@@ -27,20 +28,10 @@ pub enum OffsetStoreError {
     Invalid(String),
     /// The store failed.
     #[error("write source offsets to {place}")]
-    Write {
-        /// Where.
-        place: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    Write { place: String, source: std::io::Error },
     /// They could not be written with the records that they stand for.
     #[error("write source offsets to {place}")]
-    Transaction {
-        /// Where.
-        place: String,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Transaction { place: String, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
 /// Keeps the offsets of source connectors. Partitions and offsets are JSON objects.

@@ -15,12 +15,15 @@ use simulation::{
     scripted::{SOURCE, World, config, eventually, is_healthy, task, texts, trace_with},
 };
 
+/// Whether an entry is one of a kind.
+type Kind = fn(&Entry) -> bool;
+
 /// Which entries of the worker are refused.
 #[derive(Clone, Default)]
-struct Refused(Arc<Mutex<Option<fn(&Entry) -> bool>>>);
+struct Refused(Arc<Mutex<Option<Kind>>>);
 
 impl Refused {
-    fn set(&self, refused: Option<fn(&Entry) -> bool>) {
+    fn set(&self, refused: Option<Kind>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 }

@@ -34,30 +34,13 @@ pub struct FileBatch<'a> {
 pub enum WalkError {
     /// The file cannot be read.
     #[error("read {len} bytes at byte {position}")]
-    Read {
-        /// Where.
-        position: u64,
-        /// How many.
-        len: usize,
-        /// Why.
-        source: io::Error,
-    },
+    Read { position: u64, len: usize, source: io::Error },
     /// What stands there is no batch.
     #[error("no batch at byte {position}")]
-    Invalid {
-        /// Where.
-        position: u64,
-        /// Why.
-        source: InvalidBatch,
-    },
+    Invalid { position: u64, source: InvalidBatch },
     /// A batch that would be larger than any that is written.
     #[error("a batch of {len} bytes at byte {position} is larger than any")]
-    TooLarge {
-        /// Where.
-        position: u64,
-        /// How large.
-        len: usize,
-    },
+    TooLarge { position: u64, len: usize },
 }
 
 impl FileBatches {
