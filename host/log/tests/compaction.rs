@@ -66,6 +66,62 @@ fn no_history_loses_the_last_value_of_a_key_or_brings_a_deleted_one_back() {
     }
 }
 
+#[test]
+fn a_crash_at_any_step_of_a_pass_or_of_the_recovery_after_it_loses_nothing() {
+    for crash in 0..3 {
+        let mut steps = 0;
+        loop {
+            // The same every time, but for the step at which the process dies.
+            let mut world = World::new(5, false);
+            world.config.segment_bytes = 300;
+            world.disk.put(Path::new("/data/meta.properties"), b"");
+            world.start_without_faults();
+            for n in 0..20 {
+                world.append();
+                if n % 5 == 4 {
+                    world.end_transaction();
+                }
+            }
+            while !world.open_transactions().is_empty() {
+                world.end_transaction();
+            }
+            world.clean();
+            world.now_ms += RETENTION_MS;
+            world.append();
+            world.sync();
+            world.faults = true;
+            world.disk.die_after(steps);
+            let over = world.pass();
+            let dying = world.disk.has_died();
+            for recovery in [3, 10, 20, 30, u64::MAX] {
+                match crash {
+                    0 => world.disk.kill(),
+                    1 => world.disk.kill_and_drop_caches(),
+                    _ => world.disk.lose_power(),
+                }
+                world.log = None;
+                world.disk.process();
+                world.disk.die_after(recovery);
+                if world.try_start() {
+                    break;
+                }
+            }
+            world.disk.die_after(u64::MAX);
+            world.faults = false;
+            world.adopt();
+            world.check();
+            world.clean();
+            world.check_superseded();
+            if over {
+                assert!(!dying);
+                break;
+            }
+            steps += 1;
+        }
+        assert!(50 < steps, "{steps}");
+    }
+}
+
 /// How often what happened.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen([u64; NAMES.len()]);
@@ -430,6 +486,41 @@ impl World {
         self.tell(|| "crash".to_owned());
         self.log = None;
         self.start();
+    }
+
+    /// One pass with room for all keys; whether it came to its end.
+    fn pass(&mut self) -> bool {
+        let now = self.now();
+        let Some(log) = &mut self.log else { return false };
+        let Ok(cleanable) = log.cleanable(Some(offset(self.cleaned_to)), now) else { return false };
+        for (offset, _) in self.taken.iter().flat_map(|sent| &sent.records) {
+            self.first_pass.entry(*offset).or_insert(self.now_ms);
+        }
+        let cleaning = log.begin_cleaning(&cleanable, now);
+        cleaning.run(1 << 16, &mut |_| ControlFlow::Continue(()), &mut |done| log.swap_in(done, now)).is_ok()
+    }
+
+    fn start_without_faults(&mut self) {
+        assert!(self.try_start());
+    }
+
+    /// Opens the log as a process does that has only its checkpoints; false if it died.
+    fn try_start(&mut self) -> bool {
+        let points = (self.read_checkpoint(RECOVERY_POINTS), self.read_checkpoint(CLEANED));
+        let (Some(recovery_point), Some(cleaned_to)) = points else { return false };
+        let mode = OpenMode { recovery_point, cleaned_to, ..OpenMode::UNKNOWN };
+        let now = self.now();
+        match PartitionLog::open(&self.disk.process(), Path::new(DIR), self.config.clone(), mode, now) {
+            Ok((log, _)) => {
+                self.cleaned_to = cleaned_to.get();
+                self.log = Some(log);
+                true
+            }
+            Err(error) => {
+                assert!(self.disk.has_died(), "{error:?}");
+                false
+            }
+        }
     }
 
     /// Opens the log after a crash, which may be followed by others.
