@@ -48,25 +48,33 @@ impl LogReader {
         let start = self.shared.start();
         let end = self.shared.end();
         let segments = self.shared.segments();
-        let mut largest: Option<(i64, usize)> = None;
-        for (at, segment) in segments.iter().enumerate() {
-            if up_to.get() <= segment.base_offset() {
-                break;
+        let holder_of = |exact: bool| -> Result<Option<(i64, usize)>, ReadError> {
+            let mut largest: Option<(i64, usize)> = None;
+            for (at, segment) in segments.iter().enumerate() {
+                if up_to.get() <= segment.base_offset() {
+                    break;
+                }
+                let segment_end = segments.get(at + 1).map_or(end, |next| next.base_offset());
+                let whole = !exact && start <= segment.base_offset() && segment_end <= up_to.get();
+                let timestamp =
+                    if whole { segment.max_timestamp() } else { largest_between(segment, start, up_to.get())? };
+                if largest.is_none_or(|(known, _)| known < timestamp) {
+                    largest = Some((timestamp, at));
+                }
             }
-            let segment_end = segments.get(at + 1).map_or(end, |next| next.base_offset());
-            let whole = start <= segment.base_offset() && segment_end <= up_to.get();
-            let timestamp = if whole { segment.max_timestamp() } else { largest_between(segment, start, up_to.get())? };
-            if largest.is_none_or(|(known, _)| known < timestamp) {
-                largest = Some((timestamp, at));
+            Ok(largest.filter(|(timestamp, _)| 0 <= *timestamp))
+        };
+        // A segment's largest timestamp may be that of a marker, or of a batch that compaction has emptied; then all of
+        // them are looked at.
+        for exact in [false, true] {
+            let Some((timestamp, at)) = holder_of(exact)? else { return Ok(None) };
+            let holds = |header: &BatchHeader| timestamp <= header.max_timestamp;
+            let found = find_in(&segments[at], start, up_to.get(), holds, Timestamp::from_millis(timestamp))?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
-        match largest {
-            Some((timestamp, at)) if 0 <= timestamp => {
-                let holds = |header: &BatchHeader| timestamp <= header.max_timestamp;
-                find_in(&segments[at], start, up_to.get(), holds, Timestamp::from_millis(timestamp))
-            }
-            _ => Ok(None),
-        }
+        Ok(None)
     }
 }
 
@@ -80,7 +88,7 @@ fn largest_between(segment: &Segment, start: i64, up_to: i64) -> Result<i64, Rea
         if up_to <= header.last_offset() {
             break;
         }
-        if header.last_offset() < start || header.is_control() {
+        if header.last_offset() < start || header.is_control() || header.record_count == 0 {
             continue;
         }
         let timestamp = if start <= header.base_offset {
@@ -135,7 +143,7 @@ fn find_in(
         if up_to <= header.last_offset() {
             return Ok(None);
         }
-        if header.last_offset() < start || header.is_control() || !may_hold(&header) {
+        if header.last_offset() < start || header.is_control() || header.record_count == 0 || !may_hold(&header) {
             continue;
         }
         let batch = scan.batch(position, &header).map_err(damaged)?;

@@ -1,4 +1,9 @@
-use millstream_wire::compression::Codec;
+use std::ops::ControlFlow;
+
+use millstream_wire::{
+    batch::{ControlMarker, write_control_batch},
+    compression::Codec,
+};
 
 use super::*;
 
@@ -67,4 +72,33 @@ fn every_offset_is_found_through_the_index() {
         let header = BatchHeader::parse(&slice.bytes).unwrap();
         assert!(header.base_offset <= offset && offset <= header.last_offset());
     }
+}
+
+#[test]
+fn the_newest_record_is_found_where_a_marker_or_an_emptied_batch_is_newer() {
+    let bed = Bed::new(LogConfig { compact: true, ..LogConfig::default() });
+    let mut log = bed.start();
+    let stamp = |producer_id| BatchStamp { producer_id, producer_epoch: 0, base_sequence: 0, ..BatchStamp::default() };
+    let keyed = |key: &[u8], at: i64, stamp: &BatchStamp| {
+        let mut builder = RecordBatchBuilder::with_capacity(100);
+        builder.append(at, Some(key), Some(b"v"), []).unwrap();
+        builder.finish(stamp).unwrap().to_vec()
+    };
+    append(&mut log, keyed(b"a", NOW + 5, &BatchStamp::default()));
+    append(&mut log, keyed(b"b", NOW + 9, &stamp(1)));
+    append(&mut log, keyed(b"b", NOW, &BatchStamp::default()));
+    let newest = |log: &PartitionLog| {
+        log.reader().offset_of_max_timestamp(log.end_offset()).unwrap().map(|found| (found.offset, found.timestamp))
+    };
+    assert_eq!(newest(&log), Some((at(1), Timestamp::from_millis(NOW + 9))));
+    log.roll(now()).unwrap();
+    let marker = ControlMarker { committed: true, coordinator_epoch: 0 };
+    append(&mut log, write_control_batch(NOW + 99, 2, 0, marker).to_vec());
+    assert_eq!(newest(&log), Some((at(1), Timestamp::from_millis(NOW + 9))));
+    let cleaning = log.begin_cleaning(&log.cleanable(None, now()).unwrap(), now());
+    let done = cleaning.run(1000, &mut |_| ControlFlow::Continue(()), &mut |done| log.swap_in(done, now()));
+    assert_eq!(done.unwrap().records_after, 2);
+    assert_eq!(newest(&log), Some((at(0), Timestamp::from_millis(NOW + 5))));
+    let after = log.reader().offset_for_timestamp(Timestamp::from_millis(NOW + 6), log.end_offset()).unwrap();
+    assert_eq!(after, None, "an emptied batch has no record");
 }
