@@ -1,10 +1,11 @@
-//! Transactions of this crate's producer on an Apache Kafka broker, in both generations of the protocol.
+//! Transactions of this crate's producer on Apache Kafka, in both generations of the protocol, and on our own broker.
 
 mod common;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use common::{Kafka, kafka, kafka_with_older_transactions, run};
+use common::{Kafka, kafka, kafka_with_older_transactions, ours, ours_with_older_transactions, run};
+use harness::peers;
 use millstream_client::{
     Consumer, GroupMetadata, Producer, RecordRef, SendError, TransactionError,
     admin::OffsetSpec,
@@ -17,20 +18,25 @@ use tokio::time::{Instant, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Both generations.
+/// Both generations of Kafka, and ours.
 fn brokers() -> impl Iterator<Item = (&'static str, &'static Kafka)> {
-    let older = kafka_with_older_transactions().map(|kafka| ("older", kafka));
-    kafka().map(|kafka| ("newer", kafka)).into_iter().chain(older)
+    let others = [
+        ("ours, older", ours_with_older_transactions()),
+        ("newer", kafka()),
+        ("older", kafka_with_older_transactions()),
+    ];
+    let others = others.into_iter().filter_map(|(name, kafka)| Some((name, kafka?)));
+    [("ours", ours())].into_iter().chain(others)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_two_brokers_of_these_tests_speak_different_generations_of_the_protocol() {
-    for (generation, kafka) in brokers() {
+async fn the_brokers_of_these_tests_speak_both_generations_of_the_protocol() {
+    for (generation, kafka) in brokers().filter(|_| peers::have_kafka()) {
         let arguments = ["--bootstrap-server", &kafka.address(), "describe"];
         let described = kafka.run("org.apache.kafka.tools.FeatureCommand", &arguments, "").await;
         let text = String::from_utf8_lossy(&described.stdout).into_owned();
         let line = text.lines().find(|line| line.contains("transaction.version")).expect("the feature");
-        let level = if generation == "newer" { "FinalizedVersionLevel: 2" } else { "FinalizedVersionLevel: 1" };
+        let level = if generation.contains("older") { "FinalizedVersionLevel: 1" } else { "FinalizedVersionLevel: 2" };
         assert!(line.contains(level), "{line}");
     }
 }
@@ -166,32 +172,33 @@ async fn offsets_of_a_group_are_committed_with_the_transaction_or_not_at_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_that_its_group_has_left_behind_cannot_commit_offsets_in_a_transaction() {
-    let Some(kafka) = kafka() else { return };
-    let topic = kafka.topic("left-behind", 1, &[]).await;
-    let settings = [("group.id", "left-behind"), ("enable.auto.commit", "false")];
-    let mut consumer = kafka.consumer(&settings);
-    consumer.subscribe([topic.clone()]).expect("a group");
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        assert!(Instant::now() < deadline, "assigned in time");
-        let polled = consumer.poll(Duration::from_millis(100)).await.expect("polls");
-        if polled.events.iter().any(|event| matches!(event, RebalanceEvent::Assigned(_))) {
-            break;
+    for (generation, kafka) in brokers() {
+        let topic = kafka.topic("left-behind", 1, &[]).await;
+        let settings = [("group.id", "left-behind"), ("enable.auto.commit", "false")];
+        let mut consumer = kafka.consumer(&settings);
+        consumer.subscribe([topic.clone()]).expect("a group");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            assert!(Instant::now() < deadline, "assigned in time");
+            let polled = consumer.poll(Duration::from_millis(100)).await.expect("polls");
+            if polled.events.iter().any(|event| matches!(event, RebalanceEvent::Assigned(_))) {
+                break;
+            }
         }
+        let member = consumer.group_metadata().expect("a member");
+        let offsets = [(topic.clone(), 0, OffsetAndMetadata::new(1))];
+        let mut producer = ready(kafka, "left-behind", &[]).await;
+        producer.begin_transaction().expect("ready");
+        producer.send_offsets_to_transaction(member.clone(), &offsets).await.expect("it is a member");
+        producer.commit_transaction().await.expect("committed");
+        consumer.close(PATIENCE).await;
+        producer.begin_transaction().expect("ready");
+        let refused = producer.send_offsets_to_transaction(member, &offsets).await.expect_err("no member any more");
+        assert!(refused.is_abortable(), "{}", Chain(&refused));
+        assert!(producer.commit_transaction().await.expect_err("cannot be committed").is_abortable());
+        producer.abort_transaction().await.expect("aborted");
+        producer.begin_transaction().unwrap_or_else(|error| panic!("{generation}: {}", Chain(&error)));
     }
-    let member = consumer.group_metadata().expect("a member");
-    let offsets = [(topic.clone(), 0, OffsetAndMetadata::new(1))];
-    let mut producer = ready(kafka, "left-behind", &[]).await;
-    producer.begin_transaction().expect("ready");
-    producer.send_offsets_to_transaction(member.clone(), &offsets).await.expect("it is a member");
-    producer.commit_transaction().await.expect("committed");
-    consumer.close(PATIENCE).await;
-    producer.begin_transaction().expect("ready");
-    let refused = producer.send_offsets_to_transaction(member, &offsets).await.expect_err("no member any more");
-    assert!(refused.is_abortable(), "{}", Chain(&refused));
-    assert!(producer.commit_transaction().await.expect_err("cannot be committed").is_abortable());
-    producer.abort_transaction().await.expect("aborted");
-    producer.begin_transaction().expect("and it goes on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,16 +17,18 @@ use std::{
 };
 
 use harness::peers;
+use millstream_broker::{Broker, BrokerConfig};
 use millstream_client::{
     Admin, AdminConfig, Cluster, Consumer, ConsumerConfig, Dial, HostPort, Producer, ProducerConfig, TcpDial,
     admin::NewTopic,
 };
 use millstream_record::TopicName;
 
-/// One Apache Kafka broker, shared by the tests of a file. It ends with the test process, whose end closes its
-/// standard input.
+/// One broker, shared by the tests of a file: Apache Kafka, which ends with the test process, whose end closes its
+/// standard input; or ours, on a thread of that process.
 pub struct Kafka {
-    kafka: peers::Kafka,
+    address: String,
+    _peer: Option<peers::Kafka>,
     dir: PathBuf,
 }
 
@@ -41,6 +43,25 @@ pub fn kafka_with(settings: &str, format: &str) -> Kafka {
     Kafka::start(&[("SETTINGS", settings), ("FORMAT", format)])
 }
 
+/// Our own broker, started when first asked for.
+pub fn ours() -> &'static Kafka {
+    static OURS: OnceLock<Kafka> = OnceLock::new();
+    OURS.get_or_init(|| Kafka::ours(&[]))
+}
+
+/// Ours with transactions of the first generation of the protocol, to which a program of Kafka's brings it.
+pub fn ours_with_older_transactions() -> Option<&'static Kafka> {
+    static OURS: OnceLock<Kafka> = OnceLock::new();
+    let start = || {
+        let ours = Kafka::ours(&[]);
+        let wanted = ["--bootstrap-server", &ours.address, "downgrade", "--feature", "transaction.version=1"];
+        let downgraded = peers::java("org.apache.kafka.tools.FeatureCommand", &wanted).output().expect("it runs");
+        assert!(downgraded.status.success(), "{}", String::from_utf8_lossy(&downgraded.stderr));
+        ours
+    };
+    peers::have_kafka().then(|| OURS.get_or_init(start))
+}
+
 /// A second broker, on which transactions are those of the first generation of the protocol.
 pub fn kafka_with_older_transactions() -> Option<&'static Kafka> {
     static KAFKA: OnceLock<Kafka> = OnceLock::new();
@@ -52,9 +73,35 @@ impl Kafka {
     fn start(environment: &[(&str, &str)]) -> Self {
         // The script removes what the broker keeps there at the end, which this process may not live to see.
         let dir = tempfile::tempdir().expect("a temporary folder").keep();
-        let kafka = Self { kafka: peers::Kafka::start_with(&dir, environment), dir };
+        let peer = peers::Kafka::start_with(&dir, environment);
+        let kafka = Self { address: peer.address.clone(), _peer: Some(peer), dir };
         kafka.await_start().expect("Kafka answers");
         kafka
+    }
+
+    /// Our own broker with these settings. The first of its listeners is a plain one.
+    pub fn ours(settings: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder").keep();
+        let logs = dir.join("logs").display().to_string();
+        let own = [
+            ("log.dirs", logs.as_str()),
+            ("listeners", "PLAINTEXT://127.0.0.1:0"),
+            ("group.initial.rebalance.delay.ms", "0"),
+        ];
+        let all = own.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let config = BrokerConfig::from_properties(&all.collect()).expect("valid");
+        let (sender, address) = std::sync::mpsc::channel();
+        // It lasts as long as the process, whichever test began it.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let broker = Broker::start(config).await.expect("it starts");
+                sender.send(broker.listen_addresses()[0].to_string()).expect("somebody waits");
+                std::future::pending::<()>().await;
+            });
+        });
+        let address = address.recv().expect("it starts");
+        Self { address, _peer: None, dir }
     }
 
     fn await_start(&self) -> Result<(), String> {
@@ -77,7 +124,7 @@ impl Kafka {
     }
 
     pub fn address(&self) -> String {
-        self.kafka.address.clone()
+        self.address.clone()
     }
 
     /// Client properties for this broker.
