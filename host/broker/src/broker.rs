@@ -35,7 +35,10 @@ use crate::{
     config::{BrokerConfig, listener::Endpoint},
     connection,
     features::{Features, TRANSACTION_VERSION},
-    groups::{EMBEDDED_HOST, Groups, Load, coordinator::Settings},
+    groups::{
+        EMBEDDED_HOST, Groups, Load,
+        coordinator::{Assignor, MigrationPolicy, Settings},
+    },
     handshake::{self, Opened},
     health::{Health, panic_text},
     io_threads::IoThreads,
@@ -167,13 +170,7 @@ impl Broker {
             run_blocking(move || recovery::open(&disk, &opening, threads, own_changes, own_health))
                 .await
                 .map_err(|source| StartBrokerError::Interrupted { source })??;
-        let settings = Settings {
-            min_session_ms: config.group_min_session_ms,
-            max_session_ms: config.group_max_session_ms,
-            initial_delay_ms: config.group_initial_rebalance_delay_ms,
-            max_size: config.group_max_size,
-            offset_retention_ms: config.offsets_retention_ms,
-        };
+        let settings = group_settings(&config);
         let groups = Groups::new(settings, clock, Arc::clone(&topics), disk_tasks.clone(), Arc::clone(&health));
         let loading = Arc::clone(&groups);
         run_blocking(move || loading.load(Load::All))
@@ -581,6 +578,28 @@ fn peer_of(node: &Node, listener: usize, stream: &TcpStream) -> io::Result<Peer>
     let advertised = if advertised.port == 0 { Endpoint { port: local.port(), ..advertised } } else { advertised };
     let (connection, session) = (node.next_connection(), Arc::new(Session::anonymous()));
     Ok(Peer { host: format!("/{}", peer.ip().to_canonical()), advertised, connection, session })
+}
+
+fn group_settings(config: &BrokerConfig) -> Settings {
+    let assignors = config.consumer_assignors.iter().filter_map(|name| Assignor::find(name)).collect();
+    Settings {
+        min_session_ms: config.group_min_session_ms,
+        max_session_ms: config.group_max_session_ms,
+        initial_delay_ms: config.group_initial_rebalance_delay_ms,
+        max_size: config.group_max_size,
+        offset_retention_ms: config.offsets_retention_ms,
+        consumer_session_ms: config.consumer_session_ms,
+        consumer_heartbeat_ms: config.consumer_heartbeat_ms,
+        consumer_max_size: config.consumer_max_size,
+        consumer_assignors: assignors,
+        consumer_migration: match config.consumer_migration_policy.as_str() {
+            "disabled" => MigrationPolicy::Disabled,
+            "upgrade" => MigrationPolicy::Upgrade,
+            "downgrade" => MigrationPolicy::Downgrade,
+            _ => MigrationPolicy::Bidirectional,
+        },
+        consumer_assignment_interval_ms: config.consumer_assignment_interval_ms,
+    }
 }
 
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {

@@ -19,6 +19,9 @@ use crate::{
 const FILE: &str = "features";
 const EPOCH: &str = "epoch";
 
+/// Whether groups of the consumer protocol are served (KIP-848): 0 for no, 1 for yes.
+pub const GROUP_VERSION: &str = "group.version";
+
 /// Which generation of transactions clients are to speak (KIP-890): 0 and 1 the first, 2 the second.
 pub const TRANSACTION_VERSION: &str = "transaction.version";
 
@@ -34,7 +37,8 @@ pub struct Feature {
 }
 
 /// What there is, in the order of names.
-pub const FEATURES: &[Feature] = &[Feature { name: TRANSACTION_VERSION, min: 0, max: 2 }];
+pub const FEATURES: &[Feature] =
+    &[Feature { name: GROUP_VERSION, min: 0, max: 1 }, Feature { name: TRANSACTION_VERSION, min: 0, max: 2 }];
 
 /// The levels in effect.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -178,6 +178,8 @@ pub struct Topics {
 
 #[derive(Clone, Debug, Default)]
 struct Registry {
+    /// Counts changes.
+    version: u64,
     leader_epoch: i32,
     by_name: BTreeMap<TopicName, Arc<Topic>>,
     by_id: HashMap<Uuid, Arc<Topic>>,
@@ -606,7 +608,13 @@ impl Topics {
         self.read().as_ref().clone()
     }
 
-    fn show(&self, registry: Registry) {
+    /// Changes with every change of any topic.
+    pub fn version(&self) -> u64 {
+        self.read().version
+    }
+
+    fn show(&self, mut registry: Registry) {
+        registry.version += 1;
         // Replaced as a whole: a panic elsewhere cannot have left half a value behind.
         *self.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
     }

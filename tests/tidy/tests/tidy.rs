@@ -24,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
         "millstream-broker",
         &[
             "millstream-record",
+            "millstream-values",
             "millstream-config",
             "millstream-wire",
             "millstream-security",

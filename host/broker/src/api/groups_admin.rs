@@ -11,25 +11,22 @@ use millstream_wire::protocol::messages::{
 use super::{Call, text};
 use crate::{
     error_code::ErrorCode,
-    groups::coordinator::{GroupDescription, MemberDescription},
+    groups::coordinator::{Described, GroupDescription, MemberDescription},
 };
 
-/// The only type of group served here.
-const CLASSIC: &str = "classic";
-
 pub fn describe(call: &Call<'_>, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
-    let groups = request.groups.into_iter().map(|group_id| match call.node.groups.describe(group_id.as_str()) {
-        Err(code) => DescribedGroup::default().with_group_id(group_id).with_error_code(code.get()),
-        Ok(Some(group)) => described(call.version, group_id, group),
-        Ok(None) => {
-            let dead = DescribedGroup::default().with_group_id(group_id).with_group_state(text("Dead"));
-            if 6 <= call.version {
-                dead.with_error_code(ErrorCode::GROUP_ID_NOT_FOUND.get())
-                    .with_error_message(Some(text("the group does not exist")))
-            } else {
-                dead
-            }
+    let groups = request.groups.into_iter().map(|group_id| {
+        let missing = match call.node.groups.describe(group_id.as_str()) {
+            Err(code) => return DescribedGroup::default().with_group_id(group_id).with_error_code(code.get()),
+            Ok(Described::Classic(group)) => return described(call.version, group_id, group),
+            Ok(Described::Other) => format!("Group {} is not a classic group.", group_id.as_str()),
+            Ok(Described::Missing) => format!("Group {} not found.", group_id.as_str()),
+        };
+        let dead = DescribedGroup::default().with_group_id(group_id).with_group_state(text("Dead"));
+        if call.version < 6 {
+            return dead;
         }
+        dead.with_error_code(ErrorCode::GROUP_ID_NOT_FOUND.get()).with_error_message(Some(text(missing)))
     });
     DescribeGroupsResponse::default().with_groups(groups.collect())
 }
@@ -56,23 +53,21 @@ pub fn list(call: &Call<'_>, request: &ListGroupsRequest) -> ListGroupsResponse 
     let wants = |filter: &[millstream_wire::protocol::protocol::StrBytes], value: &str| {
         filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
     };
-    let mut groups: Vec<ListedGroup> = Vec::new();
-    if wants(&request.types_filter, CLASSIC) {
-        let known = match call.node.groups.list() {
-            Ok(known) => known,
-            Err(code) => return ListGroupsResponse::default().with_error_code(code.get()),
-        };
-        for (group_id, protocol_type, state) in known {
-            if !wants(&request.states_filter, state.name()) {
-                continue;
-            }
-            let listed =
-                ListedGroup::default().with_group_id(GroupId(text(group_id))).with_protocol_type(text(protocol_type));
-            let listed = if 4 <= call.version { listed.with_group_state(text(state.name())) } else { listed };
-            groups.push(if 5 <= call.version { listed.with_group_type(text(CLASSIC)) } else { listed });
-        }
-    }
-    ListGroupsResponse::default().with_groups(groups)
+    let known = match call.node.groups.list() {
+        Ok(known) => known,
+        Err(code) => return ListGroupsResponse::default().with_error_code(code.get()),
+    };
+    let wanted = known
+        .into_iter()
+        .filter(|group| wants(&request.types_filter, group.group_type) && wants(&request.states_filter, group.state));
+    let groups = wanted.map(|group| {
+        let listed = ListedGroup::default()
+            .with_group_id(GroupId(text(group.group)))
+            .with_protocol_type(text(group.protocol_type));
+        let listed = if 4 <= call.version { listed.with_group_state(text(group.state)) } else { listed };
+        if 5 <= call.version { listed.with_group_type(text(group.group_type)) } else { listed }
+    });
+    ListGroupsResponse::default().with_groups(groups.collect())
 }
 
 pub async fn delete(call: &Call<'_>, request: DeleteGroupsRequest) -> DeleteGroupsResponse {

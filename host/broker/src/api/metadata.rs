@@ -28,9 +28,10 @@ pub async fn handle(call: &Call<'_>, request: MetadataRequest) -> MetadataRespon
     } else {
         let may_create = node.config.auto_create_topics && (call.version < 4 || request.allow_auto_topic_creation);
         for wanted in request.topics.unwrap_or_default() {
+            // Java's consumer names a topic by its id, and fills in an empty name.
             topics.push(match wanted.name {
-                Some(name) => by_name(call, &name, may_create).await,
-                None => by_id(call, wanted.topic_id),
+                Some(name) if wanted.topic_id.is_nil() => by_name(call, &name, may_create).await,
+                _ => by_id(call, wanted.topic_id),
             });
         }
     }

@@ -10,6 +10,7 @@ mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod api_versions;
 mod configs;
+mod consumer_groups;
 mod create_partitions;
 mod create_topics;
 mod delete_records;
@@ -303,6 +304,16 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
         ApiKey::SyncGroup => guarded!(call, it, access::sync_group, |request| sync_group::handle(&call, request).await),
         ApiKey::Heartbeat => guarded!(call, it, access::heartbeat, |request| heartbeat::handle(&call, &request)),
         ApiKey::LeaveGroup => guarded!(call, it, access::leave_group, |request| leave_group::handle(&call, request)),
+        ApiKey::ConsumerGroupHeartbeat => {
+            guarded!(call, it, access::consumer_group_heartbeat, |request| consumer_groups::heartbeat(&call, request)
+                .await)
+        }
+        ApiKey::ConsumerGroupDescribe => guarded!(call, it, access::consumer_group_describe, |request| {
+            let asked = request.include_authorized_operations;
+            let mut response = consumer_groups::describe(&call, request);
+            access::consumer_group_operations(&call, asked, &mut response);
+            response
+        }),
         ApiKey::DescribeGroups => guarded!(call, it, access::describe_groups, |request| {
             let asked = request.include_authorized_operations;
             let mut response = groups_admin::describe(&call, request);

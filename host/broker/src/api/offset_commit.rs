@@ -34,17 +34,25 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
         generation: request.generation_id_or_member_epoch,
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_deref(),
+        version: call.version,
     };
     let pending = match node.groups.begin_commit(&committer, commits) {
         Ok(pending) => pending,
         Err(code) => return incoming.answer(&answer(&request.topics, |_, _| code)),
     };
+    let refused = pending.refused().to_vec();
     let finished = node.groups.finish_commit(pending);
     Ok(Reply::Later(Box::pin(async move {
         let failed = finished.await.err();
-        incoming.encode(&answer(&request.topics, |topic, partition| match (verdicts[topic][partition], failed) {
-            (ErrorCode::NONE, Some(code)) => code,
-            (verdict, _) => verdict,
+        incoming.encode(&answer(&request.topics, |at, number| {
+            let topic = &request.topics[at];
+            let index = topic.partitions[number].partition_index;
+            let is_it = |name: &str, of: i32| name == topic.name.as_str() && of == index;
+            let refused = refused.iter().find(|(name, of, _)| is_it(name, *of)).map(|(_, _, code)| *code);
+            match (verdicts[at][number], refused.or(failed)) {
+                (ErrorCode::NONE, Some(code)) => code,
+                (verdict, _) => verdict,
+            }
         }))
     })))
 }

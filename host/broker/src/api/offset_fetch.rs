@@ -17,7 +17,9 @@ pub fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchRespon
             let wanted = group.topics.map(|topics| {
                 topics.into_iter().map(|topic| (topic.name.to_string(), topic.partition_indexes)).collect::<Vec<_>>()
             });
-            let found = match found(call, group.group_id.as_str(), wanted, request.require_stable) {
+            let (id, member) = (group.group_id.as_str(), group.member_id.as_deref());
+            let may = call.node.groups.check_fetch(id, member, group.member_epoch);
+            let found = match may.and_then(|()| found(call, id, wanted, request.require_stable)) {
                 Ok(found) => found,
                 Err(code) => {
                     let refused = OffsetFetchResponseGroup::default().with_group_id(group.group_id);

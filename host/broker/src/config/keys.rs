@@ -184,6 +184,42 @@ pub const BROKER_KEYS: &[Key] = &[
     Key::new("group.initial.rebalance.delay.ms", Int, Some("3000"), "How long an empty group waits for more members.")
         .min(0),
     Key::new("group.max.size", Int, Some("2147483647"), "Most members of a group.").min(1),
+    Key::new("group.consumer.session.timeout.ms", Int, Some("45000"), "Session under the consumer protocol.").min(1),
+    Key::new(
+        "group.consumer.heartbeat.interval.ms",
+        Int,
+        Some("5000"),
+        "How often members are to send heartbeats under the consumer protocol.",
+    )
+    .min(1),
+    Key::new(
+        "group.consumer.max.size",
+        Int,
+        Some("2147483647"),
+        "Most members of a group under the consumer protocol.",
+    )
+    .min(1),
+    Key::new(
+        "group.consumer.assignors",
+        List,
+        Some("uniform,range"),
+        "Assignors under the consumer protocol; the first where no member prefers one.",
+    )
+    .allowed(&["uniform", "range"]),
+    Key::new(
+        "group.consumer.migration.policy",
+        Text,
+        Some("bidirectional"),
+        "Which way a group of consumers may change its protocol while its members run.",
+    )
+    .allowed(&["disabled", "downgrade", "upgrade", "bidirectional"]),
+    Key::new(
+        "group.consumer.assignment.interval.ms",
+        Int,
+        Some("1000"),
+        "Shortest time between two assignments of a group under the consumer protocol.",
+    )
+    .min(0),
     Key::new("offsets.topic.num.partitions", Int, Some("50"), "Partitions of __consumer_offsets.").min(1),
     Key::new("offsets.topic.replication.factor", Short, Some("3"), "Always 1 in effect.").min(1),
     Key::new("offsets.topic.segment.bytes", Int, Some("104857600"), "Segment size of __consumer_offsets.").min(1),
@@ -485,6 +521,8 @@ mod tests {
         ("group.min.session.timeout.ms", "limits", "what is no time is refused at the start"),
         ("group.max.session.timeout.ms", "limits", "as above"),
         ("group.initial.rebalance.delay.ms", "limits", "as above"),
+        ("group.consumer.assignors", "limits", "an assignor of one's own cannot be loaded"),
+        ("group.consumer.migration.policy", "limits", "Kafka takes capitals, too"),
         ("offset.metadata.max.bytes", "limits", "no length is below 0"),
         ("log.roll.ms", "limits", "Kafka checks it apart from its definition"),
         ("log.roll.jitter.ms", "limits", "as above"),

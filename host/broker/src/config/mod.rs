@@ -79,6 +79,18 @@ pub struct BrokerConfig {
     pub group_initial_rebalance_delay_ms: i32,
     /// `group.max.size`.
     pub group_max_size: usize,
+    /// `group.consumer.session.timeout.ms`.
+    pub consumer_session_ms: i32,
+    /// `group.consumer.heartbeat.interval.ms`.
+    pub consumer_heartbeat_ms: i32,
+    /// `group.consumer.max.size`.
+    pub consumer_max_size: usize,
+    /// `group.consumer.assignors`.
+    pub consumer_assignors: Vec<String>,
+    /// `group.consumer.migration.policy`.
+    pub consumer_migration_policy: String,
+    /// `group.consumer.assignment.interval.ms`.
+    pub consumer_assignment_interval_ms: i32,
     /// `offsets.topic.num.partitions`.
     pub offsets_partitions: i32,
     /// `offsets.retention.minutes`, in milliseconds.
@@ -260,6 +272,12 @@ impl BrokerConfig {
             group_max_session_ms: values.int("group.max.session.timeout.ms"),
             group_initial_rebalance_delay_ms: values.int("group.initial.rebalance.delay.ms"),
             group_max_size: values.size("group.max.size"),
+            consumer_session_ms: values.int("group.consumer.session.timeout.ms"),
+            consumer_heartbeat_ms: values.int("group.consumer.heartbeat.interval.ms"),
+            consumer_max_size: values.size("group.consumer.max.size"),
+            consumer_assignors: values.text("group.consumer.assignors").split(',').map(str::to_owned).collect(),
+            consumer_migration_policy: values.text("group.consumer.migration.policy"),
+            consumer_assignment_interval_ms: values.int("group.consumer.assignment.interval.ms"),
             offsets_partitions: values.int("offsets.topic.num.partitions"),
             offsets_retention_ms: values.long("offsets.retention.minutes").saturating_mul(60_000),
             offsets_check_interval: values.millis("offsets.retention.check.interval.ms"),

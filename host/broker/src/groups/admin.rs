@@ -6,26 +6,35 @@ use tracing::warn;
 
 use super::{
     Groups,
-    coordinator::{GroupDescription, GroupState},
+    coordinator::{ConsumerGroupDescription, Described, ListedGroup},
     log::Forget,
 };
 
 impl Groups {
-    /// A group for DescribeGroups; `None` for one that does not exist.
+    /// A group for DescribeGroups.
     ///
     /// # Errors
     ///
     /// Whether it exists is not known.
-    pub fn describe(&self, group: &str) -> Result<Option<GroupDescription>, ErrorCode> {
+    pub fn describe(&self, group: &str) -> Result<Described, ErrorCode> {
         Ok(self.lock_for(group)?.coordinator.describe(group))
     }
 
-    /// Id, protocol type and state of every group that is known.
+    /// A group for ConsumerGroupDescribe; `None` for one of another protocol, or none.
+    ///
+    /// # Errors
+    ///
+    /// Whether it exists is not known.
+    pub fn describe_consumer(&self, group: &str) -> Result<Option<ConsumerGroupDescription>, ErrorCode> {
+        Ok(self.lock_for(group)?.coordinator.describe_consumer(group, &*self.topics))
+    }
+
+    /// Every group that is known.
     ///
     /// # Errors
     ///
     /// None is.
-    pub fn list(&self) -> Result<Vec<(String, String, GroupState)>, ErrorCode> {
+    pub fn list(&self) -> Result<Vec<ListedGroup>, ErrorCode> {
         Ok(self.lock()?.coordinator.list())
     }
 

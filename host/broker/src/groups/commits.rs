@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Groups,
-    coordinator::{CommitPermit, Committer},
+    coordinator::{CommitPermit, CommitTo, Committer},
     log::{Written, now_ms},
     offsets::CommittedOffset,
     records::{RecordKey, StoredOffset},
@@ -32,7 +32,15 @@ pub struct PendingCommit {
     group: String,
     permit: CommitPermit,
     commits: Vec<Commit>,
+    refused: Vec<(String, i32, ErrorCode)>,
     written: Option<Written>,
+}
+
+impl PendingCommit {
+    /// Partitions that are not committed, and why.
+    pub fn refused(&self) -> &[(String, i32, ErrorCode)] {
+        &self.refused
+    }
 }
 
 impl Groups {
@@ -51,8 +59,22 @@ impl Groups {
         let mut state = self.lock_for(group)?;
         // Whoever deletes a topic comes to this lock after the topic is gone, and forgets what was committed before.
         commits.retain(|commit| self.topics.get(&commit.topic).is_some_and(|topic| topic.id == commit.topic_id));
-        let partitions = commits.iter().map(|commit| (commit.topic.clone(), commit.partition)).collect();
-        let permit = state.coordinator.check_commit(self.clock.now(), now_ms(), committer, partitions)?;
+        let partitions = commits.iter().map(|commit| CommitTo {
+            topic: commit.topic.clone(),
+            topic_id: commit.topic_id,
+            partition: commit.partition,
+        });
+        let partitions = partitions.collect();
+        let (permit, verdicts) = state.coordinator.check_commit(self.clock.now(), now_ms(), committer, partitions)?;
+        let mut refused = Vec::new();
+        let mut verdicts = verdicts.into_iter();
+        commits.retain(|commit| match verdicts.next() {
+            None | Some(ErrorCode::NONE) => true,
+            Some(code) => {
+                refused.push((commit.topic.clone(), commit.partition, code));
+                false
+            }
+        });
         let written = if commits.is_empty() {
             None
         } else {
@@ -69,7 +91,7 @@ impl Groups {
                 }
             }
         };
-        Ok(PendingCommit { group: group.to_owned(), permit, commits, written })
+        Ok(PendingCommit { group: group.to_owned(), permit, commits, refused, written })
     }
 
     /// The second half: waits until the commit is durable and makes it visible, which happens even if the
@@ -88,7 +110,7 @@ impl Groups {
     }
 
     async fn publish_commit(&self, pending: PendingCommit) -> Result<(), ErrorCode> {
-        let PendingCommit { group, permit, commits, written } = pending;
+        let PendingCommit { group, permit, commits, refused: _, written } = pending;
         let written = match written {
             None => Ok(None),
             Some(written) => written.durable(&group).await.map(Some),
@@ -111,6 +133,15 @@ impl Groups {
                 Err(code)
             }
         }
+    }
+
+    /// Whether somebody may read what a group has committed: anybody who says no member id, or a member in its epoch.
+    ///
+    /// # Errors
+    ///
+    /// Who asks is not, or not any more, the member that it says.
+    pub fn check_fetch(&self, group: &str, member_id: Option<&str>, epoch: i32) -> Result<(), ErrorCode> {
+        self.lock_for(group)?.coordinator.check_fetch(group, member_id, epoch)
     }
 
     /// Offsets of the listed partitions, or of all; absent ones are left out.

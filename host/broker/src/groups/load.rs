@@ -5,14 +5,15 @@ use std::{collections::HashMap, sync::Arc};
 use millstream_record::Chain;
 use millstream_wire::batch::{ControlMarker, RecordReader, RecordView, decompress_records, verify_crc};
 use tokio::runtime::Handle;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::{
     EMBEDDED_HOST, Groups,
+    coordinator::LoadedConsumerGroup,
     log::now_ms,
     offsets::CommittedOffset,
-    records::{RecordKey, StoredGroup, StoredOffset},
+    records::{ConsumerPart, RecordKey, StoredGroup, StoredOffset, UnreadableRecord},
 };
 use crate::{
     internal_topics::OFFSETS_TOPIC,
@@ -102,20 +103,21 @@ impl Groups {
 
     /// Returns how many groups and offsets there were.
     fn load_partition(&self, partition: &Arc<Partition>) -> Result<(usize, usize), LoadGroupsError> {
-        let Loaded { groups, mut offsets, mut held } = read_partition(partition)?;
+        let Loaded { groups, consumers, mut offsets, mut held } = read_partition(partition)?;
         // Names come back: what was committed for an earlier topic must not count for the present one of its name.
-        let mut gone: HashMap<String, Vec<(String, i32)>> = HashMap::new();
+        let mut gone: HashMap<String, Vec<RecordKey>> = HashMap::new();
         for offsets in held.values_mut().chain([&mut offsets]) {
             offsets.retain(|(group, topic, partition), (id, _)| {
                 let known = self.topics.get(topic).is_some_and(|topic| topic.has_offset_of(*id));
                 if !known {
-                    gone.entry(group.clone()).or_default().push((topic.clone(), *partition));
+                    let key = RecordKey::Offset { group: group.clone(), topic: topic.clone(), partition: *partition };
+                    gone.entry(group.clone()).or_default().push(key);
                 }
                 known
             });
         }
         for (group, left_over) in gone {
-            let written = self.write_deletions(&group, &left_over, false);
+            let written = self.write_deletions(&group, &left_over);
             let durable = written.and_then(|written| Handle::current().block_on(written.durable(&group)));
             if durable.is_err() {
                 return Err(LoadGroupsError::Forget { group });
@@ -123,9 +125,14 @@ impl Groups {
         }
         let Ok(mut state) = self.lock() else { return Ok((0, 0)) };
         let (now, wall_ms) = (self.clock.now(), now_ms());
-        let (group_count, offset_count) = (groups.len(), offsets.len());
+        let (group_count, offset_count) = (groups.len() + consumers.len(), offsets.len());
         for (group, stored) in groups {
             let actions = state.coordinator.load_group(now, wall_ms, &group, stored, |host| host == EMBEDDED_HOST);
+            self.execute(&mut state, actions);
+        }
+        for (group, loaded) in consumers.into_iter().filter(|(_, loaded)| !loaded.is_empty()) {
+            let died = |host: &str| host == EMBEDDED_HOST;
+            let actions = state.coordinator.load_consumer_group(self.times(), &group, loaded, died);
             self.execute(&mut state, actions);
         }
         for ((group, topic, partition), (_, committed)) in offsets {
@@ -153,6 +160,7 @@ type LoadedOffsets = HashMap<(String, String, i32), (Option<Uuid>, CommittedOffs
 #[derive(Default)]
 struct Loaded {
     groups: HashMap<String, StoredGroup>,
+    consumers: HashMap<String, LoadedConsumerGroup>,
     offsets: LoadedOffsets,
     /// By producer: what its open transaction commits.
     held: HashMap<i64, LoadedOffsets>,
@@ -164,7 +172,11 @@ impl Loaded {
         match RecordKey::decode(key) {
             Ok(RecordKey::Group { group }) => match record.value.map(StoredGroup::decode) {
                 None => drop(self.groups.remove(&group)),
-                Some(Ok(stored)) => drop(self.groups.insert(group, stored)),
+                Some(Ok(stored)) => {
+                    // A group is of one protocol: what is later in the log counts.
+                    self.consumers.remove(&group);
+                    self.groups.insert(group, stored);
+                }
                 Some(Err(error)) => warn!(group, %error, "a group is passed over"),
             },
             Ok(RecordKey::Offset { group, topic, partition }) => match record.value.map(StoredOffset::decode) {
@@ -183,6 +195,17 @@ impl Loaded {
                 }
                 Some(Err(error)) => warn!(group, topic, partition, %error, "an offset is passed over"),
             },
+            Ok(RecordKey::Consumer { part, group, name }) => {
+                if part == ConsumerPart::Group && record.value.is_some() {
+                    self.groups.remove(&group);
+                }
+                let known = self.consumers.entry(group.clone()).or_default();
+                if let Err(error) = known.take(part, name, record.value) {
+                    warn!(group, ?part, %error, "a record of a group is passed over");
+                }
+            }
+            // Those of kinds of groups that are not served here.
+            Err(UnreadableRecord::Version(version)) => debug!(version, "a record of the offsets topic is passed over"),
             Err(error) => warn!(%error, "a record of the offsets topic is passed over"),
         }
     }

@@ -37,20 +37,27 @@ impl Groups {
         });
     }
 
-    /// Hands over deletions: of these offsets, and of the group itself if `whole`.
-    pub(super) fn write_deletions(
-        &self,
-        group: &str,
-        offsets: &[(String, i32)],
-        whole: bool,
-    ) -> Result<Written, ErrorCode> {
-        let offset_keys = offsets.iter().map(|(topic, partition)| RecordKey::Offset {
-            group: group.to_owned(),
-            topic: topic.clone(),
-            partition: *partition,
+    /// Appends records of a group of the consumer protocol now, and reports back when they are durable.
+    pub(super) fn append_records(&self, group: String, append: u64, records: Vec<(Bytes, Option<Bytes>)>) {
+        let written = self.append(&group, records.into_iter());
+        let Some(own) = self.own() else { return };
+        self.tracker.spawn(async move {
+            let durable = match written {
+                Ok(written) => written.durable(&group).await,
+                Err(code) => Err(code),
+            };
+            if let Err(code) = durable {
+                error!(group, error = code.name(), "the group's records could not be written; it is tried again");
+            }
+            let Ok(mut state) = own.lock() else { return };
+            let actions = state.coordinator.appended(&group, append, durable.is_ok());
+            own.execute(&mut state, actions);
         });
-        let group_key = whole.then(|| RecordKey::Group { group: group.to_owned() });
-        self.append(group, offset_keys.chain(group_key).map(|key| (key.encode(), None)))
+    }
+
+    /// Hands over deletions of these records.
+    pub(super) fn write_deletions(&self, group: &str, keys: &[RecordKey]) -> Result<Written, ErrorCode> {
+        self.append(group, keys.iter().map(|key| (key.encode(), None)))
     }
 
     /// Waits until the deletions that were handed over are durable, and makes them count; or they count for nothing.

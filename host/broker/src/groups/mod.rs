@@ -12,12 +12,12 @@
 
 mod admin;
 mod commits;
+mod consumer_protocol;
 pub mod coordinator;
 mod load;
 mod log;
 pub mod offsets;
 pub mod records;
-mod subscription;
 mod transactional;
 
 use std::{
@@ -34,7 +34,10 @@ use tracing::{error, warn};
 
 pub use self::{commits::Commit, load::Load, transactional::BeginTransactionalCommit};
 use self::{
-    coordinator::{Action, Coordinator, JoinAnswer, JoinRequest, Leaving, Settings, SyncAnswer, SyncRequest, Ticket},
+    coordinator::{
+        Action, Coordinator, HeartbeatAnswer, HeartbeatRequest, JoinAnswer, JoinRequest, Leaving, Refused, Settings,
+        SyncAnswer, SyncRequest, Ticket, Times, Topology,
+    },
     log::{Forget, now_ms},
 };
 use crate::{
@@ -65,6 +68,7 @@ struct State {
     coordinator: Coordinator,
     joins: HashMap<Ticket, oneshot::Sender<JoinAnswer>>,
     syncs: HashMap<Ticket, oneshot::Sender<SyncAnswer>>,
+    heartbeats: HashMap<Ticket, oneshot::Sender<Result<HeartbeatAnswer, Refused>>>,
     next_ticket: u64,
     /// Partitions of the offsets topic that could not be read, and whether they may be at another time.
     not_loaded: BTreeMap<i32, bool>,
@@ -90,6 +94,7 @@ impl Groups {
             coordinator: Coordinator::new(settings),
             joins: HashMap::new(),
             syncs: HashMap::new(),
+            heartbeats: HashMap::new(),
             next_ticket: 0,
             not_loaded: BTreeMap::new(),
         };
@@ -150,7 +155,7 @@ impl Groups {
             Ok(mut state) => {
                 let ticket = state.ticket();
                 state.joins.insert(ticket, sender);
-                let actions = state.coordinator.join(self.clock.now(), now_ms(), &request, ticket);
+                let actions = state.coordinator.join(self.times(), &request, ticket);
                 self.execute(&mut state, actions);
             }
         }
@@ -165,7 +170,7 @@ impl Groups {
             Ok(mut state) => {
                 let ticket = state.ticket();
                 state.syncs.insert(ticket, sender);
-                let actions = state.coordinator.sync(self.clock.now(), now_ms(), &request, ticket);
+                let actions = state.coordinator.sync(self.times(), &request, ticket);
                 self.execute(&mut state, actions);
             }
         }
@@ -176,8 +181,32 @@ impl Groups {
     pub fn heartbeat(&self, group: &str, generation: i32, member_id: &str, instance_id: Option<&str>) -> ErrorCode {
         match self.lock_for(group) {
             Err(code) => code,
-            Ok(mut state) => state.coordinator.heartbeat(self.clock.now(), group, generation, member_id, instance_id),
+            Ok(mut state) => state.coordinator.heartbeat(self.times(), group, generation, member_id, instance_id),
         }
+    }
+
+    /// A ConsumerGroupHeartbeat request; answered when what it changes is on disk.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused.
+    pub async fn consumer_heartbeat(&self, request: HeartbeatRequest) -> Result<HeartbeatAnswer, Refused> {
+        let unavailable = |code| Err(Refused { code, message: "The coordinator is not available.".to_owned() });
+        if let Err(error) = self.ensure_topic().await {
+            error!(error = %Chain(&error), "cannot create the offsets topic");
+            return unavailable(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        }
+        let (sender, receiver) = oneshot::channel();
+        match self.lock_for(&request.group) {
+            Err(code) => return unavailable(code),
+            Ok(mut state) => {
+                let ticket = state.ticket();
+                state.heartbeats.insert(ticket, sender);
+                let actions = state.coordinator.consumer_heartbeat(self.times(), &request, ticket);
+                self.execute(&mut state, actions);
+            }
+        }
+        receiver.await.unwrap_or_else(|_| unavailable(ErrorCode::COORDINATOR_NOT_AVAILABLE))
     }
 
     /// A LeaveGroup request: a verdict for each that leaves.
@@ -187,7 +216,7 @@ impl Groups {
     /// When the request as a whole is refused.
     pub fn leave(&self, group: &str, leaving: &[Leaving]) -> Result<Vec<ErrorCode>, ErrorCode> {
         let mut state = self.lock_for(group)?;
-        let (verdicts, actions) = state.coordinator.leave(self.clock.now(), now_ms(), group, leaving)?;
+        let (verdicts, actions) = state.coordinator.leave(self.times(), group, leaving)?;
         self.execute(&mut state, actions);
         Ok(verdicts)
     }
@@ -206,7 +235,13 @@ impl Groups {
                         drop(waiting.send(answer));
                     }
                 }
+                Action::AnswerHeartbeat { to, answer } => {
+                    if let Some(waiting) = state.heartbeats.remove(&to) {
+                        drop(waiting.send(answer));
+                    }
+                }
                 Action::Store { group, store, record } => self.store(group, store, &record),
+                Action::Append { group, append, records } => self.append_records(group, append, records),
                 Action::Forget { .. } => {
                     let Some(forget) = self.forget(action) else { continue };
                     let Some(own) = self.own() else { return };
@@ -225,14 +260,18 @@ impl Groups {
 
     /// Hands over the deletions of an [`Action::Forget`]; `None` for any other action.
     fn forget(&self, action: Action) -> Option<Forget> {
-        let Action::Forget { group, forget, offsets, whole } = action else { return None };
-        let written = self.write_deletions(&group, &offsets, whole);
+        let Action::Forget { group, forget, keys } = action else { return None };
+        let written = self.write_deletions(&group, &keys);
         Some(Forget { group, forget, written })
     }
 
     /// Itself, for tasks that wait for the disk; `None` when nobody else holds it any more.
     fn own(&self) -> Option<Arc<Self>> {
         self.own.get().and_then(std::sync::Weak::upgrade)
+    }
+
+    fn times(&self) -> Times<'_> {
+        Times { now: self.clock.now(), wall_ms: now_ms(), topics: &*self.topics }
     }
 
     /// Runs sessions, rebalance timeouts and the expiry of offsets until cancelled.
@@ -256,7 +295,7 @@ impl Groups {
                 }
                 () = tokio::time::sleep(wait) => {
                     let Ok(mut state) = self.lock() else { return };
-                    let actions = state.coordinator.tick(self.clock.now(), now_ms());
+                    let actions = state.coordinator.tick(self.times());
                     if !actions.is_empty() {
                         self.execute(&mut state, actions);
                     }
@@ -271,5 +310,24 @@ impl Groups {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.joins.clear();
         state.syncs.clear();
+        state.heartbeats.clear();
+    }
+}
+
+impl Topology for Topics {
+    fn version(&self) -> u64 {
+        self.version()
+    }
+
+    fn topic(&self, name: &str) -> Option<(uuid::Uuid, i32)> {
+        self.get(name).map(|topic| (topic.id, topic.partition_count()))
+    }
+
+    fn name(&self, id: uuid::Uuid) -> Option<String> {
+        self.by_id(id).map(|topic| topic.name.to_string())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.all().iter().map(|topic| topic.name.to_string()).collect()
     }
 }

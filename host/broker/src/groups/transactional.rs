@@ -9,7 +9,7 @@ use millstream_wire::{batch::BatchStamp, error_code::ErrorCode};
 
 use super::{
     Commit, Groups,
-    coordinator::{Committer, HeldCommit},
+    coordinator::{CommitTo, Committer, HeldCommit},
     log::{Written, build_batch, now_ms},
     offsets::CommittedOffset,
     records::RecordKey,
@@ -55,7 +55,12 @@ impl Groups {
         let mut state = self.lock_for(group)?;
         // Whoever deletes a topic comes to this lock after the topic is gone, and forgets what was committed before.
         commits.retain(|commit| self.topics.get(&commit.topic).is_some_and(|topic| topic.id == commit.topic_id));
-        state.coordinator.check_transactional_commit(&committer)?;
+        let partitions = commits.iter().map(|commit| CommitTo {
+            topic: commit.topic.clone(),
+            topic_id: commit.topic_id,
+            partition: commit.partition,
+        });
+        state.coordinator.check_transactional_commit(&committer, &partitions.collect::<Vec<_>>())?;
         if commits.is_empty() {
             return Ok(None);
         }

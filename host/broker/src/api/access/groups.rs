@@ -1,20 +1,25 @@
 //! Requests about consumer groups and coordinators.
 
-use millstream_wire::protocol::messages::{
-    BrokerId, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
-    FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest,
-    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
-    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
-    OffsetFetchResponse, SyncGroupRequest, SyncGroupResponse,
-    delete_groups_response::DeletableGroupResult,
-    describe_groups_response::DescribedGroup,
-    find_coordinator_response::Coordinator,
-    offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
-    offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic},
-    offset_fetch_response::{
-        OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-        OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+use millstream_wire::protocol::{
+    messages::{
+        BrokerId, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
+        ConsumerGroupHeartbeatResponse, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest,
+        DescribeGroupsResponse, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse,
+        JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest,
+        ListGroupsResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
+        OffsetFetchRequest, OffsetFetchResponse, SyncGroupRequest, SyncGroupResponse,
+        consumer_group_describe_response::{DescribedGroup as ConsumerDescribedGroup, Member},
+        delete_groups_response::DeletableGroupResult,
+        describe_groups_response::DescribedGroup,
+        find_coordinator_response::Coordinator,
+        offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+        offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic},
+        offset_fetch_response::{
+            OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+            OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+        },
     },
+    protocol::StrBytes,
 };
 
 use super::{Access, Call, GROUP_REFUSED, ID_REFUSED, TOPIC_REFUSED, Verdict, authorized_operations, split};
@@ -54,6 +59,62 @@ pub fn leave_group(access: &Access, _: &Call<'_>, request: &mut LeaveGroupReques
     match access.group(Operation::Read, &request.group_id) {
         true => Verdict::Everything,
         false => Verdict::Nothing(LeaveGroupResponse::default().with_error_code(GROUP_REFUSED)),
+    }
+}
+
+pub fn consumer_group_heartbeat(
+    access: &Access,
+    _: &Call<'_>,
+    request: &mut ConsumerGroupHeartbeatRequest,
+) -> Verdict<ConsumerGroupHeartbeatResponse> {
+    if !access.group(Operation::Read, &request.group_id) {
+        return Verdict::Nothing(ConsumerGroupHeartbeatResponse::default().with_error_code(GROUP_REFUSED));
+    }
+    let mut topics = request.subscribed_topic_names.iter().flatten();
+    match topics.all(|topic| access.topic(Operation::Describe, topic)) {
+        true => Verdict::Everything,
+        false => Verdict::Nothing(ConsumerGroupHeartbeatResponse::default().with_error_code(TOPIC_REFUSED)),
+    }
+}
+
+pub fn consumer_group_describe(
+    access: &Access,
+    _: &Call<'_>,
+    request: &mut ConsumerGroupDescribeRequest,
+) -> Verdict<ConsumerGroupDescribeResponse> {
+    let refused = split(&mut request.group_ids, |group| access.group(Operation::Describe, group));
+    let (acls, user, host) = (access.acls.clone(), access.user.clone(), access.host.clone());
+    Verdict::Rest(Box::new(move |response: &mut ConsumerGroupDescribeResponse| {
+        let may = |topic: &str| acls.allows(&user, &host, Operation::Describe, Resource::Topic, topic);
+        for group in &mut response.groups {
+            let shown = |member: &Member| {
+                let assigned = [&member.assignment, &member.target_assignment];
+                let assigned = assigned.into_iter().flat_map(|it| &it.topic_partitions).map(|it| &it.topic_name);
+                member.subscribed_topic_names.iter().chain(assigned).all(|topic| may(topic))
+            };
+            if !group.members.iter().all(shown) {
+                let message = "The group has described topic(s) that the client is not authorized to describe.";
+                *group = ConsumerDescribedGroup::default()
+                    .with_group_id(group.group_id.clone())
+                    .with_error_code(TOPIC_REFUSED)
+                    .with_error_message(Some(StrBytes::from_static_str(message)));
+            }
+        }
+        let answers = refused
+            .into_iter()
+            .map(|group| ConsumerDescribedGroup::default().with_group_id(group).with_error_code(GROUP_REFUSED));
+        response.groups.extend(answers);
+    }))
+}
+
+/// Completes the fields of authorised operations, if they are asked for.
+pub fn consumer_group_operations(call: &Call<'_>, asked: bool, response: &mut ConsumerGroupDescribeResponse) {
+    if !asked {
+        return;
+    }
+    let access = Access::of(call);
+    for group in response.groups.iter_mut().filter(|group| group.error_code == 0) {
+        group.authorized_operations = authorized_operations(access.as_ref(), Resource::Group, &group.group_id);
     }
 }
 

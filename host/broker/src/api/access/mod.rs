@@ -80,6 +80,8 @@ pub(super) const REQUIRED: &[(ApiKey, &str)] = &[
     (ApiKey::DescribeProducers, "topics: READ topic"),
     (ApiKey::DescribeTransactions, "transactions: DESCRIBE transactional id; DESCRIBE topic for what is shown"),
     (ApiKey::ListTransactions, "transactions: DESCRIBE transactional id for each"),
+    (ApiKey::ConsumerGroupHeartbeat, "groups: READ group; DESCRIBE topic"),
+    (ApiKey::ConsumerGroupDescribe, "groups: DESCRIBE group; DESCRIBE topic"),
 ];
 
 /// What one user may do, as of the beginning of a request.

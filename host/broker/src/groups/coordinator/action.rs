@@ -1,7 +1,10 @@
 //! What the coordinator wants to have done: answers for those who wait, and records to write.
 
-use super::messages::{JoinAnswer, SyncAnswer};
-use crate::groups::records::StoredGroup;
+use super::{
+    consumer::{HeartbeatAnswer, Record, Refused},
+    messages::{JoinAnswer, SyncAnswer},
+};
+use crate::groups::records::{RecordKey, StoredGroup};
 
 /// Stands for a request that waits for its answer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -24,6 +27,23 @@ pub enum Action {
         /// The answer.
         answer: SyncAnswer,
     },
+    /// Answer a ConsumerGroupHeartbeat request.
+    AnswerHeartbeat {
+        /// Who waits.
+        to: Ticket,
+        /// The answer.
+        answer: Result<HeartbeatAnswer, Refused>,
+    },
+    /// Append these records of a group of the consumer protocol as one batch, and report
+    /// [`Coordinator::appended`](super::Coordinator::appended) when they are durable.
+    Append {
+        /// Group id.
+        group: String,
+        /// To be given back.
+        append: u64,
+        /// What to write.
+        records: Vec<Record>,
+    },
     /// Append the group's metadata, and report [`Coordinator::stored`] when it is durable.
     Store {
         /// Group id.
@@ -33,8 +53,7 @@ pub enum Action {
         /// What to write.
         record: StoredGroup,
     },
-    /// Append deletions, of these offsets, and of the group itself if `whole`; and report [`Coordinator::forgotten`]
-    /// when they are durable.
+    /// Append deletions of these records, and report [`Coordinator::forgotten`] when they are durable.
     ///
     /// [`Coordinator::forgotten`]: super::Coordinator::forgotten
     Forget {
@@ -42,10 +61,8 @@ pub enum Action {
         group: String,
         /// To be given back.
         forget: u64,
-        /// Topics and partitions whose offsets go.
-        offsets: Vec<(String, i32)>,
-        /// Whether the group's metadata goes too.
-        whole: bool,
+        /// Which records: offsets, and all others of the group if it is deleted.
+        keys: Vec<RecordKey>,
     },
 }
 
@@ -58,6 +75,11 @@ pub(super) struct Outbox<'a> {
 impl Outbox<'_> {
     pub fn join(&mut self, to: Ticket, answer: JoinAnswer) {
         self.actions.push(Action::AnswerJoin { to, answer });
+    }
+
+    pub fn fresh_id(&mut self) -> u64 {
+        *self.next_id += 1;
+        *self.next_id
     }
 
     pub fn sync(&mut self, to: Ticket, answer: SyncAnswer) {

@@ -13,7 +13,7 @@ use super::{
     group::{Forgetting, Group},
     messages::GroupState,
 };
-use crate::groups::offsets::CommittedOffset;
+use crate::groups::{offsets::CommittedOffset, records::RecordKey};
 
 impl Coordinator {
     /// DeleteGroups for one group.
@@ -27,7 +27,7 @@ impl Coordinator {
         }
         let forget = self.fresh_id();
         let group = self.groups.get_mut(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-        if group.state != GroupState::Empty {
+        if !group.is_empty() {
             return Err(ErrorCode::NON_EMPTY_GROUP);
         }
         if group.is_being_deleted() {
@@ -53,18 +53,16 @@ impl Coordinator {
         }
         let forget = self.fresh_id();
         let group = self.groups.get_mut(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-        if !group.members.is_empty() && group.protocol_type.as_deref() != Some("consumer") {
-            return Err(ErrorCode::NON_EMPTY_GROUP);
-        }
-        let subscribed = group.subscribed_topics();
-        let verdict = |(topic, _): &(String, i32)| match subscribed.contains(topic) {
+        group.check_offset_delete()?;
+        let subscribed = group.subscriptions();
+        let verdict = |(topic, _): &(String, i32)| match subscribed.contain(topic) {
             true => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
             false => ErrorCode::NONE,
         };
         let verdicts = partitions.iter().map(verdict).collect();
         let asked: HashSet<(&str, i32)> =
             partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition)).collect();
-        let goes = |topic: &str, partition| !subscribed.contains(topic) && asked.contains(&(topic, partition));
+        let goes = |topic: &str, partition| !subscribed.contain(topic) && asked.contains(&(topic, partition));
         let mut gone = group.positions(goes);
         gone.extend(self.held.positions(group_id, goes));
         Ok((verdicts, (!gone.is_empty()).then(|| begin(group, forget, gone, false))))
@@ -88,26 +86,25 @@ impl Coordinator {
 
     /// Deletes offsets whose retention is over, and groups that then have nothing left.
     ///
-    /// Retention counts from when the group lost its last member, or from the commit where there
-    /// never was one; a live `consumer` group keeps the offsets of topics it subscribes to.
+    /// Retention counts from when a classic group lost its last member, and otherwise from the commit; a live group of
+    /// consumers keeps the offsets of topics that it subscribes to.
     pub fn expire_offsets(&mut self, wall_ms: i64) -> Vec<Action> {
         let retention_ms = self.settings.offset_retention_ms;
         let mut actions = Vec::new();
         for group in self.groups.values_mut().filter(|group| !group.is_being_deleted()) {
-            let subscribed = group.subscribed_topics();
+            let subscribed = group.subscriptions();
             let over = |topic: &str, committed: &CommittedOffset| {
                 if let Some(expires_at_ms) = committed.expires_at_ms {
                     return expires_at_ms <= wall_ms;
                 }
-                let counts_from = match group.state {
-                    GroupState::Empty if group.protocol_type.is_some() => {
-                        group.state_since_ms.max(committed.committed_at_ms)
-                    }
-                    GroupState::Empty => committed.committed_at_ms,
-                    _ if group.protocol_type.as_deref() == Some("consumer") && !subscribed.contains(topic) => {
-                        committed.committed_at_ms
-                    }
-                    _ => return false,
+                let counts_from = match group.classic() {
+                    Some(classic) if classic.state == GroupState::Empty => match classic.protocol_type {
+                        Some(_) => classic.state_since_ms.max(committed.committed_at_ms),
+                        None => committed.committed_at_ms,
+                    },
+                    Some(classic) if !classic.is_of_consumers() => return false,
+                    Some(_) | None if subscribed.contain(topic) => return false,
+                    Some(_) | None => committed.committed_at_ms,
                 };
                 counts_from.saturating_add(retention_ms) <= wall_ms
             };
@@ -157,6 +154,15 @@ impl Coordinator {
 }
 
 fn begin(group: &mut Group, forget: u64, offsets: Vec<(String, i32)>, whole: bool) -> Action {
-    group.forgetting.insert(forget, Forgetting { offsets: offsets.clone(), whole });
-    Action::Forget { group: group.id.clone(), forget, offsets, whole }
+    let key = |(topic, partition): &(String, i32)| RecordKey::Offset {
+        group: group.id.clone(),
+        topic: topic.clone(),
+        partition: *partition,
+    };
+    let mut keys: Vec<RecordKey> = offsets.iter().map(key).collect();
+    if whole {
+        keys.extend(group.keys());
+    }
+    group.forgetting.insert(forget, Forgetting { offsets, whole });
+    Action::Forget { group: group.id.clone(), forget, keys }
 }

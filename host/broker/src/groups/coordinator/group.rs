@@ -1,80 +1,18 @@
-//! One consumer group: its members, the vote on their protocol, and what its metadata record holds.
+//! A group of either protocol: its offsets, what is on its way to the disk, and its members' part.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use bytes::Bytes;
 use millstream_wire::error_code::ErrorCode;
 
 use super::{
-    action::Ticket,
-    messages::{GroupState, JoinAnswer, JoinRequest, JoinedMember, Protocol, SyncAnswer},
+    classic::ClassicGroup,
+    consumer::{AfterAppend, ConsumerGroup},
+    messages::GroupState,
 };
 use crate::{
     clock::Tick,
-    groups::{
-        offsets::Offsets,
-        records::{StoredGroup, StoredMember},
-        subscription,
-    },
+    groups::{offsets::Offsets, records::RecordKey},
 };
-
-/// A member of a group.
-#[derive(Clone, Debug)]
-pub(super) struct Member {
-    pub id: String,
-    pub instance_id: Option<String>,
-    pub client_id: String,
-    pub client_host: String,
-    pub session_timeout_ms: i32,
-    pub rebalance_timeout_ms: i32,
-    pub protocols: Vec<Protocol>,
-    pub assignment: Bytes,
-    /// Its JoinGroup that waits for an answer.
-    pub join: Option<Ticket>,
-    /// Its SyncGroup that waits for an answer.
-    pub sync: Option<Ticket>,
-    /// Whether it has asked for the assignment of this generation.
-    pub synced: bool,
-    /// When its session ends, unless a request of its is parked.
-    pub session_ends: Tick,
-    /// Members are listed, and leaders elected, in the order of joining.
-    pub order: u64,
-}
-
-impl Member {
-    pub fn is_parked(&self) -> bool {
-        self.join.is_some() || self.sync.is_some()
-    }
-
-    pub fn restart_session(&mut self, now: Tick) {
-        self.session_ends = now.plus_ms(self.session_timeout_ms);
-    }
-
-    pub fn metadata_for(&self, protocol: Option<&str>) -> Bytes {
-        let offered = self.protocols.iter().find(|offer| Some(offer.name.as_str()) == protocol);
-        offered.map(|offer| offer.metadata.clone()).unwrap_or_default()
-    }
-}
-
-/// The time a group's first rebalance waits for more members.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct InitialDelay {
-    /// How much longer arrivals may extend it.
-    pub remaining_ms: i32,
-    /// Whether somebody joined since the last extension.
-    pub arrivals: bool,
-}
-
-/// What happens once a metadata record is on disk.
-#[derive(Clone, Debug)]
-pub(super) enum AfterStore {
-    /// The assignment of this generation is handed out.
-    HandOutAssignment { generation: i32 },
-    /// The successor of a static member is told its new id.
-    AnswerStaticJoin { to: Ticket, answer: Box<JoinAnswer> },
-    /// Nobody waits.
-    Nothing,
-}
 
 /// A deletion that is on its way to the disk.
 #[derive(Clone, Debug)]
@@ -84,74 +22,136 @@ pub(super) struct Forgetting {
     pub whole: bool,
 }
 
+/// The members' part of a group.
+#[derive(Debug)]
+pub(super) enum Protocol {
+    /// Also of groups that only hold offsets.
+    Classic(Box<ClassicGroup>),
+    /// KIP-848.
+    Consumer(Box<ConsumerGroup>),
+}
+
 /// One group.
 #[derive(Debug)]
 pub(super) struct Group {
     pub id: String,
     /// Tells this group from an earlier one of the same name that was deleted.
     pub incarnation: u64,
-    pub state: GroupState,
-    pub state_since_ms: i64,
-    pub protocol_type: Option<String>,
-    pub generation: i32,
-    pub protocol: Option<String>,
-    pub leader: Option<String>,
-    pub members: HashMap<String, Member>,
-    pub static_members: HashMap<String, String>,
-    /// Ids given out with MEMBER_ID_REQUIRED, and when each is forgotten.
-    pub pending: HashMap<String, Tick>,
-    /// When collecting joins ends.
-    pub joins_close: Option<Tick>,
-    pub initial_delay: Option<InitialDelay>,
-    /// When members that have not asked for their assignment are expelled.
-    pub syncs_close: Option<Tick>,
-    pub storing: BTreeMap<u64, AfterStore>,
+    pub protocol: Protocol,
     pub offsets: Offsets,
     /// Partitions of commits that are on their way to the disk, by the commit.
     pub committing: BTreeMap<u64, Vec<(String, i32)>>,
     /// Deletions that are on their way to the disk. What they delete is there until they are durable.
     pub forgetting: BTreeMap<u64, Forgetting>,
-    pub next_order: u64,
+    /// Answers that wait for records of the group, by the append.
+    pub waiting: BTreeMap<u64, Vec<AfterAppend>>,
 }
 
 impl Group {
+    /// A group without members.
     pub fn new(id: &str, incarnation: u64, wall_ms: i64) -> Self {
+        Self::with(id, incarnation, Protocol::Classic(Box::new(ClassicGroup::new(id, wall_ms))))
+    }
+
+    pub fn with(id: &str, incarnation: u64, protocol: Protocol) -> Self {
         Self {
             id: id.to_owned(),
             incarnation,
-            state: GroupState::Empty,
-            state_since_ms: wall_ms,
-            protocol_type: None,
-            generation: 0,
-            protocol: None,
-            leader: None,
-            members: HashMap::new(),
-            static_members: HashMap::new(),
-            pending: HashMap::new(),
-            joins_close: None,
-            initial_delay: None,
-            syncs_close: None,
-            storing: BTreeMap::new(),
+            protocol,
             offsets: Offsets::default(),
             committing: BTreeMap::new(),
             forgetting: BTreeMap::new(),
-            next_order: 0,
+            waiting: BTreeMap::new(),
         }
     }
 
-    /// Whether nothing would be lost by forgetting the group, on disk too.
-    pub fn is_trace_free(&self) -> bool {
-        self.offsets.is_empty() && self.holds_offsets_only()
+    /// Its part under the classic protocol; `None` under the other.
+    pub fn classic(&self) -> Option<&ClassicGroup> {
+        match &self.protocol {
+            Protocol::Classic(classic) => Some(classic),
+            Protocol::Consumer(_) => None,
+        }
+    }
+
+    /// Its part under the classic protocol; `None` under the other.
+    pub fn classic_mut(&mut self) -> Option<&mut ClassicGroup> {
+        match &mut self.protocol {
+            Protocol::Classic(classic) => Some(classic),
+            Protocol::Consumer(_) => None,
+        }
+    }
+
+    /// Its part under the consumer protocol; `None` under the other.
+    pub fn consumer(&self) -> Option<&ConsumerGroup> {
+        match &self.protocol {
+            Protocol::Classic(_) => None,
+            Protocol::Consumer(consumer) => Some(consumer),
+        }
+    }
+
+    /// Its part under the consumer protocol; `None` under the other.
+    pub fn consumer_mut(&mut self) -> Option<&mut ConsumerGroup> {
+        match &mut self.protocol {
+            Protocol::Classic(_) => None,
+            Protocol::Consumer(consumer) => Some(consumer),
+        }
+    }
+
+    /// Whether it has no members, and nobody is about to become one.
+    pub fn is_empty(&self) -> bool {
+        match &self.protocol {
+            Protocol::Classic(classic) => classic.state == GroupState::Empty,
+            Protocol::Consumer(consumer) => consumer.is_empty(),
+        }
     }
 
     /// Whether the group is there for its offsets only, and nothing is under way.
     pub fn holds_offsets_only(&self) -> bool {
-        self.state == GroupState::Empty
-            && self.members.is_empty()
-            && self.pending.is_empty()
-            && self.committing.is_empty()
-            && self.forgetting.is_empty()
-            && self.storing.is_empty()
+        let members_are_idle = match &self.protocol {
+            Protocol::Classic(classic) => classic.is_idle(),
+            Protocol::Consumer(consumer) => consumer.is_empty() && consumer.is_written(),
+        };
+        members_are_idle && self.committing.is_empty() && self.forgetting.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Whether nothing of it was ever written, and nothing is under way.
+    pub fn is_nothing(&self) -> bool {
+        let unwritten = self.classic().is_some_and(ClassicGroup::is_unwritten);
+        unwritten && self.offsets.is_empty() && self.holds_offsets_only()
+    }
+
+    /// The next moment at which time alone changes something.
+    pub fn next_deadline(&self) -> Option<Tick> {
+        match &self.protocol {
+            Protocol::Classic(classic) => classic.next_deadline(),
+            Protocol::Consumer(consumer) => consumer.next_deadline(),
+        }
+    }
+
+    /// The keys of the records that the group has beside its offsets.
+    pub fn keys(&self) -> Vec<RecordKey> {
+        match &self.protocol {
+            Protocol::Classic(_) => vec![RecordKey::Group { group: self.id.clone() }],
+            Protocol::Consumer(consumer) => consumer.keys(),
+        }
+    }
+
+    /// Whether OffsetDelete is refused as a whole.
+    pub fn check_offset_delete(&self) -> Result<(), ErrorCode> {
+        match self.classic() {
+            Some(classic) if !classic.members.is_empty() && !classic.is_of_consumers() => {
+                Err(ErrorCode::NON_EMPTY_GROUP)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells which topics live members subscribe to.
+    pub fn subscriptions(&self) -> Subscriptions<'_> {
+        match &self.protocol {
+            Protocol::Classic(classic) => Subscriptions::Classic(classic.subscribed_topics()),
+            Protocol::Consumer(consumer) => Subscriptions::Consumer(consumer),
+        }
     }
 
     /// Whether a commit for this partition is on its way to the disk.
@@ -188,240 +188,19 @@ impl Group {
             positions.retain(|(name, _)| name != topic);
         }
     }
+}
 
-    pub fn set_state(&mut self, state: GroupState, wall_ms: i64) {
-        if self.state != state {
-            self.state = state;
-            self.state_since_ms = wall_ms;
+/// The topics that live members of a group subscribe to, as far as the group can tell.
+pub(super) enum Subscriptions<'a> {
+    Classic(HashSet<String>),
+    Consumer(&'a ConsumerGroup),
+}
+
+impl Subscriptions<'_> {
+    pub fn contain(&self, topic: &str) -> bool {
+        match self {
+            Self::Classic(topics) => topics.contains(topic),
+            Self::Consumer(consumer) => consumer.is_subscribed_to(topic),
         }
-    }
-
-    /// Members in the order they joined.
-    pub fn in_order(&self) -> Vec<&Member> {
-        let mut members: Vec<&Member> = self.members.values().collect();
-        members.sort_by_key(|member| member.order);
-        members
-    }
-
-    pub fn is_leader(&self, member_id: &str) -> bool {
-        self.leader.as_deref() == Some(member_id)
-    }
-
-    pub fn rebalance_timeout_ms(&self) -> i32 {
-        self.members.values().map(|member| member.rebalance_timeout_ms).max().unwrap_or(0)
-    }
-
-    /// Names that every member offers.
-    pub fn candidates(&self) -> HashSet<&str> {
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        for member in self.members.values() {
-            let names: HashSet<&str> = member.protocols.iter().map(|offer| offer.name.as_str()).collect();
-            for name in names {
-                *counts.entry(name).or_default() += 1;
-            }
-        }
-        counts.into_iter().filter(|&(_, count)| count == self.members.len()).map(|(name, _)| name).collect()
-    }
-
-    /// Whether somebody with these protocols can take part.
-    pub fn accepts(&self, protocol_type: &str, protocols: &[Protocol]) -> bool {
-        if protocol_type.is_empty() || protocols.is_empty() {
-            return false;
-        }
-        if self.members.is_empty() {
-            return true;
-        }
-        let candidates = self.candidates();
-        self.protocol_type.as_deref() == Some(protocol_type)
-            && protocols.iter().any(|offer| candidates.contains(offer.name.as_str()))
-    }
-
-    /// The protocol with most votes: each member votes for the first of its list that all offer.
-    /// Equal votes go to the one that the longest-standing member prefers.
-    pub fn elect_protocol(&self) -> Option<String> {
-        let candidates = self.candidates();
-        let mut votes: Vec<(&str, usize)> = Vec::new();
-        for member in self.in_order() {
-            let vote = member.protocols.iter().map(|offer| offer.name.as_str()).find(|name| candidates.contains(name));
-            let Some(name) = vote else { continue };
-            match votes.iter_mut().find(|(voted, _)| *voted == name) {
-                Some((_, count)) => *count += 1,
-                None => votes.push((name, 1)),
-            }
-        }
-        let most = votes.iter().map(|&(_, count)| count).max()?;
-        votes.into_iter().find(|&(_, count)| count == most).map(|(name, _)| name.to_owned())
-    }
-
-    pub fn add_member(&mut self, id: String, request: &JoinRequest, now: Tick) {
-        if self.members.is_empty() {
-            self.protocol_type = Some(request.protocol_type.clone());
-        }
-        if let Some(instance) = &request.instance_id {
-            self.static_members.insert(instance.clone(), id.clone());
-        }
-        let order = self.next_order;
-        self.next_order += 1;
-        let mut member = Member {
-            id: id.clone(),
-            instance_id: request.instance_id.clone(),
-            client_id: request.client_id.clone(),
-            client_host: request.client_host.clone(),
-            session_timeout_ms: request.session_timeout_ms,
-            rebalance_timeout_ms: request.rebalance_timeout_ms,
-            protocols: request.protocols.clone(),
-            assignment: Bytes::new(),
-            join: None,
-            sync: None,
-            synced: false,
-            session_ends: now,
-            order,
-        };
-        member.restart_session(now);
-        self.pending.remove(&id);
-        self.leader.get_or_insert_with(|| id.clone());
-        self.members.insert(id, member);
-    }
-
-    /// Takes a member out; the caller answers what it had parked.
-    pub fn take_member(&mut self, id: &str) -> Option<Member> {
-        let member = self.members.remove(id)?;
-        if let Some(instance) = &member.instance_id
-            && self.static_members.get(instance).is_some_and(|current| current == id)
-        {
-            self.static_members.remove(instance);
-        }
-        if self.is_leader(id) {
-            // The longest-standing member that has re-joined, or else the longest-standing one.
-            let heir = self.in_order().into_iter().min_by_key(|member| (member.join.is_none(), member.order));
-            self.leader = heir.map(|member| member.id.clone());
-        }
-        Some(member)
-    }
-
-    /// The answer that tells a member where the group stands.
-    pub fn join_answer(&self, member_id: &str) -> JoinAnswer {
-        let members = if self.is_leader(member_id) { self.member_list() } else { Vec::new() };
-        JoinAnswer {
-            error: ErrorCode::NONE,
-            generation: self.generation,
-            protocol_type: self.protocol_type.clone(),
-            protocol: self.protocol.clone(),
-            leader: self.leader.clone().unwrap_or_default(),
-            skip_assignment: false,
-            member_id: member_id.to_owned(),
-            members,
-        }
-    }
-
-    pub fn member_list(&self) -> Vec<JoinedMember> {
-        let joined = |member: &Member| JoinedMember {
-            member_id: member.id.clone(),
-            instance_id: member.instance_id.clone(),
-            metadata: member.metadata_for(self.protocol.as_deref()),
-        };
-        self.in_order().into_iter().map(joined).collect()
-    }
-
-    pub fn sync_answer(&self, member: &Member) -> SyncAnswer {
-        SyncAnswer {
-            error: ErrorCode::NONE,
-            protocol_type: self.protocol_type.clone(),
-            protocol: self.protocol.clone(),
-            assignment: member.assignment.clone(),
-        }
-    }
-
-    /// What the group's metadata record holds at this moment.
-    pub fn to_stored(&self) -> StoredGroup {
-        let stored = |member: &Member| StoredMember {
-            member_id: member.id.clone(),
-            instance_id: member.instance_id.clone(),
-            client_id: member.client_id.clone(),
-            client_host: member.client_host.clone(),
-            rebalance_timeout_ms: member.rebalance_timeout_ms,
-            session_timeout_ms: member.session_timeout_ms,
-            subscription: member.metadata_for(self.protocol.as_deref()),
-            assignment: member.assignment.clone(),
-        };
-        StoredGroup {
-            protocol_type: self.protocol_type.clone().unwrap_or_default(),
-            generation: self.generation,
-            protocol: self.protocol.clone(),
-            leader: self.leader.clone(),
-            state_since_ms: self.state_since_ms,
-            members: self.in_order().into_iter().map(stored).collect(),
-        }
-    }
-
-    /// A group as its metadata record describes it, every session starting anew at `now`.
-    pub fn restore(id: &str, incarnation: u64, stored: StoredGroup, now: Tick) -> Self {
-        let mut group = Self::new(id, incarnation, stored.state_since_ms);
-        group.protocol_type = (!stored.protocol_type.is_empty()).then_some(stored.protocol_type);
-        group.generation = stored.generation;
-        group.protocol = stored.protocol;
-        group.leader = stored.leader;
-        group.state = if stored.members.is_empty() { GroupState::Empty } else { GroupState::Stable };
-        for member in stored.members {
-            let order = group.next_order;
-            group.next_order += 1;
-            if let Some(instance) = &member.instance_id {
-                group.static_members.insert(instance.clone(), member.member_id.clone());
-            }
-            let protocols = group
-                .protocol
-                .iter()
-                .map(|name| Protocol { name: name.clone(), metadata: member.subscription.clone() })
-                .collect();
-            let mut restored = Member {
-                id: member.member_id.clone(),
-                instance_id: member.instance_id,
-                client_id: member.client_id,
-                client_host: member.client_host,
-                session_timeout_ms: member.session_timeout_ms,
-                rebalance_timeout_ms: member.rebalance_timeout_ms,
-                protocols,
-                assignment: member.assignment,
-                join: None,
-                sync: None,
-                synced: true,
-                session_ends: now,
-                order,
-            };
-            restored.restart_session(now);
-            group.members.insert(member.member_id, restored);
-        }
-        group
-    }
-
-    /// The next moment at which time alone changes something.
-    pub fn next_deadline(&self) -> Option<Tick> {
-        let sessions = self.members.values().filter(|member| !member.is_parked()).map(|member| member.session_ends);
-        let pending = self.pending.values().copied();
-        sessions.chain(pending).chain(self.joins_close).chain(self.syncs_close).min()
-    }
-
-    /// Topics that live members of a `consumer` group subscribe to, as far as their subscriptions
-    /// can be read.
-    pub fn subscribed_topics(&self) -> HashSet<String> {
-        let mut topics = HashSet::new();
-        if self.protocol_type.as_deref() == Some("consumer") {
-            for member in self.members.values() {
-                topics.extend(subscription::topics(&member.metadata_for(self.protocol.as_deref())));
-            }
-        }
-        topics
-    }
-
-    /// Whether the id is a member's, and the instance id, where given, is its own.
-    pub fn check_member(&self, member_id: &str, instance_id: Option<&str>) -> Result<(), ErrorCode> {
-        if let Some(instance) = instance_id {
-            match self.static_members.get(instance) {
-                None => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
-                Some(current) if current != member_id => return Err(ErrorCode::FENCED_INSTANCE_ID),
-                Some(_) => {}
-            }
-        }
-        if self.members.contains_key(member_id) { Ok(()) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) }
     }
 }

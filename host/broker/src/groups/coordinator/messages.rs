@@ -203,4 +203,6 @@ pub struct Committer<'a> {
     pub member_id: &'a str,
     /// Set for static members.
     pub instance_id: Option<&'a str>,
+    /// Version of the request; before 9 it cannot be that of a member under the consumer protocol.
+    pub version: i16,
 }

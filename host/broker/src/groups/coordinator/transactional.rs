@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use millstream_wire::error_code::ErrorCode;
 
-use super::{
-    Coordinator,
-    messages::{Committer, GroupState},
-};
+use super::{Coordinator, commits::CommitTo, group::Protocol, messages::Committer};
 use crate::groups::offsets::CommittedOffset;
 
 /// Whose transaction: a partition of the offsets topic, and the producer.
@@ -70,8 +67,12 @@ impl Coordinator {
     /// # Errors
     ///
     /// The error for every partition of the request.
-    pub fn check_transactional_commit(&self, committer: &Committer<'_>) -> Result<(), ErrorCode> {
-        let Committer { group: group_id, generation, member_id, instance_id } = *committer;
+    pub fn check_transactional_commit(
+        &self,
+        committer: &Committer<'_>,
+        partitions: &[CommitTo],
+    ) -> Result<(), ErrorCode> {
+        let Committer { group: group_id, generation, member_id, instance_id, version: _ } = *committer;
         if group_id.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
@@ -85,11 +86,22 @@ impl Coordinator {
             };
         };
         let nobody = member_id.is_empty() && instance_id.is_none();
-        if generation < 0 && (nobody || group.state == GroupState::Empty) {
+        if generation < 0 && (nobody || group.is_empty()) {
             return Ok(());
         }
-        group.check_member(member_id, instance_id)?;
-        if generation == group.generation { Ok(()) } else { Err(ErrorCode::ILLEGAL_GENERATION) }
+        match &group.protocol {
+            Protocol::Classic(classic) => {
+                classic.check_member(member_id, instance_id)?;
+                if generation == classic.generation { Ok(()) } else { Err(ErrorCode::ILLEGAL_GENERATION) }
+            }
+            Protocol::Consumer(consumer) => {
+                let named = partitions.iter().map(|to| (to.topic_id, to.partition));
+                let verdicts = consumer.check_commit(member_id, generation, false, named)?;
+                // The transaction is one: what may not be committed ends it.
+                let refused = verdicts.into_iter().find(|verdict| *verdict != ErrorCode::NONE);
+                refused.map_or(Ok(()), |_| Err(ErrorCode::ILLEGAL_GENERATION))
+            }
+        }
     }
 
     /// A commit is handed to the log: from now on its partitions are unstable.
@@ -180,7 +192,10 @@ impl Coordinator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::groups::coordinator::{Action, Settings};
+    use crate::groups::{
+        coordinator::{Action, Settings},
+        records::RecordKey,
+    };
 
     fn coordinator() -> Coordinator {
         Coordinator::new(Settings {
@@ -189,6 +204,7 @@ mod tests {
             initial_delay_ms: 0,
             max_size: 10,
             offset_retention_ms: 1000,
+            ..Settings::default()
         })
     }
 
@@ -214,12 +230,10 @@ mod tests {
         for committed in [true, false] {
             let mut coordinator = coordinator();
             assert_eq!(
-                coordinator.check_transactional_commit(&Committer {
-                    group: "g",
-                    generation: -1,
-                    member_id: "",
-                    instance_id: None
-                }),
+                coordinator.check_transactional_commit(
+                    &Committer { group: "g", generation: -1, member_id: "", instance_id: None, version: 3 },
+                    &[]
+                ),
                 Ok(())
             );
             let held = coordinator.hold(KEY, "g", vec![("t".to_owned(), 0, offset(7, -1))]);
@@ -267,8 +281,9 @@ mod tests {
             coordinator.load_held(KEY, "g", "t", 0, offset(7, 10));
             coordinator.load_held(KEY, "g", "v", 0, offset(8, 11));
             let (_, action) = coordinator.delete_offsets("g", &[("t".to_owned(), 0)]).unwrap();
-            let Some(Action::Forget { forget, offsets, .. }) = action else { panic!("{action:?}") };
-            assert_eq!(offsets, [("t".to_owned(), 0)]);
+            let Some(Action::Forget { forget, keys, .. }) = action else { panic!("{action:?}") };
+            let key = RecordKey::Offset { group: "g".into(), topic: "t".into(), partition: 0 };
+            assert_eq!(keys, [key]);
             // Committed anew while the deletion is on its way.
             let again = coordinator.hold(KEY, "g", vec![("w".to_owned(), 0, offset(9, -1))]);
             coordinator.forgotten("g", forget, durable.then_some(12));
@@ -286,8 +301,8 @@ mod tests {
         let mut coordinator = coordinator();
         coordinator.load_offset(0, "g", "u", 0, offset(1, 1));
         coordinator.load_held(KEY, "g", "t", 0, offset(7, 10));
-        let Ok(Action::Forget { forget, offsets, .. }) = coordinator.delete("g") else { panic!() };
-        assert_eq!(offsets.len(), 2, "{offsets:?}");
+        let Ok(Action::Forget { forget, keys, .. }) = coordinator.delete("g") else { panic!() };
+        assert_eq!(keys.len(), 3, "two offsets and the group: {keys:?}");
         coordinator.forgotten("g", forget, Some(12));
         coordinator.end_transaction(KEY, 13, true);
         assert!(coordinator.offsets("g").is_none());

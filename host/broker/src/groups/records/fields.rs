@@ -45,6 +45,23 @@ pub(super) fn put_compact_string(out: &mut BytesMut, text: &str) {
     out.put_slice(text.as_bytes());
 }
 
+pub(super) fn put_compact_nullable_string(out: &mut BytesMut, text: Option<&str>) {
+    match text {
+        Some(text) => put_compact_string(out, text),
+        None => put_unsigned_varint(out, 0),
+    }
+}
+
+pub(super) fn put_compact_bytes(out: &mut BytesMut, bytes: &[u8]) {
+    put_compact_len(out, bytes.len());
+    out.put_slice(bytes);
+}
+
+/// The end of a struct without tagged fields.
+pub(super) fn put_no_tags(out: &mut BytesMut) {
+    put_unsigned_varint(out, 0);
+}
+
 /// Tagged fields, to be added in ascending order of their tags.
 #[derive(Default)]
 pub(super) struct Tags {
@@ -135,6 +152,23 @@ impl<'a> Reader<'a> {
             }
         }
         None
+    }
+
+    /// A compact array's length, refused when that many elements of `smallest` bytes do not fit; null counts as empty.
+    pub fn compact_count(&mut self, smallest: usize) -> Option<usize> {
+        let count = usize::try_from(self.unsigned_varint()?.saturating_sub(1)).ok()?;
+        (count.checked_mul(smallest)? <= self.rest.len()).then_some(count)
+    }
+
+    /// INT8.
+    pub fn int8(&mut self) -> Option<i8> {
+        Some(i8::from_be_bytes(self.take(1)?.try_into().ok()?))
+    }
+
+    /// COMPACT_BYTES.
+    pub fn compact_bytes(&mut self) -> Option<Bytes> {
+        let len = self.unsigned_varint()?.checked_sub(1)?;
+        Some(Bytes::copy_from_slice(self.take(usize::try_from(len).ok()?)?))
     }
 
     /// COMPACT_STRING.

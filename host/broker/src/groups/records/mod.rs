@@ -1,8 +1,9 @@
 //! The records of `__consumer_offsets`, byte for byte as Apache Kafka writes them.
 //!
-//! Keys: version 1 is an offset, version 2 a group. A null value deletes.
+//! The version of a key says what it names. A null value deletes.
 
 mod classic;
+mod consumer;
 mod fields;
 mod offset;
 
@@ -11,6 +12,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use self::fields::put_string;
 pub use self::{
     classic::{StoredGroup, StoredMember},
+    consumer::{
+        Partitions, PartitionsWithEpochs, StoredClassicMember, StoredConsumerGroup, StoredConsumerMember,
+        StoredCurrent, StoredRegex, StoredTarget, decode_target, encode_target,
+    },
     fields::Reader,
     offset::StoredOffset,
 };
@@ -27,11 +32,49 @@ pub enum RecordKey {
         /// Partition number.
         partition: i32,
     },
-    /// The group itself.
+    /// A group of the classic protocol.
     Group {
         /// Group id.
         group: String,
     },
+    /// A group of the consumer protocol, or what belongs to one.
+    Consumer {
+        /// What of it.
+        part: ConsumerPart,
+        /// Group id.
+        group: String,
+        /// Member id or pattern; empty for what a group has once.
+        name: String,
+    },
+}
+
+/// The kinds of records that a group of the consumer protocol has; the number is the key's version.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConsumerPart {
+    /// The group itself.
+    Group = 3,
+    /// What earlier releases kept of the topics.
+    Topics = 4,
+    /// What a member has said of itself.
+    Member = 5,
+    /// The epoch of the target assignment.
+    TargetEpoch = 6,
+    /// The target of a member.
+    Target = 7,
+    /// How far a member has come.
+    Current = 8,
+    /// The topics that a pattern stands for.
+    Regex = 16,
+}
+
+impl ConsumerPart {
+    const ALL: [Self; 7] =
+        [Self::Group, Self::Topics, Self::Member, Self::TargetEpoch, Self::Target, Self::Current, Self::Regex];
+
+    /// Whether a group has one for each member, or pattern.
+    fn is_named(self) -> bool {
+        matches!(self, Self::Member | Self::Target | Self::Current | Self::Regex)
+    }
 }
 
 /// Why a record of `__consumer_offsets` cannot be understood.
@@ -60,6 +103,13 @@ impl RecordKey {
                 out.put_i16(2);
                 put_string(&mut out, group);
             }
+            Self::Consumer { part, group, name } => {
+                out.put_i16(*part as i16);
+                put_string(&mut out, group);
+                if part.is_named() {
+                    put_string(&mut out, name);
+                }
+            }
         }
         out.freeze()
     }
@@ -79,7 +129,13 @@ impl RecordKey {
                 partition: reader.int32().ok_or(malformed)?,
             }),
             2 => Ok(Self::Group { group: reader.string().ok_or(malformed)? }),
-            version => Err(UnreadableRecord::Version(version)),
+            version => {
+                let part = ConsumerPart::ALL.into_iter().find(|part| *part as i16 == version);
+                let part = part.ok_or(UnreadableRecord::Version(version))?;
+                let group = reader.string().ok_or(malformed)?;
+                let name = if part.is_named() { reader.string().ok_or(malformed)? } else { String::new() };
+                Ok(Self::Consumer { part, group, name })
+            }
         }
     }
 }
@@ -90,6 +146,15 @@ pub fn rewrite_group_record(key: &[u8], value: &[u8]) -> Option<(Bytes, Bytes)> 
     let value = match &key {
         RecordKey::Offset { .. } => StoredOffset::decode(value).ok()?.encode(),
         RecordKey::Group { .. } => StoredGroup::decode(value).ok()?.encode(),
+        RecordKey::Consumer { part, .. } => match part {
+            ConsumerPart::Group => StoredConsumerGroup::decode(value).ok()?.encode(),
+            ConsumerPart::Member => StoredConsumerMember::decode(value).ok()?.encode(),
+            ConsumerPart::TargetEpoch => StoredTarget::decode(value).ok()?.encode(),
+            ConsumerPart::Target => encode_target(&decode_target(value).ok()?),
+            ConsumerPart::Current => StoredCurrent::decode(value).ok()?.encode(),
+            ConsumerPart::Regex => StoredRegex::decode(value).ok()?.encode(),
+            ConsumerPart::Topics => return None,
+        },
     };
     Some((key.encode(), value))
 }
@@ -174,8 +239,21 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_consumer_groups_have_kafkas_bytes() {
+        let key = |part, name: &str| RecordKey::Consumer { part, group: "g".into(), name: name.into() };
+        for (key, bytes) in [
+            (key(ConsumerPart::Group, ""), b"\x00\x03\x00\x01g".as_slice()),
+            (key(ConsumerPart::Member, "m"), b"\x00\x05\x00\x01g\x00\x01m"),
+            (key(ConsumerPart::Regex, "a.*"), b"\x00\x10\x00\x01g\x00\x03a.*"),
+        ] {
+            assert_eq!(key.encode(), bytes);
+            assert_eq!(RecordKey::decode(bytes), Ok(key));
+        }
+    }
+
+    #[test]
     fn cut_off_and_foreign_records_are_refused() {
-        assert_eq!(RecordKey::decode(b"\x00\x03\x00\x01g"), Err(UnreadableRecord::Version(3)));
+        assert_eq!(RecordKey::decode(b"\x00\x09\x00\x01g"), Err(UnreadableRecord::Version(9)));
         assert_eq!(RecordKey::decode(b"\x00\x02\x00\x05g"), Err(UnreadableRecord::Malformed));
         let many_members =
             b"\x00\x03\x00\x00\x00\x00\x00\x07\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x09\x7f\xff\xff\xff";

@@ -5,15 +5,14 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use millstream_wire::error_code::ErrorCode;
 
-use super::{
+use super::{group::AfterStore, step::Step};
+use crate::groups::coordinator::{
     action::Ticket,
-    group::AfterStore,
     messages::{GroupState, JoinAnswer, SyncAnswer, SyncRequest},
-    step::Step,
 };
 
 impl Step<'_, '_> {
-    pub(super) fn sync(&mut self, request: &SyncRequest, to: Ticket) -> Result<(), ErrorCode> {
+    pub(in crate::groups::coordinator) fn sync(&mut self, request: &SyncRequest, to: Ticket) -> Result<(), ErrorCode> {
         let group = &mut *self.group;
         group.check_member(&request.member_id, request.instance_id.as_deref())?;
         if request.generation != group.generation {
@@ -74,7 +73,7 @@ impl Step<'_, '_> {
         }
     }
 
-    pub(super) fn stored(&mut self, store: u64, durable: bool) {
+    pub(in crate::groups::coordinator) fn stored(&mut self, store: u64, durable: bool) {
         match self.group.storing.remove(&store) {
             None | Some(AfterStore::Nothing) => {}
             Some(AfterStore::AnswerStaticJoin { to, mut answer }) => {

@@ -2,15 +2,14 @@
 
 use millstream_wire::error_code::ErrorCode;
 
-use super::{
+use super::{group::AfterStore, step::Step};
+use crate::groups::coordinator::{
     action::Ticket,
-    group::AfterStore,
     messages::{GroupState, JoinAnswer, JoinRequest, SyncAnswer},
-    step::Step,
 };
 
 impl Step<'_, '_> {
-    pub(super) fn join(&mut self, request: &JoinRequest, to: Ticket) -> Result<(), ErrorCode> {
+    pub(in crate::groups::coordinator) fn join(&mut self, request: &JoinRequest, to: Ticket) -> Result<(), ErrorCode> {
         let group = &mut *self.group;
         let known_instance =
             request.instance_id.as_ref().and_then(|instance| group.static_members.get(instance)).cloned();

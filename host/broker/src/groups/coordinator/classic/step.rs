@@ -1,15 +1,17 @@
 //! One event on one group: what every kind of event has in common.
 
-use super::{
-    Settings,
-    action::{Action, Outbox},
-    group::{AfterStore, Group},
+use super::group::{AfterStore, ClassicGroup};
+use crate::{
+    clock::Tick,
+    groups::coordinator::{
+        Settings,
+        action::{Action, Outbox},
+    },
 };
-use crate::clock::Tick;
 
 /// One event on one group, at a moment. The files beside this one say what the kinds of events do.
-pub(super) struct Step<'a, 'b> {
-    pub group: &'a mut Group,
+pub(in crate::groups::coordinator) struct Step<'a, 'b> {
+    pub group: &'a mut ClassicGroup,
     pub settings: &'a Settings,
     pub now: Tick,
     pub wall_ms: i64,
@@ -17,14 +19,14 @@ pub(super) struct Step<'a, 'b> {
 }
 
 impl Step<'_, '_> {
-    pub(super) fn restart_session(&mut self, member_id: &str) {
+    pub(in crate::groups::coordinator) fn restart_session(&mut self, member_id: &str) {
         if let Some(member) = self.group.members.get_mut(member_id) {
             member.restart_session(self.now);
         }
     }
 
     /// Writes what the group has become; `after` follows when that is on disk.
-    pub(super) fn store(&mut self, after: AfterStore) {
+    pub(in crate::groups::coordinator) fn store(&mut self, after: AfterStore) {
         *self.out.next_id += 1;
         let store = *self.out.next_id;
         self.group.storing.insert(store, after);

@@ -2,13 +2,11 @@
 
 use millstream_wire::error_code::ErrorCode;
 
-use super::{
-    messages::{JoinAnswer, Leaving, SyncAnswer},
-    step::Step,
-};
+use super::step::Step;
+use crate::groups::coordinator::messages::{JoinAnswer, Leaving, SyncAnswer};
 
 impl Step<'_, '_> {
-    pub(super) fn leave(&mut self, who: &Leaving) -> ErrorCode {
+    pub(in crate::groups::coordinator) fn leave(&mut self, who: &Leaving) -> ErrorCode {
         let member_id = match &who.instance_id {
             Some(instance) => match self.group.static_members.get(instance) {
                 None => return ErrorCode::UNKNOWN_MEMBER_ID,
@@ -30,7 +28,7 @@ impl Step<'_, '_> {
     }
 
     /// Takes a member out and rebalances the rest.
-    pub(super) fn remove(&mut self, member_id: &str, parked_error: ErrorCode) {
+    pub(in crate::groups::coordinator) fn remove(&mut self, member_id: &str, parked_error: ErrorCode) {
         let Some(member) = self.group.take_member(member_id) else { return };
         if let Some(ticket) = member.join {
             self.out.join(ticket, JoinAnswer::error(parked_error, member_id));
@@ -45,7 +43,7 @@ impl Step<'_, '_> {
         self.rebalance();
     }
 
-    pub(super) fn expire(&mut self) {
+    pub(in crate::groups::coordinator) fn expire(&mut self) {
         let now = self.now;
         self.group.pending.retain(|_, forgotten_at| now < *forgotten_at);
         let ended: Vec<String> = self

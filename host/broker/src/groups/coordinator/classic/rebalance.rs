@@ -4,15 +4,17 @@ use bytes::Bytes;
 use millstream_wire::error_code::ErrorCode;
 
 use super::{
-    action::Ticket,
     group::{AfterStore, InitialDelay},
-    messages::{GroupState, SyncAnswer},
     step::Step,
+};
+use crate::groups::coordinator::{
+    action::Ticket,
+    messages::{GroupState, SyncAnswer},
 };
 
 impl Step<'_, '_> {
     /// Starts collecting joins unless that is going on, and ends it when nobody is missing.
-    pub(super) fn rebalance(&mut self) {
+    pub(in crate::groups::coordinator) fn rebalance(&mut self) {
         match self.group.state {
             GroupState::PreparingRebalance => {}
             GroupState::Empty => {
@@ -121,7 +123,7 @@ impl Step<'_, '_> {
     }
 
     /// The time for collecting joins is over.
-    pub(super) fn joins_closed(&mut self) {
+    pub(in crate::groups::coordinator) fn joins_closed(&mut self) {
         if let Some(delay) = self.group.initial_delay
             && delay.arrivals
             && 0 < delay.remaining_ms

@@ -2,16 +2,17 @@
 
 use bytes::Bytes;
 use millstream_wire::error_code::ErrorCode;
+use uuid::Uuid;
 
-use super::{
-    Action, CommitPermit, Committer, Coordinator, GroupState, JoinAnswer, JoinRequest, Leaving, Protocol, Settings,
-    SyncAnswer, SyncRequest, Ticket,
+use crate::groups::coordinator::{
+    Action, CommitPermit, CommitTo, Committer, Coordinator, Described, JoinAnswer, JoinRequest, Leaving, Protocol,
+    Settings, SyncAnswer, SyncRequest, Ticket, Times, Topology, messages::GroupState,
 };
 use crate::{
     clock::Tick,
     groups::{
         offsets::CommittedOffset,
-        records::{StoredGroup, StoredMember},
+        records::{RecordKey, StoredGroup, StoredMember},
     },
 };
 
@@ -26,6 +27,31 @@ struct Bench {
     stores: Vec<(u64, StoredGroup)>,
 }
 
+/// No topics.
+struct Nothing;
+
+impl Topology for Nothing {
+    fn version(&self) -> u64 {
+        0
+    }
+
+    fn topic(&self, _: &str) -> Option<(Uuid, i32)> {
+        None
+    }
+
+    fn name(&self, _: Uuid) -> Option<String> {
+        None
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn times(now_ms: u64) -> Times<'static> {
+    Times { now: Tick::from_millis(now_ms), wall_ms: WALL, topics: &Nothing }
+}
+
 impl Bench {
     fn new() -> Self {
         Self::with(Settings {
@@ -34,6 +60,7 @@ impl Bench {
             initial_delay_ms: 0,
             max_size: 100,
             offset_retention_ms: 1_000,
+            ..Settings::default()
         })
     }
 
@@ -58,7 +85,7 @@ impl Bench {
                 Action::AnswerJoin { to, answer } => self.joins.push((to.0, answer)),
                 Action::AnswerSync { to, answer } => self.syncs.push((to.0, answer)),
                 Action::Store { store, record, .. } => self.stores.push((store, record)),
-                Action::Forget { .. } => {}
+                Action::Forget { .. } | Action::AnswerHeartbeat { .. } | Action::Append { .. } => {}
             }
         }
     }
@@ -70,7 +97,7 @@ impl Bench {
 
     fn join(&mut self, request: &JoinRequest) -> u64 {
         let ticket = self.ticket();
-        let actions = self.coordinator.join(self.now(), WALL, request, ticket);
+        let actions = self.coordinator.join(times(self.now_ms), request, ticket);
         self.take(actions);
         ticket.0
     }
@@ -89,7 +116,7 @@ impl Bench {
                 .map(|(member, share)| ((*member).to_owned(), Bytes::copy_from_slice(share.as_bytes())))
                 .collect(),
         };
-        let actions = self.coordinator.sync(self.now(), WALL, &request, ticket);
+        let actions = self.coordinator.sync(times(self.now_ms), &request, ticket);
         self.take(actions);
         ticket.0
     }
@@ -103,7 +130,7 @@ impl Bench {
 
     fn advance(&mut self, ms: u64) {
         self.now_ms += ms;
-        let actions = self.coordinator.tick(self.now(), WALL);
+        let actions = self.coordinator.tick(times(self.now_ms));
         self.take(actions);
     }
 
@@ -116,12 +143,12 @@ impl Bench {
     }
 
     fn heartbeat(&mut self, member: &str, generation: i32) -> ErrorCode {
-        self.coordinator.heartbeat(self.now(), "g", generation, member, None)
+        self.coordinator.heartbeat(times(self.now_ms), "g", generation, member, None)
     }
 
     fn leave(&mut self, member: &str) -> ErrorCode {
         let leaving = [Leaving { member_id: member.into(), instance_id: None }];
-        let (verdicts, actions) = self.coordinator.leave(self.now(), WALL, "g", &leaving).unwrap();
+        let (verdicts, actions) = self.coordinator.leave(times(self.now_ms), "g", &leaving).unwrap();
         self.take(actions);
         verdicts[0]
     }
@@ -139,7 +166,10 @@ impl Bench {
     }
 
     fn state(&self) -> Option<GroupState> {
-        self.coordinator.describe("g").map(|group| group.state)
+        match self.coordinator.describe("g") {
+            Described::Classic(group) => Some(group.state),
+            Described::Other | Described::Missing => None,
+        }
     }
 
     /// Members `a` (leader) and `b`, stable in generation 2.
@@ -404,6 +434,7 @@ fn the_first_rebalance_waits_for_more_members_and_arrivals_extend_it() {
         initial_delay_ms: 3_000,
         max_size: 100,
         offset_retention_ms: 1_000,
+        ..Settings::default()
     });
     let a = bench.join(&member("a"));
     bench.advance(2_000);
@@ -431,7 +462,7 @@ fn a_returning_static_member_gets_a_new_id_and_causes_no_rebalance() {
     let sync = bench.sync("s2", 1, &[]);
     assert_eq!(bench.synced(sync).assignment, "mine");
 
-    let verdict = bench.coordinator.heartbeat(bench.now(), "g", 1, "s1", Some("inst"));
+    let verdict = bench.coordinator.heartbeat(times(bench.now_ms), "g", 1, "s1", Some("inst"));
     assert_eq!(verdict, ErrorCode::FENCED_INSTANCE_ID);
 
     let back = bench.join(&JoinRequest { knows_skip_assignment: true, ..static_member("s3", "inst") });
@@ -457,7 +488,7 @@ fn an_administrator_removes_a_static_member_by_its_instance_id() {
     bench.join(&static_member("s1", "inst"));
     let leave = |bench: &mut Bench, member: &str, instance: &str| {
         let leaving = [Leaving { member_id: member.into(), instance_id: Some(instance.into()) }];
-        let (verdicts, actions) = bench.coordinator.leave(bench.now(), WALL, "g", &leaving).unwrap();
+        let (verdicts, actions) = bench.coordinator.leave(times(bench.now_ms), "g", &leaving).unwrap();
         bench.take(actions);
         verdicts[0]
     };
@@ -475,6 +506,7 @@ fn a_full_group_admits_nobody_new() {
         initial_delay_ms: 0,
         max_size: 1,
         offset_retention_ms: 1_000,
+        ..Settings::default()
     });
     bench.join(&member("a"));
     let b = bench.join(&member("b"));
@@ -486,7 +518,7 @@ fn a_full_group_admits_nobody_new() {
 #[test]
 fn who_may_commit_depends_on_state_member_and_generation() {
     let check = |bench: &mut Bench, generation, member: &str| {
-        let committer = Committer { group: "g", generation, member_id: member, instance_id: None };
+        let committer = Committer { group: "g", generation, member_id: member, instance_id: None, version: 8 };
         bench.coordinator.check_commit(bench.now(), WALL, &committer, Vec::new()).err()
     };
     let mut bench = Bench::new();
@@ -606,7 +638,13 @@ fn deleting_needs_an_empty_group() {
 /// Partitions whose offsets are deleted, and whether the group is, by the deletion.
 fn forgets(actions: &[Action]) -> Vec<(Vec<i32>, bool)> {
     let forget = |action: &Action| match action {
-        Action::Forget { offsets, whole, .. } => (offsets.iter().map(|(_, partition)| *partition).collect(), *whole),
+        Action::Forget { keys, .. } => {
+            let offset = |key: &RecordKey| match key {
+                RecordKey::Offset { partition, .. } => Some(*partition),
+                _ => None,
+            };
+            (keys.iter().filter_map(offset).collect(), keys.iter().any(|key| offset(key).is_none()))
+        }
         other => panic!("{other:?}"),
     };
     actions.iter().map(forget).collect()
@@ -614,9 +652,10 @@ fn forgets(actions: &[Action]) -> Vec<(Vec<i32>, bool)> {
 
 /// A commit of partitions 0 and 1 of `t` that is on its way to the disk.
 fn begun(bench: &mut Bench) -> CommitPermit {
-    let partitions = vec![("t".to_owned(), 0), ("t".to_owned(), 1)];
-    let committer = Committer { group: "g", generation: -1, member_id: "", instance_id: None };
-    bench.coordinator.check_commit(bench.now(), WALL, &committer, partitions).unwrap()
+    let to = |partition| CommitTo { topic: "t".into(), topic_id: Uuid::nil(), partition };
+    let partitions = vec![to(0), to(1)];
+    let committer = Committer { group: "g", generation: -1, member_id: "", instance_id: None, version: 8 };
+    bench.coordinator.check_commit(bench.now(), WALL, &committer, partitions).unwrap().0
 }
 
 /// The commit is on disk. Returns what is committed then.
@@ -669,8 +708,8 @@ fn a_group_whose_deletion_is_on_its_way_takes_nothing_and_stays_if_it_cannot_be_
     let gone = [bench.coordinator.delete("g").unwrap()];
     let busy = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
     assert_eq!(bench.coordinator.delete("g"), Err(busy));
-    let committer = Committer { group: "g", generation: -1, member_id: "", instance_id: None };
-    assert_eq!(bench.coordinator.check_commit(bench.now(), WALL, &committer, Vec::new()), Err(busy));
+    let committer = Committer { group: "g", generation: -1, member_id: "", instance_id: None, version: 8 };
+    assert_eq!(bench.coordinator.check_commit(bench.now(), WALL, &committer, Vec::new()).err(), Some(busy));
     let ticket = bench.join(&member("a"));
     assert_eq!(bench.joined(ticket).error, busy);
     bench.forgotten(&gone, None);
@@ -702,7 +741,7 @@ fn a_group_that_exists_only_for_a_commit_is_gone_when_that_fails_and_not_before(
     let mut bench = Bench::new();
     let permit = begun(&mut bench);
     let leaving = [Leaving { member_id: "nobody".into(), instance_id: None }];
-    let (verdicts, _) = bench.coordinator.leave(bench.now(), WALL, "g", &leaving).unwrap();
+    let (verdicts, _) = bench.coordinator.leave(times(bench.now_ms), "g", &leaving).unwrap();
     assert_eq!(verdicts, [ErrorCode::UNKNOWN_MEMBER_ID]);
     assert_eq!(bench.state(), Some(GroupState::Empty));
     bench.coordinator.commit_failed("g", permit);
