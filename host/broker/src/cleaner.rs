@@ -117,7 +117,7 @@ impl Cleaner {
                 // Nobody waits for this thread but those who stop it.
                 let _ended = runtime.block_on(tokio::time::timeout(wait, self.stop.cancelled()));
             }
-            let over = self.stop.is_cancelled() || partition.is_out_of_use();
+            let over = self.stop.is_cancelled() || partition.is_over();
             if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let mut swap = |cleaned: CleanedSegment| {
@@ -162,14 +162,12 @@ impl Cleaner {
             CleanError::Overtaken { .. } => {
                 debug!(partition = %partition.name(), error = %Chain(error), "a compaction begins again");
             }
-            // Its files went from under the cleaner, or it is known to be offline.
-            _ if partition.is_out_of_use() && !matches!(error, CleanError::Batch { .. }) => {
+            // Its files went from under the cleaner.
+            _ if partition.is_deleted() || self.stop.is_cancelled() => {
                 debug!(partition = %partition.name(), error = %Chain(error), "a compaction was cut short");
             }
-            error => partition.give_up_cleaning(format!(
-                "{}; the partition is served, and grows until the broker is started again",
-                Chain(error)
-            )),
+            error => partition
+                .give_up_cleaning(format!("{}; it is not compacted until the broker is started again", Chain(error))),
         }
     }
 }

@@ -10,9 +10,14 @@ impl Partition {
         self.config().compact && !self.uncleanable.load(Ordering::Acquire) && self.opened().is_some()
     }
 
-    /// Whether there is nothing to clean any more: it was deleted, is closed or went offline.
-    pub fn is_out_of_use(&self) -> bool {
+    /// Whether cleaning it has become in vain: it was deleted, is closed or went offline.
+    pub fn is_over(&self) -> bool {
         self.opened().is_none_or(|open| open.reader.offline().is_some())
+    }
+
+    /// Whether its topic was deleted.
+    pub fn is_deleted(&self) -> bool {
+        matches!(&*self.slot(), Slot::Deleted)
     }
 
     /// Takes the partition for one cleaner, until [`Partition::end_cleaning`]. False if another has it.

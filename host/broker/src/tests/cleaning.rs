@@ -8,7 +8,7 @@ use millstream_wire::batch::BatchHeader;
 use tokio::time::timeout;
 
 use super::*;
-use crate::topics::NewTopic;
+use crate::{partition::Isolation, topics::NewTopic};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const CHECKPOINT: &str = "cleaner-offset-checkpoint";
@@ -68,6 +68,19 @@ async fn wait_for(node: &Node, topic: &str, expected: &[i64]) {
     }
 }
 
+/// Waits for the one line in which health says what is wrong.
+async fn fault(broker: &Broker) -> String {
+    let wait = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        while broker.health().is_empty() {
+            ticks.tick().await;
+        }
+    };
+    timeout(LIMIT, wait).await.unwrap();
+    let [fault] = &broker.health()[..] else { panic!("{:?}", broker.health()) };
+    fault.clone()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compacted_topic_keeps_the_newest_record_of_each_key_over_restarts() {
     let disk = FaultyDisk::new(1);
@@ -104,19 +117,37 @@ async fn a_partition_that_cannot_be_compacted_is_said_and_the_others_are() {
         put(&broker.node, topic, "a", 6).await;
     }
     wait_for(&broker.node, "good", &[3, 4, 5]).await;
-    let wait = async {
-        let mut ticks = tokio::time::interval(Duration::from_millis(1));
-        while broker.health().is_empty() {
-            ticks.tick().await;
-        }
-    };
-    timeout(LIMIT, wait).await.unwrap();
-    let [fault] = &broker.health()[..] else { panic!("{:?}", broker.health()) };
+    let fault = fault(&broker).await;
     assert!(fault.starts_with("the compaction of partition bad-0: write the compacted segment 0"), "{fault}");
     assert_eq!(offsets(&broker.node, "bad").await, [0, 1, 2, 3, 4, 5], "it is served");
     put(&broker.node, "bad", "a", 1).await;
     let deleted: DeleteTopicsResponse = call(&broker.node, ApiKey::DeleteTopics, 6, &delete_topics(&["bad"])).await;
     assert_eq!(deleted.responses[0].error_code, 0);
+    assert_eq!(broker.health(), Vec::<String>::new());
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_that_stays_half_done_is_said_and_the_next_start_finishes_it() {
+    let disk = FaultyDisk::new(1);
+    let broker = busy(disk.process()).await;
+    disk.fail(Trigger::on(Operation::Rename).path("log.swap").always(), ErrorKind::Other);
+    create(&broker.node, "t").await;
+    let first = partition(&broker.node, "t");
+    put(&broker.node, "t", "a", 2).await;
+    put(&broker.node, "t", "a", 1).await;
+    let fault = fault(&broker).await;
+    assert!(fault.starts_with("the compaction of partition t-0: put the compacted segment 0 in place"), "{fault}");
+    assert_eq!(
+        first.read(0, 1 << 20, true, Isolation::Uncommitted).unwrap().high_watermark,
+        3,
+        "what is there is read"
+    );
+    drop(first);
+    assert!(broker.shutdown().await.is_err(), "it was not left in order");
+    disk.heal();
+    let broker = busy(disk.process()).await;
+    assert_eq!(offsets(&broker.node, "t").await, [1, 2]);
     assert_eq!(broker.health(), Vec::<String>::new());
     broker.shutdown().await.unwrap();
 }
