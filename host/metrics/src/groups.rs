@@ -85,13 +85,6 @@ group! {
         "put-batch-max-time-ms": Max,
         "put-batch-avg-time-ms": Average,
     }
-    active: Gauge, Records, "Records consumed whose offsets are not committed yet" => {
-        "sink-record-active-count": Current,
-    }
-    active_seen: Distribution, Records, "Records consumed whose offsets were not committed yet, at each put" => {
-        "sink-record-active-count-max": Max,
-        "sink-record-active-count-avg": Average,
-    }
     partitions: Gauge, Count, "Partitions assigned to the task" => { "partition-count": Current }
     commit_number: Gauge, Count, "Number of the newest offset commit" => { "offset-commit-seq-no": Current }
     commits_completed: Counter, Count, "Offset commits that succeeded" => {
@@ -108,7 +101,7 @@ group! {
     /// What became of records that failed.
     TaskErrors = "task-error-metrics" by ["connector", "task"];
     failures: Counter, Count, "Operations on records that failed" => { "total-record-failures": Total }
-    errors: Counter, Count, "Records that failed in the end" => { "total-record-errors": Total }
+    errors: Counter, Count, "Records whose failure was not tolerated" => { "total-record-errors": Total }
     skipped: Counter, Records, "Records that the error policy skipped" => { "total-records-skipped": Total }
     retries: Counter, Count, "Operations that were tried again" => { "total-retries": Total }
     logged: Counter, Count, "Failures that were logged" => { "total-errors-logged": Total }
@@ -122,40 +115,14 @@ group! {
 }
 
 group! {
-    /// Instances of plugins: one group per connector or task, plugin and role. Ours, not Connect's.
-    PluginInstance = "plugin-instance-metrics" by ["connector", "task", "plugin"];
+    /// Instances of a plugin that one connector (without a task) or one task has. Ours, not Connect's.
+    PluginInstance = "plugin-instance-metrics" by ["connector", "plugin", "task"];
     calls: Counter, Count, "Calls into the plugin" => { "call-rate": Rate, "call-total": Total }
-    cpu_time: Counter, Micros, "Time that the plugin computed, without waiting for the host" => {
-        "cpu-time-us-total": Total,
+    cpu_time: Counter, Nanos, "Time that the plugin computed in calls, without waiting for the host" => {
+        "cpu-time-ns-total": Total,
     }
     memory: Gauge, Bytes, "Bytes of memories and tables that the plugin holds" => { "memory-bytes": Current }
     instances: Counter, Count, "Instances that were made" => { "instance-created-total": Total }
-    faults: Counter, Count, "Instances that broke: traps, limits, broken promises" => { "instance-fault-total": Total }
+    faults: Counter, Count, "Instances that broke or could not be made: traps, limits, broken promises" => { "instance-fault-total": Total }
     lines_dropped: Counter, Count, "Log lines beyond the rate limit" => { "log-line-dropped-total": Total }
-}
-
-group! {
-    /// Connections of the Kafka client. Ours; Connect's clients name theirs by role.
-    ClientMetrics = "client-metrics" by ["client-id"];
-    requests: Counter, Count, "Requests sent" => { "request-rate": Rate, "request-total": Total }
-    responses: Counter, Count, "Responses received" => { "response-rate": Rate, "response-total": Total }
-    bytes_out: Counter, Bytes, "Bytes of requests" => { "outgoing-byte-rate": Rate, "outgoing-byte-total": Total }
-    bytes_in: Counter, Bytes, "Bytes of responses" => { "incoming-byte-rate": Rate, "incoming-byte-total": Total }
-    connections_made: Counter, Count, "Connections opened" => {
-        "connection-creation-rate": Rate,
-        "connection-creation-total": Total,
-    }
-    connections_failed: Counter, Count, "Connections that could not be opened" => {
-        "connection-failure-total": Total,
-    }
-}
-
-group! {
-    /// Requests that the built-in broker served. Ours.
-    BrokerRequests = "broker-request-metrics" by [];
-    requests: Counter, Count, "Requests answered" => { "request-rate": Rate, "request-total": Total }
-    bytes_in: Counter, Bytes, "Bytes of requests" => { "incoming-byte-rate": Rate, "incoming-byte-total": Total }
-    bytes_out: Counter, Bytes, "Bytes of responses" => { "outgoing-byte-rate": Rate, "outgoing-byte-total": Total }
-    connections: Gauge, Count, "Open connections" => { "connection-count": Current }
-    refused: Counter, Count, "Connections ended because of what they sent" => { "connection-refused-total": Total }
 }

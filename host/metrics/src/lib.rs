@@ -15,7 +15,7 @@ mod reference;
 mod registry;
 mod table;
 
-pub use groups::{BrokerRequests, ClientMetrics, PluginInstance, SinkTask, SourceTask, Task, TaskErrors, Worker};
+pub use groups::{PluginInstance, SinkTask, SourceTask, Task, TaskErrors, Worker};
 pub use instrument::{Counter, Distribution, Gauge, Timestamp};
 pub use reference::reference_page;
 pub use registry::{Labels, Metrics, Reading};

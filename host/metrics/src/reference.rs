@@ -24,7 +24,7 @@ impl Unit {
             Self::Count => "",
             Self::Bytes => "bytes",
             Self::Millis => "ms",
-            Self::Micros => "µs",
+            Self::Nanos => "ns",
             Self::Time => "ms since 1970",
         }
     }

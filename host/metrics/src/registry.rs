@@ -1,9 +1,14 @@
 //! The groups that somebody counts with, and reading all of them.
 
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::table::{Group, GroupDefinition, Value};
+
+/// So many groups are kept without a look at who still holds them.
+const FEW_GROUPS: usize = 64;
 
 /// What tells one group of a kind from the others; in the order of the kind's labels.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -15,9 +20,14 @@ impl Labels {
         Self::default()
     }
 
+    /// A connector.
+    pub fn connector(connector: &str) -> Self {
+        Self(vec![("connector", connector.to_owned())])
+    }
+
     /// A task of a connector.
     pub fn task(connector: &str, task: u32) -> Self {
-        Self(vec![("connector", connector.to_owned()), ("task", task.to_string())])
+        Self::connector(connector).and("task", task.to_string())
     }
 
     /// One more label.
@@ -46,15 +56,21 @@ pub struct Reading {
 
 /// All groups that are counted with. Cheap to clone; the clones are one.
 #[derive(Clone, Default)]
-pub struct Metrics(Arc<Mutex<Vec<Registered>>>);
+pub struct Metrics(Arc<Mutex<Groups>>);
 
-struct Registered {
+#[derive(Default)]
+struct Groups {
+    by_name: BTreeMap<(&'static str, Labels), Counting>,
+    /// How many there may be before those that nobody holds any more are looked for.
+    look_at: usize,
+}
+
+struct Counting {
     definition: &'static GroupDefinition,
-    labels: Labels,
     group: Weak<dyn Readable>,
 }
 
-trait Readable: Send + Sync {
+trait Readable: Any + Send + Sync {
     fn values(&self) -> Vec<(&'static str, Value)>;
     fn end_window(&self);
 }
@@ -70,14 +86,22 @@ impl<G: Group> Readable for G {
 }
 
 impl Metrics {
-    /// A group with these labels, which exists until the last clone of what is returned is dropped. One that exists
-    /// already counts separately: a task that is started anew counts from zero, as in Connect.
+    /// The group with these labels. It exists until the last clone of what is returned is dropped; after that it would
+    /// count from zero, as Connect's do when a task is started anew.
     pub fn group<G: Group>(&self, labels: Labels) -> Arc<G> {
+        let mut groups = self.groups();
+        let name = (G::DEFINITION.name, labels);
+        let there = groups.by_name.get(&name).and_then(|counting| counting.group.upgrade());
+        if let Some(Ok(group)) = there.map(|group| (group as Arc<dyn Any + Send + Sync>).downcast::<G>()) {
+            return group;
+        }
         let group = Arc::new(G::default());
         let weak: Weak<G> = Arc::downgrade(&group);
-        let mut groups = self.groups();
-        groups.retain(|other| 0 < other.group.strong_count());
-        groups.push(Registered { definition: G::DEFINITION, labels, group: weak });
+        groups.by_name.insert(name, Counting { definition: G::DEFINITION, group: weak });
+        if groups.look_at < groups.by_name.len() {
+            groups.by_name.retain(|_, counting| 0 < counting.group.strong_count());
+            groups.look_at = FEW_GROUPS.max(2 * groups.by_name.len());
+        }
         group
     }
 
@@ -92,25 +116,24 @@ impl Metrics {
     }
 
     fn read_each(&self, then: impl Fn(&dyn Readable)) -> Vec<Reading> {
-        let read = |registered: &Registered| {
-            let group = registered.group.upgrade()?;
+        let groups = self.groups();
+        let readings = groups.by_name.iter().filter_map(|((_, labels), Counting { definition, group })| {
+            let group = group.upgrade()?;
             let values = group.values();
             then(&*group);
-            Some(Reading { definition: registered.definition, labels: registered.labels.clone(), values })
-        };
-        let mut readings: Vec<Reading> = self.groups().iter().filter_map(read).collect();
-        readings.sort_by(|a, b| (a.definition.name, &a.labels).cmp(&(b.definition.name, &b.labels)));
-        readings
+            Some(Reading { definition, labels: labels.clone(), values })
+        });
+        readings.collect()
     }
 
-    fn groups(&self) -> MutexGuard<'_, Vec<Registered>> {
+    fn groups(&self) -> MutexGuard<'_, Groups> {
         self.0.lock().expect("nothing that changes the list of groups panics")
     }
 }
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Metrics({} groups)", self.groups().len())
+        write!(formatter, "Metrics({} groups)", self.groups().by_name.len())
     }
 }
 
@@ -138,6 +161,29 @@ mod tests {
         assert_eq!(names(), [("source-task-metrics", Labels::task("lines", 0))]);
         drop(source);
         assert!(names().is_empty());
+    }
+
+    #[test]
+    fn who_asks_for_the_same_group_counts_in_the_same_place() {
+        let metrics = Metrics::default();
+        let group = || metrics.group::<SourceTask>(Labels::task("lines", 0));
+        let (first, second) = (group(), group());
+        let sink = metrics.group::<SinkTask>(Labels::task("lines", 0));
+        first.polled.add(1);
+        second.polled.add(1);
+        sink.read.add(9);
+        assert_eq!((first.polled.total(), metrics.read().len()), (2, 2));
+        drop((first, second));
+        assert_eq!(group().polled.total(), 0, "anew after the last has gone");
+    }
+
+    #[test]
+    fn groups_that_are_gone_take_no_room() {
+        let metrics = Metrics::default();
+        for task in 0..10_000 {
+            metrics.group::<SourceTask>(Labels::task("lines", task));
+        }
+        assert!(metrics.groups().by_name.len() <= FEW_GROUPS + 1);
     }
 
     #[test]

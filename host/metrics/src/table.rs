@@ -30,8 +30,8 @@ pub enum Unit {
     Bytes,
     /// Milliseconds.
     Millis,
-    /// Microseconds.
-    Micros,
+    /// Nanoseconds.
+    Nanos,
     /// Milliseconds since 1970.
     Time,
 }
@@ -95,7 +95,7 @@ pub trait Group: Default + Send + Sync + 'static {
 }
 
 /// Every kind of group, in the order of the reference page.
-pub fn all_groups() -> [&'static GroupDefinition; 8] {
+pub fn all_groups() -> [&'static GroupDefinition; 6] {
     [
         groups::Worker::DEFINITION,
         groups::Task::DEFINITION,
@@ -103,8 +103,6 @@ pub fn all_groups() -> [&'static GroupDefinition; 8] {
         groups::SinkTask::DEFINITION,
         groups::TaskErrors::DEFINITION,
         groups::PluginInstance::DEFINITION,
-        groups::ClientMetrics::DEFINITION,
-        groups::BrokerRequests::DEFINITION,
     ]
 }
 

@@ -15,6 +15,8 @@ mod instance;
 mod limits;
 mod machine;
 mod roles;
+#[cfg(test)]
+mod test_log;
 
 pub use cache::CacheError;
 pub use capability::{Allowed, UnknownOpening};

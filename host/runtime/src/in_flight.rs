@@ -109,6 +109,11 @@ impl<B: Offsets> InFlight<B> {
         self.bytes < self.max_bytes
     }
 
+    /// Rows that have not ended.
+    pub fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
     /// Takes a batch in. `runs` are its rows from first to last, each run with its source partition.
     pub fn begin(&mut self, batch: B, runs: impl IntoIterator<Item = (Arc<str>, Range<u32>)>) -> BatchId {
         let id = self.first + self.entries.len() as u64;

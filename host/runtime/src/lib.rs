@@ -22,6 +22,7 @@ mod sink_task;
 mod source_task;
 pub mod status;
 mod task;
+mod task_metrics;
 pub mod transaction_boundary;
 mod transform_chain;
 mod worker;

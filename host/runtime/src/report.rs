@@ -8,6 +8,7 @@ use millstream_config::{ParsedConfig, connector_key_names as key};
 use millstream_connector::{Failure, TaskId};
 
 use crate::error_policy::Stage;
+use crate::task::TaskControl;
 
 /// Target of the log lines, so that they can be kept apart.
 const LOG_TARGET: &str = "org.apache.kafka.connect.runtime.errors.LogReporter";
@@ -72,9 +73,10 @@ impl Original<'_> {
 
 /// Writes the log line of a failed record, if the policy wants it. `record` says what the record is and
 /// is asked only if the line shows it.
-pub(crate) fn log(policy: LogPolicy, task: &TaskId, report: &Report<'_>, record: impl FnOnce() -> String) {
+pub(crate) fn log(policy: LogPolicy, task: &TaskControl, report: &Report<'_>, record: impl FnOnce() -> String) {
     if policy.enabled {
-        let line = log_line(policy, task, report, record);
+        let line = log_line(policy, &task.id, report, record);
+        task.metrics.logged();
         tracing::error!(target: LOG_TARGET, error = %report.failure.trace(), "{line}");
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     herder::TargetState,
     long_wait::LongWait,
     status::{State, StatusWriter},
+    task_metrics::TaskMetrics,
 };
 
 /// Why a task does not go on with a batch.
@@ -34,6 +35,7 @@ pub(crate) struct TaskControl {
     target: watch::Receiver<TargetState>,
     pub(crate) status: StatusWriter,
     random: Arc<Random>,
+    pub(crate) metrics: TaskMetrics,
     work: Arc<Mutex<Option<Work>>>,
 }
 
@@ -55,8 +57,9 @@ impl TaskControl {
         target: watch::Receiver<TargetState>,
         status: StatusWriter,
         random: Arc<Random>,
+        metrics: TaskMetrics,
     ) -> Self {
-        Self { id, target, status, random, work: Arc::default() }
+        Self { id, target, status, random, metrics, work: Arc::default() }
     }
 
     /// Keeps which records are worked on from here on, for a failure that does not say so itself.
@@ -145,7 +148,9 @@ impl Retry {
         control: &TaskControl,
     ) -> Result<Option<Verdict>, Halt> {
         self.attempts = self.attempts.saturating_add(1);
-        match self.policy.decide(failure.kind, self.attempts, self.started.elapsed(), (control.random)()) {
+        let verdict = self.policy.decide(failure.kind, self.attempts, self.started.elapsed(), (control.random)());
+        control.metrics.failed(1, verdict);
+        match verdict {
             Verdict::RetryAfter(delay) => {
                 let wait = self.wait.get_or_insert_with(|| LongWait::since(control, "a retry", self.started));
                 let attempts = self.attempts;

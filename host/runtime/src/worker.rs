@@ -15,6 +15,7 @@ use millstream_connector::{
     Connector, ConnectorContext, ErrorKind, Failure, PluginError, PluginInfo, PluginKind, Plugins, SinkContext,
     SourceContext, TaskId,
 };
+use millstream_metrics::{Labels, Metrics};
 use millstream_record::{InvalidTopicName, TopicName};
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,7 @@ use crate::{
     source_task::{self, Flow, FlowSettings, Pipeline, SourceTask},
     status::{State, StatusBoard, StatusStore, StatusWriter},
     task::TaskControl,
+    task_metrics::TaskMetrics,
     transform_chain::TransformChain,
 };
 
@@ -79,6 +81,8 @@ pub struct WorkerParts {
     pub random: Arc<Random>,
     /// Settings.
     pub settings: WorkerSettings,
+    /// Counts what happens.
+    pub metrics: Metrics,
 }
 
 /// See the module's documentation.
@@ -88,6 +92,7 @@ pub struct Worker {
     reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
     connectors: BTreeMap<String, RunningConnector>,
     tasks: BTreeMap<TaskId, RunningTask>,
+    metrics: Arc<millstream_metrics::Worker>,
 }
 
 struct RunningConnector {
@@ -103,6 +108,8 @@ struct RunningTask {
     cancel: CancellationToken,
     status: StatusWriter,
     handle: JoinHandle<()>,
+    /// Exist until the task is stopped, though it may have failed long before.
+    _metrics: TaskMetrics,
 }
 
 impl Drop for RunningTask {
@@ -126,7 +133,8 @@ impl Worker {
     /// A worker that runs nothing yet. `reconfigure` is called with a connector's name when the
     /// connector asks for new task configurations.
     pub(crate) fn new(parts: WorkerParts, statuses: StatusBoard, reconfigure: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
-        Self { parts, statuses, reconfigure, connectors: BTreeMap::new(), tasks: BTreeMap::new() }
+        let metrics = parts.metrics.group(Labels::none());
+        Self { parts, statuses, reconfigure, connectors: BTreeMap::new(), tasks: BTreeMap::new(), metrics }
     }
 
     /// Makes a connector instance and, if the target says so, starts it.
@@ -159,6 +167,18 @@ impl Worker {
             Err(failure) => Err(running.fail(failure)),
         };
         self.connectors.insert(name.to_owned(), running);
+        // One that begins paused or stopped has not been started.
+        if target == TargetState::Started || result.is_err() {
+            let millstream_metrics::Worker {
+                connector_starts,
+                connector_start_successes,
+                connector_start_failures,
+                ..
+            } = &*self.metrics;
+            connector_starts.add(1);
+            (if result.is_ok() { connector_start_successes } else { connector_start_failures }).add(1);
+        }
+        self.count();
         result
     }
 
@@ -218,6 +238,7 @@ impl Worker {
     /// Stops a connector instance and discards it, in at most five seconds.
     pub(crate) async fn stop_connector(&mut self, name: &str) {
         let Some(mut running) = self.connectors.remove(name) else { return };
+        self.count();
         running.control.send_replace(true);
         let stopped = tokio::time::timeout(CONNECTOR_STOP_TIMEOUT, running.stop()).await;
         match stopped {
@@ -231,12 +252,19 @@ impl Worker {
         running.status.silence();
     }
 
+    fn count(&self) {
+        self.metrics.connectors.set(self.connectors.len() as i64);
+        self.metrics.tasks.set(self.tasks.len() as i64);
+    }
+
     /// Starts a task. What it fails over, from its first step on, is in its status.
     pub(crate) fn start_task(&mut self, start: TaskStart) {
         let (target, told) = watch::channel(start.target);
         let status = self.statuses.writer(&start.id.connector, Some(start.id.number));
         let cancel = CancellationToken::new();
-        let control = TaskControl::new(start.id.clone(), told, status.clone(), Arc::clone(&self.parts.random));
+        let metrics = TaskMetrics::new(&self.parts.metrics, Arc::clone(&self.metrics), &start.id);
+        let random = Arc::clone(&self.parts.random);
+        let control = TaskControl::new(start.id.clone(), told, status.clone(), random, metrics.clone());
         let id = start.id.clone();
         let (parts, cancelled) = (self.parts.clone(), cancel.clone());
         let handle = tokio::spawn(async move {
@@ -259,10 +287,12 @@ impl Worker {
                 failure.at = work.map(|records| format!("the work on {records}"));
             }
             let trace = failure.trace();
+            control.metrics.started(false);
             tracing::error!(%task, error = %trace, "the task has failed and will not recover until it is restarted");
             status.failed(trace);
         });
-        self.tasks.insert(id, RunningTask { target, cancel, status, handle });
+        self.tasks.insert(id, RunningTask { target, cancel, status, handle, _metrics: metrics });
+        self.count();
     }
 
     /// Pauses or resumes a task.
@@ -275,6 +305,7 @@ impl Worker {
     /// Stops tasks; all share the graceful timeout, after which those left are cancelled.
     pub(crate) async fn stop_tasks(&mut self, ids: &[TaskId]) {
         let mut running: Vec<(TaskId, RunningTask)> = ids.iter().filter_map(|id| self.tasks.remove_entry(id)).collect();
+        self.count();
         for (_, task) in &running {
             task.target.send_replace(TargetState::Stopped);
         }
@@ -498,7 +529,8 @@ impl Build<'_> {
             commit_records: plugin.commit_records,
         };
         let offsets = StoredOffsets::new(id.connector.clone(), Arc::clone(&parts.offsets));
-        let flow = Flow::new(control.clone(), producer, Box::new(offsets), settings);
+        let counts = control.metrics.source(&parts.metrics, id);
+        let flow = Flow::new(control.clone(), producer, Box::new(offsets), settings, counts);
         let pipeline =
             Pipeline { chain, converters, policy, log, control: control.clone(), scratch: Default::default() };
         Ok(SourceTask { task, pipeline, flow, control })
@@ -520,7 +552,8 @@ impl Build<'_> {
         let stages = Stages { chain, converters, policy, reporting, control: control.clone() };
         let settings =
             CommitSettings { interval: parts.settings.flush_interval, timeout: parts.settings.flush_timeout };
-        Ok(SinkTask::new(task, consumer, stages, context, control, settings))
+        let counts = control.metrics.sink(&parts.metrics, id);
+        Ok(SinkTask::new(task, consumer, stages, context, control, settings, counts))
     }
 
     fn topics(&self) -> Result<Vec<TopicName>, Failure> {
@@ -549,6 +582,6 @@ impl Build<'_> {
         self.parts.clients.create_topic(id, &name, replication, connector).await.map_err(failed)?;
         let producer = self.parts.clients.producer(id, ProducerUse::DeadLetters, connector).await?;
         let context_headers = key::DLQ_CONTEXT_HEADERS.get(self.config);
-        Ok(Some(DeadLetters::new(producer, name, context_headers, id.clone())))
+        Ok(Some(DeadLetters::new(producer, name, context_headers, id.clone(), self.control.metrics.clone())))
     }
 }

@@ -13,6 +13,7 @@ use millstream_config::{
 };
 use millstream_connector::Plugins;
 use millstream_convert::ReadLimits;
+use millstream_metrics::Metrics;
 use millstream_plugin::{PluginLimits, WasmPlugins};
 use millstream_record::Chain;
 use millstream_rest::{HealthCheck, RestConfig, RestServer, WorkerVersion};
@@ -90,6 +91,7 @@ struct Prepared {
     natives: Natives,
     offsets: FileOffsetStore,
     rest: RestConfig,
+    metrics: Metrics,
 }
 
 impl Prepared {
@@ -98,7 +100,8 @@ impl Prepared {
         let offsets = worker_key::OFFSET_FILE.get(config.config());
         let offsets = FileOffsetStore::open(&offsets).map_err(|error| Failure::of(SETUP, &error))?;
         let originals = config.config().originals();
-        let catalogue = Arc::new(Catalogue::new(plugins(config).await?, originals));
+        let metrics = Metrics::default();
+        let catalogue = Arc::new(Catalogue::new(plugins(config).await?.counted_by(metrics.clone()), originals));
         // Connectors that name no converter use the worker's own, so that the start has to wait for these.
         let own = ["key.converter", "value.converter", "header.converter"];
         let own: Vec<&str> = own.iter().filter_map(|key| originals.get(*key)?.as_deref()).map(str::trim).collect();
@@ -106,7 +109,7 @@ impl Prepared {
         let definitions = catalogue.definitions();
         let natives = natives(ReadLimits::of(config.config()));
         start_checks::check(worker_file, config, &definitions, catalogue.as_ref(), &natives).await?;
-        Ok(Self { catalogue, natives, offsets, rest })
+        Ok(Self { catalogue, natives, offsets, rest, metrics })
     }
 }
 
@@ -198,7 +201,7 @@ struct Running {
 
 impl Running {
     async fn start(config: &WorkerConfig, prepared: Prepared, kafka: &Kafka) -> Result<Self, Failure> {
-        let Prepared { catalogue, natives, offsets, rest } = prepared;
+        let Prepared { catalogue, natives, offsets, rest, metrics } = prepared;
         let settings = WorkerSettings::from_config(config);
         let policy = config.override_policy();
         let clients =
@@ -238,6 +241,7 @@ impl Running {
             statuses: Arc::new(MemoryStatusStore::default()),
             random: Arc::new(unforeseen),
             settings,
+            metrics,
         };
         let herder =
             Herder::start(parts, herder, Box::<MemoryLog>::default()).map_err(|error| Failure::of(START, &error))?;

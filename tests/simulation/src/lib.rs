@@ -81,6 +81,7 @@ impl World {
                 class(PluginKind::HeaderConverter, HEADER_PLUGIN, keys()),
                 class(PluginKind::HeaderConverter, HEADER_CONVERTER, none()),
             ],
+            metrics: Default::default(),
         };
         fakes.start("simulated:8083")
     }

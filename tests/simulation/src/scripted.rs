@@ -15,6 +15,7 @@ use millstream_connector::{
     HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits,
     RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
 };
+use millstream_metrics::{Metrics, Value as Counted};
 use millstream_record::{
     TopicName,
     batch::{Batch, Column, Kind, Role, Table, Union},
@@ -94,6 +95,8 @@ pub struct State {
     pub put_takes: Duration,
     /// Parts that panic.
     pub panics: BTreeSet<&'static str>,
+    /// What the worker counts.
+    pub metrics: Metrics,
 }
 
 /// The world; cheap to clone.
@@ -101,6 +104,14 @@ pub struct State {
 pub struct World(Arc<Mutex<State>>);
 
 impl World {
+    /// What an instrument of a group says; none if there is no such group.
+    pub fn counted(&self, group: &str, instrument: &str) -> Option<Counted> {
+        let metrics = self.state().metrics.clone();
+        let readings = metrics.read();
+        let reading = readings.iter().find(|reading| reading.definition.name == group)?;
+        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| *value)
+    }
+
     /// The state. Fakes panic on purpose only while they do not hold it.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(|_| panic!("a fake panicked under its lock"))
@@ -140,6 +151,7 @@ impl World {
                 class(DefKind::Converter, CONVERTER, none()),
                 class(DefKind::HeaderConverter, HEADER_CONVERTER, none()),
             ],
+            metrics: self.state().metrics.clone(),
         };
         fakes.start("w:8083")
     }

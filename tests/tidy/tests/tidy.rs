@@ -35,11 +35,15 @@ const ARROWS: [(&str, &[&str]); 26] = [
     ("millstream-client", &["millstream-record", "millstream-config", "millstream-wire", "millstream-security"]),
     ("millstream-connector", &["millstream-record", "millstream-config"]),
     ("millstream-convert", &["millstream-record", "millstream-values", "millstream-config", "millstream-connector"]),
-    ("millstream-plugin", &["millstream-record", "millstream-config", "millstream-connector", "millstream-disk"]),
+    (
+        "millstream-plugin",
+        &["millstream-record", "millstream-metrics", "millstream-config", "millstream-connector", "millstream-disk"],
+    ),
     (
         "millstream-runtime",
         &[
             "millstream-record",
+            "millstream-metrics",
             "millstream-config",
             "millstream-connector",
             "millstream-convert",
@@ -65,7 +69,14 @@ const ARROWS: [(&str, &[&str]); 26] = [
     ("harness", ANYTHING),
     (
         "simulation",
-        &["millstream-record", "millstream-config", "millstream-connector", "millstream-client", "millstream-runtime"],
+        &[
+            "millstream-record",
+            "millstream-metrics",
+            "millstream-config",
+            "millstream-connector",
+            "millstream-client",
+            "millstream-runtime",
+        ],
     ),
 ];
 

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use millstream_config::{ConfigDef, ConfigMap, Opens, config_text};
+use millstream_metrics::PluginInstance;
 
 pub(crate) use files::FileError;
 pub use files::OpenFile;
@@ -77,9 +78,15 @@ pub(crate) struct CapabilityStates {
 
 impl CapabilityStates {
     /// Of an instance that knows no configuration yet, and so may open nothing.
-    pub(crate) fn new(name: InstanceName, worker: Worker, log_rate: u32, allowed: &Allowed) -> Self {
+    pub(crate) fn new(
+        name: InstanceName,
+        worker: Worker,
+        log_rate: u32,
+        allowed: &Allowed,
+        metrics: Arc<PluginInstance>,
+    ) -> Self {
         Self {
-            log: Arc::new(GuestLog::new(name, log_rate)),
+            log: Arc::new(GuestLog::new(name, log_rate, metrics)),
             files: files::Files::new(allowed.files.clone()),
             worker: WorkerAccess::new(worker),
         }
@@ -208,7 +215,7 @@ mod tests {
         assert!(openings.refused(&config("  "), &allowed).is_empty(), "no value, nothing to open");
         let text = "Invalid value 7 for configuration entry: only even doors are open here (plugin.allow.doors)";
         assert_eq!(openings.refused(&config(" 7\t"), &allowed), [("entry".to_owned(), vec![text.to_owned()])]);
-        let mut states = CapabilityStates::new(InstanceName::default(), Worker::Nobody, 100, &allowed);
+        let mut states = CapabilityStates::new(InstanceName::default(), Worker::Nobody, 100, &allowed, Arc::default());
         openings.grant(&config(" 12 "), &mut states);
         assert_eq!(states.log.last_words().as_deref(), Some("entry opens Some(\"12\")"));
     }

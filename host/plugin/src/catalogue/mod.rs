@@ -17,6 +17,7 @@ use millstream_connector::{
     Link, LinkedTransforms, PluginError, PluginInfo, PluginKind, Plugins, SinkContext, SinkTask, SourceContext,
     SourceTask, TaskId,
 };
+use millstream_metrics::{Labels, Metrics};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -45,6 +46,7 @@ pub struct WasmPlugins {
     host: Arc<Host>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     compiling: AbortHandle,
+    metrics: Metrics,
 }
 
 impl Drop for WasmPlugins {
@@ -90,6 +92,13 @@ impl Registered {
 }
 
 impl WasmPlugins {
+    /// Counts what instances use in these metrics, from here on.
+    #[must_use]
+    pub fn counted_by(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.borrow())
     }
@@ -137,8 +146,15 @@ impl WasmPlugins {
     /// What makes instances of a plugin for a connector, or a task of it.
     fn factory(&self, plugin: &Registered, connector: &str, task: Option<u32>) -> InstanceFactory {
         let name = InstanceName { connector: connector.to_owned(), task, plugin: plugin.info.class.clone() };
-        let (host, component) = (Arc::clone(&self.host), Arc::clone(&plugin.component));
-        InstanceFactory { host, component, openings: Arc::clone(&plugin.openings), name }
+        let labels = Labels::connector(connector).and("plugin", &name.plugin);
+        let labels = task.map_or(labels.clone(), |task| labels.and("task", task.to_string()));
+        InstanceFactory {
+            host: Arc::clone(&self.host),
+            component: Arc::clone(&plugin.component),
+            openings: Arc::clone(&plugin.openings),
+            metrics: self.metrics.group(labels),
+            name,
+        }
     }
 
     fn task_factory(&self, plugin: &Registered, task: &TaskId) -> InstanceFactory {

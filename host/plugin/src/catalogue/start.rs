@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::read::GzDecoder;
+use millstream_metrics::Metrics;
 use millstream_record::Chain as Causes;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -84,7 +85,7 @@ impl WasmPlugins {
             async move { discover::take_file(&host, &path).await }
         };
         let compiling = tokio::spawn(compile_all(found.new, sender, take)).abort_handle();
-        Ok(Self { host, snapshot, compiling })
+        Ok(Self { host, snapshot, compiling, metrics: Metrics::default() })
     }
 }
 
@@ -196,6 +197,7 @@ fn unpacked(wasm: &[u8]) -> Result<Vec<u8>, ComponentError> {
 mod tests {
     use super::*;
     use crate::component::{PluginFile, on_compiler_threads};
+    use crate::test_log::Log;
 
     fn plugins_in(path: &Path) -> Vec<Arc<Registered>> {
         let json = r#"{"batch_formats":[1],"plugins":[{"kind":"sink","class":"org.example.GoodSink"}]}"#;
@@ -224,5 +226,25 @@ mod tests {
         assert_eq!(problem.path, Path::new("bad.wasm"));
         let said = Causes(&problem.problem).to_string();
         assert!(said.contains("the compiler broke down") && said.contains("odd code"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn each_file_that_is_skipped_is_named_once() {
+        let (log, _guard) = Log::of_this_thread();
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["text.wasm", "core.wasm", "some.jar"] {
+            std::fs::write(folder.path().join(name), "hello").unwrap();
+        }
+        let nowhere = folder.path().join("nowhere");
+        let path = [folder.path().to_owned(), nowhere.clone()];
+        let plugins = WasmPlugins::start(PluginLimits::default(), &path, &[]).await.unwrap();
+        plugins.all_compiled().await;
+        let skipped: Vec<String> =
+            log.lines().into_iter().filter(|line| line.contains("a plugin is skipped")).collect();
+        assert_eq!(skipped.len(), 4, "{skipped:#?}");
+        for name in ["text.wasm", "core.wasm", "some.jar", "nowhere"] {
+            let path = format!("path={}", folder.path().join(name).display());
+            assert!(skipped.iter().any(|line| line.contains(&path)), "{path}: {skipped:#?}");
+        }
     }
 }

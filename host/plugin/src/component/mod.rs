@@ -4,6 +4,7 @@ mod bundled;
 mod file;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::ThreadPoolBuilder;
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -141,7 +142,7 @@ impl Loaded {
     ) -> Result<String, ComponentError> {
         let described = |source| ComponentError::Describe { source };
         let name = InstanceName { plugin: name.to_owned(), ..InstanceName::default() };
-        let guest = Guest::new(engine, &self.component, limits, name, Worker::Nobody).await;
+        let guest = Guest::new(engine, &self.component, limits, name, Worker::Nobody, &Arc::default()).await;
         self.exports.describe(&mut guest.map_err(described)?).await.map_err(described)
     }
 }

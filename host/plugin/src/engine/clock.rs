@@ -47,6 +47,12 @@ impl CallClock {
         outcome
     }
 
+    /// A call ends: how long it has computed, in nanoseconds.
+    pub(crate) fn end(&self) -> u64 {
+        self.account();
+        self.ran_ns.load(Ordering::Relaxed)
+    }
+
     /// Whether the call has computed for longer than it may.
     pub(crate) fn is_over(&self) -> bool {
         nanos(self.limit) <= self.ran_ns.load(Ordering::Relaxed)

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use millstream_metrics::PluginInstance;
 use wasmtime::{Error, ResourceLimiter, Result};
 
 use crate::engine::MemoryBudget;
@@ -40,13 +41,19 @@ pub(crate) struct Limiter {
     /// Whether there was room for the instance itself.
     admitted: bool,
     total: Arc<MemoryBudget>,
+    metrics: Arc<PluginInstance>,
     refused: Option<Refusal>,
 }
 
 impl Limiter {
-    pub(crate) fn new(max_bytes: usize, max_table_elements: usize, total: Arc<MemoryBudget>) -> Self {
+    pub(crate) fn new(
+        max_bytes: usize,
+        max_table_elements: usize,
+        total: Arc<MemoryBudget>,
+        metrics: Arc<PluginInstance>,
+    ) -> Self {
         let admitted = total.take(INSTANCE_BYTES);
-        Self { max_bytes, max_table_elements, bytes: 0, granted: 0, admitted, total, refused: None }
+        Self { max_bytes, max_table_elements, bytes: 0, granted: 0, admitted, total, metrics, refused: None }
     }
 
     /// Bytes held at present.
@@ -78,6 +85,7 @@ impl Limiter {
         } else {
             self.bytes += more;
             self.granted = more;
+            self.metrics.memory.change(signed(more));
             return true;
         };
         self.refused.get_or_insert(refusal);
@@ -89,14 +97,21 @@ impl Limiter {
         let bytes = std::mem::take(&mut self.granted);
         self.bytes -= bytes;
         self.total.give_back(bytes);
+        self.metrics.memory.change(-signed(bytes));
         self.refused.get_or_insert(Refusal::System);
     }
 }
 
 impl Drop for Limiter {
     fn drop(&mut self) {
+        self.metrics.memory.change(-signed(self.bytes));
         self.total.give_back(self.bytes + if self.admitted { INSTANCE_BYTES } else { 0 });
     }
+}
+
+/// A number of bytes that are there, which is far below what 63 bits hold.
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 impl ResourceLimiter for Limiter {
@@ -149,7 +164,7 @@ mod tests {
 
     fn limiter(total: usize) -> (Arc<MemoryBudget>, Limiter) {
         let total = Arc::new(MemoryBudget::new(total));
-        (Arc::clone(&total), Limiter::new(1 << 20, 1000, total))
+        (Arc::clone(&total), Limiter::new(1 << 20, 1000, total, Arc::default()))
     }
 
     #[test]
@@ -164,21 +179,23 @@ mod tests {
         assert!(!limiter.table_growing(1000, 1001, None).unwrap());
         assert_eq!(limiter.refused(), Some(Refusal::Memory));
         assert!(limiter.memory_growing(256 << 10, 300 << 10, None).unwrap(), "a smaller wish still fits");
+        let metrics = Arc::clone(&limiter.metrics);
+        assert_eq!(metrics.memory.value(), signed(limiter.bytes()));
         drop(limiter);
-        assert_eq!(total.held(), 0, "everything is given back");
+        assert_eq!((total.held(), metrics.memory.value()), (0, 0), "everything is given back");
     }
 
     #[test]
     fn what_all_instances_hold_together_is_limited_too() {
         let (total, mut first) = limiter(512 << 10);
-        let mut second = Limiter::new(1 << 20, 1000, Arc::clone(&total));
+        let mut second = Limiter::new(1 << 20, 1000, Arc::clone(&total), Arc::default());
         assert!(first.memory_growing(0, 256 << 10, None).unwrap());
         assert!(!second.memory_growing(0, 256 << 10, None).unwrap());
         assert_eq!(second.refused(), Some(Refusal::TotalMemory));
         drop(first);
         assert!(second.memory_growing(0, 256 << 10, None).unwrap());
         assert!(second.memory_growing(256 << 10, 448 << 10, None).unwrap());
-        assert!(!Limiter::new(1 << 20, 1000, total).is_admitted(), "not even room for an instance");
+        assert!(!Limiter::new(1 << 20, 1000, total, Arc::default()).is_admitted(), "not even room for an instance");
     }
 
     #[test]
@@ -188,5 +205,6 @@ mod tests {
         assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());
         limiter.memory_grow_failed(Error::msg("out of memory")).unwrap();
         assert_eq!((limiter.bytes(), total.held(), limiter.refused()), (0, before, Some(Refusal::System)));
+        assert_eq!(limiter.metrics.memory.value(), 0);
     }
 }

@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use millstream_config::ConfigMap;
+use millstream_metrics::PluginInstance;
 use tokio::time::error::Elapsed;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Store, UpdateDeadline};
@@ -37,6 +38,7 @@ pub(crate) struct Guest {
     wall: Duration,
     host_wait: Duration,
     plugin: String,
+    metrics: Arc<PluginInstance>,
 }
 
 /// A store and the instance in it.
@@ -53,9 +55,10 @@ impl Guest {
         limits: &PluginLimits,
         name: InstanceName,
         worker: Worker,
+        metrics: &Arc<PluginInstance>,
     ) -> Result<Self, GuestFault> {
         let plugin = name.plugin.clone();
-        let mut store = Store::new(&engine.engine, GuestState::new(engine, limits, name, worker));
+        let mut store = Store::new(&engine.engine, GuestState::new(engine, limits, name, worker, metrics));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel((limits.batch.max_bytes as usize).saturating_add(CALL_OVERHEAD));
         store.epoch_deadline_callback(|mut context| {
@@ -89,6 +92,7 @@ impl Guest {
             wall: limits.call_timeout.saturating_add(limits.host_wait_timeout),
             host_wait: limits.host_wait_timeout,
             plugin,
+            metrics: Arc::clone(metrics),
         };
         if !store.data().limiter.is_admitted() {
             return Err(guest.fault(FaultCause::TotalMemory { limit: engine.memory.limit() }, None));
@@ -98,6 +102,7 @@ impl Guest {
         store.set_epoch_deadline(1);
         match tokio::time::timeout(guest.wall, caught(component.instantiate_async(&mut store))).await {
             Ok(Ok(instance)) => {
+                metrics.instances.add(1);
                 guest.live = Some(Live { store, instance });
                 Ok(guest)
             }
@@ -164,6 +169,7 @@ impl Guest {
             return Err(self.fault(FaultCause::Discarded, None));
         }
         let active = self.engine.ticker.call_begins();
+        self.metrics.calls.add(1);
         self.in_call = true;
         let live = self.live.as_mut().expect("it was looked at above");
         live.store.data_mut().begin_call();
@@ -174,6 +180,9 @@ impl Guest {
     /// Looks at how a call ended. On a fault the instance is gone.
     pub(crate) fn end<R>(&mut self, answer: Result<wasmtime::Result<R>, Elapsed>) -> Result<R, GuestFault> {
         self.in_call = false;
+        if let Some(live) = &self.live {
+            self.metrics.cpu_time.add(live.store.data().clock.end());
+        }
         match answer {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
@@ -212,6 +221,10 @@ impl Guest {
 
     /// A fault outside of any call.
     pub(crate) fn fault(&self, cause: FaultCause, trace: Option<GuestTrace>) -> GuestFault {
+        // What follows from an earlier fault is none of its own.
+        if !matches!(cause, FaultCause::Discarded | FaultCause::Missing(_)) {
+            self.metrics.faults.add(1);
+        }
         GuestFault { plugin: self.plugin.clone(), call: self.call, cause, trace }
     }
 }
@@ -281,7 +294,7 @@ mod tests {
         let engine = PluginEngine::new(limits).unwrap();
         let component = Component::new(&engine.engine, wasm).unwrap();
         let component = Linker::new(&engine.engine).instantiate_pre(&component).unwrap();
-        match Guest::new(&engine, &component, limits, InstanceName::default(), Worker::Nobody).await {
+        match Guest::new(&engine, &component, limits, InstanceName::default(), Worker::Nobody, &Arc::default()).await {
             Err(fault) => fault.cause,
             Ok(_) => panic!("it should not be instantiated"),
         }

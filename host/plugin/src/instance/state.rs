@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use millstream_metrics::PluginInstance;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
@@ -27,8 +28,14 @@ pub(crate) struct GuestState {
 }
 
 impl GuestState {
-    pub(super) fn new(engine: &PluginEngine, limits: &PluginLimits, name: InstanceName, worker: Worker) -> Self {
-        let capabilities = CapabilityStates::new(name, worker, limits.log_rate, &limits.allowed);
+    pub(super) fn new(
+        engine: &PluginEngine,
+        limits: &PluginLimits,
+        name: InstanceName,
+        worker: Worker,
+        metrics: &Arc<PluginInstance>,
+    ) -> Self {
+        let capabilities = CapabilityStates::new(name, worker, limits.log_rate, &limits.allowed, Arc::clone(metrics));
         let log = &capabilities.log;
         // No environment, no folders, no network: a builder grants nothing by itself.
         let mut wasi = WasiCtxBuilder::new();
@@ -42,7 +49,12 @@ impl GuestState {
         Self {
             table,
             wasi,
-            limiter: Limiter::new(limits.memory_max, MAX_TABLE_ELEMENTS, Arc::clone(&engine.memory)),
+            limiter: Limiter::new(
+                limits.memory_max,
+                MAX_TABLE_ELEMENTS,
+                Arc::clone(&engine.memory),
+                Arc::clone(metrics),
+            ),
             clock: Arc::new(CallClock::new(limits.call_timeout)),
             ticker: Arc::clone(&engine.ticker),
             capabilities,

@@ -10,6 +10,7 @@ mod source_task;
 use std::sync::Arc;
 
 use millstream_connector::PluginError;
+use millstream_metrics::PluginInstance;
 use millstream_record::Chain as Causes;
 use millstream_record::batch::{Batch, InvalidBatch, Limits};
 
@@ -32,6 +33,8 @@ pub(crate) struct InstanceFactory {
     pub(crate) openings: Arc<Openings>,
     /// Whose instances they are; the plugin's class is the name that its component gave.
     pub(crate) name: InstanceName,
+    /// Counts what they use, all together.
+    pub(crate) metrics: Arc<PluginInstance>,
 }
 
 impl InstanceFactory {
@@ -41,8 +44,8 @@ impl InstanceFactory {
             plugin: self.class().to_owned(),
             reason: format!("could not be loaded: {}", Causes(&*error)),
         })?;
-        let guest =
-            Guest::new(&self.host.engine, &loaded.component, &self.host.limits, self.name.clone(), worker).await;
+        let Host { engine, limits, .. } = &*self.host;
+        let guest = Guest::new(engine, &loaded.component, limits, self.name.clone(), worker, &self.metrics).await;
         let guest = guest.map_err(|fault| match fault.cause {
             FaultCause::TotalMemory { .. } | FaultCause::NoSystemMemory => {
                 PluginError::NoRoom { reason: fault.reason(), plugin: fault.plugin }

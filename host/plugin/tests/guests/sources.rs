@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use millstream_connector::{AcknowledgedRow, ErrorKind, Link, PluginError, PluginKind, Plugins};
+use millstream_metrics::{Labels, Metrics, Value};
 use millstream_plugin::Allowed;
 
 use crate::support::{
@@ -432,4 +433,31 @@ async fn a_panic_of_the_host_itself_ends_the_instance_alone() {
         other => panic!("{other:?}"),
     }
     assert!(polled(&plugins, "lines").await.is_ok());
+}
+
+#[tokio::test]
+async fn what_an_instance_uses_is_counted_while_it_is_there() {
+    let metrics = Metrics::default();
+    let plugins = plugins().await.counted_by(metrics.clone());
+    let counted = |instrument: &str| {
+        let readings = metrics.read();
+        let [reading] = &readings[..] else { panic!("{readings:?}") };
+        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| *value).unwrap()
+    };
+    let mut lines = source(&plugins, &[("behaviour", "lines")]).await;
+    lines.poll(LIMITS).await.unwrap();
+    assert_eq!(metrics.read()[0].labels, Labels::connector("odd").and("plugin", SOURCE).and("task", "0"));
+    // Create, start and poll.
+    assert_eq!((counted("calls"), counted("instances")), (Value::Total(3), Value::Total(1)));
+    assert_eq!((counted("faults"), counted("lines_dropped")), (Value::Total(0), Value::Total(0)));
+    assert!(matches!(counted("cpu_time"), Value::Total(1..)), "{:?}", counted("cpu_time"));
+    assert!(matches!(counted("memory"), Value::Current(65_536..)), "{:?}", counted("memory"));
+
+    // A second instance of the same task counts in the same place, and gives back what it held.
+    let held = counted("memory");
+    assert!(polled(&plugins, "panic").await.is_err());
+    assert_eq!((counted("instances"), counted("faults")), (Value::Total(2), Value::Total(1)));
+    assert_eq!(counted("memory"), held);
+    drop(lines);
+    assert!(metrics.read().is_empty());
 }

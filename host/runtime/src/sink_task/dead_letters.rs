@@ -23,6 +23,7 @@ use crate::{
     record_headers::{push_header, push_varint},
     report::{Original, Report},
     task::TaskControl,
+    task_metrics::TaskMetrics,
 };
 
 /// Headers of Connect's own, besides the stack trace.
@@ -42,6 +43,7 @@ pub(crate) struct DeadLetters {
     topic: TopicName,
     context_headers: bool,
     task: TaskId,
+    metrics: TaskMetrics,
     /// Letters that the producer has not taken yet, in order.
     waiting: VecDeque<Letter>,
     /// Letters that are not acknowledged: at most [`MOST_SENT`] and those of one batch.
@@ -76,12 +78,14 @@ impl DeadLetters {
         topic: TopicName,
         context_headers: bool,
         task: TaskId,
+        metrics: TaskMetrics,
     ) -> Self {
         Self {
             producer,
             topic,
             context_headers,
             task,
+            metrics,
             waiting: VecDeque::new(),
             sent: BTreeMap::new(),
             lost: Vec::new(),
@@ -210,6 +214,9 @@ impl DeadLetters {
         };
         let (topic, mut result) = (&self.topic, Err(TryAppendError::Full));
         self.producer.group(&mut |appender| result = appender.append(topic, None, record));
+        if result.is_ok() {
+            self.metrics.dead_letter();
+        }
         result
     }
 
@@ -234,6 +241,7 @@ impl DeadLetters {
     }
 
     fn lose(&mut self, letter: Letter, error: &SendError) {
+        self.metrics.dead_letter_failed();
         let (record, topic) = (&letter.coordinates, &self.topic);
         tracing::error!(task = %self.task, record, %topic, error = %Chain(error), "could not write to the dead letter queue");
         self.failure.get_or_insert_with(|| {

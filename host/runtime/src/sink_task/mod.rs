@@ -64,6 +64,7 @@ pub(crate) struct SinkTask {
     held_back: bool,
     /// While no partition is assigned: since when, and whether the group has said so.
     unassigned: Option<(LongWait, bool)>,
+    counts: Arc<millstream_metrics::SinkTask>,
 }
 
 impl SinkTask {
@@ -74,6 +75,7 @@ impl SinkTask {
         context: Arc<TaskContext>,
         control: TaskControl,
         settings: CommitSettings,
+        counts: Arc<millstream_metrics::SinkTask>,
     ) -> Self {
         Self {
             task,
@@ -89,6 +91,7 @@ impl SinkTask {
             redelivering: None,
             held_back: false,
             unassigned: None,
+            counts,
         }
     }
 
@@ -128,6 +131,7 @@ impl SinkTask {
         }
         self.task.start(config).await.map_err(fatal)?;
         self.control.status.set(State::Running);
+        self.control.metrics.started(true);
         self.unassigned = Some((LongWait::begin(&self.control, "partitions"), false));
         loop {
             match self.control.target() {
@@ -162,6 +166,8 @@ impl SinkTask {
             for event in polled.events {
                 self.rebalance(event).await?;
             }
+            let consumed: usize = polled.fetched.iter().map(|fetched| fetched.records.len()).sum();
+            self.counts.read.add(consumed as u64);
             self.stages.prepare(polled.fetched, &mut self.backlog).await?;
             self.put().await?;
             self.control.has_worked();
@@ -266,7 +272,10 @@ impl SinkTask {
             self.control.works_on(delivery.records());
             let rows = delivery.batch.rows();
             let what = || format!("the sink to take {rows} record(s)");
+            let began = Instant::now();
             let put = told(&self.control, "a call", what, self.task.put(&delivery.batch)).await;
+            self.counts.put_time.record_time(began.elapsed());
+            self.control.metrics.batch(u64::from(rows));
             let reported = self.context.take_reports();
             self.stages.reported(delivery, &reported.errors);
             if let Some(failure) = reported.failure {
@@ -274,6 +283,7 @@ impl SinkTask {
             }
             match put {
                 Ok(()) => {
+                    self.counts.sent.add(u64::from(rows));
                     let Some(delivery) = self.backlog.pop_front() else { break };
                     self.commits.consumed(&delivery.consumed);
                     if let Some(failure) = delivery.failure {
@@ -311,7 +321,7 @@ impl SinkTask {
                         fresh.push(partition);
                     }
                 }
-                self.context.set_assignment(self.commits.assigned());
+                self.set_assignment();
                 self.note_assignment(true);
                 if self.holds_all() {
                     self.consumer.pause(&fresh);
@@ -335,6 +345,13 @@ impl SinkTask {
                 Ok(())
             }
         }
+    }
+
+    /// Tells the plugin which partitions it has.
+    fn set_assignment(&self) {
+        let assigned = self.commits.assigned();
+        self.counts.partitions.set(assigned.len() as i64);
+        self.context.set_assignment(assigned);
     }
 
     /// Takes note of an assignment that may be empty; `joined` tells whether it is the group's word.
@@ -384,7 +401,7 @@ impl SinkTask {
         if let Some(letters) = self.stages.dead_letters() {
             letters.forget(&partitions);
         }
-        self.context.set_assignment(self.commits.assigned());
+        self.set_assignment();
         self.drop_backlog();
     }
 
@@ -425,11 +442,13 @@ impl SinkTask {
         let held = self.stages.dead_letters().map_or_else(Held::new, |letters| letters.held());
         let offered = self.commits.offered(partitions, &held);
         let what = || "the sink to say what may be committed".to_owned();
+        let began = Instant::now();
         match told(&self.control, "a call", what, self.task.pre_commit(&offered)).await {
             Ok(None) => Some(self.commits.committable(offered, &held)),
             Ok(Some(offsets)) => Some(self.commits.committable(offsets, &held)),
             Err(error) => {
                 tracing::error!(task = %self.control.id, error = %error, "the sink task failed to prepare a commit");
+                self.control.metrics.committed(began, false);
                 self.note_commit(Some(format!("the sink task failed to prepare it: {error}")));
                 None
             }
@@ -441,8 +460,13 @@ impl SinkTask {
             self.note_commit(None);
             return;
         }
-        match tokio::time::timeout(self.settings.timeout, self.consumer.commit(&offsets)).await {
+        let began = Instant::now();
+        let committed = tokio::time::timeout(self.settings.timeout, self.consumer.commit(&offsets)).await;
+        self.counts.commit_number.change(1);
+        self.control.metrics.committed(began, matches!(committed, Ok(Ok(()))));
+        match committed {
             Ok(Ok(())) => {
+                self.counts.commits_completed.add(1);
                 self.commits.committed(&offsets);
                 self.note_commit(None);
             }

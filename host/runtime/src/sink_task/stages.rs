@@ -313,6 +313,9 @@ impl Stages {
 
     /// Rows that the plugin reported during a `put`.
     pub(super) fn reported(&mut self, delivery: &Delivery, errors: &[RowError]) {
+        if !errors.is_empty() {
+            self.control.metrics.failed(errors.len() as u64, self.policy.without_retry());
+        }
         let Some((chunk, rows)) = &delivery.origin else { return };
         for error in errors {
             if let Some(&row) = rows.get(error.row as usize) {
@@ -333,7 +336,7 @@ impl Stages {
 
     fn report(&mut self, chunk: &Chunk, row: u32, report: &Report<'_>) {
         let original = chunk.original(row);
-        report::log(self.reporting.log, &self.control.id, report, || consumed_record(&original));
+        report::log(self.reporting.log, &self.control, report, || consumed_record(&original));
         if let Some(dead_letters) = &mut self.reporting.dead_letters {
             dead_letters.report(&original, report);
         }

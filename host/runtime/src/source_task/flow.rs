@@ -76,6 +76,7 @@ pub(crate) struct Flow {
     pub(super) ledger: InFlight<SourceBatch>,
     offsets: Box<dyn OffsetWriter>,
     settings: FlowSettings,
+    counts: Arc<millstream_metrics::SourceTask>,
     /// Offsets by source partition that no flush has stored yet.
     unsaved: HashMap<Arc<str>, Option<String>>,
     next_commit: Instant,
@@ -94,6 +95,7 @@ impl Flow {
         producer: Box<dyn RecordProducer>,
         offsets: Box<dyn OffsetWriter>,
         settings: FlowSettings,
+        counts: Arc<millstream_metrics::SourceTask>,
     ) -> Self {
         Self {
             control,
@@ -101,6 +103,7 @@ impl Flow {
             ledger: InFlight::new(MAX_IN_FLIGHT_BYTES),
             offsets,
             settings,
+            counts,
             unsaved: HashMap::new(),
             next_commit: Instant::now() + settings.flush_interval,
             failure: None,
@@ -226,6 +229,15 @@ impl Flow {
         }
     }
 
+    /// A poll that took so long returned so many records.
+    pub(super) fn polled(&mut self, records: u32, took: Duration) {
+        let records = u64::from(records);
+        self.counts.polled.add(records);
+        self.counts.poll_time.record_time(took);
+        self.control.metrics.batch(records);
+        self.counts.active_seen.record(self.ledger.outstanding() + records);
+    }
+
     /// Fails if a record could not be written and the policy does not tolerate it.
     pub(super) fn check(&mut self) -> Result<(), Failure> {
         self.failure.take().map_or(Ok(()), Err)
@@ -235,6 +247,7 @@ impl Flow {
         while let Some(ack) = self.producer.try_ack() {
             self.take(ack);
         }
+        self.counts.active.set(i64::try_from(self.ledger.outstanding()).unwrap_or(i64::MAX));
     }
 
     fn take(&mut self, ack: Ack) {
@@ -242,6 +255,7 @@ impl Flow {
         self.unacknowledged = None;
         match ack.result {
             Ok(delivery) => {
+                self.counts.written.add(ack.last - ack.first + 1);
                 if self.settings.commit_records {
                     let ended = &mut self.ended;
                     self.ledger.rows_of(ack.first, ack.last, |batch, rows, first| {
@@ -259,6 +273,7 @@ impl Flow {
 
     fn failed_to_send(&mut self, first: u64, last: u64, error: &SendError) {
         let failure = send_failure(error);
+        self.control.metrics.failed(last - first + 1, self.settings.policy.without_retry());
         if self.settings.policy.tolerance == Tolerance::None {
             tracing::error!(task = %self.control.id, records = last - first + 1, error = %Chain(error), "records were not written");
             self.failure.get_or_insert(failure.caused(
@@ -268,13 +283,13 @@ impl Flow {
             ));
             return;
         }
-        let (log, id, ended) = (self.settings.log, &self.control.id, &mut self.ended);
+        let (log, control, ended) = (self.settings.log, &self.control, &mut self.ended);
         let wants_rows = self.settings.commit_records;
         if log.enabled || wants_rows {
             let report = Report { stage: Stage::KafkaProduce, class: WORKER_SOURCE_TASK, failure: &failure };
             self.ledger.rows_of(first, last, |batch, rows, _| {
                 for row in rows.clone() {
-                    report::log(log, id, &report, || source_record(&batch.0, row));
+                    report::log(log, control, &report, || source_record(&batch.0, row));
                 }
                 if wants_rows {
                     note(ended, &batch.0, rows.clone(), rows.map(|_| None));
@@ -292,6 +307,7 @@ impl Flow {
         row: u32,
         failure: Failure,
     ) -> Result<(), Failure> {
+        self.control.metrics.failed(1, self.settings.policy.without_retry());
         if self.settings.policy.tolerance == Tolerance::None {
             return Err(failure.caused(
                 ErrorKind::Fatal,
@@ -300,7 +316,7 @@ impl Flow {
             ));
         }
         let report = Report { stage: Stage::KafkaProduce, class: WORKER_SOURCE_TASK, failure: &failure };
-        report::log(self.settings.log, &self.control.id, &report, || source_record(polled, row));
+        report::log(self.settings.log, &self.control, &report, || source_record(polled, row));
         self.dropped(polled, batch, row..row + 1);
         Ok(())
     }
@@ -316,6 +332,7 @@ impl Flow {
     /// Stores what may be committed. What cannot be stored, or not in time, is kept for the next time, and shown
     /// in the task's status meanwhile.
     async fn commit_offsets(&mut self) {
+        let began = Instant::now();
         let mut unsaved = None;
         for (partition, offset) in self.ledger.take_committable() {
             match offset {
@@ -353,6 +370,7 @@ impl Flow {
                 }
             }
         };
+        self.control.metrics.committed(began, stored);
         self.owes_commit |= stored;
         self.next_commit = Instant::now() + self.settings.flush_interval;
         let note = unsaved.map(|why| format!("The last commit of offsets failed and is tried again: {why}"));

@@ -68,6 +68,7 @@ impl SourceTask {
         }
         self.task.start(config).await.map_err(|error| error.failure())?;
         self.control.status.set(State::Running);
+        self.control.metrics.started(true);
         loop {
             match self.control.target() {
                 TargetState::Stopped => return Ok(()),
@@ -88,13 +89,17 @@ impl SourceTask {
             let what = || "the source to return from a poll".to_owned();
             let poll = told(&self.control, "a call", what, self.task.poll(POLL_LIMITS));
             let polled = self.flow.attend(poll).await;
+            let took = asked.elapsed();
             self.flow.tell(self.task.as_mut()).await;
             match polled {
-                Ok(Some(batch)) if batch.rows() != 0 => match self.pipeline.deliver(&mut self.flow, batch).await {
-                    Ok(()) => self.control.has_worked(),
-                    Err(Halt::Stopped) => return Ok(()),
-                    Err(Halt::Failed(failure)) => return Err(failure),
-                },
+                Ok(Some(batch)) if batch.rows() != 0 => {
+                    self.flow.polled(batch.rows(), took);
+                    match self.pipeline.deliver(&mut self.flow, batch).await {
+                        Ok(()) => self.control.has_worked(),
+                        Err(Halt::Stopped) => return Ok(()),
+                        Err(Halt::Failed(failure)) => return Err(failure),
+                    }
+                }
                 Err(error) if !error.is_retriable() => {
                     return if self.control.is_stopping() && error == millstream_connector::PluginError::Cancelled {
                         Ok(())

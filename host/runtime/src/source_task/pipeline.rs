@@ -254,7 +254,7 @@ impl Pipeline {
         failure: Failure,
     ) -> Result<(), Halt> {
         let report = Report { stage, class: &by.class, failure: &failure };
-        report::log(self.log, &self.control.id, &report, || source_record(polled.batch, row));
+        report::log(self.log, &self.control, &report, || source_record(polled.batch, row));
         if verdict == Verdict::Tolerate {
             flow.dropped(polled.batch, polled.id, row..row + 1);
             return Ok(());

@@ -1,6 +1,7 @@
 //! A whole worker over fakes: what becomes of records, changes and statuses when something waits, fails or panics.
 
 mod changes;
+mod counts;
 mod dead_letters;
 mod others;
 mod panics;

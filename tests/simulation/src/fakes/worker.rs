@@ -6,6 +6,7 @@ use millstream_config::{
     ConfigDef, ConfigMap, OverridePolicy, PluginDef, PluginDefs, PluginDirectory, PluginKind as DefKind,
 };
 use millstream_connector::{PluginInfo, PluginKind, Plugins};
+use millstream_metrics::Metrics;
 use millstream_runtime::{
     Natives, WorkerParts, WorkerSettings,
     config_log::ConfigLog,
@@ -39,6 +40,8 @@ pub struct Fakes {
     pub converter: &'static str,
     /// All classes.
     pub classes: Vec<PluginDef>,
+    /// Where the worker counts.
+    pub metrics: Metrics,
 }
 
 impl Fakes {
@@ -59,6 +62,7 @@ impl Fakes {
                 flush_timeout: Duration::from_secs(5),
                 shutdown_timeout: Duration::from_secs(5),
             },
+            metrics: self.metrics,
         };
         let definitions: Arc<dyn PluginDefs> =
             Arc::new(PluginDirectory::new(self.classes, |_, _| Ok(true)).with_worker(properties));

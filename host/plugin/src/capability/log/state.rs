@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
+
+use millstream_metrics::PluginInstance;
 
 use super::rate::RateLimit;
 use super::{InstanceName, Level};
@@ -22,6 +24,7 @@ const MAX_LAST_WORDS: usize = 4 << 10;
 pub(crate) struct GuestLog {
     name: InstanceName,
     lines_per_second: u32,
+    metrics: Arc<PluginInstance>,
     inner: Mutex<Inner>,
 }
 
@@ -48,8 +51,8 @@ struct Unfinished {
 }
 
 impl GuestLog {
-    pub(crate) fn new(name: InstanceName, lines_per_second: u32) -> Self {
-        Self { name, lines_per_second, inner: Mutex::new(Inner::new(lines_per_second)) }
+    pub(crate) fn new(name: InstanceName, lines_per_second: u32, metrics: Arc<PluginInstance>) -> Self {
+        Self { name, lines_per_second, metrics, inner: Mutex::new(Inner::new(lines_per_second)) }
     }
 
     /// Whether the host's log keeps lines of this level.
@@ -77,7 +80,7 @@ impl GuestLog {
             inner.rate.admit(Instant::now())
         };
         match admitted {
-            None => {}
+            None => self.metrics.lines_dropped.add(1),
             Some(dropped) => {
                 self.report_dropped(dropped);
                 self.write(level, &line);
@@ -212,54 +215,17 @@ fn truncated(line: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::{self, Write as _};
-    use std::sync::Arc;
     use std::time::Duration;
 
-    use tracing::field::{Field, Visit};
-    use tracing::span::{Attributes, Id, Record};
-    use tracing::subscriber::set_default;
-    use tracing::{Event, Metadata, Subscriber};
-
     use super::*;
-
-    /// Lines of the host's log as `LEVEL message key=value`.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<String>>>);
-
-    struct Line(String);
-
-    impl Visit for Line {
-        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-            let name = if field.name() == "message" { String::new() } else { format!("{}=", field.name()) };
-            write!(self.0, " {name}{value:?}").unwrap();
-        }
-    }
-
-    impl Subscriber for Log {
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, _: &Attributes<'_>) -> Id {
-            Id::from_u64(1)
-        }
-        fn record(&self, _: &Id, _: &Record<'_>) {}
-        fn record_follows_from(&self, _: &Id, _: &Id) {}
-        fn event(&self, event: &Event<'_>) {
-            let mut line = Line(event.metadata().level().to_string());
-            event.record(&mut line);
-            self.0.lock().unwrap().push(line.0);
-        }
-        fn enter(&self, _: &Id) {}
-        fn exit(&self, _: &Id) {}
-    }
+    use crate::test_log::Log;
 
     #[test]
     fn a_line_says_how_many_lines_were_dropped_before_the_next_and_before_the_end() {
-        let written = Log::default();
-        let _guard = set_default(written.clone());
+        let (written, _guard) = Log::of_this_thread();
         let name = InstanceName { connector: "orders".into(), task: Some(3), plugin: "Odd".into() };
-        let log = GuestLog::new(name, 2);
+        let metrics = Arc::<PluginInstance>::default();
+        let log = GuestLog::new(name, 2, Arc::clone(&metrics));
         let far = Instant::now() + Duration::from_secs(3600);
         let say = |lines: &[&str]| {
             for line in lines {
@@ -272,6 +238,7 @@ mod tests {
         log.inner().rate.left = 2.0;
         say(&["f", "g", "h"]);
         drop(log);
+        assert_eq!(metrics.lines_dropped.total(), 4);
         let by = r#"connector="orders" task=3 plugin="Odd""#;
         let dropped = |lines: u64| {
             let key = "it may log 2 lines a second (plugin.log.rate)";
@@ -279,30 +246,29 @@ mod tests {
         };
         let said = |line: &str| format!("INFO {line} {by}");
         let expected = [said("a"), said("b"), dropped(3), said("f"), said("g"), dropped(1)];
-        assert_eq!(*written.0.lock().unwrap(), expected);
+        assert_eq!(written.lines(), expected);
     }
 
     #[test]
     fn a_line_that_the_guest_did_not_finish_reaches_the_log_when_it_ends() {
-        let written = Log::default();
-        let _guard = set_default(written.clone());
-        let log = GuestLog::new(InstanceName { plugin: "Odd".into(), ..InstanceName::default() }, 10);
+        let (written, _guard) = Log::of_this_thread();
+        let log = GuestLog::new(InstanceName { plugin: "Odd".into(), ..InstanceName::default() }, 10, Arc::default());
         log.take(Stream::Output, b"one\ntwo");
         log.take(Stream::Error, b"abort");
         log.take(Stream::Error, b"ed");
-        assert_eq!(written.0.lock().unwrap().len(), 1);
+        assert_eq!(written.lines().len(), 1);
         log.end_lines();
         assert_eq!(log.last_words().as_deref(), Some("aborted"));
         log.take(Stream::Output, b"three");
         drop(log);
         let by = r#"connector="" plugin="Odd""#;
         let expected = ["INFO one", "INFO two", "WARN aborted", "INFO three"].map(|line| format!("{line} {by}"));
-        assert_eq!(*written.0.lock().unwrap(), expected);
+        assert_eq!(written.lines(), expected);
     }
 
     #[test]
     fn standard_error_is_cut_into_lines_and_its_end_is_kept() {
-        let log = GuestLog::new(InstanceName::default(), 10);
+        let log = GuestLog::new(InstanceName::default(), 10, Arc::default());
         let take = |bytes: &[u8]| log.take(Stream::Error, bytes);
         take(b"thread panicked at ");
         take(b"lib.rs:1\nboom\n\npartial");
