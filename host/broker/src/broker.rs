@@ -46,6 +46,7 @@ use crate::{
     open_files,
     partition::Partition,
     producer_ids::ProducerIds,
+    quotas::{Quotas, rate::Window},
     recovery,
     security::{self, authorizer::Authorizer, listener::ListenerSecurity, session::Session, users::Users},
     seldom::Seldom,
@@ -208,12 +209,18 @@ impl Broker {
         let authorizer = run_blocking(move || Authorizer::open(&given, rules_dir.disk(), rules_dir.path()))
             .await
             .map_err(|source| StartBrokerError::Interrupted { source })??;
+        let sample_ms = u64::try_from(config.quota_sample.as_millis()).unwrap_or(u64::MAX);
+        let (quotas_dir, window) = (Arc::clone(&data_dir), Window { samples: config.quota_samples, sample_ms });
+        let quotas = run_blocking(move || Quotas::open(window, quotas_dir.disk(), quotas_dir.path()))
+            .await
+            .map_err(|source| StartBrokerError::Interrupted { source })??;
         let users_dir = Arc::clone(&data_dir);
         let users = run_blocking(move || Users::open(users_dir.disk(), users_dir.path()))
             .await
             .map_err(|source| StartBrokerError::Interrupted { source })??;
         let node = Arc::new(Node {
             authorizer,
+            quotas,
             users,
             listeners: secured,
             cluster_id: data_dir.cluster_id.clone(),

@@ -29,6 +29,7 @@ mod node;
 mod open_files;
 mod partition;
 mod producer_ids;
+mod quotas;
 mod recompress;
 mod recovery;
 mod repair;

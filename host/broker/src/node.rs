@@ -15,6 +15,7 @@ use crate::{
     groups::Groups,
     health::Health,
     producer_ids::ProducerIds,
+    quotas::Quotas,
     security::{authorizer::Authorizer, listener::ListenerSecurity, users::Users},
     strangers::Strangers,
     topics::Topics,
@@ -47,6 +48,8 @@ pub struct Node {
     pub budget: Arc<Budget>,
     /// Who decides what users may do; `None` where everybody may do everything.
     pub authorizer: Option<Authorizer>,
+    /// How much of the broker users and clients may use.
+    pub quotas: Quotas,
     /// Users who log in by SCRAM.
     pub users: Users,
     /// What each listener asks of its clients.

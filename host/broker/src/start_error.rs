@@ -65,8 +65,8 @@ pub enum StartBrokerError {
         #[from]
         source: OpenAuthorizerError,
     },
-    /// Users cannot be read.
-    #[error("read the users")]
+    /// Users or quotas cannot be read.
+    #[error("read users and quotas")]
     SecurityFile {
         /// Why.
         #[from]

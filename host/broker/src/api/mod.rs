@@ -9,6 +9,7 @@ mod acls;
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod api_versions;
+mod client_quotas;
 mod configs;
 mod consumer_groups;
 mod create_partitions;
@@ -39,6 +40,7 @@ pub mod sasl;
 mod scram_users;
 mod sync_group;
 mod table;
+mod throttle;
 mod txn_offset_commit;
 mod update_features;
 mod write_txn_markers;
@@ -101,6 +103,17 @@ pub struct Answer {
     pub frame: Bytes,
     /// Given back with the answer.
     pub _room: Option<Reservation>,
+}
+
+impl Answer {
+    fn whole(frame: Bytes) -> Self {
+        Self { frame, _room: None }
+    }
+
+    /// Bytes on the wire.
+    fn len(&self) -> usize {
+        self.frame.len()
+    }
 }
 
 /// An answer that waits for the disk.
@@ -203,6 +216,7 @@ impl Incoming {
                 | ApiKey::AlterConfigs
                 | ApiKey::IncrementalAlterConfigs
                 | ApiKey::AlterUserScramCredentials
+                | ApiKey::AlterClientQuotas
                 | ApiKey::CreateAcls
                 | ApiKey::DeleteAcls
         )
@@ -233,6 +247,13 @@ impl Incoming {
 /// The connection is to be closed.
 pub async fn handle(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
     sasl::check_session(peer, &incoming)?;
+    if node.quotas.are_set() && !peer.session.is_trusted {
+        return throttle::handle(node, peer, incoming).await;
+    }
+    carry_out(node, peer, incoming).await
+}
+
+async fn carry_out(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
     if !incoming.is_change() {
         return dispatch(node, peer, incoming).await;
     }
@@ -282,6 +303,7 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
             if let Verdict::Nothing(response) = verdict {
                 return it.answer(&response);
             }
+            throttle::cap_fetch(&call, &mut request);
             let (mut response, room) = fetch::handle(&call, request).await;
             verdict.amend(&mut response);
             Ok(Reply::Now(Answer { _room: room, ..it.encode(&response)? }))
@@ -399,6 +421,12 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
         }
         ApiKey::DescribeLogDirs => {
             guarded!(call, it, access::describe_log_dirs, |request| describe_log_dirs::handle(&call, request))
+        }
+        ApiKey::DescribeClientQuotas => {
+            guarded!(call, it, access::describe_client_quotas, |request| client_quotas::describe(&call, &request))
+        }
+        ApiKey::AlterClientQuotas => {
+            guarded!(call, it, access::alter_client_quotas, |request| client_quotas::alter(&call, request).await)
         }
         ApiKey::SaslHandshake => sasl::handshake(&call, it),
         ApiKey::SaslAuthenticate => sasl::authenticate(&call, it).await,

@@ -250,6 +250,8 @@ pub const BROKER_KEYS: &[Key] = &[
         "How often idle transactional ids are looked for; they are forgotten.",
     )
     .min(1),
+    Key::new("quota.window.num", Int, Some("11"), "Samples of use that quotas are held against.").min(1),
+    Key::new("quota.window.size.seconds", Int, Some("1"), "How long each of these samples is.").min(1),
     Key::new(
         "authorizer.class.name",
         Text,

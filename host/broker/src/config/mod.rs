@@ -111,6 +111,10 @@ pub struct BrokerConfig {
     pub transactional_id_expiry_interval: Duration,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration: Duration,
+    /// `quota.window.num`.
+    pub quota_samples: u32,
+    /// `quota.window.size.seconds`.
+    pub quota_sample: Duration,
     /// Every key that was given, for DescribeConfigs and as the topics' defaults.
     pub given: BTreeMap<String, String>,
     /// Remarks on keys that do nothing here; logged once at the start.
@@ -289,6 +293,8 @@ impl BrokerConfig {
             transactional_id_expiry_interval: values
                 .millis("transaction.remove.expired.transaction.cleanup.interval.ms"),
             producer_id_expiration: values.millis("producer.id.expiration.ms"),
+            quota_samples: u32::try_from(values.long("quota.window.num")).unwrap_or(u32::MAX),
+            quota_sample: Duration::from_secs(u64::try_from(values.long("quota.window.size.seconds")).unwrap_or(1)),
             given: properties.clone(),
             warnings,
         })

@@ -24,6 +24,8 @@ pub struct Session {
     /// Whether it is the worker itself, over a stream in memory, which may do everything.
     pub is_trusted: bool,
     sasl: Option<SaslSession>,
+    /// Until when nothing is carried out, for quotas.
+    muted_until: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,7 @@ pub enum Again {
 impl Session {
     /// Nobody in particular.
     pub fn anonymous() -> Self {
-        Self { user: ANONYMOUS.to_owned(), is_trusted: false, sasl: None }
+        Self { user: ANONYMOUS.to_owned(), is_trusted: false, sasl: None, muted_until: Mutex::default() }
     }
 
     /// The worker itself.
@@ -80,7 +82,18 @@ impl Session {
     ) -> Self {
         let expires = lifetime.map(|lifetime| now + lifetime);
         let state = Mutex::new(SaslState { expires, begun: Some(now), again: None, failed: false });
-        Self { user, is_trusted: false, sasl: Some(SaslSession { listener, mechanism, state }) }
+        Self { user, sasl: Some(SaslSession { listener, mechanism, state }), ..Self::anonymous() }
+    }
+
+    /// Carries out nothing before this.
+    pub fn mute(&self, until: Instant) {
+        let mut muted = self.muted_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *muted = (*muted).max(Some(until));
+    }
+
+    /// Until when nothing is carried out.
+    pub fn muted_until(&self) -> Option<Instant> {
+        *self.muted_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether requests are answered no more until the client has authenticated again.

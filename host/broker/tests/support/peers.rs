@@ -40,6 +40,13 @@ pub async fn run(command: Command, input: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
+/// Runs a program that must fail or complain, and returns all that it printed.
+#[allow(dead_code, reason = "each test file uses a part of it")]
+pub async fn fails(command: Command, input: &str) -> String {
+    let output = output(command, input).await;
+    [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()
+}
+
 async fn output(mut command: Command, input: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().expect("the program starts");

@@ -1,15 +1,20 @@
 //! Requests about the cluster, settings, users and rules.
 
 use millstream_wire::protocol::messages::{
-    AlterConfigsRequest, AlterConfigsResponse, AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse,
-    CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest, DeleteAclsResponse, DescribeAclsRequest,
-    DescribeAclsResponse, DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse,
+    AlterClientQuotasRequest, AlterClientQuotasResponse, AlterConfigsRequest, AlterConfigsResponse,
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, CreateAclsRequest, CreateAclsResponse,
+    DeleteAclsRequest, DeleteAclsResponse, DescribeAclsRequest, DescribeAclsResponse, DescribeClientQuotasRequest,
+    DescribeClientQuotasResponse, DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse,
     DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeUserScramCredentialsRequest,
     DescribeUserScramCredentialsResponse, ElectLeadersRequest, ElectLeadersResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
-    UpdateFeaturesRequest, UpdateFeaturesResponse, alter_configs_response::AlterConfigsResourceResponse,
-    alter_user_scram_credentials_response::AlterUserScramCredentialsResult, create_acls_response::AclCreationResult,
-    delete_acls_response::DeleteAclsFilterResult, describe_configs_response::DescribeConfigsResult,
+    UpdateFeaturesRequest, UpdateFeaturesResponse,
+    alter_client_quotas_response::{EntityData as QuotaEntity, EntryData as QuotaEntry},
+    alter_configs_response::AlterConfigsResourceResponse,
+    alter_user_scram_credentials_response::AlterUserScramCredentialsResult,
+    create_acls_response::AclCreationResult,
+    delete_acls_response::DeleteAclsFilterResult,
+    describe_configs_response::DescribeConfigsResult,
     incremental_alter_configs_response::AlterConfigsResourceResponse as IncrementalResourceResponse,
 };
 
@@ -185,6 +190,34 @@ pub fn alter_scram(
             .into_iter()
             .map(|name| AlterUserScramCredentialsResult::default().with_user(name).with_error_code(CLUSTER_REFUSED));
         AlterUserScramCredentialsResponse::default().with_results(refused.collect())
+    })
+}
+
+pub fn describe_client_quotas(
+    access: &Access,
+    _: &Call<'_>,
+    _: &mut DescribeClientQuotasRequest,
+) -> Verdict<DescribeClientQuotasResponse> {
+    whole(access, Operation::DescribeConfigs, || {
+        DescribeClientQuotasResponse::default().with_error_code(CLUSTER_REFUSED).with_entries(None)
+    })
+}
+
+pub fn alter_client_quotas(
+    access: &Access,
+    _: &Call<'_>,
+    request: &mut AlterClientQuotasRequest,
+) -> Verdict<AlterClientQuotasResponse> {
+    whole(access, Operation::AlterConfigs, || {
+        let refused = request.entries.iter().map(|entry| {
+            let entity = entry.entity.iter().map(|part| {
+                QuotaEntity::default()
+                    .with_entity_type(part.entity_type.clone())
+                    .with_entity_name(part.entity_name.clone())
+            });
+            QuotaEntry::default().with_error_code(CLUSTER_REFUSED).with_entity(entity.collect())
+        });
+        AlterClientQuotasResponse::default().with_entries(refused.collect())
     })
 }
 

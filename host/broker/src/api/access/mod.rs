@@ -73,6 +73,8 @@ pub(super) const REQUIRED: &[(ApiKey, &str)] = &[
     (ApiKey::IncrementalAlterConfigs, "cluster: ALTER_CONFIGS topic, group or cluster"),
     (ApiKey::ListPartitionReassignments, "cluster: DESCRIBE cluster"),
     (ApiKey::OffsetDelete, "groups: DELETE group; READ topic"),
+    (ApiKey::DescribeClientQuotas, "cluster: DESCRIBE_CONFIGS cluster"),
+    (ApiKey::AlterClientQuotas, "cluster: ALTER_CONFIGS cluster"),
     (ApiKey::DescribeUserScramCredentials, "cluster: DESCRIBE cluster"),
     (ApiKey::AlterUserScramCredentials, "cluster: ALTER cluster"),
     (ApiKey::UpdateFeatures, "cluster: ALTER cluster"),

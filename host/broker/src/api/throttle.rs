@@ -1,0 +1,141 @@
+//! Quotas held against requests: what is over is answered at once with the time to wait, and nothing more of the same
+//! connection is carried out before (KIP-219).
+//!
+//! Only where there are quotas does anything of this run.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use millstream_wire::{
+    frame,
+    protocol::messages::{ApiKey, FetchRequest, FetchResponse, ProduceResponse},
+};
+use tokio::time::Instant;
+
+use super::{Answer, Call, Incoming, Peer, Rejected, Reply, access, carry_out};
+use crate::{node::Node, quotas::limits::Kind};
+
+/// APIs whose answers begin with the time to wait, and from which version on. Of the others' answers it stands
+/// elsewhere, or nowhere: their connections just wait.
+const AT_THE_BEGINNING: &[(ApiKey, i16)] = &[
+    (ApiKey::Fetch, 1),
+    (ApiKey::ListOffsets, 2),
+    (ApiKey::Metadata, 3),
+    (ApiKey::OffsetCommit, 3),
+    (ApiKey::OffsetFetch, 3),
+    (ApiKey::FindCoordinator, 1),
+    (ApiKey::JoinGroup, 2),
+    (ApiKey::Heartbeat, 1),
+    (ApiKey::LeaveGroup, 1),
+    (ApiKey::SyncGroup, 1),
+    (ApiKey::DescribeGroups, 1),
+    (ApiKey::ListGroups, 1),
+    (ApiKey::CreateTopics, 2),
+    (ApiKey::DeleteTopics, 1),
+    (ApiKey::DeleteRecords, 0),
+    (ApiKey::InitProducerId, 0),
+    (ApiKey::OffsetForLeaderEpoch, 2),
+    (ApiKey::AddPartitionsToTxn, 0),
+    (ApiKey::AddOffsetsToTxn, 0),
+    (ApiKey::EndTxn, 0),
+    (ApiKey::TxnOffsetCommit, 0),
+    (ApiKey::DescribeConfigs, 0),
+    (ApiKey::AlterConfigs, 0),
+    (ApiKey::IncrementalAlterConfigs, 0),
+    (ApiKey::CreatePartitions, 0),
+    (ApiKey::DeleteGroups, 0),
+    (ApiKey::DescribeCluster, 0),
+];
+
+/// Carries out a request within the quotas of its user.
+pub(super) async fn handle(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
+    if let Some(until) = peer.session.muted_until() {
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = node.stopping.cancelled() => {}
+        }
+    }
+    let (api, version, correlation) = (incoming.api, incoming.version(), incoming.header.correlation_id);
+    let client_id = incoming.header.client_id.clone().unwrap_or_default();
+    let record = |kind, amount: f64| {
+        node.quotas.record(kind, &peer.session.user, client_id.as_str(), amount, node.quotas.now_ms())
+    };
+    let mut wait_ms = match api {
+        ApiKey::Produce => record(Kind::Produce, incoming.body.len() as f64),
+        _ => 0,
+    };
+    let (reply, busy) = timed(carry_out(node, peer, incoming)).await;
+    let mut reply = reply?;
+    if let (ApiKey::Fetch, Reply::Now(answer)) = (api, &reply) {
+        let size = answer.len() as f64;
+        let over_ms = record(Kind::Fetch, size);
+        if 0 < over_ms {
+            // Nothing is sent, so nothing was used.
+            record(Kind::Fetch, -size);
+            wait_ms = over_ms;
+            let frame = frame::encode_response(api, version, correlation, &FetchResponse::default())?;
+            reply = Reply::Now(Answer::whole(frame));
+        }
+    }
+    let percent = busy.as_secs_f64() * 100.0;
+    wait_ms = wait_ms.max(record(Kind::Request, percent).min(node.quotas.sample_ms()));
+    if wait_ms == 0 {
+        return Ok(reply);
+    }
+    peer.session.mute(Instant::now() + Duration::from_millis(wait_ms));
+    tell(api, version, reply, i32::try_from(wait_ms).unwrap_or(i32::MAX))
+}
+
+/// Writes the time to wait into an answer.
+fn tell(api: ApiKey, version: i16, reply: Reply, wait_ms: i32) -> Result<Reply, Rejected> {
+    if api == ApiKey::Produce {
+        if matches!(reply, Reply::Silence) {
+            return Ok(reply);
+        }
+        let amend: access::Amend<ProduceResponse> = Box::new(move |response| response.throttle_time_ms = wait_ms);
+        return access::amended(api, version, reply, Some(amend));
+    }
+    let begins_with_it = AT_THE_BEGINNING.iter().any(|(known, from)| *known == api && *from <= version);
+    match reply {
+        Reply::Now(answer) if begins_with_it => {
+            // Size, correlation id and, in newer headers, tagged fields, of which there are none.
+            let at = if 1 <= api.response_header_version(version) { 9 } else { 8 };
+            let mut frame = BytesMut::from(&answer.frame[..]);
+            if let Some(place) = frame.get_mut(at..at + 4) {
+                place.copy_from_slice(&wait_ms.to_be_bytes());
+            }
+            Ok(Reply::Now(Answer { frame: frame.freeze(), ..answer }))
+        }
+        other => Ok(other),
+    }
+}
+
+/// A result, and how long a thread was busy with it.
+async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let mut work = pin!(work);
+    let mut busy = Duration::ZERO;
+    let value = poll_fn(|context| {
+        let begin = std::time::Instant::now();
+        let polled = work.as_mut().poll(context);
+        busy += begin.elapsed();
+        polled
+    })
+    .await;
+    (value, busy)
+}
+
+/// A fetch asks for no more than its user may have.
+pub(super) fn cap_fetch(call: &Call<'_>, request: &mut FetchRequest) {
+    if !call.node.quotas.are_set() || call.peer.session.is_trusted {
+        return;
+    }
+    if let Some(most) = call.node.quotas.most_in_window(Kind::Fetch, &call.peer.session.user, call.client_id) {
+        // Numbers beyond the type's stop at its end.
+        request.max_bytes = request.max_bytes.min(most as i32);
+    }
+}

@@ -1,0 +1,159 @@
+//! Which limit is whose: users, client ids and the defaults of both, in Kafka's order of precedence.
+
+use std::collections::BTreeMap;
+
+/// What a limit is on.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Kind {
+    /// Bytes produced per second.
+    Produce,
+    /// Bytes fetched per second.
+    Fetch,
+    /// Time of a thread, in percent.
+    Request,
+    /// Topics and partitions made per second; kept, and not held against anybody.
+    Mutation,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Produce, Self::Fetch, Self::Request, Self::Mutation];
+
+    /// Kafka's name.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Produce => "producer_byte_rate",
+            Self::Fetch => "consumer_byte_rate",
+            Self::Request => "request_percentage",
+            Self::Mutation => "controller_mutation_rate",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn of_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.key() == key)
+    }
+
+    /// Whether only whole numbers make sense.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Produce | Self::Fetch)
+    }
+}
+
+/// A user or client id that is named, or the default.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Name {
+    /// Whoever has no limit by name.
+    Default,
+    /// This very one.
+    Is(String),
+}
+
+/// Whom limits are for: at least one of the two.
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Entity {
+    /// By user.
+    pub user: Option<Name>,
+    /// By client id.
+    pub client_id: Option<Name>,
+}
+
+/// Who shares one limit: requests of the same user, client id, or both.
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Sharers {
+    /// `None` where users do not count.
+    pub user: Option<String>,
+    /// `None` where client ids do not count.
+    pub client_id: Option<String>,
+}
+
+/// All limits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Never with an empty map.
+    pub entities: BTreeMap<Entity, BTreeMap<Kind, f64>>,
+}
+
+impl Limits {
+    /// The limit of a request, and who shares it.
+    pub fn of(&self, kind: Kind, user: &str, client_id: &str) -> Option<(f64, Sharers)> {
+        let is = |name: &str| Some(Name::Is(name.to_owned()));
+        let default = || Some(Name::Default);
+        let order = [
+            (is(user), is(client_id)),
+            (is(user), default()),
+            (is(user), None),
+            (default(), is(client_id)),
+            (default(), default()),
+            (default(), None),
+            (None, is(client_id)),
+            (None, default()),
+        ];
+        order.into_iter().find_map(|(by_user, by_client)| {
+            let sharers = Sharers {
+                user: by_user.is_some().then(|| user.to_owned()),
+                client_id: by_client.is_some().then(|| client_id.to_owned()),
+            };
+            let limit = self.entities.get(&Entity { user: by_user, client_id: by_client })?.get(&kind)?;
+            Some((*limit, sharers))
+        })
+    }
+
+    /// Sets a limit, or removes it.
+    pub fn set(&mut self, entity: &Entity, kind: Kind, limit: Option<f64>) {
+        let limits = self.entities.entry(entity.clone()).or_default();
+        match limit {
+            Some(limit) => limits.insert(kind, limit),
+            None => limits.remove(&kind),
+        };
+        if limits.is_empty() {
+            self.entities.remove(entity);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entity(user: Option<&str>, client_id: Option<&str>) -> Entity {
+        let name = |name: &str| if name == "*" { Name::Default } else { Name::Is(name.to_owned()) };
+        Entity { user: user.map(name), client_id: client_id.map(name) }
+    }
+
+    #[test]
+    fn the_most_particular_limit_counts() {
+        let order = [
+            (Some("u"), Some("c")),
+            (Some("u"), Some("*")),
+            (Some("u"), None),
+            (Some("*"), Some("c")),
+            (Some("*"), Some("*")),
+            (Some("*"), None),
+            (None, Some("c")),
+            (None, Some("*")),
+        ];
+        let mut limits = Limits::default();
+        for (rank, (user, client_id)) in order.iter().enumerate() {
+            limits.set(&entity(*user, *client_id), Kind::Fetch, Some(rank as f64 + 1.0));
+        }
+        for (rank, (user, client_id)) in order.iter().enumerate() {
+            let (limit, sharers) = limits.of(Kind::Fetch, "u", "c").unwrap();
+            assert_eq!(limit, rank as f64 + 1.0);
+            assert_eq!((sharers.user.is_some(), sharers.client_id.is_some()), (user.is_some(), client_id.is_some()));
+            assert_eq!(limits.of(Kind::Produce, "u", "c"), None, "a limit is on one thing");
+            limits.set(&entity(*user, *client_id), Kind::Fetch, None);
+        }
+        assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn others_are_not_concerned() {
+        let mut limits = Limits::default();
+        limits.set(&entity(Some("u"), Some("c")), Kind::Produce, Some(1.0));
+        limits.set(&entity(None, Some("d")), Kind::Produce, Some(2.0));
+        assert_eq!(limits.of(Kind::Produce, "u", "x"), None);
+        assert_eq!(limits.of(Kind::Produce, "x", "c"), None);
+        assert_eq!(limits.of(Kind::Produce, "x", "d").unwrap().0, 2.0);
+    }
+}

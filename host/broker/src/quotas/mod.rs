@@ -1,0 +1,206 @@
+//! How much of the broker a user or client may use: limits in memory and in the file `client-quotas`, and what was used.
+//!
+//! Where no limit is set, nothing is measured. What is over a limit is answered with a wait, and the connection is not
+//! read for that long (KIP-219): see `api::throttle`.
+
+pub mod limits;
+pub mod rate;
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use millstream_disk::Disk;
+use tokio::time::Instant;
+
+use crate::security::line_file::{LineFile, LineFileError};
+use limits::{Entity, Kind, Limits, Name, Sharers};
+use rate::{Rate, Window};
+
+const FILE: &str = "client-quotas";
+
+/// Most rates that are kept; what comes on top shares one.
+const MAX_RATES: usize = 10_000;
+
+/// Limits, and what was used of them.
+#[derive(Debug)]
+pub struct Quotas {
+    file: LineFile,
+    window: Window,
+    limits: RwLock<Arc<Limits>>,
+    are_set: AtomicBool,
+    rates: Mutex<HashMap<(Kind, Sharers), Rate>>,
+    /// Held by who changes.
+    changing: tokio::sync::Mutex<()>,
+    started: Instant,
+}
+
+impl Quotas {
+    /// Reads the limits. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is damaged.
+    pub fn open(window: Window, disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, LineFileError> {
+        let file = LineFile::new(disk, dir, FILE);
+        let mut limits = Limits::default();
+        for line in file.read()? {
+            let (entity, kind, limit) = parse(&line).ok_or_else(|| file.damaged("a line is no quota"))?;
+            limits.set(&entity, kind, Some(limit));
+        }
+        Ok(Self {
+            file,
+            window,
+            are_set: AtomicBool::new(!limits.entities.is_empty()),
+            limits: RwLock::new(Arc::new(limits)),
+            rates: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+            started: Instant::now(),
+        })
+    }
+
+    /// Whether there is any limit at all. Costs nothing.
+    pub fn are_set(&self) -> bool {
+        self.are_set.load(Ordering::Relaxed)
+    }
+
+    /// The limits as of now.
+    pub fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the limits; durable on return. To be run to its end.
+    ///
+    /// # Errors
+    ///
+    /// Nothing has changed in memory; the file may have the new content.
+    pub async fn change(&self, change: impl FnOnce(&mut Limits)) -> Result<(), LineFileError> {
+        let _one = self.changing.lock().await;
+        let mut limits = Limits::clone(&self.limits());
+        change(&mut limits);
+        let lines = limits
+            .entities
+            .iter()
+            .flat_map(|(entity, own)| own.iter().map(|(kind, limit)| line(entity, *kind, *limit)));
+        self.file.write_elsewhere(lines.collect()).await?;
+        self.are_set.store(!limits.entities.is_empty(), Ordering::Relaxed);
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+        Ok(())
+    }
+
+    /// Records what was used, or takes it back if negative, and says how long its user has to wait, in milliseconds.
+    pub fn record(&self, kind: Kind, user: &str, client_id: &str, amount: f64, now_ms: u64) -> u64 {
+        let Some((limit, sharers)) = self.limits().of(kind, user, client_id) else { return 0 };
+        // A rate is whole whatever happened to who held the lock.
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut key = (kind, sharers);
+        if MAX_RATES <= rates.len() && !rates.contains_key(&key) {
+            rates.retain(|_, rate| !rate.is_idle(self.window, now_ms));
+            if MAX_RATES <= rates.len() {
+                key.1 = Sharers::default();
+            }
+        }
+        let rate = rates.entry(key).or_default();
+        rate.record(amount, self.window, now_ms);
+        rate.wait_ms(limit, self.window, now_ms)
+    }
+
+    /// Most that fits into a window, for who has a limit.
+    pub fn most_in_window(&self, kind: Kind, user: &str, client_id: &str) -> Option<f64> {
+        let (limit, _) = self.limits().of(kind, user, client_id)?;
+        let Window { samples, sample_ms } = self.window;
+        Some(limit * f64::from(samples.saturating_sub(1).max(1)) * (sample_ms as f64 / 1000.0))
+    }
+
+    /// The present moment, for [`Quotas::record`].
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Length of a sample, in milliseconds: the longest wait for time of a thread.
+    pub fn sample_ms(&self) -> u64 {
+        self.window.sample_ms
+    }
+}
+
+fn line(entity: &Entity, kind: Kind, limit: f64) -> Vec<String> {
+    let mut line = vec![kind.key().to_owned(), limit.to_string()];
+    for (word, name) in [("user", &entity.user), ("client-id", &entity.client_id)] {
+        match name {
+            None => {}
+            Some(Name::Default) => line.extend([format!("{word}-default"), String::new()]),
+            Some(Name::Is(name)) => line.extend([word.to_owned(), name.clone()]),
+        }
+    }
+    line
+}
+
+fn parse(line: &[String]) -> Option<(Entity, Kind, f64)> {
+    let (head, names) = line.split_at_checked(2)?;
+    let (kind, limit) = (Kind::of_key(&head[0])?, head[1].parse().ok()?);
+    let mut entity = Entity::default();
+    for pair in names.chunks(2) {
+        let [word, name] = pair else { return None };
+        match word.as_str() {
+            "user" => entity.user = Some(Name::Is(name.clone())),
+            "user-default" => entity.user = Some(Name::Default),
+            "client-id" => entity.client_id = Some(Name::Is(name.clone())),
+            "client-id-default" => entity.client_id = Some(Name::Default),
+            _ => return None,
+        }
+    }
+    (entity != Entity::default()).then_some((entity, kind, limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Window = Window { samples: 11, sample_ms: 1000 };
+
+    #[tokio::test]
+    async fn limits_outlive_the_process_and_are_held_against_who_shares_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = millstream_disk::real();
+        let quotas = Quotas::open(WINDOW, &disk, folder.path()).unwrap();
+        assert!(!quotas.are_set());
+        assert_eq!(quotas.record(Kind::Produce, "u", "c", 1e12, 0), 0);
+        let user = |name| Entity { user: Some(name), client_id: None };
+        let both = Entity { user: Some(Name::Default), client_id: Some(Name::Is("c\td".to_owned())) };
+        quotas
+            .change(|limits| {
+                limits.set(&user(Name::Is("u".to_owned())), Kind::Produce, Some(100.0));
+                limits.set(&both, Kind::Request, Some(12.5));
+            })
+            .await
+            .unwrap();
+        let again = Quotas::open(WINDOW, &disk, folder.path()).unwrap();
+        assert_eq!(again.limits(), quotas.limits());
+        assert!(again.are_set());
+        assert_eq!(again.record(Kind::Produce, "u", "c", 900.0, 0), 0);
+        assert_eq!(again.record(Kind::Produce, "u", "other", 300.0, 0), 2000, "all of a user's clients share it");
+        assert_eq!(again.record(Kind::Produce, "v", "c", 1e9, 0), 0);
+        assert_eq!(again.most_in_window(Kind::Produce, "u", "c"), Some(1000.0));
+        again.change(|limits| *limits = Limits::default()).await.unwrap();
+        assert!(!again.are_set());
+    }
+
+    #[tokio::test]
+    async fn rates_have_a_bound_and_what_comes_on_top_shares_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let quotas = Quotas::open(WINDOW, &millstream_disk::real(), folder.path()).unwrap();
+        let everybody = Entity { user: None, client_id: Some(Name::Default) };
+        quotas.change(|limits| limits.set(&everybody, Kind::Fetch, Some(100.0))).await.unwrap();
+        for client in 0..MAX_RATES + 5 {
+            quotas.record(Kind::Fetch, "u", &client.to_string(), 400.0, 0);
+        }
+        assert!(quotas.rates.lock().unwrap().len() <= MAX_RATES + 1);
+        assert!(0 < quotas.record(Kind::Fetch, "u", "one more", 0.0, 0), "nobody gets away by a new name");
+        assert_eq!(quotas.record(Kind::Fetch, "u", "later", 400.0, 20_000), 0);
+    }
+}

@@ -1,0 +1,130 @@
+//! Quotas: set by request, told to clients, and held against them.
+
+mod support;
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use millstream_broker::{Broker, BrokerConfig};
+use millstream_wire::protocol::messages::{
+    AlterClientQuotasRequest, AlterClientQuotasResponse, ApiKey, DescribeClientQuotasRequest,
+    DescribeClientQuotasResponse, FetchResponse, MetadataRequest, MetadataResponse, ProduceResponse,
+    alter_client_quotas_request::{EntityData, EntryData, OpData},
+};
+use support::{Client, batch, fetch_request, produce_request, text, with};
+use tokio::net::TcpStream;
+
+fn config(dir: &Path) -> BrokerConfig {
+    with(dir, &[("listeners", "PLAINTEXT://127.0.0.1:0")])
+}
+
+async fn dial(broker: &Broker) -> Client<TcpStream> {
+    Client::over(TcpStream::connect(broker.listen_addresses()[0]).await.unwrap())
+}
+
+/// The test client's id is `test`, and its user ANONYMOUS.
+async fn set(broker: &Broker, kind: &str, name: Option<&str>, key: &str, value: Option<f64>) -> i16 {
+    let entity = EntityData::default().with_entity_type(text(kind)).with_entity_name(name.map(text));
+    let op = OpData::default().with_key(text(key)).with_value(value.unwrap_or(0.0)).with_remove(value.is_none());
+    let entry = EntryData::default().with_entity(vec![entity]).with_ops(vec![op]);
+    let request = AlterClientQuotasRequest::default().with_entries(vec![entry]);
+    let answer: AlterClientQuotasResponse = Client::new(broker).call(ApiKey::AlterClientQuotas, 1, &request).await;
+    answer.entries[0].error_code
+}
+
+async fn described(broker: &Broker) -> Vec<String> {
+    let request = DescribeClientQuotasRequest::default();
+    let answer: DescribeClientQuotasResponse =
+        Client::new(broker).call(ApiKey::DescribeClientQuotas, 1, &request).await;
+    let mut lines = Vec::new();
+    for entry in answer.entries.unwrap() {
+        let names: Vec<String> = entry
+            .entity
+            .iter()
+            .map(|part| format!("{}={}", part.entity_type, part.entity_name.as_deref().unwrap_or("<default>")))
+            .collect();
+        let values: Vec<String> = entry.values.iter().map(|value| format!("{}={}", value.key, value.value)).collect();
+        lines.push(format!("{} {}", names.join(","), values.join(",")));
+    }
+    lines
+}
+
+#[tokio::test]
+async fn who_produces_too_much_is_told_to_wait_and_made_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    let mut client = dial(&broker).await;
+    client.create("t").await;
+    let large = "x".repeat(5200);
+    let request = produce_request("t", -1, batch(&[&large], None));
+    let answer: ProduceResponse = client.call(ApiKey::Produce, 9, &request).await;
+    assert_eq!(answer.throttle_time_ms, 0);
+    // Ten samples of a second: 5,000 bytes at once are too many by some hundred.
+    assert_eq!(set(&broker, "client-id", Some("test"), "producer_byte_rate", Some(500.0)).await, 0);
+    let begin = Instant::now();
+    let answer: ProduceResponse = client.call(ApiKey::Produce, 9, &request).await;
+    assert_eq!(answer.responses[0].partition_responses[0].error_code, 0, "what was sent counts");
+    let wait = Duration::from_millis(u64::try_from(answer.throttle_time_ms).unwrap());
+    assert!(Duration::from_millis(200) < wait && wait < Duration::from_secs(3), "{wait:?}");
+    let _: MetadataResponse = client.call(ApiKey::Metadata, 9, &MetadataRequest::default()).await;
+    assert!(wait <= begin.elapsed(), "the next request was answered before its time");
+    // Others do not wait, and the worker never does.
+    assert_eq!(Client::new(&broker).produce("t", -1, batch(&[&large], None)).await.0, 0);
+    assert_eq!(set(&broker, "client-id", Some("test"), "producer_byte_rate", None).await, 0);
+    let answer: ProduceResponse = client.call(ApiKey::Produce, 9, &request).await;
+    assert_eq!(answer.throttle_time_ms, 0);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_fetches_too_much_gets_nothing_and_a_time_to_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    let mut client = dial(&broker).await;
+    client.create("t").await;
+    let large = "x".repeat(5200);
+    assert_eq!(client.produce("t", -1, batch(&[&large], None)).await.0, 0);
+    assert_eq!(set(&broker, "user", None, "consumer_byte_rate", Some(500.0)).await, 0);
+    let answer: FetchResponse = client.call(ApiKey::Fetch, 12, &fetch_request("t", 0, 0)).await;
+    assert!(200 < answer.throttle_time_ms && answer.responses.is_empty(), "{}", answer.throttle_time_ms);
+    // What was not sent was not used, so that a smaller answer comes through.
+    let answer: FetchResponse = client.call(ApiKey::Fetch, 12, &fetch_request("t", 1, 0)).await;
+    assert_eq!((answer.throttle_time_ms, answer.responses.len()), (0, 1));
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn time_of_threads_is_a_quota_and_is_told_in_every_answer_that_has_a_place_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    assert_eq!(set(&broker, "user", Some("ANONYMOUS"), "request_percentage", Some(0.000_001)).await, 0);
+    for version in 3..=13 {
+        let mut client = dial(&broker).await;
+        let answer: MetadataResponse = client.call(ApiKey::Metadata, version, &MetadataRequest::default()).await;
+        assert!(0 < answer.throttle_time_ms && answer.throttle_time_ms <= 1000, "{}", answer.throttle_time_ms);
+        assert_eq!(answer.brokers.len(), 1, "the rest of the answer is as it was");
+    }
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn quotas_outlive_a_crash_and_nonsense_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    assert_eq!(set(&broker, "user", None, "consumer_byte_rate", Some(1e6)).await, 0);
+    assert_eq!(set(&broker, "client-id", Some("c"), "request_percentage", Some(12.5)).await, 0);
+    assert_eq!(set(&broker, "user", Some("u"), "controller_mutation_rate", Some(3.0)).await, 0);
+    assert_eq!(set(&broker, "user", Some("u"), "producer_byte_rate", Some(-1.0)).await, 42);
+    assert_eq!(set(&broker, "ip", Some("127.0.0.1"), "connection_creation_rate", Some(1.0)).await, 42);
+    broker.abandon().await;
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    let expected = [
+        "client-id=c request_percentage=12.5",
+        "user=<default> consumer_byte_rate=1000000",
+        "user=u controller_mutation_rate=3",
+    ];
+    assert_eq!(described(&broker).await, expected);
+    broker.shutdown().await.unwrap();
+}
