@@ -60,6 +60,11 @@ impl<'a> Server<'a> {
     }
 }
 
+/// A program of Java's in tests/compat.
+fn compat(file: &str) -> String {
+    format!("{}/../../tests/compat/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
 fn lines(numbers: std::ops::Range<usize>) -> String {
     numbers.map(|n| format!("line {n} {}\n", "z".repeat(n % 89))).collect()
 }
@@ -421,4 +426,38 @@ async fn set_transaction_version(broker: &Broker, level: i16, upgrade_type: i8) 
     let request = UpdateFeaturesRequest::default().with_feature_updates(vec![update]);
     let response: UpdateFeaturesResponse = Client::new(broker).call(ApiKey::UpdateFeatures, 2, &request).await;
     assert_eq!(response.error_code, 0, "{:?}", response.error_message);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_have_to_be_refused_are_answered_as_by_kafka_4_3() {
+    if !have_java() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path()).await;
+    let port = server.port.to_string();
+    let answered = run(java(&compat("Refusals.java"), &["127.0.0.1", &port]), "").await;
+    let recorded = include_str!("recorded/refusals-4.3.txt").lines().filter(|line| !line.starts_with('#'));
+    let wrong: Vec<_> = recorded.zip(answered.lines()).filter(|(kafka, ours)| kafka != ours).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(answered.lines().count(), include_str!("recorded/refusals-4.3.txt").lines().count() - 1);
+    server.broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn javas_consumers_of_both_protocols_share_a_group_that_changes_its_own_with_them() {
+    if !have_java() {
+        return;
+    }
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let listeners = format!("PLAINTEXT://127.0.0.1:{port}");
+    let settings = [
+        ("listeners", listeners.as_str()),
+        ("group.consumer.heartbeat.interval.ms", "200"),
+        ("group.consumer.assignment.interval.ms", "0"),
+    ];
+    let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();
+    let said = run(java(&compat("ConsumerGroups.java"), &[&format!("127.0.0.1:{port}")]), "").await;
+    assert!(said.ends_with("done\n"), "{said}");
+    broker.shutdown().await.unwrap();
 }

@@ -34,9 +34,13 @@ const ANY: i8 = 1;
 /// Patterns that a name falls under.
 const MATCH: i8 = 2;
 
-fn disabled() -> Refused {
-    (ErrorCode::SECURITY_DISABLED, "No Authorizer is configured on the broker".to_owned())
+/// In Kafka's words, which are others where something is to be changed.
+fn disabled(message: &str) -> Refused {
+    (ErrorCode::SECURITY_DISABLED, message.to_owned())
 }
+
+const NONE_TO_ASK: &str = "No Authorizer is configured on the broker";
+const NONE_TO_CHANGE: &str = "No Authorizer is configured.";
 
 pub fn describe(call: &Call<'_>, request: &DescribeAclsRequest) -> DescribeAclsResponse {
     let filter = filter(
@@ -44,7 +48,12 @@ pub fn describe(call: &Call<'_>, request: &DescribeAclsRequest) -> DescribeAclsR
         (&request.principal_filter, &request.host_filter),
         (request.operation, request.permission_type),
     );
-    let found = call.node.authorizer.as_ref().ok_or_else(disabled).and_then(|authorizer| Ok((authorizer, filter?)));
+    let found = call
+        .node
+        .authorizer
+        .as_ref()
+        .ok_or_else(|| disabled(NONE_TO_ASK))
+        .and_then(|authorizer| Ok((authorizer, filter?)));
     let (authorizer, filter) = match found {
         Ok(found) => found,
         Err((code, words)) => {
@@ -82,7 +91,7 @@ pub fn describe(call: &Call<'_>, request: &DescribeAclsRequest) -> DescribeAclsR
 pub async fn create(call: &Call<'_>, request: CreateAclsRequest) -> CreateAclsResponse {
     let read: Vec<Result<Acl, Refused>> = match &call.node.authorizer {
         Some(_) => request.creations.iter().map(read_creation).collect(),
-        None => request.creations.iter().map(|_| Err(disabled())).collect(),
+        None => request.creations.iter().map(|_| Err(disabled(NONE_TO_CHANGE))).collect(),
     };
     let wanted: Vec<Acl> = read.iter().filter_map(|read| read.as_ref().ok().cloned()).collect();
     let mut failed = None;
@@ -141,7 +150,7 @@ fn read_creation(creation: &AclCreation) -> Result<Acl, Refused> {
 pub async fn delete(call: &Call<'_>, request: DeleteAclsRequest) -> DeleteAclsResponse {
     let filters: Vec<Result<AclFilter, Refused>> = match &call.node.authorizer {
         Some(_) => request.filters.iter().map(read_filter).collect(),
-        None => request.filters.iter().map(|_| Err(disabled())).collect(),
+        None => request.filters.iter().map(|_| Err(disabled(NONE_TO_CHANGE))).collect(),
     };
     let mut removed: Result<Vec<Vec<Acl>>, Refused> = Ok(vec![Vec::new(); filters.len()]);
     if let Some(authorizer) = &call.node.authorizer {

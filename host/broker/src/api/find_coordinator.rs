@@ -11,6 +11,20 @@ use crate::error_code::ErrorCode;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+/// Known to Kafka, and not served here.
+const SHARE: i8 = 2;
+
+/// Kafka's words for what this API answers.
+fn message_of(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::NONE => "NONE",
+        ErrorCode::INVALID_REQUEST => {
+            "This most likely occurs because of a request being malformed by the client library or the message was sent to \
+             an incompatible broker. See the broker logs for more details."
+        }
+        _ => "The coordinator is not available.",
+    }
+}
 
 pub async fn handle(call: &Call<'_>, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
     let code = verdict(call, request.key_type).await;
@@ -21,10 +35,13 @@ pub async fn handle(call: &Call<'_>, request: FindCoordinatorRequest) -> FindCoo
     if call.version < 4 {
         return FindCoordinatorResponse::default()
             .with_error_code(code.get())
+            .with_error_message((1 <= call.version).then(|| text(message_of(code))))
             .with_node_id(node_id)
             .with_host(host)
             .with_port(port);
     }
+    // The later form says a reason where the kind of coordinator is none at all.
+    let reason = if (GROUP..=SHARE).contains(&request.key_type) { "" } else { message_of(code) };
     let answers = request.coordinator_keys.into_iter().map(|key| {
         Coordinator::default()
             .with_key(key)
@@ -32,6 +49,7 @@ pub async fn handle(call: &Call<'_>, request: FindCoordinatorRequest) -> FindCoo
             .with_host(host.clone())
             .with_port(port)
             .with_error_code(code.get())
+            .with_error_message(Some(text(reason)))
     });
     FindCoordinatorResponse::default().with_coordinators(answers.collect())
 }

@@ -22,9 +22,6 @@ impl Coordinator {
     ///
     /// A group with members stays.
     pub fn delete(&mut self, group_id: &str) -> Result<Action, ErrorCode> {
-        if group_id.is_empty() {
-            return Err(ErrorCode::INVALID_GROUP_ID);
-        }
         let forget = self.fresh_id();
         let group = self.groups.get_mut(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         if !group.is_empty() {
