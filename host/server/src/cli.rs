@@ -78,7 +78,7 @@ pub enum BrokerCommand {
 
 With --output json each batch, record and entry is an object in a line of its own.")]
     Dump {
-        /// Files that end in .log, .index, .timeindex or .txnindex, written by this broker or by Apache Kafka
+        /// Files that end in .log, .index, .timeindex, .txnindex or .snapshot, written by this broker or by Apache Kafka
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// Records, not batches alone

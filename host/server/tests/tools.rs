@@ -403,3 +403,83 @@ fn a_folder_is_verified_to_the_last_record() {
     assert_eq!(code, Some(1));
     assert!(error.contains("there is no partition; name the folder of log.dirs"), "{error}");
 }
+
+#[test]
+fn indexes_and_producers_are_dumped_as_kafka_dump_log_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["log.index.interval.bytes=64"]);
+    let on = |arguments: &[&str], input: &str| {
+        let (name, rest) = arguments.split_at(2);
+        let output = output(&[name, &["--bootstrap-server", &broker.address], rest].concat(), input);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    on(&["topic", "create", "indexed", "--partitions", "1"], "");
+    for round in 0..4 {
+        on(&["topic", "produce", "indexed"], &format!("{round} {}\n", "x".repeat(100)));
+    }
+    // Its end leaves the producers it knows behind.
+    assert!(broker.terminate().success());
+    let partition = folder.path().join("broker/indexed-0");
+    let mut files: Vec<String> = fs::read_dir(&partition)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension().is_some_and(|kind| ["index", "timeindex", "snapshot"].iter().any(|it| kind == *it))
+        })
+        .map(|path| path.display().to_string())
+        .collect();
+    files.sort();
+    assert!(files.iter().any(|file| file.ends_with(".snapshot")), "{files:?}");
+    for file in files {
+        let dumped = output(&["broker", "dump", &file], "");
+        assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+        let dumped = plain(&String::from_utf8(dumped.stdout).unwrap());
+        assert!(3 <= dumped.len(), "there is something in {file}: {dumped:?}");
+        if have_kafka() {
+            let theirs = kafkas("org.apache.kafka.tools.DumpLogSegments", &["--files", &file]);
+            assert_eq!(dumped, plain(&theirs));
+        }
+    }
+}
+
+#[test]
+fn apache_kafka_is_administered_as_the_built_in_broker_is() {
+    if !have_kafka() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let kafka = harness::peers::Kafka::start(folder.path());
+    kafka.await_listening();
+    let on = |arguments: &[&str], input: &str| {
+        let (name, rest) = arguments.split_at(2);
+        let output = output(&[name, &["--bootstrap-server", &kafka.address], rest].concat(), input);
+        let (text, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        output.status.success().then_some(text).ok_or(error)
+    };
+    let what = |arguments: &[&str]| on(arguments, "").expect("Kafka takes it");
+    eventually("Kafka makes a topic", || on(&["topic", "create", "theirs", "--partitions", "1"], "").ok());
+    eventually("and leads it", || on(&["topic", "offsets", "theirs"], "").ok());
+    what(&["topic", "alter", "theirs", "--set", "retention.ms=1000000", "--partitions", "2"]);
+    let lines = "{\"value\":\"a\",\"partition\":0}\n{\"value\":\"b\",\"partition\":0,\"headers\":[{\"key\":\"h\",\"value\":\"1\"}]}\n";
+    on(&["topic", "produce", "theirs", "--input", "json"], lines).expect("Kafka takes it");
+    assert_eq!(what(&["topic", "offsets", "theirs", "--partition", "0"]), "theirs:0:2\n");
+    let consumed = what(&["topic", "consume", "theirs", ALL[0], "--max-messages", "2", "--print", "headers"]);
+    assert_eq!(consumed, "NO_HEADERS\ta\nh:1\tb\n");
+    what(&["topic", "delete-records", "theirs", "--partition", "0", "--before", "1"]);
+    let described = eventually("the settings are there", || {
+        let described: Value =
+            serde_json::from_str(&on(&["topic", "describe", "theirs", "--output", "json"], "").ok()?).ok()?;
+        (described[0]["configs"]["retention.ms"] == "1000000").then_some(described)
+    });
+    assert_eq!(described[0]["partitions"][0]["first_offset"], 1);
+    // The coordinator takes a while to be there.
+    eventually("the group's offsets are set", || {
+        on(&["group", "reset-offsets", "g", "--topic", "theirs:0", "--to-latest", "--execute"], "").ok()
+    });
+    let group: Value = serde_json::from_str(&what(&["group", "describe", "g", "--output", "json"])).unwrap();
+    assert_eq!((&group[0]["offsets"][0]["offset"], &group[0]["offsets"][0]["lag"]), (&json!(2), &json!(0)));
+    assert_eq!(what(&["group", "delete", "g"]), "Deleted group g.\n");
+    assert_eq!(what(&["topic", "delete", "theirs"]), "Deleted topic theirs.\n");
+    let refused = on(&["topic", "alter", "nowhere", "--set", "retention.ms=1"], "").expect_err("there is none");
+    assert!(refused.contains("alter topic nowhere: "), "{refused}");
+}

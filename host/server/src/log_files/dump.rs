@@ -13,7 +13,10 @@ use millstream_wire::{
 };
 use serde_json::{Value, json};
 
-use super::batches::{FileBatch, FileBatches};
+use super::{
+    batches::{FileBatch, FileBatches},
+    entries::{Entry, Kind},
+};
 use crate::{
     exit::{Failure, USAGE},
     output::{Output, bytes_json},
@@ -54,10 +57,12 @@ fn dump(path: &Path, shown: Shown, out: &mut impl Write) -> Result<(), Failure> 
     let failed = |reason: String| Failure::new(USAGE, format!("dump {}: {reason}", path.display()));
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let base = name.split('.').next().and_then(|digits| digits.parse::<i64>().ok());
-    let (kind, base) = match (name.rsplit('.').next(), base) {
-        (Some(kind @ ("log" | "index" | "timeindex" | "txnindex")), Some(base)) => (kind, base),
+    let extension = name.rsplit('.').next().unwrap_or_default();
+    let (kind, base) = match (Kind::of(extension), base) {
+        (None, Some(base)) if extension == "log" => (None, base),
+        (Some(kind), Some(base)) => (Some(kind), base),
         _ => {
-            let wanted = "a file of a partition is needed: OFFSET.log, .index, .timeindex or .txnindex";
+            let wanted = "a file of a partition is needed: OFFSET.log, .index, .timeindex, .txnindex or .snapshot";
             return Err(failed(wanted.to_owned()));
         }
     };
@@ -65,57 +70,15 @@ fn dump(path: &Path, shown: Shown, out: &mut impl Write) -> Result<(), Failure> 
     if shown.output == Output::Text {
         printed(writeln!(out, "Dumping {}", path.display()))?;
     }
-    if kind == "log" {
-        return dump_log(path, base, shown, out);
-    }
+    let Some(kind) = kind else { return dump_log(path, base, shown, out) };
     let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
-    let entries = index_entries(kind, base, &bytes);
-    for entry in entries.iter() {
+    for Entry { text, json } in kind.entries(base, &bytes).map_err(failed)? {
         printed(match shown.output {
-            Output::Json => writeln!(out, "{entry}"),
-            Output::Text => writeln!(out, "{}", words(entry)),
+            Output::Json => writeln!(out, "{json}"),
+            Output::Text => writeln!(out, "{text}"),
         })?;
     }
     Ok(())
-}
-
-/// Members of an object as `name: value`.
-fn words(entry: &Value) -> String {
-    let members = entry.as_object().into_iter().flatten();
-    members.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join(" ")
-}
-
-fn index_entries(kind: &str, base: i64, bytes: &[u8]) -> Vec<Value> {
-    let int =
-        |entry: &[u8], at: usize| entry.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, i32::from_be_bytes);
-    let long =
-        |entry: &[u8], at: usize| entry.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, i64::from_be_bytes);
-    let offset = |relative: i32| base.saturating_add(i64::from(relative));
-    match kind {
-        "index" => {
-            let entry = |entry: &[u8]| json!({"offset": offset(int(entry, 0)), "position": int(entry, 4)});
-            // Kafka makes these files larger than what is in them, and fills them with zeros.
-            let is_entry = |(at, entry): &(usize, &[u8])| *at == 0 || entry.iter().any(|byte| *byte != 0);
-            bytes.chunks_exact(8).enumerate().filter(is_entry).map(|(_, bytes)| entry(bytes)).collect()
-        }
-        "timeindex" => {
-            let entry = |entry: &[u8]| json!({"timestamp": long(entry, 0), "offset": offset(int(entry, 8))});
-            let is_entry = |(at, entry): &(usize, &[u8])| *at == 0 || entry.iter().any(|byte| *byte != 0);
-            bytes.chunks_exact(12).enumerate().filter(is_entry).map(|(_, bytes)| entry(bytes)).collect()
-        }
-        _ => {
-            let entry = |entry: &[u8]| {
-                json!({
-                    "version": i64::from(i16::from_be_bytes([entry[0], entry[1]])),
-                    "producerId": long(entry, 2),
-                    "firstOffset": long(entry, 10),
-                    "lastOffset": long(entry, 18),
-                    "lastStableOffset": long(entry, 26),
-                })
-            };
-            bytes.chunks_exact(34).map(entry).collect()
-        }
-    }
 }
 
 fn dump_log(path: &Path, base: i64, shown: Shown, out: &mut impl Write) -> Result<(), Failure> {

@@ -4,4 +4,5 @@
 
 mod batches;
 pub mod dump;
+mod entries;
 pub mod verify;
