@@ -1,14 +1,16 @@
 //! A partition's folder as a worn-out disk, a crash or somebody's hands may leave it.
 //!
 //! An input is: a byte of flags, recovery point, log start, then files: kind, base offset, length (two bytes), content.
+//! Compacting what opens is part of it.
 
 use std::{
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use millstream_disk::{Disk, faulty::FaultyDisk};
-use millstream_log::{LogConfig, OpenMode, PartitionLog, plan_repair};
+use millstream_log::{CleanError, LogConfig, OpenMode, PartitionLog, plan_repair};
 use millstream_record::{LogOffset, Timestamp};
 use millstream_wire::batch::{BatchStamp, Batches, RecordBatchBuilder, verify_crc};
 
@@ -43,7 +45,14 @@ pub fn segment_recovery(bytes: &[u8]) -> bool {
     };
     let before = disk.files();
     let process = disk.process();
+    // A swap is finished before anything is looked at, and what it replaces goes.
+    let swaps = before.keys().any(|path| path.extension().is_some_and(|extension| extension == "swap"));
     match open(&process, mode) {
+        Ok(log) if swaps => {
+            read(&log);
+            true
+        }
+        Err(_) if swaps => false,
         Ok(log) => {
             for (path, content) in logs(&before) {
                 let now = disk.content(path).unwrap_or_default();
@@ -54,6 +63,10 @@ pub fn segment_recovery(bytes: &[u8]) -> bool {
                 );
             }
             read(&log);
+            // After a clean stop the end was not looked at, and may be damaged.
+            if !mode.clean {
+                clean(&process, log, mode);
+            }
             true
         }
         Err(_) => {
@@ -71,6 +84,26 @@ pub fn segment_recovery(bytes: &[u8]) -> bool {
     }
 }
 
+/// Compacts what can be compacted: what is left opens again, and ends where it ended.
+fn clean(disk: &Arc<dyn Disk>, mut log: PartitionLog, mode: OpenMode) {
+    let end = log.end_offset();
+    // As it does before the broker notes a recovery point.
+    log.sync_handle().sync().expect("the disk works");
+    let Ok(cleanable) = log.cleanable(None, now()) else { return };
+    let cleaning = log.begin_cleaning(&cleanable, now());
+    match cleaning.run(1 << 16, &mut |_| ControlFlow::Continue(()), &mut |done| log.swap_in(done, now())) {
+        Ok(_) => read(&log),
+        // What was not verified may be damaged, its offsets too.
+        Err(CleanError::Batch { .. }) => {}
+        Err(CleanError::Write { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => {}
+        Err(error) => panic!("{error:?}"),
+    }
+    drop(log);
+    let mode = OpenMode { clean: false, compacted: true, ..mode };
+    let log = open(disk, mode).unwrap_or_else(|error| panic!("after a compaction: {error:?}"));
+    assert_eq!(log.end_offset(), end);
+}
+
 fn open(disk: &Arc<dyn Disk>, mode: OpenMode) -> Result<PartitionLog, millstream_log::OpenLogError> {
     PartitionLog::open(disk, Path::new(DIR), LogConfig::default(), mode, now()).map(|(log, _)| log)
 }
@@ -80,7 +113,10 @@ fn files(mut rest: &[u8]) -> Vec<(PathBuf, &[u8])> {
     while let [kind, base, high, low, content @ ..] = rest {
         let len = usize::from(u16::from_be_bytes([*high, *low])).min(content.len());
         let name = match EXTENSIONS.get(usize::from(kind % 8)) {
-            Some(extension) => format!("{base:020}.{extension}"),
+            Some(extension) => {
+                let suffix = ["", "", ".swap", ".cleaned"][usize::from(kind >> 6)];
+                format!("{base:020}.{extension}{suffix}")
+            }
             None => EPOCHS.to_owned(),
         };
         files.push((Path::new(DIR).join(name), &content[..len]));
@@ -143,7 +179,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         for n in 0..12 {
             let mut builder = RecordBatchBuilder::with_capacity(200);
             for _ in 0..2 {
-                builder.append(now().as_millis() + n, None, Some(b"a value"), []).expect("a small record");
+                builder
+                    .append(now().as_millis() + n, Some(&[n as u8 % 5]), Some(b"a value"), [])
+                    .expect("a small record");
             }
             let sequence = BatchStamp {
                 producer_id: n % 2,

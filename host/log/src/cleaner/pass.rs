@@ -126,7 +126,7 @@ impl Cleaning {
             self.learn_aborted(at, from, &mut filter)?;
             let from = segment.position_before(from);
             let from = from.map_err(|source| read_error(segment, 0, source))?;
-            let mut walk = Walk::new(segment, from);
+            let mut walk = Walk::new(segment, from, self.end_of(at));
             while let Some((position, header)) = walk.next(pace, &mut report.bytes_read)? {
                 match filter.map(keys, &header, walk.batch(), self.first_dirty) {
                     Ok(Mapped::All) => {}
@@ -171,7 +171,7 @@ impl Cleaning {
         for (n, segment) in group.iter().enumerate() {
             self.learn_aborted(first + n, segment.base_offset(), filter)?;
             report.bytes_before += segment.size();
-            let mut walk = Walk::new(segment, 0);
+            let mut walk = Walk::new(segment, 0, self.end_of(first + n));
             let mut written = files.len();
             while let Some((position, header)) = walk.next(pace, &mut report.bytes_read)? {
                 let begin = files.pending.len();
@@ -223,7 +223,19 @@ fn batch_error(segment: &Segment, position: u64, error: impl std::error::Error +
     CleanError::Batch { base_offset: segment.base_offset(), position, source: error.into() }
 }
 
-/// Walks over the batches of a segment, each of which is in memory as a whole and has the right checksum.
+/// A batch has an offset that it cannot have. No checksum covers that, and by a wrong one the newest record of a key
+/// would be taken for an old one.
+#[derive(Debug, thiserror::Error)]
+#[error("the batch has the offsets {base_offset} to {last_offset}, where those from {least} to before {end} belong")]
+struct Misplaced {
+    base_offset: i64,
+    last_offset: i64,
+    least: i64,
+    end: i64,
+}
+
+/// Walks over the batches of a segment, each of which is in memory as a whole, has the right checksum and an offset
+/// that fits.
 struct Walk<'a> {
     segment: &'a Segment,
     buffer: Vec<u8>,
@@ -233,11 +245,24 @@ struct Walk<'a> {
     begin: usize,
     len: usize,
     end: u64,
+    /// The offset after the last batch.
+    next_offset: i64,
+    /// Where the next segment begins.
+    end_offset: i64,
 }
 
 impl<'a> Walk<'a> {
-    fn new(segment: &'a Segment, from: u64) -> Self {
-        Self { segment, buffer: Vec::new(), buffer_at: from, begin: 0, len: 0, end: segment.size() }
+    fn new(segment: &'a Segment, from: u64, end_offset: i64) -> Self {
+        Self {
+            segment,
+            buffer: Vec::new(),
+            buffer_at: from,
+            begin: 0,
+            len: 0,
+            end: segment.size(),
+            next_offset: segment.base_offset(),
+            end_offset,
+        }
     }
 
     /// The next batch and where it begins; its bytes are [`Self::batch`] then.
@@ -255,6 +280,12 @@ impl<'a> Walk<'a> {
         let damaged = |error: InvalidBatch| batch_error(self.segment, position, error);
         let present = &self.buffer[self.begin..];
         let header = verify_crc(&present[..len.min(present.len())]).map_err(damaged)?;
+        let (base_offset, last_offset) = (header.base_offset, header.last_offset());
+        if base_offset < self.next_offset || self.end_offset <= last_offset {
+            let (least, end) = (self.next_offset, self.end_offset);
+            return Err(batch_error(self.segment, position, Misplaced { base_offset, last_offset, least, end }));
+        }
+        self.next_offset = last_offset + 1;
         self.len = len;
         Ok(Some((position, header)))
     }

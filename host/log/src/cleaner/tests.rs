@@ -325,15 +325,19 @@ fn damage_is_reported_and_left_alone() {
     let mut log = bed.start();
     fill(&mut log, &["a"], 20);
     let first = bed.file("00000000000000000000.log");
-    let mut bytes = fs::read(&first).unwrap();
-    bytes[100] ^= 1;
-    fs::write(&first, bytes).unwrap();
-    let before = content(&bed.path());
-    let cleaning = log.begin_cleaning(&log.cleanable(None, now()).unwrap(), now());
-    let error =
-        cleaning.run(1 << 16, &mut |_| ControlFlow::Continue(()), &mut |done| log.swap_in(done, now())).unwrap_err();
-    assert!(matches!(error, CleanError::Batch { base_offset: 0, .. }), "{error:?}");
-    assert!(content(&bed.path()) == before && !log.is_offline());
+    let sound = fs::read(&first).unwrap();
+    // A byte of a record; an offset that is too large; one that was there before. No checksum covers those.
+    for (at, flip) in [(100, 1), (6, 1), (78, 1)] {
+        let mut bytes = sound.clone();
+        bytes[at] ^= flip;
+        fs::write(&first, bytes).unwrap();
+        let before = content(&bed.path());
+        let cleaning = log.begin_cleaning(&log.cleanable(None, now()).unwrap(), now());
+        let done = cleaning.run(1 << 16, &mut |_| ControlFlow::Continue(()), &mut |done| log.swap_in(done, now()));
+        let error = done.unwrap_err();
+        assert!(matches!(error, CleanError::Batch { base_offset: 0, .. }), "byte {at}: {error:?}");
+        assert!(content(&bed.path()) == before && !log.is_offline());
+    }
 }
 
 /// A log that was compacted, closed, and its files from before.
