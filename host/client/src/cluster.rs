@@ -27,7 +27,8 @@ use crate::{
     dial::{Dial, HostPort},
     kafka_error::KafkaCode,
     metadata::Metadata,
-    security, trouble,
+    security::{self, Security},
+    trouble,
 };
 
 /// Why a broker could not be connected to.
@@ -235,7 +236,10 @@ pub(crate) enum CoordinatorOf<'a> {
 impl Cluster {
     /// A cluster that is reached through `dial`, first at one of the addresses of `bootstrap` and then at
     /// those its brokers advertise. Does no I/O.
-    pub fn connect(dial: Arc<dyn Dial>, bootstrap: &[HostPort], settings: ConnectionSettings) -> Self {
+    pub fn connect(dial: Arc<dyn Dial>, bootstrap: &[HostPort], mut settings: ConnectionSettings) -> Self {
+        if dial.is_within_process() {
+            settings.security = Security::default();
+        }
         let settings = Arc::new(settings);
         let pool = Arc::new(Pool::new(Arc::clone(&dial), Arc::clone(&settings)));
         let metadata = Mutex::new(Arc::new(Metadata::default()));

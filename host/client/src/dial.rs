@@ -24,6 +24,12 @@ pub trait Dial: Send + Sync {
     ///
     /// What the transport says: name not found, connection refused and so on.
     async fn dial(&self, host: &str, port: u16) -> io::Result<Box<dyn Stream>>;
+
+    /// Whether streams stay within this process, so that there is nothing to protect and nobody to tell who one is:
+    /// `security.protocol` has no effect then.
+    fn is_within_process(&self) -> bool {
+        false
+    }
 }
 
 /// Dials over plain TCP, without Nagle's delay.

@@ -5,7 +5,7 @@ mod common;
 use std::{sync::Arc, time::Duration};
 
 use common::{log::Lines, producer, properties, sasl::SaslScript, scripted::Scripted, topic};
-use millstream_client::{AdminConfig, Cluster, Producer, RecordRef, SendError, TopicsWanted};
+use millstream_client::{AdminConfig, Cluster, Dial, Producer, RecordRef, SendError, Stream, TopicsWanted};
 use millstream_record::Chain;
 use tokio::time::{Instant, timeout};
 
@@ -120,6 +120,24 @@ async fn a_renewal_that_nobody_waits_for_any_more_ends_its_connection_so_that_no
     let asked = timeout(Duration::from_secs(5), cluster.refresh(TopicsWanted::All, false)).await;
     asked.expect("at once").expect("over a new connection");
     script(&broker, |sasl| assert_eq!((sasl.out_of_turn, sasl.connections, sasl.logins), (0, 2, 2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stays_within_the_process_is_not_protected() {
+    struct Within(Scripted);
+    #[async_trait::async_trait]
+    impl Dial for Within {
+        async fn dial(&self, host: &str, port: u16) -> std::io::Result<Box<dyn Stream>> {
+            self.0.dial(host, port).await
+        }
+
+        fn is_within_process(&self) -> bool {
+            true
+        }
+    }
+    let settings = [("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", PLAIN)];
+    let mut producer = producer(Arc::new(Within(Scripted::default())), "scripted.example:9092", &settings);
+    send(&mut producer, 1).await;
 }
 
 fn broker(lifetime_ms: i64) -> Scripted {

@@ -85,6 +85,18 @@ async fn an_open_transaction_holds_up_readers_of_committed_records_and_closing_i
         let mut other = kafka.producer(&[]);
         append(&mut other, &topic, 0, "of nobody").await;
         other.flush().await;
+        for (isolation, read, lag) in [("read_uncommitted", 2, 0), ("read_committed", 0, 0)] {
+            let mut consumer = kafka.consumer(&[("isolation.level", isolation)]);
+            consumer.assign([(topic.clone(), 0)]);
+            consumer.seek(&topic, 0, 0).expect("assigned");
+            let deadline = Instant::now() + PATIENCE;
+            while consumer.current_lag(&topic, 0) != Some(lag) {
+                assert!(Instant::now() < deadline, "{generation}, {isolation}: {:?}", consumer.current_lag(&topic, 0));
+                poll(&mut consumer).await;
+            }
+            let position = consumer.position(&topic, 0).await.expect("known");
+            assert_eq!(position, read, "{generation}, {isolation}: what an open transaction holds up is no lag");
+        }
         assert_eq!(read_to_end(kafka, &topic, 0, "read_uncommitted").await.len(), 2, "{generation}");
         assert_eq!(read_to_end(kafka, &topic, 0, "read_committed").await.len(), 0, "{generation}");
         producer.close(PATIENCE).await;

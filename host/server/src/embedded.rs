@@ -17,4 +17,8 @@ impl Dial for EmbeddedDial {
             None => Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the built-in broker has stopped")),
         }
     }
+
+    fn is_within_process(&self) -> bool {
+        true
+    }
 }

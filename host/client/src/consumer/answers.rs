@@ -70,14 +70,14 @@ impl Consumer {
             }
             let (topic, partition) = key.clone();
             match answer {
-                FetchAnswer::Data { visible, bytes, high_watermark } => {
+                FetchAnswer::Data { visible, bytes, end_offset } => {
                     let stuck = visible.batches.is_empty() && visible.next_offset <= offset;
                     if stuck && let Some(source) = visible.damage {
                         self.positions.later(&key, version, retry_at);
                         self.failure = Some(ConsumeError::Damaged { topic, partition, offset, source });
                         continue;
                     }
-                    self.positions.fetched(&key, version, bytes, visible, high_watermark);
+                    self.positions.fetched(&key, version, bytes, visible, end_offset);
                 }
                 FetchAnswer::Refused(KafkaCode::OFFSET_OUT_OF_RANGE) => {
                     if self.config.auto_offset_reset == AutoOffsetReset::None {

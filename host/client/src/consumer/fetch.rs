@@ -16,7 +16,7 @@ use super::batches::{Visible, visible};
 use crate::{
     admin::TopicPartition,
     cluster::{Link, RequestError, wire_name},
-    config::ConsumerConfig,
+    config::{ConsumerConfig, IsolationLevel},
     kafka_error::KafkaCode,
 };
 
@@ -32,7 +32,7 @@ pub(super) struct PartitionFetch {
 /// What came of it for one partition.
 #[derive(Debug)]
 pub(super) enum FetchAnswer {
-    Data { visible: Visible, bytes: Bytes, high_watermark: i64 },
+    Data { visible: Visible, bytes: Bytes, end_offset: i64 },
     Refused(KafkaCode),
     Lost(RequestError),
 }
@@ -123,7 +123,12 @@ impl FetchWork {
                         let aborted =
                             aborted.iter().map(|aborted| (aborted.producer_id.0, aborted.first_offset)).collect();
                         let visible = visible(&bytes, asked.offset, config.isolation, aborted, config.check_crcs);
-                        FetchAnswer::Data { visible, bytes, high_watermark: partition.high_watermark }
+                        // Beyond the last stable offset nothing can be read that is known to be committed.
+                        let end_offset = match config.isolation {
+                            IsolationLevel::ReadCommitted => partition.last_stable_offset,
+                            IsolationLevel::ReadUncommitted => partition.high_watermark,
+                        };
+                        FetchAnswer::Data { visible, bytes, end_offset }
                     }
                 };
                 answers.insert(key, answer);

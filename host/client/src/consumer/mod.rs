@@ -59,8 +59,9 @@ pub struct FetchedRecordBatches {
     pub record_count: u32,
     /// The batches, one after another, checked if `check.crcs` is on. No control batches.
     pub records: Bytes,
-    /// The offset after the last record that every replica has, when the data was fetched.
-    pub high_watermark: Option<i64>,
+    /// Where reading ended when the data was fetched: after the last record that every replica has or, under
+    /// `isolation.level=read_committed`, before the first of an open transaction.
+    pub end_offset: Option<i64>,
 }
 
 /// A change of the assigned partitions.
@@ -334,6 +335,13 @@ impl Consumer {
         }
     }
 
+    /// How many offsets lie between the position in an assigned partition and the end that the last fetch has seen: that
+    /// of the log or, under `isolation.level=read_committed`, of what no open transaction holds up. `None` before the
+    /// first fetch.
+    pub fn current_lag(&self, topic: &TopicName, partition: i32) -> Option<i64> {
+        self.positions.lag(&(topic.clone(), partition))
+    }
+
     /// Waits, at most `timeout`, for data or for changes of the assignment.
     ///
     /// An announced revocation is carried out by the *next* poll, so that what was read can be committed before.
@@ -424,7 +432,7 @@ impl Consumer {
             next_offset: taken.next_offset,
             record_count: taken.records,
             records: taken.bytes,
-            high_watermark: taken.high_watermark,
+            end_offset: taken.end_offset,
         });
         fetched.collect()
     }

@@ -35,7 +35,7 @@ struct Place {
     not_before: Option<Instant>,
     /// Changes with every seek, so that answers to older questions are told apart.
     version: u64,
-    high_watermark: Option<i64>,
+    end_offset: Option<i64>,
     buffered: VecDeque<VisibleBatch>,
     bytes: Bytes,
     /// Where fetching goes on once the buffer is empty, and who wrote the record before.
@@ -57,7 +57,7 @@ impl Place {
             fetching: false,
             not_before: None,
             version,
-            high_watermark: None,
+            end_offset: None,
             buffered: VecDeque::new(),
             bytes: Bytes::new(),
             after_buffer: (0, -1),
@@ -96,7 +96,7 @@ pub(super) struct Taken {
     pub(super) next_offset: i64,
     pub(super) records: u32,
     pub(super) bytes: Bytes,
-    pub(super) high_watermark: Option<i64>,
+    pub(super) end_offset: Option<i64>,
 }
 
 /// See the module's documentation.
@@ -129,6 +129,12 @@ impl Positions {
 
     pub(super) fn position(&self, key: &TopicPartition) -> Option<i64> {
         self.places.get(key)?.position
+    }
+
+    /// What lies between the position and the end that the last fetch has seen.
+    pub(super) fn lag(&self, key: &TopicPartition) -> Option<i64> {
+        let place = self.places.get(key)?;
+        Some((place.end_offset? - place.position?).max(0))
     }
 
     /// All known positions.
@@ -312,12 +318,12 @@ impl Positions {
         version: u64,
         bytes: Bytes,
         visible: Visible,
-        high_watermark: i64,
+        end_offset: i64,
     ) {
         let Visible { batches, next_offset, leader_epoch, damage: _ } = visible;
         let Some(place) = self.current(key, version) else { return };
         place.fetching = false;
-        place.high_watermark = Some(high_watermark).filter(|offset| 0 <= *offset);
+        place.end_offset = Some(end_offset).filter(|offset| 0 <= *offset);
         if batches.is_empty() {
             // Nothing to see, but perhaps something to pass.
             if let Some(position) = place.position.filter(|position| *position < next_offset) {
@@ -377,7 +383,7 @@ impl Positions {
                     next_offset,
                     records,
                     bytes,
-                    high_watermark: place.high_watermark,
+                    end_offset: place.end_offset,
                 });
             }
         }

@@ -506,7 +506,7 @@ mod tests {
             next_offset: 1,
             record_count: batches.len() as u32,
             records: Bytes::from(batches.concat()),
-            high_watermark: None,
+            end_offset: None,
         };
         let read = read(&fetched, max_decompressed, &mut Vec::new());
         read.map(|read| read.records.len()).map_err(|failure| failure.message)
