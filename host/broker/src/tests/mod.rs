@@ -5,6 +5,7 @@ mod deleting;
 mod dropped;
 mod faults;
 mod power;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ async fn try_start_with(disk: Arc<dyn Disk>, own: &[(&str, &str)]) -> Result<Bro
         ("log.dirs", DATA),
         ("listeners", ""),
         ("offsets.topic.num.partitions", "2"),
+        ("transaction.state.log.num.partitions", "2"),
         ("group.initial.rebalance.delay.ms", "0"),
     ];
     let properties = pairs.iter().chain(own).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();

@@ -84,7 +84,10 @@ impl Transactions {
                     for markers in unfinished.into_iter().filter(|markers| here(&markers.id)) {
                         info!(transactional_id = markers.id, "a transaction whose end was decided is finished");
                         let Some(own) = self.own.get().and_then(std::sync::Weak::upgrade) else { continue };
-                        self.around.tracker.spawn_on(own.finish(markers), &tokio::runtime::Handle::current());
+                        self.around.tracker.spawn_on(
+                            own.finish(markers, tokio::sync::oneshot::channel().0),
+                            &tokio::runtime::Handle::current(),
+                        );
                     }
                 }
                 Err(error) => {

@@ -10,6 +10,7 @@ use millstream_wire::{
     batch::{ControlMarker, write_control_batch},
     error_code::ErrorCode,
 };
+use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
 use super::coordinator::Identity;
@@ -42,7 +43,9 @@ pub enum MarkerOutcome {
 
 impl Transactions {
     /// Ends a transaction in all its partitions, and notes that it is complete. Returns early only if the broker stops.
-    pub(super) async fn finish(self: Arc<Self>, markers: Markers) {
+    /// `tried` is dropped once each partition has been tried.
+    pub(super) async fn finish(self: Arc<Self>, markers: Markers, tried: oneshot::Sender<()>) {
+        let mut tried = Some(tried);
         let coordinator_epoch = self.partition_of(&markers.id).map_or(0, |partition| partition.leader_epoch());
         let mut left = markers.partitions.clone();
         let mut pause = FIRST_PAUSE;
@@ -51,6 +54,7 @@ impl Transactions {
             if left.is_empty() {
                 break;
             }
+            drop(tried.take());
             tokio::select! {
                 () = self.around.stopping.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}

@@ -25,6 +25,7 @@ use std::{
 
 use millstream_record::{Chain, Timestamp};
 use millstream_wire::error_code::ErrorCode;
+use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info};
 
@@ -289,10 +290,11 @@ impl Transactions {
         let after = self.lock()?.coordinator.stored(self.now(), &step.id, step.number, durable.is_ok());
         let after = after.ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
         if let Some(markers) = after.markers {
+            let (tried, all_tried) = oneshot::channel();
             let own = Arc::clone(&self);
-            let finishing = self.around.tracker.spawn(async move { own.finish(markers).await });
-            // It goes on by itself if it takes longer.
-            drop(tokio::time::timeout(WAIT_FOR_MARKERS, finishing).await);
+            self.around.tracker.spawn(async move { own.finish(markers, tried).await });
+            // It goes on by itself if it takes longer, or has to be tried again.
+            drop(tokio::time::timeout(WAIT_FOR_MARKERS, all_tried).await);
         }
         after.answer
     }
