@@ -452,6 +452,23 @@ mod tests {
     }
 
     #[test]
+    fn users_of_scram_may_stand_in_the_configuration_as_those_of_plain_do() {
+        let module = "org.apache.kafka.common.security.scram.ScramLoginModule required user_admin=\"secret\";";
+        let pairs = [
+            ("sasl.enabled.mechanisms", "SCRAM-SHA-512"),
+            ("listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config", module),
+        ];
+        let listener = read_one("SASL_PLAINTEXT", &pairs).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let users = Users::open(&millstream_disk::real(), folder.path()).unwrap();
+        let known = listener.sasl.as_ref().unwrap().credentials(&users);
+        let found = known.scram(ScramHash::Sha512, "admin").unwrap();
+        let salt = found.salt.clone();
+        assert_eq!(found, ScramCredential::of_password(ScramHash::Sha512, "secret", salt, MIN_ITERATIONS));
+        assert_eq!(known.scram(ScramHash::Sha256, "admin"), None);
+    }
+
+    #[test]
     fn what_a_listener_lacks_is_named() {
         for (name, pairs, words) in [
             ("INSIDE", &[][..], "listener.security.protocol.map"),
