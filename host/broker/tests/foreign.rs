@@ -25,6 +25,7 @@ const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand
 const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const PRODUCER_PERFORMANCE: &str = "org.apache.kafka.tools.ProducerPerformance";
 const CONSUMER_PERFORMANCE: &str = "org.apache.kafka.tools.ConsumerPerformance";
+const TRANSACTIONAL_COPIER: &str = "org.apache.kafka.tools.TransactionalMessageCopier";
 const VERIFIABLE_PRODUCER: &str = "org.apache.kafka.tools.VerifiableProducer";
 
 /// A broker that keeps its port over restarts.
@@ -460,4 +461,69 @@ async fn javas_consumers_of_both_protocols_share_a_group_that_changes_its_own_wi
     let said = run(java(&compat("ConsumerGroups.java"), &[&format!("127.0.0.1:{port}")]), "").await;
     assert!(said.ends_with("done\n"), "{said}");
     broker.shutdown().await.unwrap();
+}
+
+/// What a consumer of committed records sees of a topic, by Java.
+async fn committed_lines(server: &Server<'_>, topic: &str, count: usize) -> String {
+    let (address, count) = (server.address(), count.to_string());
+    let settings = ["--isolation-level", "read_committed", "--from-beginning", "--timeout-ms", "20000"];
+    let place = ["--bootstrap-server", &address, "--topic", topic, "--max-messages", &count];
+    run(java(CONSOLE_CONSUMER, &[&place[..], &settings[..]].concat()), "").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn javas_transactional_copier_copies_each_record_once_in_both_generations() {
+    if !have_java() || !have_kcat() {
+        return;
+    }
+    let sent = lines(0..500);
+    for (level, upgrade_type, _) in TRANSACTIONS {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start(dir.path()).await;
+        set_transaction_version(&server.broker, level, upgrade_type).await;
+        let address = server.address();
+        run(kcat(&["-b", &address, "-P", "-t", "in", "-p", "0"]), &sent).await;
+        let copier = [
+            "--broker-list",
+            &address,
+            "--input-topic",
+            "in",
+            "--input-partition",
+            "0",
+            "--output-topic",
+            "out",
+            "--max-messages",
+            "500",
+            "--consumer-group",
+            "copiers",
+            "--transaction-size",
+            "50",
+            "--transactional-id",
+            "copier",
+            "--enable-random-aborts",
+            "--group-mode",
+            "--use-group-metadata",
+        ];
+        run(java(TRANSACTIONAL_COPIER, &copier), "").await;
+        assert_same(&committed_lines(&server, "out", 500).await, &sent, "copied");
+        // What it committed survives a crash.
+        let server = server.crash().await;
+        assert_same(&committed_lines(&server, "out", 500).await, &sent, "copied, after a crash");
+        server.broker.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn librdkafkas_transactional_producer_commits_what_it_wrote() {
+    if !have_kcat() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path()).await;
+    let (address, sent) = (server.address(), lines(0..500));
+    let producer = ["-b", &address, "-P", "-t", "topic", "-p", "0", "-X", "transactional.id=kcat"];
+    run(kcat(&producer), &sent).await;
+    let consumer = ["-b", &address, "-C", "-t", "topic", "-e", "-q", "-X", "isolation.level=read_committed"];
+    assert_same(&run(kcat(&consumer), "").await, &sent, "committed");
+    server.broker.shutdown().await.unwrap();
 }
