@@ -13,6 +13,7 @@ use std::{
 
 use millstream_disk::Disk;
 use millstream_log::checkpoint::CheckpointError;
+use millstream_metrics::Labels;
 use millstream_record::{Chain, Timestamp};
 use tokio::{
     io::DuplexStream,
@@ -234,6 +235,7 @@ impl Broker {
             groups,
             stopping: stopping.clone(),
             budget: Arc::new(Budget::new(config.request_memory_bytes)),
+            counts: config.metrics.group(Labels::none()),
             strangers: Strangers::default(),
             config,
         });

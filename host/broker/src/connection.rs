@@ -9,6 +9,7 @@
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use millstream_metrics::BrokerRequests;
 use millstream_record::Chain;
 use millstream_wire::frame::{FrameDecoder, FrameError};
 use tokio::{
@@ -84,18 +85,51 @@ pub async fn serve(
 ) {
     let decoder = FrameDecoder::new(node.config.max_request_bytes);
     let pending = VecDeque::new();
-    let mut connection =
-        Connection { node, peer, reader, writer, decoder, began: false, progress: None, room: None, pending, stop };
+    let _open = Open::count(&node.counts);
+    let mut connection = Connection {
+        _open,
+        node,
+        peer,
+        reader,
+        writer,
+        decoder,
+        began: false,
+        progress: None,
+        room: None,
+        pending,
+        stop,
+    };
     if let Err(ended) = connection.run().await {
         let peer = connection.peer.host.as_str();
         match ended.trouble() {
-            Some(trouble) => connection.node.strangers.report(trouble, peer, &Chain(&ended)),
+            Some(trouble) => {
+                connection.node.counts.refused.add(1);
+                connection.node.strangers.report(trouble, peer, &Chain(&ended));
+            }
             None => debug!(peer, error = %Chain(&ended), "connection closed"),
         }
     }
 }
 
+/// Counts a connection as long as it is open.
+struct Open(Arc<BrokerRequests>);
+
+impl Open {
+    fn count(counts: &Arc<BrokerRequests>) -> Self {
+        counts.connections.change(1);
+        Self(Arc::clone(counts))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.change(-1);
+    }
+}
+
 struct Connection<R, W> {
+    /// Goes before the streams are closed.
+    _open: Open,
     node: Arc<Node>,
     peer: Peer,
     reader: R,
@@ -197,6 +231,8 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
     /// Carries out one request. False when the peer hung up meanwhile.
     async fn handle(&mut self, frame: Bytes, room: Option<Reservation>) -> Result<bool, Ended> {
         let frame_len = frame.len();
+        self.node.counts.requests.add(1);
+        self.node.counts.bytes_in.add(frame_len as u64);
         let incoming = Incoming::read(frame).map_err(|source| Ended::Rejected { source })?;
         if !incoming.may_overlap() {
             self.drain().await?;
@@ -262,6 +298,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
     async fn write(&mut self, answer: &Answer) -> Result<(), Ended> {
         let failed = |source| Ended::Write { source };
         let limit = self.node.config.write_timeout;
+        self.node.counts.bytes_out.add(answer.frame.len() as u64);
         let mut left = &answer.frame[..];
         let (mut deadline, mut taken) = (limit.map(|limit| Instant::now() + limit), 0);
         while !left.is_empty() {

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use millstream_metrics::BrokerRequests;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -46,6 +47,8 @@ pub struct Node {
     pub health: Arc<Health>,
     /// Memory for requests and answers.
     pub budget: Arc<Budget>,
+    /// Requests and connections.
+    pub counts: Arc<BrokerRequests>,
     /// Who decides what users may do; `None` where everybody may do everything.
     pub authorizer: Option<Authorizer>,
     /// How much of the broker users and clients may use.

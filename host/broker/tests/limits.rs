@@ -12,12 +12,15 @@ use std::{
 
 use bytes::Bytes;
 use millstream_broker::Broker;
+use millstream_metrics::Value;
 use millstream_record::Chain;
 use millstream_wire::{
     batch::{BatchStamp, RecordBatchBuilder},
     compression::Codec,
     frame::encode_request,
-    protocol::messages::{ApiKey, FetchResponse, MetadataRequest, MetadataResponse, ProduceResponse, RequestHeader},
+    protocol::messages::{
+        ApiKey, ApiVersionsRequest, FetchResponse, MetadataRequest, MetadataResponse, ProduceResponse, RequestHeader,
+    },
 };
 use support::{Client, Log, batch, config, fetch_request_of, produce_request, with};
 use tokio::{
@@ -423,5 +426,37 @@ async fn a_client_of_another_protocol_is_named_with_what_to_do() {
             assert_eq!(lines.len(), 1, "{words}: {lines:?}");
         }
     }
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_connections_and_bytes_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let metrics = config.metrics.clone();
+    let broker = Broker::start(config).await.unwrap();
+    let counted = |instrument: &str| {
+        let readings = metrics.read();
+        let reading = readings.iter().find(|reading| reading.definition.name == "broker-request-metrics").unwrap();
+        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| *value).unwrap()
+    };
+    let mut client = Client::new(&broker);
+    for _ in 0..3 {
+        client.send(ApiKey::ApiVersions, 0, &ApiVersionsRequest::default()).await;
+    }
+    let mut received = 0;
+    for _ in 0..3 {
+        received += client.receive_raw().await.expect("an answer").len() as u64 + 4;
+    }
+    let sent = 3 * (client.sent.len() as u64 - 4);
+    assert_eq!((counted("requests"), counted("bytes_in")), (Value::Total(3), Value::Total(sent)));
+    assert_eq!((counted("bytes_out"), counted("connections")), (Value::Total(received), Value::Current(1)));
+    client.end().await;
+    assert_eq!((counted("connections"), counted("refused")), (Value::Current(0), Value::Total(0)));
+
+    let mut stranger = Client::new(&broker);
+    stranger.send_raw(b"GET / HTTP/1.1\r\n\r\n").await;
+    assert!(stranger.receive_raw().await.is_none());
+    assert_eq!(counted("refused"), Value::Total(1));
     broker.shutdown().await.unwrap();
 }

@@ -3,7 +3,20 @@
 
 use crate::instrument::{Counter, Distribution, Gauge, Timestamp};
 use crate::table::Statistic::{Average, Current, Max, Rate, ShareWith, Total};
-use crate::table::group;
+use crate::table::{Group, GroupDefinition, group};
+
+/// Every kind of group, in the order of the reference page.
+pub fn all_groups() -> [&'static GroupDefinition; 7] {
+    [
+        Worker::DEFINITION,
+        Task::DEFINITION,
+        SourceTask::DEFINITION,
+        SinkTask::DEFINITION,
+        TaskErrors::DEFINITION,
+        PluginInstance::DEFINITION,
+        BrokerRequests::DEFINITION,
+    ]
+}
 
 group! {
     /// Starts of connectors and tasks on this worker.
@@ -125,4 +138,48 @@ group! {
     instances: Counter, Count, "Instances that were made" => { "instance-created-total": Total }
     faults: Counter, Count, "Instances that broke or could not be made: traps, limits, broken promises" => { "instance-fault-total": Total }
     lines_dropped: Counter, Count, "Log lines beyond the rate limit" => { "log-line-dropped-total": Total }
+}
+
+group! {
+    /// Requests that the built-in broker served. Ours.
+    BrokerRequests = "broker-request-metrics" by [];
+    requests: Counter, Count, "Requests received" => { "request-rate": Rate, "request-total": Total }
+    bytes_in: Counter, Bytes, "Bytes of requests" => { "incoming-byte-rate": Rate, "incoming-byte-total": Total }
+    bytes_out: Counter, Bytes, "Bytes of responses" => { "outgoing-byte-rate": Rate, "outgoing-byte-total": Total }
+    connections: Gauge, Count, "Open connections, those within the process included" => { "connection-count": Current }
+    refused: Counter, Count, "Connections ended because of what they sent" => { "connection-refused-total": Total }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::table::Statistic;
+
+    #[test]
+    fn no_group_has_two_metrics_of_one_name_and_each_says_what_it_means() {
+        let mut groups = BTreeSet::new();
+        for group in all_groups() {
+            assert!(groups.insert((group.name, group.labels)), "{} twice", group.name);
+            let mut names = BTreeSet::new();
+            for attribute in group.attributes {
+                assert!(names.insert(attribute.name), "{} twice in {}", attribute.name, group.name);
+                assert!(!attribute.help.is_empty() && !attribute.help.ends_with('.'), "{}", attribute.name);
+                let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+                assert!(attribute.name.chars().all(lower), "{}", attribute.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_names_instruments_of_its_own_group() {
+        for group in all_groups() {
+            for attribute in group.attributes {
+                if let Statistic::ShareWith(other) = attribute.statistic {
+                    assert!(group.attributes.iter().any(|row| row.instrument == other), "{}", attribute.name);
+                }
+            }
+        }
+    }
 }

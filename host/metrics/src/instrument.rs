@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::table::Value;
+use crate::value::Value;
 
 /// Counts events or bytes; never goes back.
 #[derive(Debug, Default)]

@@ -14,9 +14,11 @@ mod instrument;
 mod reference;
 mod registry;
 mod table;
+mod value;
 
-pub use groups::{PluginInstance, SinkTask, SourceTask, Task, TaskErrors, Worker};
+pub use groups::{BrokerRequests, PluginInstance, SinkTask, SourceTask, Task, TaskErrors, Worker, all_groups};
 pub use instrument::{Counter, Distribution, Gauge, Timestamp};
 pub use reference::reference_page;
 pub use registry::{Labels, Metrics, Reading};
-pub use table::{Attribute, Group, GroupDefinition, Statistic, Unit, Value, all_groups};
+pub use table::{Attribute, Group, GroupDefinition, Statistic, Unit};
+pub use value::Value;

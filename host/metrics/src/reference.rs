@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::table::{Statistic, Unit, all_groups};
+use crate::groups::all_groups;
+use crate::table::{Statistic, Unit};
 
 impl Statistic {
     fn name(self) -> &'static str {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use crate::table::{Group, GroupDefinition, Value};
+use crate::table::{Group, GroupDefinition};
+use crate::value::Value;
 
 /// So many groups are kept without a look at who still holds them.
 const FEW_GROUPS: usize = 64;

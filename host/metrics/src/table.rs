@@ -1,6 +1,6 @@
 //! What a group of metrics is: rows of a table, and the macro that declares them together with their instruments.
 
-use crate::groups;
+use crate::value::Value;
 
 /// How an attribute follows from its instrument.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,24 +64,6 @@ pub struct GroupDefinition {
     pub attributes: &'static [Attribute],
 }
 
-/// What an instrument says.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Value {
-    /// A sum, or a time.
-    Total(u64),
-    /// How much there is.
-    Current(i64),
-    /// How many there were, their sum, and the largest since the last window's end.
-    Distribution {
-        /// How many.
-        count: u64,
-        /// Their sum.
-        sum: u64,
-        /// The largest.
-        largest: u64,
-    },
-}
-
 /// The instruments of one thing that is counted: of a task, an instance, a client.
 pub trait Group: Default + Send + Sync + 'static {
     /// Its rows.
@@ -92,18 +74,6 @@ pub trait Group: Default + Send + Sync + 'static {
 
     /// Begins a new window for what is the largest in one.
     fn end_window(&self);
-}
-
-/// Every kind of group, in the order of the reference page.
-pub fn all_groups() -> [&'static GroupDefinition; 6] {
-    [
-        groups::Worker::DEFINITION,
-        groups::Task::DEFINITION,
-        groups::SourceTask::DEFINITION,
-        groups::SinkTask::DEFINITION,
-        groups::TaskErrors::DEFINITION,
-        groups::PluginInstance::DEFINITION,
-    ]
 }
 
 /// Declares a group: its name, labels, instruments, and the attributes that are read from each.
@@ -137,7 +107,7 @@ macro_rules! group {
                 }),+),+],
             };
 
-            fn values(&self) -> Vec<(&'static str, crate::table::Value)> {
+            fn values(&self) -> Vec<(&'static str, crate::value::Value)> {
                 vec![$((stringify!($field), crate::instrument::Instrument::read(&self.$field))),+]
             }
 
@@ -148,36 +118,3 @@ macro_rules! group {
     };
 }
 pub(crate) use group;
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn no_group_has_two_metrics_of_one_name_and_each_says_what_it_means() {
-        let mut groups = BTreeSet::new();
-        for group in all_groups() {
-            assert!(groups.insert((group.name, group.labels)), "{} twice", group.name);
-            let mut names = BTreeSet::new();
-            for attribute in group.attributes {
-                assert!(names.insert(attribute.name), "{} twice in {}", attribute.name, group.name);
-                assert!(!attribute.help.is_empty() && !attribute.help.ends_with('.'), "{}", attribute.name);
-                let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-                assert!(attribute.name.chars().all(lower), "{}", attribute.name);
-            }
-        }
-    }
-
-    #[test]
-    fn a_share_names_instruments_of_its_own_group() {
-        for group in all_groups() {
-            for attribute in group.attributes {
-                if let Statistic::ShareWith(other) = attribute.statistic {
-                    assert!(group.attributes.iter().any(|row| row.instrument == other), "{}", attribute.name);
-                }
-            }
-        }
-    }
-}

@@ -60,7 +60,7 @@ async fn work(signals: &mut Signals, worker_file: &Path, connector_files: &[Path
     config.warnings().iter().for_each(|warning| warn!("{warning}"));
 
     let prepared = signals.during(Prepared::of(worker_file, &config)).await?;
-    let kafka = signals.during(Kafka::open(&config)).await?;
+    let kafka = signals.during(Kafka::open(&config, &prepared.metrics)).await?;
     let worker = match signals.during(Running::start(&config, prepared, &kafka)).await {
         Ok(worker) => worker,
         Err(ended) => {
@@ -130,7 +130,7 @@ struct Kafka {
 }
 
 impl Kafka {
-    async fn open(config: &WorkerConfig) -> Result<Self, Failure> {
+    async fn open(config: &WorkerConfig, metrics: &Metrics) -> Result<Self, Failure> {
         if let Some(servers) = config.bootstrap_servers() {
             let bootstrap = servers.join(",");
             look_up(&servers).await?;
@@ -145,9 +145,10 @@ impl Kafka {
                 settings.entry(key.to_owned()).or_insert_with(|| value.to_owned());
             }
         }
-        let config = BrokerConfig::from_properties(&settings).map_err(|error| {
+        let mut config = BrokerConfig::from_properties(&settings).map_err(|error| {
             Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))
         })?;
+        config.metrics = metrics.clone();
         let data = config.data_dir.display().to_string();
         let broker = Broker::start(config).await.map_err(|error| {
             Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))

@@ -24,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
         "millstream-broker",
         &[
             "millstream-record",
+            "millstream-metrics",
             "millstream-values",
             "millstream-config",
             "millstream-wire",

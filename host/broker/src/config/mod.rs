@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use keys::{BROKER_KEYS, Key};
 use listener::Endpoint;
+use millstream_metrics::Metrics;
 
 /// When acks=all, offset commits and coordinator records are acknowledged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,6 +36,8 @@ pub struct BrokerConfig {
     pub cluster_id: Option<String>,
     /// `acks.durability`.
     pub durability: Durability,
+    /// No key of a file: where the broker counts.
+    pub metrics: Metrics,
     /// `num.io.threads`.
     pub io_threads: usize,
     /// `acks.durability.threads`.
@@ -296,6 +299,7 @@ impl BrokerConfig {
             quota_samples: u32::try_from(values.long("quota.window.num")).unwrap_or(u32::MAX),
             quota_sample: Duration::from_secs(u64::try_from(values.long("quota.window.size.seconds")).unwrap_or(1)),
             given: properties.clone(),
+            metrics: Metrics::default(),
             warnings,
         })
     }
