@@ -5,7 +5,7 @@ use std::{
     io::Write,
     path::Path,
     process::{Command, Output, Stdio},
-    sync::OnceLock,
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use harness::{
@@ -15,18 +15,22 @@ use harness::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A broker that all tests of this file share; each has topics and groups of its own.
+/// A broker that tests share while any of them runs; each has topics and groups of its own.
 struct Shared {
     folder: TempDir,
     broker: Broker,
 }
 
-fn shared() -> &'static Shared {
-    static SHARED: OnceLock<Shared> = OnceLock::new();
-    SHARED.get_or_init(|| {
+/// A test keeps this as long as it needs the broker, which ends with the last of them.
+fn shared() -> Arc<Shared> {
+    static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
         let folder = tempfile::tempdir().unwrap();
         let broker = Broker::start(folder.path(), &[]);
-        Shared { folder, broker }
+        let started = Arc::new(Shared { folder, broker });
+        *shared = Arc::downgrade(&started);
+        started
     })
 }
 
@@ -48,7 +52,8 @@ fn output(arguments: &[&str], input: &str) -> Output {
 #[track_caller]
 fn run_with(arguments: &[&str], input: &str) -> String {
     let (name, rest) = arguments.split_at(2);
-    let arguments = [name, &["--bootstrap-server", &shared().broker.address], rest].concat();
+    let shared = shared();
+    let arguments = [name, &["--bootstrap-server", &shared.broker.address], rest].concat();
     let output = output(&arguments, input);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -68,7 +73,8 @@ fn run_json(arguments: &[&str]) -> Value {
 #[track_caller]
 fn refused(arguments: &[&str]) -> String {
     let (name, rest) = arguments.split_at(2);
-    let output = output(&[name, &["--bootstrap-server", &shared().broker.address], rest].concat(), "");
+    let shared = shared();
+    let output = output(&[name, &["--bootstrap-server", &shared.broker.address], rest].concat(), "");
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stderr).unwrap()
 }
@@ -91,6 +97,7 @@ const ALL: [&str; 2] = ["--from-beginning", "--timeout-ms"];
 
 #[test]
 fn a_topic_is_created_altered_described_and_deleted() {
+    let _shared = shared();
     run(&["topic", "create", "shape", "--partitions", "2", "--config", "retention.ms=1000000"]);
     run(&[
         "topic",
@@ -118,6 +125,7 @@ fn a_topic_is_created_altered_described_and_deleted() {
 
 #[test]
 fn records_are_printed_with_all_that_they_have_as_kafkas_console_consumer_does() {
+    let shared = shared();
     run(&["topic", "create", "printed", "--partitions", "1"]);
     run_with(
         &["topic", "produce", "printed", "--key-separator", ":", "--header", "a=1", "--header", "b="],
@@ -141,7 +149,7 @@ fn records_are_printed_with_all_that_they_have_as_kafkas_console_consumer_does()
         let property = |name| format!("print.{name}=true");
         let properties = ["timestamp", "partition", "offset", "headers", "key"].map(property);
         let mut arguments =
-            vec!["--bootstrap-server", &shared().broker.address, "--topic", "printed", "--from-beginning"];
+            vec!["--bootstrap-server", &shared.broker.address, "--topic", "printed", "--from-beginning"];
         arguments.extend(["--max-messages", "2"]);
         properties.iter().for_each(|property| arguments.extend(["--formatter-property", property]));
         assert_eq!(kafkas("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments), shown);
@@ -150,6 +158,7 @@ fn records_are_printed_with_all_that_they_have_as_kafkas_console_consumer_does()
 
 #[test]
 fn what_is_consumed_as_json_can_be_produced_again() {
+    let shared = shared();
     for topic in ["original", "copy"] {
         run(&["topic", "create", topic, "--partitions", "2"]);
     }
@@ -175,7 +184,7 @@ fn what_is_consumed_as_json_can_be_produced_again() {
 
     let (name, rest) = (["topic", "produce", "--bootstrap-server"], ["copy", "--input", "json"]);
     let wrong =
-        output(&[&name[..], &[&shared().broker.address], &rest].concat(), "{\"value\":\"last\"}\n{\"valeu\":1}\n");
+        output(&[&name[..], &[&shared.broker.address], &rest].concat(), "{\"value\":\"last\"}\n{\"valeu\":1}\n");
     assert_eq!(wrong.status.code(), Some(1));
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(said.contains("line 2 of standard input is no record: there is no member valeu"), "{said}");
@@ -190,6 +199,7 @@ fn what_is_consumed_as_json_can_be_produced_again() {
 
 #[test]
 fn offsets_are_found_by_time_and_records_deleted_before_one() {
+    let shared = shared();
     run(&["topic", "create", "timed", "--partitions", "2"]);
     let lines: String = (0..5)
         .map(|number| format!("{}\n", json!({"value": number.to_string(), "partition": 0, "timestamp": 1000 * number})))
@@ -205,7 +215,7 @@ fn offsets_are_found_by_time_and_records_deleted_before_one() {
         assert_eq!(run(&["topic", "offsets", "timed", "--at", at]), expected, "{at}");
     }
     if have_kafka() {
-        let arguments = ["--bootstrap-server", &shared().broker.address, "--topic", "timed", "--time", "latest"];
+        let arguments = ["--bootstrap-server", &shared.broker.address, "--topic", "timed", "--time", "latest"];
         let theirs = kafkas("org.apache.kafka.tools.GetOffsetShell", &arguments);
         assert_eq!(run(&["topic", "offsets", "timed"]), theirs);
     }
@@ -228,6 +238,7 @@ fn offsets_are_found_by_time_and_records_deleted_before_one() {
 
 #[test]
 fn a_group_shows_its_lag_is_reset_and_deleted() {
+    let shared = shared();
     run(&["topic", "create", "read", "--partitions", "2"]);
     let lines: String = (0..10)
         .map(|number| format!("{}\n", json!({"value": "x", "partition": number % 2, "timestamp": 1000 * number})))
@@ -245,7 +256,7 @@ fn a_group_shows_its_lag_is_reset_and_deleted() {
     assert_eq!(lines[0], "Group readers is Empty and has 0 member(s).");
     assert_eq!(lines[2..], ["readers read 0 3 5 2 - - -", "readers read 1 3 5 2 - - -"]);
     if have_kafka() {
-        let arguments = ["--bootstrap-server", &shared().broker.address, "--group", "readers", "--describe"];
+        let arguments = ["--bootstrap-server", &shared.broker.address, "--group", "readers", "--describe"];
         let theirs = kafkas("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", &arguments);
         let mut theirs: Vec<String> = plain(&theirs).into_iter().filter(|line| line.starts_with("readers")).collect();
         theirs.sort();
@@ -280,12 +291,13 @@ fn a_group_shows_its_lag_is_reset_and_deleted() {
 
 #[test]
 fn a_group_with_members_shows_them_and_is_not_reset() {
+    let shared = shared();
     if !harness::peers::have_kcat() {
         return;
     }
     run(&["topic", "create", "shared", "--partitions", "2"]);
     let mut member =
-        harness::peers::kcat(&["-b", &shared().broker.address, "-G", "busy", "-X", "client.id=cat", "shared"])
+        harness::peers::kcat(&["-b", &shared.broker.address, "-G", "busy", "-X", "client.id=cat", "shared"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -324,6 +336,7 @@ fn copied(partition: &str, to: &Path) {
 
 #[test]
 fn files_are_dumped_as_kafka_dump_log_does() {
+    let _shared = shared();
     run(&["topic", "create", "dumped", "--partitions", "1"]);
     run_with(&["topic", "produce", "dumped", "--key-separator", ":", "--header", "h=1"], "k:v\nalone\n");
     run_with(&["topic", "produce", "dumped", "--property", "compression.type=gzip"], "one\ntwo\n");
@@ -360,6 +373,7 @@ fn files_are_dumped_as_kafka_dump_log_does() {
 
 #[test]
 fn a_folder_is_verified_to_the_last_record() {
+    let _shared = shared();
     run(&["topic", "create", "verified", "--partitions", "1"]);
     run_with(&["topic", "produce", "verified"], "one\ntwo\nthree\n");
     let copy = tempfile::tempdir().unwrap();
