@@ -495,10 +495,10 @@ async fn serve_socket(node: Arc<Node>, listener: usize, peer: Peer, stream: TcpS
         () = abort.cancelled() => None,
     };
     match opened {
-        Some((peer, Opened::Plain(stream))) => {
-            let (reader, writer) = stream.into_split();
-            serve(node, peer, reader, writer, abort).await;
-        }
+        Some((peer, Opened::Plain(stream))) => tokio::select! {
+            _ = caught(&health, connection::serve_tcp(node, peer, stream, stop, abort.clone())) => {}
+            () = abort.cancelled() => {}
+        },
         Some((peer, Opened::Tls(stream))) => {
             let (reader, writer) = tokio::io::split(*stream);
             serve(node, peer, reader, writer, abort).await;

@@ -6,12 +6,24 @@
 //! loses this connection only, after times that are configured. What it holds beyond a buffer of its own comes out of
 //! the broker's [`crate::budget`].
 
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+mod busy;
 
-use bytes::Bytes;
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io::{self, IoSlice},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
 use millstream_metrics::BrokerRequests;
 use millstream_record::Chain;
-use millstream_wire::frame::{FrameDecoder, FrameError};
+use millstream_wire::{
+    frame::{FrameDecoder, FrameError},
+    protocol::messages::ApiKey,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::Instant,
@@ -19,8 +31,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use self::busy::Traffic;
+pub use self::busy::serve_tcp;
 use crate::{
-    api::{self, Answer, Incoming, Later, Peer, Rejected, Reply},
+    api::{self, Answer, Blocking, Expected, Incoming, Later, Peer, Rejected, Reply},
     budget::Reservation,
     node::Node,
     strangers::Trouble,
@@ -36,6 +50,9 @@ const MAX_PENDING_BYTES: usize = 1 << 20;
 /// What a connection may read without asking for memory, in bytes; also how much is read ahead while a request is
 /// parked, to notice a peer that hangs up.
 const OWN_BUFFER: usize = 64 * 1024;
+
+/// What is read at once from a peer that sends little, in bytes.
+const LEAST_READ: usize = 8 * 1024;
 
 /// Bytes that a peer must send or take within the time-out. Fewer count only if they are the last.
 const LEAST_PROGRESS: usize = 64 * 1024;
@@ -75,6 +92,28 @@ impl Ended {
     }
 }
 
+/// Where a connection is served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Place {
+    /// By a task, among others.
+    Task {
+        /// Whether it may go over to a thread.
+        may_leave: bool,
+    },
+    /// By a thread that serves nothing else.
+    Thread,
+}
+
+/// What follows when a connection is no longer served where it was.
+enum Next {
+    /// Nothing: it was closed.
+    End,
+    /// A thread of its own would serve it better.
+    Thread,
+    /// A task has to serve it.
+    Task,
+}
+
 /// Serves a connection until the peer closes it, breaks the protocol or falls silent, or the broker stops.
 pub async fn serve(
     node: Arc<Node>,
@@ -83,32 +122,28 @@ pub async fn serve(
     writer: impl AsyncWrite + Unpin + Send,
     stop: CancellationToken,
 ) {
-    let decoder = FrameDecoder::new(node.config.max_request_bytes);
-    let pending = VecDeque::new();
-    let _open = Open::count(&node.counts);
-    let mut connection = Connection {
-        _open,
-        node,
-        peer,
-        reader,
-        writer,
-        decoder,
-        began: false,
-        progress: None,
-        room: None,
-        pending,
-        stop,
-    };
-    if let Err(ended) = connection.run().await {
-        let peer = connection.peer.host.as_str();
-        match ended.trouble() {
-            Some(trouble) => {
-                connection.node.counts.refused.add(1);
-                connection.node.strangers.report(trouble, peer, &Chain(&ended));
-            }
-            None => debug!(peer, error = %Chain(&ended), "connection closed"),
-        }
-    }
+    let mut connection = Connection::new(node, peer, reader, writer, stop);
+    let ended = connection.run().await;
+    connection.report(ended);
+}
+
+/// What a wait ended in.
+enum Waited {
+    /// There may be a frame.
+    Enough,
+    /// The stream has ended, or the broker stops.
+    End,
+    /// Nothing came for a while.
+    Silence,
+}
+
+/// An answer that waits.
+struct Pending {
+    later: Later,
+    /// Bytes of its request that no budget knows of.
+    own_bytes: usize,
+    /// The memory for its request, which may be in use until it is answered.
+    _room: Option<Reservation>,
 }
 
 /// Counts a connection as long as it is open.
@@ -134,21 +169,67 @@ struct Connection<R, W> {
     peer: Peer,
     reader: R,
     writer: W,
+    place: Place,
+    traffic: Traffic,
+    /// Whether there was much traffic.
+    is_busy: bool,
     decoder: FrameDecoder,
+    /// How much is read at once, in bytes.
+    at_once: usize,
     /// Whether a whole frame has arrived.
     began: bool,
     /// Since when too little of the next request has arrived, and how much there was.
     progress: Option<(Instant, usize)>,
     /// Memory for the request that is arriving, if it needs more than the connection's own.
     room: Option<Reservation>,
-    /// Answers that wait for the disk, oldest first, each with the bytes of its request that no budget knows of.
-    pending: VecDeque<(Later, usize)>,
+    /// Answers that wait for the disk, oldest first.
+    pending: VecDeque<Pending>,
     stop: CancellationToken,
 }
 
 impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W> {
-    async fn run(&mut self) -> Result<(), Ended> {
+    fn new(node: Arc<Node>, peer: Peer, reader: R, writer: W, stop: CancellationToken) -> Self {
+        let decoder = FrameDecoder::new(node.config.max_request_bytes);
+        Self {
+            _open: Open::count(&node.counts),
+            node,
+            peer,
+            reader,
+            writer,
+            place: Place::Task { may_leave: false },
+            traffic: Traffic::default(),
+            is_busy: false,
+            decoder,
+            at_once: LEAST_READ,
+            began: false,
+            progress: None,
+            room: None,
+            pending: VecDeque::new(),
+            stop,
+        }
+    }
+
+    /// Tells of an end that an operator should hear of.
+    fn report(&self, ended: Result<Next, Ended>) {
+        let Err(ended) = ended else { return };
+        let peer = self.peer.host.as_str();
+        match ended.trouble() {
+            Some(trouble) => {
+                self.node.counts.refused.add(1);
+                self.node.strangers.report(trouble, peer, &Chain(&ended));
+            }
+            None => debug!(peer, error = %Chain(&ended), "connection closed"),
+        }
+    }
+
+    /// Serves it until it ends, or is to be served elsewhere. Nothing that is waited for then belongs to a thread.
+    async fn run(&mut self) -> Result<Next, Ended> {
         loop {
+            if self.place == Place::Thread && self.decoder.api_ahead().is_some_and(|api| api != ApiKey::Produce as i16)
+            {
+                self.drain().await?;
+                return Ok(Next::Task);
+            }
             if !self.began
                 && let Some(trouble) = Trouble::of_first_bytes(self.decoder.arrived())
             {
@@ -160,20 +241,23 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                     self.progress = None;
                     let room = self.room.take();
                     if !self.handle(frame, room).await? {
-                        return Ok(());
+                        return Ok(Next::End);
+                    }
+                    if std::mem::take(&mut self.is_busy) && self.place == (Place::Task { may_leave: true }) {
+                        return Ok(Next::Thread);
                     }
                 }
-                None => {
-                    if !self.wait().await? {
-                        return Ok(());
-                    }
-                }
+                None => match self.wait().await? {
+                    Waited::Enough => {}
+                    Waited::End => return Ok(Next::End),
+                    Waited::Silence => return Ok(Next::Task),
+                },
             }
         }
     }
 
-    /// Waits for bytes, for room for them, or for the oldest answer. False at the end of the stream.
-    async fn wait(&mut self) -> Result<bool, Ended> {
+    /// Waits for bytes, for room for them, or for the oldest answer.
+    async fn wait(&mut self) -> Result<Waited, Ended> {
         let needed = self.decoder.size_ahead().filter(|&size| OWN_BUFFER < size && self.room.is_none());
         let budget = Arc::clone(&self.node.budget);
         let reserving = async move {
@@ -187,24 +271,29 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         let limit = if idle { self.node.config.max_idle } else { self.node.config.read_timeout };
         let since = if idle { Instant::now() } else { self.progress_since() };
         let deadline = limit.map(|limit| since + limit);
+        // Silence on a thread ends with its place there, and goes on to be measured elsewhere.
+        let silence = (idle && self.place == Place::Thread).then(|| since + busy::SILENCE);
+        let deadline = if silence.is_some() { None } else { deadline };
         loop {
-            let answered = tokio::select! {
+            let known = tokio::select! {
                 biased;
-                answer = oldest(&mut self.pending), if !self.pending.is_empty() => answer,
+                known = known(&mut self.pending), if !self.pending.is_empty() => known,
                 room = &mut reserving => {
                     self.room = Some(room);
                     // It was not the peer that kept this waiting.
                     self.progress = None;
-                    return Ok(true);
+                    return Ok(Waited::Enough);
                 }
-                read = self.reader.read_buf(self.decoder.spare()), if needed.is_none() => {
+                read = self.reader.read_buf(room_to_read(&mut self.decoder, self.room.as_ref(), self.at_once)), if needed.is_none() => {
                     let read = read.map_err(|source| Ended::Read { source })?;
+                    self.note_read(read);
                     if read == 0 {
                         self.drain().await?;
                     }
-                    return Ok(read != 0);
+                    return Ok(if read == 0 { Waited::End } else { Waited::Enough });
                 }
-                () = self.stop.cancelled(), if self.pending.is_empty() => return Ok(false),
+                () = self.stop.cancelled(), if self.pending.is_empty() => return Ok(Waited::End),
+                () = sleep_until(silence), if self.pending.is_empty() => return Ok(Waited::Silence),
                 () = sleep_until(deadline), if needed.is_none() && (!idle || self.pending.is_empty()) => {
                     let limit = limit.unwrap_or_default();
                     return Err(if idle {
@@ -214,8 +303,16 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                     });
                 }
             };
-            self.pending.pop_front();
-            self.write(&answered.map_err(|source| Ended::Rejected { source })?).await?;
+            self.write_known(known).await?;
+        }
+    }
+
+    /// Reads more at once from a peer that sends more than is read.
+    fn note_read(&mut self, bytes: usize) {
+        if self.at_once <= bytes {
+            self.at_once = (2 * self.at_once).min(OWN_BUFFER);
+        } else if bytes < self.at_once / 4 {
+            self.at_once = (self.at_once / 2).max(LEAST_READ);
         }
     }
 
@@ -234,20 +331,30 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         self.node.counts.requests.add(1);
         self.node.counts.bytes_in.add(frame_len as u64);
         let incoming = Incoming::read(frame).map_err(|source| Ended::Rejected { source })?;
+        if incoming.is_produce() && self.place != Place::Thread {
+            self.is_busy |= self.traffic.note(Instant::now());
+        }
         if !incoming.may_overlap() {
             self.drain().await?;
         }
         let own_bytes = if room.is_some() { 0 } else { frame_len };
-        let full = |pending: &VecDeque<(Later, usize)>| {
-            let bytes: usize = pending.iter().map(|(_, bytes)| bytes).sum();
+        let full = |pending: &VecDeque<Pending>| {
+            let bytes: usize = pending.iter().map(|waiting| waiting.own_bytes).sum();
             MAX_PENDING <= pending.len() || (!pending.is_empty() && MAX_PENDING_BYTES < bytes + own_bytes)
         };
         while full(&self.pending) {
             self.write_oldest().await?;
         }
         let reply = {
-            let work = api::handle(&self.node, &self.peer, incoming);
+            let blocking = self.blocking();
+            let work = api::handle(&self.node, &self.peer, incoming.blocking(blocking));
+            let own_runtime = self.place == Place::Thread;
             tokio::pin!(work);
+            // Tasks that a request begins belong to the broker and not to this connection's thread.
+            let mut work = poll_fn(|context| {
+                let _broker = own_runtime.then(|| self.node.topics.threads().runtime().enter());
+                work.as_mut().poll(context)
+            });
             loop {
                 tokio::select! {
                     biased;
@@ -263,22 +370,26 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         };
         match reply {
             Reply::Silence => {}
-            Reply::Later(later) => {
-                let later = match room {
-                    // The request may be in use until it is answered.
-                    Some(room) => Box::pin(async move {
-                        let answer = later.await;
-                        drop(room);
-                        answer
-                    }),
-                    None => later,
-                };
-                self.pending.push_back((later, own_bytes));
+            Reply::Later(later) => self.pending.push_back(Pending { later, own_bytes, _room: room }),
+            Reply::Now(answer) if self.pending.is_empty() => self.write(&[answer]).await?,
+            Reply::Now(answer) => {
+                let later = Later { answer: Expected::There(answer), partition: None };
+                self.pending.push_back(Pending { later, own_bytes: 0, _room: None });
             }
-            Reply::Now(answer) if self.pending.is_empty() => self.write(&answer).await?,
-            Reply::Now(answer) => self.pending.push_back((Box::pin(std::future::ready(Ok(answer))), 0)),
         }
         Ok(true)
+    }
+
+    /// What may be waited for with all that is still owed.
+    fn blocking(&self) -> Blocking {
+        if self.place != Place::Thread {
+            return Blocking::Never;
+        }
+        let Some(first) = self.pending.front() else { return Blocking::Anything };
+        match first.later.partition {
+            Some(one) if self.pending.iter().all(|waiting| waiting.later.partition == Some(one)) => Blocking::On(one),
+            _ => Blocking::Never,
+        }
     }
 
     /// Writes every answer that is still owed.
@@ -290,29 +401,51 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
     }
 
     async fn write_oldest(&mut self) -> Result<(), Ended> {
-        let answer = oldest(&mut self.pending).await.map_err(|source| Ended::Rejected { source })?;
-        self.pending.pop_front();
-        self.write(&answer).await
+        let known = known(&mut self.pending).await;
+        self.write_known(known).await
     }
 
-    async fn write(&mut self, answer: &Answer) -> Result<(), Ended> {
+    /// Writes so many answers, the oldest, at once.
+    async fn write_known(&mut self, known: usize) -> Result<(), Ended> {
+        let mut answers = Vec::with_capacity(known);
+        for _ in 0..known {
+            match self.pending.front().map(|waiting| &waiting.later.answer) {
+                // Those before it have been carried out, and are answered first.
+                Some(Expected::Failed(_)) if !answers.is_empty() => break,
+                Some(Expected::There(_) | Expected::Failed(_)) => {}
+                Some(Expected::Coming(_)) | None => break,
+            }
+            match self.pending.pop_front().map(|waiting| waiting.later.answer) {
+                Some(Expected::There(answer)) => answers.push(answer),
+                Some(Expected::Failed(source)) => return Err(Ended::Rejected { source }),
+                Some(Expected::Coming(_)) | None => {}
+            }
+        }
+        self.write(&answers).await
+    }
+
+    async fn write(&mut self, answers: &[Answer]) -> Result<(), Ended> {
         let failed = |source| Ended::Write { source };
         let limit = self.node.config.write_timeout;
-        self.node.counts.bytes_out.add(answer.frame.len() as u64);
-        let mut left = &answer.frame[..];
+        let pieces = answers.iter().flat_map(|answer| std::iter::once(&answer.frame).chain(&answer.more));
+        let mut pieces: Vec<IoSlice<'_>> = pieces.map(|piece| IoSlice::new(piece)).collect();
+        let mut left: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let mut pieces = &mut pieces[..];
+        self.node.counts.bytes_out.add(left as u64);
         let (mut deadline, mut taken) = (limit.map(|limit| Instant::now() + limit), 0);
-        while !left.is_empty() {
+        while left != 0 {
             let written = tokio::select! {
                 biased;
-                written = self.writer.write(left) => written.map_err(failed)?,
+                written = write_some(&mut self.writer, pieces) => written.map_err(failed)?,
                 () = sleep_until(deadline) => {
-                    return Err(Ended::Unread { left: left.len(), limit: limit.unwrap_or_default() });
+                    return Err(Ended::Unread { left, limit: limit.unwrap_or_default() });
                 }
             };
             if written == 0 {
                 return Err(failed(io::ErrorKind::WriteZero.into()));
             }
-            left = &left[written..];
+            IoSlice::advance_slices(&mut pieces, written);
+            left -= written;
             taken += written;
             if LEAST_PROGRESS <= taken {
                 (deadline, taken) = (limit.map(|limit| Instant::now() + limit), 0);
@@ -322,12 +455,27 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
     }
 }
 
-/// The oldest answer, left in its place until it is complete so that this may be dropped.
-async fn oldest(pending: &mut VecDeque<(Later, usize)>) -> Result<Answer, Rejected> {
-    match pending.front_mut() {
-        Some((later, _)) => later.await,
-        None => std::future::pending().await,
+/// How many of the oldest answers are known, one at least. They are left in their places, so that this may be dropped.
+async fn known(pending: &mut VecDeque<Pending>) -> usize {
+    poll_fn(|context| {
+        let unknown = pending.iter_mut().position(|waiting| waiting.later.poll_known(context).is_pending());
+        let known = unknown.unwrap_or(pending.len());
+        if known == 0 { Poll::Pending } else { Poll::Ready(known) }
+    })
+    .await
+}
+
+async fn write_some(writer: &mut (impl AsyncWrite + Unpin), pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    match pieces {
+        [piece] => writer.write(piece).await,
+        pieces => writer.write_vectored(pieces).await,
     }
+}
+
+/// Where the next bytes go.
+fn room_to_read<'a>(decoder: &'a mut FrameDecoder, room: Option<&Reservation>, at_once: usize) -> &'a mut BytesMut {
+    // With memory for all of a frame there is no reason to grow piece by piece.
+    if room.is_some() { decoder.spare_for_frame() } else { decoder.spare_of(at_once) }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

@@ -13,7 +13,8 @@ use std::{
 
 use tokio::{
     runtime::Handle,
-    sync::{Semaphore, SemaphorePermit, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot},
+    task::JoinHandle,
 };
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +37,10 @@ pub struct IoThreads {
     pub syncing: Arc<Threads>,
     /// Threads that write and may sync what they wrote, so that enough are left to write.
     sync_while_writing: Semaphore,
+    /// Places for connections with a thread of their own.
+    own_threads: Arc<Semaphore>,
+    #[cfg(test)]
+    most_own_threads: usize,
 }
 
 impl IoThreads {
@@ -47,7 +52,33 @@ impl IoThreads {
             reading: threads("reading", io_threads),
             syncing: threads("syncing", sync_threads),
             sync_while_writing: Semaphore::new(io_threads / 2),
+            own_threads: Arc::new(Semaphore::new(io_threads)),
+            #[cfg(test)]
+            most_own_threads: io_threads,
         }
+    }
+
+    /// The runtime of the broker's tasks, for threads that have one of their own: what a request begins is to outlive that.
+    pub fn runtime(&self) -> &Handle {
+        &self.writing.runtime
+    }
+
+    /// A place for a thread that is not one of these, and writes; there are as many as threads that write. `None` if all
+    /// are taken.
+    pub fn own_thread(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.own_threads).try_acquire_owned().ok()
+    }
+
+    /// How many of these places are taken.
+    #[cfg(test)]
+    pub fn own_threads_taken(&self) -> usize {
+        self.most_own_threads - self.own_threads.available_permits()
+    }
+
+    /// Does work that may block on such a thread. A stop waits for it.
+    pub fn spawn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        let Threads { tracker, runtime, .. } = &*self.writing;
+        tracker.spawn_blocking_on(work, runtime)
     }
 
     /// Leave for a thread that writes to sync; at most half of them have it.

@@ -13,6 +13,7 @@ mod io;
 mod offline;
 mod sync_turn;
 mod transactional;
+mod unsynced;
 
 use std::{
     fmt,
@@ -37,12 +38,13 @@ use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-pub use self::transactional::ActiveProducer;
 use self::{
     door::{Door, Next, Readers},
     offline::Offline,
     sync_turn::SyncTurn,
+    unsynced::Unsynced,
 };
+pub use self::{transactional::ActiveProducer, unsynced::Waits};
 use crate::{
     changes::Interrupted,
     config::{Durability, topic::TopicConfig},
@@ -87,6 +89,7 @@ pub struct Partition {
     door: Door,
     readers: Readers,
     sync_turn: SyncTurn,
+    unsynced: Unsynced,
     /// Whether whoever leaves the door next has to see to a sync.
     sync_wanted: AtomicBool,
     /// Whether the last append that reached the disk was refused by it.
@@ -106,6 +109,13 @@ enum Slot {
     /// It could not be opened, or nothing is certain about it any more.
     Offline(Offline),
     Deleted,
+}
+
+/// Which partition of which topic.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PartitionId {
+    topic: Uuid,
+    index: i32,
 }
 
 /// What a partition has to say for the checkpoints.
@@ -140,6 +150,17 @@ pub enum Isolation {
     Uncommitted,
     /// Those of ended transactions.
     Committed,
+}
+
+/// How long a read may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Patience {
+    /// No records are read; there is always an outcome.
+    Look,
+    /// It must not wait for the disk: what is certainly in memory is read.
+    Memory,
+    /// It blocks for as long as the disk takes.
+    Disk,
 }
 
 /// Why a partition cannot be used.
@@ -314,6 +335,7 @@ impl Partition {
             door: Door::default(),
             readers: Readers::default(),
             sync_turn: SyncTurn::default(),
+            unsynced: Unsynced::default(),
             sync_wanted: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             cleaned_to: AtomicI64::new(0),
@@ -325,6 +347,11 @@ impl Partition {
     /// `topic-number`, which is also the name of its folder.
     pub fn name(&self) -> String {
         format!("{}-{}", self.topic, self.index)
+    }
+
+    /// Which it is, whatever its topic is called.
+    pub fn id(&self) -> PartitionId {
+        PartitionId { topic: self.topic_id, index: self.index }
     }
 
     /// Its folder.
@@ -371,9 +398,7 @@ impl Partition {
         W: FnOnce(&Arc<Self>) -> T + Send + 'static,
     {
         let (job, outcome) = self.job(work);
-        if self.leave(job) {
-            self.send_thread();
-        }
+        self.hand_over(job);
         outcome
     }
 
@@ -387,14 +412,12 @@ impl Partition {
         W: FnOnce(&Arc<Self>) -> T + Send + 'static,
     {
         let (job, outcome) = self.job(work);
-        if self.leave(job) && self.enter() {
-            self.send_sync();
-        }
+        self.hand_over_here(job);
         outcome
     }
 
-    /// Work and the means to wait for its outcome, to be left at the door with [`Partition::leave`].
-    pub fn job<T, W>(
+    /// Work and the means to wait for its outcome.
+    fn job<T, W>(
         self: &Arc<Self>,
         work: W,
     ) -> (Job, impl Future<Output = Result<T, PartitionUnavailable>> + Send + use<T, W>)
@@ -403,20 +426,52 @@ impl Partition {
         W: FnOnce(&Arc<Self>) -> T + Send + 'static,
     {
         let (done, outcome) = oneshot::channel();
-        let (inside, outside) = (Arc::clone(self), Arc::clone(self));
-        let job = Box::new(move || match catch_unwind(AssertUnwindSafe(|| work(&inside))) {
+        let outside = Arc::clone(self);
+        let job = self.job_for(Some(done), |partition, done| {
+            let worked = work(partition);
             // Nobody may be left to hear it.
-            Ok(worked) => drop(done.send(worked)),
-            // Offline before anybody hears of it.
-            Err(panic) => inside.go_offline(panic_text(&*panic)),
+            drop(done.take().map(|done| done.send(worked)));
         });
         (job, async move { outcome.await.map_err(|_| outside.offline_now()) })
     }
 
+    /// Work for somebody who hears of its end when `heard` is dropped. If it ends in a panic, the partition is offline
+    /// by then.
+    pub fn job_for<H, W>(self: &Arc<Self>, mut heard: H, work: W) -> Job
+    where
+        H: Send + 'static,
+        W: FnOnce(&Arc<Self>, &mut H) + Send + 'static,
+    {
+        let inside = Arc::clone(self);
+        Box::new(move || {
+            let worked = catch_unwind(AssertUnwindSafe(|| work(&inside, &mut heard)));
+            if let Err(panic) = worked {
+                inside.go_offline(panic_text(&*panic));
+            }
+            drop(heard);
+        })
+    }
+
+    /// Leaves a job at the partition's door and sees to it that it is done: by a thread of its own for each partition,
+    /// so that one whose disk stalls keeps no other waiting. Never blocks.
+    pub fn hand_over(self: &Arc<Self>, job: Job) {
+        if self.leave(job) {
+            self.send_thread();
+        }
+    }
+
+    /// As [`Partition::hand_over`], from a thread that may wait for this partition's disk: it does the job itself unless
+    /// another is at the partition. Syncs are left to others.
+    pub fn hand_over_here(self: &Arc<Self>, job: Job) {
+        if self.leave(job) && self.enter() {
+            self.send_sync();
+        }
+    }
+
     /// Leaves a job at the partition's door. True if nobody is inside: the caller sees to it at once that a thread calls
-    /// [`Partition::enter`]. Never blocks.
+    /// [`Partition::enter`].
     #[must_use]
-    pub fn leave(&self, job: Job) -> bool {
+    fn leave(&self, job: Job) -> bool {
         self.door.leave(job) == Next::Send
     }
 
@@ -432,7 +487,7 @@ impl Partition {
     /// Does what waits at the door. Blocks. True if the caller has to see to a sync then, by [`Partition::sync_here`] or
     /// [`Partition::send_sync`].
     #[must_use]
-    pub fn enter(self: &Arc<Self>) -> bool {
+    fn enter(self: &Arc<Self>) -> bool {
         if self.door.enter() == Next::Send {
             self.send_thread();
         }
@@ -564,6 +619,7 @@ impl Partition {
         self.home.health.clear(&self.health_name());
         self.home.health.clear(&self.cleaning_name());
         self.waiters.wake();
+        self.tell_unsynced();
     }
 
     /// Frees the place of a partition that is out of use: its folder gets a name that marks it for removal, and

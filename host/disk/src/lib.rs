@@ -121,6 +121,13 @@ pub trait DiskFile: Debug + Send + Sync {
     /// `UnexpectedEof` where the file ends before, and whatever else the operating system says.
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()>;
 
+    /// Fills the buffer as [`Self::read_exact_at`] does, if that is certain not to wait for a disk: for threads that
+    /// others depend on. False where it is not certain, or anything is wrong; the buffer holds anything then.
+    fn read_cached_at(&self, buffer: &mut [u8], at: u64) -> bool {
+        let _ = (buffer, at);
+        false
+    }
+
     /// Writes all bytes from a byte of the file on; a hole before them is read as zeros.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, TryLockError},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
     time::SystemTime,
@@ -30,7 +30,14 @@ impl Disk for Real {
             Open::Truncate => options.create(true).truncate(true),
             Open::New => options.create_new(true),
         };
-        Ok(Box::new(options.open(path)?))
+        // Without noting when it was read: the first read after a write would change the file's inode, and that may wait
+        // for a disk although all bytes are in memory. Only the owner of a file may leave it out.
+        match options.custom_flags(NO_ACCESS_TIME).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Ok(Box::new(RealFile { file: options.custom_flags(0).open(path)?, reads_change_it: true }))
+            }
+            opened => Ok(Box::new(RealFile { file: opened?, reads_change_it: NO_ACCESS_TIME == 0 })),
+        }
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -74,34 +81,74 @@ impl Disk for Real {
     }
 }
 
-impl DiskFile for File {
+#[cfg(target_os = "linux")]
+const NO_ACCESS_TIME: i32 = rustix::fs::OFlags::NOATIME.bits() as i32;
+
+#[cfg(not(target_os = "linux"))]
+const NO_ACCESS_TIME: i32 = 0;
+
+#[derive(Debug)]
+struct RealFile {
+    file: File,
+    /// Whether the system notes when the file was read.
+    reads_change_it: bool,
+}
+
+impl DiskFile for RealFile {
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
-        FileExt::read_exact_at(self, buffer, at)
+        self.file.read_exact_at(buffer, at)
+    }
+
+    fn read_cached_at(&self, buffer: &mut [u8], at: u64) -> bool {
+        !self.reads_change_it && read_cached(&self.file, buffer, at)
     }
 
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        FileExt::write_all_at(self, bytes, at)
+        self.file.write_all_at(bytes, at)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        File::set_len(self, len)
+        self.file.set_len(len)
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn modified(&self) -> io::Result<SystemTime> {
-        self.metadata()?.modified()
+        self.file.metadata()?.modified()
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        File::sync_data(self)
+        self.file.sync_data()
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        File::sync_all(self)
+        self.file.sync_all()
     }
+}
+
+/// Reads what the page cache has. The system refuses (`EAGAIN`) what it would have to read or wait for, and the whole
+/// (`EOPNOTSUPP`) on file systems that cannot tell.
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, mut buffer: &mut [u8], mut at: u64) -> bool {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    while !buffer.is_empty() {
+        match preadv2(file, &mut [io::IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {
+            Ok(read) if read != 0 => {
+                buffer = &mut buffer[read..];
+                at += read as u64;
+            }
+            // What is wrong is found out by whoever may wait.
+            Ok(_) | Err(_) => return false,
+        }
+    }
+    true
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_: &File, _: &mut [u8], _: u64) -> bool {
+    false
 }
 
 /// Held for as long as its file is open.
@@ -132,6 +179,22 @@ mod tests {
         assert_eq!(disk.open(&path, Open::Truncate).unwrap().len().unwrap(), 0);
         let mut buffer = [0; 1];
         assert_eq!(file.read_exact_at(&mut buffer, 0).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn what_is_in_memory_is_read_without_waiting_and_nothing_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, path) = (real(), dir.path().join("file"));
+        let file = disk.open(&path, Open::Create).unwrap();
+        file.write_all_at(b"abcdef", 0).unwrap();
+        let mut buffer = [0; 3];
+        if file.read_cached_at(&mut buffer, 2) {
+            assert_eq!(&buffer, b"cde");
+        } else {
+            println!("the file system of temporary files cannot tell what is in memory");
+        }
+        assert!(!file.read_cached_at(&mut buffer, 4), "a part is not enough");
+        assert!(file.read_cached_at(&mut [], 99));
     }
 
     #[test]

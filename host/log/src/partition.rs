@@ -90,13 +90,15 @@ pub(crate) struct Active {
     pub latest: Option<TimeEntry>,
     /// Timestamp of its first batch, if that has one.
     pub first_timestamp: Option<i64>,
+    /// Largest timestamp in the time index, the lowest of all if that is empty; `None` until it was read.
+    pub last_indexed: Option<i64>,
     /// When it was made or opened, in milliseconds.
     pub since_ms: i64,
 }
 
 impl Active {
     pub(crate) fn new(since_ms: i64) -> Self {
-        Self { since_index: 0, latest: None, first_timestamp: None, since_ms }
+        Self { since_index: 0, latest: None, first_timestamp: None, last_indexed: None, since_ms }
     }
 }
 
@@ -354,6 +356,8 @@ impl PartitionLog {
         let last = segment.times().last()?;
         if last.is_none_or(|last| last.timestamp < latest.timestamp) {
             segment.times().append(latest)?;
+            // Closing may fail yet.
+            self.active.last_indexed = Some(latest.timestamp);
         }
         Ok(())
     }
@@ -506,12 +510,17 @@ pub(crate) fn index_batch(
         && let Ok(position) = i32::try_from(position)
     {
         segment.index().append(OffsetEntry { relative_offset, position })?;
-        let last = segment.times().last()?;
+        let mut last = match active.last_indexed {
+            Some(last) => last,
+            None => segment.times().last()?.map_or(i64::MIN, |last| last.timestamp),
+        };
         if let Some(latest) = active.latest
-            && last.is_none_or(|last| last.timestamp < latest.timestamp)
+            && last < latest.timestamp
         {
             segment.times().append(latest)?;
+            last = latest.timestamp;
         }
+        active.last_indexed = Some(last);
         active.since_index = 0;
     }
     active.since_index += header.total_len() as u64;

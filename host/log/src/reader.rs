@@ -14,6 +14,9 @@ use crate::{
     transactions::AbortedTransaction,
 };
 
+/// Most bytes that are copied for a thread that others depend on.
+const MOST_CACHED: usize = 1 << 20;
+
 /// Why a partition's log could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -157,6 +160,38 @@ impl LogReader {
         Ok(LogSlice { bytes: Bytes::new(), next_offset: from })
     }
 
+    /// As [`Self::read`] where that is certain to take no time worth mentioning: what follows an earlier read or begins a
+    /// segment, is in memory and is not much. `None` where it is not certain or nothing would come, or anything is
+    /// wrong.
+    pub fn read_cached(&self, from: LogOffset, max_bytes: usize, up_to: LogOffset) -> Option<LogSlice> {
+        let up_to = up_to.get().min(self.shared.end());
+        if from.get() < self.shared.start() || up_to <= from.get() {
+            return None;
+        }
+        let segments = self.shared.segments();
+        let at = segments.partition_point(|segment| segment.base_offset() <= from.get()).checked_sub(1)?;
+        let segment = &segments[at];
+        let position = segment.known_position(from.get())?;
+        let present = usize::try_from(segment.size().checked_sub(position)?).unwrap_or(usize::MAX);
+        let len = present.min(max_bytes);
+        if MOST_CACHED < len {
+            return None;
+        }
+        let mut bytes = vec![0; len];
+        if !segment.log().read_cached_at(&mut bytes, position) {
+            return None;
+        }
+        let slice = whole_batches(segment, bytes, position, up_to).ok()?;
+        (!slice.bytes.is_empty()).then_some(slice)
+    }
+
+    /// Whether memory knows that no transaction with records from an offset on was aborted.
+    pub fn none_aborted(&self, from: LogOffset) -> bool {
+        let segments = self.shared.segments();
+        let first = segments.partition_point(|segment| segment.base_offset() <= from.get()).saturating_sub(1);
+        segments[first..].iter().all(|segment| segment.has_no_aborted())
+    }
+
     /// Where an epoch ends: OffsetForLeaderEpoch. `None` for an epoch newer than all known.
     pub fn epoch_end_offset(&self, epoch: i32) -> Option<EpochEnd> {
         self.shared.epochs().end_of(epoch, self.shared.end())
@@ -191,6 +226,11 @@ fn read_batches(segment: &Segment, position: u64, max_bytes: usize, up_to: i64) 
     let present = usize::try_from(segment.size() - position).unwrap_or(usize::MAX);
     let mut bytes = vec![0; present.min(max_bytes)];
     segment.log().read_exact_at(&mut bytes, position).map_err(|error| ReadError::io(segment, error))?;
+    whole_batches(segment, bytes, position, up_to)
+}
+
+/// Cuts what was read from a byte on after the last whole batch that ends before `up_to`.
+fn whole_batches(segment: &Segment, mut bytes: Vec<u8>, position: u64, up_to: i64) -> Result<LogSlice, ReadError> {
     let (mut len, mut next_offset) = (0, 0);
     for batch in Batches::new(&bytes) {
         let (header, batch) = match batch {
@@ -209,6 +249,8 @@ fn read_batches(segment: &Segment, position: u64, max_bytes: usize, up_to: i64) 
         next_offset = header.last_offset() + 1;
     }
     bytes.truncate(len);
-    segment.remember(next_offset, position + len as u64);
+    if len != 0 {
+        segment.remember(next_offset, position + len as u64);
+    }
     Ok(LogSlice { bytes: bytes.into(), next_offset: offset(next_offset) })
 }

@@ -221,6 +221,10 @@ impl Segment {
         Ok(())
     }
 
+    pub(crate) fn has_no_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Acquire) == 0
+    }
+
     pub(crate) fn aborted(&self) -> io::Result<Vec<AbortedTransaction>> {
         let entries = self.aborted.load(Ordering::Acquire);
         if entries == 0 {
@@ -269,7 +273,7 @@ impl Segment {
 
     /// A byte at which a batch begins, not after the batch that has the offset.
     pub(crate) fn position_before(&self, offset: i64) -> io::Result<u64> {
-        if let Some(position) = self.hint(offset) {
+        if let Some(position) = self.known_position(offset) {
             return Ok(position);
         }
         let relative = self.relative(offset).unwrap_or(i32::MAX);
@@ -289,7 +293,11 @@ impl Segment {
         Ok(None)
     }
 
-    fn hint(&self, offset: i64) -> Option<u64> {
+    /// As [`Self::position_before`], where no file has to be read for it. What begins there ends at or after the offset.
+    pub(crate) fn known_position(&self, offset: i64) -> Option<u64> {
+        if offset == self.base_offset {
+            return Some(0);
+        }
         // Each place stands for itself, so no panic leaves a wrong one.
         let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
         hints.places.iter().flatten().find(|place| place.0 == offset).map(|place| place.1)

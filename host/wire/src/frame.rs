@@ -4,12 +4,15 @@
 //! functions go from a frame to a message and back; every decode runs the structural check of
 //! [`crate::guard`] first.
 
+mod fetch;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::{
     messages::{ApiKey, RequestHeader},
     protocol::{Decodable, Encodable, StrBytes},
 };
 
+pub use self::fetch::encode_fetch_response;
 use crate::guard::{self, Malformed};
 
 /// Bytes of the size prefix.
@@ -17,6 +20,9 @@ const PREFIX: usize = 4;
 
 /// Least spare room that [`FrameDecoder::spare`] offers a reader, in bytes.
 const LEAST_READ: usize = 8 * 1024;
+
+/// Least size of a frame that gets a buffer of its own, if it is alone in it, in bytes.
+const LEAST_OWN: usize = 64 * 1024;
 
 /// Most room that is made at once for a frame whose end has not arrived yet, in bytes.
 const MOST_READ: usize = 256 * 1024;
@@ -70,13 +76,29 @@ impl FrameDecoder {
     /// The room fits what is known to be missing, within bounds, so that a large frame is neither read in
     /// crumbs nor reserved on the word of its size prefix. The caller may only append.
     pub fn spare(&mut self) -> &mut BytesMut {
+        self.spare_of(LEAST_READ)
+    }
+
+    /// As [`Self::spare`], with room for at least so many bytes, for a peer that sends much.
+    pub fn spare_of(&mut self, least: usize) -> &mut BytesMut {
         let missing = match self.announced() {
             Some(size) => (PREFIX + usize::try_from(size).unwrap_or(0)).saturating_sub(self.arrived.len()),
             None => 0,
         };
         // A frame that has brought much may ask for as much again.
-        let most = MOST_READ.max(self.arrived.len());
-        self.arrived.reserve(missing.clamp(LEAST_READ, most));
+        let most = MOST_READ.max(self.arrived.len()).max(least);
+        self.arrived.reserve(missing.clamp(least, most));
+        &mut self.arrived
+    }
+
+    /// As [`Self::spare`], with room for all of the frame that has begun, however large: for whoever has set memory aside
+    /// for it.
+    pub fn spare_for_frame(&mut self) -> &mut BytesMut {
+        let missing = self.size_ahead().map_or(0, |size| (PREFIX + size).saturating_sub(self.arrived.len()));
+        if missing == 0 {
+            return self.spare();
+        }
+        self.arrived.reserve(missing);
         &mut self.arrived
     }
 
@@ -95,6 +117,10 @@ impl FrameDecoder {
             return Ok(None);
         }
         self.arrived.advance(PREFIX);
+        if LEAST_OWN <= size && self.arrived.len() == size {
+            // Nobody else has a share in it, so its owner may change it in place.
+            return Ok(Some(std::mem::take(&mut self.arrived).freeze()));
+        }
         Ok(Some(self.arrived.split_to(size).freeze()))
     }
 
@@ -102,6 +128,12 @@ impl FrameDecoder {
     /// bounds.
     pub fn size_ahead(&self) -> Option<usize> {
         self.announced().and_then(|size| usize::try_from(size).ok()).filter(|&size| size <= self.max_bytes)
+    }
+
+    /// Number of the API that the request ahead asks for; `None` while that has not arrived.
+    pub fn api_ahead(&self) -> Option<i16> {
+        let key = self.arrived.get(PREFIX..PREFIX + 2)?;
+        Some(i16::from_be_bytes([key[0], key[1]]))
     }
 
     /// What has arrived and was not taken as a frame.
@@ -398,6 +430,28 @@ mod tests {
         let mut rest = frame.slice(4..);
         assert_eq!(decode_response_header(ApiKey::Metadata, 9, &mut rest).unwrap(), -7);
         assert_eq!(frame.len() - rest.len(), 9, "a flexible header has tagged fields");
+    }
+
+    #[test]
+    fn a_large_frame_that_comes_alone_is_its_owners_alone() {
+        let size = 1 << 20;
+        let mut stream = vec![7; 4 + size];
+        stream[..4].copy_from_slice(&(size as u32).to_be_bytes());
+        let mut decoder = FrameDecoder::new(size);
+        decoder.push(&stream[..100]);
+        let room = decoder.spare_for_frame();
+        assert!(4 + size - 100 <= room.capacity() - room.len());
+        let begin = room.as_ptr();
+        decoder.push(&stream[100..]);
+        assert_eq!(decoder.arrived().as_ptr(), begin, "nothing was moved");
+        let frame = decoder.next_frame().unwrap().unwrap();
+        assert_eq!(frame.len(), size);
+        assert!(frame.try_into_mut().is_ok());
+        // The next one shares its buffer with what follows it.
+        decoder.push(&stream);
+        decoder.push(&stream[..10]);
+        assert!(decoder.next_frame().unwrap().unwrap().try_into_mut().is_err());
+        assert_eq!(decoder.pending(), 10);
     }
 
     #[test]

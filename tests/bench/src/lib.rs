@@ -1,6 +1,7 @@
 //! What Millstream costs. Figures are printed, never asserted: a shared machine is no judge. Run it on a quiet one.
 
 pub mod batch;
+pub mod broker;
 mod counting;
 mod forms;
 mod guests;
@@ -11,6 +12,7 @@ pub mod pipeline;
 mod table;
 mod thread_clock;
 pub mod transforms;
+mod usage;
 
 /// The allocator of the product, counted.
 #[global_allocator]

@@ -24,7 +24,7 @@ pub fn handle(call: &Call<'_>, incoming: &Incoming) -> Result<Reply, Rejected> {
         let body =
             ApiVersionsResponse::default().with_error_code(ErrorCode::UNSUPPORTED_VERSION.get()).with_api_keys(own);
         let frame = frame::encode_response(incoming.api, 0, incoming.header.correlation_id, &body)?;
-        return Ok(Reply::Now(Answer { frame, _room: None }));
+        return Ok(Reply::Now(Answer::whole(frame)));
     }
     let request: ApiVersionsRequest = incoming.decode()?;
     if 3 <= version

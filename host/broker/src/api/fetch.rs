@@ -18,10 +18,14 @@ use super::Call;
 use crate::{
     budget::Reservation,
     error_code::ErrorCode,
-    partition::{Isolation, Partition, ReadOutcome},
+    partition::{Isolation, Partition, Patience, ReadOutcome},
 };
 
 const READ_COMMITTED: i8 = 1;
+
+/// How much of an answer is read from memory by the thread that serves the connection, in bytes: copying more would keep
+/// others waiting for it.
+const MOST_FROM_MEMORY: usize = 1 << 20;
 
 /// One topic of the request, its partitions looked up.
 struct Target {
@@ -45,11 +49,12 @@ pub async fn handle(call: &Call<'_>, request: FetchRequest) -> (FetchResponse, O
         },
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(call.node.config.fetch_max_bytes),
         min_bytes: usize::try_from(request.min_bytes.min(request.max_bytes)).unwrap_or(0),
+        version: call.version,
     };
     let targets = Arc::new(look_up(call, request));
     let pass = look(call, &targets, limits).await;
     if pass.is_enough(&limits) || deadline <= Instant::now() || call.node.stopping.is_cancelled() {
-        return answer(pass);
+        return answer(&targets, pass, call.version);
     }
     let notify = Arc::new(Notify::new());
     let found = targets.iter().flat_map(|target| &target.partitions).filter_map(|(_, found)| found.as_ref().ok());
@@ -58,36 +63,42 @@ pub async fn handle(call: &Call<'_>, request: FetchRequest) -> (FetchResponse, O
         // Read again after registering: what came in between has notified nobody.
         let pass = look(call, &targets, limits).await;
         if pass.is_enough(&limits) {
-            return answer(pass);
+            return answer(&targets, pass, call.version);
         }
         tokio::select! {
             () = notify.notified() => {}
-            () = tokio::time::sleep_until(deadline) => return answer(look(call, &targets, limits).await),
-            () = call.node.stopping.cancelled() => return answer(pass),
+            () = tokio::time::sleep_until(deadline) => return answer(&targets, look(call, &targets, limits).await, call.version),
+            () = call.node.stopping.cancelled() => return answer(&targets, pass, call.version),
         }
     }
 }
 
-/// One look at all partitions: on a thread that may wait for the disk if there is something to read, and otherwise at
-/// what memory knows.
+/// One look at all partitions. What is in memory is read here; from the first partition on of which that is not certain,
+/// a thread that may wait for the disk reads the rest.
+///
+/// An answer is one thing: if the disk of one partition of the request stalls, the whole answer waits for it, records of
+/// healthy partitions included. Other requests for those do not wait.
 async fn look(call: &Call<'_>, targets: &Arc<Vec<Target>>, limits: Limits) -> Pass {
-    let nothing = Limits { max_bytes: 0, ..limits };
     let mut partitions = targets.iter().flat_map(|target| &target.partitions);
     let more = partitions.any(|(asked, found)| {
         found.as_ref().is_ok_and(|partition| partition.has_more(asked.fetch_offset, limits.isolation))
     });
     if !more {
-        return read_all(targets, &nothing, call.version, false);
+        return Pass::default().proceed(targets, &limits, Patience::Look);
     }
     // Before anything is read: many that wait for memory must not have filled it already.
     let budget = &call.node.budget;
     let mut room = budget.reserve_share(limits.max_bytes).await;
     let limits = Limits { max_bytes: room.bytes(), ..limits };
-    let (shared, version) = (Arc::clone(targets), call.version);
-    let read = call.node.topics.threads().reading.run(move || read_all(&shared, &limits, version, true));
-    let Ok(mut pass) = read.await else {
-        return Pass { has_error: true, ..read_all(targets, &nothing, call.version, false) };
-    };
+    let mut pass = Pass::default().proceed(targets, &limits, Patience::Memory);
+    if !pass.is_complete {
+        let shared = Arc::clone(targets);
+        let read = call.node.topics.threads().reading.run(move || pass.proceed(&shared, &limits, Patience::Disk));
+        pass = match read.await {
+            Ok(pass) => pass,
+            Err(_) => Pass { has_error: true, ..Pass::default().proceed(targets, &limits, Patience::Look) },
+        };
+    }
     if room.bytes() < pass.bytes {
         // One batch gets through, however large.
         drop(room);
@@ -125,62 +136,60 @@ struct Limits {
     isolation: Isolation,
     max_bytes: usize,
     min_bytes: usize,
+    version: i16,
 }
 
-/// What one look at all partitions found.
+/// What a look at partitions found so far.
+#[derive(Default)]
 struct Pass {
-    topics: Vec<FetchableTopicResponse>,
+    /// Those of all topics, one after another.
+    partitions: Vec<PartitionData>,
     bytes: usize,
     has_error: bool,
-    /// Nothing was asked for, so nothing will ever come.
-    is_empty: bool,
+    /// Whether every partition was looked at.
+    is_complete: bool,
     /// Memory for the records.
     room: Option<Reservation>,
 }
 
 impl Pass {
     fn is_enough(&self, limits: &Limits) -> bool {
-        self.has_error || self.is_empty || limits.min_bytes <= self.bytes
+        // Where nothing was asked for, nothing will ever come.
+        self.has_error || self.partitions.is_empty() || limits.min_bytes <= self.bytes
     }
-}
 
-/// Blocks if `one_batch` or a limit allows it to read.
-fn read_all(targets: &[Target], limits: &Limits, version: i16, one_batch: bool) -> Pass {
-    let mut pass =
-        Pass { topics: Vec::with_capacity(targets.len()), bytes: 0, has_error: false, is_empty: true, room: None };
-    for target in targets {
-        let mut partitions = Vec::with_capacity(target.partitions.len());
-        for (asked, found) in &target.partitions {
-            pass.is_empty = false;
+    /// Goes on to the last partition, or to the first that needs more patience.
+    fn proceed(mut self, targets: &[Target], limits: &Limits, patience: Patience) -> Self {
+        let all = targets.iter().flat_map(|target| &target.partitions);
+        for (asked, found) in all.skip(self.partitions.len()) {
+            if patience == Patience::Memory && MOST_FROM_MEMORY <= self.bytes {
+                return self;
+            }
             let read = match found {
-                Ok(partition) => read(partition, asked, limits, pass.bytes, one_batch),
+                Ok(partition) => read(partition, asked, limits, self.bytes, patience),
                 Err(code) => Err((*code, None)),
             };
             let data = PartitionData::default().with_partition_index(asked.partition);
-            partitions.push(match read {
-                Ok(outcome) => {
-                    pass.bytes += outcome.records.len();
-                    fill(data, outcome, limits.isolation, version)
+            self.partitions.push(match read {
+                Ok(None) => return self,
+                Ok(Some(outcome)) => {
+                    self.bytes += outcome.records.len();
+                    fill(data, outcome, limits)
                 }
                 Err((code, log_start)) => {
-                    pass.has_error = true;
+                    self.has_error = true;
                     let data = data
                         .with_error_code(code.get())
                         .with_high_watermark(-1)
                         .with_last_stable_offset(-1)
                         .with_records(Some(Bytes::new()));
-                    if 5 <= version { data.with_log_start_offset(log_start.unwrap_or(-1)) } else { data }
+                    if 5 <= limits.version { data.with_log_start_offset(log_start.unwrap_or(-1)) } else { data }
                 }
             });
         }
-        let topic = FetchableTopicResponse::default().with_partitions(partitions);
-        pass.topics.push(if 13 <= version {
-            topic.with_topic_id(target.id)
-        } else {
-            topic.with_topic(target.name.clone())
-        });
+        self.is_complete = true;
+        self
     }
-    pass
 }
 
 type Failed = (ErrorCode, Option<i64>);
@@ -190,18 +199,18 @@ fn read(
     asked: &FetchPartition,
     limits: &Limits,
     so_far: usize,
-    one_batch: bool,
-) -> Result<ReadOutcome, Failed> {
+    patience: Patience,
+) -> Result<Option<ReadOutcome>, Failed> {
     partition.check_leader_epoch(asked.current_leader_epoch).map_err(|code| (code, None))?;
     let room = limits.max_bytes.saturating_sub(so_far);
     let most = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(room);
     // At least one batch must get through, or a consumer would ask for it forever.
-    let whole_batch = one_batch && so_far == 0;
-    partition.read(asked.fetch_offset, most, whole_batch, limits.isolation)
+    let whole_batch = so_far == 0;
+    partition.read(asked.fetch_offset, most, whole_batch, limits.isolation, patience)
 }
 
-fn fill(data: PartitionData, outcome: ReadOutcome, isolation: Isolation, version: i16) -> PartitionData {
-    let aborted = (isolation == Isolation::Committed).then(|| {
+fn fill(data: PartitionData, outcome: ReadOutcome, limits: &Limits) -> PartitionData {
+    let aborted = (limits.isolation == Isolation::Committed).then(|| {
         let aborted = outcome.aborted.iter().map(|&(producer_id, first_offset)| {
             AbortedTransaction::default().with_producer_id(ProducerId(producer_id)).with_first_offset(first_offset)
         });
@@ -212,9 +221,15 @@ fn fill(data: PartitionData, outcome: ReadOutcome, isolation: Isolation, version
         .with_last_stable_offset(outcome.last_stable_offset)
         .with_aborted_transactions(aborted)
         .with_records(Some(outcome.records));
-    if 5 <= version { data.with_log_start_offset(outcome.log_start) } else { data }
+    if 5 <= limits.version { data.with_log_start_offset(outcome.log_start) } else { data }
 }
 
-fn answer(pass: Pass) -> (FetchResponse, Option<Reservation>) {
-    (FetchResponse::default().with_responses(pass.topics), pass.room)
+fn answer(targets: &[Target], pass: Pass, version: i16) -> (FetchResponse, Option<Reservation>) {
+    let mut partitions = pass.partitions.into_iter();
+    let topics = targets.iter().map(|target| {
+        let partitions = partitions.by_ref().take(target.partitions.len()).collect();
+        let topic = FetchableTopicResponse::default().with_partitions(partitions);
+        if 13 <= version { topic.with_topic_id(target.id) } else { topic.with_topic(target.name.clone()) }
+    });
+    (FetchResponse::default().with_responses(topics.collect()), pass.room)
 }

@@ -45,7 +45,12 @@ mod txn_offset_commit;
 mod update_features;
 mod write_txn_markers;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use millstream_wire::{
@@ -59,7 +64,8 @@ use millstream_wire::{
 use access::{Narrowed, Verdict};
 
 use crate::{
-    budget::Reservation, changes::Interrupted, config::listener::Endpoint, node::Node, security::session::Session,
+    budget::Reservation, changes::Interrupted, config::listener::Endpoint, node::Node, partition::PartitionId,
+    security::session::Session,
 };
 
 /// Who sent a request, and where clients of the same listener are told to connect.
@@ -85,6 +91,30 @@ pub struct Call<'a> {
     pub version: i16,
     /// As the client calls itself; may be empty.
     pub client_id: &'a str,
+    /// What may be waited for on this thread.
+    pub blocking: Blocking,
+}
+
+/// What whoever handles a request may wait for, with everything else that it serves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Blocking {
+    /// Nothing: others are served, too.
+    Never,
+    /// The disk of one partition: whatever else there is to do waits for that as well.
+    On(PartitionId),
+    /// Any disk: there is nothing else to do.
+    Anything,
+}
+
+impl Blocking {
+    /// Whether it may wait for the disk of this partition.
+    pub fn allows(self, partition: PartitionId) -> bool {
+        match self {
+            Self::Never => false,
+            Self::On(one) => one == partition,
+            Self::Anything => true,
+        }
+    }
 }
 
 /// What becomes of a request.
@@ -99,25 +129,72 @@ pub enum Reply {
 
 /// A whole frame, and the memory that it takes out of the budget until it is written.
 pub struct Answer {
-    /// As it is written.
+    /// As it is written: the frame, or its beginning.
     pub frame: Bytes,
+    /// The pieces of the frame that follow, records among them, which are not copied.
+    pub more: Vec<Bytes>,
     /// Given back with the answer.
     pub _room: Option<Reservation>,
 }
 
 impl Answer {
     fn whole(frame: Bytes) -> Self {
-        Self { frame, _room: None }
+        Self { frame, more: Vec::new(), _room: None }
     }
 
     /// Bytes on the wire.
     fn len(&self) -> usize {
-        self.frame.len()
+        self.frame.len() + self.more.iter().map(Bytes::len).sum::<usize>()
     }
 }
 
 /// An answer that waits for the disk.
-pub type Later = Pin<Box<dyn Future<Output = Result<Answer, Rejected>> + Send>>;
+pub struct Later {
+    /// The answer, or what will be it.
+    pub answer: Expected,
+    /// The partition that it waits for, if it is one alone.
+    pub partition: Option<PartitionId>,
+}
+
+/// An answer that may be there.
+pub enum Expected {
+    /// Not yet.
+    Coming(Pin<Box<dyn Future<Output = Result<Answer, Rejected>> + Send>>),
+    /// It is there.
+    There(Answer),
+    /// There will be none.
+    Failed(Rejected),
+}
+
+impl Later {
+    fn new(
+        partition: Option<PartitionId>,
+        answer: impl Future<Output = Result<Answer, Rejected>> + Send + 'static,
+    ) -> Self {
+        Self { answer: Expected::Coming(Box::pin(answer)), partition }
+    }
+
+    /// The answer as something else makes it.
+    fn then(self, complete: impl FnOnce(Answer) -> Result<Answer, Rejected> + Send + 'static) -> Self {
+        let answer = match self.answer {
+            Expected::Coming(coming) => Expected::Coming(Box::pin(async move { complete(coming.await?) })),
+            Expected::There(answer) => complete(answer).map_or_else(Expected::Failed, Expected::There),
+            Expected::Failed(rejected) => Expected::Failed(rejected),
+        };
+        Self { answer, ..self }
+    }
+
+    /// Whether it is known what the answer is; otherwise the task is woken when that may be so.
+    pub fn poll_known(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Expected::Coming(coming) = &mut self.answer {
+            self.answer = match ready!(coming.as_mut().poll(context)) {
+                Ok(answer) => Expected::There(answer),
+                Err(rejected) => Expected::Failed(rejected),
+            };
+        }
+        Poll::Ready(())
+    }
+}
 
 /// Why a connection is closed instead of a request answered.
 #[derive(Debug, thiserror::Error)]
@@ -165,11 +242,15 @@ pub enum Rejected {
     Unacknowledged,
 }
 
+/// Frames of so many bytes are not kept for the sake of a text in them.
+const LEAST_LARGE: usize = 64 << 10;
+
 /// One decoded header with the bytes behind it.
 pub struct Incoming {
     api: ApiKey,
     header: RequestHeader,
     body: Bytes,
+    blocking: Blocking,
 }
 
 impl Incoming {
@@ -179,13 +260,29 @@ impl Incoming {
     ///
     /// The connection is to be closed.
     pub fn read(mut frame: Bytes) -> Result<Self, Rejected> {
-        let (api, header) = frame::decode_request_header(&mut frame)?;
+        let large = LEAST_LARGE <= frame.len();
+        let (api, mut header) = frame::decode_request_header(&mut frame)?;
+        if large {
+            // What is kept of a large frame until it is answered must not keep all of it.
+            header.client_id = header.client_id.map(|id| text(id.as_str()));
+        }
         let version = header.request_api_version;
         // ApiVersions answers versions that it does not know, so that the client can try a lower one.
         if api != ApiKey::ApiVersions && !table::serves(api, version) {
             return Err(Rejected::NotServed { api, version });
         }
-        Ok(Self { api, header, body: frame })
+        Ok(Self { api, header, body: frame, blocking: Blocking::Never })
+    }
+
+    /// Whether records are to be appended.
+    pub fn is_produce(&self) -> bool {
+        self.api == ApiKey::Produce
+    }
+
+    /// Says what may be waited for on the thread that handles this.
+    pub fn blocking(mut self, blocking: Blocking) -> Self {
+        self.blocking = blocking;
+        self
     }
 
     /// Whether requests of this kind may be begun while earlier ones wait for the disk.
@@ -235,8 +332,7 @@ impl Incoming {
     }
 
     fn encode<B: Encodable>(&self, body: &B) -> Result<Answer, Rejected> {
-        let frame = frame::encode_response(self.api, self.version(), self.header.correlation_id, body)?;
-        Ok(Answer { frame, _room: None })
+        Ok(Answer::whole(frame::encode_response(self.api, self.version(), self.header.correlation_id, body)?))
     }
 }
 
@@ -279,7 +375,8 @@ macro_rules! guarded {
 
 async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
     let client_id = incoming.header.client_id.clone().unwrap_or_default();
-    let call = Call { node, peer, version: incoming.version(), client_id: client_id.as_str() };
+    let call =
+        Call { node, peer, version: incoming.version(), client_id: client_id.as_str(), blocking: incoming.blocking };
     let it = &incoming;
     match incoming.api {
         ApiKey::Produce => match access::narrow(&call, incoming, access::produce)? {
@@ -306,7 +403,10 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
             throttle::cap_fetch(&call, &mut request);
             let (mut response, room) = fetch::handle(&call, request).await;
             verdict.amend(&mut response);
-            Ok(Reply::Now(Answer { _room: room, ..it.encode(&response)? }))
+            let pieces = frame::encode_fetch_response(it.version(), it.header.correlation_id, response)?;
+            let mut pieces = pieces.into_iter();
+            let frame = pieces.next().unwrap_or_default();
+            Ok(Reply::Now(Answer { frame, more: pieces.collect(), _room: room }))
         }
         ApiKey::ListOffsets => {
             guarded!(call, it, access::list_offsets, |request| list_offsets::handle(&call, request).await)

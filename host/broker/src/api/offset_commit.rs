@@ -10,7 +10,7 @@ use millstream_wire::protocol::messages::{
 };
 use tracing::error;
 
-use super::{Call, Incoming, Rejected, Reply};
+use super::{Call, Incoming, Later, Rejected, Reply};
 use crate::{
     error_code::ErrorCode,
     groups::{Commit, coordinator::Committer, records::StoredOffset},
@@ -42,7 +42,7 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
     };
     let refused = pending.refused().to_vec();
     let finished = node.groups.finish_commit(pending);
-    Ok(Reply::Later(Box::pin(async move {
+    Ok(Reply::Later(Later::new(None, async move {
         let failed = finished.await.err();
         incoming.encode(&answer(&request.topics, |at, number| {
             let topic = &request.topics[at];

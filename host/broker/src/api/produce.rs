@@ -1,9 +1,10 @@
 //! Produce: every batch is handed to its partition at once, in the order of requests, and checked and appended there;
 //! acks=all is answered when the appended batches are durable.
 
+mod gather;
 mod transactional;
 
-use std::{cell::RefCell, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use millstream_record::{Chain, Timestamp};
@@ -16,14 +17,18 @@ use millstream_wire::{
         produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
     },
 };
+use tokio::time::Instant;
 use tracing::debug;
 
-use self::transactional::{DoorCheck, TransactionalBatches};
-use super::{Call, Incoming, Rejected, Reply, text};
+use self::{
+    gather::{Gather, Gathered},
+    transactional::{DoorCheck, TransactionalBatches},
+};
+use super::{Call, Expected, Incoming, Later, Rejected, Reply, text};
 use crate::{
     config::topic::TopicConfig,
     error_code::ErrorCode,
-    partition::{AppendedAt, Partition, PartitionUnavailable},
+    partition::{AppendedAt, Partition, PartitionId, PartitionUnavailable, Waits},
     recompress::recompress,
     topics::Topic,
 };
@@ -31,9 +36,9 @@ use crate::{
 /// The one client that Kafka lets write to internal topics.
 const ADMIN_CLIENT: &str = "__admin_client";
 
-/// Uncompressed batches up to this size are checked by the disk thread that appends them; others before, on a thread of
-/// their own, as that takes milliseconds, in which other appends would wait.
-const CHECK_INLINE: usize = 512 << 10;
+/// Uncompressed batches up to this size are checked by the disk thread that appends them, within a millisecond; others
+/// before, on a thread of their own, as other appends would wait.
+const CHECK_INLINE: usize = 2 << 20;
 
 /// Memory that is set aside for what a compressed batch expands to before that is known: so many times its length, and
 /// at least so many bytes. A batch that needs more is read again with all that it may take.
@@ -68,65 +73,60 @@ impl Refused {
     }
 }
 
-/// What became of one partition's batch.
-struct Outcome {
-    index: i32,
-    result: Result<(Arc<Partition>, AppendedAt), Refused>,
+/// What became of one partition's batch, and since when it has been in the log.
+type Outcome = Result<(AppendedAt, Instant), Refused>;
+
+/// Index of a partition, and what it is unless its batch was refused before it was handed over.
+type Addressed = (i32, Result<Arc<Partition>, Refused>);
+
+/// A request whose batches were handed over, or refused before.
+struct Begun {
+    topics: Vec<(TopicName, Vec<Addressed>)>,
+    /// Those of the batches that were handed over, in their order.
+    outcomes: Gathered<Outcome>,
 }
+
+/// What became of all batches of a request: index of the partition, and where its batch went.
+type Ended = Vec<(TopicName, Vec<(i32, Result<AppendedAt, Refused>)>)>;
 
 pub async fn handle(call: &Call<'_>, mut incoming: Incoming) -> Result<Reply, Rejected> {
     let request: ProduceRequest = incoming.decode()?;
-    // Appended records need not stay in memory until the disk has them.
-    incoming.body.clear();
+    // Appended records need not stay in memory until the disk has them, and a batch that is the only one can be given its
+    // offsets where it is.
+    incoming.body = Bytes::new();
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(LEAST_TIMEOUT);
-    let begun = begin_all(call, request, acks).await;
+    let begun = begin(call, request).await;
     if acks == 0 {
-        let appended = end_all(begun).await;
-        let all = appended.iter().flat_map(|(_, partitions)| partitions).all(|outcome| outcome.result.is_ok());
+        let ended = begun.end(timeout).await;
+        let all = ended.iter().flat_map(|(_, partitions)| partitions).all(|(_, result)| result.is_ok());
         return if all { Ok(Reply::Silence) } else { Err(Rejected::Unacknowledged) };
     }
-    Ok(Reply::Later(Box::pin(async move {
-        let mut outcomes = end_all(begun).await;
-        if acks == -1 {
-            // Many batches of one request wait together, so one deadline does for all.
-            let deadline = tokio::time::Instant::now() + timeout;
-            for outcome in outcomes.iter_mut().flat_map(|(_, partitions)| partitions) {
-                if let Err(code) = wait_durable(outcome, deadline).await {
-                    outcome.result = Err(code.into());
-                }
-            }
+    let partition = begun.only_partition();
+    let begun = match begun.ended() {
+        Ok(ended) => {
+            let answer = Expected::There(incoming.encode(&answer(incoming.version(), ended))?);
+            return Ok(Reply::Later(Later { answer, partition }));
         }
-        incoming.encode(&answer(incoming.version(), outcomes))
+        Err(begun) => begun,
+    };
+    Ok(Reply::Later(Later::new(partition, async move {
+        let ended = begun.end(timeout).await;
+        incoming.encode(&answer(incoming.version(), ended))
     })))
 }
 
-async fn wait_durable(outcome: &Outcome, deadline: tokio::time::Instant) -> Result<(), ErrorCode> {
-    let Ok((partition, at)) = &outcome.result else { return Ok(()) };
-    if at.last_offset < partition.high_watermark() {
-        return Ok(());
-    }
-    match tokio::time::timeout_at(deadline, partition.wait_durable(at.last_offset)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(unavailable)) => Err(unavailable.code()),
-        Err(_) => Err(ErrorCode::REQUEST_TIMED_OUT),
-    }
-}
-
-/// A batch that was handed over, or refused before.
-struct Begun {
-    index: i32,
-    appended: Result<(Arc<Partition>, Appended), Refused>,
-}
-
-type Appended = Pin<Box<dyn Future<Output = Result<Result<AppendedAt, Refused>, PartitionUnavailable>> + Send>>;
-
-/// Hands over every batch of a request, in an order that requests of one connection keep: one visit to a disk thread
-/// for all of them. What was handed over is appended even if nobody waits for it.
-async fn begin_all(call: &Call<'_>, request: ProduceRequest, acks: i16) -> Vec<(TopicName, Vec<Begun>)> {
+/// Hands over every batch of a request, in an order that requests of one connection keep. What was handed over is
+/// appended even if nobody waits for it.
+///
+/// Each partition has a thread of its own: where the disk of one stalls, the batches for the others are appended, become
+/// durable and are read. Only the answer, which is one for all, waits for the last of them.
+async fn begin(call: &Call<'_>, request: ProduceRequest) -> Begun {
     let transactional = TransactionalBatches::of(call, &request).await;
-    let mut prepared = Vec::with_capacity(request.topic_data.len());
-    for topic_data in request.topic_data {
+    let ProduceRequest { acks, topic_data, .. } = request;
+    let mut topics = Vec::with_capacity(topic_data.len());
+    let mut works = Vec::new();
+    for topic_data in topic_data {
         let topic = call.node.topics.get(topic_data.name.as_str());
         let mut partitions = Vec::with_capacity(topic_data.partition_data.len());
         for data in topic_data.partition_data {
@@ -139,77 +139,161 @@ async fn begin_all(call: &Call<'_>, request: ProduceRequest, acks: i16) -> Vec<(
                     Err(refused) => Err(refused.clone()),
                 }
             };
-            partitions.push((index, work));
+            let partition = work.map(|(partition, work)| {
+                works.push((Arc::clone(&partition), work));
+                partition
+            });
+            partitions.push((index, partition));
         }
-        prepared.push((topic_data.name, partitions));
+        topics.push((kept(topic_data.name), partitions));
     }
+    let (gather, outcomes) = Gather::new(works.len());
     // All at once: who has left work at a door and then waits for something keeps everybody else from it.
-    let mut to_enter = Vec::new();
-    let mut hand_over = |(index, work): (i32, Result<(Arc<Partition>, AppendWork), Refused>)| {
-        let appended = work.map(|(partition, work)| {
-            let (job, appended) = partition.job(work);
-            if partition.leave(job) {
-                to_enter.push(Arc::clone(&partition));
+    let last = works.len().saturating_sub(1);
+    for (place, (partition, work)) in works.into_iter().enumerate() {
+        let job = partition.job_for(Arc::clone(&gather), move |partition, gather| {
+            let outcome = work.run(partition).map(|at| (at, Instant::now()));
+            let last_offset = outcome.as_ref().ok().map(|(at, _)| at.last_offset);
+            gather.set(place, outcome);
+            if let (Some(last_offset), -1) = (last_offset, acks) {
+                partition.when_durable(last_offset, Arc::<Gather<Outcome>>::clone(gather), place);
             }
-            (partition, Box::pin(appended) as Appended)
         });
-        Begun { index, appended }
-    };
-    let begun = prepared
-        .into_iter()
-        .map(|(name, partitions)| (name, partitions.into_iter().map(&mut hand_over).collect()))
-        .collect();
-    if !to_enter.is_empty() {
-        call.node.topics.threads().writing.submit(Box::new(move || enter_all(to_enter)));
-    }
-    begun
-}
-
-/// Does what was left at the doors of these partitions, and their syncs then, at the same time. Blocks.
-fn enter_all(to_enter: Vec<Arc<Partition>>) {
-    let mut to_sync = Vec::new();
-    for partition in to_enter {
-        if partition.enter() {
-            to_sync.push(partition);
+        if call.blocking.allows(partition.id()) && last == 0 {
+            partition.hand_over_here(job);
+        } else {
+            partition.hand_over(job);
         }
     }
-    // One of them here.
-    let last = to_sync.pop();
-    to_sync.iter().for_each(|partition| partition.send_sync());
-    if let Some(partition) = last {
-        partition.sync_here();
+    Begun { topics, outcomes }
+}
+
+/// A name without the frame in which it came: that is not kept until the answer.
+fn kept(name: TopicName) -> TopicName {
+    TopicName(text(name.as_str()))
+}
+
+impl Waits for Gather<Outcome> {
+    fn lost(&self, place: usize, why: &PartitionUnavailable) {
+        self.set(place, Err(why.code().into()));
+    }
+
+    fn is_given_up(&self) -> bool {
+        Self::is_given_up(self)
     }
 }
 
-async fn end_all(begun: Vec<(TopicName, Vec<Begun>)>) -> Vec<(TopicName, Vec<Outcome>)> {
-    let mut outcomes = Vec::with_capacity(begun.len());
-    for (name, partitions) in begun {
-        let mut ended = Vec::with_capacity(partitions.len());
-        for Begun { index, appended } in partitions {
-            let result = match appended {
-                Err(refused) => Err(refused),
-                Ok((partition, appended)) => match appended.await {
-                    Ok(appended) => appended.map(|at| (partition, at)),
-                    Err(unavailable) => Err(Refused::because(unavailable.code(), unavailable.to_string())),
-                },
-            };
-            if let Err(refused) = &result {
-                debug!(
-                    topic = name.as_str(),
-                    partition = index,
-                    error = refused.code.name(),
-                    message = refused.message,
-                    "batch refused"
-                );
+impl Begun {
+    /// The partition that the answer waits for, if it is one alone.
+    fn only_partition(&self) -> Option<PartitionId> {
+        let mut partitions = self.topics.iter().flat_map(|(_, partitions)| partitions);
+        let (_, partition) = partitions.next()?;
+        if partitions.next().is_none() { partition.as_ref().ok().map(|partition| partition.id()) } else { None }
+    }
+
+    /// Waits until every batch is appended or refused, and durable where the request asks for it: for so long after the
+    /// last was appended.
+    async fn end(mut self, timeout: Duration) -> Ended {
+        let mut deadline = Instant::now() + timeout;
+        let outcomes = loop {
+            tokio::select! {
+                biased;
+                all = self.outcomes.all() => break all,
+                () = tokio::time::sleep_until(deadline) => {}
             }
-            ended.push(Outcome { index, result });
-        }
-        outcomes.push((name, ended));
+            let out_of_time = self.outcomes.so_far(|outcomes| {
+                // One that is not even appended may still be refused for a reason that the client has to hear.
+                let last = outcomes.iter().map(|outcome| match outcome {
+                    None => Instant::now(),
+                    Some(Ok((_, since))) => *since,
+                    Some(Err(_)) => deadline - timeout,
+                });
+                deadline = last.max().unwrap_or(deadline) + timeout;
+                (deadline <= Instant::now()).then(|| outcomes.iter_mut().map(Option::take).collect())
+            });
+            if let Some(Some(outcomes)) = out_of_time {
+                break self.without_those_that_wait(outcomes);
+            }
+        };
+        self.with(outcomes)
     }
-    outcomes
+
+    /// What became of the batches, if all that was asked for has been done.
+    fn ended(mut self) -> Result<Ended, Self> {
+        match self.outcomes.now() {
+            Some(outcomes) => Ok(self.with(outcomes)),
+            None => Err(self),
+        }
+    }
+
+    fn with(self, outcomes: Vec<Option<Outcome>>) -> Ended {
+        let mut outcomes = outcomes.into_iter();
+        let mut end_one = |index: i32, partition: Result<Arc<Partition>, Refused>| {
+            let result = partition.and_then(|partition| match outcomes.next().flatten() {
+                Some(outcome) => outcome.map(|(at, _)| at),
+                None => {
+                    let why = partition.offline_now();
+                    Err(Refused::because(why.code(), why.to_string()))
+                }
+            });
+            (index, result)
+        };
+        let mut ended = Vec::with_capacity(self.topics.len());
+        for (name, partitions) in self.topics {
+            let partitions: Vec<_> =
+                partitions.into_iter().map(|(index, partition)| end_one(index, partition)).collect();
+            for (partition, result) in &partitions {
+                if let Err(refused) = result {
+                    debug!(
+                        topic = name.as_str(),
+                        partition,
+                        error = refused.code.name(),
+                        message = refused.message,
+                        "batch refused"
+                    );
+                }
+            }
+            ended.push((name, partitions));
+        }
+        ended
+    }
+
+    /// Those that are not durable yet have run out of time.
+    fn without_those_that_wait(&self, mut outcomes: Vec<Option<Outcome>>) -> Vec<Option<Outcome>> {
+        let partitions = self.topics.iter().flat_map(|(_, partitions)| partitions);
+        let handed_over = partitions.filter_map(|(_, partition)| partition.as_ref().ok());
+        for (outcome, partition) in outcomes.iter_mut().zip(handed_over) {
+            if let Some(Ok((at, _))) = outcome
+                && partition.high_watermark() <= at.last_offset
+            {
+                *outcome = Some(Err(ErrorCode::REQUEST_TIMED_OUT.into()));
+            }
+        }
+        outcomes
+    }
 }
 
-type AppendWork = Box<dyn FnOnce(&Arc<Partition>) -> Result<AppendedAt, Refused> + Send>;
+/// What is left to be done with a batch, on a thread that may wait for the disk.
+enum AppendWork {
+    /// It is checked there.
+    Unchecked { batch: Bytes, door: Option<DoorCheck>, rules: BatchRules, now_ms: i64 },
+    /// It was checked.
+    Checked { batch: BytesMut, door: Option<DoorCheck>, now_ms: i64 },
+}
+
+impl AppendWork {
+    fn run(self, partition: &Arc<Partition>) -> Result<AppendedAt, Refused> {
+        match self {
+            Self::Unchecked { batch, door, rules, now_ms } => {
+                append_unchecked(partition, batch, &rules, door.as_ref(), now_ms)
+            }
+            Self::Checked { mut batch, door, now_ms } => {
+                admit(door.as_ref(), &batch)?;
+                append_checked(partition, &mut batch, now_ms)
+            }
+        }
+    }
+}
 
 /// Looks up where a batch goes, and returns what is left to be done on a disk thread.
 async fn prepare(
@@ -229,15 +313,11 @@ async fn prepare(
     let compressed = is_compressed(&batch);
     let recompresses = topic.config.compression_type != "producer";
     let most = call.node.config.max_decompressed_bytes;
-    let work: AppendWork = if !compressed && !recompresses && batch.len() <= CHECK_INLINE {
-        let rules = rules(&topic.config, call.version, most);
-        Box::new(move |partition| append_inline(partition, &batch, &rules, door.as_ref(), now_ms))
+    let work = if !compressed && !recompresses && batch.len() <= CHECK_INLINE {
+        AppendWork::Unchecked { batch, door, rules: rules(&topic.config, call.version, most), now_ms }
     } else {
-        let mut checked = check_aside(call, batch, &topic.config, most, now_ms).await?;
-        Box::new(move |partition| {
-            admit(door.as_ref(), &checked)?;
-            append_checked(partition, &mut checked, now_ms)
-        })
+        let batch = check_aside(call, batch, &topic.config, most, now_ms).await?;
+        AppendWork::Checked { batch, door, now_ms }
     };
     Ok((Arc::clone(partition), work))
 }
@@ -247,23 +327,29 @@ thread_local! {
     static STAMPING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-fn append_inline(
+fn append_unchecked(
     partition: &Arc<Partition>,
-    batch: &[u8],
+    batch: Bytes,
     rules: &BatchRules,
     door: Option<&DoorCheck>,
     now_ms: i64,
 ) -> Result<AppendedAt, Refused> {
-    STAMPING.with_borrow_mut(|buffer| {
-        buffer.clear();
-        buffer.extend_from_slice(batch);
-        validate_for_append(buffer, rules, now_ms, &mut Vec::new()).map_err(refused)?;
-        admit(door, buffer)?;
-        let appended = append_checked(partition, buffer, now_ms);
-        buffer.clear();
-        buffer.shrink_to(MAX_KEPT_BUFFER);
-        appended
-    })
+    let append = |batch: &mut [u8]| {
+        validate_for_append(batch, rules, now_ms, &mut Vec::new()).map_err(refused)?;
+        admit(door, batch)?;
+        append_checked(partition, batch, now_ms)
+    };
+    match batch.try_into_mut() {
+        Ok(mut own) => append(&mut own),
+        Err(shared) => STAMPING.with_borrow_mut(|buffer| {
+            buffer.clear();
+            buffer.extend_from_slice(&shared);
+            let appended = append(buffer);
+            buffer.clear();
+            buffer.shrink_to(MAX_KEPT_BUFFER);
+            appended
+        }),
+    }
 }
 
 fn append_checked(partition: &Arc<Partition>, batch: &mut [u8], now_ms: i64) -> Result<AppendedAt, Refused> {
@@ -316,7 +402,7 @@ async fn check_blocking(
     now_ms: i64,
 ) -> Result<BytesMut, Refused> {
     let work = move || {
-        let mut batch = BytesMut::from(&batch[..]);
+        let mut batch = batch.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         let rules = rules(&config, version, max_decompressed_bytes);
         let header = validate_for_append(&mut batch, &rules, now_ms, &mut Vec::new()).map_err(refused)?;
         match recompress(&batch, &header, &config, max_decompressed_bytes) {
@@ -357,18 +443,19 @@ fn expands_too_far(error: &(dyn std::error::Error + 'static)) -> bool {
     causes.any(|error| matches!(error.downcast_ref(), Some(DecompressError::TooLarge { .. })))
 }
 
-fn answer(version: i16, outcomes: Vec<(TopicName, Vec<Outcome>)>) -> ProduceResponse {
-    let topics = outcomes.into_iter().map(|(name, partitions)| {
-        let partitions = partitions.into_iter().map(|outcome| answer_partition(version, outcome)).collect();
+fn answer(version: i16, ended: Ended) -> ProduceResponse {
+    let topics = ended.into_iter().map(|(name, partitions)| {
+        let partitions =
+            partitions.into_iter().map(|(index, result)| answer_partition(version, index, result)).collect();
         TopicProduceResponse::default().with_name(name).with_partition_responses(partitions)
     });
     ProduceResponse::default().with_responses(topics.collect())
 }
 
-fn answer_partition(version: i16, outcome: Outcome) -> PartitionProduceResponse {
-    let answered = PartitionProduceResponse::default().with_index(outcome.index).with_log_append_time_ms(-1);
-    match outcome.result {
-        Ok((_, at)) => {
+fn answer_partition(version: i16, index: i32, result: Result<AppendedAt, Refused>) -> PartitionProduceResponse {
+    let answered = PartitionProduceResponse::default().with_index(index).with_log_append_time_ms(-1);
+    match result {
+        Ok(at) => {
             let answered =
                 answered.with_base_offset(at.base_offset).with_log_append_time_ms(at.append_time_ms.unwrap_or(-1));
             if 5 <= version { answered.with_log_start_offset(at.log_start) } else { answered }

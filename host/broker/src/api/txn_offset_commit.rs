@@ -14,7 +14,7 @@ use millstream_wire::{
 };
 use tracing::error;
 
-use super::{Call, Incoming, Rejected, Reply};
+use super::{Call, Incoming, Later, Rejected, Reply};
 use crate::{
     groups::{BeginTransactionalCommit, Commit, coordinator::Committer, records::StoredOffset},
     internal_topics::OFFSETS_TOPIC,
@@ -57,7 +57,7 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
         Err(code) => return incoming.answer(&answer(&request.topics, |_, _| code)),
     };
     let finished = pending.map(|pending| node.groups.finish_transactional_commit(pending));
-    Ok(Reply::Later(Box::pin(async move {
+    Ok(Reply::Later(Later::new(None, async move {
         let failed = match finished {
             Some(finished) => finished.await.err().map(|code| for_version(code, incoming.version())),
             None => None,

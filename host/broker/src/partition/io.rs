@@ -107,13 +107,13 @@ impl Partition {
     }
 
     /// Has the sync done by a thread for that.
-    pub fn send_sync(self: &Arc<Self>) {
+    pub(super) fn send_sync(self: &Arc<Self>) {
         let partition = Arc::clone(self);
         self.home.threads.syncing.submit(Box::new(move || partition.guarded_sync()));
     }
 
     /// Does the sync on this thread, which saves waking another, unless many threads that write are at that already.
-    pub fn sync_here(self: &Arc<Self>) {
+    pub(super) fn sync_here(self: &Arc<Self>) {
         match self.home.threads.sync_while_writing() {
             Some(_place) => self.guarded_sync(),
             None => self.send_sync(),
@@ -135,6 +135,7 @@ impl Partition {
             self.report_until_restart(&Chain(&error).to_string());
         }
         self.waiters.wake();
+        self.tell_unsynced();
         if self.sync_turn.end() {
             self.send_sync();
         }
@@ -250,8 +251,8 @@ impl Partition {
         offset < self.readable_end(isolation)
     }
 
-    /// Reads whole batches from `offset` on, at most `max_bytes` unless `one_batch` asks for at least one. Blocks,
-    /// except where nothing is asked for.
+    /// Reads whole batches from `offset` on, at most `max_bytes` unless `one_batch` asks for at least one. `None` where
+    /// `patience` does not allow to find out.
     ///
     /// # Errors
     ///
@@ -262,7 +263,8 @@ impl Partition {
         max_bytes: usize,
         one_batch: bool,
         isolation: Isolation,
-    ) -> Result<ReadOutcome, (ErrorCode, Option<i64>)> {
+        patience: Patience,
+    ) -> Result<Option<ReadOutcome>, (ErrorCode, Option<i64>)> {
         let open = self.usable().map_err(|unavailable| (unavailable.code(), None))?;
         let (start, end) =
             open.as_ref().map_or((0, 0), |open| (open.reader.start_offset().get(), open.reader.end_offset().get()));
@@ -276,29 +278,38 @@ impl Partition {
             log_start: start,
             aborted: Vec::new(),
         };
-        let Some(open) = open else { return Ok(outcome) };
+        let Some(open) = open else { return Ok(Some(outcome)) };
         let up_to = self.readable_end_of(&open, isolation);
         outcome.high_watermark = self.end_of(&open);
         outcome.last_stable_offset = self.readable_end_of(&open, Isolation::Committed);
-        if up_to <= offset || (max_bytes == 0 && !one_batch) {
-            return Ok(outcome);
+        if up_to <= offset || (max_bytes == 0 && !one_batch) || patience == Patience::Look {
+            return Ok(Some(outcome));
+        }
+        let up_to = LogOffset::new(up_to).unwrap_or(LogOffset::ZERO);
+        if patience == Patience::Memory {
+            let slice = open.reader.read_cached(from, max_bytes, up_to);
+            return Ok(slice.filter(|_| isolation == Isolation::Uncommitted || open.reader.none_aborted(from)).map(
+                |slice| {
+                    outcome.records = slice.bytes;
+                    outcome
+                },
+            ));
         }
         let Some(_place) = self.readers.enter(self.home.most_readers, || self.waiters.wake()) else {
             outcome.turned_away = true;
-            return Ok(outcome);
+            return Ok(Some(outcome));
         };
         let failed = |error: ReadError| {
             warn!(partition = %self.name(), error = %Chain(&error), "a read failed");
             (code_of_read(&error), Some(start))
         };
-        let up_to = LogOffset::new(up_to).unwrap_or(LogOffset::ZERO);
         let slice = open.reader.read(from, max_bytes, one_batch, up_to).map_err(failed)?;
         if isolation == Isolation::Committed && !slice.bytes.is_empty() {
             let aborted = open.reader.aborted_transactions(from, slice.next_offset).map_err(failed)?;
             outcome.aborted = aborted.iter().map(|aborted| (aborted.producer_id, aborted.first_offset)).collect();
         }
         outcome.records = slice.bytes;
-        Ok(outcome)
+        Ok(Some(outcome))
     }
 
     /// Hands every batch to `each`, from the start to the end. Blocks.
@@ -476,6 +487,7 @@ impl Partition {
             log.close_clean()?;
         }
         self.waiters.wake();
+        self.tell_unsynced();
         Ok(())
     }
 }

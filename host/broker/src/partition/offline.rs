@@ -174,6 +174,7 @@ impl Partition {
         self.report_until_restart(&reason);
         self.set_slot(Slot::Offline(Offline::damaged(reason)));
         self.waiters.wake();
+        self.tell_unsynced();
     }
 
     /// Tells of something after which only a new look at the files, as a start takes it, says what they hold.
@@ -183,7 +184,7 @@ impl Partition {
     }
 
     /// Why the partition cannot be used at this moment.
-    pub(super) fn offline_now(&self) -> PartitionUnavailable {
+    pub fn offline_now(&self) -> PartitionUnavailable {
         match self.usable() {
             Err(error) => error,
             Ok(_) => self.unavailable("the broker was stopped"),

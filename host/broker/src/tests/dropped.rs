@@ -51,7 +51,7 @@ async fn check_dropped<B: Encodable>(api: ApiKey, version: i16, body: &B) {
             let request = async {
                 let reply = api::handle(&broker.node, &peer(), incoming(api, version, body)).await;
                 if let Ok(Reply::Later(later)) = reply {
-                    let _ = later.await;
+                    let _ = answer_of(later).await;
                 }
             };
             let through = until_stalled(request, &stall).await;

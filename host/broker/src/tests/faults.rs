@@ -26,10 +26,10 @@ use super::*;
 use crate::error_code::ErrorCode;
 
 /// Nothing in these tests takes longer unless it waits for what it must not wait for.
-const LIMIT: Duration = Duration::from_secs(20);
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
 
 /// Lets operations stall. Should a test hang on that, they go on after [`LIMIT`], and the test finds out.
-fn stall(disk: &FaultyDisk, trigger: Trigger) -> (Stall, Sender<()>) {
+pub(super) fn stall(disk: &FaultyDisk, trigger: Trigger) -> (Stall, Sender<()>) {
     let stall = disk.stall(trigger);
     let (done, wait) = channel();
     let disk = disk.clone();
@@ -41,7 +41,7 @@ fn stall(disk: &FaultyDisk, trigger: Trigger) -> (Stall, Sender<()>) {
     (stall, done)
 }
 
-async fn reached(stall: &Stall) {
+pub(super) async fn reached(stall: &Stall) {
     let wait = async {
         while !stall.is_reached_within(Duration::ZERO) {
             tokio::task::yield_now().await;
@@ -51,7 +51,7 @@ async fn reached(stall: &Stall) {
 }
 
 /// Joins group `m` alone; the member's id.
-async fn join(node: &Arc<Node>) -> String {
+pub(super) async fn join(node: &Arc<Node>) -> String {
     let protocol = JoinGroupRequestProtocol::default().with_name(text("range"));
     let request = JoinGroupRequest::default()
         .with_group_id(GroupId(text("m")))
@@ -74,7 +74,7 @@ async fn heartbeat(node: &Arc<Node>, member: &str) -> i16 {
 }
 
 /// Topics with a record each.
-async fn make(node: &Arc<Node>, topics: &[&str]) {
+pub(super) async fn make(node: &Arc<Node>, topics: &[&str]) {
     for topic in topics {
         assert_eq!(create(node, topic).await, 0);
         assert_eq!(append(node, topic, "before").await, 0);
@@ -82,7 +82,7 @@ async fn make(node: &Arc<Node>, topics: &[&str]) {
 }
 
 /// Everything that a stall of partition `a-0` is no reason to wait for.
-async fn others_are_served(node: &Arc<Node>, member: &str) {
+pub(super) async fn others_are_served(node: &Arc<Node>, member: &str) {
     let served = async {
         assert_eq!(heartbeat(node, member).await, 0);
         let metadata = MetadataRequest::default().with_topics(None);
@@ -555,9 +555,9 @@ async fn answers_that_are_read_at_the_same_time_share_the_memory() {
         };
         unwritten.push(answer);
     }
-    let bytes: usize = unwritten.iter().map(|answer| answer.frame.len()).sum();
+    let bytes: usize = unwritten.iter().map(|answer| whole(answer).len()).sum();
     assert!(bytes < memory, "{bytes}");
-    assert!(unwritten.iter().all(|answer| 1000 < answer.frame.len()), "at least one batch each");
+    assert!(unwritten.iter().all(|answer| 1000 < whole(answer).len()), "at least one batch each");
     broker.abandon().await;
 }
 

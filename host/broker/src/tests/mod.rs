@@ -5,6 +5,7 @@ mod deleting;
 mod dropped;
 mod faults;
 mod power;
+mod short_ways;
 mod transactions;
 
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use millstream_wire::{
 
 use crate::{
     Broker, BrokerConfig,
-    api::{self, Incoming, Peer, Reply},
+    api::{self, Answer, Expected, Incoming, Later, Peer, Rejected, Reply},
     config::listener::Endpoint,
     node::Node,
     partition::Partition,
@@ -82,14 +83,30 @@ fn incoming<B: Encodable>(api: ApiKey, version: i16, body: &B) -> Incoming {
 /// One request from beginning to end.
 async fn call<B: Encodable, R: Decodable>(node: &Arc<Node>, api: ApiKey, version: i16, body: &B) -> R {
     let reply = api::handle(node, &peer(), incoming(api, version, body)).await.unwrap();
-    let mut frame = match reply {
-        Reply::Now(answer) => answer.frame,
-        Reply::Later(later) => later.await.unwrap().frame,
+    let answer = match reply {
+        Reply::Now(answer) => answer,
+        Reply::Later(later) => answer_of(later).await.unwrap(),
         Reply::Silence => panic!("an answer was expected"),
-    }
-    .slice(4..);
+    };
+    let mut frame = whole(&answer).slice(4..);
     ResponseHeader::decode(&mut frame, api.response_header_version(version)).unwrap();
     R::decode(&mut frame, version).unwrap()
+}
+
+async fn answer_of(mut later: Later) -> Result<Answer, Rejected> {
+    std::future::poll_fn(|context| later.poll_known(context)).await;
+    match later.answer {
+        Expected::There(answer) => Ok(answer),
+        Expected::Failed(rejected) => Err(rejected),
+        Expected::Coming(_) => unreachable!("it is known"),
+    }
+}
+
+/// The frame as it is written.
+fn whole(answer: &Answer) -> Bytes {
+    let mut whole = BytesMut::from(&answer.frame[..]);
+    answer.more.iter().for_each(|piece| whole.extend_from_slice(piece));
+    whole.freeze()
 }
 
 fn text(text: &str) -> StrBytes {

@@ -85,6 +85,8 @@ struct State {
     locks: BTreeSet<PathBuf>,
     /// Most bytes of all files.
     capacity: Option<u64>,
+    /// Whether memory has what is read.
+    cached: bool,
 }
 
 impl FaultyDisk {
@@ -98,6 +100,7 @@ impl FaultyDisk {
             dead: false,
             locks: BTreeSet::new(),
             capacity: None,
+            cached: false,
         })))
     }
 
@@ -153,6 +156,12 @@ impl FaultyDisk {
     /// Bounds the bytes of all files: beyond it writes fail with `StorageFull`, after the part that had room.
     pub fn set_capacity(&self, bytes: u64) {
         self.state().capacity = Some(bytes);
+    }
+
+    /// Says whether all files are in memory, so that [`DiskFile::read_cached_at`] reads them whatever becomes of the
+    /// disk. At first they are not.
+    pub fn set_cached(&self, cached: bool) {
+        self.state().cached = cached;
     }
 
     /// Whether the last process has died, and no other has begun.
@@ -364,6 +373,21 @@ impl DiskFile for OpenFile {
             None => return Err(io::ErrorKind::UnexpectedEof.into()),
         }
         Ok(())
+    }
+
+    fn read_cached_at(&self, buffer: &mut [u8], at: u64) -> bool {
+        // No operation of the disk, so nothing that was ordered happens to it.
+        let state = self.process.disk.state();
+        if !state.cached || state.dead || state.process != self.process.number {
+            return false;
+        }
+        let content = state.tree.content(self.node);
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        let found = content.get(at..).and_then(|rest| rest.get(..buffer.len()));
+        found.is_some_and(|found| {
+            buffer.copy_from_slice(found);
+            true
+        })
     }
 
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {

@@ -11,6 +11,8 @@ use std::{
 
 use harness::free_port;
 
+use crate::usage::Usage;
+
 /// How long anything may take before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -23,17 +25,6 @@ pub struct Worker {
     pub broker: String,
     /// When it was started.
     pub begun: Instant,
-}
-
-/// What a process has used.
-#[derive(Clone, Copy, Debug)]
-pub struct Usage {
-    /// User and system time.
-    pub cpu: Duration,
-    /// Memory now, in MB.
-    pub rss_mb: f64,
-    /// The most memory so far, in MB.
-    pub peak_rss_mb: f64,
 }
 
 impl Worker {
@@ -92,19 +83,7 @@ impl Worker {
 
     /// What it has used so far.
     pub fn usage(&self) -> Usage {
-        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let stat = fs::read_to_string(process.join("stat")).expect("a living child");
-        // The name in brackets may hold anything; user and system time are the 12th and 13th field behind it.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields[at].parse::<u64>().expect("a number");
-        // A tick is a hundredth of a second on every Linux there is.
-        let cpu = Duration::from_millis((ticks(11) + ticks(12)) * 10);
-        let status = fs::read_to_string(process.join("status")).expect("a living child");
-        let kilobytes = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).expect("Linux says it");
-            line.split_whitespace().nth(1).and_then(|number| number.parse::<f64>().ok()).expect("a number")
-        };
-        Usage { cpu, rss_mb: kilobytes("VmRSS:") * 1024.0 / 1e6, peak_rss_mb: kilobytes("VmHWM:") * 1024.0 / 1e6 }
+        Usage::of(self.child.id())
     }
 
     /// Asks it to end, and waits.

@@ -222,7 +222,7 @@ pub(super) fn amended<R: Decodable + Encodable + 'static>(
     };
     match reply {
         Reply::Now(answer) => complete(answer).map(Reply::Now),
-        Reply::Later(later) => Ok(Reply::Later(Box::pin(async move { complete(later.await?) }))),
+        Reply::Later(later) => Ok(Reply::Later(later.then(complete))),
         Reply::Silence => Err(Rejected::Unacknowledged),
     }
 }

@@ -1,0 +1,172 @@
+//! The short ways of records: from memory, over a thread that a busy connection has of its own; and what becomes of one
+//! request for several partitions, of which one is in trouble.
+
+use millstream_disk::faulty::{FaultyDisk, Operation, Trigger};
+use millstream_wire::protocol::messages::MetadataRequest;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use super::{
+    faults::{LIMIT, join, make, others_are_served, reached, stall},
+    *,
+};
+
+#[tokio::test]
+async fn a_batch_for_a_healthy_partition_does_not_wait_for_a_stalled_one_of_the_same_request() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    make(node, &["a", "b"]).await;
+    assert_eq!(commit_offset(node, "g", "b", 0).await, 0);
+    let member = join(node).await;
+    for operation in [Operation::Write, Operation::Sync] {
+        let (stall, done) = stall(&disk, Trigger::on(operation).path("/a-0/").always());
+        let both = [produce("a", "late"), produce("b", "on time")].map(|mut request| request.topic_data.remove(0));
+        let request = produce("a", "").with_topic_data(both.into());
+        let shared = Arc::clone(node);
+        let waiting = tokio::spawn(async move {
+            let produced: ProduceResponse = call(&shared, ApiKey::Produce, 9, &request).await;
+            produced.responses.iter().map(|topic| topic.partition_responses[0].error_code).collect::<Vec<_>>()
+        });
+        reached(&stall).await;
+        let appended = async {
+            while records(node, "b").await.2.last().map(String::as_str) != Some("on time") {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LIMIT, appended).await.expect("it is appended, durable and read");
+        others_are_served(node, &member).await;
+        assert!(!waiting.is_finished(), "the answer is one for both");
+        let _ = done.send(());
+        stall.release();
+        assert_eq!(timeout(LIMIT, waiting).await.unwrap().unwrap(), [0, 0], "{operation:?}");
+        assert_eq!(records(node, "a").await.2.last().map(String::as_str), Some("late"));
+    }
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn a_fetch_that_names_a_stalled_partition_waits_for_it_and_one_that_does_not_is_answered() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    make(node, &["a", "b"]).await;
+    let (stall, done) = stall(&disk, Trigger::on(Operation::Read).path("/a-0/").always());
+    let both = [fetch("a", 0), fetch("b", 0)].map(|mut request| request.topics.remove(0));
+    let request = fetch("a", 0).with_topics(both.into());
+    let shared = Arc::clone(node);
+    let waiting = tokio::spawn(async move {
+        let fetched: FetchResponse = call(&shared, ApiKey::Fetch, 12, &request).await;
+        fetched.responses.iter().map(|topic| topic.partitions[0].records.clone().unwrap().len()).collect::<Vec<_>>()
+    });
+    reached(&stall).await;
+    let alone = timeout(LIMIT, records(node, "b")).await.expect("the healthy partition is read");
+    assert_eq!(alone, (0, 0, vec!["before".to_owned()]));
+    assert!(!waiting.is_finished());
+    let _ = done.send(());
+    stall.release();
+    let both = timeout(LIMIT, waiting).await.unwrap().unwrap();
+    assert!(both.iter().all(|bytes| 0 < *bytes), "{both:?}");
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn what_is_in_memory_is_read_although_the_disk_stalls() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    make(node, &["a"]).await;
+    assert_eq!(append(node, "a", "after").await, 0);
+    disk.set_cached(true);
+    let (stall, done) = stall(&disk, Trigger::on(Operation::Read).path("/a-0/").always());
+    let read = timeout(LIMIT, records(node, "a")).await.expect("nothing waits for the disk");
+    assert_eq!(read, (0, 0, vec!["before".to_owned(), "after".to_owned()]));
+    assert!(!stall.is_reached_within(std::time::Duration::ZERO));
+    // What memory has lost is read by a thread that waits.
+    disk.set_cached(false);
+    let shared = Arc::clone(node);
+    let waiting = tokio::spawn(async move { records(&shared, "a").await.2.len() });
+    reached(&stall).await;
+    let _ = done.send(());
+    stall.release();
+    assert_eq!(timeout(LIMIT, waiting).await.unwrap().unwrap(), 2);
+    broker.abandon().await;
+}
+
+fn request<B: Encodable>(api: ApiKey, body: &B) -> Bytes {
+    let header = RequestHeader::default().with_request_api_key(api as i16).with_request_api_version(9);
+    frame::encode_request(&header, body).unwrap()
+}
+
+async fn exchange(stream: &mut TcpStream, request: &[u8]) {
+    stream.write_all(request).await.unwrap();
+    let mut answer = vec![0; stream.read_u32().await.unwrap() as usize];
+    stream.read_exact(&mut answer).await.unwrap();
+}
+
+/// Waits until so many connections have a thread of their own.
+async fn own_threads(node: &Node, wanted: usize) {
+    let reached = async {
+        while node.topics.threads().own_threads_taken() != wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, reached).await.expect("the connection goes over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_busy_producer_whose_disk_stalls_waits_alone_on_a_thread_of_its_own() {
+    let disk = FaultyDisk::new(1);
+    let own = [("listeners", "PLAINTEXT://127.0.0.1:0")];
+    let broker = try_start_with(disk.process(), &own).await.expect("the broker starts");
+    let node = &broker.node;
+    make(node, &["a", "b"]).await;
+    assert_eq!(commit_offset(node, "g", "b", 0).await, 0);
+    let member = join(node).await;
+    let mut stream = TcpStream::connect(broker.listen_addresses()[0]).await.unwrap();
+    let mut expected = vec!["before".to_owned()];
+    let mut more = |count: usize| {
+        let values: Vec<String> = (0..count).map(|number| format!("{}-{number}", expected.len())).collect();
+        expected.extend(values.iter().cloned());
+        values.iter().map(|value| request(ApiKey::Produce, &produce("a", value))).collect::<Vec<_>>()
+    };
+    for request in more(200) {
+        exchange(&mut stream, &request).await;
+    }
+    own_threads(node, 1).await;
+    let (stall, done) = stall(&disk, Trigger::on(Operation::Write).path("/a-0/").always());
+    stream.write_all(&more(1)[0]).await.unwrap();
+    reached(&stall).await;
+    for _ in 0..3 {
+        others_are_served(node, &member).await;
+    }
+    let _ = done.send(());
+    stall.release();
+    let mut answer = vec![0; timeout(LIMIT, stream.read_u32()).await.unwrap().unwrap() as usize];
+    stream.read_exact(&mut answer).await.unwrap();
+    // Many at once, and none is lost on the way back to a task, which another kind of request takes.
+    let many = [more(100).concat(), request(ApiKey::Metadata, &MetadataRequest::default()).to_vec()].concat();
+    stream.write_all(&many).await.unwrap();
+    for _ in 0..101 {
+        let mut answer = vec![0; timeout(LIMIT, stream.read_u32()).await.unwrap().unwrap() as usize];
+        stream.read_exact(&mut answer).await.unwrap();
+    }
+    own_threads(node, 0).await;
+    for request in more(200) {
+        exchange(&mut stream, &request).await;
+    }
+    own_threads(node, 1).await;
+    // Silence brings it back as well, and its end ends the thread.
+    own_threads(node, 0).await;
+    for request in more(200) {
+        exchange(&mut stream, &request).await;
+    }
+    own_threads(node, 1).await;
+    drop(stream);
+    own_threads(node, 0).await;
+    assert_eq!(records(node, "a").await.2, expected);
+    broker.abandon().await;
+}
