@@ -71,7 +71,7 @@ pub async fn chain(runner: &Runner, case: &Case) -> Result<(), String> {
         }
         return transform::check(&ending, expect);
     };
-    match policy.settle() {
+    match policy.without_retry() {
         Verdict::Tolerate => check_tolerated(failure, expect),
         _ => Thrown::apply(CONNECT_EXCEPTION, format!("{}: {}", failure.class, failure.message)).check(expect),
     }
