@@ -129,7 +129,7 @@ fn a_connector_whose_parts_refuse_their_settings_is_not_created() {
         "transforms.a.predicate",
     );
     refused(json!({"producer.override.linger.ms": "soon"}), "producer.override.linger.ms");
-    refused(json!({"producer.override.security.protocol": "SSL"}), "producer.override.security.protocol");
+    refused(json!({"producer.override.security.protocol": "TLS"}), "producer.override.security.protocol");
     refused(
         json!({
             "value.converter": "org.apache.kafka.connect.storage.StringConverter",
