@@ -73,6 +73,12 @@ impl Budget {
         Reservation { permits, bytes }
     }
 
+    /// Whether nobody holds anything.
+    #[cfg(test)]
+    pub fn is_untouched(&self) -> bool {
+        self.free.available_permits() == self.total as usize && self.beyond.available_permits() == 1
+    }
+
     /// Room for an answer that can have any size up to `most` bytes: a share of what is free. Who holds some already is
     /// served as by [`Budget::reserve_more`].
     pub async fn reserve_share(&self, most: usize) -> Reservation {

@@ -143,7 +143,7 @@ struct Pending {
     /// Bytes of its request that no budget knows of.
     own_bytes: usize,
     /// The memory for its request, which may be in use until it is answered.
-    _room: Option<Reservation>,
+    _room: Option<Arc<Reservation>>,
 }
 
 /// Counts a connection as long as it is open.
@@ -271,8 +271,8 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         let limit = if idle { self.node.config.max_idle } else { self.node.config.read_timeout };
         let since = if idle { Instant::now() } else { self.progress_since() };
         let deadline = limit.map(|limit| since + limit);
-        // Silence on a thread ends with its place there, and goes on to be measured elsewhere.
-        let silence = (idle && self.place == Place::Thread).then(|| since + busy::SILENCE);
+        // Silence on a thread, within a request or between two, ends the place there, and goes on to be measured elsewhere.
+        let silence = (needed.is_none() && self.place == Place::Thread).then(|| since + busy::SILENCE);
         let deadline = if silence.is_some() { None } else { deadline };
         loop {
             let known = tokio::select! {
@@ -334,10 +334,13 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         if incoming.is_produce() && self.place != Place::Thread {
             self.is_busy |= self.traffic.note(Instant::now());
         }
-        if !incoming.may_overlap() {
+        // Who is over a quota hears of it, and of all that is done, before the wait (KIP-219).
+        let is_muted = self.peer.session.muted_until().is_some_and(|until| Instant::now() < until);
+        if !incoming.may_overlap() || is_muted {
             self.drain().await?;
         }
         let own_bytes = if room.is_some() { 0 } else { frame_len };
+        let room = room.map(Arc::new);
         let full = |pending: &VecDeque<Pending>| {
             let bytes: usize = pending.iter().map(|waiting| waiting.own_bytes).sum();
             MAX_PENDING <= pending.len() || (!pending.is_empty() && MAX_PENDING_BYTES < bytes + own_bytes)
@@ -347,7 +350,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         }
         let reply = {
             let blocking = self.blocking();
-            let work = api::handle(&self.node, &self.peer, incoming.blocking(blocking));
+            let work = api::handle(&self.node, &self.peer, incoming.blocking(blocking).in_room(room.clone()));
             let own_runtime = self.place == Place::Thread;
             tokio::pin!(work);
             // Tasks that a request begins belong to the broker and not to this connection's thread.

@@ -26,6 +26,12 @@ impl WaitList {
         Registration { list: self, key }
     }
 
+    /// Whether nobody waits.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.lock().entries.is_empty()
+    }
+
     /// Wakes everybody. A wake-up is not lost on somebody who does not wait at this very moment.
     pub fn wake(&self) {
         for (_, notify) in &self.lock().entries {

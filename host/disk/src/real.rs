@@ -32,11 +32,13 @@ impl Disk for Real {
         };
         // Without noting when it was read: the first read after a write would change the file's inode, and that may wait
         // for a disk although all bytes are in memory. Only the owner of a file may leave it out.
-        match options.custom_flags(NO_ACCESS_TIME).open(path) {
+        // A file that has to be new would be there, made by a first try that may not.
+        let flags = if how == Open::New { 0 } else { NO_ACCESS_TIME };
+        match options.custom_flags(flags).open(path) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Ok(Box::new(RealFile { file: options.custom_flags(0).open(path)?, reads_change_it: true }))
             }
-            opened => Ok(Box::new(RealFile { file: opened?, reads_change_it: NO_ACCESS_TIME == 0 })),
+            opened => Ok(Box::new(RealFile { file: opened?, reads_change_it: flags == 0 })),
         }
     }
 

@@ -249,6 +249,10 @@ fn whole_batches(segment: &Segment, mut bytes: Vec<u8>, position: u64, up_to: i6
         next_offset = header.last_offset() + 1;
     }
     bytes.truncate(len);
+    if len < bytes.capacity() / 2 {
+        // What is cut off would be kept as long as the rest, and no budget knows of it.
+        bytes.shrink_to_fit();
+    }
     if len != 0 {
         segment.remember(next_offset, position + len as u64);
     }

@@ -196,6 +196,9 @@ impl PartitionLog {
                 .map_err(|source| RetentionError::Delete { path: dir.to_path_buf(), source })?;
             let mut segments = self.shared.segments().as_ref().clone();
             let segment = segments.remove(0);
+            segment
+                .keep_aborted()
+                .map_err(|source| RetentionError::Delete { path: segment.path(Kind::TxnIndex), source })?;
             self.set_aside(&segment, Kind::Log, now)?;
             // Readers are told before the files are gone from their names.
             self.shared.advance_start(segments[0].base_offset());

@@ -4,7 +4,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -42,6 +42,8 @@ pub(crate) struct Segment {
     max_timestamp: AtomicI64,
     /// Entries of its transaction index.
     aborted: AtomicU64,
+    /// What stands there, once the file is about to go or to become another segment's.
+    kept_aborted: OnceLock<Vec<AbortedTransaction>>,
     /// Where reads ended, since the next read of the same consumer begins there: (offset, byte).
     hints: Mutex<Hints>,
 }
@@ -96,6 +98,7 @@ impl Segment {
             indexes_synced: AtomicBool::new(false),
             max_timestamp: AtomicI64::new(-1),
             aborted: AtomicU64::new(aborted.as_ref().map_or(0, |entries| entries.len() as u64)),
+            kept_aborted: OnceLock::new(),
             hints: Mutex::default(),
         };
         // A segment that was closed ends its time index with its newest timestamp, and lost the index if there is none
@@ -230,10 +233,23 @@ impl Segment {
         if entries == 0 {
             return Ok(Vec::new());
         }
+        let read = transactions::read(&*self.disk, &self.path(Kind::TxnIndex));
+        // Asked after the file was read: what that name stood for since is not this segment's.
+        if let Some(kept) = self.kept_aborted.get() {
+            return Ok(kept.clone());
+        }
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the transaction index is damaged");
-        let mut read = transactions::read(&*self.disk, &self.path(Kind::TxnIndex))?.ok_or_else(damaged)?;
+        let mut read = read?.ok_or_else(damaged)?;
         read.truncate(entries as usize);
         Ok(read)
+    }
+
+    /// Keeps the transaction index in memory, for readers that have the segment still when its file is gone. To be
+    /// called before the file of a closed segment is renamed or replaced.
+    pub(crate) fn keep_aborted(&self) -> io::Result<()> {
+        let all = self.aborted()?;
+        self.kept_aborted.get_or_init(|| all);
+        Ok(())
     }
 
     /// Whether something is not on stable storage yet. The indexes of the active segment don't count: they are

@@ -27,6 +27,9 @@ const READ_COMMITTED: i8 = 1;
 /// others waiting for it.
 const MOST_FROM_MEMORY: usize = 1 << 20;
 
+/// From how many partitions it reads so. More may be copied than is delivered, as only whole batches are.
+const MOST_READS_FROM_MEMORY: usize = 16;
+
 /// One topic of the request, its partitions looked up.
 struct Target {
     name: TopicName,
@@ -48,13 +51,17 @@ pub async fn handle(call: &Call<'_>, request: FetchRequest) -> (FetchResponse, O
             Isolation::Uncommitted
         },
         max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(call.node.config.fetch_max_bytes),
-        min_bytes: usize::try_from(request.min_bytes.min(request.max_bytes)).unwrap_or(0),
+        min_bytes: usize::try_from(request.min_bytes.min(request.max_bytes))
+            .unwrap_or(0)
+            .min(call.node.config.fetch_max_bytes),
         version: call.version,
     };
     let targets = Arc::new(look_up(call, request));
-    let pass = look(call, &targets, limits).await;
-    if pass.is_enough(&limits) || deadline <= Instant::now() || call.node.stopping.is_cancelled() {
-        return answer(&targets, pass, call.version);
+    {
+        let pass = look(call, &targets, limits).await;
+        if pass.is_enough(&limits) || deadline <= Instant::now() || call.node.stopping.is_cancelled() {
+            return answer(&targets, pass, call.version);
+        }
     }
     let notify = Arc::new(Notify::new());
     let found = targets.iter().flat_map(|target| &target.partitions).filter_map(|(_, found)| found.as_ref().ok());
@@ -65,10 +72,15 @@ pub async fn handle(call: &Call<'_>, request: FetchRequest) -> (FetchResponse, O
         if pass.is_enough(&limits) {
             return answer(&targets, pass, call.version);
         }
-        tokio::select! {
-            () = notify.notified() => {}
-            () = tokio::time::sleep_until(deadline) => return answer(&targets, look(call, &targets, limits).await, call.version),
-            () = call.node.stopping.cancelled() => return answer(&targets, pass, call.version),
+        // Who waits holds no memory: many that did would wait for each other's at their next look.
+        drop(pass);
+        let is_over = tokio::select! {
+            () = notify.notified() => false,
+            () = tokio::time::sleep_until(deadline) => true,
+            () = call.node.stopping.cancelled() => true,
+        };
+        if is_over {
+            return answer(&targets, look(call, &targets, limits).await, call.version);
         }
     }
 }
@@ -93,10 +105,14 @@ async fn look(call: &Call<'_>, targets: &Arc<Vec<Target>>, limits: Limits) -> Pa
     let mut pass = Pass::default().proceed(targets, &limits, Patience::Memory);
     if !pass.is_complete {
         let shared = Arc::clone(targets);
-        let read = call.node.topics.threads().reading.run(move || pass.proceed(&shared, &limits, Patience::Disk));
-        pass = match read.await {
-            Ok(pass) => pass,
-            Err(_) => Pass { has_error: true, ..Pass::default().proceed(targets, &limits, Patience::Look) },
+        // The memory goes along: where a client hangs up, its read goes on.
+        let read = move || (pass.proceed(&shared, &limits, Patience::Disk), room);
+        (pass, room) = match call.node.topics.threads().reading.run(read).await {
+            Ok(done) => done,
+            Err(_) => {
+                let pass = Pass::default().proceed(targets, &limits, Patience::Look);
+                (Pass { has_error: true, ..pass }, budget.reserve_more(0).await)
+            }
         };
     }
     if room.bytes() < pass.bytes {
@@ -145,6 +161,8 @@ struct Pass {
     /// Those of all topics, one after another.
     partitions: Vec<PartitionData>,
     bytes: usize,
+    /// How many of them had something to read.
+    reads: usize,
     has_error: bool,
     /// Whether every partition was looked at.
     is_complete: bool,
@@ -162,11 +180,15 @@ impl Pass {
     fn proceed(mut self, targets: &[Target], limits: &Limits, patience: Patience) -> Self {
         let all = targets.iter().flat_map(|target| &target.partitions);
         for (asked, found) in all.skip(self.partitions.len()) {
-            if patience == Patience::Memory && MOST_FROM_MEMORY <= self.bytes {
+            let is_much = MOST_FROM_MEMORY <= self.bytes || MOST_READS_FROM_MEMORY <= self.reads;
+            if patience == Patience::Memory && is_much {
                 return self;
             }
             let read = match found {
-                Ok(partition) => read(partition, asked, limits, self.bytes, patience),
+                Ok(partition) => {
+                    self.reads += usize::from(partition.has_more(asked.fetch_offset, limits.isolation));
+                    read(partition, asked, limits, self.bytes, patience)
+                }
                 Err(code) => Err((*code, None)),
             };
             let data = PartitionData::default().with_partition_index(asked.partition);

@@ -251,6 +251,8 @@ pub struct Incoming {
     header: RequestHeader,
     body: Bytes,
     blocking: Blocking,
+    /// The memory that it takes, for whatever work goes on without the connection.
+    room: Option<Arc<Reservation>>,
 }
 
 impl Incoming {
@@ -271,7 +273,7 @@ impl Incoming {
         if api != ApiKey::ApiVersions && !table::serves(api, version) {
             return Err(Rejected::NotServed { api, version });
         }
-        Ok(Self { api, header, body: frame, blocking: Blocking::Never })
+        Ok(Self { api, header, body: frame, blocking: Blocking::Never, room: None })
     }
 
     /// Whether records are to be appended.
@@ -282,6 +284,12 @@ impl Incoming {
     /// Says what may be waited for on the thread that handles this.
     pub fn blocking(mut self, blocking: Blocking) -> Self {
         self.blocking = blocking;
+        self
+    }
+
+    /// Says which memory it takes.
+    pub fn in_room(mut self, room: Option<Arc<Reservation>>) -> Self {
+        self.room = room;
         self
     }
 

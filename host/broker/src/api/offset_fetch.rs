@@ -1,5 +1,7 @@
 //! OffsetFetch: one group up to version 7, several from version 8 on.
 
+use std::collections::HashSet;
+
 use millstream_wire::protocol::messages::{
     OffsetFetchRequest, OffsetFetchResponse, TopicName,
     offset_fetch_response::{
@@ -95,11 +97,14 @@ fn found(
     let groups = &call.node.groups;
     let Some(wanted) = wanted else {
         let mut all: Found = Vec::new();
-        let committed = groups.offsets(group, None)?;
-        let positions: Vec<_> = committed.iter().map(|(topic, partition, _)| (topic.clone(), *partition)).collect();
+        let positions: Vec<_> =
+            groups.offsets(group, None)?.into_iter().map(|(topic, partition, _)| (topic, partition)).collect();
+        // Asked before the offsets: a transaction that ends in between must not let an old one pass for stable.
         let unstable = groups.unstable(group, if require_stable { &positions } else { &[] })?;
-        for (at, (topic, partition, known)) in committed.into_iter().enumerate() {
-            let known = (!unstable.get(at).copied().unwrap_or(false)).then_some(known);
+        let unstable: HashSet<_> =
+            positions.iter().zip(unstable).filter(|(_, is)| *is).map(|(position, _)| position.clone()).collect();
+        for (topic, partition, known) in groups.offsets(group, Some(&positions))? {
+            let known = (!unstable.contains(&(topic.clone(), partition))).then_some(known);
             match all.last_mut() {
                 Some((name, partitions)) if *name == topic => partitions.push((partition, known)),
                 _ => all.push((topic, vec![(partition, known)])),

@@ -26,6 +26,7 @@ use self::{
 };
 use super::{Call, Expected, Incoming, Later, Rejected, Reply, text};
 use crate::{
+    budget::Reservation,
     config::topic::TopicConfig,
     error_code::ErrorCode,
     partition::{AppendedAt, Partition, PartitionId, PartitionUnavailable, Waits},
@@ -96,7 +97,7 @@ pub async fn handle(call: &Call<'_>, mut incoming: Incoming) -> Result<Reply, Re
     incoming.body = Bytes::new();
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(LEAST_TIMEOUT);
-    let begun = begin(call, request).await;
+    let begun = begin(call, request, incoming.room.take()).await;
     if acks == 0 {
         let ended = begun.end(timeout).await;
         let all = ended.iter().flat_map(|(_, partitions)| partitions).all(|(_, result)| result.is_ok());
@@ -121,7 +122,9 @@ pub async fn handle(call: &Call<'_>, mut incoming: Incoming) -> Result<Reply, Re
 ///
 /// Each partition has a thread of its own: where the disk of one stalls, the batches for the others are appended, become
 /// durable and are read. Only the answer, which is one for all, waits for the last of them.
-async fn begin(call: &Call<'_>, request: ProduceRequest) -> Begun {
+///
+/// The memory of the request goes with its batches: a client that hangs up while a disk stalls does not give it back.
+async fn begin(call: &Call<'_>, request: ProduceRequest, room: Option<Arc<Reservation>>) -> Begun {
     let transactional = TransactionalBatches::of(call, &request).await;
     let ProduceRequest { acks, topic_data, .. } = request;
     let mut topics = Vec::with_capacity(topic_data.len());
@@ -151,8 +154,10 @@ async fn begin(call: &Call<'_>, request: ProduceRequest) -> Begun {
     // All at once: who has left work at a door and then waits for something keeps everybody else from it.
     let last = works.len().saturating_sub(1);
     for (place, (partition, work)) in works.into_iter().enumerate() {
+        let room = room.clone();
         let job = partition.job_for(Arc::clone(&gather), move |partition, gather| {
             let outcome = work.run(partition).map(|at| (at, Instant::now()));
+            drop(room);
             let last_offset = outcome.as_ref().ok().map(|(at, _)| at.last_offset);
             gather.set(place, outcome);
             if let (Some(last_offset), -1) = (last_offset, acks) {
@@ -406,6 +411,15 @@ async fn check_blocking(
         let rules = rules(&config, version, max_decompressed_bytes);
         let header = validate_for_append(&mut batch, &rules, now_ms, &mut Vec::new()).map_err(refused)?;
         match recompress(&batch, &header, &config, max_decompressed_bytes) {
+            // Refused here and not by the log: until it came to that, the batch would wait outside of any budget.
+            Ok(Some(larger)) if config.max_message_bytes < larger.len() => Err(Refused::because(
+                ErrorCode::MESSAGE_TOO_LARGE,
+                format!(
+                    "in the codec of the topic the batch takes {} bytes, and max.message.bytes is {}",
+                    larger.len(),
+                    config.max_message_bytes
+                ),
+            )),
             Ok(recompressed) => Ok(recompressed.unwrap_or(batch)),
             Err(error) => Err(Refused::because(ErrorCode::UNKNOWN_SERVER_ERROR, Chain(&error).to_string())),
         }

@@ -306,6 +306,11 @@ impl Partition {
         let slice = open.reader.read(from, max_bytes, one_batch, up_to).map_err(failed)?;
         if isolation == Isolation::Committed && !slice.bytes.is_empty() {
             let aborted = open.reader.aborted_transactions(from, slice.next_offset).map_err(failed)?;
+            // What was read may have been deleted before its aborted transactions were looked up, and they with it.
+            let start = open.reader.start_offset();
+            if from < start {
+                return Err((ErrorCode::OFFSET_OUT_OF_RANGE, Some(start.get())));
+            }
             outcome.aborted = aborted.iter().map(|aborted| (aborted.producer_id, aborted.first_offset)).collect();
         }
         outcome.records = slice.bytes;

@@ -74,6 +74,50 @@ async fn a_fetch_that_names_a_stalled_partition_waits_for_it_and_one_that_does_n
 }
 
 #[tokio::test]
+async fn a_fetch_that_waits_for_more_records_holds_no_memory() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    make(node, &["a"]).await;
+    let patient = fetch("a", 0).with_min_bytes(1 << 19).with_max_wait_ms(60_000);
+    let shared = Arc::clone(node);
+    let waiting = tokio::spawn(async move { call::<_, FetchResponse>(&shared, ApiKey::Fetch, 12, &patient).await });
+    let parked = async {
+        while partition(node, "a").waiters().is_empty() || !node.budget.is_untouched() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, parked).await.expect("what it has read meanwhile is given back");
+    assert!(!waiting.is_finished());
+    waiting.abort();
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn a_request_at_a_stalled_partition_keeps_its_memory_although_its_client_has_gone() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    make(node, &["a"]).await;
+    let (stall, done) = stall(&disk, Trigger::on(Operation::Write).path("/a-0/").always());
+    for _ in 0..2 {
+        let room = Some(Arc::new(node.budget.reserve(1 << 19).await));
+        let request = incoming(ApiKey::Produce, 9, &produce("a", "left alone")).in_room(room);
+        // Dropped with its answer.
+        let reply = api::handle(node, &peer(), request).await.unwrap();
+        assert!(matches!(reply, Reply::Later(_)));
+    }
+    reached(&stall).await;
+    let mut third = Box::pin(node.budget.reserve(node.config.request_memory_bytes));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(third.as_mut().poll(&mut context).is_pending(), "both are in memory");
+    let _ = done.send(());
+    stall.release();
+    drop(timeout(LIMIT, third).await.expect("what is appended takes no more memory"));
+    broker.abandon().await;
+}
+
+#[tokio::test]
 async fn what_is_in_memory_is_read_although_the_disk_stalls() {
     let disk = FaultyDisk::new(1);
     let broker = start(disk.process()).await;

@@ -59,6 +59,9 @@ impl PartitionLog {
                 .map_err(|source| CleanError::Write { base_offset, source })?;
             return Err(CleanError::Overtaken { base_offset });
         };
+        for segment in &old {
+            segment.keep_aborted().map_err(|source| CleanError::Swap { base_offset, source })?;
+        }
         self.commit(base_offset, pass_end).map_err(|source| CleanError::Swap { base_offset, source })?;
         let replaced = self.replace(base_offset, &old, now);
         let segment = replaced.inspect_err(|error| {

@@ -1,6 +1,7 @@
-use std::{io, thread, time::Duration};
+use std::{io, ops::ControlFlow, thread, time::Duration};
 
 use millstream_disk::faulty::{FaultyDisk, Operation, Trigger};
+use millstream_wire::batch::{ControlMarker, write_control_batch};
 
 use super::*;
 
@@ -51,6 +52,48 @@ fn a_sync_that_fails_is_heard_by_everybody_who_needed_it() {
     stall.release();
     assert!(syncing.join().unwrap().is_err());
     assert_eq!(appending.join().unwrap(), Err(true), "the log is offline");
+}
+
+#[test]
+fn what_was_aborted_is_known_to_readers_at_every_step_of_a_swap() {
+    for step in 0.. {
+        let disk = FaultyDisk::new(1);
+        let mut log = log_on(&disk, LogConfig { segment_bytes: 250, compact: true, ..LogConfig::default() });
+        let stamp = BatchStamp { producer_id: 1, producer_epoch: 0, transactional: true, ..BatchStamp::default() };
+        let begun = append(&mut log, batch_of(&[NOW], 10, &BatchStamp { base_sequence: 0, ..stamp })).base_offset;
+        let marker = ControlMarker { committed: false, coordinator_epoch: 0 };
+        append(&mut log, write_control_batch(NOW, 1, 0, marker).to_vec());
+        for _ in 0..6 {
+            append(&mut log, batch(2));
+        }
+        log.sync_handle().sync().unwrap();
+        let reader = log.reader();
+        let is_consistent = || {
+            let is_there = |header: &BatchHeader| header.base_offset == begun.get() && header.record_count != 0;
+            let is_read = read_all(&reader, 0).iter().any(is_there);
+            !is_read || reader.aborted_transactions(at(0), reader.end_offset()).unwrap().len() == 1
+        };
+        assert!(is_consistent());
+        let stall = disk.stall(Trigger::on(Operation::Rename).skip(step));
+        let cleaning = thread::spawn(move || {
+            let cleanable = log.cleanable(None, now()).unwrap();
+            let pass = log.begin_cleaning(&cleanable, now());
+            pass.run(1 << 16, &mut |_| ControlFlow::Continue(()), &mut |done| log.swap_in(done, now())).unwrap();
+        });
+        let mut is_reached = false;
+        while !is_reached && !cleaning.is_finished() {
+            is_reached = stall.is_reached_within(Duration::from_millis(1));
+        }
+        if is_reached {
+            assert!(is_consistent(), "rename {step} of a pass");
+        }
+        stall.release();
+        cleaning.join().unwrap();
+        if !is_reached {
+            assert!(3 < step, "a swap takes more renames than {step}");
+            break;
+        }
+    }
 }
 
 #[test]

@@ -87,6 +87,7 @@ impl Coordinator {
     /// consumers keeps the offsets of topics that it subscribes to.
     pub fn expire_offsets(&mut self, wall_ms: i64) -> Vec<Action> {
         let retention_ms = self.settings.offset_retention_ms;
+        let held = &self.held;
         let mut actions = Vec::new();
         for group in self.groups.values_mut().filter(|group| !group.is_being_deleted()) {
             let subscribed = group.subscriptions();
@@ -108,15 +109,19 @@ impl Coordinator {
             let mut all = true;
             let mut gone = Vec::new();
             for (topic, partition, committed) in group.offsets.iter() {
-                // A deletion would be written behind a commit that is on its way, and undo it.
-                let busy = group.is_committing(topic, partition) || group.is_forgetting(topic, partition);
+                // A deletion would be written behind a commit that is on its way, or waits for its transaction's end, and
+                // undo it.
+                let busy = group.is_committing(topic, partition)
+                    || group.is_forgetting(topic, partition)
+                    || held.holds(&group.id, topic, partition);
                 if over(topic, committed) && !busy {
                     gone.push((topic.to_owned(), partition));
                 } else {
                     all = false;
                 }
             }
-            let whole = all && group.holds_offsets_only();
+            let awaits_an_end = !held.positions(&group.id, |_, _| true).is_empty();
+            let whole = all && group.holds_offsets_only() && !awaits_an_end;
             if whole || !gone.is_empty() {
                 self.next_id += 1;
                 actions.push(begin(group, self.next_id, gone, whole));

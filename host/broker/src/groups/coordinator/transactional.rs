@@ -37,7 +37,7 @@ pub(super) struct TransactionalOffsets {
 
 impl TransactionalOffsets {
     /// Whether an offset of this partition waits.
-    fn holds(&self, group: &str, topic: &str, partition: i32) -> bool {
+    pub(super) fn holds(&self, group: &str, topic: &str, partition: i32) -> bool {
         let mut all = self.by_transaction.values().flatten().filter(|held| held.group == group);
         all.any(|held| held.offsets.iter().any(|(name, index, _)| name == topic && *index == partition))
     }
@@ -293,6 +293,21 @@ mod tests {
             assert_eq!(known(&coordinator), (!durable).then_some(7));
             let offsets = coordinator.offsets("g").unwrap();
             assert!(offsets.get("v", 0).is_none() && offsets.get("w", 0).is_some());
+        }
+    }
+
+    #[test]
+    fn no_offset_expires_and_no_group_while_another_waits_for_the_end_of_a_transaction() {
+        for alone in [true, false] {
+            let mut coordinator = coordinator();
+            if !alone {
+                coordinator.load_offset(0, "g", "t", 0, offset(1, 1));
+            }
+            coordinator.load_held(KEY, "g", "t", 0, offset(7, 10));
+            assert_eq!(coordinator.expire_offsets(1_000_000), []);
+            coordinator.end_transaction(KEY, 13, true);
+            assert_eq!(known(&coordinator), Some(7));
+            assert_eq!(coordinator.expire_offsets(1_000_000).len(), 1);
         }
     }
 

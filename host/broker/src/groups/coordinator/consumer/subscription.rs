@@ -69,6 +69,9 @@ impl ConsumerGroup {
         let resolved: BTreeMap<String, StoredRegex> = wanted
             .into_iter()
             .map(|regex| {
+                if let Some(known) = self.regexes.get(regex).filter(|_| self.seen == Some(version)) {
+                    return (regex.to_owned(), known.clone());
+                }
                 let topics = matching(regex, &names);
                 let known = self.regexes.get(regex).filter(|known| known.topics == topics);
                 let resolved = known.cloned().unwrap_or_else(|| StoredRegex {
@@ -130,5 +133,14 @@ fn compile(regex: &str) -> Result<JavaRegex, Refused> {
 
 fn matching(regex: &str, names: &[String]) -> BTreeSet<String> {
     let Ok(compiled) = compile(regex) else { return BTreeSet::new() };
-    names.iter().filter(|name| compiled.matches_whole(name).unwrap_or(false)).cloned().collect()
+    let mut found = BTreeSet::new();
+    for name in names {
+        match compiled.matches_whole(name) {
+            Ok(true) => drop(found.insert(name.clone())),
+            Ok(false) => {}
+            // It took too many steps, and would with the next name, too: all groups wait for this.
+            Err(_) => return BTreeSet::new(),
+        }
+    }
+    found
 }
