@@ -58,12 +58,12 @@ fn a_sync_that_fails_is_heard_by_everybody_who_needed_it() {
 fn what_was_aborted_is_known_to_readers_at_every_step_of_a_swap() {
     for step in 0.. {
         let disk = FaultyDisk::new(1);
-        let mut log = log_on(&disk, LogConfig { segment_bytes: 250, compact: true, ..LogConfig::default() });
+        let mut log = log_on(&disk, LogConfig { segment_bytes: 400, compact: true, ..LogConfig::default() });
         let stamp = BatchStamp { producer_id: 1, producer_epoch: 0, transactional: true, ..BatchStamp::default() };
         let begun = append(&mut log, batch_of(&[NOW], 10, &BatchStamp { base_sequence: 0, ..stamp })).base_offset;
         let marker = ControlMarker { committed: false, coordinator_epoch: 0 };
         append(&mut log, write_control_batch(NOW, 1, 0, marker).to_vec());
-        for _ in 0..6 {
+        for _ in 0..8 {
             append(&mut log, batch(2));
         }
         log.sync_handle().sync().unwrap();
