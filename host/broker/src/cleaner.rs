@@ -22,6 +22,9 @@ use crate::{
     topics::Topics,
 };
 
+/// How many of its rests a cleaner leaves a partition alone in which a pass has failed.
+const PAUSES: u32 = 4;
+
 /// One thread's worth of cleaning. Cheap to clone.
 #[derive(Clone)]
 pub struct Cleaner {
@@ -166,8 +169,7 @@ impl Cleaner {
             _ if partition.is_deleted() || self.stop.is_cancelled() => {
                 debug!(partition = %partition.name(), error = %Chain(error), "a compaction was cut short");
             }
-            error => partition
-                .give_up_cleaning(format!("{}; it is not compacted until the broker is started again", Chain(error))),
+            error => partition.cleaning_failed(error, PAUSES * self.config.backoff),
         }
     }
 }

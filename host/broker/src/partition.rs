@@ -100,6 +100,8 @@ pub struct Partition {
     cleaning: AtomicBool,
     /// Whether compacting it has failed.
     uncleanable: AtomicBool,
+    /// When the cleaner tries again what failed on something that may pass.
+    clean_again: Mutex<Option<Instant>>,
 }
 
 enum Slot {
@@ -341,6 +343,7 @@ impl Partition {
             cleaned_to: AtomicI64::new(0),
             cleaning: AtomicBool::new(false),
             uncleanable: AtomicBool::new(false),
+            clean_again: Mutex::default(),
         })
     }
 

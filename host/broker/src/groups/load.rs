@@ -84,6 +84,10 @@ impl Groups {
                     if let Ok(mut state) = self.lock()
                         && state.not_loaded.remove(&index).is_some()
                     {
+                        // Those that the reading met find nothing that waits for them.
+                        for (producer_id, marker, committed) in state.missed_ends.remove(&index).unwrap_or_default() {
+                            state.coordinator.end_transaction((index, producer_id), marker, committed);
+                        }
                         self.health.clear(&groups_of(partition));
                     }
                 }

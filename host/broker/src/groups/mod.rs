@@ -72,6 +72,9 @@ struct State {
     next_ticket: u64,
     /// Partitions of the offsets topic that could not be read, and whether they may be at another time.
     not_loaded: BTreeMap<i32, bool>,
+    /// Transactions that ended in one of those that may, from when it is open again until it is read: the reading may
+    /// have come too early for the marker. Producer, the marker's offset, and whether it was a commit.
+    missed_ends: HashMap<i32, Vec<(i64, i64, bool)>>,
 }
 
 impl State {
@@ -97,6 +100,7 @@ impl Groups {
             heartbeats: HashMap::new(),
             next_ticket: 0,
             not_loaded: BTreeMap::new(),
+            missed_ends: HashMap::new(),
         };
         let groups = Arc::new(Self {
             state: Mutex::new(state),

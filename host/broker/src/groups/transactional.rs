@@ -110,6 +110,10 @@ impl Groups {
     pub fn end_transaction(&self, partition: i32, producer_id: i64, marker: i64, committed: bool) {
         // Where the lock is not to be had, no request is answered any more either.
         if let Ok(mut state) = self.lock() {
+            if state.not_loaded.get(&partition) == Some(&true) {
+                state.missed_ends.entry(partition).or_default().push((producer_id, marker, committed));
+                return;
+            }
             state.coordinator.end_transaction((partition, producer_id), marker, committed);
         }
     }

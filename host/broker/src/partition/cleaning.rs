@@ -7,7 +7,15 @@ use super::*;
 impl Partition {
     /// Whether the cleaner has to look at the partition at all. Never blocks.
     pub fn wants_cleaning(&self) -> bool {
-        self.config().compact && !self.uncleanable.load(Ordering::Acquire) && self.opened().is_some()
+        self.config().compact
+            && !self.uncleanable.load(Ordering::Acquire)
+            && self.clean_again().is_none_or(|at| at <= Instant::now())
+            && self.opened().is_some()
+    }
+
+    fn clean_again(&self) -> MutexGuard<'_, Option<Instant>> {
+        // A moment is never half written.
+        self.clean_again.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether cleaning it has become in vain: it was deleted, is closed or went offline.
@@ -61,13 +69,22 @@ impl Partition {
     /// Notes for the checkpoint how far a pass has come.
     pub fn cleaned(&self, to: LogOffset) {
         self.cleaned_to.store(to.get(), Ordering::Release);
+        if self.clean_again().take().is_some() {
+            self.home.health.clear(&self.cleaning_name());
+        }
     }
 
-    /// Leaves the partition out from now on: what failed once would fail again, and others wait. Until the broker is
-    /// started again.
-    pub fn give_up_cleaning(&self, reason: impl Into<String>) {
-        self.uncleanable.store(true, Ordering::Release);
-        self.home.health.report(self.cleaning_name(), reason);
+    /// A pass failed. What may pass, as a full disk does, is tried again after `pause`, and others are cleaned meanwhile.
+    /// After anything else the partition is left out until the broker is started again: it would fail again.
+    pub fn cleaning_failed(&self, error: &CleanError, pause: Duration) {
+        if offline::may_pass(error) && !self.is_over() {
+            *self.clean_again() = Some(Instant::now() + pause);
+            self.home.health.report(self.cleaning_name(), format!("{}; it is tried again", Chain(error)));
+        } else {
+            self.uncleanable.store(true, Ordering::Release);
+            let reason = format!("{}; it is not compacted until the broker is started again", Chain(error));
+            self.home.health.report(self.cleaning_name(), reason);
+        }
     }
 
     pub(super) fn cleaning_name(&self) -> String {

@@ -52,7 +52,7 @@ fn pause(failures: u32) -> Duration {
 
 /// Whether what went wrong may be right at another time: the system refused something, rather than a file holding
 /// what it should not.
-fn may_pass(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(super) fn may_pass(error: &(dyn std::error::Error + 'static)) -> bool {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let refusals: Vec<ErrorKind> = causes.filter_map(|error| error.downcast_ref()).map(std::io::Error::kind).collect();
     let damage = [ErrorKind::InvalidData, ErrorKind::UnexpectedEof];

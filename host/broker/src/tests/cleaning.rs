@@ -131,6 +131,28 @@ async fn a_partition_that_cannot_be_compacted_is_said_and_the_others_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_was_full_does_not_end_compaction() {
+    let disk = FaultyDisk::new(1);
+    let broker = busy(disk.process()).await;
+    disk.fail(Trigger::on(Operation::Write).path(".log.cleaned").always(), ErrorKind::StorageFull);
+    create(&broker.node, "t").await;
+    put(&broker.node, "t", "a", 6).await;
+    let fault = fault(&broker).await;
+    assert!(fault.starts_with("the compaction of partition t-0: write the compacted segment 0"), "{fault}");
+    assert!(fault.ends_with("it is tried again"), "{fault}");
+    disk.heal();
+    wait_for(&broker.node, "t", &[3, 4, 5]).await;
+    let is_good = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        while !broker.health().is_empty() {
+            ticks.tick().await;
+        }
+    };
+    timeout(LIMIT, is_good).await.unwrap();
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_swap_that_stays_half_done_is_said_and_the_next_start_finishes_it() {
     let disk = FaultyDisk::new(1);
     let broker = busy(disk.process()).await;

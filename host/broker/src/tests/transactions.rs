@@ -2,9 +2,13 @@
 //!
 //! Each random run is its seed: `TRANSACTION_SEEDS=FIRST..LAST` repeats others than the short list that always runs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
+    time::{Duration, Instant},
+};
 
-use millstream_disk::faulty::{Dice, FaultyDisk, Operation};
+use millstream_disk::faulty::{Dice, FaultyDisk, Operation, Trigger};
 use millstream_wire::protocol::messages::{
     AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
     EndTxnRequest, EndTxnResponse, InitProducerIdRequest, InitProducerIdResponse, ProducerId, TransactionalId,
@@ -450,6 +454,34 @@ async fn run(seed: u64) {
         assert_eq!(code, 0, "seed {seed}, at the end: {:?}", broker.node.health.faults());
     }
     check(&broker.node, &mut model, &format!("seed {seed}, at the end")).await;
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn an_end_that_comes_while_the_offsets_of_its_group_are_read_late_is_not_missed() {
+    let disk = FaultyDisk::new(1);
+    prepare(&disk).await;
+    let broker = start(disk.process()).await;
+    let mut producer = Producer::new("tx", SECOND);
+    assert_eq!(producer.begin_life(&broker.node).await, 0);
+    assert_eq!(producer.commit_offset(&broker.node, 7).await, 0);
+    broker.abandon().await;
+    disk.kill();
+    disk.fail(Trigger::on(Operation::Open).path("__consumer_offsets-").always(), ErrorKind::Other);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    disk.heal();
+    let later = Instant::now() + Duration::from_secs(120);
+    let topic = node.topics.get(crate::internal_topics::OFFSETS_TOPIC).unwrap();
+    for index in 0..topic.partition_count() {
+        topic.partition(index).unwrap().submit(move |partition| partition.open_again(later)).await.unwrap();
+        // Its marker would be behind all that there is to read.
+        node.groups.end_transaction(index, producer.producer_id, i64::MAX, true);
+    }
+    let groups = Arc::clone(&node.groups);
+    tokio::task::spawn_blocking(move || groups.load(crate::groups::Load::Missing)).await.unwrap();
+    let offsets = node.groups.offsets(GROUP, None).unwrap();
+    assert_eq!(offsets.iter().map(|(_, _, committed)| committed.offset).collect::<Vec<_>>(), [7]);
     broker.abandon().await;
 }
 
