@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -97,6 +98,16 @@ struct Prepared {
 impl Prepared {
     async fn of(worker_file: &Path, config: &WorkerConfig) -> Result<Self, Failure> {
         let rest = RestConfig::of(config).map_err(|error| Failure::of(SETUP, &error))?;
+        // The sample has its offset file in a folder that its broker makes.
+        if let Some(broker) = broker_config(config)? {
+            fs::create_dir_all(&broker.data_dir).map_err(|error| {
+                let (folder, cause) = (broker.data_dir.display(), Chain(&error));
+                Failure::new(
+                    SETUP,
+                    format!("create the folder of the built-in broker {folder} (key broker.log.dirs): {cause}"),
+                )
+            })?;
+        }
         let offsets = worker_key::OFFSET_FILE.get(config.config());
         let offsets = FileOffsetStore::open(&offsets).map_err(|error| Failure::of(SETUP, &error))?;
         let originals = config.config().originals();
@@ -129,28 +140,37 @@ struct Kafka {
     data: String,
 }
 
+/// What the built-in broker is to be; `None` where another cluster is used.
+fn broker_config(config: &WorkerConfig) -> Result<Option<BrokerConfig>, Failure> {
+    if config.bootstrap_servers().is_some() {
+        return Ok(None);
+    }
+    let mut settings: BTreeMap<String, String> =
+        config.broker_settings().into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect();
+    for (key, value) in
+        [("listeners", BROKER_LISTENERS), ("group.initial.rebalance.delay.ms", "0"), ("log.dirs", BROKER_DATA)]
+    {
+        if !(key == "log.dirs" && settings.contains_key("log.dir")) {
+            settings.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+    let read = BrokerConfig::from_properties(&settings).map_err(|error| {
+        Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))
+    })?;
+    Ok(Some(read))
+}
+
 impl Kafka {
     async fn open(config: &WorkerConfig, metrics: &Metrics) -> Result<Self, Failure> {
-        if let Some(servers) = config.bootstrap_servers() {
+        let Some(mut broker) = broker_config(config)? else {
+            let servers = config.bootstrap_servers().unwrap_or_default();
             let bootstrap = servers.join(",");
             look_up(&servers).await?;
             return Ok(Self { broker: None, dial: Arc::new(TcpDial), bootstrap, data: String::new() });
-        }
-        let mut settings: BTreeMap<String, String> =
-            config.broker_settings().into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect();
-        for (key, value) in
-            [("listeners", BROKER_LISTENERS), ("group.initial.rebalance.delay.ms", "0"), ("log.dirs", BROKER_DATA)]
-        {
-            if !(key == "log.dirs" && settings.contains_key("log.dir")) {
-                settings.entry(key.to_owned()).or_insert_with(|| value.to_owned());
-            }
-        }
-        let mut config = BrokerConfig::from_properties(&settings).map_err(|error| {
-            Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))
-        })?;
-        config.metrics = metrics.clone();
-        let data = config.data_dir.display().to_string();
-        let broker = Broker::start(config).await.map_err(|error| {
+        };
+        broker.metrics = metrics.clone();
+        let data = broker.data_dir.display().to_string();
+        let broker = Broker::start(broker).await.map_err(|error| {
             Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))
         })?;
         let broker = Arc::new(broker);

@@ -241,6 +241,15 @@ fn a_damaged_partition_of_the_built_in_broker_turns_the_health_of_the_worker() {
     assert_eq!(worker.get("/connectors").status, 200);
 }
 
+/// As in the sample that the readme runs on a fresh checkout.
+#[test]
+fn an_offset_file_beside_the_folder_of_the_broker_needs_no_folder_made_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = "broker.log.dirs=new/broker\noffset.storage.file.filename=new/connect.offsets";
+    let worker = Worker::start(folder.path(), keys, &[]);
+    assert_eq!(worker.get("/connectors").status, 200);
+}
+
 #[test]
 fn an_offset_file_that_cannot_be_written_ends_the_start_with_its_key() {
     let folder = tempfile::tempdir().unwrap();
