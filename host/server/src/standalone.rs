@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -100,7 +99,8 @@ impl Prepared {
         let rest = RestConfig::of(config).map_err(|error| Failure::of(SETUP, &error))?;
         // The sample has its offset file in a folder that its broker makes.
         if let Some(broker) = broker_config(config)? {
-            fs::create_dir_all(&broker.data_dir).map_err(|error| {
+            // Durably, since the broker takes a folder that is there for one that stays.
+            millstream_disk::real().create_dirs(&broker.data_dir).map_err(|error| {
                 let (folder, cause) = (broker.data_dir.display(), Chain(&error));
                 Failure::new(
                     SETUP,

@@ -26,8 +26,17 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
     }
     let known: Vec<Option<Arc<Topic>>> =
         request.topics.iter().map(|topic| node.topics.get(topic.name.as_str())).collect();
-    let verdicts: Vec<Vec<ErrorCode>> =
-        request.topics.iter().zip(&known).map(|(topic, known)| verdicts_of(call, topic, known.as_deref())).collect();
+    let verdicts: Vec<Vec<ErrorCode>> = request
+        .topics
+        .iter()
+        .zip(&known)
+        .map(|(topic, known)| {
+            let partitions = topic.partitions.iter();
+            let asked =
+                partitions.map(|it| (it.partition_index, it.committed_metadata.as_ref().map_or(0, |text| text.len())));
+            verdicts_of(call, asked, known.as_deref())
+        })
+        .collect();
     let commits = commits(call.version, &request, &known, &verdicts);
     let committer = Committer {
         group: request.group_id.as_str(),
@@ -57,9 +66,13 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
     })))
 }
 
-/// What is wrong with each partition by itself.
-fn verdicts_of(call: &Call<'_>, topic: &OffsetCommitRequestTopic, known: Option<&Topic>) -> Vec<ErrorCode> {
-    let verdict = |index: i32, metadata: usize| match known {
+/// What is wrong with each partition by itself; of each its index and the bytes of its metadata.
+pub(super) fn verdicts_of(
+    call: &Call<'_>,
+    partitions: impl Iterator<Item = (i32, usize)>,
+    known: Option<&Topic>,
+) -> Vec<ErrorCode> {
+    let verdict = |(index, metadata)| match known {
         Some(known) if known.partition(index).is_some() => {
             if call.node.config.offset_metadata_max_bytes < metadata {
                 ErrorCode::OFFSET_METADATA_TOO_LARGE
@@ -69,10 +82,7 @@ fn verdicts_of(call: &Call<'_>, topic: &OffsetCommitRequestTopic, known: Option<
         }
         _ => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
     };
-    let partitions = topic.partitions.iter();
-    partitions
-        .map(|it| verdict(it.partition_index, it.committed_metadata.as_ref().map_or(0, |text| text.len())))
-        .collect()
+    partitions.map(verdict).collect()
 }
 
 fn commits(

@@ -14,7 +14,7 @@ use millstream_wire::{
 };
 use tracing::error;
 
-use super::{Call, Incoming, Later, Rejected, Reply};
+use super::{Call, Incoming, Later, Rejected, Reply, offset_commit::verdicts_of};
 use crate::{
     groups::{BeginTransactionalCommit, Commit, coordinator::Committer, records::StoredOffset},
     internal_topics::OFFSETS_TOPIC,
@@ -36,8 +36,17 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
     }
     let known: Vec<Option<Arc<Topic>>> =
         request.topics.iter().map(|topic| node.topics.get(topic.name.as_str())).collect();
-    let verdicts: Vec<Vec<ErrorCode>> =
-        request.topics.iter().zip(&known).map(|(topic, known)| verdicts_of(call, topic, known.as_deref())).collect();
+    let verdicts: Vec<Vec<ErrorCode>> = request
+        .topics
+        .iter()
+        .zip(&known)
+        .map(|(topic, known)| {
+            let partitions = topic.partitions.iter();
+            let asked =
+                partitions.map(|it| (it.partition_index, it.committed_metadata.as_ref().map_or(0, |text| text.len())));
+            verdicts_of(call, asked, known.as_deref())
+        })
+        .collect();
     let (transactions, id) = (Arc::clone(&node.transactions), request.transactional_id.to_string());
     let begin = BeginTransactionalCommit {
         committer: Committer {
@@ -96,24 +105,6 @@ fn for_version(code: ErrorCode, version: i16) -> ErrorCode {
         ErrorCode::TRANSACTION_ABORTABLE if version < 4 => ErrorCode::INVALID_TXN_STATE,
         code => code,
     }
-}
-
-/// What is wrong with each partition by itself.
-fn verdicts_of(call: &Call<'_>, topic: &TxnOffsetCommitRequestTopic, known: Option<&Topic>) -> Vec<ErrorCode> {
-    let verdict = |index: i32, metadata: usize| match known {
-        Some(known) if known.partition(index).is_some() => {
-            if call.node.config.offset_metadata_max_bytes < metadata {
-                ErrorCode::OFFSET_METADATA_TOO_LARGE
-            } else {
-                ErrorCode::NONE
-            }
-        }
-        _ => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-    };
-    let partitions = topic.partitions.iter();
-    partitions
-        .map(|it| verdict(it.partition_index, it.committed_metadata.as_ref().map_or(0, |text| text.len())))
-        .collect()
 }
 
 fn commits(request: &TxnOffsetCommitRequest, known: &[Option<Arc<Topic>>], verdicts: &[Vec<ErrorCode>]) -> Vec<Commit> {
