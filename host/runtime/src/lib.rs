@@ -18,6 +18,7 @@ mod long_wait;
 pub mod offsets;
 mod record_headers;
 mod report;
+mod retry;
 mod sink_task;
 mod source_task;
 pub mod status;

@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use millstream_connector::{Failure, TaskId};
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 
 use crate::{
-    error_policy::{ErrorPolicy, Random, Verdict},
-    herder::TargetState,
-    long_wait::LongWait,
+    config_log::TargetState,
+    error_policy::Random,
     status::{State, StatusWriter},
     task_metrics::TaskMetrics,
 };
@@ -82,6 +81,11 @@ impl TaskControl {
         work.map(|Work(describe)| describe())
     }
 
+    /// A number from 0 to 1.
+    pub(crate) fn random(&self) -> f64 {
+        (self.random)()
+    }
+
     pub(crate) fn target(&self) -> TargetState {
         // A worker that is gone wants nothing any more.
         if self.target.has_changed().is_err() { TargetState::Stopped } else { *self.target.borrow() }
@@ -118,55 +122,5 @@ impl TaskControl {
             self.unpaused().await;
         }
         !self.is_stopping()
-    }
-}
-
-/// Repetitions of one record at one stage.
-pub(crate) struct Retry {
-    policy: ErrorPolicy,
-    started: Instant,
-    attempts: u32,
-    wait: Option<LongWait>,
-}
-
-impl Retry {
-    /// Begins with a failure that has just happened.
-    pub(crate) fn new(policy: ErrorPolicy) -> Self {
-        Self { policy, started: Instant::now(), attempts: 0, wait: None }
-    }
-
-    /// Takes note of a failure of the stage `at` and waits as long as the policy says: `None` to try again, or
-    /// what is to become of the record.
-    ///
-    /// # Errors
-    ///
-    /// The task is to stop.
-    pub(crate) async fn failed(
-        &mut self,
-        failure: &Failure,
-        at: impl FnOnce() -> String,
-        control: &TaskControl,
-    ) -> Result<Option<Verdict>, Halt> {
-        self.attempts = self.attempts.saturating_add(1);
-        let verdict = self.policy.decide(failure.kind, self.attempts, self.started.elapsed(), (control.random)());
-        control.metrics.failed(1, verdict);
-        match verdict {
-            Verdict::RetryAfter(delay) => {
-                let wait = self.wait.get_or_insert_with(|| LongWait::since(control, "a retry", self.started));
-                let attempts = self.attempts;
-                wait.tell(|| {
-                    format!(
-                        "another try at {}, which has failed {attempts} times (errors.retry.timeout bounds this): {failure}",
-                        at()
-                    )
-                });
-                tokio::select! {
-                    biased;
-                    () = control.stopped() => Err(Halt::Stopped),
-                    () = tokio::time::sleep(delay) => Ok(None),
-                }
-            }
-            verdict => Ok(Some(verdict)),
-        }
     }
 }

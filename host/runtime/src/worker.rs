@@ -21,9 +21,9 @@ use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    config_log::TargetState,
     converters::{Converters, Natives},
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
-    herder::TargetState,
     kafka::{Clients, ProducerUse},
     offsets::{OffsetStore, StoredOffsets},
     report::LogPolicy,

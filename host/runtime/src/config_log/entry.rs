@@ -3,7 +3,7 @@
 use millstream_config::ConfigMap;
 use serde_json::{Map, Value, json};
 
-use crate::herder::TargetState;
+use super::TargetState;
 
 /// A change of the state that all workers share.
 ///

@@ -13,6 +13,38 @@ pub use entry::{Entry, InvalidEntry, SessionKey};
 pub use memory::MemoryLog;
 pub use state::{Change, ClusterState};
 
+/// What users want a connector to be.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TargetState {
+    /// Connector and tasks run.
+    #[default]
+    Started,
+    /// They exist and wait.
+    Paused,
+    /// The connector waits and has no tasks.
+    Stopped,
+}
+
+impl TargetState {
+    /// Connect's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "STARTED",
+            Self::Paused => "PAUSED",
+            Self::Stopped => "STOPPED",
+        }
+    }
+}
+
+/// Which parts of a connector to restart.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RestartRequest {
+    /// Tasks too, not only the connector.
+    pub include_tasks: bool,
+    /// Only what has failed.
+    pub only_failed: bool,
+}
+
 /// An entry where it stands in the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Logged {

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_config::ConfigMap;
 
-use super::entry::{Entry, SessionKey};
-use crate::herder::{RestartRequest, TargetState};
+use super::{
+    RestartRequest, TargetState,
+    entry::{Entry, SessionKey},
+};
 
 /// The shared state after some prefix of the log.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -23,30 +23,10 @@ pub use start::{Herder, HerderSettings, StartHerderError};
 use millstream_config::ConfigMap;
 use millstream_connector::{PluginKind, TaskId};
 
-pub use crate::status::{InstanceStatus, State};
-
-/// What users want a connector to be.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum TargetState {
-    /// Connector and tasks run.
-    #[default]
-    Started,
-    /// They exist and wait.
-    Paused,
-    /// The connector waits and has no tasks.
-    Stopped,
-}
-
-impl TargetState {
-    /// Connect's name for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Started => "STARTED",
-            Self::Paused => "PAUSED",
-            Self::Stopped => "STOPPED",
-        }
-    }
-}
+pub use crate::{
+    config_log::{RestartRequest, TargetState},
+    status::{InstanceStatus, State},
+};
 
 /// The direction records take through a connector.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -122,13 +102,4 @@ pub struct PutConnector {
     pub created: bool,
     /// The connector as it is now.
     pub info: ConnectorInfo,
-}
-
-/// Which parts of a connector to restart.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct RestartRequest {
-    /// Tasks too, not only the connector.
-    pub include_tasks: bool,
-    /// Only what has failed.
-    pub only_failed: bool,
 }

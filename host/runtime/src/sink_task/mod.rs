@@ -27,8 +27,8 @@ pub(crate) use self::{
     stages::{Reporting, Stages},
 };
 use crate::{
+    config_log::TargetState,
     error_policy::CONNECT_EXCEPTION,
-    herder::TargetState,
     kafka::{Rebalance, RecordConsumer},
     long_wait::{self, LongWait, told},
     status::State,

@@ -18,7 +18,8 @@ use crate::{
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Verdict, tolerance_exceeded},
     kafka::FetchedRecords,
     report::{self, LogPolicy, Report, consumed_record},
-    task::{Halt, Retry, TaskControl},
+    retry::Retry,
+    task::{Halt, TaskControl},
     transform_chain::TransformChain,
 };
 

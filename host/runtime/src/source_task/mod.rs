@@ -20,7 +20,7 @@ pub(crate) use self::{
     pipeline::Pipeline,
 };
 use crate::{
-    herder::TargetState,
+    config_log::TargetState,
     long_wait::told,
     offsets::OffsetStore,
     status::State,

@@ -24,7 +24,8 @@ use crate::{
     kafka::send_failure,
     record_headers::{push_header, push_varint},
     report::{self, LogPolicy, Report},
-    task::{Halt, Retry, TaskControl},
+    retry::Retry,
+    task::{Halt, TaskControl},
     transform_chain::TransformChain,
 };
 
