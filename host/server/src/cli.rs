@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     broker_command,
@@ -11,7 +11,8 @@ use crate::{
     log_files::{dump, verify},
     logging,
     output::Output,
-    plugin_command, repair_command, standalone,
+    plugin_command::{self, PluginCommand},
+    repair_command, standalone,
     topic::{self, TopicCommand},
 };
 
@@ -99,35 +100,6 @@ Ends with 1 if something is damaged. A broker that runs may use the folder: what
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum PluginCommand {
-    /// List the plugins a worker would find
-    List {
-        /// Folders with .wasm files, as in the worker's plugin.path
-        #[arg(long, value_name = "FOLDERS", value_delimiter = ',')]
-        plugin_path: Vec<PathBuf>,
-    },
-    /// Check that a file is a plugin, and say what it carries
-    Check {
-        /// The .wasm file
-        file: PathBuf,
-        /// Folder of compiled plugins, as the worker's key plugin.cache.dir; the user's own if not given
-        #[arg(long = "plugin-cache-dir", value_name = "DIR")]
-        cache_dir: Option<PathBuf>,
-    },
-}
-
-/// How to reach the brokers.
-#[derive(Args, Debug)]
-pub struct Connection {
-    /// Addresses of brokers, separated by commas
-    #[arg(long, default_value = "localhost:9092", value_name = "HOST:PORT,...")]
-    pub bootstrap_server: String,
-    /// Further client settings
-    #[arg(long = "property", value_name = "KEY=VALUE")]
-    pub properties: Vec<String>,
 }
 
 /// Parses the arguments and runs the command.

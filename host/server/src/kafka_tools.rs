@@ -1,13 +1,11 @@
-//! Clients for the command line.
+//! How commands reach brokers: the arguments for it, and clients made from them.
 
 use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
 
+use clap::Args;
 use millstream_client::{Admin, AdminConfig, Cluster, ConnectionSettings, HostPort, RequestError, TcpDial};
 
-use crate::{
-    cli::Connection,
-    exit::{Failure, USAGE},
-};
+use crate::exit::{Failure, USAGE};
 
 /// How long the cluster is waited for: somebody is sitting in front of it.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -20,6 +18,17 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 pub fn key_value(option: &str, text: &str) -> Result<(String, String), Failure> {
     let parts = text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
     parts.ok_or_else(|| Failure::new(USAGE, format!("{option} {text}: write it as KEY=VALUE")))
+}
+
+/// How to reach the brokers.
+#[derive(Args, Debug)]
+pub struct Connection {
+    /// Addresses of brokers, separated by commas
+    #[arg(long, default_value = "localhost:9092", value_name = "HOST:PORT,...")]
+    pub bootstrap_server: String,
+    /// Further client settings
+    #[arg(long = "property", value_name = "KEY=VALUE")]
+    pub properties: Vec<String>,
 }
 
 impl Connection {

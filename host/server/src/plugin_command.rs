@@ -2,15 +2,33 @@
 
 use std::path::PathBuf;
 
+use clap::Subcommand;
 use millstream_connector::{PluginInfo, Plugins};
 use millstream_plugin::{PluginLimits, WasmPlugins, check_file};
 use millstream_record::Chain;
 
 use crate::{
     bundled::BUNDLED,
-    cli::PluginCommand,
     exit::{Failure, SETUP, USAGE},
 };
+
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// List the plugins a worker would find
+    List {
+        /// Folders with .wasm files, as in the worker's plugin.path
+        #[arg(long, value_name = "FOLDERS", value_delimiter = ',')]
+        plugin_path: Vec<PathBuf>,
+    },
+    /// Check that a file is a plugin, and say what it carries
+    Check {
+        /// The .wasm file
+        file: PathBuf,
+        /// Folder of compiled plugins, as the worker's key plugin.cache.dir; the user's own if not given
+        #[arg(long = "plugin-cache-dir", value_name = "DIR")]
+        cache_dir: Option<PathBuf>,
+    },
+}
 
 /// Runs one of the commands.
 pub async fn run(command: PluginCommand) -> Result<(), Failure> {

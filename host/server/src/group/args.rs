@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args, Subcommand};
 
 use crate::{
-    cli::Connection,
+    kafka_tools::Connection,
     moment::{Moment, Span},
     output::Output,
 };

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::{cli::Connection, moment::Place, output::Output};
+use crate::{kafka_tools::Connection, moment::Place, output::Output};
 
 #[derive(Debug, Subcommand)]
 pub enum TopicCommand {
