@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates and which of ours each may use (beside itself).
-const ARROWS: [(&str, &[&str]); 26] = [
+const ARROWS: [(&str, &[&str]); 27] = [
     ("millstream-record", &[]),
     // Below all that counts.
     ("millstream-metrics", &[]),
@@ -66,6 +66,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
     ("conformance", ANYTHING),
     ("tidy", &[]),
     ("bench", ANYTHING),
+    ("checker", &[]),
     ("crash", ANYTHING),
     ("harness", ANYTHING),
     (
