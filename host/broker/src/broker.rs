@@ -596,6 +596,8 @@ fn group_settings(config: &BrokerConfig) -> Settings {
         max_session_ms: config.group_max_session_ms,
         initial_delay_ms: config.group_initial_rebalance_delay_ms,
         max_size: config.group_max_size,
+        disconnect_grace_ms: config.disconnect_grace_ms,
+        connect_disconnect_grace_ms: config.connect_disconnect_grace_ms,
         offset_retention_ms: config.offsets_retention_ms,
         consumer_session_ms: config.consumer_session_ms,
         consumer_heartbeat_ms: config.consumer_heartbeat_ms,

@@ -18,7 +18,6 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use millstream_metrics::BrokerRequests;
 use millstream_record::Chain;
 use millstream_wire::{
     frame::{FrameDecoder, FrameError},
@@ -36,6 +35,7 @@ pub use self::busy::serve_tcp;
 use crate::{
     api::{self, Answer, Blocking, Expected, Incoming, Later, Peer, Rejected, Reply},
     budget::Reservation,
+    groups::coordinator::ConnectionId,
     node::Node,
     strangers::Trouble,
 };
@@ -79,6 +79,20 @@ enum Ended {
 }
 
 impl Ended {
+    /// Whether the peer is gone, or cannot be reached. Otherwise the broker closes the connection, and the peer may come
+    /// back on another one.
+    fn is_of_peer(&self) -> bool {
+        match self {
+            Self::Read { .. } | Self::Write { .. } => true,
+            Self::Stranger(_)
+            | Self::Frame { .. }
+            | Self::Rejected { .. }
+            | Self::Idle(_)
+            | Self::HalfRequest { .. }
+            | Self::Unread { .. } => false,
+        }
+    }
+
     /// What an operator should hear of; the rest is the ordinary coming and going of clients.
     fn trouble(&self) -> Option<Trouble> {
         match self {
@@ -106,8 +120,10 @@ enum Place {
 
 /// What follows when a connection is no longer served where it was.
 enum Next {
-    /// Nothing: it was closed.
-    End,
+    /// Nothing: the peer closed it.
+    Hangup,
+    /// Nothing: the broker stops.
+    Stop,
     /// A thread of its own would serve it better.
     Thread,
     /// A task has to serve it.
@@ -131,8 +147,10 @@ pub async fn serve(
 enum Waited {
     /// There may be a frame.
     Enough,
-    /// The stream has ended, or the broker stops.
-    End,
+    /// The stream has ended.
+    Hangup,
+    /// The broker stops.
+    Stop,
     /// Nothing came for a while.
     Silence,
 }
@@ -146,25 +164,31 @@ struct Pending {
     _room: Option<Arc<Reservation>>,
 }
 
-/// Counts a connection as long as it is open.
-struct Open(Arc<BrokerRequests>);
+/// A connection that is open: counted, and its end told to the groups that its client may have members of.
+struct Open {
+    node: Arc<Node>,
+    id: ConnectionId,
+    /// Whether the peer went away. A connection that is dropped without a word was ended by the broker.
+    broke_off: bool,
+}
 
 impl Open {
-    fn count(counts: &Arc<BrokerRequests>) -> Self {
-        counts.connections.change(1);
-        Self(Arc::clone(counts))
+    fn begin(node: &Arc<Node>, id: ConnectionId) -> Self {
+        node.counts.connections.change(1);
+        Self { node: Arc::clone(node), id, broke_off: false }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.connections.change(-1);
+        self.node.counts.connections.change(-1);
+        self.node.groups.connection_ended(self.id, self.broke_off);
     }
 }
 
 struct Connection<R, W> {
     /// Goes before the streams are closed.
-    _open: Open,
+    open: Open,
     node: Arc<Node>,
     peer: Peer,
     reader: R,
@@ -191,7 +215,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
     fn new(node: Arc<Node>, peer: Peer, reader: R, writer: W, stop: CancellationToken) -> Self {
         let decoder = FrameDecoder::new(node.config.max_request_bytes);
         Self {
-            _open: Open::count(&node.counts),
+            open: Open::begin(&node, ConnectionId(peer.connection)),
             node,
             peer,
             reader,
@@ -209,8 +233,12 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         }
     }
 
-    /// Tells of an end that an operator should hear of.
-    fn report(&self, ended: Result<Next, Ended>) {
+    /// Tells of an end that an operator should hear of, and notes whose it was.
+    fn report(&mut self, ended: Result<Next, Ended>) {
+        self.open.broke_off = match &ended {
+            Ok(next) => matches!(next, Next::Hangup),
+            Err(ended) => ended.is_of_peer(),
+        };
         let Err(ended) = ended else { return };
         let peer = self.peer.host.as_str();
         match ended.trouble() {
@@ -241,7 +269,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                     self.progress = None;
                     let room = self.room.take();
                     if !self.handle(frame, room).await? {
-                        return Ok(Next::End);
+                        return Ok(Next::Hangup);
                     }
                     if std::mem::take(&mut self.is_busy) && self.place == (Place::Task { may_leave: true }) {
                         return Ok(Next::Thread);
@@ -249,7 +277,8 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                 }
                 None => match self.wait().await? {
                     Waited::Enough => {}
-                    Waited::End => return Ok(Next::End),
+                    Waited::Hangup => return Ok(Next::Hangup),
+                    Waited::Stop => return Ok(Next::Stop),
                     Waited::Silence => return Ok(Next::Task),
                 },
             }
@@ -290,9 +319,9 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                     if read == 0 {
                         self.drain().await?;
                     }
-                    return Ok(if read == 0 { Waited::End } else { Waited::Enough });
+                    return Ok(if read == 0 { Waited::Hangup } else { Waited::Enough });
                 }
-                () = self.stop.cancelled(), if self.pending.is_empty() => return Ok(Waited::End),
+                () = self.stop.cancelled(), if self.pending.is_empty() => return Ok(Waited::Stop),
                 () = sleep_until(silence), if self.pending.is_empty() => return Ok(Waited::Silence),
                 () = sleep_until(deadline), if needed.is_none() && (!idle || self.pending.is_empty()) => {
                     let limit = limit.unwrap_or_default();

@@ -44,7 +44,7 @@ pub async fn heartbeat(call: &Call<'_>, request: ConsumerGroupHeartbeatRequest) 
         owned,
         names_itself: 1 <= call.version,
     };
-    match call.node.groups.consumer_heartbeat(asked).await {
+    match call.node.groups.consumer_heartbeat(call.via(), asked).await {
         Err(refused) => ConsumerGroupHeartbeatResponse::default()
             .with_error_code(refused.code.get())
             .with_error_message(Some(text(refused.message))),

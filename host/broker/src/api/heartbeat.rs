@@ -6,6 +6,7 @@ use super::Call;
 
 pub fn handle(call: &Call<'_>, request: &HeartbeatRequest) -> HeartbeatResponse {
     let code = call.node.groups.heartbeat(
+        call.via(),
         request.group_id.as_str(),
         request.generation_id,
         &request.member_id,

@@ -33,7 +33,7 @@ pub async fn handle(call: &Call<'_>, request: JoinGroupRequest) -> JoinGroupResp
         require_known_member: 4 <= call.version,
         knows_skip_assignment: 9 <= call.version,
     };
-    answer(call.version, call.node.groups.join(join).await)
+    answer(call.version, call.node.groups.join(call.via(), join).await)
 }
 
 fn answer(version: i16, joined: JoinAnswer) -> JoinGroupResponse {

@@ -64,8 +64,8 @@ use millstream_wire::{
 use access::{Narrowed, Verdict};
 
 use crate::{
-    budget::Reservation, changes::Interrupted, config::listener::Endpoint, node::Node, partition::PartitionId,
-    security::session::Session,
+    budget::Reservation, changes::Interrupted, config::listener::Endpoint, groups::coordinator::ConnectionId,
+    node::Node, partition::PartitionId, security::session::Session,
 };
 
 /// Who sent a request, and where clients of the same listener are told to connect.
@@ -93,6 +93,13 @@ pub struct Call<'a> {
     pub client_id: &'a str,
     /// What may be waited for on this thread.
     pub blocking: Blocking,
+}
+
+impl Call<'_> {
+    /// The connection that the request came on.
+    fn via(&self) -> ConnectionId {
+        ConnectionId(self.peer.connection)
+    }
 }
 
 /// What whoever handles a request may wait for, with everything else that it serves.

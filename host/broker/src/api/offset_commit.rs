@@ -43,6 +43,7 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
         generation: request.generation_id_or_member_epoch,
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_deref(),
+        via: Some(call.via()),
         version: call.version,
     };
     let pending = match node.groups.begin_commit(&committer, commits) {

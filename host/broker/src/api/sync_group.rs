@@ -19,7 +19,7 @@ pub async fn handle(call: &Call<'_>, request: SyncGroupRequest) -> SyncGroupResp
             .map(|share| (share.member_id.to_string(), share.assignment))
             .collect(),
     };
-    let synced = call.node.groups.sync(sync).await;
+    let synced = call.node.groups.sync(call.via(), sync).await;
     let response = SyncGroupResponse::default().with_error_code(synced.error.get()).with_assignment(synced.assignment);
     if 5 <= call.version {
         response.with_protocol_type(synced.protocol_type.map(text)).with_protocol_name(synced.protocol.map(text))

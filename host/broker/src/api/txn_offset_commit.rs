@@ -54,6 +54,8 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
             generation: request.generation_id,
             member_id: &request.member_id,
             instance_id: request.group_instance_id.as_deref(),
+            // The producer's connection says nothing about the member.
+            via: None,
             version: call.version,
         },
         producer_id: producer.producer_id,

@@ -183,6 +183,22 @@ pub const BROKER_KEYS: &[Key] = &[
     Key::new("group.max.session.timeout.ms", Int, Some("1800000"), "Longest session of a group member.").min(1),
     Key::new("group.initial.rebalance.delay.ms", Int, Some("3000"), "How long an empty group waits for more members.")
         .min(0),
+    Key::new(
+        "group.disconnect.grace.ms",
+        Int,
+        Some("-1"),
+        "How long a member has to come back whose connections broke off, as when its process was killed; below 0 for as \
+         long as its session lasts. Static members always have their session.",
+    )
+    .min(-1),
+    Key::new(
+        "group.disconnect.grace.connect.ms",
+        Int,
+        Some("1000"),
+        "The same in groups of protocol type connect, those of Kafka Connect's workers; group.disconnect.grace.ms has no \
+         effect on these.",
+    )
+    .min(-1),
     Key::new("group.max.size", Int, Some("2147483647"), "Most members of a group.").min(1),
     Key::new("group.consumer.session.timeout.ms", Int, Some("45000"), "Session under the consumer protocol.").min(1),
     Key::new(
@@ -460,7 +476,7 @@ pub fn is_of_listener(key: &str) -> bool {
 
 /// The declared key that an unknown one was certainly meant to be, as nobody else has keys like it.
 pub fn looks_like_ours(key: &str) -> Option<&'static str> {
-    let ours = ["acks.", "replication.factor.", "cluster.", "request.memory."]
+    let ours = ["acks.", "replication.factor.", "cluster.", "request.memory.", "group.disconnect."]
         .iter()
         .any(|beginning| key.starts_with(beginning));
     let (name, distance) = nearest_of(BROKER_KEYS.iter().map(|known| known.name), key)?;

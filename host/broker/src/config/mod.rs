@@ -80,6 +80,10 @@ pub struct BrokerConfig {
     pub group_max_session_ms: i32,
     /// `group.initial.rebalance.delay.ms`.
     pub group_initial_rebalance_delay_ms: i32,
+    /// `group.disconnect.grace.ms`; `None` for as long as the session lasts.
+    pub disconnect_grace_ms: Option<i32>,
+    /// `group.disconnect.grace.connect.ms`; the same.
+    pub connect_disconnect_grace_ms: Option<i32>,
     /// `group.max.size`.
     pub group_max_size: usize,
     /// `group.consumer.session.timeout.ms`.
@@ -278,6 +282,9 @@ impl BrokerConfig {
             group_min_session_ms: values.int("group.min.session.timeout.ms"),
             group_max_session_ms: values.int("group.max.session.timeout.ms"),
             group_initial_rebalance_delay_ms: values.int("group.initial.rebalance.delay.ms"),
+            disconnect_grace_ms: Some(values.int("group.disconnect.grace.ms")).filter(|grace_ms| 0 <= *grace_ms),
+            connect_disconnect_grace_ms: Some(values.int("group.disconnect.grace.connect.ms"))
+                .filter(|grace_ms| 0 <= *grace_ms),
             group_max_size: values.size("group.max.size"),
             consumer_session_ms: values.int("group.consumer.session.timeout.ms"),
             consumer_heartbeat_ms: values.int("group.consumer.heartbeat.interval.ms"),

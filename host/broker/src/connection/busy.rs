@@ -123,7 +123,7 @@ impl Tcp {
     /// The same connection with its socket in the runtime that runs now; `None` if that fails, which ends it.
     fn registered(self) -> Option<Self> {
         let Self {
-            _open,
+            open,
             node,
             peer,
             reader,
@@ -142,7 +142,7 @@ impl Tcp {
         let stream = reader.reunite(writer).expect("the two halves of one stream").into_std().ok()?;
         let (reader, writer) = TcpStream::from_std(stream).ok()?.into_split();
         Some(Self {
-            _open,
+            open,
             node,
             peer,
             reader,

@@ -35,8 +35,8 @@ use tracing::{error, warn};
 pub use self::{commits::Commit, load::Load, transactional::BeginTransactionalCommit};
 use self::{
     coordinator::{
-        Action, Coordinator, HeartbeatAnswer, HeartbeatRequest, JoinAnswer, JoinRequest, Leaving, Refused, Settings,
-        SyncAnswer, SyncRequest, Ticket, Times, Topology,
+        Action, ConnectionId, Coordinator, HeartbeatAnswer, HeartbeatRequest, JoinAnswer, JoinRequest, Leaving,
+        Refused, Settings, SyncAnswer, SyncRequest, Ticket, Times, Topology,
     },
     log::{Forget, now_ms},
 };
@@ -148,7 +148,7 @@ impl Groups {
 
     /// A JoinGroup request; answered when the rebalance it belongs to is. Dropping the future leaves the member
     /// in the group until its session ends.
-    pub async fn join(&self, request: JoinRequest) -> JoinAnswer {
+    pub async fn join(&self, via: ConnectionId, request: JoinRequest) -> JoinAnswer {
         if let Err(error) = self.ensure_topic().await {
             error!(error = %Chain(&error), "cannot create the offsets topic");
             return JoinAnswer::error(ErrorCode::COORDINATOR_NOT_AVAILABLE, &request.member_id);
@@ -159,7 +159,7 @@ impl Groups {
             Ok(mut state) => {
                 let ticket = state.ticket();
                 state.joins.insert(ticket, sender);
-                let actions = state.coordinator.join(self.times(), &request, ticket);
+                let actions = state.coordinator.join(self.times_of(via), &request, ticket);
                 self.execute(&mut state, actions);
             }
         }
@@ -167,14 +167,14 @@ impl Groups {
     }
 
     /// A SyncGroup request; answered when the leader's assignment is on disk.
-    pub async fn sync(&self, request: SyncRequest) -> SyncAnswer {
+    pub async fn sync(&self, via: ConnectionId, request: SyncRequest) -> SyncAnswer {
         let (sender, receiver) = oneshot::channel();
         match self.lock_for(&request.group) {
             Err(code) => return SyncAnswer::error(code),
             Ok(mut state) => {
                 let ticket = state.ticket();
                 state.syncs.insert(ticket, sender);
-                let actions = state.coordinator.sync(self.times(), &request, ticket);
+                let actions = state.coordinator.sync(self.times_of(via), &request, ticket);
                 self.execute(&mut state, actions);
             }
         }
@@ -182,10 +182,17 @@ impl Groups {
     }
 
     /// A Heartbeat request.
-    pub fn heartbeat(&self, group: &str, generation: i32, member_id: &str, instance_id: Option<&str>) -> ErrorCode {
+    pub fn heartbeat(
+        &self,
+        via: ConnectionId,
+        group: &str,
+        generation: i32,
+        member_id: &str,
+        instance_id: Option<&str>,
+    ) -> ErrorCode {
         match self.lock_for(group) {
             Err(code) => code,
-            Ok(mut state) => state.coordinator.heartbeat(self.times(), group, generation, member_id, instance_id),
+            Ok(mut state) => state.coordinator.heartbeat(self.times_of(via), group, generation, member_id, instance_id),
         }
     }
 
@@ -194,7 +201,11 @@ impl Groups {
     /// # Errors
     ///
     /// Why it is refused.
-    pub async fn consumer_heartbeat(&self, request: HeartbeatRequest) -> Result<HeartbeatAnswer, Refused> {
+    pub async fn consumer_heartbeat(
+        &self,
+        via: ConnectionId,
+        request: HeartbeatRequest,
+    ) -> Result<HeartbeatAnswer, Refused> {
         let unavailable = |code| Err(Refused { code, message: "The coordinator is not available.".to_owned() });
         if let Err(error) = self.ensure_topic().await {
             error!(error = %Chain(&error), "cannot create the offsets topic");
@@ -206,7 +217,7 @@ impl Groups {
             Ok(mut state) => {
                 let ticket = state.ticket();
                 state.heartbeats.insert(ticket, sender);
-                let actions = state.coordinator.consumer_heartbeat(self.times(), &request, ticket);
+                let actions = state.coordinator.consumer_heartbeat(self.times_of(via), &request, ticket);
                 self.execute(&mut state, actions);
             }
         }
@@ -224,6 +235,16 @@ impl Groups {
         self.execute(&mut state, actions);
         Ok(verdicts)
     }
+
+    /// A connection has ended: it broke off if the peer went away, and otherwise the broker closed it. Never blocks on a
+    /// disk.
+    pub fn connection_ended(&self, connection: ConnectionId, broke_off: bool) {
+        // Where the state is uncertain nobody is given up.
+        let Ok(mut state) = self.lock() else { return };
+        state.coordinator.connection_ended(self.clock.now(), connection, broke_off);
+        self.sooner.notify_one();
+    }
+
     /// Carries out what the state machine decided.
     fn execute(&self, state: &mut State, actions: Vec<Action>) {
         for action in actions {
@@ -275,7 +296,11 @@ impl Groups {
     }
 
     fn times(&self) -> Times<'_> {
-        Times { now: self.clock.now(), wall_ms: now_ms(), topics: &*self.topics }
+        Times { now: self.clock.now(), wall_ms: now_ms(), topics: &*self.topics, via: None }
+    }
+
+    fn times_of(&self, via: ConnectionId) -> Times<'_> {
+        Times { via: Some(via), ..self.times() }
     }
 
     /// Runs sessions, rebalance timeouts and the expiry of offsets until cancelled.

@@ -76,8 +76,9 @@ impl Coordinator {
         committer: &Committer<'_>,
         partitions: Vec<CommitTo>,
     ) -> Result<(CommitPermit, Vec<ErrorCode>), ErrorCode> {
-        let Committer { group: group_id, generation, member_id, instance_id, version } = *committer;
+        let Committer { group: group_id, generation, member_id, instance_id, via, version } = *committer;
         let commit = self.fresh_id();
+        self.heard_of(via, group_id, member_id);
         if !self.groups.contains_key(group_id) {
             if 0 <= generation {
                 let unknown = if 9 <= version { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::ILLEGAL_GENERATION };

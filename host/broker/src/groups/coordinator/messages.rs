@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use millstream_wire::error_code::ErrorCode;
 
+use super::presence::ConnectionId;
+
 /// Where a group stands between two generations.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum GroupState {
@@ -203,6 +205,8 @@ pub struct Committer<'a> {
     pub member_id: &'a str,
     /// Set for static members.
     pub instance_id: Option<&'a str>,
+    /// The connection that the request came on.
+    pub via: Option<ConnectionId>,
     /// Version of the request; before 9 it cannot be that of a member under the consumer protocol.
     pub version: i16,
 }

@@ -10,11 +10,13 @@ mod action;
 mod assignor;
 mod classic;
 mod commits;
+mod connections;
 mod consumer;
 mod deletion;
 mod describe;
 mod group;
 mod messages;
+mod presence;
 mod topology;
 mod transactional;
 
@@ -25,6 +27,7 @@ use millstream_wire::error_code::ErrorCode;
 use self::{
     action::Outbox,
     classic::Step,
+    connections::Speaker,
     consumer::{AfterAppend, ConsumerGroup, Moment},
     group::{Group, Protocol as Members},
     transactional::TransactionalOffsets,
@@ -42,6 +45,7 @@ pub use self::{
         Committer, GroupDescription, JoinAnswer, JoinRequest, Leaving, MemberDescription, Protocol, SyncAnswer,
         SyncRequest,
     },
+    presence::ConnectionId,
     topology::Topology,
     transactional::HeldCommit,
 };
@@ -75,6 +79,10 @@ pub struct Settings {
     pub initial_delay_ms: i32,
     /// Most members of a group.
     pub max_size: usize,
+    /// How long a member has to come back whose connection broke off; `None` for as long as its session lasts.
+    pub disconnect_grace_ms: Option<i32>,
+    /// The same in groups of Kafka Connect's workers.
+    pub connect_disconnect_grace_ms: Option<i32>,
     /// How long offsets outlive the group's last member, or the commit.
     pub offset_retention_ms: i64,
     /// Session under the consumer protocol.
@@ -92,13 +100,15 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// Kafka's own.
+    /// Kafka's own, and ours where Kafka has none.
     fn default() -> Self {
         Self {
             min_session_ms: 6_000,
             max_session_ms: 1_800_000,
             initial_delay_ms: 3_000,
             max_size: usize::MAX,
+            disconnect_grace_ms: None,
+            connect_disconnect_grace_ms: Some(1_000),
             offset_retention_ms: 10_080 * 60_000,
             consumer_session_ms: 45_000,
             consumer_heartbeat_ms: 5_000,
@@ -120,6 +130,8 @@ pub struct Coordinator {
     on_agenda: HashMap<String, Tick>,
     /// Offsets whose transactions are open.
     held: TransactionalOffsets,
+    /// Open connections on which members have spoken.
+    speakers: HashMap<ConnectionId, Speaker>,
     next_id: u64,
 }
 
@@ -132,6 +144,7 @@ impl Coordinator {
             agenda: BTreeSet::new(),
             on_agenda: HashMap::new(),
             held: TransactionalOffsets::default(),
+            speakers: HashMap::new(),
             next_id: 0,
         }
     }
@@ -215,6 +228,13 @@ impl Coordinator {
 
     /// A JoinGroup request arrives.
     pub fn join(&mut self, times: Times<'_>, request: &JoinRequest, to: Ticket) -> Vec<Action> {
+        let actions = self.begin_join(times, request, to);
+        let id = if request.member_id.is_empty() { &request.new_member_id } else { &request.member_id };
+        self.heard_of(times.via, &request.group, id);
+        actions
+    }
+
+    fn begin_join(&mut self, times: Times<'_>, request: &JoinRequest, to: Ticket) -> Vec<Action> {
         let refuse = |error, id: &str| vec![Action::AnswerJoin { to, answer: JoinAnswer::error(error, id) }];
         if request.group.is_empty() {
             return refuse(ErrorCode::INVALID_GROUP_ID, &request.member_id);
@@ -271,6 +291,7 @@ impl Coordinator {
         if request.group.is_empty() {
             return refuse(ErrorCode::INVALID_GROUP_ID);
         }
+        self.heard_of(times.via, &request.group, &request.member_id);
         match self.groups.get(&request.group).map(|group| &group.protocol) {
             None => refuse(ErrorCode::UNKNOWN_MEMBER_ID),
             Some(Members::Classic(_)) => self.on_classic(times.now, times.wall_ms, &request.group, |step| {
@@ -297,6 +318,7 @@ impl Coordinator {
         if group_id.is_empty() {
             return ErrorCode::INVALID_GROUP_ID;
         }
+        self.heard_of(times.via, group_id, member_id);
         let Some(group) = self.groups.get_mut(group_id) else { return ErrorCode::UNKNOWN_MEMBER_ID };
         // The agenda may now be early, which costs one look and nothing else.
         match &mut group.protocol {
@@ -318,11 +340,14 @@ impl Coordinator {
         if let Err(refused) = checked.and_then(|()| self.make_consumer(times, request)) {
             return refuse(refused);
         }
-        self.on_consumer(times, &request.group, |group, moment| {
+        let actions = self.on_consumer(times, &request.group, |group, moment| {
             let answer =
                 if request.epoch < 0 { group.leave(request, moment) } else { group.heartbeat(request, moment) };
             vec![AfterAppend::Heartbeat(to, answer)]
-        })
+        });
+        let id = if request.member_id.is_empty() { &request.new_member_id } else { &request.member_id };
+        self.heard_of(times.via, &request.group, id);
+        actions
     }
 
     /// Sees to it that there is a group of the consumer protocol for a heartbeat, if it may make one or turn one into one.
@@ -493,7 +518,7 @@ impl Coordinator {
     }
 }
 
-/// When something happens, and with which topics.
+/// When something happens, with which topics, and upon whose request.
 #[derive(Clone, Copy)]
 pub struct Times<'a> {
     /// On the clock that never steps.
@@ -502,6 +527,8 @@ pub struct Times<'a> {
     pub wall_ms: i64,
     /// The topics at this moment.
     pub topics: &'a dyn Topology,
+    /// The connection that a request came on.
+    pub via: Option<ConnectionId>,
 }
 
 /// Hands over what has changed of a group of the consumer protocol; the answers wait for that.

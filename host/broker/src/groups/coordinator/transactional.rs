@@ -72,7 +72,7 @@ impl Coordinator {
         committer: &Committer<'_>,
         partitions: &[CommitTo],
     ) -> Result<(), ErrorCode> {
-        let Committer { group: group_id, generation, member_id, instance_id, version: _ } = *committer;
+        let Committer { group: group_id, generation, member_id, instance_id, via: _, version: _ } = *committer;
         if group_id.is_empty() {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
@@ -231,7 +231,7 @@ mod tests {
             let mut coordinator = coordinator();
             assert_eq!(
                 coordinator.check_transactional_commit(
-                    &Committer { group: "g", generation: -1, member_id: "", instance_id: None, version: 3 },
+                    &Committer { group: "g", generation: -1, member_id: "", instance_id: None, via: None, version: 3 },
                     &[]
                 ),
                 Ok(())

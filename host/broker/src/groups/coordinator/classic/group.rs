@@ -13,6 +13,7 @@ use crate::{
             action::Ticket,
             consumer::AfterAppend,
             messages::{GroupState, JoinAnswer, JoinRequest, JoinedMember, Protocol, SyncAnswer},
+            presence::Presence,
         },
         records::{StoredGroup, StoredMember},
     },
@@ -37,6 +38,8 @@ pub(in crate::groups::coordinator) struct Member {
     pub synced: bool,
     /// When its session ends, unless a request of its is parked.
     pub session_ends: Tick,
+    /// Whether its client is there.
+    pub presence: Presence,
     /// Members are listed, and leaders elected, in the order of joining.
     pub order: u64,
 }
@@ -48,6 +51,12 @@ impl Member {
 
     pub fn restart_session(&mut self, now: Tick) {
         self.session_ends = now.plus_ms(self.session_timeout_ms);
+    }
+
+    /// When it is given up unless something of it is heard. While a request of its is parked its session does not end.
+    pub fn ends_at(&self) -> Option<Tick> {
+        let session_ends = (!self.is_parked()).then_some(self.session_ends);
+        self.presence.given_up_at().into_iter().chain(session_ends).min()
     }
 
     pub fn metadata_for(&self, protocol: Option<&str>) -> Bytes {
@@ -216,6 +225,7 @@ impl ClassicGroup {
             sync: None,
             synced: false,
             session_ends: now,
+            presence: Presence::default(),
             order,
         };
         member.restart_session(now);
@@ -327,6 +337,7 @@ impl ClassicGroup {
                 sync: None,
                 synced: true,
                 session_ends: now,
+                presence: Presence::default(),
                 order,
             };
             restored.restart_session(now);
@@ -337,9 +348,9 @@ impl ClassicGroup {
 
     /// The next moment at which time alone changes something.
     pub fn next_deadline(&self) -> Option<Tick> {
-        let sessions = self.members.values().filter(|member| !member.is_parked()).map(|member| member.session_ends);
+        let ends = self.members.values().filter_map(Member::ends_at);
         let pending = self.pending.values().copied();
-        sessions.chain(pending).chain(self.joins_close).chain(self.syncs_close).min()
+        ends.chain(pending).chain(self.joins_close).chain(self.syncs_close).min()
     }
 
     /// Whether its members are consumers, whose subscriptions can be read.

@@ -50,7 +50,7 @@ impl Step<'_, '_> {
             .group
             .in_order()
             .into_iter()
-            .filter(|member| !member.is_parked() && member.session_ends <= now)
+            .filter(|member| member.ends_at().is_some_and(|at| at <= now))
             .map(|member| member.id.clone())
             .collect();
         for member_id in ended {

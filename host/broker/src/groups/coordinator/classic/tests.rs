@@ -49,7 +49,7 @@ impl Topology for Nothing {
 }
 
 fn times(now_ms: u64) -> Times<'static> {
-    Times { now: Tick::from_millis(now_ms), wall_ms: WALL, topics: &Nothing }
+    Times { now: Tick::from_millis(now_ms), wall_ms: WALL, topics: &Nothing, via: None }
 }
 
 impl Bench {
@@ -518,7 +518,8 @@ fn a_full_group_admits_nobody_new() {
 #[test]
 fn who_may_commit_depends_on_state_member_and_generation() {
     let check = |bench: &mut Bench, generation, member: &str| {
-        let committer = Committer { group: "g", generation, member_id: member, instance_id: None, version: 8 };
+        let committer =
+            Committer { group: "g", generation, member_id: member, instance_id: None, via: None, version: 8 };
         bench.coordinator.check_commit(bench.now(), WALL, &committer, Vec::new()).err()
     };
     let mut bench = Bench::new();
@@ -654,7 +655,7 @@ fn forgets(actions: &[Action]) -> Vec<(Vec<i32>, bool)> {
 fn begun(bench: &mut Bench) -> CommitPermit {
     let to = |partition| CommitTo { topic: "t".into(), topic_id: Uuid::nil(), partition };
     let partitions = vec![to(0), to(1)];
-    let committer = Committer { group: "g", generation: -1, member_id: "", instance_id: None, version: 8 };
+    let committer = Committer { group: "g", generation: -1, member_id: "", instance_id: None, via: None, version: 8 };
     bench.coordinator.check_commit(bench.now(), WALL, &committer, partitions).unwrap().0
 }
 
@@ -708,7 +709,7 @@ fn a_group_whose_deletion_is_on_its_way_takes_nothing_and_stays_if_it_cannot_be_
     let gone = [bench.coordinator.delete("g").unwrap()];
     let busy = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
     assert_eq!(bench.coordinator.delete("g"), Err(busy));
-    let committer = Committer { group: "g", generation: -1, member_id: "", instance_id: None, version: 8 };
+    let committer = Committer { group: "g", generation: -1, member_id: "", instance_id: None, via: None, version: 8 };
     assert_eq!(bench.coordinator.check_commit(bench.now(), WALL, &committer, Vec::new()).err(), Some(busy));
     let ticket = bench.join(&member("a"));
     assert_eq!(bench.joined(ticket).error, busy);

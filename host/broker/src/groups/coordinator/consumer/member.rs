@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     clock::Tick,
     groups::{
-        coordinator::messages::Protocol,
+        coordinator::{messages::Protocol, presence::Presence},
         records::{Partitions, PartitionsWithEpochs, StoredClassicMember, StoredConsumerMember, StoredCurrent},
     },
 };
@@ -58,6 +58,8 @@ pub struct ConsumerMember {
     /// What it has to give back.
     pub revoking: PartitionsWithEpochs,
     pub session_ends: Tick,
+    /// Whether its client is there.
+    pub presence: Presence,
     /// When it is given up unless it has given back what it has to.
     pub revoke_by: Option<Tick>,
     /// When it is given up unless it has joined again, under the classic protocol.
@@ -86,6 +88,7 @@ impl ConsumerMember {
             assigned: BTreeMap::new(),
             revoking: BTreeMap::new(),
             session_ends: Tick::default(),
+            presence: Presence::default(),
             revoke_by: None,
             join_by: None,
             sync_by: None,
@@ -106,6 +109,12 @@ impl ConsumerMember {
     /// The partitions that it may use, without epochs.
     pub fn assigned(&self) -> Partitions {
         self.assigned.iter().map(|(topic, epochs)| (*topic, epochs.keys().copied().collect())).collect()
+    }
+
+    /// When it is given up unless it does what it has to.
+    pub fn ends_at(&self) -> Tick {
+        let limits = [self.presence.given_up_at(), self.revoke_by, self.join_by, self.sync_by];
+        limits.into_iter().flatten().fold(self.session_ends, Tick::min)
     }
 
     /// Takes up another epoch, or the same once more.

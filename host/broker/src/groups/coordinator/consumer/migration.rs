@@ -82,6 +82,7 @@ impl ConsumerGroup {
                 state: MemberState::Stable,
                 assigned: target.iter().map(|(topic, indexes)| (*topic, given_in(indexes))).collect(),
                 session_ends: moment.now.plus_ms(member.session_timeout_ms),
+                presence: member.presence.clone(),
                 ..ConsumerMember::new(&member.id)
             });
         }
@@ -130,6 +131,7 @@ impl ConsumerGroup {
                 sync: None,
                 synced: true,
                 session_ends: moment.now,
+                presence: member.presence.clone(),
                 order: group.next_order,
             };
             moved.assignment =

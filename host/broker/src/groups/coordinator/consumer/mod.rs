@@ -156,11 +156,7 @@ impl ConsumerGroup {
 
     /// The next moment at which time alone changes something.
     pub fn next_deadline(&self) -> Option<Tick> {
-        let of = |member: &ConsumerMember| {
-            let limits = [member.revoke_by, member.join_by, member.sync_by];
-            limits.into_iter().flatten().fold(member.session_ends, Tick::min)
-        };
-        self.members.values().map(of).min()
+        self.members.values().map(ConsumerMember::ends_at).min()
     }
 
     fn static_member(&self, instance: &str) -> Option<&ConsumerMember> {
