@@ -7,7 +7,8 @@
 #                                      its storage, such as "--feature transaction.version=1"; SETTINGS has more lines
 #                                      for its properties, in which @ADDRESSES@ stands for the listeners that are there
 #                                      anyway
-#   kafka.sh run CLASS ARGUMENT...     runs one of Kafka's programs
+#   kafka.sh run CLASS ARGUMENT...     runs one of Kafka's programs, or FILE.java of a program over its jars, which is
+#                                      compiled when first needed; JVM has more arguments for the JVM
 #
 # The jars are kept below target/peers of the repository, or in the folder that MILLSTREAM_KAFKA_LIBS names.
 # Needs a JDK 17 or newer, and Maven for the first run.
@@ -38,7 +39,31 @@ fetch() {
 
 java_with_libs() {
     command -v java >/dev/null || fail "Java is not installed"
-    exec java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*" "$@"
+    local classes=$libs/*
+    if [[ $1 = *.java ]]; then
+        local source=$1
+        shift
+        compile "$source"
+        classes=$compiled:$classes
+        set -- "$(basename "$source" .java)" "$@"
+    fi
+    exec java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+        ${JVM:-} -cp "$classes" "$@"
+}
+
+# Sets compiled to the folder of a program's classes.
+compile() {
+    compiled=$libs/classes-$(cksum <"$1" | cut -d' ' -f1)
+    [ -e "$compiled/.complete" ] && return
+    command -v javac >/dev/null || fail "a JDK is not installed"
+    mkdir -p "$compiled"
+    exec 8>"$compiled/.lock"
+    flock 8
+    if ! [ -e "$compiled/.complete" ]; then
+        javac -nowarn -d "$compiled" -cp "$libs/*" "$1" >&2 || fail "$1 could not be compiled"
+        touch "$compiled/.complete"
+    fi
+    exec 8>&-
 }
 
 stop() {

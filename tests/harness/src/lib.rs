@@ -5,6 +5,7 @@ mod http;
 pub mod memory;
 pub mod peers;
 mod process;
+mod program;
 
 use std::{
     io::Write,
@@ -17,6 +18,7 @@ use std::{
 
 pub use http::{Answer, get, request};
 pub use process::{Broker, Worker};
+pub use program::Program;
 
 /// How long a test waits for something that should happen soon.
 pub const SOON: Duration = Duration::from_secs(60);

@@ -97,6 +97,11 @@ pub fn java(class: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// A Java program of `tests/compat` over Apache Kafka's jars. Only after [`have_kafka`].
+pub fn java_program(file: &str, arguments: &[&str]) -> Command {
+    java(&compat(file).display().to_string(), arguments)
+}
+
 /// `kcat` with these arguments.
 pub fn kcat(arguments: &[&str]) -> Command {
     let mut command = Command::new("kcat");
