@@ -2,8 +2,8 @@
 //!
 //! A key is declared once: by a plugin as a [`ConfigKey`] of its [`ConfigDef`], by us as a [`Key`] constant (worker,
 //! connectors, converters, clients) or in a table of [`Declaration`]s (broker and topics), from which the same is made.
-//! That declaration parses properties, answers the validation endpoint and prints the reference page. The rules and texts are Kafka Connect's. HTTP, files on disk and tasks live elsewhere:
-//! callers hand in bytes and maps. How texts are read is `values`', which plugins share.
+//! That declaration parses properties, answers the validation endpoint and prints the reference page. The rules and texts are Kafka Connect's. HTTP and tasks live elsewhere, and files
+//! on disk are read by the config providers alone: otherwise callers hand in bytes and maps. How texts are read is `values`', which plugins share.
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +21,7 @@ mod overrides;
 mod parsed;
 mod plugin_defs;
 mod properties;
+mod providers;
 mod unknown_keys;
 mod unsupported;
 mod validate;
@@ -45,6 +46,7 @@ pub use overrides::OverridePolicy;
 pub use parsed::{ParsedConfig, ParsedValue, originals_with_prefix};
 pub use plugin_defs::{PluginDef, PluginDefs, PluginDirectory, PluginKind, UnknownConnector, aliases_of};
 pub use properties::{PropertiesError, parse as parse_properties, parse_str as parse_properties_str};
+pub use providers::{Providers, Resolved, restore_references, without_providers};
 pub use unknown_keys::{UnknownKey, nearest, unknown_connector_keys, unknown_keys_warning, unknown_worker_keys};
 pub use validate::{ConfigValue, Environment, PlainEnvironment};
 pub use validator::Validator;

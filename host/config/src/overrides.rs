@@ -2,8 +2,8 @@
 
 use crate::{ConfigInfo, ConfigMap, ConfigValue, HIDDEN};
 
-/// Connect's three policies.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Connect's policies.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum OverridePolicy {
     /// Everything may be overridden.
     All,
@@ -11,38 +11,43 @@ pub enum OverridePolicy {
     None,
     /// Only who the client is.
     Principal,
+    /// Only these settings, named without a prefix.
+    Allowlist(Vec<String>),
 }
 
 impl OverridePolicy {
-    /// The policy meant by an alias or by the name of Connect's class.
-    pub fn from_name(name: &str) -> Option<Self> {
+    /// The policy meant by an alias or by the name of Connect's class; `allowlist` is what one of that name allows.
+    pub fn from_name(name: &str, allowlist: &[String]) -> Option<Self> {
         let simple = crate::plugin_defs::simple_name(name);
         match simple.strip_suffix("ConnectorClientConfigOverridePolicy").unwrap_or(simple) {
             "All" => Some(Self::All),
             "None" => Some(Self::None),
             "Principal" => Some(Self::Principal),
+            "Allowlist" => Some(Self::Allowlist(allowlist.to_vec())),
             _ => None,
         }
     }
 
-    fn name(self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Self::All => "All",
             Self::None => "None",
             Self::Principal => "Principal",
+            Self::Allowlist(_) => "Allowlist",
         }
     }
 
-    fn allows(self, key: &str) -> bool {
+    fn allows(&self, key: &str) -> bool {
         match self {
             Self::All => true,
             Self::None => false,
             Self::Principal => matches!(key, "sasl.jaas.config" | "sasl.mechanism" | "security.protocol"),
+            Self::Allowlist(allowed) => allowed.iter().any(|allowed| allowed == key),
         }
     }
 
     /// Why a key, given without its prefix, may not be overridden; `None` if it may.
-    pub fn refusal(self, key: &str) -> Option<String> {
+    pub fn refusal(&self, key: &str) -> Option<String> {
         (!self.allows(key)).then(|| {
             format!(
                 "The '{}' policy does not allow '{key}' to be overridden in the connector configuration.",
@@ -52,7 +57,7 @@ impl OverridePolicy {
     }
 
     /// What validation lists for the overrides beneath a prefix.
-    pub(crate) fn infos(self, config: &ConfigMap, prefix: &str) -> Vec<ConfigInfo> {
+    pub(crate) fn infos(&self, config: &ConfigMap, prefix: &str) -> Vec<ConfigInfo> {
         crate::originals_with_prefix(config, prefix)
             .into_iter()
             .map(|(key, value)| {
@@ -80,10 +85,25 @@ mod tests {
 
     #[test]
     fn policies_are_known_by_alias_and_by_class() {
-        assert_eq!(OverridePolicy::from_name("All"), Some(OverridePolicy::All));
+        assert_eq!(OverridePolicy::from_name("All", &[]), Some(OverridePolicy::All));
         let class = "org.apache.kafka.connect.connector.policy.PrincipalConnectorClientConfigOverridePolicy";
-        assert_eq!(OverridePolicy::from_name(class), Some(OverridePolicy::Principal));
-        assert_eq!(OverridePolicy::from_name("Some"), None);
+        assert_eq!(OverridePolicy::from_name(class, &[]), Some(OverridePolicy::Principal));
+        assert_eq!(OverridePolicy::from_name("Some", &[]), None);
+    }
+
+    #[test]
+    fn an_allowlist_allows_what_it_names_and_nothing_if_it_is_empty() {
+        let class = "org.apache.kafka.connect.connector.policy.AllowlistConnectorClientConfigOverridePolicy";
+        let policy = |allowed: &[&str]| {
+            let allowed: Vec<String> = allowed.iter().map(|&key| key.to_owned()).collect();
+            OverridePolicy::from_name(class, &allowed).unwrap()
+        };
+        assert_eq!(policy(&["linger.ms"]).refusal("linger.ms"), None);
+        assert_eq!(
+            policy(&["linger.ms"]).refusal("linger").as_deref(),
+            Some("The 'Allowlist' policy does not allow 'linger' to be overridden in the connector configuration.")
+        );
+        assert!(policy(&[]).refusal("linger.ms").is_some());
     }
 
     #[test]

@@ -10,13 +10,7 @@ struct NotYet {
 }
 
 /// Of workers.
-const WORKER: [NotYet; 4] = [
-    NotYet {
-        key: worker_key::CONFIG_PROVIDERS.name(),
-        // A password that stays a variable is worse than no start.
-        asks: is_filled,
-        remedy: "remove it and write values in place of variables",
-    },
+const WORKER: [NotYet; 3] = [
     NotYet {
         key: worker_key::ADMIN_LISTENERS.name(),
         asks: is_filled,

@@ -1,7 +1,10 @@
 //! A worker's whole configuration.
 
+use std::sync::Arc;
+
 use crate::{
-    ConfigDef, ConfigError, ConfigMap, OverridePolicy, ParsedConfig, unsupported::refuse_in_worker, worker_key as keys,
+    ConfigDef, ConfigError, ConfigMap, OverridePolicy, ParsedConfig, Providers, unsupported::refuse_in_worker,
+    worker_key as keys,
 };
 
 /// How a worker runs.
@@ -46,6 +49,7 @@ pub struct WorkerConfig {
     mode: Mode,
     config: ParsedConfig,
     override_policy: OverridePolicy,
+    providers: Arc<Providers>,
     warnings: Vec<String>,
 }
 
@@ -59,36 +63,40 @@ impl Mode {
             Self::Standalone => keys::standalone(),
             Self::Distributed => keys::distributed(),
         });
+        def.define_all(&keys::of_plugins());
         def.define_all(&keys::ours());
         def
     }
 }
 
 impl WorkerConfig {
-    /// Reads the properties of a worker.
+    /// Reads the properties of a worker. Its config providers put values in place of variables; `plugin.path` alone is
+    /// taken as it is. They may read files, so that this blocks.
     ///
     /// # Errors
     ///
-    /// The first key that is missing, of the wrong type or out of range; a key beneath a prefix of ours that
+    /// A config provider that fails; the first key that is missing, of the wrong type or out of range; a key beneath a prefix of ours that
     /// does not exist; keys that contradict each other.
     pub fn parse(mode: Mode, properties: &ConfigMap) -> Result<Self, ConfigError> {
         let def = mode.config_def();
-        let mut properties = properties.clone();
+        let providers = Arc::new(Providers::of_worker(properties)?);
+        let mut properties = resolved(&providers, properties)?;
         follow_reconnect_backoff(&mut properties);
         let config = def.parse(&properties)?;
         refuse_unknown(&def, &properties)?;
         check_nested(&config, mode)?;
         refuse_in_worker(&config)?;
         let policy = keys::OVERRIDE_POLICY.get(&config);
-        let override_policy = OverridePolicy::from_name(&policy).ok_or_else(|| {
-            ConfigError::invalid(
-                keys::OVERRIDE_POLICY.name(),
-                &policy,
-                "no such policy; there are All, None and Principal",
-            )
-        })?;
+        let override_policy =
+            OverridePolicy::from_name(&policy, &keys::OVERRIDE_ALLOWLIST.get(&config)).ok_or_else(|| {
+                ConfigError::invalid(
+                    keys::OVERRIDE_POLICY.name(),
+                    &policy,
+                    "no such policy; there are All, None, Principal and Allowlist",
+                )
+            })?;
         let warnings = warnings(&config);
-        Ok(Self { mode, config, override_policy, warnings })
+        Ok(Self { mode, config, override_policy, providers, warnings })
     }
 
     /// How the worker runs.
@@ -113,14 +121,29 @@ impl WorkerConfig {
     }
 
     /// Which client settings connectors may override.
-    pub fn override_policy(&self) -> OverridePolicy {
-        self.override_policy
+    pub fn override_policy(&self) -> &OverridePolicy {
+        &self.override_policy
+    }
+
+    /// Where the values of variables in connectors' configurations come from.
+    pub fn providers(&self) -> &Arc<Providers> {
+        &self.providers
     }
 
     /// What the user should know, to be logged once.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
+}
+
+/// Plugins are looked for before there are providers, as in Connect.
+fn resolved(providers: &Providers, properties: &ConfigMap) -> Result<ConfigMap, ConfigError> {
+    let mut resolved = providers.resolve(properties)?.config;
+    let plugin_path = keys::PLUGIN_PATH.name();
+    if let Some(raw) = properties.get(plugin_path) {
+        resolved.insert(plugin_path.to_owned(), raw.clone());
+    }
+    Ok(resolved)
 }
 
 /// As in Kafka's clients: a longer first wait raises the longest one.
@@ -273,13 +296,38 @@ mod tests {
     #[test]
     fn what_is_not_supported_yet_is_refused_when_it_is_asked_for_and_only_then() {
         let password = "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension";
-        for (key, value) in
-            [("config.providers", "file"), ("admin.listeners", "http://:9"), ("rest.extension.classes", password)]
-        {
+        for (key, value) in [("admin.listeners", "http://:9"), ("rest.extension.classes", password)] {
             let error = standalone(&[(key, value)]).unwrap_err();
             assert!(error.contains(key) && error.contains("not supported yet: "), "{error}");
             standalone(&[(key, "")]).unwrap();
         }
+    }
+
+    #[test]
+    fn variables_of_a_worker_are_resolved_but_in_the_plugin_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        std::fs::write(&file, "group=g\nms=7\n").unwrap();
+        let variable = |key: &str| format!("${{file:{}:{key}}}", file.display());
+        let worker = standalone(&[
+            ("config.providers", "file"),
+            ("config.providers.file.class", "FileConfigProvider"),
+            ("offset.flush.interval.ms", &variable("ms")),
+            ("producer.x", &variable("group")),
+            ("plugin.path", &variable("group")),
+        ])
+        .unwrap();
+        assert_eq!(keys::OFFSET_FLUSH_INTERVAL.get(worker.config()), Duration::from_millis(7));
+        assert_eq!(worker.config().originals_with_prefix("producer."), map(&[("x", "g")]));
+        assert_eq!(keys::PLUGIN_PATH.get(worker.config()).unwrap(), [variable("group")]);
+        assert!(worker.providers().concern(&map(&[("k", &variable("group"))])));
+        let missing = "${file:/no/such:k}";
+        let error = standalone(&[
+            ("config.providers", "file"),
+            ("config.providers.file.class", "File"),
+            ("producer.y", missing),
+        ]);
+        assert!(error.unwrap_err().contains("needed for configuration producer.y"));
     }
 
     #[test]

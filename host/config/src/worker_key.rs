@@ -35,9 +35,9 @@ keys! {
         .validator(|| Validator::one_of_ignore_case(&["only_scan", "service_load", "hybrid_warn", "hybrid_fail"]))
         .doc("Without a meaning here: plugins describe themselves.");
     CONFIG_PROVIDERS: Vec<String> = Key::list("config.providers").default("").importance(Low).validator(|| Validator::list(true, false))
-        .doc("Names of the providers that resolve variables in configurations. Each is configured beneath `config.providers.<name>.`. Not supported yet.");
+        .doc("Names of the providers that resolve variables in configurations. `${name:path:key}` or `${name:key}`, in those of the worker and of connectors. `config.providers.<name>.class` is FileConfigProvider (a key of a properties file), DirectoryConfigProvider (a file of a folder) or EnvVarConfigProvider (a variable of the environment); both of the first take `config.providers.<name>.param.allowed.paths`, the last takes `.param.allowlist.pattern`. With `.param.ttl.ms`, which is ours, values are looked up again after so many milliseconds, and connectors whose values have changed are restarted with their tasks (see `config.action.reload`).");
     OVERRIDE_POLICY: String = Key::string("connector.client.config.override.policy").default("All").importance(Medium)
-        .doc("Which settings of Kafka clients a connector may override: `All`, `None` or `Principal`.");
+        .doc("Which settings of Kafka clients a connector may override: `All`, `None`, `Principal`, or `Allowlist` for those that `connector.client.config.override.allowlist` names.");
     TOPIC_CREATION_ENABLE: bool = Key::boolean("topic.creation.enable").default("true").importance(Low)
         .doc("Whether topics are created as the `topic.creation.` keys of source connectors say.");
     TOPIC_TRACKING_ENABLE: bool = Key::boolean("topic.tracking.enable").default("true").importance(Low)
@@ -215,6 +215,14 @@ keys! {
 }
 
 keys! {
+    /// Keys that Connect leaves to what they configure.
+    of_plugins:
+    OVERRIDE_ALLOWLIST: Vec<String> = Key::list("connector.client.config.override.allowlist").default("").importance(Medium)
+        .validator(|| Validator::list(true, false))
+        .doc("Settings of Kafka clients that a connector may override under the policy `Allowlist`, without a prefix such as `producer.override.`; none if empty.");
+}
+
+keys! {
     /// Keys that are ours alone.
     ours:
     PLUGIN_CACHE_DIR: Option<String> = Key::optional_string("plugin.cache.dir").importance(Low)
@@ -278,7 +286,7 @@ mod tests {
 
     #[test]
     fn every_default_fits_its_type_and_its_rule() {
-        for def in [common(), rest(), tls(), standalone(), distributed(), ours()] {
+        for def in [common(), rest(), tls(), standalone(), distributed(), of_plugins(), ours()] {
             for key in def.keys().iter().filter(|key| !key.is_required()) {
                 let alone = ConfigDef::of([key.clone()]);
                 alone.parse(&ConfigMap::new()).unwrap_or_else(|error| panic!("{error}"));

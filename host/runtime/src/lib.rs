@@ -16,6 +16,7 @@ pub mod in_flight;
 pub mod kafka;
 mod long_wait;
 pub mod offsets;
+mod provided;
 mod record_headers;
 mod report;
 mod retry;

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Durat
 
 use futures::FutureExt as _;
 use millstream_config::{
-    ConfigDef, ConfigMap, ParsedConfig, WorkerConfig, connector_key_names as key, sink_keys, source_keys, topic_list,
-    worker_key,
+    ConfigDef, ConfigMap, ParsedConfig, Providers, Resolved, WorkerConfig, connector_key_names as key,
+    restore_references, sink_keys, source_keys, topic_list, worker_key,
 };
 use millstream_connector::{
     Connector, ConnectorContext, ErrorKind, Failure, PluginError, PluginInfo, PluginKind, Plugins, SinkContext,
@@ -26,6 +26,7 @@ use crate::{
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
     kafka::{Clients, ProducerUse},
     offsets::{OffsetStore, StoredOffsets},
+    provided,
     report::LogPolicy,
     sink_task::{self, CommitSettings, DeadLetters, ReportRules, Reporting, SinkTask, Stages},
     source_task::{self, Flow, FlowSettings, Pipeline, SourceTask},
@@ -49,6 +50,8 @@ pub struct WorkerSettings {
     pub flush_timeout: Duration,
     /// Time that tasks have to stop.
     pub shutdown_timeout: Duration,
+    /// Where the values of variables in configurations come from.
+    pub providers: Arc<Providers>,
 }
 
 impl WorkerSettings {
@@ -60,6 +63,7 @@ impl WorkerSettings {
             flush_interval: worker_key::OFFSET_FLUSH_INTERVAL.get(config),
             flush_timeout: worker_key::OFFSET_FLUSH_TIMEOUT.get(config),
             shutdown_timeout: worker_key::TASK_SHUTDOWN_TIMEOUT.get(config),
+            providers: Arc::clone(worker.providers()),
         }
     }
 }
@@ -101,6 +105,10 @@ struct RunningConnector {
     status: StatusWriter,
     control: watch::Sender<bool>,
     started: bool,
+    /// The configuration it was started with.
+    resolved: Arc<Resolved>,
+    /// When the values in it are looked up again.
+    expiry: Option<Instant>,
 }
 
 struct RunningTask {
@@ -151,19 +159,19 @@ impl Worker {
     ) -> Result<(), Failure> {
         let status = self.statuses.writer(name, None);
         let (control, stopping) = watch::channel(false);
-        let context: Arc<dyn ConnectorContext> = Arc::new(InstanceContext {
+        let looked_up = provided::resolve(&self.parts.settings.providers, config).await;
+        let resolved = Arc::new(looked_up.as_ref().map_or_else(|_| Resolved::default(), Clone::clone));
+        let context = InstanceContext {
             name: name.to_owned(),
             status: status.clone(),
             reconfigure: Arc::clone(&self.reconfigure),
             stopping,
-        });
-        let mut running = RunningConnector { connector: None, status, control, started: false };
-        let class = config.get(key::CONNECTOR_CLASS.name()).and_then(Option::as_deref).unwrap_or("").trim();
-        let result = match unbroken(self.parts.plugins.connector(class, name, context)).await {
-            Ok(connector) => {
-                running.connector = Some(connector);
-                running.turn(config, target).await
-            }
+            resolved: Arc::clone(&resolved),
+        };
+        let expiry = expiry_of(&resolved);
+        let mut running = RunningConnector { connector: None, status, control, started: false, resolved, expiry };
+        let result = match looked_up {
+            Ok(_) => running.make(self.parts.plugins.as_ref(), context, target).await,
             Err(failure) => Err(running.fail(failure)),
         };
         self.connectors.insert(name.to_owned(), running);
@@ -193,10 +201,49 @@ impl Worker {
         config: &ConfigMap,
         target: TargetState,
     ) -> Result<(), Failure> {
-        match self.connectors.get_mut(name) {
-            Some(running) => running.turn(config, target).await,
-            None => Ok(()),
+        let Some(running) = self.connectors.get_mut(name) else { return Ok(()) };
+        if target == TargetState::Started && !running.started {
+            match provided::resolve(&self.parts.settings.providers, config).await {
+                // Its tasks run with the values that were there before, and are looked after when these expire.
+                Ok(resolved) if running.expiry.is_none() || resolved.config == running.resolved.config => {
+                    running.resolved = Arc::new(resolved);
+                }
+                Ok(resolved) => {
+                    running.expiry = Some(Instant::now());
+                    return running.turn(&resolved.config, target).await;
+                }
+                Err(failure) => return Err(running.fail(failure)),
+            }
         }
+        let resolved = Arc::clone(&running.resolved);
+        running.turn(&resolved.config, target).await
+    }
+
+    /// Returns the name of a connector whose values from config providers have expired, and forgets that they have.
+    /// Dropping the future loses nothing.
+    pub(crate) async fn expired(&mut self) -> String {
+        let expiring = self.connectors.iter_mut().filter_map(|(name, running)| Some((running.expiry?, name, running)));
+        match expiring.min_by_key(|(expiry, ..)| *expiry) {
+            Some((expiry, name, running)) => {
+                tokio::time::sleep_until(expiry).await;
+                running.expiry = None;
+                name.clone()
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether config providers give other values for a connector's configuration than it runs with. Looks again after
+    /// the providers' time.
+    ///
+    /// # Errors
+    ///
+    /// A provider fails; it is asked again after as long as before.
+    pub(crate) async fn values_have_changed(&mut self, name: &str, config: &ConfigMap) -> Result<bool, Failure> {
+        let Some(running) = self.connectors.get_mut(name) else { return Ok(false) };
+        running.expiry = expiry_of(&running.resolved);
+        let resolved = provided::resolve(&self.parts.settings.providers, config).await?;
+        Ok(resolved.config != running.resolved.config)
     }
 
     /// Task configurations of a started connector, with the framework's keys; `None` if it is not
@@ -213,11 +260,12 @@ impl Worker {
     ) -> Result<Option<Vec<ConfigMap>>, Failure> {
         let Some(running) = self.connectors.get_mut(name) else { return Ok(None) };
         let (true, Some(connector)) = (running.started, &mut running.connector) else { return Ok(None) };
-        let limits = TaskLimits::read(config);
+        let limits = TaskLimits::read(&running.resolved.config);
         let made = unbroken(connector.task_configs(limits.max)).await;
         let made = made.and_then(|configs| limits.check(name, configs.len()).map(|()| configs));
         let mut configs = made.map_err(|failure| running.fail(failure))?;
         for task in &mut configs {
+            restore_references(config, task);
             task.insert("task.class".to_owned(), Some(task_class.to_owned()));
             for key in [key::TOPICS.name(), key::TOPICS_REGEX.name()] {
                 if let Some(value) = config.get(key) {
@@ -334,12 +382,33 @@ impl Worker {
 }
 
 impl RunningConnector {
+    /// Makes the instance and turns it to what it is to be.
+    async fn make(
+        &mut self,
+        plugins: &dyn Plugins,
+        context: InstanceContext,
+        target: TargetState,
+    ) -> Result<(), Failure> {
+        let resolved = Arc::clone(&self.resolved);
+        let class = class_of(&resolved.config);
+        let name = context.name.clone();
+        match unbroken(plugins.connector(class, &name, Arc::new(context))).await {
+            Ok(connector) => {
+                self.connector = Some(connector);
+                self.turn(&resolved.config, target).await
+            }
+            Err(failure) => Err(self.fail(failure)),
+        }
+    }
+
     fn fail(&self, failure: Failure) -> Failure {
+        let failure = provided::hidden(&self.resolved, failure);
         tracing::error!(error = %failure.trace(), "the connector has failed");
         self.status.failed(failure.trace());
         failure
     }
 
+    /// Turns the instance to what it is to be; one that is started gets this configuration.
     async fn turn(&mut self, config: &ConfigMap, target: TargetState) -> Result<(), Failure> {
         match target {
             TargetState::Started => {
@@ -373,6 +442,17 @@ impl RunningConnector {
             _ => Ok(()),
         }
     }
+}
+
+/// When the values of a configuration are looked up again; never where a reload is not wished.
+fn expiry_of(resolved: &Resolved) -> Option<Instant> {
+    let reload = resolved.config.get(key::CONFIG_RELOAD.name()).and_then(Option::as_deref).map(str::trim);
+    let ttl = resolved.ttl.filter(|_| reload != Some("none"))?;
+    Some(Instant::now() + ttl)
+}
+
+fn class_of(config: &ConfigMap) -> &str {
+    config.get(key::CONNECTOR_CLASS.name()).and_then(Option::as_deref).unwrap_or("").trim()
 }
 
 /// How many tasks a connector may have.
@@ -418,6 +498,7 @@ struct InstanceContext {
     status: StatusWriter,
     reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
     stopping: watch::Receiver<bool>,
+    resolved: Arc<Resolved>,
 }
 
 impl ConnectorContext for InstanceContext {
@@ -429,6 +510,7 @@ impl ConnectorContext for InstanceContext {
 
     fn raise_error(&self, failure: Failure) {
         if !self.is_stopping() {
+            let failure = provided::hidden(&self.resolved, failure);
             tracing::error!(connector = self.name, error = %failure.trace(), "the connector raised an error");
             self.status.failed(failure.trace());
         }
@@ -457,9 +539,25 @@ fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> Failure {
     Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, format!("{who} panicked: {}", panic_text(panic)))
 }
 
-/// Builds a task and runs it to its end.
+/// Builds a task and runs it to its end, with the variables of its configurations resolved.
 async fn run_task(parts: WorkerParts, start: TaskStart, control: TaskControl) -> Result<(), Failure> {
-    let class = start.connector_config.get(key::CONNECTOR_CLASS.name()).and_then(Option::as_deref).unwrap_or("").trim();
+    let providers = &parts.settings.providers;
+    let resolving = async {
+        let connector = provided::resolve(providers, &start.connector_config).await?;
+        Ok::<_, Failure>((connector, provided::resolve(providers, &start.task_config).await?))
+    };
+    let (connector, task) = tokio::select! {
+        biased;
+        () = control.stopped() => return Ok(()),
+        resolved = resolving => resolved?,
+    };
+    let start = TaskStart { connector_config: connector.config.clone(), task_config: task.config.clone(), ..start };
+    let ended = run_resolved(parts, start, control).await;
+    ended.map_err(|failure| provided::hidden(&task, provided::hidden(&connector, failure)))
+}
+
+async fn run_resolved(parts: WorkerParts, start: TaskStart, control: TaskControl) -> Result<(), Failure> {
+    let class = class_of(&start.connector_config);
     let plugin = parts
         .plugins
         .find_connector(class)

@@ -224,9 +224,13 @@ impl Running {
     async fn start(config: &WorkerConfig, prepared: Prepared, kafka: &Kafka) -> Result<Self, Failure> {
         let Prepared { catalogue, natives, offsets, rest, metrics } = prepared;
         let settings = WorkerSettings::from_config(config);
-        let policy = config.override_policy();
-        let clients =
-            KafkaClients::new(Arc::clone(&kafka.dial), kafka.bootstrap.clone(), settings.properties.clone(), policy);
+        let policy = config.override_policy().clone();
+        let clients = KafkaClients::new(
+            Arc::clone(&kafka.dial),
+            kafka.bootstrap.clone(),
+            settings.properties.clone(),
+            policy.clone(),
+        );
         clients.check_worker_settings().map_err(|error| Failure::of(SETUP, &error))?;
         if kafka.broker.is_none() {
             info!("waiting for the Kafka cluster at {}", kafka.bootstrap);

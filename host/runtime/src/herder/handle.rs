@@ -9,9 +9,9 @@ use std::{
 };
 
 use millstream_config::{
-    ConfigDef, ConfigInfos, ConfigMap, ConnectorConfigError, OverridePolicy, OwnErrors, PluginDefs,
-    connector_config_def, connector_key_names, invalid_config_message, unknown_connector_keys, unknown_keys_warning,
-    validate_connector,
+    ConfigDef, ConfigInfos, ConfigMap, ConnectorConfigError, OverridePolicy, OwnErrors, PluginDefs, Providers,
+    Resolved, connector_config_def, connector_key_names, invalid_config_message, unknown_connector_keys,
+    unknown_keys_warning, validate_connector, without_providers,
 };
 use millstream_connector::{ConnectorContext, Failure, PluginError, PluginInfo, PluginKind, Plugins, TaskId};
 use tokio::{
@@ -23,7 +23,7 @@ use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
     TargetState, TaskInfo, event::Event, trial::Trial, view::View,
 };
-use crate::{Natives, kafka::Clients, status::StatusBoard};
+use crate::{Natives, kafka::Clients, provided, status::StatusBoard};
 
 /// Longest wait for the answer to a health probe.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) definitions: Box<DefinitionsNow>,
     pub(crate) policy: OverridePolicy,
+    pub(crate) providers: Arc<Providers>,
     pub(crate) cluster_id: String,
     pub(crate) ready: AtomicBool,
     /// What the loop is doing, and since when.
@@ -255,18 +256,27 @@ impl HerderHandle {
     }
 
     /// Validates a connector's configuration, the connector's own check included, and tries its transforms, predicates
-    /// and converters. Waits for plugins that are being compiled and may be meant, up to 90 seconds. What is wrong with
-    /// it is in the result.
+    /// and converters, with the variables in it resolved. Waits for plugins that are being compiled and may be meant, up to
+    /// 90 seconds. What is wrong with it is in the result, which shows no value that came from a config provider.
     ///
     /// # Errors
     ///
-    /// No connector can be told from the configuration, or the connector's check itself failed.
+    /// No connector can be told from the configuration, a config provider fails, or the connector's check itself failed.
     pub async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError> {
-        let shared = &self.shared;
         if tokio::time::timeout(PLUGIN_TIMEOUT, self.await_plugins(config)).await.is_err() {
             let files = self.awaited_plugins(config).join(", ");
             return Err(HerderError::failed(format!("Plugins are still being compiled, ask again later: {files}")));
         }
+        let submitted = without_providers(config);
+        let resolved = provided::resolve(&self.shared.providers, &submitted);
+        let resolved = resolved.await.map_err(|failure| HerderError::failed(failure.message))?;
+        let mut infos = self.validate_resolved(&resolved).await?;
+        resolved.redact(&submitted, &mut infos);
+        Ok(infos)
+    }
+
+    async fn validate_resolved(&self, resolved: &Resolved) -> Result<ConfigInfos, HerderError> {
+        let (shared, config) = (&self.shared, &resolved.config);
         let definitions = (shared.definitions)();
         let mut own = Vec::new();
         if let Some(class) = config.get("connector.class").and_then(Option::as_deref)
@@ -274,7 +284,7 @@ impl HerderHandle {
         {
             let name = config.get("name").and_then(Option::as_deref).unwrap_or("");
             let failed = |error: PluginError| {
-                let failure = error.failure();
+                let failure = provided::hidden(resolved, error.failure());
                 if let PluginError::NoRoom { .. } = error {
                     return HerderError::BadRequest(failure.message);
                 }
@@ -286,11 +296,11 @@ impl HerderHandle {
             own.extend(found.into_iter().map(|(name, errors)| OwnErrors { name, errors }));
         }
         let validate = |own: &[OwnErrors]| {
-            validate_connector(config, definitions.as_ref(), own, shared.policy).map_err(|error| match error {
-                ConnectorConfigError::NoClass { .. } | ConnectorConfigError::Unknown(_) => {
+            validate_connector(config, definitions.as_ref(), own, &shared.policy).map_err(|error| match error {
+                ConnectorConfigError::NoClass | ConnectorConfigError::Unknown(_) => {
                     HerderError::BadRequest(error.to_string())
                 }
-                _ => HerderError::failed(error.to_string()),
+                _ => HerderError::failed(resolved.hide(&error.to_string())),
             })
         };
         let infos = validate(&own)?;

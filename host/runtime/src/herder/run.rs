@@ -87,6 +87,12 @@ impl Loop {
                     self.follow().await;
                     self.shared.does(None);
                 }
+                name = self.worker.expired() => {
+                    self.shared.does(Some(format!("looking up the values of connector {name} again")));
+                    self.renew(&name).await;
+                    self.follow().await;
+                    self.shared.does(None);
+                }
                 logged = self.log.next() => {
                     self.take(logged);
                     self.shared.does(Some("following the config log".to_owned()));
@@ -302,6 +308,30 @@ impl Loop {
         self.reconcile(name)
             .await
             .map_err(|failure| HerderError::caused(format!("Failed to start task: {name}-{number}"), failure))
+    }
+
+    /// Restarts a connector and its tasks if config providers give other values than they run with.
+    async fn renew(&mut self, name: &str) {
+        let Some(config) = self.config(name) else { return };
+        match self.worker.values_have_changed(name, &config).await {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!(connector = name, "config providers have new values: the connector is restarted");
+                let request = RestartRequest { include_tasks: true, only_failed: false };
+                if let Err(error) = self.restart(name, request).await {
+                    tracing::error!(
+                        connector = name,
+                        error = %Chain(&error),
+                        "the connector could not be restarted and goes on with the old values: restart it by hand"
+                    );
+                }
+            }
+            Err(failure) => tracing::warn!(
+                connector = name,
+                error = %failure,
+                "the config providers fail: the connector goes on with the values it has, and they are asked again later"
+            ),
+        }
     }
 
     fn reconfigure(&mut self, name: &str) {

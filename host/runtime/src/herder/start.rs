@@ -78,6 +78,7 @@ impl Herder {
             clients: Arc::clone(&parts.clients),
             definitions: settings.definitions,
             policy: settings.policy,
+            providers: Arc::clone(&parts.settings.providers),
             cluster_id: settings.cluster_id,
             ready: AtomicBool::new(false),
             doing: Mutex::new(None),

@@ -61,6 +61,7 @@ impl Fakes {
                 flush_interval: Duration::from_secs(2),
                 flush_timeout: Duration::from_secs(5),
                 shutdown_timeout: Duration::from_secs(5),
+                providers: Arc::default(),
             },
             metrics: self.metrics,
         };
