@@ -17,10 +17,11 @@ use super::{
 use crate::partition::{AppendRefused, Partition};
 
 impl Groups {
-    /// Appends a group's metadata now and reports back when it is durable.
-    pub(super) fn store(&self, group: String, store: u64, record: &StoredGroup) {
+    /// Appends a group's metadata now, behind the deletions of these records, and reports back when it is durable.
+    pub(super) fn store(&self, group: String, store: u64, delete: &[RecordKey], record: &StoredGroup) {
         let key = RecordKey::Group { group: group.clone() }.encode();
-        let written = self.append(&group, std::iter::once((key, Some(record.encode()))));
+        let deletions = delete.iter().map(|key| (key.encode(), None));
+        let written = self.append(&group, deletions.chain([(key, Some(record.encode()))]));
         let Some(own) = self.own() else { return };
         self.tracker.spawn(async move {
             let durable = match written {

@@ -265,7 +265,7 @@ impl Groups {
                         drop(waiting.send(answer));
                     }
                 }
-                Action::Store { group, store, record } => self.store(group, store, &record),
+                Action::Store { group, store, delete, record } => self.store(group, store, &delete, &record),
                 Action::Append { group, append, records } => self.append_records(group, append, records),
                 Action::Forget { .. } => {
                     let Some(forget) = self.forget(action) else { continue };

@@ -28,6 +28,9 @@ use schema::{Field, Kind, Message};
 /// partitions ten times over.
 pub const MOST_ELEMENTS: usize = 1 << 20;
 
+/// Most bytes of a text.
+pub const LONGEST_TEXT: usize = i16::MAX as usize;
+
 /// A body whose structure contradicts its bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("field {field} does not fit at byte {position}")]
@@ -123,7 +126,9 @@ impl<'a> Walk<'a> {
     fn text(&mut self, field: &'static Field) -> Result<(), Malformed> {
         let position = self.cursor.position();
         let skipped = if self.flexible {
-            self.count().and_then(|len| self.cursor.skip(len))
+            // The compact form could be longer; Kafka's readers take no text that the other form could not hold.
+            let fits = |len: usize| if len <= LONGEST_TEXT { Ok(len) } else { Err(Malformed::new("length", position)) };
+            self.count().and_then(fits).and_then(|len| self.cursor.skip(len))
         } else {
             self.cursor.nullable_string().map(drop)
         };

@@ -92,6 +92,20 @@ fn whatever_values_a_message_has_guard_and_message_types_take_the_same_bytes_for
 }
 
 #[test]
+fn texts_are_as_long_as_kafkas_readers_take_them_and_no_longer() {
+    // ConsumerGroupHeartbeat begins with the group's id, in compact form.
+    let body = |len: usize| {
+        let mut body = varint(u32::try_from(len + 1).unwrap()).to_vec();
+        body.resize(body.len() + len, b'g');
+        body.extend([2, b'm', 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0]);
+        body
+    };
+    let check = |len| check_request(ApiKey::ConsumerGroupHeartbeat, 0, &body(len));
+    assert_eq!(check(LONGEST_TEXT), Ok(()));
+    assert_eq!(check(LONGEST_TEXT + 1), Err(Malformed::new("group_id", 0)));
+}
+
+#[test]
 fn a_body_that_is_cut_off_anywhere_is_refused() {
     for subject in Subject::all() {
         let whole = fill(subject, &mut Regular(2, Some(101))).out;

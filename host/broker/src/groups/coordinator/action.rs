@@ -44,12 +44,15 @@ pub enum Action {
         /// What to write.
         records: Vec<Record>,
     },
-    /// Append the group's metadata, and report [`Coordinator::stored`] when it is durable.
+    /// Append the group's metadata, behind deletions of these records, and report
+    /// [`Coordinator::stored`](super::Coordinator::stored) when it is durable.
     Store {
         /// Group id.
         group: String,
         /// To be given back.
         store: u64,
+        /// Records of the consumer group that it was.
+        delete: Vec<RecordKey>,
         /// What to write.
         record: StoredGroup,
     },

@@ -131,7 +131,10 @@ impl Group {
     /// The keys of the records that the group has beside its offsets.
     pub fn keys(&self) -> Vec<RecordKey> {
         match &self.protocol {
-            Protocol::Classic(_) => vec![RecordKey::Group { group: self.id.clone() }],
+            Protocol::Classic(classic) => {
+                let own = RecordKey::Group { group: self.id.clone() };
+                classic.undeleted().cloned().chain([own]).collect()
+            }
             Protocol::Consumer(consumer) => consumer.keys(),
         }
     }

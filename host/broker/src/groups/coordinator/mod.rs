@@ -17,6 +17,8 @@ mod describe;
 mod group;
 mod messages;
 mod presence;
+#[cfg(test)]
+mod tests;
 mod topology;
 mod transactional;
 
@@ -274,7 +276,8 @@ impl Coordinator {
             self.next_id += 1;
             let records = keys.iter().map(|key| (key.encode(), None)).collect();
             actions.push(Action::Append { group: request.group.clone(), append: self.next_id, records });
-            let classic = classic::ClassicGroup::new(&request.group, times.wall_ms);
+            let mut classic = classic::ClassicGroup::new(&request.group, times.wall_ms);
+            classic.deleting.insert(self.next_id, keys);
             group.protocol = Members::Classic(Box::new(classic));
         }
         actions.extend(self.on_classic(times.now, times.wall_ms, &request.group, |step| {
@@ -356,7 +359,7 @@ impl Coordinator {
         let not_found = |message: String| Err(Refused::new(ErrorCode::GROUP_ID_NOT_FOUND, message));
         let settings = &self.settings;
         let moment = &Moment { now: times.now, wall_ms: times.wall_ms, settings, topics: times.topics };
-        let made = match self.groups.get(id) {
+        let mut made = match self.groups.get(id) {
             Some(group) if group.is_being_deleted() => {
                 let message = format!("Group {id} is being deleted.");
                 return Err(Refused::new(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS, message));
@@ -375,6 +378,9 @@ impl Coordinator {
                 }
             },
         };
+        if let Some(classic) = self.groups.get(id).and_then(Group::classic) {
+            made.deletes_first(classic.undeleted());
+        }
         // Only if the heartbeat is taken: otherwise the group stays what it is.
         made.would_take(request, moment)?;
         let incarnation = self.fresh_id();
@@ -418,8 +424,9 @@ impl Coordinator {
     /// The records of a [`Action::Append`] are durable, or could not be written.
     pub fn appended(&mut self, group_id: &str, append: u64, durable: bool) -> Vec<Action> {
         self.on_group(group_id, |group, _, out| {
-            if let Some(consumer) = group.consumer_mut() {
-                consumer.appended(append, durable);
+            match &mut group.protocol {
+                Members::Classic(classic) => classic.deleted(append, durable),
+                Members::Consumer(consumer) => consumer.appended(append, durable),
             }
             for answer in group.waiting.remove(&append).unwrap_or_default() {
                 out.actions.push(if durable { answer.into_action() } else { answer.into_failure() });
@@ -531,7 +538,8 @@ pub struct Times<'a> {
     pub via: Option<ConnectionId>,
 }
 
-/// Hands over what has changed of a group of the consumer protocol; the answers wait for that.
+/// Hands over what has changed of a group of the consumer protocol; the answers wait for that. Where nothing has, they
+/// wait for what is on its way: they tell of it, too.
 fn hand_over(group: &mut Group, mut answers: Vec<AfterAppend>, out: &mut Outbox<'_>) {
     let append = out.fresh_id();
     let Some(consumer) = group.consumer_mut() else { return };
@@ -539,7 +547,10 @@ fn hand_over(group: &mut Group, mut answers: Vec<AfterAppend>, out: &mut Outbox<
     // Those that waited for something of the classic group that this one was.
     answers.extend(group.waiting.remove(&0).unwrap_or_default());
     if records.is_empty() {
-        out.actions.extend(answers.into_iter().map(AfterAppend::into_action));
+        match group.waiting.last_entry() {
+            Some(mut last) => last.get_mut().extend(answers),
+            None => out.actions.extend(answers.into_iter().map(AfterAppend::into_action)),
+        }
         return;
     }
     group.waiting.insert(append, answers);
@@ -550,13 +561,15 @@ fn hand_over(group: &mut Group, mut answers: Vec<AfterAppend>, out: &mut Outbox<
 /// written, and the answers wait for that.
 fn turn_classic(group: &mut Group, answers: Vec<AfterAppend>, moment: &Moment<'_>, out: &mut Outbox<'_>) {
     let Members::Consumer(consumer) = &group.protocol else { return };
-    let classic = consumer.to_classic(moment);
+    let mut classic = consumer.to_classic(moment);
     let is_stale = consumer.is_target_stale();
-    let mut records: Vec<consumer::Record> = consumer.keys().iter().map(|key| (key.encode(), None)).collect();
+    let keys = consumer.keys();
+    let mut records: Vec<consumer::Record> = keys.iter().map(|key| (key.encode(), None)).collect();
     let key = RecordKey::Group { group: group.id.clone() };
     records.push((key.encode(), Some(classic.to_stored().encode())));
-    group.protocol = Members::Classic(Box::new(classic));
     let append = out.fresh_id();
+    classic.deleting.insert(append, keys);
+    group.protocol = Members::Classic(Box::new(classic));
     group.waiting.insert(append, answers);
     out.actions.push(Action::Append { group: group.id.clone(), append, records });
     let (now, wall_ms, settings) = (moment.now, moment.wall_ms, moment.settings);

@@ -15,7 +15,7 @@ use crate::{
             messages::{GroupState, JoinAnswer, JoinRequest, JoinedMember, Protocol, SyncAnswer},
             presence::Presence,
         },
-        records::{StoredGroup, StoredMember},
+        records::{RecordKey, StoredGroup, StoredMember},
     },
 };
 
@@ -105,6 +105,10 @@ pub(in crate::groups::coordinator) struct ClassicGroup {
     /// When members that have not asked for their assignment are expelled.
     pub syncs_close: Option<Tick>,
     pub storing: BTreeMap<u64, AfterStore>,
+    /// Records of the consumer group that it was, whose deletion could not be written: it goes with what is written next.
+    pub undeleted: Vec<RecordKey>,
+    /// Such deletions that are on their way to the disk.
+    pub deleting: BTreeMap<u64, Vec<RecordKey>>,
     pub next_order: u64,
 }
 
@@ -125,6 +129,8 @@ impl ClassicGroup {
             initial_delay: None,
             syncs_close: None,
             storing: BTreeMap::new(),
+            undeleted: Vec::new(),
+            deleting: BTreeMap::new(),
             next_order: 0,
         }
     }
@@ -136,7 +142,22 @@ impl ClassicGroup {
 
     /// Whether nothing of the group's own was ever written.
     pub fn is_unwritten(&self) -> bool {
-        self.generation == 0 && self.protocol_type.is_none()
+        let owes_nothing = self.undeleted.is_empty() && self.deleting.is_empty();
+        self.generation == 0 && self.protocol_type.is_none() && owes_nothing
+    }
+
+    /// Deletions are on disk, or could not be written, upon which they are to be written again.
+    pub fn deleted(&mut self, append: u64, durable: bool) {
+        if let Some(keys) = self.deleting.remove(&append)
+            && !durable
+        {
+            self.undeleted.extend(keys);
+        }
+    }
+
+    /// Records of the consumer group that it was, which may be on disk.
+    pub fn undeleted(&self) -> impl Iterator<Item = &RecordKey> {
+        self.undeleted.iter().chain(self.deleting.values().flatten())
     }
 
     pub fn set_state(&mut self, state: GroupState, wall_ms: i64) {

@@ -30,7 +30,11 @@ impl Step<'_, '_> {
         *self.out.next_id += 1;
         let store = *self.out.next_id;
         self.group.storing.insert(store, after);
+        let delete = std::mem::take(&mut self.group.undeleted);
+        if !delete.is_empty() {
+            self.group.deleting.insert(store, delete.clone());
+        }
         let record = self.group.to_stored();
-        self.out.actions.push(Action::Store { group: self.group.id.clone(), store, record });
+        self.out.actions.push(Action::Store { group: self.group.id.clone(), store, delete, record });
     }
 }

@@ -74,6 +74,7 @@ impl Step<'_, '_> {
     }
 
     pub(in crate::groups::coordinator) fn stored(&mut self, store: u64, durable: bool) {
+        self.group.deleted(store, durable);
         match self.group.storing.remove(&store) {
             None | Some(AfterStore::Nothing) => {}
             Some(AfterStore::AnswerStaticJoin { to, mut answer }) => {

@@ -98,6 +98,11 @@ impl ConsumerGroup {
         self.write_first(vec![(RecordKey::Group { group: self.id.clone() }.encode(), None)]);
     }
 
+    /// Records of an earlier consumer group of this name, which may be on disk still, are deleted first.
+    pub fn deletes_first<'a>(&mut self, keys: impl Iterator<Item = &'a RecordKey>) {
+        self.write_first(keys.map(|key| (key.encode(), None)).collect());
+    }
+
     /// Whether nobody speaks the consumer protocol any more, so that the group is to be classic again.
     pub fn is_to_be_classic(&self, moment: &Moment<'_>) -> bool {
         let allowed =

@@ -15,6 +15,7 @@ mod persist;
 mod reconcile;
 mod subscription;
 mod target;
+mod xxh3;
 #[cfg(test)]
 mod tests;
 

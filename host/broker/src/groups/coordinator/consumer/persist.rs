@@ -181,7 +181,10 @@ impl ConsumerGroup {
         let members = with(self.members.keys().collect(), |handed| &handed.members);
         let regexes = with(self.regexes.keys().collect(), |handed| &handed.regexes);
         let key = |part, name: &str| RecordKey::Consumer { part, group: self.id.clone(), name: name.to_owned() };
-        let mut keys: Vec<RecordKey> = currents.iter().map(|id| key(ConsumerPart::Current, id)).collect();
+        // Nobody else but this group knows of records of earlier ones that have to go, and can be read again.
+        let before = handed.iter().flat_map(|handed| &handed.before).filter_map(|(key, _)| RecordKey::decode(key).ok());
+        let mut keys: Vec<RecordKey> = before.collect();
+        keys.extend(currents.iter().map(|id| key(ConsumerPart::Current, id)));
         keys.extend(targets.iter().map(|id| key(ConsumerPart::Target, id)));
         keys.push(key(ConsumerPart::TargetEpoch, ""));
         keys.extend(members.iter().map(|id| key(ConsumerPart::Member, id)));

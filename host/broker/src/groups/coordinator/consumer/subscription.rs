@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_values::JavaRegex;
 use millstream_wire::error_code::ErrorCode;
+use uuid::Uuid;
 
-use super::{ConsumerGroup, Moment, Refused, member::ConsumerMember};
+use super::{ConsumerGroup, Moment, Refused, member::ConsumerMember, xxh3::xxh3_64};
 use crate::groups::{coordinator::topology::Topology, records::StoredRegex};
 
 /// Steps that matching one topic's name may take. A pattern that takes more stands for no topic.
@@ -93,25 +94,32 @@ impl ConsumerGroup {
         changed
     }
 
-    /// Tells the subscribed topics, those that exist, from others: 64-bit FNV-1a over ids, names and partition counts.
-    /// (Kafka uses another hash, so that a group from its log gets one more epoch.)
+    /// Tells the subscribed topics, those that exist, from others, as Kafka does (KIP-1101); 0 for none.
     pub(super) fn hash_of_topics(&self, topics: &dyn Topology) -> i64 {
         let by_name = self.members.values().flat_map(|member| &member.topics);
         let by_regex = self.regexes.values().flat_map(|resolved| &resolved.topics);
         let names: BTreeSet<&String> = by_name.chain(by_regex).collect();
-        let mut hash = 0_u64;
-        for name in names {
-            let Some((id, partitions)) = topics.topic(name) else { continue };
-            if hash == 0 {
-                hash = 0xcbf2_9ce4_8422_2325;
-            }
-            let bytes = id.as_bytes().iter().chain(name.as_bytes()).copied().chain([0]).chain(partitions.to_be_bytes());
-            for byte in bytes {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        }
-        hash.cast_signed()
+        let known = names.into_iter().filter_map(|name| topics.topic(name).map(|(id, count)| hash_of(id, name, count)));
+        let hashes: Vec<u8> = known.flat_map(u64::to_le_bytes).collect();
+        if hashes.is_empty() { 0 } else { xxh3_64(&hashes).cast_signed() }
     }
+}
+
+/// Kafka's hash of a topic whose brokers say no rack: a version, the id, the name with its length, and the partitions.
+fn hash_of(id: Uuid, name: &str, partitions: i32) -> u64 {
+    let (high, low) = id.as_u64_pair();
+    let mut bytes = vec![0];
+    bytes.extend(high.to_le_bytes());
+    bytes.extend(low.to_le_bytes());
+    let mut length = 0_i32;
+    for unit in name.encode_utf16() {
+        bytes.extend(unit.to_le_bytes());
+        length += 1;
+    }
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(partitions.to_le_bytes());
+    bytes.extend((0..partitions).flat_map(i32::to_le_bytes));
+    xxh3_64(&bytes)
 }
 
 /// Whether a pattern can be resolved.
@@ -143,4 +151,23 @@ fn matching(regex: &str, names: &[String]) -> BTreeSet<String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_have_the_hash_that_kafka_4_3_gives_them() {
+        let id = Uuid::from_u64_pair(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
+        let hashes = [
+            hash_of(id, "t", 1),
+            hash_of(id, "orders.eu", 3),
+            hash_of(Uuid::from_u64_pair(1, 2), "many", 200),
+        ];
+        assert_eq!(
+            hashes.map(u64::cast_signed),
+            [-293_094_115_513_245_642, 8_397_975_251_549_928_116, 6_607_997_527_239_982_171]
+        );
+    }
 }
