@@ -15,9 +15,9 @@ mod persist;
 mod reconcile;
 mod subscription;
 mod target;
-mod xxh3;
 #[cfg(test)]
 mod tests;
+mod xxh3;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

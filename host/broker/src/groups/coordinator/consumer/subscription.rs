@@ -160,11 +160,8 @@ mod tests {
     #[test]
     fn topics_have_the_hash_that_kafka_4_3_gives_them() {
         let id = Uuid::from_u64_pair(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
-        let hashes = [
-            hash_of(id, "t", 1),
-            hash_of(id, "orders.eu", 3),
-            hash_of(Uuid::from_u64_pair(1, 2), "many", 200),
-        ];
+        let hashes =
+            [hash_of(id, "t", 1), hash_of(id, "orders.eu", 3), hash_of(Uuid::from_u64_pair(1, 2), "many", 200)];
         assert_eq!(
             hashes.map(u64::cast_signed),
             [-293_094_115_513_245_642, 8_397_975_251_549_928_116, 6_607_997_527_239_982_171]
