@@ -1,0 +1,111 @@
+"""What suites have in common. A suite is a module with
+
+    VERSION                        of what it runs
+    prepare(home)                  fetches and builds what is not there yet, below `home`; raises Missing
+    tests(short)                   the names of its tests
+    brokers(tests, short)          what brokers they need: pairs of settings and the tests that run against such a broker
+    run(address, tests, short)     runs them: test -> (passed, failed or skipped; its words)
+"""
+
+import fcntl
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import xml.etree.ElementTree as xml
+import zlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Missing(Exception):
+    """Something that a suite needs cannot be had."""
+
+
+def need(*tools):
+    for tool in tools:
+        if shutil.which(tool) is None:
+            raise Missing(f"{tool} is not installed")
+
+
+def once(folder, make):
+    """Has `make` fill the folder unless it did already; one process at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / ".complete").exists():
+            make(folder)
+            (folder / ".complete").touch()
+
+
+def call(*command, **options):
+    """Runs a command that has to succeed; its end is in the error otherwise."""
+    done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", **options)
+    if done.returncode != 0:
+        raise Missing(f"{' '.join(map(str, command))}: {done.stdout[-2000:]}")
+    return done.stdout
+
+
+def junit(file):
+    """The results in a report in JUnit's form, by the names `class::test`."""
+    results = {}
+    if not pathlib.Path(file).exists():
+        return results
+    for case in xml.parse(file).getroot().iter("testcase"):
+        name = f"{case.get('classname')}::{case.get('name')}".replace(" ", "_")
+        ending, words = "passed", ""
+        for child in case:
+            if child.tag in ("failure", "error"):
+                ending, words = "failed", (child.get("message") or child.text or "")
+            elif child.tag == "skipped" and ending == "passed":
+                ending, words = "skipped", (child.get("message") or "")
+        results[name] = (ending, " ".join(words.split())[:300])
+    return results
+
+
+def environment(**more):
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **{key: str(value) for key, value in more.items()}}
+
+
+class Python:
+    """An environment with the clients of requirements.txt and pytest."""
+
+    def __init__(self, home):
+        wanted = [HERE / "programs" / "requirements.txt", HERE.parent / "requirements.txt"]
+        mark = zlib.crc32(b"".join(file.read_bytes() for file in wanted))
+        self.folder = home / f"python-{mark:08x}"
+        need("python3")
+        once(self.folder, lambda folder: self.build(folder, wanted))
+
+    def build(self, folder, wanted):
+        call("python3", "-m", "venv", folder)
+        call(folder / "bin/pip", "install", "-q", "--disable-pip-version-check", *(f"-r{file}" for file in wanted))
+
+    def collected(self, *arguments, **options):
+        """The names of the tests that pytest finds."""
+        said = call(self.folder / "bin/python", "-m", "pytest", "--collect-only", "-q", *arguments, **options)
+        return [line.strip().replace(" ", "_") for line in said.splitlines() if "::" in line]
+
+    def pytest(self, arguments, tests, limit_s, **options):
+        """Runs tests: test -> (ending, words)."""
+        with tempfile.TemporaryDirectory() as scratch:
+            report = pathlib.Path(scratch) / "report.xml"
+            try:
+                subprocess.run([self.folder / "bin/python", "-m", "pytest", "-q", f"--junitxml={report}", "-p", "no:cacheprovider",
+                                "-o", "junit_logging=no", *arguments, *tests], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=limit_s, **options)
+            except subprocess.TimeoutExpired:
+                return {test: ("failed", f"the run was not done after {limit_s} s") for test in tests}
+            results = junit(report)
+        # A class in the report is the file's path with dots, and a class within it.
+        named = lambda test: test.split("::")[0].removesuffix(".py").replace("/", ".") + "".join(
+            f".{part}" for part in test.split("::")[1:-1]) + "::" + test.split("::")[-1]
+        return {test: results[named(test)] for test in tests if named(test) in results}
+
+
+def pinned(package):
+    """The version of a package in requirements.txt."""
+    lines = (HERE.parent / "requirements.txt").read_text().splitlines()
+    return next(line.split("==")[1] for line in lines if line.startswith(f"{package}=="))
