@@ -1,4 +1,4 @@
-//! Names of a partition's files.
+//! Names of a partition's files, and those of them that are on their way out.
 
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,14 @@ impl Kind {
             Self::Window => "window",
         }
     }
+}
+
+/// A renamed file that waits to be unlinked.
+#[derive(Debug)]
+pub(crate) struct Leftover {
+    pub(crate) path: PathBuf,
+    /// When its delay is over, in milliseconds.
+    pub(crate) due_ms: i64,
 }
 
 /// The file of this kind for this offset.

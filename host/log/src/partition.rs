@@ -11,11 +11,10 @@ use millstream_wire::batch::{
 use crate::{
     config::LogConfig,
     epochs::LeaderEpochs,
-    files::{self, Kind},
+    files::{self, Kind, Leftover},
     index::{OffsetEntry, TimeEntry},
     producers::{Admission, ProducerRefusal, ProducerStates},
     reader::LogReader,
-    retention::Leftover,
     segment::Segment,
     snapshot,
     sync::{Shared, SyncError, SyncHandle, offset},

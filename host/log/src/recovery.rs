@@ -3,21 +3,17 @@
 //! A torn end is cut off, what was not known to be durable is written again, and indexes and producer states are made
 //! anew from the batches. Damage is no matter for a program: the log stays closed, and its files as they are.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, path::Path, sync::Arc};
 
 use millstream_disk::Disk;
-use millstream_record::{LogOffset, Timestamp};
+use millstream_record::Timestamp;
 
 use crate::{
     cleaner::swap,
     config::LogConfig,
-    damage::Damage,
     epochs::LeaderEpochs,
     files::Kind,
+    opening::{OpenLogError, OpenMode, RecoveryReport},
     partition::{Active, EPOCHS_FILE, PartitionLog, index_batch},
     scan::{Scan, ScanError},
     segment::{IndexState, Segment},
@@ -25,126 +21,6 @@ use crate::{
     survey::{Survey, Surveyed},
     sync::Shared,
 };
-
-/// Why a partition's log could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenLogError {
-    /// The folder could not be made or listed.
-    #[error("list segments in {}", dir.display())]
-    ListSegments {
-        /// The folder.
-        dir: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// A leftover of an interrupted deletion could not be removed.
-    #[error("clear up {}", path.display())]
-    ClearUp {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// A segment's files could not be opened, read, cut or written to stable storage.
-    #[error("recover segment {base_offset}")]
-    Segment {
-        /// The segment's first offset.
-        base_offset: i64,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// Records that were stored are not what they were, or are missing. Nothing was changed.
-    #[error("open a log whose files are damaged")]
-    Damaged {
-        /// Which file, where, and what can be done.
-        source: Box<Damage>,
-    },
-    /// A crash interrupted the cleaner while it put a compacted segment in place of others. Opening the log finishes
-    /// that; looking at it does not.
-    #[error(
-        "{} was to take the place of other segments when the broker was interrupted; start the broker once, which \
-         finishes that", file.display()
-    )]
-    InterruptedCleaning {
-        /// The file.
-        file: PathBuf,
-    },
-    /// As above, and the compacted segment is not as it was written. Nothing was changed.
-    #[error(
-        "{} was to take the place of other segments when the broker was interrupted, and is damaged at byte {position}; \
-         restore the partition's folder from a copy; if the segments from the offset in its name on are all still \
-         there, it can be removed instead, with the others that end in .swap", file.display()
-    )]
-    DamagedSwap {
-        /// The file.
-        file: PathBuf,
-        /// Where its first unsound batch begins.
-        position: u64,
-    },
-    /// The leader epochs or producer states could not be read or written.
-    #[error("recover the state of {}", dir.display())]
-    State {
-        /// The folder.
-        dir: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-}
-
-impl OpenLogError {
-    /// Whether another try would find the same: the files have to be put right first. Everything else may pass.
-    pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Damaged { .. } | Self::InterruptedCleaning { .. } | Self::DamagedSwap { .. })
-    }
-}
-
-/// What is known about how the log was left.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct OpenMode {
-    /// Whether the broker stopped cleanly.
-    pub clean: bool,
-    /// The log is known to be on stable storage up to here (`recovery-point-offset-checkpoint`).
-    pub recovery_point: LogOffset,
-    /// The first offset that may be read (`log-start-offset-checkpoint`).
-    pub log_start: LogOffset,
-    /// Everything below was compacted (`cleaner-offset-checkpoint`), so that offsets may be missing there. Zero where
-    /// nothing was.
-    pub cleaned_to: LogOffset,
-    /// Whether the topic is compacted: within closed segments offsets may be missing then, wherever the last pass came
-    /// to its end. A log that is opened so by its own configuration need not be told.
-    pub compacted: bool,
-}
-
-impl OpenMode {
-    /// Nothing is known: everything is checked.
-    pub const UNKNOWN: Self = Self {
-        clean: false,
-        recovery_point: LogOffset::ZERO,
-        log_start: LogOffset::ZERO,
-        cleaned_to: LogOffset::ZERO,
-        compacted: false,
-    };
-}
-
-/// What opening found and did.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct RecoveryReport {
-    /// Segments of the opened log.
-    pub segments: usize,
-    /// Bytes of batches whose checksums were verified.
-    pub scanned_bytes: u64,
-    /// Bytes of an end that a crash tore off, those of dropped segments included.
-    pub truncated_bytes: u64,
-    /// Segments without a sound batch that were dropped behind a torn one.
-    pub dropped_segments: usize,
-    /// Segments before the recovery point whose indexes had to be made anew.
-    pub rebuilt_indexes: usize,
-    /// Bytes written again because it was not certain that the disk has them.
-    pub rewritten_bytes: u64,
-    /// Offsets between segments that no record has, of those segments that were looked at. Compaction leaves some, and
-    /// so does a file that somebody removed.
-    pub missing_offsets: u64,
-}
 
 impl PartitionLog {
     /// Opens the log in a folder, which is made if needed. Blocks until recovery is done; what is found then is on

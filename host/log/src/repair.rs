@@ -16,7 +16,7 @@ use millstream_wire::batch::BatchHeader;
 
 use crate::{
     files::{self, Kind},
-    recovery::{OpenLogError, OpenMode},
+    opening::{OpenLogError, OpenMode},
     scan::{Scan, ScanError, next_sound},
     segment::Segment,
     survey::Survey,

@@ -13,7 +13,7 @@ use millstream_record::{LogOffset, Timestamp};
 
 use crate::{
     config::LogConfig,
-    files::{DELETED, Kind},
+    files::{DELETED, Kind, Leftover},
     partition::{AppendError, PartitionLog},
     segment::Segment,
     sync::{SyncError, offset},
@@ -78,14 +78,6 @@ pub struct DeletedSegment {
     pub bytes: u64,
     /// Why it went.
     pub reason: DeletionReason,
-}
-
-/// A renamed file that waits to be unlinked.
-#[derive(Debug)]
-pub(crate) struct Leftover {
-    path: PathBuf,
-    /// When its delay is over, in milliseconds.
-    due_ms: i64,
 }
 
 /// What retention goes by in one segment.

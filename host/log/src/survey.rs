@@ -17,9 +17,9 @@ use millstream_wire::batch::{BatchHeader, ControlMarker};
 use crate::{
     damage::{Damage, DamageKind},
     files::{self, CLEANED, DELETED, Kind, SWAP},
+    opening::{OpenLogError, OpenMode, RecoveryReport},
     partition::{Active, note_producer},
     producers::ProducerStates,
-    recovery::{OpenLogError, OpenMode, RecoveryReport},
     scan::{Scan, ScanError, next_sound},
     segment::{IndexState, Segment},
     snapshot,

@@ -3,82 +3,16 @@
 
 use millstream_record::{Decimal, Schema, Value, logical};
 
+pub use crate::convert_number::{
+    convert_to_byte, convert_to_double, convert_to_float, convert_to_integer, convert_to_long, convert_to_short,
+};
 use crate::{
     JavaError,
-    calendar::DAY_MS,
-    decimal::{
-        decimal_from_f64, decimal_to_f32, decimal_to_f64, decimal_to_i64, integer_to_i64, minimal_bytes, parse_decimal,
-    },
-    logical_type::{date_from_logical, time_from_logical, time_to_logical},
+    convert_number::{as_f64, as_i64, convert_instant, number_to_instant, unable},
+    decimal::{decimal_from_f64, minimal_bytes, parse_decimal},
     value_text::value_text,
     values::{parse_string, to_header_text},
 };
-
-/// To INT8: the low bits of the 64-bit integer that the value stands for. Null stays null.
-///
-/// # Errors
-///
-/// A DataException if the value is no number, numeric text or dated value with its schema. So also below.
-pub fn convert_to_byte(schema: Option<&Schema>, value: &Value) -> Result<Value, JavaError> {
-    integer(schema, value, |number| Value::Int8(number as i8))
-}
-
-/// To INT16; see [`convert_to_byte`].
-///
-/// # Errors
-///
-/// See [`convert_to_byte`].
-pub fn convert_to_short(schema: Option<&Schema>, value: &Value) -> Result<Value, JavaError> {
-    integer(schema, value, |number| Value::Int16(number as i16))
-}
-
-/// To INT32; see [`convert_to_byte`].
-///
-/// # Errors
-///
-/// See [`convert_to_byte`].
-pub fn convert_to_integer(schema: Option<&Schema>, value: &Value) -> Result<Value, JavaError> {
-    integer(schema, value, |number| Value::Int32(number as i32))
-}
-
-/// To INT64; see [`convert_to_byte`].
-///
-/// # Errors
-///
-/// See [`convert_to_byte`].
-pub fn convert_to_long(schema: Option<&Schema>, value: &Value) -> Result<Value, JavaError> {
-    integer(schema, value, Value::Int64)
-}
-
-fn integer(schema: Option<&Schema>, value: &Value, narrow: impl Fn(i64) -> Value) -> Result<Value, JavaError> {
-    if value.is_null() { Ok(Value::Null) } else { as_i64(schema, value).map(narrow) }
-}
-
-/// To FLOAT32. Null stays null.
-///
-/// # Errors
-///
-/// See [`convert_to_byte`].
-pub fn convert_to_float(schema: Option<&Schema>, value: &Value) -> Result<Value, JavaError> {
-    Ok(match value {
-        Value::Null => Value::Null,
-        Value::Float64(number) => Value::Float32(*number as f32),
-        Value::Float32(number) => Value::Float32(*number),
-        Value::Decimal(number) => Value::Float32(decimal_to_f32(number)),
-        Value::BigInteger(bytes) => Value::Float32(decimal_to_f32(&whole(bytes))),
-        Value::String(text) => Value::Float32(decimal_to_f32(&text_number(text)?)),
-        _ => Value::Float32(as_i64(schema, value)? as f32),
-    })
-}
-
-/// To FLOAT64. Null stays null.
-///
-/// # Errors
-///
-/// See [`convert_to_byte`].
-pub fn convert_to_double(schema: Option<&Schema>, value: &Value) -> Result<Value, JavaError> {
-    if value.is_null() { Ok(Value::Null) } else { as_f64(schema, value).map(Value::Float64) }
-}
 
 /// To BOOLEAN: itself, text that reads as a boolean, or a number other than 0 once its fraction is
 /// cut off. Null stays null.
@@ -193,11 +127,6 @@ pub fn to_instant(target: &str, schema: Option<&Schema>, value: &Value) -> Resul
     let source = schema.and_then(|schema| schema.name.as_deref());
     match value {
         Value::Null => return Err(null_refused()),
-        Value::Instant(ms) => {
-            if let Some(instant) = convert_instant(target, schema.is_none(), source, *ms) {
-                return Ok(Value::Instant(instant));
-            }
-        }
         Value::String(text) => match parse_string(text)? {
             Some((_, Value::Instant(ms))) => {
                 if let Some(instant) = convert_instant(target, schema.is_none(), source, ms) {
@@ -209,25 +138,7 @@ pub fn to_instant(target: &str, schema: Option<&Schema>, value: &Value) -> Resul
         },
         _ => {}
     }
-    let number = as_i64(schema, value)?;
-    Ok(Value::Instant(match target {
-        logical::DATE => i64::from(number as i32) * DAY_MS,
-        logical::TIME => time_to_logical(&Schema::time(), number as i32)?,
-        _ => number,
-    }))
-}
-
-/// An instant of one dated type as another; `None` where it counts as a number.
-fn convert_instant(target: &str, no_schema: bool, source: Option<&str>, ms: i64) -> Option<i64> {
-    if no_schema || source == Some(target) {
-        return Some(ms);
-    }
-    match (source?, target) {
-        (logical::TIMESTAMP, logical::DATE) => Some(ms / DAY_MS * DAY_MS),
-        (logical::TIMESTAMP, logical::TIME) => Some(ms.rem_euclid(DAY_MS)),
-        (logical::DATE, logical::TIMESTAMP) => Some(ms),
-        _ => None,
-    }
+    number_to_instant(target, schema, value)
 }
 
 /// To a decimal: itself, bytes as unscaled integer, other numbers by the text of their double, text
@@ -254,51 +165,6 @@ pub fn convert_to_decimal(value: &Value, scale: i32) -> Result<Value, JavaError>
     decimal.map(Value::Decimal).ok_or_else(not_a_number)
 }
 
-/// The 64-bit integer a value stands for: floats saturate, decimals keep the low bits.
-fn as_i64(schema: Option<&Schema>, value: &Value) -> Result<i64, JavaError> {
-    Ok(match value {
-        Value::Int8(number) => i64::from(*number),
-        Value::Int16(number) => i64::from(*number),
-        Value::Int32(number) => i64::from(*number),
-        Value::Int64(number) => *number,
-        Value::Float32(number) => *number as i64,
-        Value::Float64(number) => *number as i64,
-        Value::Decimal(number) => decimal_to_i64(number),
-        Value::BigInteger(bytes) => integer_to_i64(bytes),
-        Value::String(text) => decimal_to_i64(&text_number(text)?),
-        Value::Instant(ms) => match schema {
-            Some(schema) if schema.name.as_deref() == Some(logical::DATE) => i64::from(date_from_logical(schema, *ms)?),
-            Some(schema) if schema.name.as_deref() == Some(logical::TIME) => i64::from(time_from_logical(schema, *ms)?),
-            Some(schema) if schema.name.as_deref() == Some(logical::TIMESTAMP) => *ms,
-            _ => return Err(unable(value, "number")),
-        },
-        _ => return Err(unable(value, "number")),
-    })
-}
-
-fn as_f64(schema: Option<&Schema>, value: &Value) -> Result<f64, JavaError> {
-    Ok(match value {
-        Value::Float32(number) => f64::from(*number),
-        Value::Float64(number) => *number,
-        Value::Decimal(number) => decimal_to_f64(number),
-        Value::BigInteger(bytes) => decimal_to_f64(&whole(bytes)),
-        Value::String(text) => decimal_to_f64(&text_number(text)?),
-        _ => as_i64(schema, value)? as f64,
-    })
-}
-
-fn whole(bytes: &[u8]) -> Decimal {
-    Decimal { unscaled: bytes.to_vec(), scale: 0 }
-}
-
-fn text_number(text: &str) -> Result<Decimal, JavaError> {
-    parse_decimal(text).ok_or_else(|| unable(&Value::String(text.to_owned()), "number"))
-}
-
-fn unable(value: &Value, target: &str) -> JavaError {
-    JavaError::data(format!("Unable to convert {} (class {}) to a {target}", value_text(value), value.java_class()))
-}
-
 fn null_refused() -> JavaError {
     JavaError::data("Unable to convert a null value to a schema that requires a value")
 }
@@ -310,6 +176,7 @@ fn reads_as_null() -> JavaError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::DAY_MS;
 
     #[test]
     fn numbers_narrow_through_64_bits() {

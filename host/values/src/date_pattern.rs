@@ -11,7 +11,7 @@ use millstream_record::Timestamp;
 use crate::{
     calendar::{DAY_MS, Day, day_of, weekday},
     calendar_fields::{DateField, DateFields},
-    java_text::decimal_digit,
+    java_text::{decimal_digit, starts_with_ignoring_case},
     local_zone::{self, LocalZone},
     zone,
 };
@@ -499,10 +499,6 @@ fn longest_name(text: &str, names: &[&str]) -> Option<(usize, usize)> {
     let short = names.iter().enumerate().filter(|(_, name)| starts_with_ignoring_case(text, &name[..3]));
     let full = full.map(|(place, name)| (place, name.len())).next();
     full.or_else(|| short.map(|(place, _)| (place, 3)).next())
-}
-
-pub(crate) fn starts_with_ignoring_case(text: &str, name: &str) -> bool {
-    text.as_bytes().get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// The instant eighty years earlier; a leap day becomes 28 February where there is none.

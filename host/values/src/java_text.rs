@@ -449,6 +449,11 @@ pub fn java_trim(text: &str) -> &str {
     text.trim_matches(|c| c <= ' ')
 }
 
+/// Whether the text begins with an ASCII name in any case.
+pub(crate) fn starts_with_ignoring_case(text: &str, name: &str) -> bool {
+    text.as_bytes().get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,53 +6,19 @@
 //! the number of steps ends the match with an error.
 //!
 //! Refused with a message of our own, never read differently: blocks (`\p{InGreek}`), `\p{javaMirrored}`,
-//! `\X`, `\b{g}`, `\N{name}`, nesting beyond [`MAX_DEPTH`] and patterns beyond [`MAX_PATTERN`].
+//! `\X`, `\b{g}`, `\N{name}`, nesting beyond [`MAX_DEPTH`](crate::regex_parse::MAX_DEPTH) and patterns beyond [`MAX_PATTERN`](crate::regex_parse::MAX_PATTERN).
 
 use crate::{
     JavaError,
-    regex_match::{Matcher, Program},
-    regex_parse::parse,
+    regex_match::{Groups, Matcher, Program},
+    regex_parse::{InvalidRegex, parse},
 };
-
-/// Deepest nesting of groups and character classes.
-pub const MAX_DEPTH: usize = 250;
-/// Longest pattern, in characters.
-pub const MAX_PATTERN: usize = 65_536;
-
-/// Byte ranges of a match: the whole at 0, then its groups; `None` for a group that took no part.
-pub type Groups = Vec<Option<(usize, usize)>>;
 
 /// A compiled pattern. Cheap to share: matching needs no lock and changes nothing.
 #[derive(Debug)]
 pub struct JavaRegex {
     program: Program,
     names: Vec<(String, usize)>,
-}
-
-/// Why a text is not a pattern, in the words of Java's `PatternSyntaxException`:
-/// `Unclosed group near index 1`, a line break, the pattern, and on a third line the place.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{message}")]
-pub struct InvalidRegex {
-    message: String,
-}
-
-impl InvalidRegex {
-    /// `index` counts characters of `pattern`; negative for none.
-    pub(crate) fn new(description: &str, pattern: &[char], index: isize) -> Self {
-        let mut message = description.to_owned();
-        if 0 <= index {
-            message.push_str(&format!(" near index {index}"));
-        }
-        message.push('\n');
-        message.extend(pattern);
-        if 0 <= index && (index as usize) < pattern.len() {
-            message.push('\n');
-            message.extend(std::iter::repeat_n(' ', index as usize));
-            message.push('^');
-        }
-        Self { message }
-    }
 }
 
 impl JavaRegex {
@@ -286,7 +252,7 @@ mod tests {
             assert!(error.to_string().contains("not supported"), "{pattern}: {error}");
         }
         assert!(JavaRegex::compile(&"(".repeat(300)).is_err());
-        assert!(JavaRegex::compile(&"a".repeat(MAX_PATTERN + 1)).is_err());
+        assert!(JavaRegex::compile(&"a".repeat(crate::regex_parse::MAX_PATTERN + 1)).is_err());
     }
 
     #[test]

@@ -8,10 +8,12 @@ use std::sync::LazyLock;
 
 use crate::{
     JavaError,
-    regex::Groups,
     regex_class::{CharSet, Fold, same_letter},
     regex_parse::{Mode, Node, Place, UNBOUNDED},
 };
+
+/// Byte ranges of a match: the whole at 0, then its groups; `None` for a group that took no part.
+pub type Groups = Vec<Option<(usize, usize)>>;
 
 /// Most steps of one search or match, unless the program has its own bound.
 const MAX_STEPS: u64 = 5_000_000;

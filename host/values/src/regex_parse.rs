@@ -4,9 +4,39 @@
 
 use crate::{
     java_class::family,
-    regex::{InvalidRegex, MAX_DEPTH, MAX_PATTERN},
     regex_class::{CharSet, Fold},
 };
+
+/// Deepest nesting of groups and character classes.
+pub const MAX_DEPTH: usize = 250;
+/// Longest pattern, in characters.
+pub const MAX_PATTERN: usize = 65_536;
+
+/// Why a text is not a pattern, in the words of Java's `PatternSyntaxException`:
+/// `Unclosed group near index 1`, a line break, the pattern, and on a third line the place.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct InvalidRegex {
+    message: String,
+}
+
+impl InvalidRegex {
+    /// `index` counts characters of `pattern`; negative for none.
+    pub(crate) fn new(description: &str, pattern: &[char], index: isize) -> Self {
+        let mut message = description.to_owned();
+        if 0 <= index {
+            message.push_str(&format!(" near index {index}"));
+        }
+        message.push('\n');
+        message.extend(pattern);
+        if 0 <= index && (index as usize) < pattern.len() {
+            message.push('\n');
+            message.extend(std::iter::repeat_n(' ', index as usize));
+            message.push('^');
+        }
+        Self { message }
+    }
+}
 
 /// One construct.
 #[derive(Clone, Debug)]

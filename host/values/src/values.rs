@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millstream_record::{Schema, SchemaType, Value};
 
 use crate::{
-    JavaError, base64,
+    JavaError, base64, convert_number as convert,
     date_pattern::write_instant_header_text,
     decimal::{decimal_as_exact_i64, decimal_to_f32, decimal_to_f64, parse_decimal},
     java_map::JavaMap,
@@ -475,10 +475,9 @@ fn merge(first: Arc<Schema>, latest: Arc<Schema>) -> Option<Arc<Schema>> {
 
 /// Makes an element fit the common schema.
 fn align(schema: &Schema, value: &mut Value) -> Result<(), Refused> {
-    use crate::convert_value as convert;
     let converted = match &schema.kind {
         _ if value.is_null() => return Err(Refused::Data),
-        _ if schema.is_instant() => convert::to_instant(schema.name.as_deref().unwrap_or_default(), None, value),
+        _ if schema.is_instant() => convert::number_to_instant(schema.name.as_deref().unwrap_or_default(), None, value),
         SchemaType::Int8 => convert::convert_to_byte(None, value),
         SchemaType::Int16 => convert::convert_to_short(None, value),
         SchemaType::Int32 => convert::convert_to_integer(None, value),

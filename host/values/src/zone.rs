@@ -1,6 +1,6 @@
 //! Time zones in date texts: offsets and the English names of zones with one meaning.
 
-use crate::date_pattern::starts_with_ignoring_case;
+use crate::java_text::starts_with_ignoring_case;
 
 /// Names and minutes ahead of UTC. Where Java would follow a zone's history, these are fixed to what
 /// the name means today; where a short name has several meanings, it is the one Java takes.

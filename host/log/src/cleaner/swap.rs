@@ -16,8 +16,8 @@ use millstream_record::Timestamp;
 use super::{CleanError, output};
 use crate::{
     files::{self, CLEANED, Kind, SWAP},
+    opening::OpenLogError,
     partition::PartitionLog,
-    recovery::OpenLogError,
     scan::{Scan, ScanError},
     segment::Segment,
     snapshot,
