@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+mod assignment;
 mod cluster;
 pub mod config;
 mod connection;
@@ -24,7 +25,7 @@ mod waiting;
 pub use admin::Admin;
 pub use cluster::{Cluster, ConnectError, RequestError, TopicsWanted};
 pub use config::{AdminConfig, ConfigError, ConnectionSettings, ConsumerConfig, ProducerConfig};
-pub use connection::{CallError, Disconnect, HandshakeError};
+pub use connection::{AuthenticationError, CallError, Disconnect, HandshakeError};
 pub use consumer::Consumer;
 pub use dial::{Dial, HostPort, InvalidAddress, NoneResolvable, Stream, TcpDial};
 pub use group::{GroupMember, GroupMetadata};

@@ -5,22 +5,15 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    error::Error,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use millstream_record::Chain;
-use millstream_security::tls;
-use millstream_wire::frame::FrameError;
 use tokio::time::Instant;
 
-use crate::{
-    cluster::ConnectError,
-    connection::{CallError, Disconnect, HandshakeError},
-    dial::HostPort,
-    security,
-};
+use crate::dial::HostPort;
 
 /// Time between two lines about one address in the first minute.
 const OFTEN: Duration = Duration::from_secs(5);
@@ -96,13 +89,19 @@ fn troubles() -> MutexGuard<'static, Troubles> {
     TROUBLES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection could not be made in an attempt that began at `since`.
-pub(crate) fn not_connected(client: &str, address: &HostPort, since: Instant, error: &ConnectError) {
+/// A connection could not be made in an attempt that began at `since`; `likely_cause` is what to look at first.
+pub(crate) fn not_connected(
+    client: &str,
+    address: &HostPort,
+    since: Instant,
+    error: &(dyn Error + 'static),
+    likely_cause: Option<&str>,
+) {
     let Some(report) = troubles().note(address, since, Instant::now()) else { return };
     let lasting = seconds(report.lasting);
     tracing::warn!(
         %address, client, error = %Chain(error), not_reached_for = lasting, failures = report.failures,
-        "the broker is not reached{}; it is tried again", hint(likely_cause(error))
+        "the broker is not reached{}; it is tried again", hint(likely_cause)
     );
 }
 
@@ -124,22 +123,14 @@ pub(crate) fn connected(client: &str, address: &HostPort) {
 
 /// A connection that was in use broke. Only what no healthy broker does is worth a line: one that closes or goes away
 /// is missed at the next connection.
-pub(crate) fn broken(client: &str, address: &HostPort, reason: &Disconnect) {
-    match reason {
-        Disconnect::Io { .. } | Disconnect::Closed | Disconnect::Idle { .. } | Disconnect::Dropped => {
-            tracing::debug!(%address, client, error = %Chain(reason), "the connection to the broker has ended");
-        }
-        Disconnect::Timeout { .. }
-        | Disconnect::NotTaken { .. }
-        | Disconnect::Frame { .. }
-        | Disconnect::Correlation { .. }
-        | Disconnect::LoginNotRenewed { .. }
-        | Disconnect::Unasked => {
-            let now = Instant::now();
-            if troubles().note(address, now, now).is_some() {
-                tracing::warn!(%address, client, error = %Chain(reason), "the connection to the broker was given up; another one is made");
-            }
-        }
+pub(crate) fn broken(client: &str, address: &HostPort, reason: &(dyn Error + 'static), healthy: bool) {
+    if healthy {
+        tracing::debug!(%address, client, error = %Chain(reason), "the connection to the broker has ended");
+        return;
+    }
+    let now = Instant::now();
+    if troubles().note(address, now, now).is_some() {
+        tracing::warn!(%address, client, error = %Chain(reason), "the connection to the broker was given up; another one is made");
     }
 }
 
@@ -152,60 +143,6 @@ pub(crate) const SILENT_CAUSE: &str =
 
 fn hint(cause: Option<&str>) -> String {
     cause.map_or(String::new(), |cause| format!(" (likely cause: {cause})"))
-}
-
-/// What a user should look at first.
-pub(crate) fn likely_cause(error: &ConnectError) -> Option<&'static str> {
-    if let Some(tls) = security::behind(error) {
-        return tls::explain(tls);
-    }
-    match error {
-        ConnectError::Tls { source, .. } => match source.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-                Some("a port without TLS, which security.protocol does not fit, or another program")
-            }
-            _ => None,
-        },
-        ConnectError::Handshake { source: HandshakeError::Authentication { .. }, .. } => None,
-        ConnectError::Dial { source, .. } => match source.kind() {
-            io::ErrorKind::ConnectionRefused => Some("no broker listens there, or not yet: check host and port"),
-            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Some("no way to that host"),
-            io::ErrorKind::TimedOut => Some("a firewall in between, or a wrong address"),
-            // The resolver's errors have no kind of their own.
-            _ if source.to_string().contains("lookup") => Some("a host name that is misspelt, or no name server"),
-            _ => None,
-        },
-        ConnectError::Timeout { accepted: false, .. } => Some("a firewall in between, or a wrong address"),
-        ConnectError::Timeout { accepted: true, .. } => Some(SILENT_CAUSE),
-        ConnectError::Handshake { source: HandshakeError::Refused { .. }, .. } => None,
-        ConnectError::Handshake { source: HandshakeError::Call { source }, .. } => match source {
-            CallError::Disconnected { source, .. } => match &**source {
-                Disconnect::Frame { source } => Some(strange_bytes(source)),
-                Disconnect::Closed => {
-                    Some("a TLS or SASL port that security.protocol does not fit, or another program")
-                }
-                Disconnect::Io { source } if source.kind() == io::ErrorKind::ConnectionReset => {
-                    Some("a TLS or SASL port that security.protocol does not fit, or another program")
-                }
-                Disconnect::Timeout { .. } => Some(SILENT_CAUSE),
-                _ => Some(ANOTHER_PROGRAM),
-            },
-            CallError::Decode { .. } => Some(ANOTHER_PROGRAM),
-            _ => None,
-        },
-    }
-}
-
-const ANOTHER_PROGRAM: &str = "a program that is no Kafka broker";
-
-/// Whose first bytes were taken for the size of a frame.
-fn strange_bytes(error: &FrameError) -> &'static str {
-    let FrameError::TooLarge { size, .. } = error else { return ANOTHER_PROGRAM };
-    match u32::try_from(*size).unwrap_or(0).to_be_bytes() {
-        [0x15 | 0x16, 3, ..] => "a TLS port, which security.protocol does not fit",
-        [b'H', b'T', b'T', b'P'] => "an HTTP server, which is no Kafka broker",
-        _ => ANOTHER_PROGRAM,
-    }
 }
 
 #[cfg(test)]
@@ -240,16 +177,5 @@ mod tests {
             assert!(troubles.note(&address(port), now, now).is_some());
         }
         assert_eq!(troubles.by_address.len(), MOST_ADDRESSES);
-    }
-
-    #[test]
-    fn the_first_bytes_tell_what_answers() {
-        let cause = |bytes: [u8; 4]| {
-            let size = u32::from_be_bytes(bytes) as usize;
-            strange_bytes(&FrameError::TooLarge { size, max_bytes: 1 })
-        };
-        assert!(cause([0x15, 3, 3, 0]).contains("TLS"));
-        assert!(cause(*b"HTTP").contains("HTTP"));
-        assert!(cause(*b"SSH-").contains("no Kafka broker"));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use millstream_record::TopicName;
 
 use super::MemberDescription;
-use crate::group::{MalformedMember, consumer_protocol::decode_assignment};
+use crate::assignment::{MalformedMember, consumer_protocol::decode_assignment};
 
 impl MemberDescription {
     /// The partitions that the leader of its group gave it. Only for groups of the protocol type `consumer`.

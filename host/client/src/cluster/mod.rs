@@ -1,5 +1,7 @@
 //! A cluster as its clients see it: connections to its brokers and what is known about its topics.
 
+mod error;
+
 use std::{
     collections::HashMap,
     fmt, io,
@@ -7,7 +9,6 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use futures::{
@@ -21,176 +22,16 @@ use millstream_wire::protocol::{
 };
 use tokio::time::Instant;
 
+pub use self::error::{ConnectError, RequestError};
 use crate::{
     config::ConnectionSettings,
-    connection::{CallError, Connection, HandshakeError},
+    connection::Connection,
     dial::{Dial, HostPort},
     kafka_error::KafkaCode,
     metadata::Metadata,
-    security::{self, Security},
+    security::Security,
     trouble,
 };
-
-/// Why a broker could not be connected to.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The stream could not be opened.
-    #[error("connect to {address}")]
-    Dial {
-        /// Where to.
-        address: HostPort,
-        /// What the transport says.
-        source: io::Error,
-    },
-    /// Nothing came of it in time.
-    #[error("connect to {address}: {} within {} ms",
-        if *accepted { "the connection was accepted, but no answer came" } else { "no answer" }, timeout.as_millis())]
-    Timeout {
-        /// Where to.
-        address: HostPort,
-        /// Whether there was a connection, so that only the first answer was missing.
-        accepted: bool,
-        /// `socket.connection.setup.timeout.ms`.
-        timeout: Duration,
-    },
-    /// TLS could not be put around the connection.
-    #[error("agree on TLS with {address}")]
-    Tls {
-        /// Where.
-        address: HostPort,
-        /// What rustls or the transport says.
-        source: io::Error,
-    },
-    /// What answers there does not speak Kafka's protocol, or not a version in use here.
-    #[error("agree on versions with {address}")]
-    Handshake {
-        /// Where.
-        address: HostPort,
-        /// Why.
-        source: HandshakeError,
-    },
-}
-
-impl ConnectError {
-    /// Whether trying again would end the same: the broker does not accept the login, or one side the other's
-    /// certificate. As in Java, such a client fails at once.
-    pub fn is_final(&self) -> bool {
-        match self {
-            Self::Handshake { source: HandshakeError::Authentication { source }, .. } => source.is_final(),
-            _ => security::behind(self).is_some(),
-        }
-    }
-
-    fn java_class(&self) -> String {
-        match self {
-            Self::Handshake { source: HandshakeError::Authentication { source }, .. } => source.java_class(),
-            _ if self.is_final() => "org.apache.kafka.common.errors.SslAuthenticationException".to_owned(),
-            _ => "org.apache.kafka.common.errors.TimeoutException".to_owned(),
-        }
-    }
-}
-
-/// Why a request to a cluster failed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum RequestError {
-    /// None of the known addresses answers.
-    #[error("no broker answers at {addresses}")]
-    Unreachable {
-        /// The addresses that were tried.
-        addresses: String,
-        /// Why the last of them failed.
-        source: Arc<ConnectError>,
-    },
-    /// The broker that has to answer cannot be connected to.
-    #[error("reach broker {node}")]
-    Connect {
-        /// Its node id.
-        node: i32,
-        /// Why.
-        source: Arc<ConnectError>,
-    },
-    /// The cluster has no broker with this id at the moment.
-    #[error("the cluster has no broker {node}")]
-    UnknownBroker {
-        /// Its node id.
-        node: i32,
-    },
-    /// Nothing has come back yet, and nothing has failed.
-    #[error("still waiting for {addresses} to answer")]
-    Silent {
-        /// The addresses that were asked.
-        addresses: String,
-    },
-    /// The request was not answered.
-    #[error("send a request to a broker")]
-    Call {
-        /// Why.
-        #[from]
-        source: CallError,
-    },
-    /// The broker answered with an error.
-    #[error("{attempted}")]
-    Refused {
-        /// What was asked.
-        attempted: String,
-        /// Its answer.
-        source: KafkaCode,
-    },
-    /// Repetitions took too long.
-    #[error("{attempted}: gave up after {} ms", waited.as_millis())]
-    Timeout {
-        /// What was asked.
-        attempted: String,
-        /// For how long it was tried.
-        waited: Duration,
-        /// Why the last attempt failed.
-        source: Option<Box<RequestError>>,
-    },
-}
-
-impl RequestError {
-    /// Whether trying again can help.
-    pub fn is_retriable(&self) -> bool {
-        match self {
-            Self::Unreachable { source, .. } | Self::Connect { source, .. } => !source.is_final(),
-            Self::UnknownBroker { .. } | Self::Silent { .. } | Self::Timeout { .. } => true,
-            Self::Call { source } => source.is_retriable(),
-            Self::Refused { source, .. } => source.is_retriable(),
-        }
-    }
-
-    /// What a user should look at first where brokers are not reached: a wrong port, a firewall and so on.
-    pub fn likely_cause(&self) -> Option<&'static str> {
-        match self {
-            Self::Unreachable { source, .. } | Self::Connect { source, .. } => trouble::likely_cause(source),
-            Self::Silent { .. } => Some(trouble::SILENT_CAUSE),
-            Self::Timeout { source: Some(source), .. } => source.likely_cause(),
-            _ => None,
-        }
-    }
-
-    /// The code a broker answered, if one did.
-    pub fn code(&self) -> Option<KafkaCode> {
-        match self {
-            Self::Refused { source, .. } => Some(*source),
-            Self::Timeout { source: Some(source), .. } => source.code(),
-            _ => None,
-        }
-    }
-
-    /// Full name of the exception class that Java clients raise in this situation.
-    pub fn java_class(&self) -> String {
-        let class = match self {
-            Self::Refused { source, .. } => return source.java_class(),
-            Self::Unreachable { source, .. } | Self::Connect { source, .. } => return source.java_class(),
-            Self::UnknownBroker { .. } | Self::Silent { .. } | Self::Timeout { .. } => "TimeoutException",
-            Self::Call { source: CallError::Version { .. } } => "UnsupportedVersionException",
-            Self::Call { source: CallError::Disconnected { .. } } => "DisconnectException",
-            Self::Call { .. } => "ApiException",
-        };
-        format!("org.apache.kafka.common.errors.{class}")
-    }
-}
 
 /// A cluster. Clones share connections and knowledge.
 ///
@@ -529,7 +370,7 @@ async fn connect(
     });
     match &result {
         Ok(_) => trouble::connected(client, address),
-        Err(error) => trouble::not_connected(client, address, began, error),
+        Err(error) => trouble::not_connected(client, address, began, error, error.likely_cause()),
     }
     result
 }

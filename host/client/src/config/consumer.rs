@@ -9,7 +9,7 @@ use super::{
     keys,
     reader::{ConfigError, Reader, error},
 };
-use crate::{dial::HostPort, group::Assignor};
+use crate::{assignment::Assignor, dial::HostPort};
 
 /// Where to start in a partition that has no committed offset, or whose position is gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

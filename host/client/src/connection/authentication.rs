@@ -18,11 +18,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Login, LoginError};
+use super::{CallError, Connection, Disconnect};
 use crate::{
     config::jitter,
-    connection::{CallError, Connection, Disconnect},
     kafka_error::KafkaCode,
+    security::{Login, LoginError},
 };
 
 /// Tokens that are exchanged at most; no mechanism needs more than three.

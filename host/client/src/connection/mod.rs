@@ -4,6 +4,9 @@
 //! busy. It ends, and with it everything that waits, when the last handle is dropped, the stream breaks, an
 //! answer makes no sense or comes too late.
 
+mod authentication;
+mod error;
+
 use std::{
     collections::VecDeque,
     io,
@@ -16,7 +19,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use millstream_wire::{
-    frame::{self, DecodeError, EncodeError, FrameDecoder, FrameError},
+    frame::{self, FrameDecoder},
     protocol::{
         messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, RequestHeader},
         protocol::{Request, StrBytes},
@@ -29,143 +32,18 @@ use tokio::{
     time::Instant,
 };
 
+use self::authentication::Session;
+pub use self::{
+    authentication::AuthenticationError,
+    error::{CallError, Disconnect, HandshakeError},
+};
 use crate::{
     config::ConnectionSettings,
     dial::{HostPort, Stream},
     kafka_error::KafkaCode,
-    security::{AuthenticationError, Session},
     trouble,
-    versions::{self, NoCommonVersion, OfferedVersions},
+    versions::{self, OfferedVersions},
 };
-
-/// Why a request got no answer.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum CallError {
-    /// Broker and client have no version of the API in common.
-    #[error("send {api:?}")]
-    Version {
-        /// The API.
-        api: ApiKey,
-        /// What either side has.
-        source: NoCommonVersion,
-    },
-    /// The request has a value that its version cannot carry.
-    #[error("send {api:?}")]
-    Encode {
-        /// The API.
-        api: ApiKey,
-        /// What is wrong with it.
-        source: Arc<EncodeError>,
-    },
-    /// The connection ended before the answer. The broker may have carried out the request.
-    #[error("the connection ended before {api:?} was answered")]
-    Disconnected {
-        /// The API.
-        api: ApiKey,
-        /// Why it ended.
-        source: Arc<Disconnect>,
-    },
-    /// The answer could not be read.
-    #[error("read the answer to {api:?}")]
-    Decode {
-        /// The API.
-        api: ApiKey,
-        /// What is wrong with it.
-        source: Arc<DecodeError>,
-    },
-}
-
-impl CallError {
-    /// Whether trying again, perhaps with another broker, can help.
-    pub fn is_retriable(&self) -> bool {
-        matches!(self, Self::Disconnected { .. })
-    }
-}
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Disconnect {
-    /// The stream broke.
-    #[error("exchange bytes with the broker")]
-    Io {
-        /// What the transport says.
-        source: io::Error,
-    },
-    /// The broker closed the stream.
-    #[error("the broker closed the connection")]
-    Closed,
-    /// The broker did not answer in time.
-    #[error("the broker did not answer {api:?} within {} ms", timeout.as_millis())]
-    Timeout {
-        /// The request that waited longest.
-        api: ApiKey,
-        /// How long it was given.
-        timeout: Duration,
-    },
-    /// The broker did not read on, so that a request could not be written.
-    #[error("the broker did not take {api:?} within {} ms", timeout.as_millis())]
-    NotTaken {
-        /// The request that was being written.
-        api: ApiKey,
-        /// How long that was tried.
-        timeout: Duration,
-    },
-    /// Nothing was asked for so long that the connection is not kept.
-    #[error("nothing was asked over the connection for connections.max.idle.ms ({} ms)", timeout.as_millis())]
-    Idle {
-        /// The setting.
-        timeout: Duration,
-    },
-    /// The bytes are no frames.
-    #[error("split the broker's answers into frames")]
-    Frame {
-        /// What is wrong with them.
-        source: FrameError,
-    },
-    /// An answer to a request that was not made, or not yet due.
-    #[error("the broker answered request {found} where request {expected} was due")]
-    Correlation {
-        /// The request whose turn it was.
-        expected: i32,
-        /// The request that was answered.
-        found: i32,
-    },
-    /// A frame arrived while nothing was asked.
-    #[error("the broker sent a frame that nobody asked for")]
-    Unasked,
-    /// This side let go of the connection.
-    #[error("this client closed the connection")]
-    Dropped,
-    /// The login was about to run out, and the broker did not accept it again.
-    #[error("renew the login")]
-    LoginNotRenewed {
-        /// Why.
-        source: AuthenticationError,
-    },
-}
-
-/// Why a connection could not be made usable.
-#[derive(Debug, thiserror::Error)]
-pub enum HandshakeError {
-    /// The versions could not be asked for.
-    #[error("ask for the broker's API versions")]
-    Call {
-        /// Why.
-        source: CallError,
-    },
-    /// The broker refused to tell its versions.
-    #[error("ask for the broker's API versions")]
-    Refused {
-        /// What it answered.
-        source: KafkaCode,
-    },
-    /// The broker does not accept the login.
-    #[error("authenticate with the broker (security.protocol, sasl.*)")]
-    Authentication {
-        /// Why.
-        source: AuthenticationError,
-    },
-}
 
 /// A handle on a connection. Clones share it; the last one closes it.
 #[derive(Clone, Debug)]
@@ -457,7 +335,7 @@ impl Transfer {
             Err(reason) => reason,
         };
         if peer.in_use.load(Ordering::Relaxed) {
-            trouble::broken(&peer.client, &peer.address, &reason);
+            trouble::broken(&peer.client, &peer.address, &reason, reason.is_healthy());
         }
         // Set before the answer channels close, so that whoever waits finds the reason.
         let _ = ended.set(Arc::new(reason));

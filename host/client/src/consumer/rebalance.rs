@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use super::{Consumer, GroupPhase, RebalanceEvent, Subscription, work::Event};
 use crate::{
+    assignment::{Assignor, Subscriber, consumer_protocol},
     cluster::{Cluster, TopicsWanted},
-    group::{Assignor, GroupEvent, GroupProtocol, JoinedMember, Subscriber, consumer_protocol},
+    group::{GroupEvent, GroupProtocol, JoinedMember},
     kafka_error::KafkaCode,
     metadata::Metadata,
 };

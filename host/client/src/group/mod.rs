@@ -2,16 +2,12 @@
 //!
 //! [`GroupMember`] speaks the classic group protocol for any protocol type with opaque metadata and
 //! assignments: `consumer` for consumers, `connect` for workers. What the bytes of a consumer group mean is in
-//! `consumer_protocol` and [`Assignor`].
+//! `assignment`.
 
-mod assignor;
-pub(crate) mod consumer_protocol;
 mod member;
 mod rules;
 
-pub use assignor::Assignor;
-pub(crate) use assignor::Subscriber;
-pub use consumer_protocol::MalformedMember;
+pub use crate::assignment::{Assignor, MalformedMember};
 pub use member::{GroupConfig, GroupError, GroupEvent, GroupMember, GroupProtocol, JoinedMember, LostReason};
 
 /// In whose name a transactional producer commits offsets of a group: a member of it, or nobody.

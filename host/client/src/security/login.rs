@@ -115,12 +115,12 @@ impl Login {
         Ok(Self { mechanism, credentials })
     }
 
-    pub(super) fn mechanism(&self) -> Mechanism {
+    pub(crate) fn mechanism(&self) -> Mechanism {
         self.mechanism
     }
 
     /// Begins an exchange. A token is read anew, since it may have been replaced.
-    pub(super) async fn begin(&self) -> Result<SaslClient, LoginError> {
+    pub(crate) async fn begin(&self) -> Result<SaslClient, LoginError> {
         match &self.credentials {
             Credentials::Password { username, password } => Ok(match self.mechanism {
                 Mechanism::Scram(hash) => SaslClient::scram(hash, username, password),

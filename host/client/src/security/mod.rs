@@ -1,9 +1,8 @@
-//! How connections are protected (`security.protocol`): TLS around the stream, SASL over it.
+//! How connections are protected (`security.protocol`): TLS around the stream, and logins for SASL over it.
 //!
 //! What keys, certificates and exchanges are, `millstream-security` knows; here they meet a stream and a clock. Nothing
 //! that is secret is shown by anything here.
 
-mod authentication;
 mod login;
 
 use std::{error::Error, fmt, io, sync::Arc};
@@ -14,8 +13,8 @@ use millstream_security::{
     tls::{self, TlsClient},
 };
 
-pub use self::{authentication::AuthenticationError, login::LoginError};
-pub(crate) use self::{authentication::Session, login::Login};
+pub(crate) use self::login::Login;
+pub use self::login::LoginError;
 use crate::dial::{HostPort, Stream};
 
 /// How the connections of a client are protected. Clones share keys and logins.
