@@ -33,9 +33,10 @@ use crate::{
     changes::Changes,
     cleaner::Cleaner,
     clock::Clock,
-    config::{BrokerConfig, listener::Endpoint},
+    config::{BrokerConfig, group::OwnSettings, listener::Endpoint},
     connection,
     features::{Features, TRANSACTION_VERSION},
+    group_configs::GroupConfigs,
     groups::{
         EMBEDDED_HOST, Groups, Load,
         coordinator::{Assignor, MigrationPolicy, Settings},
@@ -174,6 +175,14 @@ impl Broker {
                 .map_err(|source| StartBrokerError::Interrupted { source })??;
         let settings = group_settings(&config);
         let groups = Groups::new(settings, clock, Arc::clone(&topics), disk_tasks.clone(), Arc::clone(&health));
+        let configs_dir = Arc::clone(&data_dir);
+        let group_configs = run_blocking(move || GroupConfigs::open(configs_dir.disk(), configs_dir.path()))
+            .await
+            .map_err(|source| StartBrokerError::Interrupted { source })??;
+        for (group, own) in group_configs.all().iter() {
+            // Nobody else knows of the groups yet.
+            let _ = groups.configure(group, config.consumer_bounds.effective(own));
+        }
         let loading = Arc::clone(&groups);
         run_blocking(move || loading.load(Load::All))
             .await
@@ -222,6 +231,7 @@ impl Broker {
         let node = Arc::new(Node {
             authorizer,
             quotas,
+            group_configs,
             users,
             listeners: secured,
             cluster_id: data_dir.cluster_id.clone(),
@@ -599,8 +609,7 @@ fn group_settings(config: &BrokerConfig) -> Settings {
         disconnect_grace_ms: config.disconnect_grace_ms,
         connect_disconnect_grace_ms: config.connect_disconnect_grace_ms,
         offset_retention_ms: config.offsets_retention_ms,
-        consumer_session_ms: config.consumer_session_ms,
-        consumer_heartbeat_ms: config.consumer_heartbeat_ms,
+        consumer_times: config.consumer_bounds.effective(&OwnSettings::new()),
         consumer_max_size: config.consumer_max_size,
         consumer_assignors: assignors,
         consumer_migration: match config.consumer_migration_policy.as_str() {
@@ -609,7 +618,6 @@ fn group_settings(config: &BrokerConfig) -> Settings {
             "downgrade" => MigrationPolicy::Downgrade,
             _ => MigrationPolicy::Bidirectional,
         },
-        consumer_assignment_interval_ms: config.consumer_assignment_interval_ms,
     }
 }
 

@@ -19,6 +19,7 @@ pub mod config;
 mod connection;
 mod error_code;
 mod features;
+mod group_configs;
 mod groups;
 mod handshake;
 mod health;

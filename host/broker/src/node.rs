@@ -13,6 +13,7 @@ use crate::{
     changes::Changes,
     config::BrokerConfig,
     features::Features,
+    group_configs::GroupConfigs,
     groups::Groups,
     health::Health,
     producer_ids::ProducerIds,
@@ -53,6 +54,8 @@ pub struct Node {
     pub authorizer: Option<Authorizer>,
     /// How much of the broker users and clients may use.
     pub quotas: Quotas,
+    /// What is set for single groups.
+    pub group_configs: GroupConfigs,
     /// Users who log in by SCRAM.
     pub users: Users,
     /// What each listener asks of its clients.

@@ -65,7 +65,7 @@ pub enum StartBrokerError {
         #[from]
         source: OpenAuthorizerError,
     },
-    /// Users or quotas cannot be read.
+    /// Users, quotas or settings of groups cannot be read.
     #[error("read users and quotas")]
     SecurityFile {
         /// Why.

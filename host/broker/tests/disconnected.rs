@@ -126,8 +126,11 @@ async fn members(client: &mut Client) -> usize {
     described.groups[0].members.len()
 }
 
+const SESSION: (&str, &str) = ("group.consumer.session.timeout.ms", "1800000");
+const LONGEST: (&str, &str) = ("group.consumer.max.session.timeout.ms", "1800000");
+
 async fn start(dir: &Path, pairs: &[(&str, &str)]) -> (Broker, String) {
-    let listening = [("listeners", "PLAINTEXT://127.0.0.1:0"), ("group.consumer.session.timeout.ms", "1800000")];
+    let listening = [("listeners", "PLAINTEXT://127.0.0.1:0"), SESSION, LONGEST];
     let broker = Broker::start(with(dir, &[&listening, pairs].concat())).await.unwrap();
     let address = broker.listen_addresses()[0].to_string();
     (broker, address)

@@ -455,6 +455,7 @@ async fn javas_consumers_of_both_protocols_share_a_group_that_changes_its_own_wi
     let settings = [
         ("listeners", listeners.as_str()),
         ("group.consumer.heartbeat.interval.ms", "200"),
+        ("group.consumer.min.heartbeat.interval.ms", "200"),
         ("group.consumer.assignment.interval.ms", "0"),
     ];
     let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();

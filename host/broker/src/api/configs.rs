@@ -1,4 +1,7 @@
-//! DescribeConfigs, AlterConfigs and IncrementalAlterConfigs, for topics; the broker's own settings can be read.
+//! DescribeConfigs, AlterConfigs and IncrementalAlterConfigs, for topics, and for groups in a file of their own; the
+//! broker's settings can be read.
+
+mod group;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -32,6 +35,7 @@ use crate::{
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 const BROKER_LOGGER: i8 = 8;
+const GROUP: i8 = 32;
 
 // Operations of IncrementalAlterConfigs.
 const SET: i8 = 0;
@@ -102,6 +106,13 @@ fn describe_resource(
                 described.with_synonyms(own.into_iter().chain(default).collect())
             };
             Ok(BROKER_KEYS.iter().filter(wanted).filter(|key| listed(key, &none)).map(entry).collect())
+        }
+        GROUP => {
+            let wanted = |name: &str| match &resource.configuration_keys {
+                None => true,
+                Some(names) => names.iter().any(|wanted| &**wanted == name),
+            };
+            group::describe(call, &resource.resource_name, wanted, synonyms, documentation)
         }
         BROKER_LOGGER => check_broker(call, &resource.resource_name).map(|()| Vec::new()),
         other => Err((ErrorCode::INVALID_REQUEST, format!("resources of type {other} have no configuration here"))),
@@ -234,7 +245,7 @@ fn only_topics(resource_type: i8) -> Result<(), Refused> {
     if resource_type == TOPIC {
         Ok(())
     } else {
-        Err((ErrorCode::INVALID_REQUEST, "only topics can be reconfigured while the broker runs".to_owned()))
+        Err((ErrorCode::INVALID_REQUEST, "only topics and groups can be reconfigured while the broker runs".to_owned()))
     }
 }
 
@@ -245,6 +256,9 @@ async fn replace_all(
     configs: Vec<(StrBytes, Option<StrBytes>)>,
     validate_only: bool,
 ) -> Result<(), Refused> {
+    if resource_type == GROUP {
+        return group::replace(call, name, configs, validate_only).await;
+    }
     only_topics(resource_type)?;
     let topic = topic(call, name)?;
     let mut overrides = Overrides::new();
@@ -266,6 +280,9 @@ async fn change(
     configs: Vec<AlterableConfig>,
     validate_only: bool,
 ) -> Result<(), Refused> {
+    if resource_type == GROUP {
+        return group::change(call, name, configs, validate_only).await;
+    }
     only_topics(resource_type)?;
     let topic = topic(call, name)?;
     apply(call, &topic, validate_only, move |before, given| {

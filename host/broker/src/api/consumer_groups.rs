@@ -20,8 +20,13 @@ use crate::{
     groups::coordinator::{ConsumerGroupDescription, ConsumerMemberDescription, HeartbeatRequest},
 };
 
+/// Whether the protocol is served: by configuration, and by the feature's level.
+fn is_served(call: &Call<'_>) -> bool {
+    call.node.config.consumer_protocol && 1 <= call.node.features.levels().of(GROUP_VERSION)
+}
+
 pub async fn heartbeat(call: &Call<'_>, request: ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
-    if call.node.features.levels().of(GROUP_VERSION) < 1 {
+    if !is_served(call) {
         return ConsumerGroupHeartbeatResponse::default().with_error_code(ErrorCode::UNSUPPORTED_VERSION.get());
     }
     let string = |value: Option<StrBytes>| value.map(|value| value.to_string());
@@ -67,6 +72,9 @@ pub async fn heartbeat(call: &Call<'_>, request: ConsumerGroupHeartbeatRequest) 
 pub fn describe(call: &Call<'_>, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse {
     let groups = request.group_ids.into_iter().map(|group_id| {
         let answer = DescribedGroup::default().with_group_id(group_id.clone());
+        if !is_served(call) {
+            return answer.with_error_code(ErrorCode::UNSUPPORTED_VERSION.get());
+        }
         if group_id.is_empty() {
             return answer.with_error_code(ErrorCode::INVALID_GROUP_ID.get());
         }

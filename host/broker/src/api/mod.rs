@@ -42,6 +42,7 @@ mod sync_group;
 mod table;
 mod throttle;
 mod txn_offset_commit;
+mod unserved;
 mod update_features;
 mod write_txn_markers;
 
@@ -560,7 +561,7 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
         ApiKey::ListPartitionReassignments => {
             guarded!(call, it, access::list_partition_reassignments, |_request| elect_leaders::list_reassignments())
         }
-        api => Err(Rejected::NotServed { api, version: incoming.version() }),
+        _ => unserved::handle(it),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use millstream_wire::protocol::messages::ApiKey;
 
+use super::unserved::UNSERVED;
+
 /// An API with its versions.
 pub struct Served {
     /// The API.
@@ -74,9 +76,9 @@ pub const SERVED: &[Served] = &[
     served(ApiKey::ConsumerGroupDescribe, 0, 1),
 ];
 
-/// Whether a request of this version is answered.
+/// Whether a request of this version is answered, if only by saying that it is not supported.
 pub fn serves(api: ApiKey, version: i16) -> bool {
-    SERVED.iter().any(|served| served.api == api && (served.min..=served.max).contains(&version))
+    SERVED.iter().chain(UNSERVED).any(|served| served.api == api && (served.min..=served.max).contains(&version))
 }
 
 #[cfg(test)]
@@ -98,7 +100,7 @@ mod tests {
     fn requests_of_every_version_that_is_served_can_be_read_and_their_answers_too() {
         // The message types announce versions that they do not read; the guard knows better.
         let unknown = Err(Malformed { field: "version", position: 0 });
-        for Served { api, min, max, .. } in SERVED {
+        for Served { api, min, max, .. } in SERVED.iter().chain(UNSERVED) {
             for version in *min..=*max {
                 assert_ne!(check_request(*api, version, &[]), unknown, "{api:?} {version}");
                 assert_ne!(check_response(*api, version, &[]), unknown, "{api:?} {version}");

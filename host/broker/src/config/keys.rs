@@ -201,6 +201,8 @@ pub const BROKER_KEYS: &[Key] = &[
     .min(-1),
     Key::new("group.max.size", Int, Some("2147483647"), "Most members of a group.").min(1),
     Key::new("group.consumer.session.timeout.ms", Int, Some("45000"), "Session under the consumer protocol.").min(1),
+    Key::new("group.consumer.min.session.timeout.ms", Int, Some("45000"), "Shortest session that a group may set.").min(1),
+    Key::new("group.consumer.max.session.timeout.ms", Int, Some("60000"), "Longest session that a group may set.").min(1),
     Key::new(
         "group.consumer.heartbeat.interval.ms",
         Int,
@@ -208,6 +210,10 @@ pub const BROKER_KEYS: &[Key] = &[
         "How often members are to send heartbeats under the consumer protocol.",
     )
     .min(1),
+    Key::new("group.consumer.min.heartbeat.interval.ms", Int, Some("5000"), "Shortest such time that a group may set.")
+        .min(1),
+    Key::new("group.consumer.max.heartbeat.interval.ms", Int, Some("15000"), "Longest such time that a group may set.")
+        .min(1),
     Key::new(
         "group.consumer.max.size",
         Int,
@@ -236,6 +242,24 @@ pub const BROKER_KEYS: &[Key] = &[
         "Shortest time between two assignments of a group under the consumer protocol.",
     )
     .min(0),
+    Key::new("group.consumer.min.assignment.interval.ms", Int, Some("0"), "Shortest such time that a group may set.")
+        .min(0),
+    Key::new("group.consumer.max.assignment.interval.ms", Int, Some("15000"), "Longest such time that a group may set.")
+        .min(0),
+    Key::new(
+        "group.consumer.regex.refresh.interval.ms",
+        Int,
+        Some("600000"),
+        "Has no effect: patterns are looked up again as soon as topics have changed.",
+    )
+    .min(10_000),
+    Key::new(
+        "group.coordinator.rebalance.protocols",
+        List,
+        Some("classic,consumer,streams"),
+        "Protocols of groups: classic always, and consumer or not. Share and streams groups are not served, named or not.",
+    )
+    .allowed(&["classic", "consumer", "share", "streams"]),
     Key::new("offsets.topic.num.partitions", Int, Some("50"), "Partitions of __consumer_offsets.").min(1),
     Key::new("offsets.topic.replication.factor", Short, Some("3"), "Always 1 in effect.").min(1),
     Key::new("offsets.topic.segment.bytes", Int, Some("104857600"), "Segment size of __consumer_offsets.").min(1),
@@ -626,7 +650,10 @@ mod tests {
         };
         let of_broker = "A worker file has the same keys behind `broker.`.";
         let of_topics = "What is not set for a topic has the value of the broker's key of the same meaning.";
+        let of_groups = "Set by `kafka-configs --entity-type groups`. What is not set for a group has the value of the \
+                         broker's key of the same meaning, and is held against its min and max.";
         for (file, page) in [
+            ("group.md", page("Keys of groups of the built-in broker", of_groups, super::super::group::GROUP_KEYS)),
             ("broker.md", page("Keys of the built-in broker", of_broker, BROKER_KEYS)),
             ("topic.md", page("Keys of topics of the built-in broker", of_topics, TOPIC_KEYS)),
         ] {

@@ -2,12 +2,14 @@
 //!
 //! [`keys`] declares every key once; that table parses the file and answers DescribeConfigs.
 
+pub mod group;
 pub mod keys;
 pub mod listener;
 pub mod topic;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use group::{Bounded, ConsumerBounds};
 use keys::{BROKER_KEYS, Key};
 use listener::Endpoint;
 use millstream_metrics::Metrics;
@@ -86,18 +88,16 @@ pub struct BrokerConfig {
     pub connect_disconnect_grace_ms: Option<i32>,
     /// `group.max.size`.
     pub group_max_size: usize,
-    /// `group.consumer.session.timeout.ms`.
-    pub consumer_session_ms: i32,
-    /// `group.consumer.heartbeat.interval.ms`.
-    pub consumer_heartbeat_ms: i32,
+    /// Whether groups of the consumer protocol are served: `group.coordinator.rebalance.protocols` names it.
+    pub consumer_protocol: bool,
+    /// `group.consumer.….ms` for sessions, heartbeats and assignments: what groups have, and may set for themselves.
+    pub consumer_bounds: ConsumerBounds,
     /// `group.consumer.max.size`.
     pub consumer_max_size: usize,
     /// `group.consumer.assignors`.
     pub consumer_assignors: Vec<String>,
     /// `group.consumer.migration.policy`.
     pub consumer_migration_policy: String,
-    /// `group.consumer.assignment.interval.ms`.
-    pub consumer_assignment_interval_ms: i32,
     /// `offsets.topic.num.partitions`.
     pub offsets_partitions: i32,
     /// `offsets.retention.minutes`, in milliseconds.
@@ -244,6 +244,19 @@ impl BrokerConfig {
             value: values.text("log.cleaner.min.compaction.lag.ms"),
             reason,
         })?;
+        let consumer_bounds = values.consumer_bounds();
+        consumer_bounds.check().map_err(|(key, reason)| {
+            let value = values.text(&key);
+            InvalidBrokerConfig::Value { key, value, reason }
+        })?;
+        let protocols = values.text("group.coordinator.rebalance.protocols");
+        if !protocols.split(',').any(|protocol| protocol == "classic") {
+            return Err(InvalidBrokerConfig::Value {
+                key: "group.coordinator.rebalance.protocols".into(),
+                value: protocols,
+                reason: "disabling the 'classic' protocol is not supported".into(),
+            });
+        }
         let node_key = if properties.contains_key("node.id") { "node.id" } else { "broker.id" };
         let node_id = values.int(node_key).max(0);
         Ok(Self {
@@ -286,12 +299,11 @@ impl BrokerConfig {
             connect_disconnect_grace_ms: Some(values.int("group.disconnect.grace.connect.ms"))
                 .filter(|grace_ms| 0 <= *grace_ms),
             group_max_size: values.size("group.max.size"),
-            consumer_session_ms: values.int("group.consumer.session.timeout.ms"),
-            consumer_heartbeat_ms: values.int("group.consumer.heartbeat.interval.ms"),
+            consumer_protocol: protocols.split(',').any(|protocol| protocol == "consumer"),
+            consumer_bounds,
             consumer_max_size: values.size("group.consumer.max.size"),
             consumer_assignors: values.text("group.consumer.assignors").split(',').map(str::to_owned).collect(),
             consumer_migration_policy: values.text("group.consumer.migration.policy"),
-            consumer_assignment_interval_ms: values.int("group.consumer.assignment.interval.ms"),
             offsets_partitions: values.int("offsets.topic.num.partitions"),
             offsets_retention_ms: values.long("offsets.retention.minutes").saturating_mul(60_000),
             offsets_check_interval: values.millis("offsets.retention.check.interval.ms"),
@@ -347,6 +359,19 @@ impl Values<'_> {
     fn millis(&self, key: &str) -> Duration {
         // Timers cannot go off without a pause.
         Duration::from_millis(u64::try_from(self.long(key)).unwrap_or(0).max(1))
+    }
+
+    fn consumer_bounds(&self) -> ConsumerBounds {
+        let bounded = |name: &str| Bounded {
+            min: self.int(&format!("group.consumer.min.{name}")),
+            max: self.int(&format!("group.consumer.max.{name}")),
+            default: self.int(&format!("group.consumer.{name}")),
+        };
+        ConsumerBounds {
+            session_ms: bounded("session.timeout.ms"),
+            heartbeat_ms: bounded("heartbeat.interval.ms"),
+            assignment_interval_ms: bounded("assignment.interval.ms"),
+        }
     }
 
     fn flag(&self, key: &str) -> bool {
@@ -406,6 +431,27 @@ mod tests {
             error.to_string(),
             "broker key 'acks.durability' cannot be 'maybe': String must be one of: fsync, os"
         );
+    }
+
+    #[test]
+    fn times_of_consumer_groups_are_within_their_bounds_and_the_classic_protocol_is_served() {
+        let given = [("group.consumer.session.timeout.ms", "10000")];
+        let error = BrokerConfig::from_properties(&properties(&given)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "broker key 'group.consumer.session.timeout.ms' cannot be '10000': it must be greater than or equal to \
+             group.consumer.min.session.timeout.ms"
+        );
+        let given = [("group.consumer.session.timeout.ms", "10000"), ("group.consumer.min.session.timeout.ms", "6000")];
+        assert_eq!(
+            BrokerConfig::from_properties(&properties(&given)).unwrap().consumer_bounds.session_ms.default,
+            10_000
+        );
+        let protocols =
+            |list| BrokerConfig::from_properties(&properties(&[("group.coordinator.rebalance.protocols", list)]));
+        assert!(protocols("consumer").is_err() && protocols("classic,magic").is_err());
+        assert!(!protocols("classic").unwrap().consumer_protocol);
+        assert!(protocols("classic,consumer").unwrap().consumer_protocol && BrokerConfig::default().consumer_protocol);
     }
 
     #[test]

@@ -42,6 +42,7 @@ use self::{
 };
 use crate::{
     clock::Clock,
+    config::group::ConsumerTimes,
     health::Health,
     internal_topics::{OFFSETS_TOPIC, partition_of},
     topics::{CreateTopicError, Topics},
@@ -234,6 +235,16 @@ impl Groups {
         let (verdicts, actions) = state.coordinator.leave(self.times(), group, leaving)?;
         self.execute(&mut state, actions);
         Ok(verdicts)
+    }
+
+    /// These times hold for a group from its next heartbeat on, whether it exists or not.
+    ///
+    /// # Errors
+    ///
+    /// The groups are not in order; nothing has changed.
+    pub fn configure(&self, group: &str, times: ConsumerTimes) -> Result<(), ErrorCode> {
+        self.lock()?.coordinator.configure(group, times);
+        Ok(())
     }
 
     /// A connection has ended: it broke off if the peer went away, and otherwise the broker closed it. Never blocks on a

@@ -91,6 +91,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::config::group::ConsumerTimes;
     use crate::groups::coordinator::{
         Described, HeartbeatRequest, JoinRequest, Protocol as Offer, Settings, Ticket, Times, Topology,
     };
@@ -156,7 +157,7 @@ mod tests {
                 connect_disconnect_grace_ms: given(OF_CONNECT_MS),
                 // Nobody is to join in this.
                 initial_delay_ms: if kind == Kind::Parked { 1_000_000 } else { 0 },
-                consumer_session_ms: 1_000_000,
+                consumer_times: ConsumerTimes { session_ms: 1_000_000, ..Settings::default().consumer_times },
                 ..Settings::default()
             };
             let mut world = Self { coordinator: Coordinator::new(settings), kind, instance, now_ms: 0 };

@@ -55,7 +55,7 @@ use super::{
     offsets::CommittedOffset,
     records::{RecordKey, StoredGroup},
 };
-use crate::clock::Tick;
+use crate::{clock::Tick, config::group::ConsumerTimes};
 
 /// Which protocol a group of consumers may change to while its members run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -87,18 +87,14 @@ pub struct Settings {
     pub connect_disconnect_grace_ms: Option<i32>,
     /// How long offsets outlive the group's last member, or the commit.
     pub offset_retention_ms: i64,
-    /// Session under the consumer protocol.
-    pub consumer_session_ms: i32,
-    /// How often members are to send heartbeats under the consumer protocol.
-    pub consumer_heartbeat_ms: i32,
+    /// Times under the consumer protocol.
+    pub consumer_times: ConsumerTimes,
     /// Most members of a group under the consumer protocol.
     pub consumer_max_size: usize,
     /// In the order of preference where no member says; not empty.
     pub consumer_assignors: Vec<Assignor>,
     /// Which protocol a group may change to.
     pub consumer_migration: MigrationPolicy,
-    /// Shortest time between two assignments of a group under the consumer protocol.
-    pub consumer_assignment_interval_ms: i32,
 }
 
 impl Default for Settings {
@@ -112,12 +108,10 @@ impl Default for Settings {
             disconnect_grace_ms: None,
             connect_disconnect_grace_ms: Some(1_000),
             offset_retention_ms: 10_080 * 60_000,
-            consumer_session_ms: 45_000,
-            consumer_heartbeat_ms: 5_000,
+            consumer_times: ConsumerTimes { session_ms: 45_000, heartbeat_ms: 5_000, assignment_interval_ms: 1_000 },
             consumer_max_size: usize::MAX,
             consumer_assignors: Assignor::ALL.to_vec(),
             consumer_migration: MigrationPolicy::Bidirectional,
-            consumer_assignment_interval_ms: 1_000,
         }
     }
 }
@@ -126,6 +120,8 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Coordinator {
     settings: Settings,
+    /// The same for groups that have times of their own.
+    own: HashMap<String, Settings>,
     groups: HashMap<String, Group>,
     /// When each group wants to be looked at; may be early, never late.
     agenda: BTreeSet<(Tick, String)>,
@@ -142,12 +138,22 @@ impl Coordinator {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
+            own: HashMap::new(),
             groups: HashMap::new(),
             agenda: BTreeSet::new(),
             on_agenda: HashMap::new(),
             held: TransactionalOffsets::default(),
             speakers: HashMap::new(),
             next_id: 0,
+        }
+    }
+
+    /// These times hold for a group from its next heartbeat on, whether it exists or not.
+    pub fn configure(&mut self, group_id: &str, times: ConsumerTimes) {
+        if times == self.settings.consumer_times {
+            self.own.remove(group_id);
+        } else {
+            self.own.insert(group_id.to_owned(), Settings { consumer_times: times, ..self.settings.clone() });
         }
     }
 
@@ -165,7 +171,8 @@ impl Coordinator {
     fn on_group(&mut self, group_id: &str, event: impl FnOnce(&mut Group, &Settings, &mut Outbox<'_>)) -> Vec<Action> {
         let mut actions = Vec::new();
         if let Some(group) = self.groups.get_mut(group_id) {
-            event(group, &self.settings, &mut Outbox { actions: &mut actions, next_id: &mut self.next_id });
+            let settings = self.own.get(group_id).unwrap_or(&self.settings);
+            event(group, settings, &mut Outbox { actions: &mut actions, next_id: &mut self.next_id });
             if group.committing.is_empty() {
                 group.offsets.settle();
             }
@@ -327,7 +334,7 @@ impl Coordinator {
         match &mut group.protocol {
             Members::Classic(classic) => classic.heartbeat(times.now, generation, member_id, instance_id),
             Members::Consumer(consumer) => {
-                let settings = &self.settings;
+                let settings = self.own.get(group_id).unwrap_or(&self.settings);
                 let moment = Moment { now: times.now, wall_ms: times.wall_ms, settings, topics: times.topics };
                 let code = consumer.classic_heartbeat(generation, member_id, instance_id, &moment);
                 self.reschedule(group_id);
@@ -357,7 +364,7 @@ impl Coordinator {
     fn make_consumer(&mut self, times: Times<'_>, request: &HeartbeatRequest) -> Result<(), Refused> {
         let (id, joins) = (&request.group, request.epoch == 0);
         let not_found = |message: String| Err(Refused::new(ErrorCode::GROUP_ID_NOT_FOUND, message));
-        let settings = &self.settings;
+        let settings = self.own.get(id).unwrap_or(&self.settings);
         let moment = &Moment { now: times.now, wall_ms: times.wall_ms, settings, topics: times.topics };
         let mut made = match self.groups.get(id) {
             Some(group) if group.is_being_deleted() => {
@@ -491,7 +498,8 @@ impl Coordinator {
         loaded: LoadedConsumerGroup,
         died: impl Fn(&str) -> bool,
     ) -> Vec<Action> {
-        let group = ConsumerGroup::restore(group_id, loaded, times.now, self.settings.consumer_session_ms);
+        let session_ms = self.own.get(group_id).unwrap_or(&self.settings).consumer_times.session_ms;
+        let group = ConsumerGroup::restore(group_id, loaded, times.now, session_ms);
         self.put_in_place(group_id, Members::Consumer(Box::new(group)));
         self.on_consumer(times, group_id, |group, moment| {
             group.remove_hosts(died, moment);

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     clock::Tick,
+    config::group::ConsumerTimes,
     groups::{
         consumer_protocol::Subscription,
         records::{ConsumerPart, Partitions, RecordKey},
@@ -38,6 +39,8 @@ impl Topology for OneTopic {
         vec!["t".to_owned()]
     }
 }
+
+const AT_ONCE: ConsumerTimes = ConsumerTimes { session_ms: 45_000, heartbeat_ms: 5_000, assignment_interval_ms: 0 };
 
 const TIMES: Times<'static> = Times { now: Tick::ZERO, wall_ms: 1, topics: &OneTopic, via: None };
 
@@ -112,7 +115,7 @@ fn outcome(actions: Vec<Action>) -> Outcome {
 }
 
 fn coordinator() -> Coordinator {
-    Coordinator::new(Settings { initial_delay_ms: 0, consumer_assignment_interval_ms: 0, ..Settings::default() })
+    Coordinator::new(Settings { initial_delay_ms: 0, consumer_times: AT_ONCE, ..Settings::default() })
 }
 
 #[test]
@@ -207,4 +210,26 @@ fn records_of_an_empty_consumer_group_are_deleted_with_the_next_write_too() {
     let leave = [Leaving { member_id: "new".into(), instance_id: None }];
     let (_, actions) = coordinator.leave(TIMES, "g", &leave).unwrap();
     assert_eq!(deleted(&outcome(actions)), owed);
+}
+
+#[test]
+fn a_group_may_have_times_of_its_own_which_hold_from_its_next_heartbeat_on() {
+    let mut coordinator = coordinator();
+    let told = |coordinator: &mut Coordinator, request: &HeartbeatRequest| {
+        let mut all = outcome(coordinator.consumer_heartbeat(TIMES, request, Ticket(1)));
+        for write in all.writes {
+            all.heartbeats.extend(outcome(coordinator.appended(&request.group, write, true)).heartbeats);
+        }
+        (all.heartbeats.remove(0).1.unwrap().interval_ms, coordinator.next_deadline())
+    };
+    let after = |ms| Some(TIMES.now.plus_ms(ms));
+    assert_eq!(told(&mut coordinator, &beat("m", 0)), (5_000, after(45_000)));
+    let own = ConsumerTimes { session_ms: 9_000, heartbeat_ms: 3_000, assignment_interval_ms: 0 };
+    coordinator.configure("g", own);
+    coordinator.configure("later", own);
+    assert_eq!(told(&mut coordinator, &beat("m", 2)), (3_000, after(9_000)));
+    coordinator.configure("g", AT_ONCE);
+    assert_eq!(told(&mut coordinator, &beat("m", 2)), (5_000, after(45_000)));
+    let later = HeartbeatRequest { group: "later".into(), ..beat("m", 0) };
+    assert_eq!(told(&mut coordinator, &later), (3_000, after(9_000)), "it was set before there was such a group");
 }

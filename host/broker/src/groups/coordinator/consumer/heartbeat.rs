@@ -130,12 +130,12 @@ impl ConsumerGroup {
         self.compute_target(moment);
         let mut member = self.member(id)?.clone();
         self.reconcile(&mut member, subscription_changed, request.owned.as_ref(), moment)?;
-        member.session_ends = moment.now.plus_ms(moment.settings.consumer_session_ms);
+        member.session_ends = moment.now.plus_ms(moment.settings.consumer_times.session_ms);
         let says_all = request.epoch == 0 || request.is_full() || assigned_before.as_ref() != Some(&member.assigned);
         let answer = HeartbeatAnswer {
             member_id: member.id.clone(),
             epoch: member.epoch,
-            interval_ms: moment.settings.consumer_heartbeat_ms,
+            interval_ms: moment.settings.consumer_times.heartbeat_ms,
             assignment: says_all.then(|| member.assigned()),
         };
         self.put(member);

@@ -11,7 +11,7 @@ impl ConsumerGroup {
         if self.epoch <= self.target_epoch {
             return;
         }
-        let interval_ms = i64::from(moment.settings.consumer_assignment_interval_ms);
+        let interval_ms = i64::from(moment.settings.consumer_times.assignment_interval_ms);
         let next_ms = self.target_computed_at_ms.saturating_add(interval_ms);
         // A clock that was set back must not hold up assignments.
         let waits = self.target_computed_at_ms <= moment.wall_ms && moment.wall_ms < next_ms;

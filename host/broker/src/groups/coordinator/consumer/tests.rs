@@ -7,6 +7,7 @@ use millstream_wire::error_code::ErrorCode;
 use uuid::Uuid;
 
 use super::*;
+use crate::config::group::ConsumerTimes;
 use crate::groups::{
     consumer_protocol::{Subscription, read_assignment},
     coordinator::{
@@ -45,8 +46,10 @@ impl Topology for Topics {
     }
 }
 
+const AT_ONCE: ConsumerTimes = ConsumerTimes { session_ms: 45_000, heartbeat_ms: 5_000, assignment_interval_ms: 0 };
+
 fn settings() -> Settings {
-    Settings { consumer_assignment_interval_ms: 0, ..Settings::default() }
+    Settings { consumer_times: AT_ONCE, ..Settings::default() }
 }
 
 fn moment<'a>(settings: &'a Settings, topics: &'a Topics, now_ms: u64) -> Moment<'a> {

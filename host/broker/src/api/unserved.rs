@@ -1,0 +1,56 @@
+//! Share groups (KIP-932): not served, as by a Kafka whose feature `share.version` is off. ApiVersions does not list these
+//! APIs; whoever asks all the same is told. (Those of streams groups, KIP-1071, are not known to the message types: they
+//! are unknown APIs.)
+
+use millstream_wire::protocol::messages::{
+    AlterShareGroupOffsetsResponse, ApiKey, DeleteShareGroupOffsetsResponse, DescribeShareGroupOffsetsRequest,
+    DescribeShareGroupOffsetsResponse, GroupId, ShareAcknowledgeResponse, ShareFetchResponse,
+    ShareGroupDescribeRequest, ShareGroupDescribeResponse, ShareGroupHeartbeatResponse,
+    describe_share_group_offsets_response::DescribeShareGroupOffsetsResponseGroup,
+    share_group_describe_response::DescribedGroup,
+};
+
+use super::{Incoming, Rejected, Reply, table::Served};
+use crate::error_code::ErrorCode;
+
+const CODE: i16 = ErrorCode::UNSUPPORTED_VERSION.get();
+
+const fn known(api: ApiKey, min: i16, max: i16) -> Served {
+    Served { api, announced_min: min, min, max }
+}
+
+/// APIs that are answered and not announced, with the versions of theirs that can be read.
+pub const UNSERVED: &[Served] = &[
+    known(ApiKey::ShareGroupHeartbeat, 1, 1),
+    known(ApiKey::ShareGroupDescribe, 1, 1),
+    known(ApiKey::ShareFetch, 1, 1),
+    known(ApiKey::ShareAcknowledge, 1, 1),
+    known(ApiKey::DescribeShareGroupOffsets, 0, 0),
+    known(ApiKey::AlterShareGroupOffsets, 0, 0),
+    known(ApiKey::DeleteShareGroupOffsets, 0, 0),
+];
+
+/// UNSUPPORTED_VERSION in the shape of the API's answer.
+pub fn handle(it: &Incoming) -> Result<Reply, Rejected> {
+    match it.api {
+        ApiKey::ShareGroupHeartbeat => it.answer(&ShareGroupHeartbeatResponse::default().with_error_code(CODE)),
+        ApiKey::ShareFetch => it.answer(&ShareFetchResponse::default().with_error_code(CODE)),
+        ApiKey::ShareAcknowledge => it.answer(&ShareAcknowledgeResponse::default().with_error_code(CODE)),
+        ApiKey::AlterShareGroupOffsets => it.answer(&AlterShareGroupOffsetsResponse::default().with_error_code(CODE)),
+        ApiKey::DeleteShareGroupOffsets => it.answer(&DeleteShareGroupOffsetsResponse::default().with_error_code(CODE)),
+        ApiKey::ShareGroupDescribe => {
+            let request: ShareGroupDescribeRequest = it.decode()?;
+            let of = |id: GroupId| DescribedGroup::default().with_group_id(id).with_error_code(CODE);
+            let groups = request.group_ids.into_iter().map(of).collect();
+            it.answer(&ShareGroupDescribeResponse::default().with_groups(groups))
+        }
+        ApiKey::DescribeShareGroupOffsets => {
+            let request: DescribeShareGroupOffsetsRequest = it.decode()?;
+            let groups = request.groups.into_iter().map(|group| {
+                DescribeShareGroupOffsetsResponseGroup::default().with_group_id(group.group_id).with_error_code(CODE)
+            });
+            it.answer(&DescribeShareGroupOffsetsResponse::default().with_groups(groups.collect()))
+        }
+        api => Err(Rejected::NotServed { api, version: it.version() }),
+    }
+}
