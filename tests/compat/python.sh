@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs clients.py in a Python environment with the clients of requirements.txt, which is made when first needed.
+# Runs clients.py or peer.py in a Python environment with the clients of requirements.txt, which is made when first needed.
 #
 #   python.sh ready             makes the environment if need be
 #   python.sh run ARGUMENT...   runs clients.py
+#   python.sh peer ADDRESS      runs peer.py
 #
 # The environment is kept below target/peers of the repository. MILLSTREAM_PYTHON names a Python that has the clients
 # already. Needs Python 3.10 or newer with its module venv, and a package index for the first run.
@@ -42,5 +43,9 @@ case ${1:-} in
         shift
         exec "${MILLSTREAM_PYTHON:-$home/bin/python}" "$here/clients.py" "$@"
         ;;
-    *) fail "usage: $0 ready | run ARGUMENT..." ;;
+    peer)
+        ready
+        exec "${MILLSTREAM_PYTHON:-$home/bin/python}" "$here/peer.py" "$2"
+        ;;
+    *) fail "usage: $0 ready | run ARGUMENT... | peer ADDRESS" ;;
 esac

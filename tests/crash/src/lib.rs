@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod histories;
 mod numbers;
 mod topic;
 

@@ -123,6 +123,14 @@ pub fn python(arguments: &[&str]) -> Command {
     command
 }
 
+/// `tests/compat/peer.py` at a broker: one client that does what it is told over standard input. Only after
+/// [`have_python`].
+pub fn peer(address: &str) -> Command {
+    let mut command = Command::new(compat("python.sh"));
+    command.args(["peer", address]);
+    command
+}
+
 /// One Apache Kafka broker. It ends when this is dropped or the process ends, whose end closes its standard input.
 pub struct Kafka {
     child: Child,
@@ -146,7 +154,15 @@ impl Kafka {
     ///
     /// As there.
     pub fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        let (port, controller) = (free_port(), free_port());
+        Self::start_at(folder, (free_port(), free_port()), environment)
+    }
+
+    /// The same on the ports of an earlier one, for listener and controller.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn start_at(folder: &Path, (port, controller): (u16, u16), environment: &[(&str, &str)]) -> Self {
         let child = Command::new(compat("kafka.sh"))
             .arg("broker")
             .arg(folder.join("kafka"))
@@ -157,6 +173,20 @@ impl Kafka {
             .spawn()
             .expect("the script can be started");
         Self { child, address: format!("127.0.0.1:{port}") }
+    }
+
+    /// Stops the broker's process in the middle of whatever it does, or lets it go on.
+    ///
+    /// # Panics
+    ///
+    /// It has none.
+    pub fn freeze(&self, stop: bool) {
+        let script = self.child.id().to_string();
+        let found = Command::new("pgrep").args(["-P", &script, "java"]).output().expect("pgrep runs");
+        let id = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+        let signal = if stop { "-STOP" } else { "-CONT" };
+        let sent = Command::new("kill").args([signal, &id]).status().expect("kill runs");
+        assert!(sent.success(), "the signal could not be sent to {id:?}");
     }
 
     /// Waits until it listens.

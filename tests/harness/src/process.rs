@@ -240,6 +240,17 @@ impl Broker {
         });
     }
 
+    /// Lets a process go on that was stopped.
+    ///
+    /// # Panics
+    ///
+    /// If the signal cannot be sent.
+    pub fn thaw(&self) {
+        let id = self.process.child.id().to_string();
+        let sent = Command::new("kill").args(["-CONT", &id]).status().expect("kill runs");
+        assert!(sent.success(), "SIGCONT could not be sent");
+    }
+
     /// Starts a broker whose data lies below the folder.
     ///
     /// # Panics

@@ -1,0 +1,94 @@
+//! What goes wrong during a history, one thing after the other.
+
+use std::{sync::Arc, time::Duration};
+
+use rand::{Rng, rngs::StdRng};
+
+use super::{
+    proxy::{Disturbance, Proxy},
+    target::Target,
+    workload::Victims,
+};
+
+/// How often what was done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// The broker was killed.
+    pub kills: u64,
+    /// The broker was frozen for a while.
+    pub freezes: u64,
+    /// Connections were cut.
+    pub cuts: u64,
+    /// Connections were stalled.
+    pub stalls: u64,
+    /// Clients were killed.
+    pub clients_killed: u64,
+    /// Clients were frozen for a while.
+    pub clients_frozen: u64,
+    /// Ends of transactions came while the next one was open.
+    pub late_ends: u64,
+}
+
+impl std::ops::AddAssign for Faults {
+    fn add_assign(&mut self, other: Self) {
+        self.kills += other.kills;
+        self.freezes += other.freezes;
+        self.cuts += other.cuts;
+        self.stalls += other.stalls;
+        self.clients_killed += other.clients_killed;
+        self.clients_frozen += other.clients_frozen;
+        self.late_ends += other.late_ends;
+    }
+}
+
+/// Does so many things, `late_ends` among them if wanted, and mends everything.
+pub async fn disturb(
+    dice: &mut StdRng,
+    rounds: u32,
+    late_ends: bool,
+    target: &mut Target,
+    proxy: &Proxy,
+    victims: &Arc<Victims>,
+) -> Faults {
+    let mut faults = Faults::default();
+    let (late, cuts) = (proxy.late_ends(), proxy.cuts());
+    for _ in 0..rounds {
+        pause(dice, 100..500).await;
+        match dice.random_range(0..20) {
+            0..=8 => {
+                tokio::task::block_in_place(|| target.kill());
+                pause(dice, 0..60).await;
+                tokio::task::block_in_place(|| target.start());
+                faults.kills += 1;
+            }
+            9 => {
+                tokio::task::block_in_place(|| target.freeze());
+                pause(dice, 100..1500).await;
+                target.thaw();
+                faults.freezes += 1;
+            }
+            10 | 11 => proxy.disturb(Disturbance::Cut, dice.random_range(30..=100)),
+            12 | 13 => {
+                let (bytes, from_broker) = (dice.random_range(1..3000), dice.random_bool(0.6));
+                proxy.disturb(Disturbance::CutAfter { bytes, from_broker }, dice.random_range(30..=100));
+            }
+            14 => {
+                let time = Duration::from_millis(dice.random_range(200..2500));
+                proxy.disturb(Disturbance::Stall(time), dice.random_range(20..=80));
+                faults.stalls += 1;
+            }
+            15 | 16 if late_ends => proxy.keep_ends(dice.random_range(1..4)),
+            17 => faults.clients_frozen += u64::from(victims.freeze(dice).await),
+            _ => faults.clients_killed += u64::from(victims.kill(dice)),
+        }
+    }
+    proxy.keep_ends(0);
+    faults.late_ends = proxy.late_ends() - late;
+    faults.cuts = proxy.cuts() - cuts;
+    faults
+}
+
+/// Lets clients work for a while.
+async fn pause(dice: &mut StdRng, millis: std::ops::Range<u64>) {
+    tokio::time::sleep(Duration::from_millis(dice.random_range(millis))).await;
+}
