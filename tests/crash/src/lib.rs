@@ -3,10 +3,12 @@
 
 #![forbid(unsafe_code)]
 
+mod copier;
 pub mod histories;
 mod numbers;
 mod topic;
 
+pub use copier::copy;
 pub use numbers::{Numbers, value_of};
 pub use topic::{Follower, read_topic};
 

@@ -48,7 +48,17 @@ pub struct Follower {
 impl Follower {
     /// At the start of every partition.
     pub fn new(address: &str, topic: &TopicName, partitions: i32) -> Self {
-        let properties = [("bootstrap.servers", address), ("reconnect.backoff.max.ms", "100")];
+        Self::with(address, topic, partitions, "read_uncommitted")
+    }
+
+    /// The same, of committed transactions only.
+    pub fn of_committed(address: &str, topic: &TopicName, partitions: i32) -> Self {
+        Self::with(address, topic, partitions, "read_committed")
+    }
+
+    fn with(address: &str, topic: &TopicName, partitions: i32, isolation: &str) -> Self {
+        let properties =
+            [("bootstrap.servers", address), ("reconnect.backoff.max.ms", "100"), ("isolation.level", isolation)];
         let properties = properties.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let config = ConsumerConfig::from_properties(&properties).expect("valid");
         let cluster = Cluster::connect(Arc::new(TcpDial), &config.bootstrap, config.connection.clone());

@@ -13,7 +13,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
 
 use checker::History;
-use crash::histories::{Faults, Settings, Target, run};
+use crash::histories::{Faults, Proxy, Settings, Target, run};
 use harness::peers::{have_kafka, have_python};
 
 fn variable<T: std::str::FromStr>(name: &str, default: T) -> T {
@@ -51,11 +51,12 @@ async fn what_clients_see_of_a_broker_that_is_killed_and_disturbed_is_what_kafka
     let folder_of = folder.path().to_owned();
     let mut target = if kafka { Target::kafka(folder_of) } else { Target::millstream(folder_of) };
     tokio::task::block_in_place(|| target.start());
+    let proxy = Proxy::start(target.proxy_port, format!("127.0.0.1:{}", target.port)).await;
     let (mut all, mut operations, mut transactions) = (Faults::default(), 0, 0);
     let mut wrong = Vec::new();
     for seed in seeds() {
         let begin = Instant::now();
-        let finding = match run(&mut target, Settings { seed, rounds, late_ends, foreign }).await {
+        let finding = match run(&mut target, &proxy, Settings { seed, rounds, late_ends, foreign }).await {
             Ok(finding) => finding,
             Err(failed) => {
                 let (reason, history) = *failed;

@@ -1,6 +1,7 @@
 //! The broker from within: requests whose futures are dropped at every step, and a disk that fails.
 
 mod cleaning;
+mod compacting;
 mod deleting;
 mod dropped;
 mod faults;

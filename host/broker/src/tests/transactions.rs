@@ -24,11 +24,11 @@ const GROUP: &str = "g";
 const CONCURRENT_TRANSACTIONS: i16 = 51;
 
 /// Versions of Produce, EndTxn and TxnOffsetCommit.
-const FIRST: [i16; 3] = [11, 4, 4];
-const SECOND: [i16; 3] = [12, 5, 5];
+pub(super) const FIRST: [i16; 3] = [11, 4, 4];
+pub(super) const SECOND: [i16; 3] = [12, 5, 5];
 
 /// A transactional producer, as long as nothing fails.
-struct Producer {
+pub(super) struct Producer {
     id: &'static str,
     versions: [i16; 3],
     producer_id: i64,
@@ -41,7 +41,7 @@ fn transactional_id(id: &str) -> TransactionalId {
 }
 
 impl Producer {
-    fn new(id: &'static str, versions: [i16; 3]) -> Self {
+    pub(super) fn new(id: &'static str, versions: [i16; 3]) -> Self {
         Self { id, versions, producer_id: -1, epoch: -1, sequences: BTreeMap::new() }
     }
 
@@ -51,7 +51,7 @@ impl Producer {
     }
 
     /// Asks until nothing of an earlier life is under way any more, on a disk that is in order.
-    async fn begin_life(&mut self, node: &Arc<Node>) -> i16 {
+    pub(super) async fn begin_life(&mut self, node: &Arc<Node>) -> i16 {
         let settled = async {
             loop {
                 match self.init(node).await {
@@ -85,6 +85,17 @@ impl Producer {
     }
 
     async fn write(&mut self, node: &Arc<Node>, topic: &'static str, value: &str) -> i16 {
+        self.write_keyed(node, topic, None, value).await.0
+    }
+
+    /// The code, and the offset of the record.
+    pub(super) async fn write_keyed(
+        &mut self,
+        node: &Arc<Node>,
+        topic: &'static str,
+        key: Option<&str>,
+        value: &str,
+    ) -> (i16, i64) {
         let [produce_version, ..] = self.versions;
         if produce_version < 12 {
             let added = AddPartitionsToTxnTopic::default().with_name(name(topic)).with_partitions(vec![0]);
@@ -96,19 +107,20 @@ impl Producer {
             let done: AddPartitionsToTxnResponse = call(node, ApiKey::AddPartitionsToTxn, 3, &request).await;
             let code = done.results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code;
             if code != 0 {
-                return code;
+                return (code, -1);
             }
         }
         let sequence = self.sequences.entry(topic).or_insert(0);
         let mut request = produce(topic, value).with_transactional_id(Some(transactional_id(self.id)));
-        let batch = transactional_batch(value, self.producer_id, self.epoch, *sequence);
+        let batch = transactional_batch(key, value, self.producer_id, self.epoch, *sequence);
         request.topic_data[0].partition_data[0].records = Some(batch);
         let done: ProduceResponse = call(node, ApiKey::Produce, produce_version, &request).await;
         *sequence += 1;
-        done.responses[0].partition_responses[0].error_code
+        let written = &done.responses[0].partition_responses[0];
+        (written.error_code, written.base_offset)
     }
 
-    async fn commit_offset(&mut self, node: &Arc<Node>, offset: i64) -> i16 {
+    pub(super) async fn commit_offset(&mut self, node: &Arc<Node>, offset: i64) -> i16 {
         let [_, _, version] = self.versions;
         if version < 5 {
             let request = AddOffsetsToTxnRequest::default()
@@ -134,7 +146,7 @@ impl Producer {
         done.topics[0].partitions[0].error_code
     }
 
-    async fn end(&mut self, node: &Arc<Node>, commit: bool) -> i16 {
+    pub(super) async fn end(&mut self, node: &Arc<Node>, commit: bool) -> i16 {
         let [_, version, _] = self.versions;
         let request = EndTxnRequest::default()
             .with_transactional_id(transactional_id(self.id))
@@ -149,15 +161,27 @@ impl Producer {
     }
 }
 
-fn transactional_batch(value: &str, producer_id: i64, producer_epoch: i16, base_sequence: i32) -> Bytes {
+fn transactional_batch(
+    key: Option<&str>,
+    value: &str,
+    producer_id: i64,
+    producer_epoch: i16,
+    base_sequence: i32,
+) -> Bytes {
     let mut builder = RecordBatchBuilder::with_capacity(256);
-    builder.append(1_700_000_000_000, None, Some(value.as_bytes()), std::iter::empty()).unwrap();
+    builder.append(1_700_000_000_000, key.map(str::as_bytes), Some(value.as_bytes()), std::iter::empty()).unwrap();
     let stamp = BatchStamp { producer_id, producer_epoch, base_sequence, transactional: true, ..BatchStamp::default() };
     builder.finish(&stamp).unwrap().freeze()
 }
 
 /// The values that a consumer of committed records sees in a topic. None may be held back.
 async fn committed(node: &Arc<Node>, topic: &str, what: &str) -> Vec<String> {
+    let records = committed_records(node, topic, what).await;
+    records.into_iter().map(|(_, _, value)| value).collect()
+}
+
+/// The same with offsets and keys, which are empty where there are none.
+pub(super) async fn committed_records(node: &Arc<Node>, topic: &str, what: &str) -> Vec<(i64, String, String)> {
     let (mut values, mut next) = (Vec::new(), 0);
     loop {
         let fetched: FetchResponse = call(node, ApiKey::Fetch, 12, &fetch(topic, next).with_isolation_level(1)).await;
@@ -185,7 +209,11 @@ async fn committed(node: &Arc<Node>, topic: &str, what: &str) -> Vec<String> {
             });
             if !hidden {
                 for record in RecordReader::new(&header, &batch[61..]) {
-                    values.push(String::from_utf8(record.unwrap().value.unwrap().to_vec()).unwrap());
+                    let record = record.unwrap();
+                    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                    let offset = header.base_offset + i64::from(record.offset_delta);
+                    let key = record.key.map(text).unwrap_or_default();
+                    values.push((offset, key, text(record.value.unwrap())));
                 }
             }
         }
@@ -266,7 +294,7 @@ async fn check(node: &Arc<Node>, model: &mut Model, what: &str) {
 /// Whether a loss of power has left a hole in a log: of two batches that no sync had covered, the later one, or one that a
 /// failed write had been taken back for. The log takes that for damage and is not served until an operator has looked at
 /// it, so nothing can be said of transactions.
-fn has_hole(node: &Node) -> bool {
+pub(super) fn has_hole(node: &Node) -> bool {
     let holes = ["there is no sound batch, and one with offset", "the batch there has another offset"];
     node.health.faults().iter().any(|fault| holes.iter().any(|hole| fault.contains(hole)))
 }

@@ -1,13 +1,13 @@
 //! What goes wrong during a history, one thing after the other.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use rand::{Rng, rngs::StdRng};
 
 use super::{
     proxy::{Disturbance, Proxy},
     target::Target,
-    workload::Victims,
+    workload::Common,
 };
 
 /// How often what was done.
@@ -25,8 +25,8 @@ pub struct Faults {
     pub clients_killed: u64,
     /// Clients were frozen for a while.
     pub clients_frozen: u64,
-    /// Ends of transactions came while the next one was open.
-    pub late_ends: u64,
+    /// Ends of transactions came while the next one was open, of each generation of the protocol.
+    pub late_ends: [u64; 2],
 }
 
 impl std::ops::AddAssign for Faults {
@@ -37,7 +37,7 @@ impl std::ops::AddAssign for Faults {
         self.stalls += other.stalls;
         self.clients_killed += other.clients_killed;
         self.clients_frozen += other.clients_frozen;
-        self.late_ends += other.late_ends;
+        self.late_ends.iter_mut().zip(other.late_ends).for_each(|(sum, more)| *sum += more);
     }
 }
 
@@ -48,11 +48,12 @@ pub async fn disturb(
     late_ends: bool,
     target: &mut Target,
     proxy: &Proxy,
-    victims: &Arc<Victims>,
+    common: &Common,
 ) -> Faults {
     let mut faults = Faults::default();
     let (late, cuts) = (proxy.late_ends(), proxy.cuts());
     for _ in 0..rounds {
+        common.until_progress().await;
         pause(dice, 100..500).await;
         match dice.random_range(0..20) {
             0..=8 => {
@@ -77,13 +78,14 @@ pub async fn disturb(
                 proxy.disturb(Disturbance::Stall(time), dice.random_range(20..=80));
                 faults.stalls += 1;
             }
-            15 | 16 if late_ends => proxy.keep_ends(dice.random_range(1..4)),
-            17 => faults.clients_frozen += u64::from(victims.freeze(dice).await),
-            _ => faults.clients_killed += u64::from(victims.kill(dice)),
+            15 | 16 if late_ends => proxy.keep_ends([dice.random_range(1..4), dice.random_range(1..4)]),
+            17 => faults.clients_frozen += u64::from(common.victims.freeze(dice).await),
+            _ => faults.clients_killed += u64::from(common.victims.kill(dice)),
         }
     }
-    proxy.keep_ends(0);
-    faults.late_ends = proxy.late_ends() - late;
+    proxy.keep_ends([0, 0]);
+    let now = proxy.late_ends();
+    faults.late_ends = [now[0] - late[0], now[1] - late[1]];
     faults.cuts = proxy.cuts() - cuts;
     faults
 }

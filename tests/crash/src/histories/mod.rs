@@ -16,5 +16,6 @@ mod target;
 mod workload;
 
 pub use faults::Faults;
+pub use proxy::Proxy;
 pub use run::{Finding, Settings, run};
 pub use target::Target;

@@ -24,11 +24,15 @@ use tokio::{
 const PRODUCE: i16 = 0;
 const ADD_PARTITIONS_TO_TXN: i16 = 24;
 const END_TXN: i16 = 26;
+/// From this version on EndTxn is of the second generation.
+const SECOND_GENERATION: i16 = 5;
 
 /// Longest frame that is passed on.
 const MAX_FRAME: usize = 1 << 24;
 /// How long an end is kept back, if its producer begins nothing else.
 const KEPT: Duration = Duration::from_secs(8);
+/// How long after the beginning of the next transaction it arrives: in its middle.
+const AFTER_BEGIN: Duration = Duration::from_millis(8);
 
 /// What happens to connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,16 +67,17 @@ struct Kept {
 struct Shared {
     upstream: String,
     orders: watch::Sender<Order>,
-    /// How many ends are still to be kept back.
-    wanted: AtomicU64,
+    /// How many ends of each generation are still to be kept back.
+    wanted: [AtomicU64; 2],
     kept: Mutex<VecDeque<Kept>>,
     /// Ends that arrived late, in the middle of the next transaction.
-    late: AtomicU64,
+    late: [AtomicU64; 2],
     cuts: AtomicU64,
 }
 
 /// Listens for as long as it is held.
 pub struct Proxy {
+    /// Where it listens.
     pub port: u16,
     shared: Arc<Shared>,
     listening: JoinHandle<()>,
@@ -86,15 +91,19 @@ impl Drop for Proxy {
 
 impl Proxy {
     /// Passes everything on to this address.
+    ///
+    /// # Panics
+    ///
+    /// The port is taken.
     pub async fn start(port: u16, upstream: String) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free");
         let (orders, _) = watch::channel(Order { number: 0, what: Disturbance::None, percent: 0 });
         let shared = Arc::new(Shared {
             upstream,
             orders,
-            wanted: AtomicU64::new(0),
+            wanted: Default::default(),
             kept: Mutex::default(),
-            late: AtomicU64::new(0),
+            late: Default::default(),
             cuts: AtomicU64::new(0),
         });
         let of_listener = Arc::clone(&shared);
@@ -114,14 +123,14 @@ impl Proxy {
         self.shared.orders.send_modify(|order| *order = Order { number: order.number + 1, what, percent });
     }
 
-    /// Keeps so many more ends of transactions back.
-    pub fn keep_ends(&self, count: u64) {
-        self.shared.wanted.store(count, Ordering::Relaxed);
+    /// Keeps so many more ends of transactions back, of each generation of the protocol.
+    pub fn keep_ends(&self, counts: [u64; 2]) {
+        self.shared.wanted.iter().zip(counts).for_each(|(wanted, count)| wanted.store(count, Ordering::Relaxed));
     }
 
-    /// How many ends arrived while the next transaction was open.
-    pub fn late_ends(&self) -> u64 {
-        self.shared.late.load(Ordering::Relaxed)
+    /// How many ends of each generation arrived while the next transaction was open.
+    pub fn late_ends(&self) -> [u64; 2] {
+        self.shared.late.each_ref().map(|late| late.load(Ordering::Relaxed))
     }
 
     /// How many connections were cut.
@@ -161,6 +170,8 @@ enum Ended {
 struct KeptFrame {
     frame: Vec<u8>,
     id: Vec<u8>,
+    /// 0 for the first.
+    generation: usize,
     to_broker: OwnedWriteHalf,
 }
 
@@ -173,8 +184,9 @@ async fn keep(shared: &Shared, mut kept: KeptFrame, down: &mut JoinHandle<OwnedR
     // Aborted or ended: either way it has let go of the connection.
     let _ = (&mut *down).await;
     let in_time = tokio::time::timeout(KEPT, wait).await.is_ok_and(|told| told.is_ok());
+    tokio::time::sleep(AFTER_BEGIN).await;
     if kept.to_broker.write_all(&kept.frame).await.is_ok() && in_time {
-        shared.late.fetch_add(1, Ordering::Relaxed);
+        shared.late[kept.generation].fetch_add(1, Ordering::Relaxed);
         // Open until it has been read: closing at once might take it back.
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
@@ -185,9 +197,10 @@ impl Shared {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at a request; whether it is to be kept back.
-    fn look(&self, frame: &[u8]) -> Option<Vec<u8>> {
+    /// Looks at a request. Its transactional id and generation if it is to be kept back.
+    fn look(&self, frame: &[u8]) -> Option<(Vec<u8>, usize)> {
         let (api, id) = transactional_id(frame)?;
+        let generation = usize::from(SECOND_GENERATION <= i16::from_be_bytes([frame[6], frame[7]]));
         let mut kept = self.lock();
         kept.retain(|kept| kept.go.as_ref().is_some_and(|go| !go.is_closed()));
         for kept in kept.iter_mut().filter(|kept| kept.id == id) {
@@ -203,7 +216,8 @@ impl Shared {
         let known = kept.iter().any(|kept| kept.id == id);
         let want = |wanted: u64| wanted.checked_sub(1);
         let wanted = api == END_TXN && !known;
-        (wanted && self.wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, want).is_ok()).then_some(id)
+        (wanted && self.wanted[generation].fetch_update(Ordering::Relaxed, Ordering::Relaxed, want).is_ok())
+            .then_some((id, generation))
     }
 }
 
@@ -350,8 +364,8 @@ impl Pump {
                     Ok(None) => break,
                     Err(_) => return Ended::Closed,
                 };
-                if let Some(id) = self.shared.look(&frame) {
-                    return Ended::Keep(KeptFrame { frame, id, to_broker: to });
+                if let Some((id, generation)) = self.shared.look(&frame) {
+                    return Ended::Keep(KeptFrame { frame, id, generation, to_broker: to });
                 }
                 if !self.pass(&frame, &mut to).await {
                     return Ended::Closed;

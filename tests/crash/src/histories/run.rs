@@ -56,7 +56,7 @@ pub struct Finding {
 /// Topics by their partitions: where everybody writes, what a group copies, what one client copies, and the copies.
 const TOPICS: [(&str, i32); 4] = [("plain", 2), ("source", 2), ("fixed", 1), ("copies", 2)];
 
-/// Makes one history with a broker that has been started.
+/// Makes one history with a broker that has been started, by clients that reach it through the proxy alone.
 ///
 /// # Errors
 ///
@@ -65,9 +65,8 @@ const TOPICS: [(&str, i32); 4] = [("plain", 2), ("source", 2), ("fixed", 1), ("c
 /// # Panics
 ///
 /// The broker does not start again.
-pub async fn run(target: &mut Target, settings: Settings) -> Result<Finding, Box<(String, History)>> {
+pub async fn run(target: &mut Target, proxy: &Proxy, settings: Settings) -> Result<Finding, Box<(String, History)>> {
     let mut dice = StdRng::seed_from_u64(settings.seed);
-    let proxy = Proxy::start(target.proxy_port, format!("127.0.0.1:{}", target.port)).await;
     let address = format!("127.0.0.1:{}", proxy.port);
     let admin = admin(&address);
     let layout = Arc::new(layout(settings.seed));
@@ -80,11 +79,12 @@ pub async fn run(target: &mut Target, settings: Settings) -> Result<Finding, Box
     let (source, fixed) = (numbers("source"), numbers("fixed"));
     let common = Arc::new(Common {
         recorder: Default::default(),
-        victims: Arc::new(Victims::default()),
+        victims: Victims::default(),
         writable: [numbers("plain"), source.clone(), fixed.clone()].concat(),
         copies: numbers("copies"),
         all: (0..layout.0.len() as u32).map(Partition).collect(),
         next_value: AtomicU64::new(1),
+        progress: AtomicU64::new(0),
         troubles: Mutex::default(),
     });
     let (stop_writers, writers_stop) = watch::channel(false);
@@ -118,8 +118,7 @@ pub async fn run(target: &mut Target, settings: Settings) -> Result<Finding, Box
         set.spawn(worker.run());
     }
 
-    let faults =
-        disturb(&mut dice, settings.rounds, settings.late_ends, target, &proxy, &Arc::clone(&common.victims)).await;
+    let faults = disturb(&mut dice, settings.rounds, settings.late_ends, target, proxy, &common).await;
 
     let end = Ending { admin, address, layout: Arc::clone(&layout), common: Arc::clone(&common) };
     let ended = async {

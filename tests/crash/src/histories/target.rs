@@ -1,8 +1,22 @@
 //! The broker that is under test: Millstream's, or Apache Kafka's. Always at the same ports, behind the proxy.
 
-use std::{net::TcpStream, path::PathBuf, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    time::Duration,
+};
 
 use harness::{Broker, free_port, peers::Kafka, within};
+
+/// Whether a broker there serves requests. Apache Kafka listens long before it does.
+fn answers(port: u16) -> Option<()> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    // ApiVersions 0 of the client "cli".
+    stream.write_all(b"\x00\x00\x00\x0d\x00\x12\x00\x00\x00\x00\x00\x01\x00\x03cli").ok()?;
+    stream.read_exact(&mut [0; 8]).ok()
+}
 
 /// A broker that can be killed and comes again.
 pub struct Target {
@@ -16,7 +30,7 @@ pub struct Target {
 
 enum Kind {
     Millstream(Option<Broker>),
-    Kafka { controller: u16, process: Option<Kafka> },
+    Kafka { controller: u16, internal: u16, process: Option<Kafka> },
 }
 
 impl Target {
@@ -27,7 +41,7 @@ impl Target {
 
     /// Apache Kafka. Only after [`have_kafka`](harness::peers::have_kafka).
     pub fn kafka(folder: PathBuf) -> Self {
-        let kind = Kind::Kafka { controller: free_port(), process: None };
+        let kind = Kind::Kafka { controller: free_port(), internal: free_port(), process: None };
         Self { folder, port: free_port(), proxy_port: free_port(), kind }
     }
 
@@ -51,8 +65,15 @@ impl Target {
                 ];
                 *process = Some(Broker::start(&self.folder, &settings));
             }
-            Kind::Kafka { controller, process } => {
-                let settings = format!("{advertised}\ntransaction.abort.timed.out.transaction.cleanup.interval.ms=300");
+            Kind::Kafka { controller, internal, process } => {
+                // What the broker asks of itself must not go through the proxy.
+                let settings = format!(
+                    "listeners=@ADDRESSES@,INTERNAL://127.0.0.1:{internal}\n\
+                     {advertised},INTERNAL://127.0.0.1:{internal}\n\
+                     inter.broker.listener.name=INTERNAL\n\
+                     listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT\n\
+                     transaction.abort.timed.out.transaction.cleanup.interval.ms=300"
+                );
                 let environment = [("KEEP", "1"), ("SETTINGS", settings.as_str())];
                 let kafka = Kafka::start_at(&self.folder, (self.port, *controller), &environment);
                 kafka.await_listening();
@@ -60,7 +81,7 @@ impl Target {
             }
         }
         let port = self.port;
-        within(Duration::from_secs(120), "the broker listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        within(Duration::from_secs(120), "the broker answers", || answers(port));
     }
 
     /// Kills it at once.

@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use checker::{Action, Client, Fate, Message, Outcome, Partition, Polled, Value};
@@ -80,18 +80,28 @@ impl Victims {
 /// What the clients of one history share.
 pub struct Common {
     pub recorder: Recorder,
-    pub victims: Arc<Victims>,
+    pub victims: Victims,
     /// Where everybody writes.
     pub writable: Vec<Partition>,
     /// Where copies go.
     pub copies: Vec<Partition>,
     pub all: Vec<Partition>,
     pub next_value: AtomicU64,
+    /// How many sends and commits were acknowledged.
+    pub progress: AtomicU64,
     /// Why actions failed, and how often.
     pub troubles: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Common {
+    /// Waits until clients have got something done, for at most half a minute.
+    pub async fn until_progress(&self) {
+        let (before, begin) = (self.progress.load(Ordering::Relaxed), Instant::now());
+        while self.progress.load(Ordering::Relaxed) < before + 3 && begin.elapsed() < Duration::from_secs(30) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     fn trouble(&self, client: Client, action: &Action, reason: &str) {
         let word = format!("{action}");
         let word = word.split(' ').next().unwrap_or_default();
@@ -189,6 +199,9 @@ impl Worker {
             common.trouble(self.client, &action, &reason);
         }
         common.recorder.answer(self.client, outcome.clone());
+        if matches!((&action, &outcome), (Action::Send(_), Outcome::Sent(_)) | (Action::Commit, Outcome::Done)) {
+            common.progress.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(outcome)
     }
 
