@@ -45,7 +45,7 @@ async fn what_clients_see_of_a_broker_that_is_killed_and_disturbed_is_what_kafka
     if kafka && !have_kafka() {
         return;
     }
-    let rounds = variable("HISTORY_ROUNDS", 14);
+    let rounds = variable("HISTORY_ROUNDS", 10);
     let late_ends = variable("HISTORY_LATE_ENDS", true);
     let foreign = have_python();
     let folder_of = folder.path().to_owned();
