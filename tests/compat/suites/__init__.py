@@ -10,6 +10,7 @@
 import fcntl
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -39,12 +40,13 @@ def once(folder, make):
             (folder / ".complete").touch()
 
 
-def call(*command, **options):
-    """Runs a command that has to succeed; its end is in the error otherwise."""
+def call(*command, stderr_too=True, **options):
+    """What a command says that has to succeed; its end is in the error otherwise."""
     done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", **options)
+                          stderr=subprocess.STDOUT if stderr_too else subprocess.PIPE, text=True, errors="replace", **options)
     if done.returncode != 0:
-        raise Missing(f"{' '.join(map(str, command))}: {done.stdout[-2000:]}")
+        said = done.stdout + (done.stderr or "")
+        raise Missing(f"{' '.join(map(str, command))}: {said[-2000:]}")
     return done.stdout
 
 
@@ -109,3 +111,28 @@ def pinned(package):
     """The version of a package in requirements.txt."""
     lines = (HERE.parent / "requirements.txt").read_text().splitlines()
     return next(line.split("==")[1] for line in lines if line.startswith(f"{package}=="))
+
+
+def go_test(program, tests, folder, own, limit_s=1500):
+    """Runs tests of a program that `go test -c` made: test -> (ending, words)."""
+    chosen = "^(" + "|".join(map(re.escape, tests)) + ")$"
+    done = subprocess.run([program, "-test.v", "-test.timeout", f"{limit_s}s", "-test.run", chosen], cwd=folder, env=own,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace")
+    results, said = {}, {}
+    endings = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
+    lines, named = done.stdout.splitlines(), None
+    for line in lines:
+        begun = re.match(r"=== (?:RUN|CONT|NAME)\s+(\w+)", line)
+        ended = re.match(r"--- (PASS|FAIL|SKIP): (\S+)", line)
+        if begun:
+            named = begun[1]
+        elif ended:
+            results[ended[2]] = endings[ended[1]]
+            named = ended[2]
+        elif re.match(r"\s+\w+\.go:\d+: ", line) or "Error:" in line:
+            said.setdefault(named, []).append(line.strip())
+    words = lambda test: " ".join(said.get(test, [])[-3:])[:400]
+    broken = done.stdout[done.stdout.index("panic:"):][:400] if "panic:" in done.stdout else done.stdout[-400:]
+    return {test: (results[test], words(test) if results[test] != "passed" else "") if test in results
+            else ("failed", "the run ended early: " + " ".join(broken.split())) for test in tests}

@@ -2,16 +2,13 @@
 chains of consume-transform-produce with and without transactions."""
 
 import json
-import os
 import pathlib
-import re
-import subprocess
 
-from . import call, environment, need, once
+from . import call, environment, go_test, need, once
 
 MODULE, VERSION = "github.com/twmb/franz-go", "1.22.2"
 SHORT = ["TestGroupETL", "TestTxnEtl", "TestIssue337", "TestIssue434", "TestAddRemovePartitions", "TestConsumeRegex",
-         "Test848RegexBrokerResolves", "TestGroupSimple", "TestClient_Produce", "TestPauseIssue489", "TestSCRAMAuth"]
+         "Test848RegexBrokerResolves", "TestGroupSimple", "TestClient_Produce", "TestPauseIssue489"]
 
 folder = None
 
@@ -39,22 +36,5 @@ def brokers(tests, short):
 
 
 def run(address, tests, short):
-    own = environment(KGO_SEEDS=address, KGO_TEST_RF=1, KGO_TEST_RECORDS=5000 if short else 50000, KGO_LOG_LEVEL="none",
-                      GODEBUG=os.environ.get("GODEBUG", ""))
-    chosen = "^(" + "|".join(map(re.escape, tests)) + ")$"
-    done = subprocess.run([folder / "kgo.test", "-test.v", "-test.timeout", "1500s", "-test.run", chosen], cwd=folder,
-                          env=own, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace")
-    results = {}
-    endings = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
-    lines = done.stdout.splitlines()
-    for number, line in enumerate(lines):
-        ended = re.match(r"--- (PASS|FAIL|SKIP): (\S+)", line)
-        if ended:
-            said = [line for line in lines[number + 1:number + 30] if re.match(r"\s+\w+\.go:\d+: ", line)]
-            said = " ".join(" ".join(said[:2]).split())[:300]
-            results[ended[2]] = (endings[ended[1]], "" if ended[1] == "PASS" else said)
-    for test in tests:
-        if test not in results and "panic:" in done.stdout:
-            results[test] = ("failed", done.stdout[done.stdout.index("panic:"):][:300])
-    return results
+    own = environment(KGO_SEEDS=address, KGO_TEST_RF=1, KGO_TEST_RECORDS=5000 if short else 50000, KGO_LOG_LEVEL="none")
+    return go_test(folder / "kgo.test", tests, folder, own)

@@ -13,10 +13,9 @@ from . import call, environment, need, once
 
 CRATE, VERSION = "4.10.0+2.12.1", "2.12.1"
 # Of producing, consuming, groups in both protocols' ways, administration, idempotence and transactions.
-SHORT = ["0003_msgmaxsize", "0011_produce_batch", "0012_produce_consume", "0017_compression", "0019_list_groups",
-         "0031_get_offsets", "0033_regex_subscribe", "0044_partition_cnt", "0052_msg_timestamps", "0054_offset_time",
-         "0073_headers", "0081_admin", "0090_idempotence", "0098_consumer_txn", "0099_commit_metadata",
-         "0103_transactions", "0129_fetch_aborted_msgs", "0140_commit_metadata"]
+SHORT = ["0011_produce_batch", "0012_produce_consume", "0017_compression", "0019_list_groups", "0031_get_offsets",
+         "0033_regex_subscribe", "0044_partition_cnt", "0054_offset_time", "0073_headers", "0090_idempotence",
+         "0099_commit_metadata", "0103_transactions", "0113_cooperative_rebalance", "0140_commit_metadata"]
 WITHOUT_CREATION = "noautocreate"
 LIMIT_S = 600
 KAFKA = pathlib.Path(__file__).resolve().parent.parent / "kafka.sh"

@@ -1,0 +1,1 @@
+"""What suites expect beside a broker, as far as they use it."""
