@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Runs clients.py or peer.py in a Python environment with the clients of requirements.txt, which is made when first needed.
+# Runs clients.py, peer.py or consumer_groups.py in a Python environment with the clients of requirements.txt, which is
+# made when first needed.
 #
 #   python.sh ready             makes the environment if need be
 #   python.sh run ARGUMENT...   runs clients.py
 #   python.sh peer ADDRESS      runs peer.py
+#   python.sh groups ADDRESS    runs consumer_groups.py
 #
 # The environment is kept below target/peers of the repository. MILLSTREAM_PYTHON names a Python that has the clients
 # already. Needs Python 3.10 or newer with its module venv, and a package index for the first run.
@@ -47,5 +49,10 @@ case ${1:-} in
         ready
         exec "${MILLSTREAM_PYTHON:-$home/bin/python}" "$here/peer.py" "$2"
         ;;
-    *) fail "usage: $0 ready | run ARGUMENT... | peer ADDRESS" ;;
+    groups)
+        ready
+        shift
+        exec "${MILLSTREAM_PYTHON:-$home/bin/python}" "$here/consumer_groups.py" "$@"
+        ;;
+    *) fail "usage: $0 ready | run ARGUMENT... | peer ADDRESS | groups ADDRESS" ;;
 esac

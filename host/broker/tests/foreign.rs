@@ -464,6 +464,28 @@ async fn javas_consumers_of_both_protocols_share_a_group_that_changes_its_own_wi
     broker.shutdown().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn librdkafkas_consumers_of_the_consumer_protocol_share_a_group_and_one_that_is_killed_is_given_up() {
+    if !have_python() {
+        return;
+    }
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let listeners = format!("PLAINTEXT://127.0.0.1:{port}");
+    let settings = [
+        ("listeners", listeners.as_str()),
+        ("group.consumer.heartbeat.interval.ms", "200"),
+        ("group.consumer.min.heartbeat.interval.ms", "200"),
+        ("group.consumer.assignment.interval.ms", "0"),
+        ("group.disconnect.grace.ms", "500"),
+    ];
+    let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();
+    let mut script = tokio::process::Command::new(compat("python.sh"));
+    script.args(["groups", &format!("127.0.0.1:{port}")]);
+    let said = run(script, "").await;
+    assert!(said.ends_with("done\n"), "{said}");
+    broker.shutdown().await.unwrap();
+}
+
 /// What a consumer of committed records sees of a topic, by Java.
 async fn committed_lines(server: &Server<'_>, topic: &str, count: usize) -> String {
     let (address, count) = (server.address(), count.to_string());
