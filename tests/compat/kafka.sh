@@ -6,7 +6,7 @@
 #                                      removes DIR unless KEEP is set; FORMAT has more arguments for the formatting of
 #                                      its storage, such as "--feature transaction.version=1"; SETTINGS has more lines
 #                                      for its properties, in which @ADDRESSES@ stands for the listeners that are there
-#                                      anyway
+#                                      anyway; STOP has the signal that stops it, such as -TERM, if not -9
 #   kafka.sh run CLASS ARGUMENT...     runs one of Kafka's programs, or FILE.java of a program over its jars, which is
 #                                      compiled when first needed; JVM has more arguments for the JVM
 #
@@ -67,7 +67,7 @@ compile() {
 }
 
 stop() {
-    kill -9 "$pid" 2>/dev/null || true
+    kill "${STOP:--9}" "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
     [ -n "${KEEP:-}" ] || rm -rf "$data"
 }

@@ -23,15 +23,16 @@ use uuid::Uuid;
 use crate::{
     changes::Changes,
     checkpoints::Checkpoints,
-    config::BrokerConfig,
+    config::{BrokerConfig, topic::read_override},
     health::Health,
+    internal_topics::is_internal,
     io_threads::IoThreads,
     partition::{Partition, PartitionHome},
     start_error::StartBrokerError,
     storage::{
         catalogue::{Catalogue, TopicEntry},
         data_dir::DataDir,
-        read_text,
+        kafkas_metadata, read_text,
     },
     topics::Topics,
 };
@@ -127,6 +128,9 @@ fn open_partitions(topics: &Topics, data_dir: &DataDir, threads: usize) -> Resul
 fn adopt(disk: &dyn Disk, dir: &Path, was_clean: bool) -> Result<Catalogue, StartBrokerError> {
     let mut catalogue = Catalogue::default();
     for name in list(disk, dir)? {
+        if name == kafkas_metadata::FOLDER {
+            continue;
+        }
         let Some((topic, index)) = parse_folder(&name) else { continue };
         let Some(id) = checkpoint::read_topic_id(disk, &dir.join(&name))? else { continue };
         let entry = catalogue.topics.entry(topic).or_insert_with(|| TopicEntry {
@@ -141,10 +145,40 @@ fn adopt(disk: &dyn Disk, dir: &Path, was_clean: bool) -> Result<Catalogue, Star
             catalogue.leader_epoch = catalogue.leader_epoch.max(newest.unwrap_or(0));
         }
     }
+    adopt_settings(disk, dir, &mut catalogue);
     if !was_clean && !catalogue.topics.is_empty() {
         warn!("the data folder was not left in order; everything is checked");
     }
     Ok(catalogue)
+}
+
+/// Settings of topics, as Kafka's metadata log tells them. A topic of which it tells nothing keeps its records whatever
+/// their age: the defaults might throw away what a setting that is not known here kept.
+fn adopt_settings(disk: &dyn Disk, dir: &Path, catalogue: &mut Catalogue) {
+    let known = kafkas_metadata::read(disk, dir).unwrap_or_else(|error| {
+        let folder = dir.join(kafkas_metadata::FOLDER);
+        warn!(folder = %folder.display(), error = %Chain(&error), "the settings of the topics cannot be read");
+        None
+    });
+    let mut known = known.unwrap_or_default();
+    for (name, entry) in &mut catalogue.topics {
+        if let Some(settings) = known.remove(name.as_str()) {
+            for (key, value) in settings {
+                match read_override(&key, &value) {
+                    Ok(value) => drop(entry.overrides.insert(key, value)),
+                    Err(reason) => warn!(topic = %name, reason, "a setting of the topic is not taken over"),
+                }
+            }
+        } else if !is_internal(name.as_str()) {
+            let keep = ["retention.ms", "retention.bytes"].map(|key| (key.to_owned(), "-1".to_owned()));
+            entry.overrides.extend(keep);
+            warn!(
+                topic = %name,
+                "the topic's settings are not known: it keeps all records (retention.ms and retention.bytes are -1) until \
+                 they are set (millstream topic alter)"
+            );
+        }
+    }
 }
 
 fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, StartBrokerError> {
@@ -169,6 +203,10 @@ fn clear_away(disk: &dyn Disk, dir: &Path, catalogue: &Catalogue) -> Result<(), 
             if let Err(error) = disk.remove_dir_all(&path) {
                 warn!(folder = %path.display(), %error, "a deleted partition could not be removed");
             }
+            continue;
+        }
+        // What stays of Kafka's metadata is in nobody's way.
+        if name == kafkas_metadata::FOLDER {
             continue;
         }
         let Some((topic, index)) = parse_folder(&name) else { continue };

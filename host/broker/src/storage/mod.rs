@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod data_dir;
+pub mod kafkas_metadata;
 pub mod topic_id;
 
 use std::{io, path::Path};
