@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     task::Poll,
     time::{Duration, Instant, SystemTime},
 };
@@ -37,6 +37,7 @@ use crate::{
     connection,
     features::{Features, TRANSACTION_VERSION},
     group_configs::GroupConfigs,
+    fetch_sessions::FetchSessions,
     groups::{
         EMBEDDED_HOST, Groups, Load,
         coordinator::{Assignor, MigrationPolicy, Settings},
@@ -237,6 +238,7 @@ impl Broker {
             cluster_id: data_dir.cluster_id.clone(),
             connections: AtomicU64::new(0),
             features,
+            fetch_sessions: Mutex::new(FetchSessions::new(config.fetch_session_slots)),
             producer_ids,
             transactions,
             changes,

@@ -20,6 +20,7 @@ mod connection;
 mod error_code;
 mod features;
 mod group_configs;
+mod fetch_sessions;
 mod groups;
 mod handshake;
 mod health;

@@ -1,7 +1,7 @@
 //! The one node of the cluster: what every request handler gets to see.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -14,6 +14,7 @@ use crate::{
     config::BrokerConfig,
     features::Features,
     group_configs::GroupConfigs,
+    fetch_sessions::FetchSessions,
     groups::Groups,
     health::Health,
     producer_ids::ProducerIds,
@@ -46,6 +47,8 @@ pub struct Node {
     pub changes: Changes,
     /// What has died.
     pub health: Arc<Health>,
+    /// What consumers read, and what they know of it.
+    pub fetch_sessions: Mutex<FetchSessions>,
     /// Memory for requests and answers.
     pub budget: Arc<Budget>,
     /// Requests and connections.

@@ -1,4 +1,4 @@
-//! Fetch: waits until there is enough to read, without sessions.
+//! Fetch: waits until there is enough to read. Sessions are `fetch_session`'s.
 //!
 //! Readers see what is durable. The answer holds whole batches; the first partition that has any gives at least
 //! one, however large.
@@ -39,10 +39,6 @@ struct Target {
 
 /// The answer, and the memory that its records take.
 pub async fn handle(call: &Call<'_>, request: FetchRequest) -> (FetchResponse, Option<Reservation>) {
-    // Sessions are declined by answering session id 0; one that is named nevertheless is from another life.
-    if request.session_id != 0 && 0 < request.session_epoch {
-        return (FetchResponse::default().with_error_code(ErrorCode::FETCH_SESSION_ID_NOT_FOUND.get()), None);
-    }
     let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let limits = Limits {
         isolation: if request.isolation_level == READ_COMMITTED {

@@ -23,6 +23,7 @@ mod describe_transactions;
 mod elect_leaders;
 mod end_txn;
 mod fetch;
+mod fetch_session;
 mod find_coordinator;
 mod groups_admin;
 mod heartbeat;
@@ -141,18 +142,15 @@ pub struct Answer {
     pub frame: Bytes,
     /// The pieces of the frame that follow, records among them, which are not copied.
     pub more: Vec<Bytes>,
+    /// How long its client has to wait for being over a quota that was held against it already, in milliseconds.
+    pub over_ms: u64,
     /// Given back with the answer.
     pub _room: Option<Reservation>,
 }
 
 impl Answer {
     fn whole(frame: Bytes) -> Self {
-        Self { frame, more: Vec::new(), _room: None }
-    }
-
-    /// Bytes on the wire.
-    fn len(&self) -> usize {
-        self.frame.len() + self.more.iter().map(Bytes::len).sum::<usize>()
+        Self { frame, more: Vec::new(), over_ms: 0, _room: None }
     }
 }
 
@@ -412,17 +410,29 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
         },
         ApiKey::Fetch => {
             let mut request = it.decode()?;
-            let verdict = access::check(&call, &mut request, access::fetch);
-            if let Verdict::Nothing(response) = verdict {
-                return it.answer(&response);
+            let context = match fetch_session::begin(&call, &mut request) {
+                Ok(context) => context,
+                Err(response) => return it.answer(&response),
+            };
+            let (mut response, room) = match access::check(&call, &mut request, access::fetch) {
+                Verdict::Nothing(response) => (response, None),
+                verdict => {
+                    throttle::cap_fetch(&call, &mut request);
+                    let (mut response, room) = fetch::handle(&call, request).await;
+                    verdict.amend(&mut response);
+                    (response, room)
+                }
+            };
+            let over_ms = throttle::over_fetch_quota(&call, &response);
+            if over_ms == 0 {
+                fetch_session::complete(&call, context, &mut response);
+            } else {
+                response = fetch_session::hold_back(&call, &context);
             }
-            throttle::cap_fetch(&call, &mut request);
-            let (mut response, room) = fetch::handle(&call, request).await;
-            verdict.amend(&mut response);
             let pieces = frame::encode_fetch_response(it.version(), it.header.correlation_id, response)?;
             let mut pieces = pieces.into_iter();
             let frame = pieces.next().unwrap_or_default();
-            Ok(Reply::Now(Answer { frame, more: pieces.collect(), _room: room }))
+            Ok(Reply::Now(Answer { frame, more: pieces.collect(), over_ms, _room: room }))
         }
         ApiKey::ListOffsets => {
             guarded!(call, it, access::list_offsets, |request| list_offsets::handle(&call, request).await)

@@ -11,9 +11,9 @@ use std::{
 };
 
 use bytes::BytesMut;
-use millstream_wire::{
-    frame,
-    protocol::messages::{ApiKey, FetchRequest, FetchResponse, ProduceResponse},
+use millstream_wire::protocol::{
+    messages::{ApiKey, FetchRequest, FetchResponse, ProduceResponse},
+    protocol::Encodable,
 };
 use tokio::time::Instant;
 
@@ -60,7 +60,7 @@ pub(super) async fn handle(node: &Arc<Node>, peer: &Peer, incoming: Incoming) ->
             () = node.stopping.cancelled() => {}
         }
     }
-    let (api, version, correlation) = (incoming.api, incoming.version(), incoming.header.correlation_id);
+    let (api, version) = (incoming.api, incoming.version());
     let client_id = incoming.header.client_id.clone().unwrap_or_default();
     let record = |kind, amount: f64| {
         node.quotas.record(kind, &peer.session.user, client_id.as_str(), amount, node.quotas.now_ms())
@@ -70,17 +70,9 @@ pub(super) async fn handle(node: &Arc<Node>, peer: &Peer, incoming: Incoming) ->
         _ => 0,
     };
     let (reply, busy) = timed(carry_out(node, peer, incoming)).await;
-    let mut reply = reply?;
-    if let (ApiKey::Fetch, Reply::Now(answer)) = (api, &reply) {
-        let size = answer.len() as f64;
-        let over_ms = record(Kind::Fetch, size);
-        if 0 < over_ms {
-            // Nothing is sent, so nothing was used.
-            record(Kind::Fetch, -size);
-            wait_ms = over_ms;
-            let frame = frame::encode_response(api, version, correlation, &FetchResponse::default())?;
-            reply = Reply::Now(Answer::whole(frame));
-        }
+    let reply = reply?;
+    if let Reply::Now(answer) = &reply {
+        wait_ms = wait_ms.max(answer.over_ms);
     }
     let percent = busy.as_secs_f64() * 100.0;
     wait_ms = wait_ms.max(record(Kind::Request, percent).min(node.quotas.sample_ms()));
@@ -127,6 +119,25 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     })
     .await;
     (value, busy)
+}
+
+/// How long a client has to wait instead of being sent this, in milliseconds; 0 where it may be sent.
+pub(super) fn over_fetch_quota(call: &Call<'_>, response: &FetchResponse) -> u64 {
+    if !call.node.quotas.are_set() || call.peer.session.is_trusted {
+        return 0;
+    }
+    let record = |amount| {
+        let quotas = &call.node.quotas;
+        quotas.record(Kind::Fetch, &call.peer.session.user, call.client_id, amount, quotas.now_ms())
+    };
+    // What cannot be written is refused when it is.
+    let size = response.compute_size(call.version).unwrap_or(0) as f64;
+    let over_ms = record(size);
+    if 0 < over_ms {
+        // Nothing is sent, so nothing was used.
+        record(-size);
+    }
+    over_ms
 }
 
 /// A fetch asks for no more than its user may have.

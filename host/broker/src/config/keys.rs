@@ -98,6 +98,14 @@ pub const BROKER_KEYS: &[Key] = &[
     .min(1 << 20),
     Key::new("max.connections", Int, Some("10000"), "Most connections at once.").min(1),
     Key::new("fetch.max.bytes", Int, Some("57671680"), "Largest answer to a fetch.").min(1024),
+    Key::new(
+        "max.incremental.fetch.session.cache.slots",
+        Int,
+        Some("1000"),
+        "Consumers for which it is remembered what they read and know, so that requests and answers name only what \
+         changes; others name everything each time.",
+    )
+    .min(0),
     Key::new("compression.type", Text, Some("producer"), "Codec of topics that do not say.").allowed(CODECS),
     Key::new("compression.gzip.level", Int, Some("-1"), "Level of gzip, where the broker compresses.")
         .min(1)

@@ -68,6 +68,8 @@ pub struct BrokerConfig {
     pub max_connections: usize,
     /// `fetch.max.bytes`.
     pub fetch_max_bytes: usize,
+    /// `max.incremental.fetch.session.cache.slots`.
+    pub fetch_session_slots: usize,
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval: Duration,
     /// How topics are compacted.
@@ -282,6 +284,7 @@ impl BrokerConfig {
             request_memory_bytes: values.size("request.memory.max.bytes"),
             max_connections: values.size("max.connections"),
             fetch_max_bytes: values.size("fetch.max.bytes"),
+            fetch_session_slots: values.size("max.incremental.fetch.session.cache.slots"),
             retention_check_interval: values.millis("log.retention.check.interval.ms"),
             cleaner: CleanerConfig {
                 threads: if values.flag("log.cleaner.enable") { values.size("log.cleaner.threads") } else { 0 },

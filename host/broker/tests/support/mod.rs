@@ -138,6 +138,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         (partition.error_code, partition.high_watermark, partition.records.clone().unwrap_or_default())
     }
 
+    /// Deletes a topic.
+    pub async fn delete(&mut self, topic: &str) {
+        use millstream_wire::protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
+        let request = DeleteTopicsRequest::default().with_topic_names(vec![name(topic)]).with_timeout_ms(20_000);
+        let response: DeleteTopicsResponse = self.call(ApiKey::DeleteTopics, 4, &request).await;
+        assert_eq!(response.responses[0].error_code, 0);
+    }
+
     /// Makes a topic by asking for it.
     pub async fn create(&mut self, topic: &str) {
         use millstream_wire::protocol::messages::{
