@@ -36,8 +36,8 @@ use crate::{
     config::{BrokerConfig, group::OwnSettings, listener::Endpoint},
     connection,
     features::{Features, TRANSACTION_VERSION},
-    group_configs::GroupConfigs,
     fetch_sessions::FetchSessions,
+    group_configs::GroupConfigs,
     groups::{
         EMBEDDED_HOST, Groups, Load,
         coordinator::{Assignor, MigrationPolicy, Settings},
@@ -222,7 +222,9 @@ impl Broker {
             .map_err(|source| StartBrokerError::Interrupted { source })??;
         let sample_ms = u64::try_from(config.quota_sample.as_millis()).unwrap_or(u64::MAX);
         let (quotas_dir, window) = (Arc::clone(&data_dir), Window { samples: config.quota_samples, sample_ms });
-        let quotas = run_blocking(move || Quotas::open(window, quotas_dir.disk(), quotas_dir.path()))
+        let mutation_ms = u64::try_from(config.mutation_quota_sample.as_millis()).unwrap_or(u64::MAX);
+        let mutations = Window { samples: config.mutation_quota_samples, sample_ms: mutation_ms };
+        let quotas = run_blocking(move || Quotas::open(window, mutations, quotas_dir.disk(), quotas_dir.path()))
             .await
             .map_err(|source| StartBrokerError::Interrupted { source })??;
         let users_dir = Arc::clone(&data_dir);
@@ -252,7 +254,7 @@ impl Broker {
             config,
         });
         let broker = Self {
-            connections: Arc::new(Semaphore::new(node.config.max_connections.min(Semaphore::MAX_PERMITS))),
+            connections: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             node,
             addresses,
             data_dir,
@@ -464,7 +466,7 @@ impl Broker {
         let (tasks, abort) = (self.tasks.clone(), self.abort.clone());
         let connections = Arc::clone(&self.connections);
         self.spawn_lasting(format!("listener {number}"), async move {
-            let mut refused = Seldom::default();
+            let (mut refused, mut too_fast) = (Seldom::default(), Seldom::default());
             loop {
                 let accepted = tokio::select! {
                     () = node.stopping.cancelled() => return,
@@ -479,22 +481,54 @@ impl Broker {
                         continue;
                     }
                 };
-                let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
+                let (limit, rate) = connection_limits(&node);
+                let open = Semaphore::MAX_PERMITS - connections.available_permits();
+                let permit = Some(()).filter(|()| open < limit);
+                let Some(permit) = permit.and_then(|()| Arc::clone(&connections).try_acquire_owned().ok()) else {
                     if let Some(refused) = refused.add(Instant::now()) {
-                        let limit = node.config.max_connections;
                         warn!(refused, limit, "too many connections (max.connections): new ones are refused");
                     }
                     continue;
                 };
                 let Ok(peer) = peer_of(&node, number, &stream) else { continue };
-                let (node, abort) = (Arc::clone(&node), abort.clone());
+                let too_soon = node.quotas.admit_ip(peer.host.trim_start_matches('/'), node.quotas.now_ms());
+                if 0 < too_soon {
+                    let (stop, host, pause) = (node.stopping.clone(), peer.host, Duration::from_millis(too_soon));
+                    if let Some(connections) = too_fast.add(Instant::now()) {
+                        warn!(
+                            peer = host,
+                            connections, "connections come too fast (quota connection_creation_rate): closed"
+                        );
+                    }
+                    tasks.spawn(async move {
+                        // As Kafka's, it is closed only after the wait, so that its client does not try again at once.
+                        let _held = (permit, stream);
+                        let _stopped = timeout(pause, stop.cancelled()).await;
+                    });
+                    continue;
+                }
+                let (serving, abort) = (Arc::clone(&node), abort.clone());
                 tasks.spawn(async move {
                     let _permit = permit;
-                    serve_socket(node, number, peer, stream, abort).await;
+                    serve_socket(serving, number, peer, stream, abort).await;
                 });
+                if let Some(rate) = rate {
+                    let pause = Duration::from_millis(node.quotas.admit_any(rate, node.quotas.now_ms()));
+                    let _stopped = timeout(pause, node.stopping.cancelled()).await;
+                }
             }
         });
     }
+}
+
+/// Most connections at once, and most new ones a second if that is limited, as of now.
+fn connection_limits(node: &Node) -> (usize, Option<f64>) {
+    let layers = node.topics.dynamic().layers();
+    let set = |name: &str| layers.get(name).and_then(|(value, _)| value.trim().parse::<u32>().ok());
+    let most = set("max.connections").and_then(|most| usize::try_from(most).ok());
+    let rate = set("max.connection.creation.rate").filter(|rate| *rate < i32::MAX as u32);
+    // A rate of none would be no broker at all: one in a while is let through.
+    (most.unwrap_or(node.config.max_connections), rate.map(|rate| f64::from(rate).max(0.01)))
 }
 
 /// A connection of a listener, from its handshake to its end.

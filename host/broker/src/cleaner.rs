@@ -46,7 +46,11 @@ impl Cleaner {
 
     /// How long a thread rests when it has found nothing to do.
     pub fn backoff(&self) -> Duration {
-        self.config.backoff
+        self.config().backoff
+    }
+
+    fn config(&self) -> CleanerConfig {
+        self.config.in_effect(&self.topics.dynamic().layers())
     }
 
     /// Cleans what is due most. Blocks for as long as that takes; ends soon after the stop. False if there was nothing
@@ -113,7 +117,8 @@ impl Cleaner {
         let offline = |error: PartitionUnavailable| CleanError::Offline { reason: Chain(&error).to_string() };
         let begun = partition.submit_here(move |partition| partition.begin_cleaning(&cleanable, now));
         let Some(cleaning) = runtime.block_on(begun).map_err(offline)? else { return Ok(None) };
-        let mut rate = Rate::new(self.config.bytes_per_second / self.config.threads as f64);
+        let config = self.config();
+        let mut rate = Rate::new(config.bytes_per_second / config.threads as f64);
         let mut pace = |bytes| {
             let wait = rate.spend(bytes, Instant::now());
             if !wait.is_zero() {
@@ -127,7 +132,7 @@ impl Cleaner {
             let swapped = partition.submit_here(move |partition| partition.swap_in(cleaned, now));
             runtime.block_on(swapped).map_err(offline)?
         };
-        let map_bytes = self.config.map_bytes / self.config.threads;
+        let map_bytes = config.map_bytes / config.threads;
         let report = cleaning.run(map_bytes, &mut pace, &mut swap)?;
         partition.cleaned(report.cleaned_to);
         Ok(Some(report))
@@ -169,7 +174,7 @@ impl Cleaner {
             _ if partition.is_deleted() || self.stop.is_cancelled() => {
                 debug!(partition = %partition.name(), error = %Chain(error), "a compaction was cut short");
             }
-            error => partition.cleaning_failed(error, PAUSES * self.config.backoff),
+            error => partition.cleaning_failed(error, PAUSES * self.backoff()),
         }
     }
 }

@@ -98,7 +98,9 @@ impl Ended {
         match self {
             Self::Stranger(trouble) => Some(*trouble),
             Self::Frame { .. } => Some(Trouble::Size),
-            Self::Rejected { source: Rejected::Decode { .. } | Rejected::NotServed { .. } } => Some(Trouble::Request),
+            Self::Rejected { source: Rejected::Decode { .. } | Rejected::Body { .. } | Rejected::NotServed { .. } } => {
+                Some(Trouble::Request)
+            }
             Self::HalfRequest { .. } => Some(Trouble::HalfRequest),
             Self::Unread { .. } => Some(Trouble::Unread),
             Self::Read { .. } | Self::Write { .. } | Self::Rejected { .. } | Self::Idle(_) => None,

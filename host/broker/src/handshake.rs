@@ -86,7 +86,7 @@ impl NotOpened {
             Self::Stranger(Trouble::Tls) => Some(Trouble::TlsToSasl),
             Self::Stranger(trouble) => Some(*trouble),
             Self::TooLarge { .. } => Some(Trouble::Unauthenticated),
-            Self::Rejected { source: Rejected::Decode { .. } | Rejected::NotServed { .. } } => {
+            Self::Rejected { source: Rejected::Decode { .. } | Rejected::Body { .. } | Rejected::NotServed { .. } } => {
                 Some(Trouble::Unauthenticated)
             }
             Self::Rejected { .. } => None,

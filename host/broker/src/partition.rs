@@ -39,7 +39,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use self::{
-    door::{Door, Next, Readers},
+    door::{Crowd, Door, Next, Readers, Waiting},
     offline::Offline,
     sync_turn::SyncTurn,
     unsynced::Unsynced,
@@ -87,6 +87,7 @@ pub struct Partition {
     slot: RwLock<Slot>,
     waiters: WaitList,
     door: Door,
+    crowd: Arc<Crowd>,
     readers: Readers,
     sync_turn: SyncTurn,
     unsynced: Unsynced,
@@ -335,6 +336,7 @@ impl Partition {
             slot: RwLock::new(Slot::Absent),
             waiters: WaitList::default(),
             door: Door::default(),
+            crowd: Arc::default(),
             readers: Readers::default(),
             sync_turn: SyncTurn::default(),
             unsynced: Unsynced::default(),
@@ -453,6 +455,16 @@ impl Partition {
             }
             drop(heard);
         })
+    }
+
+    /// Waits until the work at the door takes little enough memory for more of it.
+    pub async fn room_at_door(&self) {
+        self.crowd.room().await;
+    }
+
+    /// Counts bytes of work for the door that no budget knows of, until the result is dropped.
+    pub fn join_crowd(&self, bytes: usize) -> Waiting {
+        self.crowd.join(bytes)
     }
 
     /// Leaves a job at the partition's door and sees to it that it is done: by a thread of its own for each partition,

@@ -24,6 +24,7 @@ use crate::{
     changes::Changes,
     checkpoints::Checkpoints,
     config::{BrokerConfig, topic::read_override},
+    dynamic::Dynamic,
     health::Health,
     internal_topics::is_internal,
     io_threads::IoThreads,
@@ -85,8 +86,11 @@ pub fn open(
         threads,
         health,
     });
-    let topics = Topics::new(home, config, catalogue, checkpoints, changes);
-    open_partitions(&topics, &data_dir, config.recovery_threads)?;
+    let dynamic = Arc::new(Dynamic::open(disk, data_dir.path(), &config.given)?);
+    let threads =
+        dynamic.layers().get("num.recovery.threads.per.data.dir").and_then(|(value, _)| value.trim().parse().ok());
+    let topics = Topics::new(home, config, dynamic, catalogue, checkpoints, changes);
+    open_partitions(&topics, &data_dir, threads.unwrap_or(config.recovery_threads))?;
     Ok((data_dir, topics))
 }
 

@@ -24,6 +24,7 @@ use crate::{
         BrokerConfig,
         topic::{Overrides, TopicConfig},
     },
+    dynamic::Dynamic,
     error_code::ErrorCode,
     internal_topics::{self, OFFSETS_TOPIC, TRANSACTIONS_TOPIC},
     io_threads::IoThreads,
@@ -161,7 +162,7 @@ pub type Forget = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// the future that asked for it, at whatever moment, tears nothing.
 pub struct Topics {
     home: Arc<PartitionHome>,
-    given: BTreeMap<String, String>,
+    dynamic: Arc<Dynamic>,
     offsets_partitions: i32,
     transactions_partitions: i32,
     checkpoints: Arc<Checkpoints>,
@@ -210,6 +211,7 @@ impl Topics {
     pub fn new(
         home: Arc<PartitionHome>,
         config: &BrokerConfig,
+        dynamic: Arc<Dynamic>,
         catalogue: Catalogue,
         checkpoints: Checkpoints,
         changes: Changes,
@@ -217,7 +219,7 @@ impl Topics {
         let topics = Self {
             checkpoints: Arc::new(checkpoints),
             home,
-            given: config.given.clone(),
+            dynamic,
             offsets_partitions: config.offsets_partitions,
             transactions_partitions: config.transactions_partitions,
             changes,
@@ -232,6 +234,28 @@ impl Topics {
         }
         topics.show(registry);
         Arc::new(topics)
+    }
+
+    /// The broker's settings, and those that were changed while it runs.
+    pub fn dynamic(&self) -> &Dynamic {
+        &self.dynamic
+    }
+
+    /// Puts the broker's settings as they are now into effect on every topic.
+    pub async fn reconfigure(&self) {
+        let _changing = self.changing.lock().await;
+        let mut registry = self.snapshot();
+        let before: Vec<Arc<Topic>> = registry.by_name.values().cloned().collect();
+        for topic in before {
+            let (partitions, overrides) = (topic.partition_count(), topic.overrides.clone());
+            let entry = TopicEntry { id: topic.id, partitions, overrides, old_offsets: topic.old_offsets };
+            let topic = self.build(&topic.name, entry, &topic.partitions, registry.leader_epoch);
+            for partition in &topic.partitions {
+                partition.set_config(Arc::clone(&topic.config));
+            }
+            registry.insert(topic);
+        }
+        self.show(registry);
     }
 
     /// The threads that wait for the disk.
@@ -307,7 +331,8 @@ impl Topics {
         if self.get(name).is_some() {
             return Ok(());
         }
-        let segment_bytes = self.given.get(segment_bytes).map_or("104857600", String::as_str);
+        let layers = self.dynamic.layers();
+        let segment_bytes = layers.get(segment_bytes).map_or("104857600", |(value, _)| value);
         let all = settings.iter().copied().chain([("segment.bytes", segment_bytes)]);
         let overrides = all.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let name = TopicName::parse(name).expect("the name is a legal one");
@@ -594,7 +619,7 @@ impl Topics {
     }
 
     fn build(&self, name: &TopicName, entry: TopicEntry, existing: &[Arc<Partition>], leader_epoch: i32) -> Arc<Topic> {
-        let config = Arc::new(TopicConfig::resolve(&entry.overrides, &self.given));
+        let config = Arc::new(TopicConfig::resolve(&entry.overrides, &self.dynamic.layers()));
         let partition = |index: i32| match existing.get(index as usize) {
             Some(partition) => Arc::clone(partition),
             None => Partition::new(&self.home, name, entry.id, index, leader_epoch, Arc::clone(&config)),

@@ -353,8 +353,14 @@ impl Certificates {
     }
 
     fn sign(&self, name: &str) -> String {
+        self.sign_until(name, 4096)
+    }
+
+    /// A certificate that ends with the beginning of a year.
+    fn sign_until(&self, name: &str, year: i32) -> String {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         params.distinguished_name.push(DnType::CommonName, name);
         format!("{}{}", key.serialize_pem(), params.signed_by(&key, &self.issuer).unwrap().pem())
     }
@@ -412,6 +418,46 @@ async fn dial_and_log_in(broker: &Broker, certificates: &Certificates) -> Client
     let mut client = dial_tls(broker, &certificates.authority).await.unwrap();
     log_in(&mut client, Mechanism::Plain, "alice", "secret").await.unwrap();
     client
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_lets_nobody_in_and_is_told_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _guard) = Log::collect();
+    let certificates = Certificates::new();
+    let pem = certificates.sign("localhost");
+    let pairs = [
+        ("listeners", "SSL://127.0.0.1:0"),
+        ("ssl.client.auth", "required"),
+        ("ssl.truststore.certificates", &certificates.authority),
+        ("ssl.keystore.key", &pem),
+        ("ssl.keystore.certificate.chain", &pem),
+    ];
+    let broker = Broker::start(config(dir.path(), &pairs)).await.unwrap();
+    let dial = async |own: String| {
+        let get = |key: &str| match key {
+            "ssl.truststore.certificates" => Some(certificates.authority.clone()),
+            "ssl.keystore.key" | "ssl.keystore.certificate.chain" => Some(own.clone()),
+            _ => None,
+        };
+        let client = TlsClient::new(TlsKeys::read(&get).unwrap()).unwrap();
+        let stream = TcpStream::connect(broker.listen_addresses()[0]).await.unwrap();
+        TlsConnector::from(client.config()).connect(server_name("localhost").unwrap(), stream).await.map(Client::over)
+    };
+    let mut sound = dial(certificates.sign("sound")).await.unwrap();
+    assert!(is_served(&mut sound).await);
+    // Under TLS 1.3 a client learns only later that it is not let in.
+    if let Ok(late) = dial(certificates.sign_until("late", 2001)).await {
+        late.end().await;
+    }
+    let hears = async {
+        while log.lines(&["WARN", "/127.0.0.1", "the TLS handshake failed", "expired"]).len() != 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), hears).await.expect("the operator hears why");
+    assert!(is_served(&mut sound).await, "nobody else notices");
+    broker.shutdown().await.unwrap();
 }
 
 #[tokio::test]

@@ -9,11 +9,13 @@ use std::{
 
 use millstream_broker::{Broker, BrokerConfig};
 use millstream_wire::protocol::messages::{
-    AlterClientQuotasRequest, AlterClientQuotasResponse, ApiKey, DescribeClientQuotasRequest,
-    DescribeClientQuotasResponse, FetchResponse, MetadataRequest, MetadataResponse, ProduceResponse,
+    AlterClientQuotasRequest, AlterClientQuotasResponse, ApiKey, CreateTopicsRequest, CreateTopicsResponse,
+    DescribeClientQuotasRequest, DescribeClientQuotasResponse, FetchResponse, MetadataRequest, MetadataResponse,
+    ProduceResponse,
     alter_client_quotas_request::{EntityData, EntryData, OpData},
+    create_topics_request::CreatableTopic,
 };
-use support::{Client, batch, fetch_request, produce_request, text, with};
+use support::{Client, batch, fetch_request, name, produce_request, text, with};
 use tokio::net::TcpStream;
 
 fn config(dir: &Path) -> BrokerConfig {
@@ -117,14 +119,87 @@ async fn quotas_outlive_a_crash_and_nonsense_is_refused() {
     assert_eq!(set(&broker, "client-id", Some("c"), "request_percentage", Some(12.5)).await, 0);
     assert_eq!(set(&broker, "user", Some("u"), "controller_mutation_rate", Some(3.0)).await, 0);
     assert_eq!(set(&broker, "user", Some("u"), "producer_byte_rate", Some(-1.0)).await, 42);
-    assert_eq!(set(&broker, "ip", Some("127.0.0.1"), "connection_creation_rate", Some(1.0)).await, 42);
+    assert_eq!(set(&broker, "ip", Some("127.0.0.9"), "connection_creation_rate", Some(1.0)).await, 0);
+    assert_eq!(set(&broker, "ip", Some("127.0.0.9"), "producer_byte_rate", Some(1.0)).await, 42);
     broker.abandon().await;
     let broker = Broker::start(config(dir.path())).await.unwrap();
     let expected = [
+        "ip=127.0.0.9 connection_creation_rate=1",
         "client-id=c request_percentage=12.5",
         "user=<default> consumer_byte_rate=1000000",
         "user=u controller_mutation_rate=3",
     ];
-    assert_eq!(described(&broker).await, expected);
+    let (mut found, mut expected) = (described(&broker).await, expected.map(str::to_owned));
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    broker.shutdown().await.unwrap();
+}
+
+/// Makes a topic of so many partitions: code, and the time to wait.
+async fn make(client: &mut Client<TcpStream>, topic: &str, partitions: i32, version: i16) -> (i16, i32) {
+    let topic =
+        CreatableTopic::default().with_name(name(topic)).with_num_partitions(partitions).with_replication_factor(1);
+    let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
+    let answer: CreateTopicsResponse = client.call(ApiKey::CreateTopics, version, &request).await;
+    (answer.topics[0].error_code, answer.throttle_time_ms)
+}
+
+#[tokio::test]
+async fn who_changes_topics_too_fast_is_refused_for_a_while_or_waits_as_old_clients_do() {
+    const EXCEEDED: i16 = 89;
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    let mut client = dial(&broker).await;
+    assert_eq!(set(&broker, "user", None, "controller_mutation_rate", Some(10.0)).await, 0);
+    assert_eq!(make(&mut client, "a", 115, 6).await, (0, 0), "a burst, overdrawn");
+    let (code, wait_ms) = make(&mut client, "b", 1, 6).await;
+    assert_eq!(code, EXCEEDED);
+    assert!(0 < wait_ms && wait_ms <= 500, "{wait_ms}");
+    // The next request waits, and then there is room.
+    assert_eq!(make(&mut client, "b", 1, 6).await.0, 0);
+    let (code, wait_ms) = make(&mut client, "c", 50, 5).await;
+    assert_eq!(code, 0, "old clients do not know the code");
+    assert!(1000 < wait_ms, "{wait_ms}");
+    // Nobody else has to wait, and the worker never does.
+    assert_eq!(set(&broker, "client-id", Some("other"), "controller_mutation_rate", Some(1.0)).await, 0);
+    Client::new(&broker).create("d").await;
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_that_connects_too_fast_is_held_and_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    assert_eq!(set(&broker, "ip", Some("127.0.0.1"), "connection_creation_rate", Some(1.0)).await, 0);
+    let mut served = 0;
+    loop {
+        let mut client = dial(&broker).await;
+        client.send(ApiKey::Metadata, 9, &MetadataRequest::default()).await;
+        if client.receive_raw().await.is_none() {
+            break;
+        }
+        served += 1;
+        assert!(served < 100, "there is a limit");
+    }
+    assert!(9 <= served, "{served} within the window");
+    assert_eq!(set(&broker, "ip", Some("127.0.0.1"), "connection_creation_rate", None).await, 0);
+    let mut client = dial(&broker).await;
+    let _: MetadataResponse = client.call(ApiKey::Metadata, 9, &MetadataRequest::default()).await;
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_from_everywhere_come_no_faster_than_they_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings =
+        [("listeners", "PLAINTEXT://127.0.0.1:0"), ("max.connection.creation.rate", "2"), ("quota.window.num", "2")];
+    let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();
+    let begin = Instant::now();
+    for _ in 0..6 {
+        let mut client = dial(&broker).await;
+        let _: MetadataResponse = client.call(ApiKey::Metadata, 9, &MetadataRequest::default()).await;
+    }
+    assert!(Duration::from_secs(1) < begin.elapsed(), "six take two seconds and more");
     broker.shutdown().await.unwrap();
 }

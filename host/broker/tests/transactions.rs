@@ -291,7 +291,7 @@ async fn the_generation_that_clients_are_to_speak_is_a_feature_that_can_be_lower
             .with_upgrade_type(upgrade_type);
         UpdateFeaturesRequest::default().with_feature_updates(vec![update])
     };
-    for (level, upgrade_type, code) in [(1, 1, 95), (3, 1, 95), (1, 7, 42), (1, 2, 0)] {
+    for (level, upgrade_type, code) in [(1, 1, 95), (3, 1, 95), (1, 7, 95), (1, 2, 0)] {
         let mut admin = Client::new(&broker);
         let updated: UpdateFeaturesResponse = admin.call(ApiKey::UpdateFeatures, 1, &update(level, upgrade_type)).await;
         assert_eq!(updated.error_code, code, "{level} {upgrade_type}: {:?}", updated.error_message);

@@ -17,6 +17,37 @@ use support::{
     name, text,
 };
 
+#[tokio::test]
+async fn a_producer_that_names_topics_by_id_never_writes_to_another_topic_of_the_same_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    let mut client = Client::new(&broker);
+    let send = async |client: &mut Client, id: uuid::Uuid| {
+        let mut request = support::produce_request("", -1, batch(&["x"], None));
+        request.topic_data[0].topic_id = id;
+        let answer: ProduceResponse = client.call(ApiKey::Produce, 13, &request).await;
+        let topic = &answer.responses[0];
+        assert_eq!(topic.topic_id, id);
+        (topic.partition_responses[0].error_code, topic.partition_responses[0].base_offset)
+    };
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        client.create("t").await;
+        let wanted = metadata_request::MetadataRequestTopic::default().with_name(Some(name("t")));
+        let request = MetadataRequest::default().with_topics(Some(vec![wanted]));
+        let response: MetadataResponse = client.call(ApiKey::Metadata, 12, &request).await;
+        let id = response.topics[0].topic_id;
+        assert_eq!(send(&mut client, id).await, (0, 0));
+        ids.push(id);
+        if ids.len() == 1 {
+            client.delete("t").await;
+        }
+    }
+    assert_eq!(send(&mut client, ids[0]).await, (millstream_wire::error_code::ErrorCode::UNKNOWN_TOPIC_ID.get(), -1));
+    assert_eq!(send(&mut client, ids[1]).await, (0, 1));
+    broker.shutdown().await.unwrap();
+}
+
 thread_local! {
     /// Every request of a test.
     static ASKED: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
@@ -64,11 +95,16 @@ async fn every_version_of_the_data_apis_answers_and_damaged_requests_harm_nobody
         response.topics[0].topic_id
     };
     for topic in ["t", "none"] {
-        ask::<_, ProduceResponse>(&broker, ApiKey::Produce, 3..=11, |_| {
-            support::produce_request(topic, -1, batch(&["x"], None)).with_transactional_id(None)
+        ask::<_, ProduceResponse>(&broker, ApiKey::Produce, 3..=13, |version| {
+            let mut request = support::produce_request(topic, -1, batch(&["x"], None)).with_transactional_id(None);
+            if 13 <= version {
+                request.topic_data[0].name = TopicName::default();
+                request.topic_data[0].topic_id = if topic == "t" { topic_id } else { uuid::Uuid::from_u128(7) };
+            }
+            request
         })
         .await;
-        ask::<_, FetchResponse>(&broker, ApiKey::Fetch, 4..=16, |version| {
+        ask::<_, FetchResponse>(&broker, ApiKey::Fetch, 4..=18, |version| {
             let mut request = support::fetch_request(topic, 0, 0);
             if 13 <= version {
                 request.topics[0].topic = TopicName::default();
@@ -77,7 +113,7 @@ async fn every_version_of_the_data_apis_answers_and_damaged_requests_harm_nobody
             request
         })
         .await;
-        ask::<_, ListOffsetsResponse>(&broker, ApiKey::ListOffsets, 1..=9, |_| {
+        ask::<_, ListOffsetsResponse>(&broker, ApiKey::ListOffsets, 1..=10, |_| {
             let partition = list_offsets_request::ListOffsetsPartition::default().with_timestamp(-1);
             let asked = list_offsets_request::ListOffsetsTopic::default().with_name(name(topic));
             ListOffsetsRequest::default().with_topics(vec![asked.with_partitions(vec![partition])])
@@ -243,8 +279,55 @@ async fn every_version_of_the_admin_apis_answers_and_damaged_requests_harm_nobod
         IncrementalAlterConfigsRequest::default().with_resources(vec![asked])
     })
     .await;
-    ask::<_, DescribeClusterResponse>(&broker, ApiKey::DescribeCluster, 0..=1, |_| DescribeClusterRequest::default())
+    ask::<_, DescribeClusterResponse>(&broker, ApiKey::DescribeCluster, 0..=2, |_| DescribeClusterRequest::default())
         .await;
+    ask::<_, ListConfigResourcesResponse>(&broker, ApiKey::ListConfigResources, 0..=1, |version| {
+        let request = ListConfigResourcesRequest::default();
+        if version == 0 { request } else { request.with_resource_types(vec![2, 4, 16]) }
+    })
+    .await;
+    ask::<_, DescribeTopicPartitionsResponse>(&broker, ApiKey::DescribeTopicPartitions, 0..=0, |_| {
+        let topic = |topic| describe_topic_partitions_request::TopicRequest::default().with_name(name(topic));
+        let cursor = describe_topic_partitions_request::Cursor::default().with_topic_name(name("none"));
+        DescribeTopicPartitionsRequest::default().with_topics(vec![topic("t"), topic("none")]).with_cursor(Some(cursor))
+    })
+    .await;
+    ask::<_, AlterPartitionReassignmentsResponse>(&broker, ApiKey::AlterPartitionReassignments, 0..=1, |_| {
+        let partition = alter_partition_reassignments_request::ReassignablePartition::default()
+            .with_replicas(Some(vec![BrokerId(1), BrokerId(7)]));
+        let topic = alter_partition_reassignments_request::ReassignableTopic::default().with_name(name("t"));
+        AlterPartitionReassignmentsRequest::default().with_topics(vec![topic.with_partitions(vec![partition])])
+    })
+    .await;
+    ask::<_, AlterReplicaLogDirsResponse>(&broker, ApiKey::AlterReplicaLogDirs, 1..=2, |_| {
+        let topic = alter_replica_log_dirs_request::AlterReplicaLogDirTopic::default()
+            .with_name(name("t"))
+            .with_partitions(vec![0, 9]);
+        let dir = alter_replica_log_dirs_request::AlterReplicaLogDir::default().with_path(text("/nowhere"));
+        AlterReplicaLogDirsRequest::default().with_dirs(vec![dir.with_topics(vec![topic])])
+    })
+    .await;
+    ask::<_, ListTransactionsResponse>(&broker, ApiKey::ListTransactions, 0..=2, |version| {
+        let request = ListTransactionsRequest::default();
+        if version < 2 { request } else { request.with_transactional_id_pattern(Some(text("(a+)+b"))) }
+    })
+    .await;
+    ask::<_, CreateDelegationTokenResponse>(&broker, ApiKey::CreateDelegationToken, 1..=3, |_| {
+        CreateDelegationTokenRequest::default()
+    })
+    .await;
+    ask::<_, RenewDelegationTokenResponse>(&broker, ApiKey::RenewDelegationToken, 1..=2, |_| {
+        RenewDelegationTokenRequest::default()
+    })
+    .await;
+    ask::<_, ExpireDelegationTokenResponse>(&broker, ApiKey::ExpireDelegationToken, 1..=2, |_| {
+        ExpireDelegationTokenRequest::default()
+    })
+    .await;
+    ask::<_, DescribeDelegationTokenResponse>(&broker, ApiKey::DescribeDelegationToken, 1..=3, |_| {
+        DescribeDelegationTokenRequest::default()
+    })
+    .await;
     ask::<_, DescribeLogDirsResponse>(&broker, ApiKey::DescribeLogDirs, 1..=4, |_| {
         DescribeLogDirsRequest::default().with_topics(None)
     })

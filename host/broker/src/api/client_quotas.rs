@@ -1,4 +1,6 @@
-//! AlterClientQuotas and DescribeClientQuotas (KIP-546): limits for users and client ids.
+//! AlterClientQuotas and DescribeClientQuotas (KIP-546): limits for users, client ids and addresses.
+
+use std::net::IpAddr;
 
 use millstream_record::Chain;
 use millstream_wire::protocol::messages::{
@@ -17,6 +19,7 @@ use crate::{
 
 const USER: &str = "user";
 const CLIENT_ID: &str = "client-id";
+const IP: &str = "ip";
 
 // How a filter's component is meant.
 const EXACTLY: i8 = 0;
@@ -75,7 +78,8 @@ fn read_entry(entry: &WantedEntry) -> Result<Changes, Refused> {
     let mut kinds: Vec<(Kind, Option<f64>)> = Vec::new();
     for op in &entry.ops {
         let key = op.key.as_str();
-        let kind = Kind::of_key(key).ok_or_else(|| invalid(format!("Invalid configuration key {key}")))?;
+        let kind = Kind::of_key(key).filter(|kind| kind.is_of_ips() == entity.ip.is_some());
+        let kind = kind.ok_or_else(|| invalid(format!("Invalid configuration key {key}")))?;
         if kinds.iter().any(|(other, _)| *other == kind) {
             return Err(invalid(format!("Duplicate quota key {key}")));
         }
@@ -85,7 +89,10 @@ fn read_entry(entry: &WantedEntry) -> Result<Changes, Refused> {
                 return Err(invalid(format!("Quota {key} must be greater than 0")));
             }
             if kind.is_whole() && (op.value.fract() != 0.0 || 9.2e18 < op.value) {
-                return Err(invalid(format!("Configuration {key} must be a whole number of 64 bits")));
+                return Err(invalid(match kind.is_of_ips() {
+                    true => format!("{key} cannot be a fractional value."),
+                    false => format!("Configuration {key} must be a whole number of 64 bits"),
+                }));
             }
         }
         kinds.push((kind, (!op.remove).then_some(op.value)));
@@ -102,18 +109,27 @@ fn read_entity(parts: &[WantedEntity]) -> Result<Entity, Refused> {
         let place = match part.entity_type.as_str() {
             USER => &mut entity.user,
             CLIENT_ID => &mut entity.client_id,
-            "ip" => return Err(invalid("Quotas by ip are not served by this broker")),
+            IP => &mut entity.ip,
             other => return Err(invalid(format!("Unhandled client quota entity type: {other}"))),
         };
         let name = match part.entity_name.as_deref() {
             None => Name::Default,
             Some("") => return Err(invalid(format!("Empty {} not supported", part.entity_type))),
             Some(name) if MAX_LEN < name.len() => return Err(invalid("The name is too long")),
+            // Kafka also looks names of hosts up, once; here an address is meant that clients have.
+            Some(name) if part.entity_type.as_str() == IP => match name.parse::<IpAddr>() {
+                Ok(ip) => Name::Is(ip.to_canonical().to_string()),
+                Err(_) => return Err(invalid(format!("{name} is not a valid IP or resolvable host."))),
+            },
             Some(name) => Name::Is(name.to_owned()),
         };
         if place.replace(name).is_some() {
             return Err(invalid(format!("Duplicate {} in a client quota entity", part.entity_type)));
         }
+    }
+    if entity.ip.is_some() && (entity.user.is_some() || entity.client_id.is_some()) {
+        let words = "Invalid quota entity combination, IP entity shouldnot be combined with User or ClientId";
+        return Err(invalid(words));
     }
     Ok(entity)
 }
@@ -131,7 +147,7 @@ pub fn describe(call: &Call<'_>, request: &DescribeClientQuotasRequest) -> Descr
     let limits = call.node.quotas.limits();
     let found = limits.entities.iter().filter(|(entity, _)| filter.fits(entity));
     let entries = found.map(|(entity, limits)| {
-        let names = [(USER, &entity.user), (CLIENT_ID, &entity.client_id)];
+        let names = [(USER, &entity.user), (CLIENT_ID, &entity.client_id), (IP, &entity.ip)];
         let parts = names.into_iter().filter_map(|(kind, name)| {
             let name = match name.as_ref()? {
                 Name::Default => None,
@@ -143,7 +159,7 @@ pub fn describe(call: &Call<'_>, request: &DescribeClientQuotasRequest) -> Descr
             limits.iter().map(|(kind, limit)| ValueData::default().with_key(text(kind.key())).with_value(*limit));
         EntryData::default().with_entity(parts.collect()).with_values(values.collect())
     });
-    DescribeClientQuotasResponse::default().with_error_message(None).with_entries(Some(entries.collect()))
+    DescribeClientQuotasResponse::default().with_error_message(Some(text(""))).with_entries(Some(entries.collect()))
 }
 
 /// What a part of an entity has to be.
@@ -169,28 +185,30 @@ impl Wanted {
 struct Filter {
     user: Wanted,
     client_id: Wanted,
+    ip: Wanted,
     nothing: bool,
 }
 
 impl Filter {
     fn read(components: &[ComponentData], strict: bool) -> Result<Self, Refused> {
         let unnamed = || if strict { Wanted::Absent } else { Wanted::Either };
-        let (mut user, mut client_id, mut nothing) = (None, None, strict && components.is_empty());
+        let (mut user, mut client_id, mut ip) = (None, None, None);
+        let nothing = strict && components.is_empty();
         for component in components {
             let wanted = match (component.match_type, component._match.as_deref()) {
                 (EXACTLY, Some(name)) => Wanted::Exactly(Name::Is(name.to_owned())),
-                (DEFAULT, None | Some("")) => Wanted::Exactly(Name::Default),
-                (ANY, None | Some("")) => Wanted::Any,
+                (DEFAULT, None) => Wanted::Exactly(Name::Default),
+                (ANY, None) => Wanted::Any,
+                (ANY, Some(_)) => {
+                    let words = "Request specified MATCH_TYPE_SPECIFIED, but also specified a match string.";
+                    return Err(invalid(words));
+                }
                 _ => return Err(invalid("Unexpected match of a filter component")),
             };
             let place = match component.entity_type.as_str() {
                 USER => &mut user,
                 CLIENT_ID => &mut client_id,
-                // There are none.
-                "ip" => {
-                    nothing = true;
-                    continue;
-                }
+                IP => &mut ip,
                 "" => return Err(invalid("Unexpected empty filter component entity type")),
                 other => {
                     let words = format!("Custom entity type '{other}' not supported");
@@ -201,12 +219,21 @@ impl Filter {
                 return Err(invalid("Duplicate filter component entity type"));
             }
         }
-        let (user, client_id) = (user.unwrap_or_else(unnamed), client_id.unwrap_or_else(unnamed));
-        Ok(Self { user, client_id, nothing })
+        if ip.is_some() && (user.is_some() || client_id.is_some()) {
+            let words = "Invalid entity filter component combination. IP filter component should not be used with user or \
+                         clientId filter component.";
+            return Err(invalid(words));
+        }
+        let [user, client_id, ip] = [user, client_id, ip].map(|wanted| wanted.unwrap_or_else(unnamed));
+        Ok(Self { user, client_id, ip, nothing })
     }
 
     fn fits(&self, entity: &Entity) -> bool {
-        !self.nothing && self.user.fits(entity.user.as_ref()) && self.client_id.fits(entity.client_id.as_ref())
+        let Entity { user, client_id, ip } = entity;
+        !self.nothing
+            && self.user.fits(user.as_ref())
+            && self.client_id.fits(client_id.as_ref())
+            && self.ip.fits(ip.as_ref())
     }
 }
 
@@ -233,7 +260,11 @@ mod tests {
             (entry(vec![], "producer_byte_rate", 1.0), "Invalid empty client quota entity"),
             (entry(vec![named("x", None)], "producer_byte_rate", 1.0), "Unhandled client quota entity type: x"),
             (entry(vec![named("user", Some(""))], "producer_byte_rate", 1.0), "Empty user not supported"),
-            (entry(vec![named("ip", None)], "connection_creation_rate", 1.0), "Quotas by ip are not served"),
+            (entry(vec![named("ip", Some("x"))], "connection_creation_rate", 1.0), "x is not a valid IP"),
+            (entry(vec![named("ip", None)], "connection_creation_rate", 1.5), "connection_creation_rate cannot be"),
+            (entry(vec![named("ip", None)], "producer_byte_rate", 1.0), "Invalid configuration key producer_byte_rate"),
+            (entry(user(), "connection_creation_rate", 1.0), "Invalid configuration key connection_creation_rate"),
+            (entry([vec![named("ip", None)], user()].concat(), "x", 1.0), "Invalid quota entity combination"),
             (entry([user(), user()].concat(), "producer_byte_rate", 1.0), "Duplicate user"),
             (entry(user(), "bytes", 1.0), "Invalid configuration key bytes"),
             (entry(user(), "producer_byte_rate", 0.0), "Quota producer_byte_rate must be greater than 0"),
@@ -254,23 +285,25 @@ mod tests {
         };
         let is = |name: &str| Some(Name::Is(name.to_owned()));
         let entities = [
-            Entity { user: is("u"), client_id: None },
-            Entity { user: is("u"), client_id: is("c") },
-            Entity { user: Some(Name::Default), client_id: None },
-            Entity { user: None, client_id: is("c") },
+            Entity { user: is("u"), ..Entity::default() },
+            Entity { user: is("u"), client_id: is("c"), ip: None },
+            Entity { user: Some(Name::Default), ..Entity::default() },
+            Entity { client_id: is("c"), ..Entity::default() },
+            Entity { ip: is("10.0.0.1"), ..Entity::default() },
         ];
         let found = |components: &[ComponentData], strict: bool| {
             let filter = Filter::read(components, strict).unwrap();
             let places = (0..entities.len()).filter(|at| filter.fits(&entities[*at]));
             places.collect::<Vec<_>>()
         };
-        assert_eq!(found(&[], false), [0, 1, 2, 3]);
+        assert_eq!(found(&[], false), [0, 1, 2, 3, 4]);
         assert_eq!(found(&[], true), [0; 0]);
         assert_eq!(found(&[component("user", EXACTLY, Some("u"))], false), [0, 1]);
         assert_eq!(found(&[component("user", EXACTLY, Some("u"))], true), [0]);
         assert_eq!(found(&[component("user", DEFAULT, None)], true), [2]);
         assert_eq!(found(&[component("user", ANY, None)], false), [0, 1, 2]);
-        assert_eq!(found(&[component("ip", ANY, None)], false), [0; 0]);
+        assert_eq!(found(&[component("ip", ANY, None)], false), [4]);
+        assert!(Filter::read(&[component("ip", ANY, None), component("user", ANY, None)], false).is_err());
         assert!(Filter::read(&[component("user", 7, None)], false).is_err());
     }
 

@@ -1,14 +1,17 @@
-//! DescribeConfigs, AlterConfigs and IncrementalAlterConfigs, for topics, and for groups in a file of their own; the
-//! broker's settings can be read.
+//! DescribeConfigs, AlterConfigs and IncrementalAlterConfigs: of topics here, of the broker, of groups and of
+//! subscriptions to clients' metrics in files of their own.
 
+mod broker;
+mod client_metrics;
 mod group;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
 use millstream_config::ConfigType;
+use millstream_record::Chain;
 use millstream_wire::protocol::{
     messages::{
         AlterConfigsRequest, AlterConfigsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
@@ -25,17 +28,22 @@ use millstream_wire::protocol::{
 use super::{Call, text};
 use crate::{
     config::{
+        kafkas_keys,
         keys::{self, BROKER_KEYS, Key, TOPIC_KEYS},
-        topic::{Overrides, Source, check_together, effective, read_override},
+        layers::{Layers, Source},
+        topic::{Overrides, check_together, effective, read_override},
     },
     error_code::ErrorCode,
+    security::line_file::LineFileError,
     topics::Topic,
 };
 
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-const BROKER_LOGGER: i8 = 8;
-const GROUP: i8 = 32;
+// Kinds of resources that have settings.
+pub(super) const TOPIC: i8 = 2;
+pub(super) const BROKER: i8 = 4;
+pub(super) const BROKER_LOGGER: i8 = 8;
+pub(super) const CLIENT_METRICS: i8 = 16;
+pub(super) const GROUP: i8 = 32;
 
 // Operations of IncrementalAlterConfigs.
 const SET: i8 = 0;
@@ -45,17 +53,55 @@ const SUBTRACT: i8 = 3;
 
 type Refused = (ErrorCode, String);
 
-/// What the broker's configuration says.
-type Given = BTreeMap<String, String>;
+fn invalid_request(words: String) -> Refused {
+    (ErrorCode::INVALID_REQUEST, words)
+}
+
+/// What DescribeConfigs tells besides the values.
+#[derive(Clone, Copy)]
+struct Described {
+    version: i16,
+    synonyms: bool,
+    documentation: bool,
+}
+
+impl Described {
+    /// Adds a type, where it is known, and words.
+    fn typed(
+        self,
+        described: DescribeConfigsResourceResult,
+        kind: Option<ConfigType>,
+        documentation: &str,
+    ) -> DescribeConfigsResourceResult {
+        match kind {
+            Some(kind) if 3 <= self.version => described
+                .with_config_type(number_of(kind))
+                .with_documentation(self.documentation.then(|| text(documentation))),
+            _ => described,
+        }
+    }
+}
 
 pub fn describe(call: &Call<'_>, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
-    let (synonyms, documentation) = (request.include_synonyms, request.include_documentation);
+    let how = Described {
+        version: call.version,
+        synonyms: request.include_synonyms,
+        documentation: request.include_documentation,
+    };
     let results = request.resources.into_iter().map(|resource| {
         let result = DescribeConfigsResult::default()
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name.clone());
-        match describe_resource(call, &resource, synonyms, documentation) {
-            Ok(configs) => result.with_configs(configs),
+        match describe_resource(call, &resource, how) {
+            Ok(mut configs) => {
+                // In the order in which they were asked for.
+                if let Some(names) = &resource.configuration_keys {
+                    let asked: HashMap<&str, usize> =
+                        names.iter().enumerate().rev().map(|(place, name)| (&**name, place)).collect();
+                    configs.sort_by_key(|config| asked.get(&*config.name).copied());
+                }
+                result.with_configs(configs)
+            }
             Err((code, message)) => result.with_error_code(code.get()).with_error_message(Some(text(message))),
         }
     });
@@ -65,79 +111,56 @@ pub fn describe(call: &Call<'_>, request: DescribeConfigsRequest) -> DescribeCon
 fn describe_resource(
     call: &Call<'_>,
     resource: &DescribeConfigsResource,
-    synonyms: bool,
-    documentation: bool,
+    how: Described,
 ) -> Result<Vec<DescribeConfigsResourceResult>, Refused> {
-    let wanted = |key: &&Key| match &resource.configuration_keys {
+    let wanted = |name: &str| match &resource.configuration_keys {
         None => true,
-        Some(names) => names.iter().any(|name| &**name == key.name),
+        Some(names) => names.iter().any(|wanted| &**wanted == name),
     };
-    let given = &call.node.config.given;
-    let listed = |key: &&Key, overrides: &Overrides| {
-        !key.internal || overrides.contains_key(key.name) || given.contains_key(key.name)
-    };
+    let name = &resource.resource_name;
     match resource.resource_type {
-        TOPIC => {
-            let topic = topic(call, &resource.resource_name)?;
-            let entry = |key: &Key| {
-                let (value, source) = effective(key, &topic.overrides, given);
-                let described = entry(call.version, key, value, source, false, documentation);
-                if synonyms { described.with_synonyms(synonyms_of(key, &topic.overrides, call)) } else { described }
-            };
-            Ok(TOPIC_KEYS.iter().filter(wanted).filter(|key| listed(key, &topic.overrides)).map(entry).collect())
-        }
-        BROKER => {
-            check_broker(call, &resource.resource_name)?;
-            let none = Overrides::new();
-            let entry = |key: &Key| {
-                let default = key.default.map(str::to_owned);
-                let value = given.get(key.name).map(|value| key.read(value).unwrap_or_else(|_| value.clone()));
-                let (value, source) = match value {
-                    Some(value) => (Some(value), Source::Broker),
-                    None => (default.clone(), Source::Default),
-                };
-                let described = entry(call.version, key, value.clone(), source, true, documentation);
-                if !synonyms {
-                    return described;
-                }
-                let value = value.filter(|_| key.kind != ConfigType::Password);
-                let own = Some(synonym(key.name, value, source)).filter(|_| source == Source::Broker);
-                let default = default.map(|default| synonym(key.name, Some(default), Source::Default));
-                described.with_synonyms(own.into_iter().chain(default).collect())
-            };
-            Ok(BROKER_KEYS.iter().filter(wanted).filter(|key| listed(key, &none)).map(entry).collect())
-        }
-        GROUP => {
-            let wanted = |name: &str| match &resource.configuration_keys {
-                None => true,
-                Some(names) => names.iter().any(|wanted| &**wanted == name),
-            };
-            group::describe(call, &resource.resource_name, wanted, synonyms, documentation)
-        }
-        BROKER_LOGGER => check_broker(call, &resource.resource_name).map(|()| Vec::new()),
-        other => Err((ErrorCode::INVALID_REQUEST, format!("resources of type {other} have no configuration here"))),
+        TOPIC => describe_topic(call, name, &wanted, how),
+        BROKER => broker::describe(call, name, &wanted, how),
+        BROKER_LOGGER => check_broker(call, name).map(|()| Vec::new()),
+        CLIENT_METRICS => client_metrics::describe(call, name, &wanted, how),
+        GROUP => group::describe(call, name, wanted, how.synonyms, how.documentation),
+        other => Err(invalid_request(format!("resources of type {other} have no configuration here"))),
     }
 }
 
+fn describe_topic(
+    call: &Call<'_>,
+    name: &str,
+    wanted: &dyn Fn(&str) -> bool,
+    how: Described,
+) -> Result<Vec<DescribeConfigsResourceResult>, Refused> {
+    let (topic, layers) = (topic(call, name)?, call.node.topics.dynamic().layers());
+    let listed = |key: &Key| !key.internal || topic.overrides.contains_key(key.name) || layers.contains(key.name);
+    let keys = TOPIC_KEYS.iter().filter(|key| wanted(key.name) && listed(key)).map(|key| {
+        let (value, source) = effective(key, &topic.overrides, &layers);
+        let described = entry(key.name, key.kind, key.documentation, value, source, false, how);
+        if how.synonyms { described.with_synonyms(synonyms_of(key, &topic.overrides, &layers)) } else { described }
+    });
+    Ok(keys.collect())
+}
+
 fn entry(
-    version: i16,
-    key: &Key,
+    name: &str,
+    kind: ConfigType,
+    documentation: &str,
     value: Option<String>,
     source: Source,
     read_only: bool,
-    documentation: bool,
+    how: Described,
 ) -> DescribeConfigsResourceResult {
-    let is_secret = key.kind == ConfigType::Password;
+    let is_secret = kind == ConfigType::Password;
     let described = DescribeConfigsResourceResult::default()
-        .with_name(text(key.name))
+        .with_name(text(name))
         .with_value(value.filter(|_| !is_secret).map(text))
         .with_is_sensitive(is_secret)
         .with_read_only(read_only)
         .with_config_source(source as i8);
-    if version < 3 {
-        return described;
-    }
-    described.with_config_type(number_of(key.kind)).with_documentation(documentation.then(|| text(key.documentation)))
+    how.typed(described, Some(kind), documentation)
 }
 
 /// The number of a type in the protocol.
@@ -155,26 +178,53 @@ fn number_of(kind: ConfigType) -> i8 {
     }
 }
 
-fn synonym(name: &'static str, value: Option<String>, source: Source) -> DescribeConfigsSynonym {
+fn synonym(name: &str, value: Option<String>, source: Source) -> DescribeConfigsSynonym {
     DescribeConfigsSynonym::default().with_name(text(name)).with_value(value.map(text)).with_source(source as i8)
 }
 
-/// Where the value could come from, in the order in which it is looked for. A default is told where the broker's key
-/// has one.
-fn synonyms_of(key: &Key, overrides: &Overrides, call: &Call<'_>) -> Vec<DescribeConfigsSynonym> {
+/// Where the value could come from, in the order in which it is looked for.
+fn synonyms_of(key: &Key, overrides: &Overrides, layers: &Layers) -> Vec<DescribeConfigsSynonym> {
     let mut synonyms = Vec::new();
-    if let (value, Source::Topic) = effective(key, overrides, &call.node.config.given) {
+    if let (value, Source::Topic) = effective(key, overrides, layers) {
         synonyms.push(synonym(key.name, value, Source::Topic));
     }
-    let Some(broker_key) = key.inherits.and_then(|name| keys::find(BROKER_KEYS, name)) else { return synonyms };
-    let (value, source) = effective(key, &Overrides::new(), &call.node.config.given);
-    if source == Source::Broker {
-        synonyms.push(synonym(broker_key.name, value, source));
-    }
-    if let Some(default) = broker_key.default {
-        synonyms.push(synonym(broker_key.name, Some(default.to_owned()), Source::Default));
+    if let Some(name) = key.inherits {
+        synonyms.extend(broker_synonyms(name, layers));
     }
     synonyms
+}
+
+/// The same of a key of the broker's. As Kafka tells them, coarser keys of the same meaning are named only behind a value
+/// of the key itself.
+fn broker_synonyms(name: &str, layers: &Layers) -> Vec<DescribeConfigsSynonym> {
+    let coarser: &[&str] = match name {
+        "log.retention.ms" => &["log.retention.minutes", "log.retention.hours"],
+        "log.roll.ms" => &["log.roll.hours"],
+        "log.roll.jitter.ms" => &["log.roll.jitter.hours"],
+        _ => &[],
+    };
+    let names = || std::iter::once(name).chain(coarser.iter().copied());
+    let known = |name: &str| {
+        let ours = keys::find(BROKER_KEYS, name).map(|key| (key.kind, key.default));
+        ours.or_else(|| kafkas_keys::find(name).map(|key| (key.kind, key.default)))
+    };
+    let shown = |name: &str, value: &str| {
+        let read = keys::find(BROKER_KEYS, name).and_then(|key| key.read(value).ok());
+        let is_secret = known(name).is_none_or(|(kind, _)| kind == ConfigType::Password);
+        Some(read.unwrap_or_else(|| value.to_owned())).filter(|_| !is_secret)
+    };
+    let mut synonyms = Vec::new();
+    for source in [Source::OwnBroker, Source::AllBrokers, Source::Broker] {
+        for name in names() {
+            let found = layers.each(name).find(|(_, from)| *from == source);
+            synonyms.extend(found.map(|(value, source)| (name, synonym(name, shown(name, value), source))));
+        }
+    }
+    for name in names() {
+        let default = known(name).and_then(|(_, default)| default);
+        synonyms.extend(default.map(|value| (name, synonym(name, shown(name, value), Source::Default))));
+    }
+    synonyms.into_iter().skip_while(|(of, _)| *of != name).map(|(_, synonym)| synonym).collect()
 }
 
 fn topic(call: &Call<'_>, name: &str) -> Result<Arc<Topic>, Refused> {
@@ -241,12 +291,38 @@ fn split(altered: Result<(), Refused>) -> (i16, Option<StrBytes>) {
     }
 }
 
-fn only_topics(resource_type: i8) -> Result<(), Refused> {
-    if resource_type == TOPIC {
-        Ok(())
-    } else {
-        Err((ErrorCode::INVALID_REQUEST, "only topics and groups can be reconfigured while the broker runs".to_owned()))
+/// What is said of settings that cannot be changed at all.
+fn unchangeable(resource_type: i8, key: Option<&str>) -> Refused {
+    let key = key.unwrap_or_default();
+    match resource_type {
+        BROKER_LOGGER => (ErrorCode::INVALID_CONFIG, format!("Logger {key} does not exist!")),
+        other => invalid_request(format!("Unknown resource type {other}")),
     }
+}
+
+fn refuse_nulls(configs: &[AlterableConfig]) -> Result<(), Refused> {
+    let nulls = configs.iter().filter(|config| config.config_operation != DELETE && config.value.is_none());
+    let nulls: Vec<&str> = nulls.map(|config| &*config.name).collect();
+    if nulls.is_empty() {
+        return Ok(());
+    }
+    Err(invalid_request(format!("Null value not supported for : {}", nulls.join(","))))
+}
+
+/// A list with words added, or without them.
+fn changed_list(current: &str, value: &str, operation: i8) -> String {
+    let current: Vec<&str> = current.split(',').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = value.split(',').map(str::trim).collect();
+    if operation == APPEND {
+        let added = words.into_iter().filter(|word| !current.contains(word));
+        return current.iter().copied().chain(added).collect::<Vec<_>>().join(",");
+    }
+    current.into_iter().filter(|word| !words.contains(word)).collect::<Vec<_>>().join(",")
+}
+
+/// What became of a change of settings that are not a topic's.
+fn stored(changed: Result<Result<(), Refused>, LineFileError>) -> Result<(), Refused> {
+    changed.map_err(|error| (ErrorCode::KAFKA_STORAGE_ERROR, Chain(&error).to_string()))?
 }
 
 async fn replace_all(
@@ -256,10 +332,13 @@ async fn replace_all(
     configs: Vec<(StrBytes, Option<StrBytes>)>,
     validate_only: bool,
 ) -> Result<(), Refused> {
-    if resource_type == GROUP {
-        return group::replace(call, name, configs, validate_only).await;
+    match resource_type {
+        TOPIC => {}
+        BROKER => return broker::replace(call, name, configs, validate_only).await,
+        GROUP => return group::replace(call, name, configs, validate_only).await,
+        CLIENT_METRICS => return client_metrics::replace(call, name, configs, validate_only).await,
+        other => return Err(unchangeable(other, configs.first().map(|(key, _)| &**key))),
     }
-    only_topics(resource_type)?;
     let topic = topic(call, name)?;
     let mut overrides = Overrides::new();
     for (key, value) in configs {
@@ -280,20 +359,24 @@ async fn change(
     configs: Vec<AlterableConfig>,
     validate_only: bool,
 ) -> Result<(), Refused> {
-    if resource_type == GROUP {
-        return group::change(call, name, configs, validate_only).await;
+    refuse_nulls(&configs)?;
+    let mut seen = HashSet::new();
+    if !configs.iter().all(|config| seen.insert(config.name.clone())) {
+        return Err(invalid_request("Error due to duplicate config keys".to_owned()));
     }
-    only_topics(resource_type)?;
+    match resource_type {
+        TOPIC => {}
+        BROKER => return broker::change(call, name, configs, validate_only).await,
+        GROUP => return group::change(call, name, configs, validate_only).await,
+        CLIENT_METRICS => return client_metrics::change(call, name, configs, validate_only).await,
+        other => return Err(unchangeable(other, configs.first().map(|config| &*config.name))),
+    }
     let topic = topic(call, name)?;
-    apply(call, &topic, validate_only, move |before, given| {
+    apply(call, &topic, validate_only, move |before, layers| {
         let mut overrides = before.clone();
-        let mut seen = HashSet::new();
         for config in &configs {
             let key = &*config.name;
-            if !seen.insert(key) {
-                return Err((ErrorCode::INVALID_REQUEST, format!("'{key}' is given more than once")));
-            }
-            change_one(&mut overrides, given, key, config.config_operation, config.value.as_deref())?;
+            change_one(&mut overrides, layers, key, config.config_operation, config.value.as_deref())?;
         }
         Ok(overrides)
     })
@@ -302,7 +385,7 @@ async fn change(
 
 fn change_one(
     overrides: &mut Overrides,
-    given: &Given,
+    layers: &Layers,
     name: &str,
     operation: i8,
     value: Option<&str>,
@@ -318,16 +401,10 @@ fn change_one(
     if [APPEND, SUBTRACT].contains(&operation) && key.kind != ConfigType::List {
         return Err(invalid(format!("'{name}' is not a list, so nothing can be added to it or taken away")));
     }
-    let current = effective(key, overrides, given).0.unwrap_or_default();
-    let current: Vec<&str> = current.split(',').filter(|word| !word.is_empty()).collect();
-    let words: Vec<&str> = value.split(',').map(str::trim).collect();
+    let current = effective(key, overrides, layers).0.unwrap_or_default();
     let new = match operation {
         SET => value.to_owned(),
-        APPEND => {
-            let added = words.into_iter().filter(|word| !current.contains(word));
-            current.iter().copied().chain(added).collect::<Vec<_>>().join(",")
-        }
-        SUBTRACT => current.into_iter().filter(|word| !words.contains(word)).collect::<Vec<_>>().join(","),
+        APPEND | SUBTRACT => changed_list(&current, value, operation),
         other => return Err((ErrorCode::INVALID_REQUEST, format!("there is no operation {other}"))),
     };
     overrides.insert(name.to_owned(), read_override(name, &new).map_err(invalid)?);
@@ -339,13 +416,13 @@ async fn apply(
     call: &Call<'_>,
     topic: &Topic,
     validate_only: bool,
-    change: impl FnOnce(&Overrides, &Given) -> Result<Overrides, Refused> + Send + 'static,
+    change: impl FnOnce(&Overrides, &Layers) -> Result<Overrides, Refused> + Send + 'static,
 ) -> Result<(), Refused> {
     let node = Arc::clone(call.node);
     let checked = move |before: &Overrides| {
-        let given = &node.config.given;
-        let overrides = change(before, given)?;
-        check_together(&overrides, given).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+        let layers = node.topics.dynamic().layers();
+        let overrides = change(before, &layers)?;
+        check_together(&overrides, &layers).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
         Ok(overrides)
     };
     if validate_only {

@@ -5,11 +5,14 @@ use millstream_wire::protocol::messages::{
     create_partitions_response::CreatePartitionsTopicResult,
 };
 
-use super::{Call, text};
+use super::{Call, reassignments::check_replicas, text, throttle};
 use crate::error_code::ErrorCode;
 
 /// Most partitions of one topic: a guard against slips of the keyboard.
 pub const MAX_PARTITIONS: i32 = 10_000;
+
+/// First version whose clients know that a change can be refused for a while.
+const STRICT_FROM: i16 = 3;
 
 pub async fn handle(call: &Call<'_>, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
@@ -17,41 +20,57 @@ pub async fn handle(call: &Call<'_>, request: CreatePartitionsRequest) -> Create
         let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
         results.push(match create(call, &topic, request.validate_only).await {
             Ok(()) => result,
-            Err((code, message)) => result.with_error_code(code.get()).with_error_message(Some(text(message))),
+            Err((code, message)) => result.with_error_code(code.get()).with_error_message(message.map(text)),
         });
     }
     CreatePartitionsResponse::default().with_results(results)
 }
 
-async fn create(
-    call: &Call<'_>,
-    wanted: &CreatePartitionsTopic,
-    validate_only: bool,
-) -> Result<(), (ErrorCode, String)> {
-    let topic = call
-        .node
-        .topics
-        .get(wanted.name.as_str())
-        .ok_or_else(|| (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "the topic does not exist".to_owned()))?;
+type Refused = (ErrorCode, Option<String>);
+
+fn refused(code: ErrorCode, words: String) -> Refused {
+    (code, Some(words))
+}
+
+async fn create(call: &Call<'_>, wanted: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refused> {
+    let topic = call.node.topics.get(wanted.name.as_str()).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None))?;
     if topic.is_internal() {
-        return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, "the partitions of an internal topic are fixed".to_owned()));
+        let words = "the partitions of an internal topic are fixed".to_owned();
+        return Err(refused(ErrorCode::INVALID_TOPIC_EXCEPTION, words));
     }
     let current = topic.partition_count();
     if wanted.count <= current || MAX_PARTITIONS < wanted.count {
-        let message = format!("the topic has {current} partitions, and {} were asked for", wanted.count);
-        return Err((ErrorCode::INVALID_PARTITIONS, message));
+        let (name, count) = (topic.name.as_str(), wanted.count);
+        let words = if count == current {
+            format!("Topic already has {current} partition(s).")
+        } else if count < current {
+            format!("The topic {name} currently has {current} partition(s); {count} would not be an increase.")
+        } else {
+            format!("at most {MAX_PARTITIONS} partitions are possible")
+        };
+        return Err(refused(ErrorCode::INVALID_PARTITIONS, words));
     }
     if let Some(assignments) = &wanted.assignments {
-        let own = call.node.config.node_id;
-        let fits = i32::try_from(assignments.len()) == Ok(wanted.count - current)
-            && assignments.iter().all(|it| it.broker_ids.len() == 1 && it.broker_ids[0].0 == own);
-        if !fits {
-            let message = "there must be one assignment, to this node, for each new partition".to_owned();
-            return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
+        let (more, count) = (wanted.count - current, assignments.len());
+        if i32::try_from(count) != Ok(more) {
+            let words = format!(
+                "Attempted to add {more} additional partition(s), but only {count} assignment(s) were specified."
+            );
+            return Err(refused(ErrorCode::INVALID_REPLICA_ASSIGNMENT, words));
+        }
+        for assignment in assignments {
+            check_replicas(call, &assignment.broker_ids)
+                .map_err(|words| refused(ErrorCode::INVALID_REPLICA_ASSIGNMENT, words))?;
         }
     }
     if validate_only {
         return Ok(());
     }
-    call.node.topics.set_partition_count(&topic, wanted.count).await.map_err(|error| (error.code(), error.to_string()))
+    let more = usize::try_from(wanted.count - current).unwrap_or(0);
+    throttle::mutate(call, more, STRICT_FROM).map_err(|code| refused(code, throttle::EXCEEDED.to_owned()))?;
+    call.node
+        .topics
+        .set_partition_count(&topic, wanted.count)
+        .await
+        .map_err(|error| refused(error.code(), error.to_string()))
 }

@@ -9,7 +9,7 @@ use millstream_wire::protocol::messages::{
 };
 use tracing::warn;
 
-use super::{Call, text};
+use super::{Call, text, throttle};
 use crate::{
     config::{
         keys::{Key, TOPIC_KEYS},
@@ -18,6 +18,9 @@ use crate::{
     error_code::ErrorCode,
     topics::NewTopic,
 };
+
+/// First version whose clients know that a change can be refused for a while.
+const STRICT_FROM: i16 = 6;
 
 pub async fn handle(call: &Call<'_>, request: CreateTopicsRequest) -> CreateTopicsResponse {
     let mut seen = HashSet::new();
@@ -67,6 +70,9 @@ async fn create(
         call.node.topics.check_new(&topic.name).map_err(|error| (error.code(), error.to_string()))?;
         return Ok(answer);
     }
+    call.node.topics.check_new(&topic.name).map_err(|error| (error.code(), error.to_string()))?;
+    let partitions = usize::try_from(topic.partitions).unwrap_or(0);
+    throttle::mutate(call, partitions, STRICT_FROM).map_err(|code| (code, throttle::EXCEEDED.to_owned()))?;
     match call.node.topics.create(topic).await {
         Ok(made) if 7 <= call.version => Ok(answer.with_topic_id(made.id)),
         Ok(_) => Ok(answer),
@@ -105,7 +111,8 @@ fn check(call: &Call<'_>, wanted: &CreatableTopic) -> Result<NewTopic, (ErrorCod
         let value = read_override(&config.name, value).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
         overrides.insert(config.name.to_string(), value);
     }
-    check_together(&overrides, &call.node.config.given).map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
+    check_together(&overrides, &call.node.topics.dynamic().layers())
+        .map_err(|message| (ErrorCode::INVALID_CONFIG, message))?;
     Ok(NewTopic { name, partitions, overrides })
 }
 
@@ -139,8 +146,9 @@ fn check_assignments(call: &Call<'_>, wanted: &CreatableTopic) -> Result<i32, (E
 
 /// All settings of the topic, as version 5 and later answer them.
 fn configs(call: &Call<'_>, overrides: &Overrides) -> Vec<CreatableTopicConfigs> {
+    let layers = call.node.topics.dynamic().layers();
     let entry = |key: &Key| {
-        let (value, source) = effective(key, overrides, &call.node.config.given);
+        let (value, source) = effective(key, overrides, &layers);
         CreatableTopicConfigs::default()
             .with_name(text(key.name))
             .with_value(value.map(text))

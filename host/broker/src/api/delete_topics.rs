@@ -7,8 +7,11 @@ use millstream_wire::protocol::messages::{
 };
 use uuid::Uuid;
 
-use super::{Call, name_of, text};
+use super::{Call, name_of, text, throttle};
 use crate::{error_code::ErrorCode, topics::Forget};
+
+/// First version whose clients know that a change can be refused for a while.
+const STRICT_FROM: i16 = 5;
 
 pub async fn handle(call: &Call<'_>, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
     let wanted: Vec<(Option<TopicName>, Uuid)> = if 6 <= call.version {
@@ -39,6 +42,9 @@ async fn delete(call: &Call<'_>, name: Option<TopicName>, id: Uuid) -> (Option<T
     let Some(topic) = topic else { return (name, id, missing) };
     if topic.is_internal() {
         return (name, id, ErrorCode::INVALID_TOPIC_EXCEPTION);
+    }
+    if let Err(code) = throttle::mutate(call, topic.partitions.len(), STRICT_FROM) {
+        return (name, id, code);
     }
     let answered = Some(name_of(&topic.name));
     let (groups, forgotten) = (Arc::clone(&call.node.groups), topic.name.clone());

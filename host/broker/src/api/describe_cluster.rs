@@ -9,12 +9,21 @@ use crate::error_code::ErrorCode;
 
 /// Asks for brokers rather than controllers.
 const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
 
 pub fn handle(call: &Call<'_>, request: &DescribeClusterRequest) -> DescribeClusterResponse {
-    if 1 <= call.version && request.endpoint_type != BROKERS {
-        return DescribeClusterResponse::default()
-            .with_error_code(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE.get())
-            .with_error_message(Some(text("only broker endpoints can be described")));
+    let refused = match request.endpoint_type {
+        _ if call.version < 1 => None,
+        BROKERS => None,
+        CONTROLLERS => Some((
+            ErrorCode::MISMATCHED_ENDPOINT_TYPE,
+            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+                .to_owned(),
+        )),
+        other => Some((ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, format!("Unsupported endpoint type {other}"))),
+    };
+    if let Some((code, words)) = refused {
+        return DescribeClusterResponse::default().with_error_code(code.get()).with_error_message(Some(text(words)));
     }
     let broker = DescribeClusterBroker::default()
         .with_broker_id(broker_id(call.node))

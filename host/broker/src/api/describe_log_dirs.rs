@@ -7,6 +7,13 @@ use millstream_wire::protocol::messages::{
 
 use super::{Call, name_of, text};
 
+/// Bytes of the volume with the data folder: all, and those that are left to this process; -1 where that is not known.
+fn volume(call: &Call<'_>) -> (i64, i64) {
+    let Ok(volume) = rustix::fs::statvfs(&call.node.config.data_dir) else { return (-1, -1) };
+    let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(volume.f_frsize)).unwrap_or(i64::MAX);
+    (bytes(volume.f_blocks), bytes(volume.f_bavail))
+}
+
 pub fn handle(call: &Call<'_>, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
     let mut topics = Vec::new();
     for topic in call.node.topics.all() {
@@ -31,11 +38,11 @@ pub fn handle(call: &Call<'_>, request: DescribeLogDirsRequest) -> DescribeLogDi
         );
     }
     let dir = text(call.node.config.data_dir.display().to_string());
-    // -1: the sizes of the volume are not known without a system call that the standard library lacks.
+    let (total, usable) = volume(call);
     let result = DescribeLogDirsResult::default()
         .with_log_dir(dir)
         .with_topics(topics)
-        .with_total_bytes(-1)
-        .with_usable_bytes(-1);
+        .with_total_bytes(total)
+        .with_usable_bytes(usable);
     DescribeLogDirsResponse::default().with_results(vec![result])
 }

@@ -1,6 +1,7 @@
 //! DescribeTransactions and ListTransactions: what the coordinator knows.
 
 use millstream_record::Timestamp;
+use millstream_values::JavaRegex;
 use millstream_wire::{
     error_code::ErrorCode,
     protocol::messages::{
@@ -13,6 +14,9 @@ use millstream_wire::{
 
 use super::{Call, text};
 use crate::transactions::{Metadata, TransactionState};
+
+/// Steps that matching one id may take.
+const MAX_STEPS: u64 = 100_000;
 
 pub fn describe(call: &Call<'_>, request: DescribeTransactionsRequest) -> DescribeTransactionsResponse {
     let described = request.transactional_ids.into_iter().map(|id| {
@@ -46,6 +50,13 @@ pub fn list(call: &Call<'_>, request: ListTransactionsRequest) -> ListTransactio
     let by_name = |name: &str| TransactionState::ALL.into_iter().find(|state| state.name() == name);
     // Kafka knows these states, too; nothing is ever in them for longer than a moment.
     let passing = |name: &str| matches!(name, "Dead" | "PrepareEpochFence");
+    let pattern = request.transactional_id_pattern.as_ref().filter(|pattern| !pattern.is_empty());
+    let pattern = match pattern.map(|pattern| JavaRegex::compile(pattern)).transpose() {
+        Ok(pattern) => pattern.map(|pattern| pattern.limited(MAX_STEPS)),
+        Err(_) => {
+            return ListTransactionsResponse::default().with_error_code(ErrorCode::INVALID_REGULAR_EXPRESSION.get());
+        }
+    };
     let filtered = !request.state_filters.is_empty();
     let (states, unknown): (Vec<_>, Vec<_>) =
         request.state_filters.into_iter().partition(|name| by_name(name.as_str()).is_some() || passing(name.as_str()));
@@ -58,7 +69,9 @@ pub fn list(call: &Call<'_>, request: ListTransactionsRequest) -> ListTransactio
         let by_state = !filtered || states.contains(&metadata.state);
         let by_duration =
             request.duration_filter < 0 || request.duration_filter < now_ms.saturating_sub(metadata.started_ms);
-        (by_producer && by_state && by_duration).then(|| {
+        // A pattern that takes too many steps stands for nothing.
+        let by_id = || pattern.as_ref().is_none_or(|pattern| pattern.matches_whole(id).unwrap_or(false));
+        (by_producer && by_state && by_duration && by_id()).then(|| {
             Listed::default()
                 .with_transactional_id(TransactionalId(text(id)))
                 .with_producer_id(ProducerId(metadata.producer_id))

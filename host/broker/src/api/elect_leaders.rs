@@ -1,7 +1,7 @@
-//! ElectLeaders and ListPartitionReassignments: with one node there is nothing to elect and nothing to move.
+//! ElectLeaders: with one node there is nothing to elect.
 
 use millstream_wire::protocol::messages::{
-    ElectLeadersRequest, ElectLeadersResponse, ListPartitionReassignmentsResponse, TopicName,
+    ElectLeadersRequest, ElectLeadersResponse, TopicName,
     elect_leaders_response::{PartitionResult, ReplicaElectionResult},
 };
 
@@ -36,8 +36,4 @@ pub fn handle(call: &Call<'_>, request: ElectLeadersRequest) -> ElectLeadersResp
         ReplicaElectionResult::default().with_topic(name).with_partition_result(partitions)
     });
     ElectLeadersResponse::default().with_replica_election_results(results.collect())
-}
-
-pub fn list_reassignments() -> ListPartitionReassignmentsResponse {
-    ListPartitionReassignmentsResponse::default()
 }

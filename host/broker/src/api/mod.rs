@@ -14,11 +14,13 @@ mod configs;
 mod consumer_groups;
 mod create_partitions;
 mod create_topics;
+mod delegation_tokens;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_topic_partitions;
 mod describe_transactions;
 mod elect_leaders;
 mod end_txn;
@@ -30,6 +32,7 @@ mod heartbeat;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_offsets;
 mod metadata;
 mod offset_commit;
@@ -37,6 +40,7 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod reassignments;
 pub mod sasl;
 mod scram_users;
 mod sync_group;
@@ -50,7 +54,10 @@ mod write_txn_markers;
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -58,7 +65,10 @@ use bytes::Bytes;
 use millstream_wire::{
     frame::{self, DecodeError, EncodeError},
     protocol::{
-        messages::{ApiKey, BrokerId, DescribeClusterRequest, RequestHeader, TopicName},
+        messages::{
+            ApiKey, BrokerId, CreateDelegationTokenRequest, DescribeClusterRequest, DescribeDelegationTokenRequest,
+            ExpireDelegationTokenRequest, RenewDelegationTokenRequest, RequestHeader, TopicName,
+        },
         protocol::{Encodable, StrBytes},
     },
 };
@@ -95,6 +105,8 @@ pub struct Call<'a> {
     pub client_id: &'a str,
     /// What may be waited for on this thread.
     pub blocking: Blocking,
+    /// How long the client has to wait for being over a quota, in milliseconds, as far as that is known already.
+    pub over_ms: AtomicU64,
 }
 
 impl Call<'_> {
@@ -212,13 +224,27 @@ pub enum Rejected {
         #[from]
         source: DecodeError,
     },
+    /// A request whose header can be read, and the rest cannot.
+    #[error("{api:?} version {version} of client {client:?} cannot be read")]
+    Body {
+        /// The API.
+        api: ApiKey,
+        /// Its version.
+        version: i16,
+        /// As the client calls itself, or the beginning of that.
+        client: String,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
     /// An API or version that was not offered.
-    #[error("{api:?} version {version} is not served")]
+    #[error("{api:?} version {version}, which client {client:?} asks for, is not served")]
     NotServed {
         /// The API.
         api: ApiKey,
         /// The version asked for.
         version: i16,
+        /// As the client calls itself, or the beginning of that.
+        client: String,
     },
     /// The answer does not fit its own format.
     #[error("the answer cannot be written")]
@@ -251,6 +277,14 @@ pub enum Rejected {
 /// Frames of so many bytes are not kept for the sake of a text in them.
 const LEAST_LARGE: usize = 64 << 10;
 
+/// Most characters of a client's name for itself that stand in a message.
+const MOST_SHOWN: usize = 100;
+
+/// As a client calls itself, for a message.
+fn client_of(header: &RequestHeader) -> String {
+    header.client_id.as_ref().map(|id| id.chars().take(MOST_SHOWN).collect()).unwrap_or_default()
+}
+
 /// One decoded header with the bytes behind it.
 pub struct Incoming {
     api: ApiKey,
@@ -277,7 +311,7 @@ impl Incoming {
         let version = header.request_api_version;
         // ApiVersions answers versions that it does not know, so that the client can try a lower one.
         if api != ApiKey::ApiVersions && !table::serves(api, version) {
-            return Err(Rejected::NotServed { api, version });
+            return Err(Rejected::NotServed { api, version, client: client_of(&header) });
         }
         Ok(Self { api, header, body: frame, blocking: Blocking::Never, room: None })
     }
@@ -337,8 +371,14 @@ impl Incoming {
         self.header.request_api_version
     }
 
-    fn decode<B: millstream_wire::protocol::protocol::Decodable>(&self) -> Result<B, DecodeError> {
-        frame::decode_request(self.api, self.version(), self.body.clone())
+    fn decode<B: millstream_wire::protocol::protocol::Decodable>(&self) -> Result<B, Rejected> {
+        let (api, version) = (self.api, self.version());
+        frame::decode_request(api, version, self.body.clone()).map_err(|source| Rejected::Body {
+            api,
+            version,
+            client: client_of(&self.header),
+            source,
+        })
     }
 
     fn answer<B: Encodable>(&self, body: &B) -> Result<Reply, Rejected> {
@@ -376,7 +416,7 @@ macro_rules! guarded {
     ($call:expr, $it:expr, $rule:expr, |$request:ident| $handled:expr) => {{
         #[allow(unused_mut, reason = "some rules leave a request as it is")]
         let mut $request = $it.decode()?;
-        match access::check(&$call, &mut $request, $rule) {
+        match access::check($call, &mut $request, $rule) {
             Verdict::Nothing(response) => $it.answer(&response),
             verdict => {
                 let mut response = $handled;
@@ -389,45 +429,56 @@ macro_rules! guarded {
 
 async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
     let client_id = incoming.header.client_id.clone().unwrap_or_default();
-    let call =
-        Call { node, peer, version: incoming.version(), client_id: client_id.as_str(), blocking: incoming.blocking };
+    let call = Call {
+        node,
+        peer,
+        version: incoming.version(),
+        client_id: client_id.as_str(),
+        blocking: incoming.blocking,
+        over_ms: AtomicU64::new(0),
+    };
+    let mut reply = reply_to(&call, incoming).await?;
+    if let Reply::Now(answer) = &mut reply {
+        answer.over_ms = answer.over_ms.max(call.over_ms.load(Ordering::Relaxed));
+    }
+    Ok(reply)
+}
+
+async fn reply_to(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Rejected> {
     let it = &incoming;
     match incoming.api {
-        ApiKey::Produce => match access::narrow(&call, incoming, access::produce)? {
+        ApiKey::Produce => match access::narrow(call, incoming, access::produce)? {
             Narrowed::Refused(reply) => Ok(reply),
             Narrowed::Rest(incoming, amend) => {
-                access::amended(ApiKey::Produce, call.version, produce::handle(&call, incoming).await?, amend)
+                access::amended(ApiKey::Produce, call.version, produce::handle(call, incoming).await?, amend)
             }
         },
-        ApiKey::OffsetCommit => match access::narrow(&call, incoming, access::offset_commit)? {
+        ApiKey::OffsetCommit => match access::narrow(call, incoming, access::offset_commit)? {
             Narrowed::Refused(reply) => Ok(reply),
-            Narrowed::Rest(incoming, amend) => access::amended(
-                ApiKey::OffsetCommit,
-                call.version,
-                offset_commit::handle(&call, incoming).await?,
-                amend,
-            ),
+            Narrowed::Rest(incoming, amend) => {
+                access::amended(ApiKey::OffsetCommit, call.version, offset_commit::handle(call, incoming).await?, amend)
+            }
         },
         ApiKey::Fetch => {
             let mut request = it.decode()?;
-            let context = match fetch_session::begin(&call, &mut request) {
+            let context = match fetch_session::begin(call, &mut request) {
                 Ok(context) => context,
                 Err(response) => return it.answer(&response),
             };
-            let (mut response, room) = match access::check(&call, &mut request, access::fetch) {
+            let (mut response, room) = match access::check(call, &mut request, access::fetch) {
                 Verdict::Nothing(response) => (response, None),
                 verdict => {
-                    throttle::cap_fetch(&call, &mut request);
-                    let (mut response, room) = fetch::handle(&call, request).await;
+                    throttle::cap_fetch(call, &mut request);
+                    let (mut response, room) = fetch::handle(call, request).await;
                     verdict.amend(&mut response);
                     (response, room)
                 }
             };
-            let over_ms = throttle::over_fetch_quota(&call, &response);
+            let over_ms = throttle::over_fetch_quota(call, &response);
             if over_ms == 0 {
-                fetch_session::complete(&call, context, &mut response);
+                fetch_session::complete(call, context, &mut response);
             } else {
-                response = fetch_session::hold_back(&call, &context);
+                response = fetch_session::hold_back(call, &context);
             }
             let pieces = frame::encode_fetch_response(it.version(), it.header.correlation_id, response)?;
             let mut pieces = pieces.into_iter();
@@ -435,141 +486,180 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
             Ok(Reply::Now(Answer { frame, more: pieces.collect(), over_ms, _room: room }))
         }
         ApiKey::ListOffsets => {
-            guarded!(call, it, access::list_offsets, |request| list_offsets::handle(&call, request).await)
+            guarded!(call, it, access::list_offsets, |request| list_offsets::handle(call, request).await)
         }
         ApiKey::Metadata => guarded!(call, it, access::metadata, |request| {
             let (cluster, topics) =
                 (request.include_cluster_authorized_operations, request.include_topic_authorized_operations);
-            let mut response = metadata::handle(&call, request).await;
-            access::metadata_operations(&call, cluster, topics, &mut response);
+            let mut response = metadata::handle(call, request).await;
+            access::metadata_operations(call, cluster, topics, &mut response);
             response
         }),
-        ApiKey::OffsetFetch => guarded!(call, it, access::offset_fetch, |request| offset_fetch::handle(&call, request)),
+        ApiKey::OffsetFetch => guarded!(call, it, access::offset_fetch, |request| offset_fetch::handle(call, request)),
         ApiKey::FindCoordinator => {
-            guarded!(call, it, access::find_coordinator, |request| find_coordinator::handle(&call, request).await)
+            guarded!(call, it, access::find_coordinator, |request| find_coordinator::handle(call, request).await)
         }
-        ApiKey::JoinGroup => guarded!(call, it, access::join_group, |request| join_group::handle(&call, request).await),
-        ApiKey::SyncGroup => guarded!(call, it, access::sync_group, |request| sync_group::handle(&call, request).await),
-        ApiKey::Heartbeat => guarded!(call, it, access::heartbeat, |request| heartbeat::handle(&call, &request)),
-        ApiKey::LeaveGroup => guarded!(call, it, access::leave_group, |request| leave_group::handle(&call, request)),
+        ApiKey::JoinGroup => guarded!(call, it, access::join_group, |request| join_group::handle(call, request).await),
+        ApiKey::SyncGroup => guarded!(call, it, access::sync_group, |request| sync_group::handle(call, request).await),
+        ApiKey::Heartbeat => guarded!(call, it, access::heartbeat, |request| heartbeat::handle(call, &request)),
+        ApiKey::LeaveGroup => guarded!(call, it, access::leave_group, |request| leave_group::handle(call, request)),
         ApiKey::ConsumerGroupHeartbeat => {
-            guarded!(call, it, access::consumer_group_heartbeat, |request| consumer_groups::heartbeat(&call, request)
+            guarded!(call, it, access::consumer_group_heartbeat, |request| consumer_groups::heartbeat(call, request)
                 .await)
         }
         ApiKey::ConsumerGroupDescribe => guarded!(call, it, access::consumer_group_describe, |request| {
             let asked = request.include_authorized_operations;
-            let mut response = consumer_groups::describe(&call, request);
-            access::consumer_group_operations(&call, asked, &mut response);
+            let mut response = consumer_groups::describe(call, request);
+            access::consumer_group_operations(call, asked, &mut response);
             response
         }),
         ApiKey::DescribeGroups => guarded!(call, it, access::describe_groups, |request| {
             let asked = request.include_authorized_operations;
-            let mut response = groups_admin::describe(&call, request);
-            access::group_operations(&call, asked, &mut response);
+            let mut response = groups_admin::describe(call, request);
+            access::group_operations(call, asked, &mut response);
             response
         }),
-        ApiKey::ListGroups => guarded!(call, it, access::list_groups, |request| groups_admin::list(&call, &request)),
+        ApiKey::ListGroups => guarded!(call, it, access::list_groups, |request| groups_admin::list(call, &request)),
         ApiKey::DeleteGroups => {
-            guarded!(call, it, access::delete_groups, |request| groups_admin::delete(&call, request).await)
+            guarded!(call, it, access::delete_groups, |request| groups_admin::delete(call, request).await)
         }
         ApiKey::OffsetDelete => {
-            guarded!(call, it, access::offset_delete, |request| offset_delete::handle(&call, request).await)
+            guarded!(call, it, access::offset_delete, |request| offset_delete::handle(call, request).await)
         }
-        ApiKey::ApiVersions => api_versions::handle(&call, &incoming),
+        ApiKey::ApiVersions => api_versions::handle(call, &incoming),
         ApiKey::CreateTopics => {
-            guarded!(call, it, access::create_topics, |request| create_topics::handle(&call, request).await)
+            guarded!(call, it, access::create_topics, |request| create_topics::handle(call, request).await)
         }
         ApiKey::DeleteTopics => {
-            guarded!(call, it, access::delete_topics, |request| delete_topics::handle(&call, request).await)
+            guarded!(call, it, access::delete_topics, |request| delete_topics::handle(call, request).await)
         }
         ApiKey::CreatePartitions => {
-            guarded!(call, it, access::create_partitions, |request| create_partitions::handle(&call, request).await)
+            guarded!(call, it, access::create_partitions, |request| create_partitions::handle(call, request).await)
         }
         ApiKey::DeleteRecords => {
-            guarded!(call, it, access::delete_records, |request| delete_records::handle(&call, request).await)
+            guarded!(call, it, access::delete_records, |request| delete_records::handle(call, request).await)
         }
         ApiKey::InitProducerId => {
-            guarded!(call, it, access::init_producer_id, |request| init_producer_id::handle(&call, &request).await)
+            guarded!(call, it, access::init_producer_id, |request| init_producer_id::handle(call, &request).await)
         }
         ApiKey::AddPartitionsToTxn => {
-            guarded!(call, it, access::add_partitions_to_txn, |request| add_partitions_to_txn::handle(&call, request)
+            guarded!(call, it, access::add_partitions_to_txn, |request| add_partitions_to_txn::handle(call, request)
                 .await?)
         }
         ApiKey::AddOffsetsToTxn => {
-            guarded!(call, it, access::add_offsets_to_txn, |request| add_offsets_to_txn::handle(&call, &request)
-                .await?)
+            guarded!(call, it, access::add_offsets_to_txn, |request| add_offsets_to_txn::handle(call, &request).await?)
         }
-        ApiKey::EndTxn => guarded!(call, it, access::end_txn, |request| end_txn::handle(&call, &request).await?),
+        ApiKey::EndTxn => guarded!(call, it, access::end_txn, |request| end_txn::handle(call, &request).await?),
         ApiKey::WriteTxnMarkers => {
-            guarded!(call, it, access::write_txn_markers, |request| write_txn_markers::handle(&call, request).await)
+            guarded!(call, it, access::write_txn_markers, |request| write_txn_markers::handle(call, request).await)
         }
-        ApiKey::TxnOffsetCommit => match access::narrow(&call, incoming, access::txn_offset_commit)? {
+        ApiKey::TxnOffsetCommit => match access::narrow(call, incoming, access::txn_offset_commit)? {
             Narrowed::Refused(reply) => Ok(reply),
             Narrowed::Rest(incoming, amend) => access::amended(
                 ApiKey::TxnOffsetCommit,
                 call.version,
-                txn_offset_commit::handle(&call, incoming).await?,
+                txn_offset_commit::handle(call, incoming).await?,
                 amend,
             ),
         },
         ApiKey::DescribeProducers => {
-            guarded!(call, it, access::describe_producers, |request| describe_producers::handle(&call, request).await)
+            guarded!(call, it, access::describe_producers, |request| describe_producers::handle(call, request).await)
         }
         ApiKey::DescribeTransactions => {
-            guarded!(call, it, access::describe_transactions, |request| describe_transactions::describe(&call, request))
+            guarded!(call, it, access::describe_transactions, |request| describe_transactions::describe(call, request))
         }
         ApiKey::ListTransactions => {
-            guarded!(call, it, access::list_transactions, |request| describe_transactions::list(&call, request))
+            guarded!(call, it, access::list_transactions, |request| describe_transactions::list(call, request))
         }
         ApiKey::UpdateFeatures => {
-            guarded!(call, it, access::update_features, |request| update_features::handle(&call, request).await)
+            guarded!(call, it, access::update_features, |request| update_features::handle(call, request).await)
         }
         ApiKey::OffsetForLeaderEpoch => {
             guarded!(call, it, access::offset_for_leader_epoch, |request| offset_for_leader_epoch::handle(
-                &call, request
+                call, request
             ))
         }
         ApiKey::DescribeConfigs => {
-            guarded!(call, it, access::describe_configs, |request| configs::describe(&call, request))
+            guarded!(call, it, access::describe_configs, |request| configs::describe(call, request))
         }
         ApiKey::AlterConfigs => {
-            guarded!(call, it, access::alter_configs, |request| configs::alter(&call, request).await)
+            guarded!(call, it, access::alter_configs, |request| configs::alter(call, request).await)
         }
         ApiKey::IncrementalAlterConfigs => {
-            guarded!(call, it, access::incremental_alter_configs, |request| configs::incremental_alter(&call, request)
+            guarded!(call, it, access::incremental_alter_configs, |request| configs::incremental_alter(call, request)
                 .await)
         }
         ApiKey::DescribeCluster => {
             let request: DescribeClusterRequest = it.decode()?;
-            let mut response = describe_cluster::handle(&call, &request);
-            access::cluster_operations(&call, request.include_cluster_authorized_operations, &mut response);
+            let mut response = describe_cluster::handle(call, &request);
+            access::cluster_operations(call, request.include_cluster_authorized_operations, &mut response);
             it.answer(&response)
         }
         ApiKey::DescribeLogDirs => {
-            guarded!(call, it, access::describe_log_dirs, |request| describe_log_dirs::handle(&call, request))
+            guarded!(call, it, access::describe_log_dirs, |request| describe_log_dirs::handle(call, request))
         }
         ApiKey::DescribeClientQuotas => {
-            guarded!(call, it, access::describe_client_quotas, |request| client_quotas::describe(&call, &request))
+            guarded!(call, it, access::describe_client_quotas, |request| client_quotas::describe(call, &request))
         }
         ApiKey::AlterClientQuotas => {
-            guarded!(call, it, access::alter_client_quotas, |request| client_quotas::alter(&call, request).await)
+            guarded!(call, it, access::alter_client_quotas, |request| client_quotas::alter(call, request).await)
         }
-        ApiKey::SaslHandshake => sasl::handshake(&call, it),
-        ApiKey::SaslAuthenticate => sasl::authenticate(&call, it).await,
+        ApiKey::SaslHandshake => sasl::handshake(call, it),
+        ApiKey::SaslAuthenticate => sasl::authenticate(call, it).await,
         ApiKey::DescribeUserScramCredentials => {
-            guarded!(call, it, access::describe_scram, |request| scram_users::describe(&call, &request))
+            guarded!(call, it, access::describe_scram, |request| scram_users::describe(call, &request))
         }
         ApiKey::AlterUserScramCredentials => {
-            guarded!(call, it, access::alter_scram, |request| scram_users::alter(&call, request).await)
+            guarded!(call, it, access::alter_scram, |request| scram_users::alter(call, request).await)
         }
-        ApiKey::DescribeAcls => guarded!(call, it, access::describe_acls, |request| acls::describe(&call, &request)),
-        ApiKey::CreateAcls => guarded!(call, it, access::create_acls, |request| acls::create(&call, request).await),
-        ApiKey::DeleteAcls => guarded!(call, it, access::delete_acls, |request| acls::delete(&call, request).await),
+        ApiKey::DescribeAcls => guarded!(call, it, access::describe_acls, |request| acls::describe(call, &request)),
+        ApiKey::CreateAcls => guarded!(call, it, access::create_acls, |request| acls::create(call, request).await),
+        ApiKey::DeleteAcls => guarded!(call, it, access::delete_acls, |request| acls::delete(call, request).await),
         ApiKey::ElectLeaders => {
-            guarded!(call, it, access::elect_leaders, |request| elect_leaders::handle(&call, request))
+            guarded!(call, it, access::elect_leaders, |request| elect_leaders::handle(call, request))
         }
         ApiKey::ListPartitionReassignments => {
-            guarded!(call, it, access::list_partition_reassignments, |_request| elect_leaders::list_reassignments())
+            guarded!(call, it, access::list_partition_reassignments, |_request| reassignments::list())
+        }
+        ApiKey::AlterPartitionReassignments => {
+            guarded!(call, it, access::alter_partition_reassignments, |request| reassignments::alter(call, request))
+        }
+        ApiKey::AlterReplicaLogDirs => {
+            guarded!(call, it, access::alter_replica_log_dirs, |request| reassignments::alter_log_dirs(call, request))
+        }
+        ApiKey::ListConfigResources => {
+            guarded!(call, it, access::list_config_resources, |request| list_config_resources::handle(call, &request))
+        }
+        ApiKey::DescribeTopicPartitions => {
+            let mut request = it.decode()?;
+            let verdict = access::check(call, &mut request, access::describe_topic_partitions);
+            let visible = access::visible_topics(call);
+            let mut response = match verdict {
+                Verdict::Nothing(response) => response,
+                verdict => {
+                    let mut response = describe_topic_partitions::handle(call, request, visible);
+                    verdict.amend(&mut response);
+                    response
+                }
+            };
+            access::partitions_operations(call, &mut response);
+            it.answer(&response)
+        }
+        ApiKey::CreateDelegationToken => {
+            let _request: CreateDelegationTokenRequest = it.decode()?;
+            it.answer(&delegation_tokens::create(call))
+        }
+        ApiKey::RenewDelegationToken => {
+            let _request: RenewDelegationTokenRequest = it.decode()?;
+            it.answer(&delegation_tokens::renew(call))
+        }
+        ApiKey::ExpireDelegationToken => {
+            let _request: ExpireDelegationTokenRequest = it.decode()?;
+            it.answer(&delegation_tokens::expire(call))
+        }
+        ApiKey::DescribeDelegationToken => {
+            let _request: DescribeDelegationTokenRequest = it.decode()?;
+            it.answer(&delegation_tokens::describe(call))
         }
         _ => unserved::handle(it),
     }

@@ -19,12 +19,13 @@ use millstream_wire::{
 };
 use tokio::time::Instant;
 use tracing::debug;
+use uuid::Uuid;
 
 use self::{
     gather::{Gather, Gathered},
     transactional::{DoorCheck, TransactionalBatches},
 };
-use super::{Call, Expected, Incoming, Later, Rejected, Reply, text};
+use super::{Call, Expected, Incoming, Later, Rejected, Reply, name_of, text};
 use crate::{
     budget::Reservation,
     config::topic::TopicConfig,
@@ -82,16 +83,40 @@ type Addressed = (i32, Result<Arc<Partition>, Refused>);
 
 /// A request whose batches were handed over, or refused before.
 struct Begun {
-    topics: Vec<(TopicName, Vec<Addressed>)>,
+    topics: Vec<(Named, Vec<Addressed>)>,
     /// Those of the batches that were handed over, in their order.
     outcomes: Gathered<Outcome>,
 }
 
 /// What became of all batches of a request: index of the partition, and where its batch went.
-type Ended = Vec<(TopicName, Vec<(i32, Result<AppendedAt, Refused>)>)>;
+type Ended = Vec<(Named, Vec<(i32, Result<AppendedAt, Refused>)>)>;
+
+/// First version that names topics by id.
+const IDS: i16 = 13;
+
+/// A topic as its request names it.
+struct Named {
+    /// Also where it was named by id; empty where there is no topic of that id.
+    name: TopicName,
+    /// Nil where it was named by name.
+    id: Uuid,
+}
+
+/// Finds the names of topics that a request names by id.
+pub(super) fn resolve_ids(call: &Call<'_>, request: &mut ProduceRequest) {
+    if call.version < IDS {
+        return;
+    }
+    for topic in &mut request.topic_data {
+        if let Some(known) = call.node.topics.by_id(topic.topic_id) {
+            topic.name = name_of(&known.name);
+        }
+    }
+}
 
 pub async fn handle(call: &Call<'_>, mut incoming: Incoming) -> Result<Reply, Rejected> {
-    let request: ProduceRequest = incoming.decode()?;
+    let mut request: ProduceRequest = incoming.decode()?;
+    resolve_ids(call, &mut request);
     // Appended records need not stay in memory until the disk has them, and a batch that is the only one can be given its
     // offsets where it is.
     incoming.body = Bytes::new();
@@ -130,31 +155,42 @@ async fn begin(call: &Call<'_>, request: ProduceRequest, room: Option<Arc<Reserv
     let mut topics = Vec::with_capacity(topic_data.len());
     let mut works = Vec::new();
     for topic_data in topic_data {
+        let by_id = IDS <= call.version;
         let topic = call.node.topics.get(topic_data.name.as_str());
+        // It may have been made anew since its name was found.
+        let topic = topic.filter(|topic| !by_id || topic.id == topic_data.topic_id);
         let mut partitions = Vec::with_capacity(topic_data.partition_data.len());
         for data in topic_data.partition_data {
             let index = data.index;
+            // What has room of its own gives that back when its batches are appended.
+            let bytes = data.records.as_ref().filter(|_| room.is_none()).map_or(0, Bytes::len);
             let work = if !(-1..=1).contains(&acks) {
                 Err(ErrorCode::INVALID_REQUIRED_ACKS.into())
+            } else if by_id && topic.is_none() {
+                Err(ErrorCode::UNKNOWN_TOPIC_ID.into())
             } else {
                 match &transactional {
                     Ok(transactional) => prepare(call, topic.as_ref(), data, transactional).await,
                     Err(refused) => Err(refused.clone()),
                 }
             };
-            let partition = work.map(|(partition, work)| {
-                works.push((Arc::clone(&partition), work));
-                partition
-            });
+            let partition = match work {
+                Ok((partition, work)) => {
+                    partition.room_at_door().await;
+                    works.push((Arc::clone(&partition), work, bytes));
+                    Ok(partition)
+                }
+                Err(refused) => Err(refused),
+            };
             partitions.push((index, partition));
         }
-        topics.push((kept(topic_data.name), partitions));
+        topics.push((Named { name: kept(topic_data.name), id: topic_data.topic_id }, partitions));
     }
     let (gather, outcomes) = Gather::new(works.len());
     // All at once: who has left work at a door and then waits for something keeps everybody else from it.
     let last = works.len().saturating_sub(1);
-    for (place, (partition, work)) in works.into_iter().enumerate() {
-        let room = room.clone();
+    for (place, (partition, work, bytes)) in works.into_iter().enumerate() {
+        let room = (room.clone(), partition.join_crowd(bytes));
         let job = partition.job_for(Arc::clone(&gather), move |partition, gather| {
             let outcome = work.run(partition).map(|at| (at, Instant::now()));
             drop(room);
@@ -250,7 +286,7 @@ impl Begun {
             for (partition, result) in &partitions {
                 if let Err(refused) = result {
                     debug!(
-                        topic = name.as_str(),
+                        topic = name.name.as_str(),
                         partition,
                         error = refused.code.name(),
                         message = refused.message,
@@ -458,10 +494,11 @@ fn expands_too_far(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 fn answer(version: i16, ended: Ended) -> ProduceResponse {
-    let topics = ended.into_iter().map(|(name, partitions)| {
+    let topics = ended.into_iter().map(|(topic, partitions)| {
         let partitions =
             partitions.into_iter().map(|(index, result)| answer_partition(version, index, result)).collect();
-        TopicProduceResponse::default().with_name(name).with_partition_responses(partitions)
+        let answered = TopicProduceResponse::default().with_partition_responses(partitions);
+        if IDS <= version { answered.with_topic_id(topic.id) } else { answered.with_name(topic.name) }
     });
     ProduceResponse::default().with_responses(topics.collect())
 }

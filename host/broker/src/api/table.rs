@@ -22,12 +22,12 @@ const fn served(api: ApiKey, min: i16, max: i16) -> Served {
 
 /// In ascending order of the API's number, as ApiVersions lists them.
 ///
-/// Ceilings leave out what belongs to two-phase commit (InitProducerId 6), to topic ids in Produce, and to replication.
+/// What is left out of what Apache Kafka serves stands in [`DIFFERENCES`], each with its reason.
 pub const SERVED: &[Served] = &[
     // Librdkafka before 2.11.1 takes a missing version 0 for "no gzip, no snappy".
-    Served { api: ApiKey::Produce, announced_min: 0, min: 3, max: 12 },
-    served(ApiKey::Fetch, 4, 16),
-    served(ApiKey::ListOffsets, 1, 9),
+    Served { api: ApiKey::Produce, announced_min: 0, min: 3, max: 13 },
+    served(ApiKey::Fetch, 4, 18),
+    served(ApiKey::ListOffsets, 1, 10),
     served(ApiKey::Metadata, 0, 13),
     served(ApiKey::OffsetCommit, 2, 9),
     served(ApiKey::OffsetFetch, 1, 9),
@@ -55,12 +55,18 @@ pub const SERVED: &[Served] = &[
     served(ApiKey::DeleteAcls, 1, 3),
     served(ApiKey::DescribeConfigs, 1, 4),
     served(ApiKey::AlterConfigs, 0, 2),
+    served(ApiKey::AlterReplicaLogDirs, 1, 2),
     served(ApiKey::DescribeLogDirs, 1, 4),
     served(ApiKey::SaslAuthenticate, 0, 2),
     served(ApiKey::CreatePartitions, 0, 3),
+    served(ApiKey::CreateDelegationToken, 1, 3),
+    served(ApiKey::RenewDelegationToken, 1, 2),
+    served(ApiKey::ExpireDelegationToken, 1, 2),
+    served(ApiKey::DescribeDelegationToken, 1, 3),
     served(ApiKey::DeleteGroups, 0, 2),
     served(ApiKey::ElectLeaders, 0, 2),
     served(ApiKey::IncrementalAlterConfigs, 0, 1),
+    served(ApiKey::AlterPartitionReassignments, 0, 1),
     served(ApiKey::ListPartitionReassignments, 0, 0),
     served(ApiKey::OffsetDelete, 0, 0),
     served(ApiKey::DescribeClientQuotas, 0, 1),
@@ -68,13 +74,59 @@ pub const SERVED: &[Served] = &[
     served(ApiKey::DescribeUserScramCredentials, 0, 0),
     served(ApiKey::AlterUserScramCredentials, 0, 0),
     served(ApiKey::UpdateFeatures, 0, 2),
-    served(ApiKey::DescribeCluster, 0, 1),
+    served(ApiKey::DescribeCluster, 0, 2),
     served(ApiKey::DescribeProducers, 0, 0),
     served(ApiKey::DescribeTransactions, 0, 0),
-    served(ApiKey::ListTransactions, 0, 1),
+    served(ApiKey::ListTransactions, 0, 2),
     served(ApiKey::ConsumerGroupHeartbeat, 0, 1),
     served(ApiKey::ConsumerGroupDescribe, 0, 1),
+    served(ApiKey::ListConfigResources, 0, 1),
+    served(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
+
+/// An API as it is announced: its number, and its lowest and highest version.
+#[cfg(test)]
+type Announced = (i16, i16, i16);
+
+/// What ApiVersions of Apache Kafka 4.3 announces, a line each: number, lowest and highest version.
+#[cfg(test)]
+const KAFKAS: &str = include_str!("../../tests/recorded/api-versions-4.3.txt");
+
+/// Where the table is not Kafka's, and why.
+#[cfg(test)]
+const DIFFERENCES: &[(i16, &str, &str)] = &[
+    (2, "ListOffsets", "version 11 looks for offsets in remote storage, of which there is none"),
+    (8, "OffsetCommit", "version 10 names topics by id; its layout is not known to the message types in use"),
+    (9, "OffsetFetch", "as OffsetCommit"),
+    (27, "WriteTxnMarkers", "version 2 is spoken between brokers; administrators fall back to version 1"),
+    (35, "DescribeLogDirs", "version 5 tells whether a folder takes no new partitions (cordoned.log.dirs); none does"),
+    (55, "DescribeQuorum", QUORUM),
+    (64, "UnregisterBroker", QUORUM),
+    (76, "ShareGroupHeartbeat", SHARE),
+    (77, "ShareGroupDescribe", SHARE),
+    (78, "ShareFetch", SHARE),
+    (79, "ShareAcknowledge", SHARE),
+    (80, "AddRaftVoter", QUORUM),
+    (81, "RemoveRaftVoter", QUORUM),
+    (83, "InitializeShareGroupState", SHARE),
+    (84, "ReadShareGroupState", SHARE),
+    (85, "WriteShareGroupState", SHARE),
+    (86, "DeleteShareGroupState", SHARE),
+    (87, "ReadShareGroupStateSummary", SHARE),
+    (88, "StreamsGroupHeartbeat", STREAMS),
+    (89, "StreamsGroupDescribe", STREAMS),
+    (90, "DescribeShareGroupOffsets", SHARE),
+    (91, "AlterShareGroupOffsets", SHARE),
+    (92, "DeleteShareGroupOffsets", SHARE),
+];
+
+#[cfg(test)]
+const QUORUM: &str = "there is no quorum of controllers: one node is broker and controller";
+#[cfg(test)]
+const SHARE: &str = "share groups (KIP-932) are not served";
+#[cfg(test)]
+const STREAMS: &str =
+    "groups of the streams protocol (KIP-1071) are not served; Kafka Streams works with classic groups";
 
 /// Whether a request of this version is answered, if only by saying that it is not supported.
 pub fn serves(api: ApiKey, version: i16) -> bool {
@@ -106,6 +158,67 @@ mod tests {
                 assert_ne!(check_response(*api, version, &[]), unknown, "{api:?} {version}");
             }
         }
+    }
+
+    fn kafkas() -> Vec<Announced> {
+        let number = |word: Option<&str>| word.and_then(|word| word.parse::<i16>().ok()).unwrap();
+        let lines = KAFKAS.lines().filter(|line| !line.starts_with('#'));
+        let parsed = lines.map(|line| {
+            let mut words = line.split(' ');
+            (number(words.next()), number(words.next()), number(words.next()))
+        });
+        parsed.collect()
+    }
+
+    #[test]
+    fn the_table_is_that_of_kafka_4_3_or_there_is_a_reason() {
+        let ours: Vec<Announced> =
+            SERVED.iter().map(|served| (served.api as i16, served.announced_min, served.max)).collect();
+        let kafkas = kafkas();
+        let differs = |key: i16| {
+            let find = |table: &[Announced]| table.iter().find(|(api, ..)| *api == key).copied();
+            find(&ours) != find(&kafkas)
+        };
+        let mut keys: Vec<i16> = ours.iter().chain(&kafkas).map(|(api, ..)| *api).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let different: Vec<i16> = keys.into_iter().filter(|key| differs(*key)).collect();
+        let reasons: Vec<i16> = DIFFERENCES.iter().map(|(api, ..)| *api).collect();
+        assert_eq!(different, reasons);
+    }
+
+    #[test]
+    fn the_committed_page_is_the_table() {
+        let kafkas = kafkas();
+        let mut known: Vec<(i16, String)> =
+            SERVED.iter().map(|served| (served.api as i16, format!("{:?}", served.api))).collect();
+        known.extend(DIFFERENCES.iter().map(|(api, name, _)| (*api, (*name).to_owned())));
+        known.sort();
+        known.dedup();
+        let line = |(api, name): (i16, String)| {
+            let range = |versions: Option<(i16, i16)>| match versions {
+                Some((min, max)) if min == max => min.to_string(),
+                Some((min, max)) => format!("{min}–{max}"),
+                None => "no".to_owned(),
+            };
+            let own = SERVED.iter().find(|served| served.api as i16 == api);
+            let own = own.map(|served| (served.announced_min, served.max));
+            let theirs = kafkas.iter().find(|(key, ..)| *key == api).map(|(_, min, max)| (*min, *max));
+            let reason = DIFFERENCES.iter().find(|(other, ..)| *other == api).map_or("", |(.., reason)| reason);
+            format!("| {api} | {name} | {} | {} | {reason} |\n", range(own), range(theirs))
+        };
+        let lines: String = known.into_iter().map(line).collect();
+        let page = format!(
+            "# APIs of the built-in broker\n\nVersions that ApiVersions announces, beside those of Apache Kafka 4.3 with \
+             its own defaults. Produce is announced from version 0, as by Kafka, and served from 3.\n\n| number | API | \
+             here | Kafka | why |\n|---|---|---|---|---|\n{lines}"
+        );
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/apis.md");
+        if std::env::var_os("MILLSTREAM_WRITE_PAGES").is_some() {
+            std::fs::write(&path, &page).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == page, "reference/apis.md is stale: run this test with MILLSTREAM_WRITE_PAGES=1");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use millstream_wire::protocol::{
 use tokio::time::Instant;
 
 use super::{Answer, Call, Incoming, Peer, Rejected, Reply, access, carry_out};
-use crate::{node::Node, quotas::limits::Kind};
+use crate::{error_code::ErrorCode, node::Node, quotas::limits::Kind};
 
 /// APIs whose answers begin with the time to wait, and from which version on. Of the others' answers it stands
 /// elsewhere, or nowhere: their connections just wait.
@@ -51,6 +51,9 @@ const AT_THE_BEGINNING: &[(ApiKey, i16)] = &[
     (ApiKey::DeleteGroups, 0),
     (ApiKey::DescribeCluster, 0),
 ];
+
+/// What is said of a change that may not be made now, as by Kafka.
+pub(super) const EXCEEDED: &str = "The throttling quota has been exceeded.";
 
 /// Carries out a request within the quotas of its user.
 pub(super) async fn handle(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
@@ -107,18 +110,46 @@ fn tell(api: ApiKey, version: i16, reply: Reply, wait_ms: i32) -> Result<Reply, 
     }
 }
 
-/// A result, and how long a thread was busy with it.
+/// A result, and how long a processor was busy with it. A thread that waits for a disk, or that others keep from a
+/// processor, is not: nobody is charged for that.
 async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let mut work = pin!(work);
     let mut busy = Duration::ZERO;
     let value = poll_fn(|context| {
-        let begin = std::time::Instant::now();
+        let begin = thread_time();
         let polled = work.as_mut().poll(context);
-        busy += begin.elapsed();
+        busy += thread_time().saturating_sub(begin);
         polled
     })
     .await;
     (value, busy)
+}
+
+/// Time that processors spent on this thread so far.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or(0);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanoseconds)
+}
+
+/// Holds a change of so many partitions against the quota of its user. Clients that know the code are refused from the
+/// given version on, others wait (KIP-599).
+///
+/// # Errors
+///
+/// The code, where the change may not be made now.
+pub(super) fn mutate(call: &Call<'_>, partitions: usize, strict_from: i16) -> Result<(), ErrorCode> {
+    if !call.node.quotas.are_set() || call.peer.session.is_trusted {
+        return Ok(());
+    }
+    let (quotas, user) = (&call.node.quotas, &call.peer.session.user);
+    let is_strict = strict_from <= call.version;
+    let (wait_ms, result) = match quotas.mutate(user, call.client_id, partitions, is_strict, quotas.now_ms()) {
+        Ok(wait_ms) => (wait_ms, Ok(())),
+        Err(wait_ms) => (wait_ms, Err(ErrorCode::THROTTLING_QUOTA_EXCEEDED)),
+    };
+    call.over_ms.fetch_max(wait_ms, Ordering::Relaxed);
+    result
 }
 
 /// How long a client has to wait instead of being sent this, in milliseconds; 0 where it may be sent.

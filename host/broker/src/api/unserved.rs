@@ -10,7 +10,7 @@ use millstream_wire::protocol::messages::{
     share_group_describe_response::DescribedGroup,
 };
 
-use super::{Incoming, Rejected, Reply, table::Served};
+use super::{Incoming, Rejected, Reply, client_of, table::Served};
 use crate::error_code::ErrorCode;
 
 const CODE: i16 = ErrorCode::UNSUPPORTED_VERSION.get();
@@ -51,6 +51,9 @@ pub fn handle(it: &Incoming) -> Result<Reply, Rejected> {
             });
             it.answer(&DescribeShareGroupOffsetsResponse::default().with_groups(groups.collect()))
         }
-        api => Err(Rejected::NotServed { api, version: it.version() }),
+        api => {
+            let client = client_of(&it.header);
+            Err(Rejected::NotServed { api, version: it.version(), client })
+        }
     }
 }

@@ -26,12 +26,15 @@ pub async fn handle(call: &Call<'_>, request: UpdateFeaturesRequest) -> UpdateFe
         let may_lower = match (call.version, update.upgrade_type) {
             (0, _) => update.allow_downgrade,
             (_, UPGRADE..=UNSAFE_DOWNGRADE) => update.upgrade_type != UPGRADE,
-            (_, unknown) => {
-                return refused(ErrorCode::INVALID_REQUEST, format!("upgrade type {unknown} does not exist"));
+            (_, _) => {
+                let (name, level) = (&update.feature, update.max_version_level);
+                let reason = "The controller does not support the given upgrade type.";
+                return refused(ErrorCode::INVALID_UPDATE_VERSION, in_kafkas_words(name, level, reason));
             }
         };
         updates.push(Update { name: update.feature.to_string(), level: update.max_version_level, may_lower });
     }
+    let asked: Vec<(String, i16)> = updates.iter().map(|update| (update.name.clone(), update.level)).collect();
     let validate_only = 1 <= call.version && request.validate_only;
     match call.node.features.update(updates, validate_only).await {
         Ok(levels) => {
@@ -51,13 +54,37 @@ pub async fn handle(call: &Call<'_>, request: UpdateFeaturesRequest) -> UpdateFe
             )
         }
         Err(error) => {
-            let code = match error {
-                RefuseUpdate::Unknown { .. } | RefuseUpdate::OutOfRange { .. } | RefuseUpdate::Lowered { .. } => {
-                    ErrorCode::INVALID_UPDATE_VERSION
-                }
-                RefuseUpdate::Write { .. } | RefuseUpdate::Interrupted { .. } => ErrorCode::FEATURE_UPDATE_FAILED,
+            let node = call.node.config.node_id;
+            let level = |of: &str| asked.iter().find(|(name, _)| name == of).map_or(0, |(_, level)| *level);
+            let invalid = |name: &str, reason: &str| {
+                refused(ErrorCode::INVALID_UPDATE_VERSION, in_kafkas_words(name, level(name), reason))
             };
-            refused(code, Chain(&error).to_string())
+            match &error {
+                RefuseUpdate::Unknown { name } | RefuseUpdate::OutOfRange { name, .. } if level(name) < 0 => {
+                    invalid(name, "A feature version cannot be less than 0.")
+                }
+                RefuseUpdate::Unknown { name } => {
+                    invalid(name, &format!("Local controller {node} does not support this feature."))
+                }
+                RefuseUpdate::OutOfRange { name, min, max, .. } => {
+                    invalid(name, &format!("Local controller {node} only supports versions {min}-{max}"))
+                }
+                RefuseUpdate::Lowered { name, .. } => invalid(
+                    name,
+                    "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe \
+                     downgrade.",
+                ),
+                RefuseUpdate::Write { .. } | RefuseUpdate::Interrupted { .. } => {
+                    refused(ErrorCode::FEATURE_UPDATE_FAILED, Chain(&error).to_string())
+                }
+            }
         }
     }
+}
+
+fn in_kafkas_words(name: &str, level: i16, reason: &str) -> String {
+    format!(
+        "The update failed for all features since the following feature had an error: Invalid update version {level} for \
+         feature {name}. {reason}"
+    )
 }

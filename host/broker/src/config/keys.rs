@@ -10,6 +10,8 @@ use millstream_config::{
 
 pub use millstream_config::Declaration as Key;
 
+use super::kafkas_keys;
+
 /// The declaration of a key.
 pub fn find<'a>(table: &'a [Key], name: &str) -> Option<&'a Key> {
     table.iter().find(|key| key.name == name)
@@ -32,7 +34,7 @@ fn share() -> Validator {
 }
 
 const CODECS: &[&str] = &["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"];
-const POLICIES: &[&str] = &["delete", "compact"];
+const POLICIES: &[&str] = &["compact", "delete"];
 const TIMESTAMP_TYPES: &[&str] = &["CreateTime", "LogAppendTime"];
 
 /// Broker keys that mean something here.
@@ -97,6 +99,13 @@ pub const BROKER_KEYS: &[Key] = &[
     )
     .min(1 << 20),
     Key::new("max.connections", Int, Some("10000"), "Most connections at once.").min(1),
+    Key::new(
+        "max.connection.creation.rate",
+        Int,
+        Some("2147483647"),
+        "Most new connections a second on all listeners together; more have to wait.",
+    )
+    .min(0),
     Key::new("fetch.max.bytes", Int, Some("57671680"), "Largest answer to a fetch.").min(1024),
     Key::new(
         "max.incremental.fetch.session.cache.slots",
@@ -298,6 +307,15 @@ pub const BROKER_KEYS: &[Key] = &[
         "How often idle transactional ids are looked for; they are forgotten.",
     )
     .min(1),
+    Key::new(
+        "max.request.partition.size.limit",
+        Int,
+        Some("2000"),
+        "Most partitions in one answer to DescribeTopicPartitions.",
+    )
+    .min(1),
+    Key::new("controller.quota.window.num", Int, Some("11"), "Samples of quotas on changes of topics.").min(1),
+    Key::new("controller.quota.window.size.seconds", Int, Some("1"), "How long each of these samples is.").min(1),
     Key::new("quota.window.num", Int, Some("11"), "Samples of use that quotas are held against.").min(1),
     Key::new("quota.window.size.seconds", Int, Some("1"), "How long each of these samples is.").min(1),
     Key::new(
@@ -484,15 +502,12 @@ pub const TOPIC_KEYS: &[Key] = &[
         .inherits("unclean.leader.election.enable"),
 ];
 
-/// Names of all of Apache Kafka's broker keys, one a line.
-const KAFKAS_BROKER_KEYS: &str = include_str!("kafkas_broker_keys.txt");
-
 /// Beginnings of keys that are passed on to parts of Kafka, such as `listener.name.internal.ssl.key.password`.
 const KAFKAS_PREFIXES: &[&str] = &["listener.name.", "rlmm.config.", "rsm.config.", "confluent."];
 
 /// Whether the key is one of Apache Kafka's that have no effect here.
 pub fn is_known_elsewhere(key: &str) -> bool {
-    KAFKAS_PREFIXES.iter().any(|beginning| key.starts_with(beginning)) || KAFKAS_BROKER_KEYS.lines().any(|it| it == key)
+    KAFKAS_PREFIXES.iter().any(|beginning| key.starts_with(beginning)) || kafkas_keys::find(key).is_some()
 }
 
 /// Whether the key gives one listener a value of its own, with or without the mechanism: `listener.name.NAME.KEY`.
@@ -517,7 +532,9 @@ pub fn looks_like_ours(key: &str) -> Option<&'static str> {
 
 /// The key of Apache Kafka that an unknown one was probably meant to be.
 pub fn nearest_elsewhere(key: &str) -> Option<&'static str> {
-    nearest_of(KAFKAS_BROKER_KEYS.lines(), key).filter(|&(_, distance)| distance <= 3).map(|(name, _)| name)
+    nearest_of(kafkas_keys::all().map(|known| known.name), key)
+        .filter(|&(_, distance)| distance <= 3)
+        .map(|(name, _)| name)
 }
 
 fn nearest_of(names: impl Iterator<Item = &'static str>, key: &str) -> Option<(&'static str, usize)> {

@@ -2,8 +2,11 @@
 //!
 //! [`keys`] declares every key once; that table parses the file and answers DescribeConfigs.
 
+pub mod dynamic_keys;
 pub mod group;
+pub mod kafkas_keys;
 pub mod keys;
+pub mod layers;
 pub mod listener;
 pub mod topic;
 
@@ -11,6 +14,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use group::{Bounded, ConsumerBounds};
 use keys::{BROKER_KEYS, Key};
+use layers::Layers;
 use listener::Endpoint;
 use millstream_metrics::Metrics;
 
@@ -68,6 +72,8 @@ pub struct BrokerConfig {
     pub max_connections: usize,
     /// `fetch.max.bytes`.
     pub fetch_max_bytes: usize,
+    /// `max.request.partition.size.limit`.
+    pub max_described_partitions: usize,
     /// `max.incremental.fetch.session.cache.slots`.
     pub fetch_session_slots: usize,
     /// `log.retention.check.interval.ms`.
@@ -124,6 +130,10 @@ pub struct BrokerConfig {
     pub quota_samples: u32,
     /// `quota.window.size.seconds`.
     pub quota_sample: Duration,
+    /// `controller.quota.window.num`.
+    pub mutation_quota_samples: u32,
+    /// `controller.quota.window.size.seconds`.
+    pub mutation_quota_sample: Duration,
     /// Every key that was given, for DescribeConfigs and as the topics' defaults.
     pub given: BTreeMap<String, String>,
     /// Remarks on keys that do nothing here; logged once at the start.
@@ -141,6 +151,23 @@ pub struct CleanerConfig {
     pub map_bytes: usize,
     /// `log.cleaner.io.max.bytes.per.second`, for all threads.
     pub bytes_per_second: f64,
+}
+
+impl CleanerConfig {
+    /// As it is after changes while the broker runs. The number of threads stays.
+    pub fn in_effect(&self, layers: &Layers) -> Self {
+        let given = |name: &str| layers.get(name).map(|(value, _)| value.trim());
+        let number = |name: &str| given(name)?.parse::<u64>().ok();
+        let backoff = number("log.cleaner.backoff.ms").map(|ms| Duration::from_millis(ms.max(1)));
+        let map_bytes = number("log.cleaner.dedupe.buffer.size").and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = given("log.cleaner.io.max.bytes.per.second").and_then(|rate| rate.parse::<f64>().ok());
+        Self {
+            threads: self.threads,
+            backoff: backoff.unwrap_or(self.backoff),
+            map_bytes: map_bytes.unwrap_or(self.map_bytes),
+            bytes_per_second: bytes.map_or(self.bytes_per_second, |rate| rate.max(1.0)),
+        }
+    }
 }
 
 /// Why settings are refused.
@@ -241,10 +268,12 @@ impl BrokerConfig {
                 });
             }
         }
-        topic::check_together(&topic::Overrides::new(), properties).map_err(|reason| InvalidBrokerConfig::Value {
-            key: "log.cleaner.min.compaction.lag.ms".into(),
-            value: values.text("log.cleaner.min.compaction.lag.ms"),
-            reason,
+        topic::check_together(&topic::Overrides::new(), &Layers::of_file(properties.clone())).map_err(|reason| {
+            InvalidBrokerConfig::Value {
+                key: "log.cleaner.min.compaction.lag.ms".into(),
+                value: values.text("log.cleaner.min.compaction.lag.ms"),
+                reason,
+            }
         })?;
         let consumer_bounds = values.consumer_bounds();
         consumer_bounds.check().map_err(|(key, reason)| {
@@ -284,6 +313,7 @@ impl BrokerConfig {
             request_memory_bytes: values.size("request.memory.max.bytes"),
             max_connections: values.size("max.connections"),
             fetch_max_bytes: values.size("fetch.max.bytes"),
+            max_described_partitions: values.size("max.request.partition.size.limit"),
             fetch_session_slots: values.size("max.incremental.fetch.session.cache.slots"),
             retention_check_interval: values.millis("log.retention.check.interval.ms"),
             cleaner: CleanerConfig {
@@ -320,6 +350,10 @@ impl BrokerConfig {
             producer_id_expiration: values.millis("producer.id.expiration.ms"),
             quota_samples: u32::try_from(values.long("quota.window.num")).unwrap_or(u32::MAX),
             quota_sample: Duration::from_secs(u64::try_from(values.long("quota.window.size.seconds")).unwrap_or(1)),
+            mutation_quota_samples: u32::try_from(values.long("controller.quota.window.num")).unwrap_or(u32::MAX),
+            mutation_quota_sample: Duration::from_secs(
+                u64::try_from(values.long("controller.quota.window.size.seconds")).unwrap_or(1),
+            ),
             given: properties.clone(),
             metrics: Metrics::default(),
             warnings,

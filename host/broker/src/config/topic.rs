@@ -2,18 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{self, Key, TOPIC_KEYS};
-
-/// Where a value comes from; the number is that of DescribeConfigs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Source {
-    /// Set for the topic.
-    Topic = 1,
-    /// From the broker's file.
-    Broker = 4,
-    /// The default.
-    Default = 5,
-}
+use super::{
+    keys::{self, Key, TOPIC_KEYS},
+    layers::{Layers, Source},
+};
 
 /// Overrides of one topic, each checked against its declaration.
 pub type Overrides = BTreeMap<String, String>;
@@ -49,10 +41,10 @@ fn are_replicas(list: &str) -> bool {
 /// # Errors
 ///
 /// Which contradict each other, in words.
-pub fn check_together(overrides: &Overrides, given: &BTreeMap<String, String>) -> Result<(), String> {
+pub fn check_together(overrides: &Overrides, layers: &Layers) -> Result<(), String> {
     let number = |name: &str| -> Option<i64> {
         let key = keys::find(TOPIC_KEYS, name)?;
-        effective(key, overrides, given).0?.parse().ok()
+        effective(key, overrides, layers).0?.parse().ok()
     };
     match (number("min.compaction.lag.ms"), number("max.compaction.lag.ms")) {
         (Some(min), Some(max)) if max < min => {
@@ -63,20 +55,20 @@ pub fn check_together(overrides: &Overrides, given: &BTreeMap<String, String>) -
 }
 
 /// The value of a topic key, and where it comes from.
-pub fn effective(key: &Key, overrides: &Overrides, given: &BTreeMap<String, String>) -> (Option<String>, Source) {
+pub fn effective(key: &Key, overrides: &Overrides, layers: &Layers) -> (Option<String>, Source) {
     if let Some(value) = overrides.get(key.name) {
         // An earlier release kept values as they were written.
         return (Some(key.read(value).unwrap_or_else(|_| value.clone())), Source::Topic);
     }
-    match from_broker(key, given) {
-        Some(value) => (Some(value), Source::Broker),
+    match from_broker(key, layers) {
+        Some((value, source)) => (Some(value), source),
         None => (key.default.map(str::to_owned), Source::Default),
     }
 }
 
-fn from_broker(key: &Key, given: &BTreeMap<String, String>) -> Option<String> {
-    if let Some(value) = key.inherits.and_then(|name| given.get(name)) {
-        return Some(key.read(value).unwrap_or_else(|_| value.clone()));
+fn from_broker(key: &Key, layers: &Layers) -> Option<(String, Source)> {
+    if let Some((value, source)) = key.inherits.and_then(|name| layers.get(name)) {
+        return Some((key.read(value).unwrap_or_else(|_| value.to_owned()), source));
     }
     // Coarser units of the same thing, finest first.
     let coarser: &[(&str, i64)] = match key.name {
@@ -86,9 +78,10 @@ fn from_broker(key: &Key, given: &BTreeMap<String, String>) -> Option<String> {
         _ => &[],
     };
     coarser.iter().find_map(|(name, unit_ms)| {
-        let amount: i64 = given.get(*name)?.trim().parse().ok()?;
+        let (value, source) = layers.get(name)?;
+        let amount: i64 = value.trim().parse().ok()?;
         let value = if amount < 0 { -1 } else { amount.saturating_mul(*unit_ms) };
-        Some(value.to_string())
+        Some((value.to_string(), source))
     })
 }
 
@@ -140,10 +133,10 @@ pub struct TopicConfig {
 
 impl TopicConfig {
     /// Puts overrides, the broker's keys and defaults together.
-    pub fn resolve(overrides: &Overrides, given: &BTreeMap<String, String>) -> Self {
+    pub fn resolve(overrides: &Overrides, layers: &Layers) -> Self {
         let text = |name: &str| {
             let key = keys::find(TOPIC_KEYS, name).expect("every key read here is declared");
-            effective(key, overrides, given).0.unwrap_or_default()
+            effective(key, overrides, layers).0.unwrap_or_default()
         };
         // Values were checked on arrival; a default stands in for one that an older release accepted.
         let number = |name: &str| -> i64 {
@@ -197,12 +190,12 @@ mod tests {
     #[test]
     fn an_override_beats_the_broker_and_milliseconds_beat_hours() {
         let given = map(&[("log.retention.hours", "1"), ("message.max.bytes", "500")]);
-        let config = TopicConfig::resolve(&map(&[]), &given);
+        let config = TopicConfig::resolve(&map(&[]), &Layers::of_file(given.clone()));
         assert_eq!((config.retention_ms, config.max_message_bytes), (Some(3_600_000), 500));
-        let config = TopicConfig::resolve(&map(&[("retention.ms", "-1")]), &given);
+        let config = TopicConfig::resolve(&map(&[("retention.ms", "-1")]), &Layers::of_file(given.clone()));
         assert_eq!(config.retention_ms, None);
         let given = map(&[("log.retention.hours", "1"), ("log.retention.ms", "7")]);
-        assert_eq!(TopicConfig::resolve(&map(&[]), &given).retention_ms, Some(7));
+        assert_eq!(TopicConfig::resolve(&map(&[]), &Layers::of_file(given.clone())).retention_ms, Some(7));
     }
 
     #[test]
@@ -220,7 +213,7 @@ mod tests {
     #[test]
     fn what_an_earlier_release_stored_is_read_still() {
         let stored = map(&[("retention.ms", " 5 "), ("segment.bytes", "1000"), ("message.format.version", "3.0")]);
-        let config = TopicConfig::resolve(&stored, &map(&[]));
+        let config = TopicConfig::resolve(&stored, &Layers::default());
         assert_eq!((config.retention_ms, config.segment_bytes), (Some(5), 1000));
     }
 }

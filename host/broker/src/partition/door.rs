@@ -7,11 +7,14 @@
 
 use std::{
     collections::VecDeque,
+    pin::pin,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+
+use tokio::sync::Notify;
 
 use crate::io_threads::Job;
 
@@ -69,6 +72,58 @@ impl Door {
     }
 }
 
+/// Most bytes that wait at one door without anybody else accounting for their memory. Requests that a partition's disk
+/// stalls would otherwise pile up, as their clients give up, come back and send the same again.
+pub const MOST_AT_DOOR: usize = 32 << 20;
+
+/// Bytes that wait at a door for which there is no other budget.
+#[derive(Default)]
+pub struct Crowd {
+    bytes: AtomicUsize,
+    left: Notify,
+}
+
+impl Crowd {
+    /// Waits until there is room. Holds none: of those that pass together all join.
+    pub async fn room(&self) {
+        if self.has_room() {
+            return;
+        }
+        loop {
+            let mut left = pin!(self.left.notified());
+            left.as_mut().enable();
+            if self.has_room() {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// Counts these bytes until the result is dropped.
+    pub fn join(self: &Arc<Self>, bytes: usize) -> Waiting {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Waiting { crowd: Arc::clone(self), bytes }
+    }
+
+    fn has_room(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) < MOST_AT_DOOR
+    }
+}
+
+/// Bytes at a door.
+pub struct Waiting {
+    crowd: Arc<Crowd>,
+    bytes: usize,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if MOST_AT_DOOR <= self.crowd.bytes.fetch_sub(self.bytes, Ordering::Relaxed) {
+            self.crowd.left.notify_waiters();
+        }
+    }
+}
+
 /// Readers of one partition at one moment.
 #[derive(Default)]
 pub struct Readers {
@@ -116,10 +171,28 @@ impl<F: Fn()> Drop for Place<'_, F> {
 mod tests {
     use std::{
         cell::Cell,
+        future::Future,
         sync::{Arc, mpsc},
+        task::{Context, Waker},
     };
 
     use super::*;
+
+    #[test]
+    fn a_crowd_at_a_door_lets_nobody_in_until_there_is_room() {
+        let crowd = Arc::new(Crowd::default());
+        let mut context = Context::from_waker(Waker::noop());
+        let first = crowd.join(MOST_AT_DOOR - 1);
+        assert!(pin!(crowd.room()).poll(&mut context).is_ready());
+        let second = crowd.join(1);
+        let (mut one, mut other) = (pin!(crowd.room()), pin!(crowd.room()));
+        assert!(one.as_mut().poll(&mut context).is_pending());
+        assert!(other.as_mut().poll(&mut context).is_pending());
+        drop(second);
+        assert!(one.poll(&mut context).is_ready() && other.poll(&mut context).is_ready());
+        drop(first);
+        assert_eq!(crowd.bytes.load(Ordering::Relaxed), 0);
+    }
 
     #[test]
     fn one_thread_is_sent_and_does_what_others_left_meanwhile_in_its_order() {

@@ -11,13 +11,15 @@ pub enum Kind {
     Fetch,
     /// Time of a thread, in percent.
     Request,
-    /// Topics and partitions made per second; kept, and not held against anybody.
+    /// Partitions made and deleted per second.
     Mutation,
+    /// Connections begun per second, of an address.
+    Connections,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Produce, Self::Fetch, Self::Request, Self::Mutation];
+    pub const ALL: [Self; 5] = [Self::Produce, Self::Fetch, Self::Request, Self::Mutation, Self::Connections];
 
     /// Kafka's name.
     pub fn key(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Kind {
             Self::Fetch => "consumer_byte_rate",
             Self::Request => "request_percentage",
             Self::Mutation => "controller_mutation_rate",
+            Self::Connections => "connection_creation_rate",
         }
     }
 
@@ -36,26 +39,33 @@ impl Kind {
 
     /// Whether only whole numbers make sense.
     pub fn is_whole(self) -> bool {
-        matches!(self, Self::Produce | Self::Fetch)
+        matches!(self, Self::Produce | Self::Fetch | Self::Connections)
+    }
+
+    /// Whether it is a limit of addresses rather than of users and clients.
+    pub fn is_of_ips(self) -> bool {
+        self == Self::Connections
     }
 }
 
 /// A user or client id that is named, or the default.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Name {
-    /// Whoever has no limit by name.
-    Default,
     /// This very one.
     Is(String),
+    /// Whoever has no limit by name.
+    Default,
 }
 
-/// Whom limits are for: at least one of the two.
+/// Whom limits are for: an address, or at least one of the other two.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Entity {
     /// By user.
     pub user: Option<Name>,
     /// By client id.
     pub client_id: Option<Name>,
+    /// By address.
+    pub ip: Option<Name>,
 }
 
 /// Who shares one limit: requests of the same user, client id, or both.
@@ -65,6 +75,8 @@ pub struct Sharers {
     pub user: Option<String>,
     /// `None` where client ids do not count.
     pub client_id: Option<String>,
+    /// `None` where addresses do not count.
+    pub ip: Option<String>,
 }
 
 /// All limits.
@@ -93,9 +105,19 @@ impl Limits {
             let sharers = Sharers {
                 user: by_user.is_some().then(|| user.to_owned()),
                 client_id: by_client.is_some().then(|| client_id.to_owned()),
+                ip: None,
             };
-            let limit = self.entities.get(&Entity { user: by_user, client_id: by_client })?.get(&kind)?;
+            let limit = self.entities.get(&Entity { user: by_user, client_id: by_client, ip: None })?.get(&kind)?;
             Some((*limit, sharers))
+        })
+    }
+
+    /// The limit of connections from an address, each of which has it to itself.
+    pub fn of_ip(&self, ip: &str) -> Option<(f64, Sharers)> {
+        let order = [Name::Is(ip.to_owned()), Name::Default];
+        order.into_iter().find_map(|name| {
+            let limit = self.entities.get(&Entity { ip: Some(name), ..Entity::default() })?.get(&Kind::Connections)?;
+            Some((*limit, Sharers { ip: Some(ip.to_owned()), ..Sharers::default() }))
         })
     }
 
@@ -118,7 +140,7 @@ mod tests {
 
     fn entity(user: Option<&str>, client_id: Option<&str>) -> Entity {
         let name = |name: &str| if name == "*" { Name::Default } else { Name::Is(name.to_owned()) };
-        Entity { user: user.map(name), client_id: client_id.map(name) }
+        Entity { user: user.map(name), client_id: client_id.map(name), ip: None }
     }
 
     #[test]
@@ -145,6 +167,18 @@ mod tests {
             limits.set(&entity(*user, *client_id), Kind::Fetch, None);
         }
         assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn an_address_has_its_own_limit_or_the_default() {
+        let mut limits = Limits::default();
+        let of = |name| Entity { ip: Some(name), ..Entity::default() };
+        assert_eq!(limits.of_ip("10.0.0.1"), None);
+        limits.set(&of(Name::Default), Kind::Connections, Some(5.0));
+        limits.set(&of(Name::Is("10.0.0.1".to_owned())), Kind::Connections, Some(7.0));
+        let sharers = |ip: &str| Sharers { ip: Some(ip.to_owned()), ..Sharers::default() };
+        assert_eq!(limits.of_ip("10.0.0.1"), Some((7.0, sharers("10.0.0.1"))));
+        assert_eq!(limits.of_ip("10.0.0.2"), Some((5.0, sharers("10.0.0.2"))));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! How much of the broker a user or client may use: limits in memory and in the file `client-quotas`, and what was used.
 //!
 //! Where no limit is set, nothing is measured. What is over a limit is answered with a wait, and the connection is not
-//! read for that long (KIP-219): see `api::throttle`.
+//! read for that long (KIP-219): see `api::throttle`. Changes of topics may be refused (KIP-599), and connections closed
+//! (KIP-612).
 
+pub mod bucket;
 pub mod limits;
 pub mod rate;
 
@@ -19,6 +21,7 @@ use millstream_disk::Disk;
 use tokio::time::Instant;
 
 use crate::security::line_file::{LineFile, LineFileError};
+use bucket::Bucket;
 use limits::{Entity, Kind, Limits, Name, Sharers};
 use rate::{Rate, Window};
 
@@ -35,6 +38,10 @@ pub struct Quotas {
     limits: RwLock<Arc<Limits>>,
     are_set: AtomicBool,
     rates: Mutex<HashMap<(Kind, Sharers), Rate>>,
+    mutation_window: Window,
+    buckets: Mutex<HashMap<Sharers, Bucket>>,
+    /// All connections together.
+    connections: Mutex<Rate>,
     /// Held by who changes.
     changing: tokio::sync::Mutex<()>,
     started: Instant,
@@ -46,7 +53,12 @@ impl Quotas {
     /// # Errors
     ///
     /// The file cannot be read, or is damaged.
-    pub fn open(window: Window, disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, LineFileError> {
+    pub fn open(
+        window: Window,
+        mutation_window: Window,
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+    ) -> Result<Self, LineFileError> {
         let file = LineFile::new(disk, dir, FILE);
         let mut limits = Limits::default();
         for line in file.read()? {
@@ -59,6 +71,9 @@ impl Quotas {
             are_set: AtomicBool::new(!limits.entities.is_empty()),
             limits: RwLock::new(Arc::new(limits)),
             rates: Mutex::default(),
+            mutation_window,
+            buckets: Mutex::default(),
+            connections: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             started: Instant::now(),
         })
@@ -96,6 +111,10 @@ impl Quotas {
     /// Records what was used, or takes it back if negative, and says how long its user has to wait, in milliseconds.
     pub fn record(&self, kind: Kind, user: &str, client_id: &str, amount: f64, now_ms: u64) -> u64 {
         let Some((limit, sharers)) = self.limits().of(kind, user, client_id) else { return 0 };
+        self.record_of(kind, limit, sharers, amount, now_ms)
+    }
+
+    fn record_of(&self, kind: Kind, limit: f64, sharers: Sharers, amount: f64, now_ms: u64) -> u64 {
         // A rate is whole whatever happened to who held the lock.
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         let mut key = (kind, sharers);
@@ -108,6 +127,60 @@ impl Quotas {
         let rate = rates.entry(key).or_default();
         rate.record(amount, self.window, now_ms);
         rate.wait_ms(limit, self.window, now_ms)
+    }
+
+    /// Notes a connection from an address, and says how long it has to wait before it is closed, in milliseconds; 0 if it
+    /// is to be served. One that is closed does not count.
+    pub fn admit_ip(&self, ip: &str, now_ms: u64) -> u64 {
+        if !self.are_set() {
+            return 0;
+        }
+        let Some((limit, sharers)) = self.limits().of_ip(ip) else { return 0 };
+        let wait_ms = self.record_of(Kind::Connections, limit, sharers.clone(), 1.0, now_ms);
+        if 0 < wait_ms {
+            self.record_of(Kind::Connections, limit, sharers, -1.0, now_ms);
+        }
+        wait_ms.min(self.window.sample_ms * u64::from(self.window.samples))
+    }
+
+    /// Notes a connection from anywhere, and says how long the next has to wait, in milliseconds.
+    pub fn admit_any(&self, limit: f64, now_ms: u64) -> u64 {
+        let mut rate = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.record(1.0, self.window, now_ms);
+        rate.wait_ms(limit, self.window, now_ms).min(self.window.sample_ms * u64::from(self.window.samples))
+    }
+
+    /// Notes that so many partitions are to be made or deleted, and says how long their user has to wait, in milliseconds.
+    /// Who has to wait already is refused if `is_strict`.
+    ///
+    /// # Errors
+    ///
+    /// How long the user has to wait before the change is accepted.
+    pub fn mutate(
+        &self,
+        user: &str,
+        client_id: &str,
+        partitions: usize,
+        is_strict: bool,
+        now_ms: u64,
+    ) -> Result<u64, u64> {
+        let Some((limit, mut sharers)) = self.limits().of(Kind::Mutation, user, client_id) else { return Ok(0) };
+        let burst = limit * f64::from(self.mutation_window.samples) * (self.mutation_window.sample_ms as f64 / 1000.0);
+        // A bucket is whole whatever happened to who held the lock.
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if MAX_RATES <= buckets.len() && !buckets.contains_key(&sharers) {
+            buckets.retain(|_, bucket| !bucket.is_full(limit, burst, now_ms));
+            if MAX_RATES <= buckets.len() {
+                sharers = Sharers::default();
+            }
+        }
+        let bucket = buckets.entry(sharers).or_insert_with(|| Bucket::full(burst, now_ms));
+        let wait_ms = bucket.wait_ms(limit, burst, now_ms);
+        if is_strict && 0 < wait_ms {
+            return Err(wait_ms);
+        }
+        bucket.take(partitions as f64, limit, burst, now_ms);
+        Ok(if is_strict { 0 } else { bucket.wait_ms(limit, burst, now_ms) })
     }
 
     /// Most that fits into a window, for who has a limit.
@@ -130,7 +203,7 @@ impl Quotas {
 
 fn line(entity: &Entity, kind: Kind, limit: f64) -> Vec<String> {
     let mut line = vec![kind.key().to_owned(), limit.to_string()];
-    for (word, name) in [("user", &entity.user), ("client-id", &entity.client_id)] {
+    for (word, name) in [("user", &entity.user), ("client-id", &entity.client_id), ("ip", &entity.ip)] {
         match name {
             None => {}
             Some(Name::Default) => line.extend([format!("{word}-default"), String::new()]),
@@ -151,6 +224,8 @@ fn parse(line: &[String]) -> Option<(Entity, Kind, f64)> {
             "user-default" => entity.user = Some(Name::Default),
             "client-id" => entity.client_id = Some(Name::Is(name.clone())),
             "client-id-default" => entity.client_id = Some(Name::Default),
+            "ip" => entity.ip = Some(Name::Is(name.clone())),
+            "ip-default" => entity.ip = Some(Name::Default),
             _ => return None,
         }
     }
@@ -167,11 +242,11 @@ mod tests {
     async fn limits_outlive_the_process_and_are_held_against_who_shares_them() {
         let folder = tempfile::tempdir().unwrap();
         let disk = millstream_disk::real();
-        let quotas = Quotas::open(WINDOW, &disk, folder.path()).unwrap();
+        let quotas = Quotas::open(WINDOW, WINDOW, &disk, folder.path()).unwrap();
         assert!(!quotas.are_set());
         assert_eq!(quotas.record(Kind::Produce, "u", "c", 1e12, 0), 0);
-        let user = |name| Entity { user: Some(name), client_id: None };
-        let both = Entity { user: Some(Name::Default), client_id: Some(Name::Is("c\td".to_owned())) };
+        let user = |name| Entity { user: Some(name), ..Entity::default() };
+        let both = Entity { user: Some(Name::Default), client_id: Some(Name::Is("c\td".to_owned())), ip: None };
         quotas
             .change(|limits| {
                 limits.set(&user(Name::Is("u".to_owned())), Kind::Produce, Some(100.0));
@@ -179,7 +254,7 @@ mod tests {
             })
             .await
             .unwrap();
-        let again = Quotas::open(WINDOW, &disk, folder.path()).unwrap();
+        let again = Quotas::open(WINDOW, WINDOW, &disk, folder.path()).unwrap();
         assert_eq!(again.limits(), quotas.limits());
         assert!(again.are_set());
         assert_eq!(again.record(Kind::Produce, "u", "c", 900.0, 0), 0);
@@ -193,8 +268,8 @@ mod tests {
     #[tokio::test]
     async fn rates_have_a_bound_and_what_comes_on_top_shares_one() {
         let folder = tempfile::tempdir().unwrap();
-        let quotas = Quotas::open(WINDOW, &millstream_disk::real(), folder.path()).unwrap();
-        let everybody = Entity { user: None, client_id: Some(Name::Default) };
+        let quotas = Quotas::open(WINDOW, WINDOW, &millstream_disk::real(), folder.path()).unwrap();
+        let everybody = Entity { client_id: Some(Name::Default), ..Entity::default() };
         quotas.change(|limits| limits.set(&everybody, Kind::Fetch, Some(100.0))).await.unwrap();
         for client in 0..MAX_RATES + 5 {
             quotas.record(Kind::Fetch, "u", &client.to_string(), 400.0, 0);
@@ -202,5 +277,38 @@ mod tests {
         assert!(quotas.rates.lock().unwrap().len() <= MAX_RATES + 1);
         assert!(0 < quotas.record(Kind::Fetch, "u", "one more", 0.0, 0), "nobody gets away by a new name");
         assert_eq!(quotas.record(Kind::Fetch, "u", "later", 400.0, 20_000), 0);
+    }
+
+    #[tokio::test]
+    async fn changes_of_topics_pass_in_bursts_and_are_refused_or_waited_for_beyond() {
+        let folder = tempfile::tempdir().unwrap();
+        let quotas = Quotas::open(WINDOW, WINDOW, &millstream_disk::real(), folder.path()).unwrap();
+        let user = Entity { user: Some(Name::Is("u".to_owned())), ..Entity::default() };
+        assert_eq!(quotas.mutate("u", "c", 1_000_000, true, 0), Ok(0), "there is no limit");
+        quotas.change(|limits| limits.set(&user, Kind::Mutation, Some(1.0))).await.unwrap();
+        assert_eq!(quotas.mutate("u", "c", 11, true, 0), Ok(0));
+        assert_eq!(quotas.mutate("u", "c", 5, true, 0), Ok(0), "the last may overdraw");
+        assert_eq!(quotas.mutate("u", "d", 1, true, 0), Err(5000), "all clients of a user share it");
+        assert_eq!(quotas.mutate("v", "c", 1, true, 0), Ok(0));
+        assert_eq!(quotas.mutate("u", "c", 1, false, 1000), Ok(5000), "old clients are not refused, but wait");
+        assert_eq!(quotas.mutate("u", "c", 1, true, 6000), Ok(0));
+    }
+
+    #[tokio::test]
+    async fn connections_of_one_address_are_counted_by_themselves() {
+        let folder = tempfile::tempdir().unwrap();
+        let quotas = Quotas::open(WINDOW, WINDOW, &millstream_disk::real(), folder.path()).unwrap();
+        let all = Entity { ip: Some(Name::Default), ..Entity::default() };
+        assert_eq!(quotas.admit_ip("a", 0), 0);
+        quotas.change(|limits| limits.set(&all, Kind::Connections, Some(1.0))).await.unwrap();
+        for _ in 0..10 {
+            assert_eq!(quotas.admit_ip("a", 0), 0);
+        }
+        for _ in 0..3 {
+            assert_eq!(quotas.admit_ip("a", 0), 1000, "one that is closed does not count");
+        }
+        assert_eq!(quotas.admit_ip("b", 0), 0);
+        let again = Quotas::open(WINDOW, WINDOW, &millstream_disk::real(), folder.path()).unwrap();
+        assert_eq!(again.limits(), quotas.limits());
     }
 }

@@ -5,6 +5,7 @@ mod compacting;
 mod deleting;
 mod dropped;
 mod faults;
+mod full_disk;
 mod power;
 mod short_ways;
 mod transactions;

@@ -2,15 +2,18 @@
 
 use millstream_wire::protocol::messages::{
     AlterClientQuotasRequest, AlterClientQuotasResponse, AlterConfigsRequest, AlterConfigsResponse,
-    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, CreateAclsRequest, CreateAclsResponse,
-    DeleteAclsRequest, DeleteAclsResponse, DescribeAclsRequest, DescribeAclsResponse, DescribeClientQuotasRequest,
-    DescribeClientQuotasResponse, DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse,
-    DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeUserScramCredentialsRequest,
-    DescribeUserScramCredentialsResponse, ElectLeadersRequest, ElectLeadersResponse, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, AlterReplicaLogDirsRequest,
+    AlterReplicaLogDirsResponse, AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse,
+    CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest, DeleteAclsResponse, DescribeAclsRequest,
+    DescribeAclsResponse, DescribeClientQuotasRequest, DescribeClientQuotasResponse, DescribeClusterResponse,
+    DescribeConfigsRequest, DescribeConfigsResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
+    DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse, ElectLeadersRequest,
+    ElectLeadersResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ListConfigResourcesRequest,
+    ListConfigResourcesResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
     UpdateFeaturesRequest, UpdateFeaturesResponse,
     alter_client_quotas_response::{EntityData as QuotaEntity, EntryData as QuotaEntry},
     alter_configs_response::AlterConfigsResourceResponse,
+    alter_replica_log_dirs_response::{AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult},
     alter_user_scram_credentials_response::AlterUserScramCredentialsResult,
     create_acls_response::AclCreationResult,
     delete_acls_response::DeleteAclsFilterResult,
@@ -134,6 +137,44 @@ pub fn list_partition_reassignments(
 ) -> Verdict<ListPartitionReassignmentsResponse> {
     let refused = || ListPartitionReassignmentsResponse::default().with_error_code(CLUSTER_REFUSED);
     whole(access, Operation::Describe, refused)
+}
+
+pub fn alter_partition_reassignments(
+    access: &Access,
+    _: &Call<'_>,
+    _: &mut AlterPartitionReassignmentsRequest,
+) -> Verdict<AlterPartitionReassignmentsResponse> {
+    let refused = || AlterPartitionReassignmentsResponse::default().with_error_code(CLUSTER_REFUSED);
+    whole(access, Operation::Alter, refused)
+}
+
+pub fn alter_replica_log_dirs(
+    access: &Access,
+    _: &Call<'_>,
+    request: &mut AlterReplicaLogDirsRequest,
+) -> Verdict<AlterReplicaLogDirsResponse> {
+    whole(access, Operation::Alter, || {
+        let topics = request.dirs.iter().flat_map(|dir| &dir.topics).map(|topic| {
+            let partitions = topic.partitions.iter().map(|index| {
+                AlterReplicaLogDirPartitionResult::default()
+                    .with_partition_index(*index)
+                    .with_error_code(CLUSTER_REFUSED)
+            });
+            AlterReplicaLogDirTopicResult::default()
+                .with_topic_name(topic.name.clone())
+                .with_partitions(partitions.collect())
+        });
+        AlterReplicaLogDirsResponse::default().with_results(topics.collect())
+    })
+}
+
+pub fn list_config_resources(
+    access: &Access,
+    _: &Call<'_>,
+    _: &mut ListConfigResourcesRequest,
+) -> Verdict<ListConfigResourcesResponse> {
+    let refused = || ListConfigResourcesResponse::default().with_error_code(CLUSTER_REFUSED);
+    whole(access, Operation::DescribeConfigs, refused)
 }
 
 pub fn update_features(

@@ -65,12 +65,18 @@ pub(super) const REQUIRED: &[(ApiKey, &str)] = &[
     (ApiKey::DeleteAcls, "cluster: ALTER cluster"),
     (ApiKey::DescribeConfigs, "cluster: DESCRIBE_CONFIGS topic, group or cluster"),
     (ApiKey::AlterConfigs, "cluster: ALTER_CONFIGS topic, group or cluster"),
+    (ApiKey::AlterReplicaLogDirs, "cluster: ALTER cluster"),
     (ApiKey::DescribeLogDirs, "cluster: DESCRIBE cluster"),
     (ApiKey::SaslAuthenticate, "nothing"),
     (ApiKey::CreatePartitions, "topics: ALTER topic"),
+    (ApiKey::CreateDelegationToken, "nothing"),
+    (ApiKey::RenewDelegationToken, "nothing"),
+    (ApiKey::ExpireDelegationToken, "nothing"),
+    (ApiKey::DescribeDelegationToken, "nothing"),
     (ApiKey::DeleteGroups, "groups: DELETE group"),
     (ApiKey::ElectLeaders, "cluster: ALTER cluster"),
     (ApiKey::IncrementalAlterConfigs, "cluster: ALTER_CONFIGS topic, group or cluster"),
+    (ApiKey::AlterPartitionReassignments, "cluster: ALTER cluster"),
     (ApiKey::ListPartitionReassignments, "cluster: DESCRIBE cluster"),
     (ApiKey::OffsetDelete, "groups: DELETE group; READ topic"),
     (ApiKey::DescribeClientQuotas, "cluster: DESCRIBE_CONFIGS cluster"),
@@ -84,6 +90,8 @@ pub(super) const REQUIRED: &[(ApiKey, &str)] = &[
     (ApiKey::ListTransactions, "transactions: DESCRIBE transactional id for each"),
     (ApiKey::ConsumerGroupHeartbeat, "groups: READ group; DESCRIBE topic"),
     (ApiKey::ConsumerGroupDescribe, "groups: DESCRIBE group; DESCRIBE topic"),
+    (ApiKey::ListConfigResources, "cluster: DESCRIBE_CONFIGS cluster"),
+    (ApiKey::DescribeTopicPartitions, "topics: DESCRIBE topic"),
 ];
 
 /// What one user may do, as of the beginning of a request.

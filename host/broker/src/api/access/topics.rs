@@ -3,13 +3,15 @@
 use millstream_wire::protocol::messages::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest,
     DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeProducersRequest,
-    DescribeProducersResponse, FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
-    MetadataResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProduceRequest, ProduceResponse,
+    DescribeProducersResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, FetchRequest,
+    FetchResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProduceRequest, ProduceResponse,
     create_partitions_response::CreatePartitionsTopicResult,
     create_topics_response::CreatableTopicResult,
     delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
     delete_topics_response::DeletableTopicResult,
     describe_producers_response::{PartitionResponse, TopicResponse},
+    describe_topic_partitions_response::DescribeTopicPartitionsResponseTopic,
     fetch_response::{FetchableTopicResponse, PartitionData},
     list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
     metadata_response::MetadataResponseTopic,
@@ -27,7 +29,13 @@ use crate::{
 pub fn produce(access: &Access, call: &Call<'_>, request: &mut ProduceRequest) -> Verdict<ProduceResponse> {
     let id = request.transactional_id.as_ref();
     let id_refused = id.is_some_and(|id| !access.transactional_id(Operation::Write, id));
-    let refused = split(&mut request.topic_data, |topic| !id_refused && access.topic(Operation::Write, &topic.name));
+    let by_id = 13 <= call.version;
+    let refused = split(&mut request.topic_data, |topic| {
+        let known = call.node.topics.by_id(topic.topic_id).filter(|_| by_id);
+        let name = known.as_ref().map_or(topic.name.as_str(), |known| known.name.as_str());
+        // An unknown id is answered as such.
+        !id_refused && (access.topic(Operation::Write, name) || (by_id && known.is_none()))
+    });
     if refused.is_empty() {
         return Verdict::Everything;
     }
@@ -42,10 +50,8 @@ pub fn produce(access: &Access, call: &Call<'_>, request: &mut ProduceRequest) -
                     .with_log_append_time_ms(-1);
                 if 5 <= version { answered.with_log_start_offset(-1) } else { answered }
             });
-            TopicProduceResponse::default()
-                .with_partition_responses(partitions.collect())
-                .with_name(topic.name)
-                .with_topic_id(topic.topic_id)
+            let answered = TopicProduceResponse::default().with_partition_responses(partitions.collect());
+            if by_id { answered.with_topic_id(topic.topic_id) } else { answered.with_name(topic.name) }
         }));
     }))
 }
@@ -167,6 +173,56 @@ pub fn metadata_operations(call: &Call<'_>, cluster: bool, topics: bool, respons
         }
     }
 }
+
+/// Topics that may not be seen are answered the same whether they exist or not.
+pub fn describe_topic_partitions(
+    access: &Access,
+    _: &Call<'_>,
+    request: &mut DescribeTopicPartitionsRequest,
+) -> Verdict<DescribeTopicPartitionsResponse> {
+    let asked = request.topics.len();
+    let refused = split(&mut request.topics, |topic| access.topic(Operation::Describe, &topic.name));
+    if refused.is_empty() {
+        return Verdict::Everything;
+    }
+    let nothing_left = refused.len() == asked;
+    let amend = move |response: &mut DescribeTopicPartitionsResponse| {
+        response.topics.extend(refused.into_iter().map(|topic| {
+            DescribeTopicPartitionsResponseTopic::default()
+                .with_error_code(TOPIC_REFUSED)
+                .with_name(Some(topic.name))
+                .with_topic_authorized_operations(i32::MIN)
+        }));
+    };
+    if nothing_left {
+        // No topics would be all of them.
+        let mut response = DescribeTopicPartitionsResponse::default().with_next_cursor(None);
+        amend(&mut response);
+        return Verdict::Nothing(response);
+    }
+    Verdict::Rest(Box::new(amend))
+}
+
+/// Which topics the user may know of.
+pub fn visible_topics(call: &Call<'_>) -> impl Fn(&str) -> bool + use<> {
+    let access = Access::of(call);
+    move |name| {
+        access.as_ref().is_none_or(|it| it.acls.allows(&it.user, &it.host, Operation::Describe, Resource::Topic, name))
+    }
+}
+
+/// What the user may do with each topic, which is always told.
+pub fn partitions_operations(call: &Call<'_>, response: &mut DescribeTopicPartitionsResponse) {
+    let access = Access::of(call);
+    let told = |code: i16| [0, UNKNOWN, INVALID_NAME].contains(&code);
+    for topic in response.topics.iter_mut().filter(|topic| told(topic.error_code)) {
+        let name = topic.name.as_ref().map(|name| name.as_str()).unwrap_or_default();
+        topic.topic_authorized_operations = authorized_operations(access.as_ref(), Resource::Topic, name);
+    }
+}
+
+const UNKNOWN: i16 = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.get();
+const INVALID_NAME: i16 = ErrorCode::INVALID_TOPIC_EXCEPTION.get();
 
 pub fn create_topics(
     access: &Access,
