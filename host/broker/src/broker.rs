@@ -421,7 +421,8 @@ impl Broker {
 
     fn spawn_cleaners(&self) {
         let (topics, config) = (Arc::clone(&self.node.topics), self.node.config.cleaner.clone());
-        let cleaner = Cleaner::new(topics, config, self.node.stopping.clone());
+        let counts = self.node.config.metrics.group(Labels::none());
+        let cleaner = Cleaner::new(topics, config, self.node.stopping.clone(), counts);
         for number in 0..cleaner.threads() {
             let (cleaner, stop) = (cleaner.clone(), self.node.stopping.clone());
             let (what, health) = (format!("log cleaner {number}"), Arc::clone(&self.node.health));

@@ -11,6 +11,7 @@ use std::{
 };
 
 use millstream_log::{CleanError, Cleanable, CleanedSegment, CleaningReport};
+use millstream_metrics::LogCleaner;
 use millstream_record::{Chain, Timestamp};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -31,12 +32,13 @@ pub struct Cleaner {
     topics: Arc<Topics>,
     config: CleanerConfig,
     stop: CancellationToken,
+    counts: Arc<LogCleaner>,
 }
 
 impl Cleaner {
     /// Cleans the partitions of these topics until `stop`.
-    pub fn new(topics: Arc<Topics>, config: CleanerConfig, stop: CancellationToken) -> Self {
-        Self { topics, config, stop }
+    pub fn new(topics: Arc<Topics>, config: CleanerConfig, stop: CancellationToken, counts: Arc<LogCleaner>) -> Self {
+        Self { topics, config, stop, counts }
     }
 
     /// How many threads there are to be.
@@ -58,10 +60,14 @@ impl Cleaner {
     pub fn clean_next(&self) -> bool {
         let now = Timestamp::now();
         let Some((partition, cleanable)) = self.dirtiest(now) else { return false };
+        let began = Instant::now();
+        self.counts.cleaning.change(1);
         let cleaned = self.clean(&partition, cleanable, now);
+        self.counts.cleaning.change(-1);
         partition.end_cleaning();
         match cleaned {
             Ok(Some(report)) => {
+                self.count(&report, began.elapsed());
                 self.note(&partition, &report);
                 true
             }
@@ -138,6 +144,16 @@ impl Cleaner {
         Ok(Some(report))
     }
 
+    fn count(&self, report: &CleaningReport, took: Duration) {
+        let counts = &self.counts;
+        counts.passes.add(1);
+        counts.pass_time.record_time(took);
+        counts.bytes_read.add(report.bytes_read);
+        counts.bytes_before.add(report.bytes_before);
+        counts.bytes_kept.add(report.bytes_after);
+        counts.records_removed.add(report.records_before.saturating_sub(report.records_after));
+    }
+
     fn note(&self, partition: &Partition, report: &CleaningReport) {
         info!(
             partition = %partition.name(),
@@ -174,7 +190,10 @@ impl Cleaner {
             _ if partition.is_deleted() || self.stop.is_cancelled() => {
                 debug!(partition = %partition.name(), error = %Chain(error), "a compaction was cut short");
             }
-            error => partition.cleaning_failed(error, PAUSES * self.backoff()),
+            error => {
+                self.counts.failures.add(1);
+                partition.cleaning_failed(error, PAUSES * self.backoff());
+            }
         }
     }
 }

@@ -16,7 +16,10 @@ mod registry;
 mod table;
 mod value;
 
-pub use groups::{BrokerRequests, PluginInstance, SinkTask, SourceTask, Task, TaskErrors, Worker, all_groups};
+pub use groups::{
+    BrokerRequests, ClientConnections, ConsumerFetches, ConsumerGroup, GroupMembership, LogCleaner, PluginInstance,
+    ProducerRecords, SinkTask, SourceTask, Task, TaskErrors, Worker, WorkerRebalances, all_groups,
+};
 pub use instrument::{Counter, Distribution, Gauge, Timestamp};
 pub use reference::reference_page;
 pub use registry::{Labels, Metrics, Reading};

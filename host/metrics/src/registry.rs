@@ -1,6 +1,6 @@
 //! The groups that somebody counts with, and reading all of them.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -29,6 +29,11 @@ impl Labels {
     /// A task of a connector.
     pub fn task(connector: &str, task: u32) -> Self {
         Self::connector(connector).and("task", task.to_string())
+    }
+
+    /// A client of Kafka.
+    pub fn client(client_id: &str) -> Self {
+        Self(vec![("client-id", client_id.to_owned())])
     }
 
     /// One more label.
@@ -61,7 +66,8 @@ pub struct Metrics(Arc<Mutex<Groups>>);
 
 #[derive(Default)]
 struct Groups {
-    by_name: BTreeMap<(&'static str, Labels), Counting>,
+    /// A group that is shown as one may be counted by several types.
+    by_name: BTreeMap<(&'static str, Labels, TypeId), Counting>,
     /// How many there may be before those that nobody holds any more are looked for.
     look_at: usize,
 }
@@ -90,15 +96,20 @@ impl Metrics {
     /// The group with these labels. It exists until the last clone of what is returned is dropped; after that it would
     /// count from zero, as Connect's do when a task is started anew.
     pub fn group<G: Group>(&self, labels: Labels) -> Arc<G> {
+        self.group_of(G::DEFINITION, labels)
+    }
+
+    /// As [`Self::group`], of a kind that has the same instruments under another name.
+    pub fn group_of<G: Group>(&self, definition: &'static GroupDefinition, labels: Labels) -> Arc<G> {
         let mut groups = self.groups();
-        let name = (G::DEFINITION.name, labels);
+        let name = (definition.name, labels, TypeId::of::<G>());
         let there = groups.by_name.get(&name).and_then(|counting| counting.group.upgrade());
         if let Some(Ok(group)) = there.map(|group| (group as Arc<dyn Any + Send + Sync>).downcast::<G>()) {
             return group;
         }
         let group = Arc::new(G::default());
         let weak: Weak<G> = Arc::downgrade(&group);
-        groups.by_name.insert(name, Counting { definition: G::DEFINITION, group: weak });
+        groups.by_name.insert(name, Counting { definition, group: weak });
         if groups.look_at < groups.by_name.len() {
             groups.by_name.retain(|_, counting| 0 < counting.group.strong_count());
             groups.look_at = FEW_GROUPS.max(2 * groups.by_name.len());
@@ -118,7 +129,7 @@ impl Metrics {
 
     fn read_each(&self, then: impl Fn(&dyn Readable)) -> Vec<Reading> {
         let groups = self.groups();
-        let readings = groups.by_name.iter().filter_map(|((_, labels), Counting { definition, group })| {
+        let readings = groups.by_name.iter().filter_map(|((_, labels, _), Counting { definition, group })| {
             let group = group.upgrade()?;
             let values = group.values();
             then(&*group);
@@ -176,6 +187,27 @@ mod tests {
         assert_eq!((first.polled.total(), metrics.read().len()), (2, 2));
         drop((first, second));
         assert_eq!(group().polled.total(), 0, "anew after the last has gone");
+    }
+
+    #[test]
+    fn one_name_may_be_counted_by_several_types_and_one_type_under_several_names() {
+        use crate::groups::{ClientConnections, ProducerRecords};
+        let metrics = Metrics::default();
+        let records = metrics.group::<ProducerRecords>(Labels::client("p"));
+        let connections = metrics.group::<ClientConnections>(Labels::client("p"));
+        let others: Arc<ClientConnections> = metrics.group_of(ClientConnections::OF_CONSUMERS, Labels::client("p"));
+        records.sent.add(1);
+        connections.made.add(2);
+        others.made.add(3);
+        let value = |group: &str, instrument: &str| {
+            let readings = metrics.read();
+            let of_group = readings.iter().filter(|reading| reading.definition.name == group);
+            of_group.flat_map(|reading| &reading.values).find(|(name, _)| *name == instrument).map(|(_, value)| *value)
+        };
+        assert_eq!(value("producer-metrics", "sent"), Some(Value::Total(1)));
+        assert_eq!(value("producer-metrics", "made"), Some(Value::Total(2)));
+        assert_eq!(value("consumer-metrics", "made"), Some(Value::Total(3)));
+        assert_eq!(value("consumer-metrics", "sent"), None);
     }
 
     #[test]

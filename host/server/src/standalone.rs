@@ -230,7 +230,8 @@ impl Running {
             kafka.bootstrap.clone(),
             settings.properties.clone(),
             policy.clone(),
-        );
+        )
+        .counted_by(metrics.clone());
         clients.check_worker_settings().map_err(|error| Failure::of(SETUP, &error))?;
         if kafka.broker.is_none() {
             info!("waiting for the Kafka cluster at {}", kafka.bootstrap);

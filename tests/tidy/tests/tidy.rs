@@ -33,7 +33,10 @@ const ARROWS: [(&str, &[&str]); 27] = [
             "millstream-log",
         ],
     ),
-    ("millstream-client", &["millstream-record", "millstream-config", "millstream-wire", "millstream-security"]),
+    (
+        "millstream-client",
+        &["millstream-record", "millstream-metrics", "millstream-config", "millstream-wire", "millstream-security"],
+    ),
     ("millstream-connector", &["millstream-record", "millstream-config"]),
     ("millstream-convert", &["millstream-record", "millstream-values", "millstream-config", "millstream-connector"]),
     (

@@ -3,6 +3,7 @@
 use std::{io::ErrorKind, time::Duration};
 
 use millstream_disk::faulty::{FaultyDisk, Operation, Trigger};
+use millstream_metrics::{Labels, LogCleaner};
 use millstream_record::{Timestamp, TopicName};
 use millstream_wire::batch::BatchHeader;
 use tokio::time::timeout;
@@ -88,6 +89,7 @@ async fn fault(broker: &Broker) -> String {
 async fn a_compacted_topic_keeps_the_newest_record_of_each_key_over_restarts() {
     let disk = FaultyDisk::new(1);
     let broker = busy(disk.process()).await;
+    let counts: Arc<LogCleaner> = broker.node.config.metrics.group(Labels::none());
     create(&broker.node, "t").await;
     put(&broker.node, "t", "a", 1).await;
     put(&broker.node, "t", "b", 9).await;
@@ -96,6 +98,9 @@ async fn a_compacted_topic_keeps_the_newest_record_of_each_key_over_restarts() {
     broker.shutdown().await.unwrap();
     let checkpoint = || String::from_utf8(disk.content(&in_data(CHECKPOINT)).unwrap()).unwrap();
     assert_eq!(checkpoint(), "0\n1\nt 0 8\n");
+    assert_eq!((counts.records_removed.total(), counts.failures.total(), counts.cleaning.value()), (6, 0, 0));
+    assert!(0 < counts.passes.total() && counts.bytes_kept.total() < counts.bytes_before.total(), "{counts:?}");
+    assert!(counts.bytes_before.total() <= counts.bytes_read.total(), "{counts:?}");
 
     let broker = busy(disk.process()).await;
     assert_eq!(offsets(&broker.node, "t").await, [0, 7, 8, 9]);
@@ -120,7 +125,9 @@ async fn a_partition_that_cannot_be_compacted_is_said_and_the_others_are() {
         put(&broker.node, topic, "a", 6).await;
     }
     wait_for(&broker.node, "good", &[3, 4, 5]).await;
+    let counts: Arc<LogCleaner> = broker.node.config.metrics.group(Labels::none());
     let fault = fault(&broker).await;
+    assert!(0 < counts.failures.total(), "{counts:?}");
     assert!(fault.starts_with("the compaction of partition bad-0: write the compacted segment 0"), "{fault}");
     assert_eq!(offsets(&broker.node, "bad").await, [0, 1, 2, 3, 4, 5], "it is served");
     put(&broker.node, "bad", "a", 1).await;

@@ -51,7 +51,6 @@ pub struct ListedOffset {
     pub leader_epoch: i32,
 }
 
-/// A partition of a topic.
 pub(crate) type TopicPartition = (TopicName, i32);
 
 impl Admin {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    connection::{ConnectionSettings, read_bootstrap},
+    connection::{ClientKind, ConnectionSettings, read_bootstrap},
     keys,
     reader::{ConfigError, Reader},
 };
@@ -30,7 +30,7 @@ impl AdminConfig {
     /// Names the key whose value cannot be used.
     pub fn from_properties(properties: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(properties);
-        let connection = ConnectionSettings::read(&mut reader)?;
+        let connection = ConnectionSettings::read(ClientKind::Admin, &mut reader)?;
         let bootstrap = read_bootstrap(&mut reader)?;
         reader.get(&keys::ADMIN_RETRIES)?;
         let api_timeout = reader.get(&keys::ADMIN_API_TIMEOUT)?;

@@ -1,8 +1,9 @@
 //! What every client needs to reach a cluster.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use millstream_config::config_text;
+use millstream_metrics::{ClientConnections, GroupDefinition, Labels, Metrics};
 
 use super::{
     keys,
@@ -10,6 +11,19 @@ use super::{
     security::read_security,
 };
 use crate::{dial::HostPort, security::Security};
+
+/// What a client is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClientKind {
+    /// Produces.
+    Producer,
+    /// Consumes.
+    Consumer,
+    /// Asks and changes.
+    Admin,
+    /// Is a worker in a group of them.
+    Worker,
+}
 
 /// How a client reaches a cluster and how patient it is.
 #[derive(Clone, Debug)]
@@ -38,6 +52,10 @@ pub struct ConnectionSettings {
     pub max_response_bytes: usize,
     /// How connections are protected.
     pub security: Security,
+    /// What the connections are for.
+    pub kind: ClientKind,
+    /// Where the client counts, by its `client.id`. Those that share one count together.
+    pub metrics: Metrics,
 }
 
 impl Default for ConnectionSettings {
@@ -55,13 +73,15 @@ impl Default for ConnectionSettings {
             max_in_flight: 5,
             max_response_bytes: 256 << 20,
             security: Security::default(),
+            kind: ClientKind::Admin,
+            metrics: Metrics::default(),
         }
     }
 }
 
 impl ConnectionSettings {
     /// Reads the keys that producer, consumer and admin share.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
+    pub(super) fn read(kind: ClientKind, reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
         let default = Self::default();
         let security = read_security(reader)?;
         // What has no effect is still refused if it is wrong.
@@ -81,8 +101,25 @@ impl ConnectionSettings {
             retry_backoff_max: reader.get(&keys::RETRY_BACKOFF_MAX)?,
             metadata_max_age: reader.get(&keys::METADATA_MAX_AGE)?,
             security,
+            kind,
             ..default
         })
+    }
+
+    /// What tells this client's metrics from those of others.
+    pub(crate) fn labels(&self) -> Labels {
+        Labels::client(&self.client_id)
+    }
+
+    /// Where its connections are counted.
+    pub(crate) fn connection_counts(&self) -> Arc<ClientConnections> {
+        let definition: &'static GroupDefinition = match self.kind {
+            ClientKind::Producer => ClientConnections::OF_PRODUCERS,
+            ClientKind::Consumer => ClientConnections::OF_CONSUMERS,
+            ClientKind::Admin => ClientConnections::OF_ADMINS,
+            ClientKind::Worker => ClientConnections::OF_WORKERS,
+        };
+        self.metrics.group_of(definition, self.labels())
     }
 
     /// How long to wait before repetition number `attempt` (0 for the first): doubling, with a quarter of

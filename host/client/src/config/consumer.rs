@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use millstream_config::config_text;
 
 use super::{
-    connection::{ConnectionSettings, read_bootstrap},
+    connection::{ClientKind, ConnectionSettings, read_bootstrap},
     keys,
     reader::{ConfigError, Reader, error},
 };
@@ -99,7 +99,7 @@ impl ConsumerConfig {
     /// Names the key whose value cannot be used.
     pub fn from_properties(properties: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(properties);
-        let connection = ConnectionSettings::read(&mut reader)?;
+        let connection = ConnectionSettings::read(ClientKind::Consumer, &mut reader)?;
         let bootstrap = read_bootstrap(&mut reader)?;
         let group_id = reader.filled(&keys::GROUP_ID)?;
         if !reader.choice(&keys::GROUP_PROTOCOL, &[("classic", true), ("consumer", false)])? {

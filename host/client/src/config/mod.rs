@@ -13,8 +13,8 @@ mod reader;
 mod security;
 
 pub use admin::AdminConfig;
-pub use connection::ConnectionSettings;
 pub(crate) use connection::jitter;
+pub use connection::{ClientKind, ConnectionSettings};
 pub use consumer::{AutoOffsetReset, ConsumerConfig, IsolationLevel};
 pub use producer::{Acks, Partitioner, ProducerConfig};
 pub use reader::ConfigError;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use millstream_wire::compression::Codec;
 
 use super::{
-    connection::{ConnectionSettings, read_bootstrap},
+    connection::{ClientKind, ConnectionSettings, read_bootstrap},
     keys,
     reader::{ConfigError, Reader, error},
 };
@@ -95,7 +95,7 @@ impl ProducerConfig {
     /// Names the key whose value cannot be used, or that contradicts `enable.idempotence=true`.
     pub fn from_properties(properties: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(properties);
-        let mut connection = ConnectionSettings::read(&mut reader)?;
+        let mut connection = ConnectionSettings::read(ClientKind::Producer, &mut reader)?;
         let bootstrap = read_bootstrap(&mut reader)?;
         let acks = reader
             .choice(&keys::ACKS, &[("all", Acks::All), ("-1", Acks::All), ("0", Acks::None), ("1", Acks::Leader)])?;

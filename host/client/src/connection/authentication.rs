@@ -29,12 +29,12 @@ use crate::{
 const MOST_STEPS: usize = 8;
 
 /// Why the broker does not know who the client is.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticationError {
     /// There is nothing to log in with.
     #[error("log in ({mechanism})")]
     Login {
-        /// The mechanism.
         mechanism: Mechanism,
         /// Why.
         source: LoginError,
@@ -42,7 +42,6 @@ pub enum AuthenticationError {
     /// The exchange broke off.
     #[error("log in ({mechanism})")]
     Call {
-        /// The mechanism.
         mechanism: Mechanism,
         /// Why.
         source: CallError,
@@ -60,7 +59,6 @@ pub enum AuthenticationError {
     /// The broker does not accept the credentials.
     #[error("log in ({mechanism}){}", message.as_deref().map(|message| format!(": {message}")).unwrap_or_default())]
     Refused {
-        /// The mechanism.
         mechanism: Mechanism,
         /// What the broker says about it in words.
         message: Option<String>,
@@ -70,7 +68,6 @@ pub enum AuthenticationError {
     /// The broker's tokens cannot be accepted.
     #[error("log in ({mechanism})")]
     Exchange {
-        /// The mechanism.
         mechanism: Mechanism,
         /// Why.
         source: SaslError,
@@ -152,6 +149,12 @@ impl Session {
     }
 
     async fn log_in(&self, connection: &Connection, login: &Login) -> Result<(), AuthenticationError> {
+        let result = self.exchange(connection, login).await;
+        connection.logged_in(result.is_ok());
+        result
+    }
+
+    async fn exchange(&self, connection: &Connection, login: &Login) -> Result<(), AuthenticationError> {
         let mechanism = login.mechanism();
         let call = |source| AuthenticationError::Call { mechanism, source };
         let mut client = login.begin().await.map_err(|source| AuthenticationError::Login { mechanism, source })?;

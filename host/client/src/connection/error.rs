@@ -11,12 +11,12 @@ use super::AuthenticationError;
 use crate::{kafka_error::KafkaCode, versions::NoCommonVersion};
 
 /// Why a request got no answer.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
     /// Broker and client have no version of the API in common.
     #[error("send {api:?}")]
     Version {
-        /// The API.
         api: ApiKey,
         /// What either side has.
         source: NoCommonVersion,
@@ -24,7 +24,6 @@ pub enum CallError {
     /// The request has a value that its version cannot carry.
     #[error("send {api:?}")]
     Encode {
-        /// The API.
         api: ApiKey,
         /// What is wrong with it.
         source: Arc<EncodeError>,
@@ -32,7 +31,6 @@ pub enum CallError {
     /// The connection ended before the answer. The broker may have carried out the request.
     #[error("the connection ended before {api:?} was answered")]
     Disconnected {
-        /// The API.
         api: ApiKey,
         /// Why it ended.
         source: Arc<Disconnect>,
@@ -40,7 +38,6 @@ pub enum CallError {
     /// The answer could not be read.
     #[error("read the answer to {api:?}")]
     Decode {
-        /// The API.
         api: ApiKey,
         /// What is wrong with it.
         source: Arc<DecodeError>,

@@ -18,6 +18,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
+use millstream_metrics::ClientConnections;
 use millstream_wire::{
     frame::{self, FrameDecoder},
     protocol::{
@@ -59,6 +60,7 @@ struct Shared {
     timeout: Duration,
     ended: Arc<OnceLock<Arc<Disconnect>>>,
     session: Session,
+    counts: Arc<ClientConnections>,
     task: JoinHandle<()>,
 }
 
@@ -133,14 +135,16 @@ impl Connection {
             next_correlation: 0,
             max_idle: settings.max_idle,
             last_use: Instant::now(),
+            counts: Open::new(settings.connection_counts()),
         };
+        let counts = Arc::clone(&transfer.counts.0);
         let in_use = Arc::new(AtomicBool::new(false));
         let peer = Peer { address: address.clone(), client: settings.client_id.clone(), in_use: Arc::clone(&in_use) };
         let task = tokio::spawn(transfer.run(peer, Arc::clone(&ended)));
         let client_id = Some(StrBytes::from_string(settings.client_id.clone()));
         let timeout = settings.request_timeout;
         let session = Session::new(settings.security.login.clone());
-        let shared = Shared { requests, versions: OnceLock::new(), client_id, timeout, ended, session, task };
+        let shared = Shared { requests, versions: OnceLock::new(), client_id, timeout, ended, session, counts, task };
         let connection = Self { shared: Arc::new(shared) };
         let versions = connection.ask_versions().await?;
         connection.shared.versions.get_or_init(|| versions);
@@ -248,6 +252,12 @@ impl Connection {
         self.enqueue(api, self.version(api)?, request, self.shared.timeout, true).await?.decode::<R>().await
     }
 
+    /// Counts a login, or its renewal.
+    fn logged_in(&self, accepted: bool) {
+        let ClientConnections { logins, failed_logins, .. } = &*self.shared.counts;
+        (if accepted { logins } else { failed_logins }).add(1);
+    }
+
     /// Ends the connection for this reason, unless it has ended.
     pub(crate) fn end(&self, reason: Disconnect) {
         let _ = self.shared.ended.set(Arc::new(reason));
@@ -291,6 +301,7 @@ struct InFlight {
     version: i16,
     correlation: i32,
     timeout: Duration,
+    sent: Instant,
     deadline: Instant,
     answer: oneshot::Sender<Bytes>,
 }
@@ -309,6 +320,25 @@ struct Transfer {
     next_correlation: i32,
     max_idle: Duration,
     last_use: Instant,
+    counts: Open,
+}
+
+/// Counts a connection as open while it exists, which is as long as the task's state.
+struct Open(Arc<ClientConnections>);
+
+impl Open {
+    fn new(counts: Arc<ClientConnections>) -> Self {
+        counts.made.add(1);
+        counts.open.change(1);
+        Self(counts)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.change(-1);
+        self.0.closed.add(1);
+    }
 }
 
 /// Who is at the other end, for the log.
@@ -391,12 +421,15 @@ impl Transfer {
         frame[8..12].copy_from_slice(&correlation.to_be_bytes());
         let version = i16::from_be_bytes([frame[6], frame[7]]);
         let frame = frame.freeze();
+        self.counts.0.requests.add(1);
+        self.counts.0.request_bytes.record(frame.len() as u64);
         self.last_use = Instant::now();
+        let sent = self.last_use;
         let deadline = self.last_use + timeout.min(FAR);
         match answer {
             Answer::Written(sender) => Writing { api, frame, written: Some(sender), timeout, deadline },
             Answer::Frame(answer) => {
-                self.in_flight.push_back(InFlight { api, version, correlation, timeout, deadline, answer });
+                self.in_flight.push_back(InFlight { api, version, correlation, timeout, sent, deadline, answer });
                 Writing { api, frame, written: None, timeout, deadline }
             }
         }
@@ -406,6 +439,10 @@ impl Transfer {
         while let Some(mut frame) = self.decoder.next_frame().map_err(|source| Disconnect::Frame { source })? {
             let waiting = self.in_flight.pop_front().ok_or(Disconnect::Unasked)?;
             self.last_use = Instant::now();
+            self.counts.0.responses.add(1);
+            // With the size that stands before it.
+            self.counts.0.bytes_in.add(frame.len() as u64 + 4);
+            self.counts.0.response_time.record_time(self.last_use - waiting.sent);
             let found = frame.first_chunk().map_or(-1, |id| i32::from_be_bytes(*id));
             if found != waiting.correlation {
                 return Err(Disconnect::Correlation { expected: waiting.correlation, found });

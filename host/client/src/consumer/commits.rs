@@ -1,6 +1,6 @@
 //! Offsets of the group: what was read, committing it, and what was committed before.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use millstream_record::TopicName;
@@ -65,7 +65,7 @@ impl Consumer {
             None => Some(Committer::default()),
             Some(group) => group.committer(),
         };
-        let (link, mut offsets) = (self.link.clone(), offsets.to_vec());
+        let (link, mut offsets, counts) = (self.link.clone(), offsets.to_vec(), Arc::clone(&self.membership));
         for (topic, partition, at) in &mut offsets {
             let known = || self.positions.epoch_before(&(topic.clone(), *partition), at.offset);
             at.leader_epoch = at.leader_epoch.or_else(known);
@@ -78,7 +78,11 @@ impl Consumer {
             let superseded =
                 || CommitError::Superseded { group_id: group_id.clone(), source: KafkaCode::UNKNOWN_MEMBER_ID };
             let committer = committer.ok_or_else(superseded)?;
-            commit_repeatedly(&link, &group_id, &committer, &offsets, timeout).await
+            let began = Instant::now();
+            commit_repeatedly(&link, &group_id, &committer, &offsets, timeout).await?;
+            counts.commits.add(1);
+            counts.commit_time.record_time(began.elapsed());
+            Ok(())
         }
     }
 

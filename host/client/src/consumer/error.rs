@@ -6,6 +6,7 @@ use millstream_wire::batch::InvalidBatch;
 use crate::{cluster::RequestError, group::GroupError, kafka_error::KafkaCode};
 
 /// Why a poll failed. The consumer stays as it was, so that another poll may succeed where the cause is gone.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ConsumeError {
     /// The membership in the group is over.
@@ -20,12 +21,7 @@ pub enum ConsumeError {
         "partition {topic}-{partition} has no committed offset, and auto.offset.reset is none: commit one for the \
              group, or set auto.offset.reset to earliest or latest"
     )]
-    NoOffset {
-        /// The topic.
-        topic: TopicName,
-        /// The partition.
-        partition: i32,
-    },
+    NoOffset { topic: TopicName, partition: i32 },
     /// The position is outside the partition's log and `auto.offset.reset` is `none`.
     #[error(
         "offset {offset} of {topic}-{partition} is out of range (deleted, or not written yet), and \
@@ -33,9 +29,7 @@ pub enum ConsumeError {
              latest"
     )]
     OutOfRange {
-        /// The topic.
         topic: TopicName,
-        /// The partition.
         partition: i32,
         /// The position.
         offset: i64,
@@ -45,9 +39,7 @@ pub enum ConsumeError {
              auto.offset.reset is none: set the group's offset to where reading is to go on, or auto.offset.reset to \
              earliest or latest", end.map(|end| format!(" (it has other records from {end} on)")).unwrap_or_default())]
     Truncated {
-        /// The topic.
         topic: TopicName,
-        /// The partition.
         partition: i32,
         /// The position.
         offset: i64,
@@ -57,9 +49,7 @@ pub enum ConsumeError {
     /// A broker refuses to hand out a partition.
     #[error("read {topic}-{partition}")]
     Refused {
-        /// The topic.
         topic: TopicName,
-        /// The partition.
         partition: i32,
         /// Its answer.
         source: KafkaCode,
@@ -67,9 +57,7 @@ pub enum ConsumeError {
     /// A batch is damaged. To go on, seek past it.
     #[error("read {topic}-{partition} at offset {offset}")]
     Damaged {
-        /// The topic.
         topic: TopicName,
-        /// The partition.
         partition: i32,
         /// The position at which it was found.
         offset: i64,
@@ -85,12 +73,7 @@ pub enum ConsumeError {
     },
     /// The partition is not assigned to this consumer.
     #[error("partition {topic}-{partition} is not assigned to this consumer")]
-    NotAssigned {
-        /// The topic.
-        topic: TopicName,
-        /// The partition.
-        partition: i32,
-    },
+    NotAssigned { topic: TopicName, partition: i32 },
     /// `group.id` is missing.
     #[error("subscriptions and commits need a group.id")]
     NoGroup,
@@ -115,30 +98,24 @@ impl ConsumeError {
 }
 
 /// Why offsets were not committed.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CommitError {
     /// The group has given the partitions to others: the commit came too late.
     #[error("commit offsets of group {group_id}: the group has rebalanced and the partitions belong to others")]
     Superseded {
-        /// The group.
         group_id: String,
         /// The coordinator's answer.
         source: KafkaCode,
     },
     /// The group rebalances; the commit may succeed once this member has joined again.
     #[error("commit offsets of group {group_id} while it rebalances")]
-    Rebalancing {
-        /// The group.
-        group_id: String,
-    },
+    Rebalancing { group_id: String },
     /// The coordinator refuses the offset of a partition.
     #[error("commit the offset of {topic}-{partition} in group {group_id}")]
     Refused {
-        /// The group.
         group_id: String,
-        /// The topic.
         topic: TopicName,
-        /// The partition.
         partition: i32,
         /// Its answer.
         source: KafkaCode,
@@ -146,7 +123,6 @@ pub enum CommitError {
     /// The coordinator cannot be asked.
     #[error("commit offsets of group {group_id}")]
     Request {
-        /// The group.
         group_id: String,
         /// Why.
         source: RequestError,

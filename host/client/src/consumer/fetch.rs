@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use millstream_metrics::ConsumerFetches;
 use millstream_record::TopicName;
 use millstream_wire::protocol::{
     messages::{
@@ -11,6 +12,7 @@ use millstream_wire::protocol::{
     },
     protocol::StrBytes,
 };
+use tokio::time::Instant;
 
 use super::batches::{Visible, visible};
 use crate::{
@@ -43,6 +45,7 @@ pub(super) struct FetchWork {
     pub(super) config: Arc<ConsumerConfig>,
     pub(super) node: i32,
     pub(super) asked: Vec<PartitionFetch>,
+    pub(super) counts: Arc<ConsumerFetches>,
 }
 
 /// A fetch that was made.
@@ -105,7 +108,13 @@ impl FetchWork {
             request = request.with_rack_id(StrBytes::from_string(config.rack.clone()));
         }
         let timeout = self.link.cluster.settings().request_timeout.saturating_add(config.fetch_max_wait);
+        let began = Instant::now();
         let response = connection.call_within(&request, timeout).await?;
+        self.counts.fetches.add(1);
+        self.counts.fetch_time.record_time(began.elapsed());
+        let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+        let bytes: usize = partitions.filter_map(|partition| Some(partition.records.as_ref()?.len())).sum();
+        self.counts.fetch_bytes.record(bytes as u64);
         if let Err(source) = KafkaCode::check(response.error_code) {
             return Err(RequestError::Refused { attempted: format!("fetch from broker {}", self.node), source });
         }

@@ -25,6 +25,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use millstream_metrics::{ConsumerFetches, ConsumerGroup};
 use millstream_record::{Chain, TopicName};
 use tokio::time::Instant;
 
@@ -134,6 +135,8 @@ pub struct Consumer {
     next_auto_commit: Option<Instant>,
     /// The wait for topics or leaders that are missing, and for an answer about them.
     missing: Option<LongWait>,
+    fetches: Arc<ConsumerFetches>,
+    membership: Arc<ConsumerGroup>,
 }
 
 impl std::fmt::Debug for Consumer {
@@ -153,7 +156,10 @@ impl Consumer {
         if !config.ignored.is_empty() {
             tracing::warn!(client = %config.connection.client_id, keys = %config.ignored.join(", "), "consumer settings without a meaning here are ignored");
         }
+        let (metrics, labels) = (&config.connection.metrics, config.connection.labels());
         Self {
+            fetches: metrics.group(labels.clone()),
+            membership: metrics.group(labels),
             config: Arc::new(config),
             cluster: cluster.clone(),
             fetch_link: cluster.own_link(),
@@ -425,6 +431,10 @@ impl Consumer {
 
     fn take_fetched(&mut self) -> Vec<FetchedRecordBatches> {
         let taken = self.positions.take(self.config.max_poll_records);
+        for taken in &taken {
+            self.fetches.records.add(u64::from(taken.records));
+            self.fetches.bytes.add(taken.bytes.len() as u64);
+        }
         let fetched = taken.into_iter().map(|taken| FetchedRecordBatches {
             topic: taken.key.0,
             partition: taken.key.1,

@@ -74,6 +74,7 @@ impl Consumer {
                 }
                 let search = self.first_search();
                 self.positions.assign(&partitions, search);
+                self.membership.assigned.set(partitions.len() as i64);
                 self.metadata_wanted = true;
                 self.next_auto_commit = self.config.auto_commit.map(|interval| Instant::now() + interval);
                 self.events.push_back(RebalanceEvent::Assigned(partitions));
@@ -85,6 +86,7 @@ impl Consumer {
                 let lost = self.positions.assigned();
                 let search = self.first_search();
                 self.positions.assign(&BTreeSet::new(), search);
+                self.membership.assigned.set(0);
                 self.events.push_back(RebalanceEvent::Lost(lost, reason));
             }
             GroupEvent::Failed(source) => self.failure = Some(source.into()),

@@ -126,7 +126,8 @@ impl Consumer {
         }
         for (node, asked) in by_node {
             self.busy.insert(node);
-            let work = FetchWork { link: self.fetch_link.clone(), config: Arc::clone(&self.config), node, asked };
+            let (link, config, counts) = (self.fetch_link.clone(), Arc::clone(&self.config), Arc::clone(&self.fetches));
+            let work = FetchWork { link, config, node, asked, counts };
             self.work.push(async move { Event::Fetched(work.run().await) }.boxed());
         }
     }

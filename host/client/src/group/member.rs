@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use millstream_metrics::GroupMembership;
 use millstream_wire::protocol::{
     messages::{
         ApiKey, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
@@ -137,12 +138,12 @@ pub enum LostReason {
 }
 
 /// Why a membership failed.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum GroupError {
     /// The coordinator refuses the member for good.
     #[error("join group {group_id}")]
     Refused {
-        /// The group.
         group_id: String,
         /// Its answer.
         source: KafkaCode,
@@ -150,17 +151,13 @@ pub enum GroupError {
     /// The coordinator cannot be asked, and trying again cannot help.
     #[error("join group {group_id}")]
     Request {
-        /// The group.
         group_id: String,
         /// Why.
         source: RequestError,
     },
     /// The task behind the membership ended unexpectedly.
     #[error("the membership in group {group_id} ended")]
-    Ended {
-        /// The group.
-        group_id: String,
-    },
+    Ended { group_id: String },
 }
 
 impl GroupError {
@@ -238,6 +235,12 @@ impl GroupMember {
         });
         let (sender, events) = mpsc::channel(EVENTS);
         let group_id = config.group_id.clone();
+        let settings = cluster.settings();
+        let kind = match config.protocol_type.as_str() {
+            "connect" => GroupMembership::OF_WORKERS,
+            _ => GroupMembership::OF_CONSUMERS,
+        };
+        let counts = settings.metrics.group_of(kind, settings.labels());
         let task = Task {
             link: cluster.own_link(),
             config,
@@ -249,6 +252,7 @@ impl GroupMember {
             rejoin_told: false,
             heard: Instant::now(),
             joining: None,
+            counts,
         };
         Self { group_id, shared, events, task: tokio::spawn(task.run()) }
     }
@@ -326,6 +330,7 @@ struct Task {
     heard: Instant,
     /// The wait to become part of a generation, while attempts fail.
     joining: Option<LongWait>,
+    counts: Arc<GroupMembership>,
 }
 
 enum Step {
@@ -404,6 +409,7 @@ impl Task {
     }
 
     async fn join(&mut self, protocols: &[GroupProtocol]) -> bool {
+        let began = Instant::now();
         let shared = Arc::clone(&self.shared);
         let leaving = shared.requested_step(|requested| requested.leave.take());
         let joined = tokio::select! {
@@ -413,12 +419,20 @@ impl Task {
         };
         match joined {
             Ok(Joined::Assigned(event)) => {
+                self.counts.rebalances.add(1);
+                self.counts.rebalance_time.record_time(began.elapsed());
                 self.rejoin_told = false;
                 self.heard = Instant::now();
                 self.tell(event).await
             }
-            Ok(Joined::Lost(reason)) => self.lose(reason).await,
-            Ok(Joined::Failed(error)) => self.fail(error).await,
+            Ok(Joined::Lost(reason)) => {
+                self.counts.failed_rebalances.add(1);
+                self.lose(reason).await
+            }
+            Ok(Joined::Failed(error)) => {
+                self.counts.failed_rebalances.add(1);
+                self.fail(error).await
+            }
             Err(reason) => {
                 // The request that is parked at the coordinator would hold up the farewell behind it.
                 self.link = self.link.cluster.own_link();
@@ -529,10 +543,13 @@ impl Task {
                 .with_protocol_type(Some(StrBytes::from_string(self.config.protocol_type.clone())))
                 .with_protocol_name(joined.protocol_name.clone());
         }
+        let began = Instant::now();
         let synced = connection.call_within(&request, self.config.rebalance_timeout.saturating_add(JOIN_GRACE)).await?;
         if let Err(code) = KafkaCode::check(synced.error_code) {
             return Ok(Err((code, after_sync(code))));
         }
+        self.counts.syncs.add(1);
+        self.counts.sync_time.record_time(began.elapsed());
         self.generation = Some(generation);
         let member_id = joined.member_id.to_string();
         *lock(&self.shared.committer) = Some(Committer {
@@ -572,6 +589,7 @@ impl Task {
         }
         let timeout = self.config.rebalance_timeout.saturating_add(JOIN_GRACE);
         let timeout = timeout.max(self.link.cluster.settings().request_timeout);
+        let began = Instant::now();
         let joined = connection.call_within(&request, timeout).await?;
         if let Err(code) = KafkaCode::check(joined.error_code) {
             let step = after_join(code);
@@ -580,6 +598,8 @@ impl Task {
             }
             return Ok(Err((code, step)));
         }
+        self.counts.joins.add(1);
+        self.counts.join_time.record_time(began.elapsed());
         self.member_id = joined.member_id.to_string();
         Ok(Ok(joined))
     }
@@ -658,7 +678,10 @@ impl Task {
         if 3 <= connection.version(ApiKey::Heartbeat)? {
             request = request.with_group_instance_id(self.instance_id());
         }
+        let began = Instant::now();
         let answer = connection.call_within(&request, self.config.session_timeout).await?;
+        self.counts.heartbeats.add(1);
+        self.counts.heartbeat_time.record_time(began.elapsed());
         Ok(KafkaCode::check(answer.error_code))
     }
 

@@ -9,6 +9,7 @@ use super::transaction::TransactionError;
 use crate::{cluster::RequestError, kafka_error::KafkaCode};
 
 /// Why records were not delivered. Cheap to clone, since one failure concerns a whole batch.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SendError {
     /// A record is larger than `max.request.size` or `buffer.memory`.
@@ -16,7 +17,6 @@ pub enum SendError {
     RecordTooLarge {
         /// Most bytes it can take in a request.
         size: usize,
-        /// The limit.
         limit: usize,
         /// The key it was set by.
         setting: &'static str,
@@ -30,7 +30,6 @@ pub enum SendError {
     /// The cluster did not tell the topic's partitions.
     #[error("topic {topic} not present in metadata after {} ms", waited.as_millis())]
     NoMetadata {
-        /// The topic.
         topic: TopicName,
         /// How long it was asked for.
         waited: Duration,
@@ -40,7 +39,6 @@ pub enum SendError {
     /// A partition that the topic does not have.
     #[error("topic {topic} has no partition {partition}, only 0 to {}", partitions - 1)]
     NoPartition {
-        /// The topic.
         topic: TopicName,
         /// The number asked for.
         partition: i32,
@@ -50,9 +48,7 @@ pub enum SendError {
     /// `delivery.timeout.ms` ran out. The records may or may not be in the log.
     #[error("{records} record(s) for {topic}-{partition} were not acknowledged within {} ms", waited.as_millis())]
     Expired {
-        /// The topic.
         topic: TopicName,
-        /// The partition.
         partition: i32,
         /// How many records.
         records: usize,
@@ -64,9 +60,7 @@ pub enum SendError {
     /// The broker refused them.
     #[error("write to {topic}-{partition}{}", detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default())]
     Refused {
-        /// The topic.
         topic: TopicName,
-        /// The partition.
         partition: i32,
         /// What the broker says about it in words.
         detail: Option<String>,
@@ -76,9 +70,7 @@ pub enum SendError {
     /// The request was not answered. The records may or may not be in the log.
     #[error("write to {topic}-{partition}")]
     Request {
-        /// The topic.
         topic: TopicName,
-        /// The partition.
         partition: i32,
         /// Why.
         source: RequestError,
@@ -92,9 +84,7 @@ pub enum SendError {
     /// The batch could not be compressed.
     #[error("compress records for {topic}-{partition}")]
     Compress {
-        /// The topic.
         topic: TopicName,
-        /// The partition.
         partition: i32,
         /// What the codec says.
         source: Arc<CompressError>,

@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use millstream_metrics::ProducerRecords;
 use millstream_record::{Timestamp, TopicName};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
@@ -154,11 +155,14 @@ impl Producer {
             tracing::warn!(client = %config.connection.client_id, keys = %config.ignored.join(", "), "producer settings without a meaning here are ignored");
         }
         let seed = RandomState::new().hash_one(&config.connection.client_id);
-        let accumulator = Mutex::new(Accumulator::new(Limits::new(&config), config.transactional_id.clone(), seed));
+        let counts: Arc<ProducerRecords> = config.connection.metrics.group(config.connection.labels());
+        let accumulator =
+            Accumulator::new(Limits::new(&config), config.transactional_id.clone(), seed, Arc::clone(&counts));
+        let accumulator = Mutex::new(accumulator);
         let shared = Arc::new(Shared { accumulator, sender: Notify::new(), handle: Notify::new() });
         let max_block = config.max_block;
         let transactional_id = config.transactional_id.clone().unwrap_or_default();
-        let sender = Sender::new(Arc::clone(&shared), cluster.own_link(), config);
+        let sender = Sender::new(Arc::clone(&shared), cluster.own_link(), config, counts);
         let task = tokio::spawn(sender.run());
         Self { cluster: cluster.clone(), shared, max_block, transactional_id, task }
     }

@@ -128,7 +128,6 @@ fn code(number: i16) -> KafkaCode {
     KafkaCode::check(number).expect_err("an error code")
 }
 
-/// One move.
 #[derive(Clone, Copy, Debug)]
 enum Move {
     Send {

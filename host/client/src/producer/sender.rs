@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use millstream_metrics::ProducerRecords;
 use millstream_wire::protocol::messages::{
     InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId,
     produce_request::{PartitionProduceData, TopicProduceData},
@@ -73,6 +74,7 @@ pub(super) struct Sender {
     coordinators: Coordinators,
     /// When it was last told what is waited for.
     told: Option<Instant>,
+    counts: Arc<ProducerRecords>,
 }
 
 /// Fails what is left if the task ends in any way but an orderly one, so that nobody waits for ever.
@@ -88,7 +90,7 @@ impl Drop for Guard {
 }
 
 impl Sender {
-    pub(super) fn new(shared: Arc<Shared>, link: Link, config: ProducerConfig) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, link: Link, config: ProducerConfig, counts: Arc<ProducerRecords>) -> Self {
         Self {
             shared,
             metadata: link.cluster.metadata(),
@@ -103,6 +105,7 @@ impl Sender {
             last_metadata: Instant::now(),
             coordinators: Coordinators::default(),
             told: None,
+            counts,
         }
     }
 
@@ -230,16 +233,25 @@ impl Sender {
     async fn dispatch(&mut self, node: i32, batches: Vec<Lent>) {
         let mut topics: BTreeMap<usize, TopicProduceData> = BTreeMap::new();
         let mut sent = Vec::with_capacity(batches.len());
+        let mut records_of_request = 0;
+        let now = Instant::now();
         let (encoding, version) = {
             let accumulator = self.shared.lock();
             let version = accumulator.transaction.as_ref().map(Transaction::version);
             (accumulator.limits.encoding, version)
         };
-        for Lent { key, topic, stamp, content } in batches {
+        for Lent { key, topic, stamp, content, records, created, attempts } in batches {
             let encoded = encode(content, stamp, encoding);
             let bytes = encoded.as_ref().ok().map(|(bytes, _)| bytes.clone());
             self.shared.lock().encoded(key, stamp, encoded);
             let Some(bytes) = bytes else { continue };
+            records_of_request += records;
+            self.counts.batch_bytes.record(bytes.len() as u64);
+            if attempts <= 1 {
+                self.counts.queue_time.record_time(now - created);
+            } else {
+                self.counts.repeated.add(records);
+            }
             let data = PartitionProduceData::default().with_index(key.partition as i32).with_records(Some(bytes));
             let request =
                 topics.entry(key.topic).or_insert_with(|| TopicProduceData::default().with_name(wire_name(&topic)));
@@ -249,6 +261,8 @@ impl Sender {
         if sent.is_empty() {
             return;
         }
+        self.counts.sent.add(records_of_request);
+        self.counts.records_of_request.record(records_of_request);
         let timeout = self.config.connection.request_timeout;
         let request = ProduceRequest::default()
             .with_transactional_id(self.config.transactional_id.as_deref().map(wire_transactional_id))

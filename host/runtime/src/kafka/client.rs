@@ -13,6 +13,7 @@ use millstream_client::{
 };
 use millstream_config::{ConfigMap, OverridePolicy, connector_key_names, originals_with_prefix};
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
+use millstream_metrics::Metrics;
 use millstream_record::{Chain, TopicName};
 use millstream_wire::{
     batch::{Batches, RecordReader, TimestampType, decompress_records},
@@ -34,13 +35,20 @@ pub struct KafkaClients {
     bootstrap: String,
     worker: ConfigMap,
     policy: OverridePolicy,
+    metrics: Metrics,
 }
 
 impl KafkaClients {
     /// Clients that reach the cluster through `dial`, beginning at `bootstrap` (`host:port,…`), with the
     /// settings in the worker's properties.
     pub fn new(dial: Arc<dyn Dial>, bootstrap: impl Into<String>, worker: ConfigMap, policy: OverridePolicy) -> Self {
-        Self { dial, bootstrap: bootstrap.into(), worker, policy }
+        Self { dial, bootstrap: bootstrap.into(), worker, policy, metrics: Metrics::default() }
+    }
+
+    /// The clients count here.
+    #[must_use]
+    pub fn counted_by(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Client settings: the framework's, then the worker's beneath a prefix, then the connector's.
@@ -118,7 +126,8 @@ impl KafkaClients {
 
     fn admin(&self, client_id: &str, connector: &ConfigMap) -> Result<Admin, Failure> {
         let properties = self.admin_properties(client_id, connector)?;
-        let config = AdminConfig::from_properties(&properties).map_err(wrong_setting)?;
+        let mut config = AdminConfig::from_properties(&properties).map_err(wrong_setting)?;
+        config.connection.metrics = self.metrics.clone();
         let cluster = self.cluster(&config.bootstrap, &config.connection);
         Ok(Admin::new(&cluster, &config))
     }
@@ -201,7 +210,8 @@ impl Clients for KafkaClients {
             ("delivery.timeout.ms", delivery_timeout),
         ];
         let properties = self.properties(&own, "producer", connector)?;
-        let config = task_producer(&properties).map_err(wrong_setting)?;
+        let mut config = task_producer(&properties).map_err(wrong_setting)?;
+        config.connection.metrics = self.metrics.clone();
         let cluster = self.cluster(&config.bootstrap, &config.connection);
         Ok(Box::new(ClientProducer(Producer::new(&cluster, config))))
     }
@@ -220,7 +230,8 @@ impl Clients for KafkaClients {
             ("auto.offset.reset", "earliest"),
         ];
         let properties = self.properties(&own, "consumer", connector)?;
-        let config = ConsumerConfig::from_properties(&properties).map_err(wrong_setting)?;
+        let mut config = ConsumerConfig::from_properties(&properties).map_err(wrong_setting)?;
+        config.connection.metrics = self.metrics.clone();
         let cluster = self.cluster(&config.bootstrap, &config.connection);
         let max_decompressed = config.fetch_decompressed_max_bytes as usize;
         let mut consumer = Consumer::new(&cluster, config);

@@ -63,6 +63,12 @@ impl Commits {
         }
     }
 
+    /// Records that were taken and are not committed, as far as offsets tell.
+    pub(super) fn active(&self) -> u64 {
+        let active = |known: &Offsets| u64::try_from(known.current - known.committed).unwrap_or(0);
+        self.partitions.values().map(active).sum()
+    }
+
     /// Reading goes on elsewhere; `false` if the partition is not assigned.
     pub(super) fn seek(&mut self, to: &TopicOffset) -> bool {
         let Some(known) = self.partitions.get_mut(&partition_of(to)) else { return false };
@@ -138,9 +144,11 @@ mod tests {
         commits.assign(&partition_of(&offset(0)), 5);
         assert_eq!(commits.committable(vec![offset(5)], &free), []);
         commits.consumed(&[offset(9)]);
+        assert_eq!(commits.active(), 4);
         assert_eq!(commits.committable(vec![offset(10)], &free), []);
         assert_eq!(commits.committable(vec![offset(7)], &free), [offset(7)]);
         commits.committed(&[offset(7)]);
+        assert_eq!(commits.active(), 2);
         assert_eq!(commits.committable(vec![offset(7)], &free), []);
         let other = TopicOffset { topic: "u".to_owned(), ..offset(1) };
         assert_eq!(commits.committable(vec![other], &free), []);

@@ -286,6 +286,7 @@ impl SinkTask {
                     self.counts.sent.add(u64::from(rows));
                     let Some(delivery) = self.backlog.pop_front() else { break };
                     self.commits.consumed(&delivery.consumed);
+                    self.count_active();
                     if let Some(failure) = delivery.failure {
                         return Err(failure.into());
                     }
@@ -351,6 +352,7 @@ impl SinkTask {
     fn set_assignment(&self) {
         let assigned = self.commits.assigned();
         self.counts.partitions.set(assigned.len() as i64);
+        self.count_active();
         self.context.set_assignment(assigned);
     }
 
@@ -436,6 +438,12 @@ impl SinkTask {
         }
     }
 
+    fn count_active(&self) {
+        let active = self.commits.active();
+        self.counts.active.set(i64::try_from(active).unwrap_or(i64::MAX));
+        self.counts.active_seen.record(active);
+    }
+
     /// Asks the plugin what may be committed; `None` if it failed.
     async fn pre_commit(&mut self, partitions: &[TopicPartition]) -> Option<Vec<TopicOffset>> {
         // Offsets of dead letters that are not written must not be committed.
@@ -468,6 +476,7 @@ impl SinkTask {
             Ok(Ok(())) => {
                 self.counts.commits_completed.add(1);
                 self.commits.committed(&offsets);
+                self.count_active();
                 self.note_commit(None);
             }
             Ok(Err(error)) => {

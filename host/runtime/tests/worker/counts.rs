@@ -42,6 +42,12 @@ async fn a_sink_counts_what_it_read_and_put_and_what_became_of_bad_records() {
     eventually("everything is committed", || (world.state().committed.last() == Some(&3)).then_some(())).await;
     expect(&world, "sink-task-metrics", &[("read", 3), ("sent", 2)]);
     assert_eq!(world.counted("sink-task-metrics", "partitions"), Some(Value::Current(1)));
+    let nothing_active = || (world.counted("sink-task-metrics", "active") == Some(Value::Current(0))).then_some(());
+    eventually("nothing is left to commit", nothing_active).await;
+    let Some(Value::Distribution { largest, .. }) = world.counted("sink-task-metrics", "active_seen") else {
+        panic!("it is counted")
+    };
+    assert_eq!(largest, 3, "from the put until the commit");
     expect(&world, ERRORS, &[("failures", 1), ("skipped", 1), ("errors", 0), ("logged", 1), ("dead_letters", 1)]);
     let Some(Value::Total(completed)) = world.counted("sink-task-metrics", "commits_completed") else {
         panic!("it is counted")

@@ -58,6 +58,9 @@ impl Accumulator {
         if let (Some(transaction), Err(error)) = (&mut self.transaction, &result) {
             transaction.batch_failed(error, batch.stamp != Stamp::NONE);
         }
+        if result.is_err() {
+            self.counts.failed.add(u64::try_from(batch.records).unwrap_or(0));
+        }
         let cost = batch.ranges.len() * RANGE_COST + ACK_COST;
         self.used -= batch.size;
         self.unfinished -= 1;

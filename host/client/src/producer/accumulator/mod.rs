@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+use millstream_metrics::ProducerRecords;
 use millstream_record::{Chain, TopicName};
 use millstream_wire::batch::RecordBatchBuilder;
 use tokio::time::Instant;
@@ -111,10 +112,16 @@ pub(super) struct Accumulator {
     pub(super) metadata_stale: bool,
     pub(super) closed: bool,
     seed: u64,
+    counts: Arc<ProducerRecords>,
 }
 
 impl Accumulator {
-    pub(super) fn new(limits: Limits, transactional_id: Option<Arc<str>>, seed: u64) -> Self {
+    pub(super) fn new(
+        limits: Limits,
+        transactional_id: Option<Arc<str>>,
+        seed: u64,
+        counts: Arc<ProducerRecords>,
+    ) -> Self {
         Self {
             limits,
             topics: Vec::new(),
@@ -132,6 +139,7 @@ impl Accumulator {
             metadata_stale: false,
             closed: false,
             seed,
+            counts,
         }
     }
 

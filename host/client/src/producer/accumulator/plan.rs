@@ -24,6 +24,11 @@ pub(in crate::producer) struct Lent {
     pub(in crate::producer) topic: TopicName,
     pub(in crate::producer) stamp: Stamp,
     pub(in crate::producer) content: Content,
+    pub(in crate::producer) records: u64,
+    /// When its first record came.
+    pub(in crate::producer) created: Instant,
+    /// How often it has been sent, this time included.
+    pub(in crate::producer) attempts: u32,
 }
 
 /// What a broker can take at the moment.
@@ -177,8 +182,9 @@ impl Accumulator {
         *bytes += size;
         let key = BatchKey { topic, partition: partition as u32, id: batch.id };
         let content = std::mem::replace(&mut batch.content, Content::Lent);
-        let stamp = batch.stamp;
-        request.push(Lent { key, topic: self.topics[topic].name.clone(), stamp, content });
+        let (stamp, created, attempts) = (batch.stamp, batch.created, batch.attempts);
+        let records = u64::try_from(batch.records).unwrap_or(0);
+        request.push(Lent { key, topic: self.topics[topic].name.clone(), stamp, content, records, created, attempts });
     }
 
     fn plan_step(&mut self, now: Instant, plan: &mut Plan) {

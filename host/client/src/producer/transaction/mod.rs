@@ -71,8 +71,9 @@ pub(super) enum Step {
 #[derive(Clone, Debug)]
 pub(super) enum StepAnswer {
     /// Done. The identity is that of the next transaction where the step brings one.
-    Done { identity: Option<Identity> },
-    /// Refused.
+    Done {
+        identity: Option<Identity>,
+    },
     Refused(KafkaCode),
     /// Never sent.
     NotSent(RequestError),

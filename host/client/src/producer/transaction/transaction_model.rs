@@ -311,7 +311,6 @@ enum Request {
     Produce { epoch: i16, record: u32 },
 }
 
-/// One move.
 #[derive(Clone, Copy, Debug)]
 enum Move {
     Answer,
