@@ -1,7 +1,10 @@
 //! What the REST API asks of the herder. A trait, so that the API is tested without a worker.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use millstream_config::{ConfigDef, ConfigInfos, ConfigMap};
+use millstream_runtime::LogLevels;
 use millstream_runtime::herder::{
     ConnectorInfo, ConnectorStatus, Health, HerderError, HerderHandle, InstanceStatus, PutConnector, RestartRequest,
     TargetState, TaskInfo,
@@ -67,6 +70,10 @@ pub trait Herder: Send + Sync + 'static {
     fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError>;
     /// Validates a connector's configuration.
     async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError>;
+    /// Levels of the worker's own loggers.
+    fn log_levels(&self) -> Arc<dyn LogLevels>;
+    /// Gives a logger of every worker a level, which has to be one.
+    async fn set_cluster_log_level(&self, logger: &str, level: &str) -> Result<(), HerderError>;
 }
 
 #[async_trait]
@@ -158,5 +165,13 @@ impl Herder for HerderHandle {
 
     async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError> {
         HerderHandle::validate(self, config).await
+    }
+
+    fn log_levels(&self) -> Arc<dyn LogLevels> {
+        HerderHandle::log_levels(self)
+    }
+
+    async fn set_cluster_log_level(&self, logger: &str, level: &str) -> Result<(), HerderError> {
+        HerderHandle::set_cluster_log_level(self, logger, level).await
     }
 }

@@ -14,6 +14,7 @@ pub mod header_batch;
 pub mod herder;
 pub mod in_flight;
 pub mod kafka;
+mod log_levels;
 mod long_wait;
 pub mod offsets;
 mod provided;
@@ -30,5 +31,6 @@ mod transform_chain;
 mod worker;
 
 pub use converters::{ConverterChoice, NativeConverter, NativeHeaderConverter, Natives, check_converter};
+pub use log_levels::{InvalidLevel, LogLevels, LoggerLevel};
 pub use transform_chain::transform_chain;
 pub use worker::{Worker, WorkerParts, WorkerSettings};

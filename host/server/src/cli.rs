@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, error::ErrorKind};
+use tracing::level_filters::LevelFilter;
 
 use crate::{
     broker_command,
@@ -116,7 +117,7 @@ pub fn run() -> ExitCode {
         }
     };
     let long_running = matches!(cli.command, Command::Standalone { .. } | Command::Broker { command: None, .. });
-    logging::start(if long_running { "info" } else { "warn" });
+    logging::start(if long_running { LevelFilter::INFO } else { LevelFilter::WARN });
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = match builder.enable_all().thread_stack_size(THREAD_STACK).build() {
         Ok(runtime) => runtime,

@@ -34,6 +34,7 @@ use crate::{
     catalogue::{Catalogue, KAFKA_VERSION, natives},
     embedded::EmbeddedDial,
     exit::{Failure, SETUP, START, USAGE},
+    logging,
     signals::{Ended, Signals},
     start_checks, time_zone,
 };
@@ -253,6 +254,7 @@ impl Running {
             worker_id: rest.worker_id(),
             cluster_id,
             policy,
+            levels: logging::levels(),
             definitions: {
                 let catalogue = Arc::clone(&catalogue);
                 Box::new(move || -> Arc<dyn PluginDefs> { catalogue.definitions() })

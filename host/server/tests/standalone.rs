@@ -349,3 +349,34 @@ fn a_time_zone_that_nobody_knows_is_told_at_the_start() {
     assert!(worker.log().contains("the time zone TZ=Nowhere/Land cannot be used"), "{}", worker.log());
     assert!(worker.terminate().success());
 }
+
+#[test]
+fn levels_of_loggers_change_while_the_worker_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = Worker::start(folder.path(), "", &[]);
+    let set = |logger: &str, level: &str| {
+        let body = json!({"level": level}).to_string();
+        let answer = worker.request("PUT", &format!("/admin/loggers/{logger}"), Some(&body));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()
+    };
+    assert_eq!(set("kafka", "warn"), json!(["kafka", "kafka.log", "kafka.server"]));
+    produce(&worker, "quiet", "x\n");
+    set("kafka", "INFO");
+    produce(&worker, "loud", "x\n");
+    eventually("what is logged again", || worker.log().contains("topic=loud").then_some(()));
+    assert!(!worker.log().contains("topic=quiet"), "{}", worker.log());
+
+    // A plugin is known by its class.
+    let create = |name: &str| {
+        let file = folder.path().join(name);
+        let config = json!({"connector.class": "FileStreamSink", "file": file, "topics": "lines"}).to_string();
+        assert_eq!(worker.request("PUT", &format!("/connectors/{name}/config"), Some(&config)).status, 201);
+    };
+    set("org.apache.kafka.connect.file.FileStreamSinkConnector", "ERROR");
+    create("silent");
+    set("org.apache.kafka.connect.file", "INFO");
+    create("speaking");
+    eventually("the plugin is heard", || worker.log().contains("connector=\"speaking\"").then_some(()));
+    assert!(!worker.log().contains("connector=\"silent\" plugin"), "{}", worker.log());
+}

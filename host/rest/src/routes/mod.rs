@@ -2,6 +2,7 @@
 
 mod connectors;
 mod lifecycle;
+mod loggers;
 mod plugins;
 mod root;
 mod tasks;
@@ -34,17 +35,15 @@ impl FromRef<Api> for Arc<dyn Herder> {
 }
 
 /// Endpoints of Connect 4.3 that are not there yet, with the methods that they have there.
-const NOT_YET: [(&str, &str); 5] = [
+const NOT_YET: [(&str, &str); 3] = [
     ("/connectors/{connector}/topics", GET),
     ("/connectors/{connector}/topics/reset", PUT),
     ("/connectors/{connector}/offsets", "GET,HEAD,PATCH,DELETE,OPTIONS"),
-    ("/admin/loggers", GET),
-    ("/admin/loggers/{logger}", "GET,HEAD,PUT,OPTIONS"),
 ];
 
 /// The whole API, whose requests are run by `requests`.
 pub(crate) fn router(api: Api, requests: &Requests) -> Router {
-    let routes: [(&str, &'static str, MethodRouter<Api>); 16] = [
+    let routes: [(&str, &'static str, MethodRouter<Api>); 18] = [
         ("/health", GET, get(root::health)),
         ("/connectors", "GET,HEAD,POST,OPTIONS", get(connectors::list).post(connectors::create)),
         ("/connectors/{connector}", "GET,HEAD,DELETE,OPTIONS", get(connectors::info).delete(connectors::delete)),
@@ -62,6 +61,8 @@ pub(crate) fn router(api: Api, requests: &Requests) -> Router {
         ("/connectors/{connector}/fence", PUT, put(tasks::refuse_fencing)),
         ("/connectors/{connector}/tasks/{task}/status", GET, get(tasks::status)),
         ("/connectors/{connector}/tasks/{task}/restart", POST, post(tasks::restart)),
+        ("/admin/loggers", GET, get(loggers::list)),
+        ("/admin/loggers/{logger}", "GET,HEAD,PUT,OPTIONS", get(loggers::level).put(loggers::set)),
         ("/connector-plugins", GET, get(plugins::list)),
         ("/connector-plugins/{plugin}/config", GET, get(plugins::config)),
         ("/connector-plugins/{plugin}/config/validate", PUT, put(plugins::validate)),

@@ -1,6 +1,7 @@
 //! The API against a herder that remembers what it was asked.
 
 use std::{
+    collections::BTreeMap,
     pin::pin,
     sync::{
         Mutex,
@@ -21,6 +22,7 @@ use millstream_runtime::herder::{
     ConnectorInfo, ConnectorStatus, ConnectorType, Health, HerderError, InstanceStatus, PutConnector, RestartRequest,
     State, TargetState, TaskInfo,
 };
+use millstream_runtime::{InvalidLevel, LogLevels, LoggerLevel};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -203,6 +205,38 @@ impl Herder for Fake {
         let name = name.ok_or_else(|| HerderError::BadRequest("no class".to_owned()))?;
         Ok(ConfigInfos { name, error_count: 0, groups: Vec::new(), configs: Vec::new() })
     }
+
+    fn log_levels(&self) -> Arc<dyn LogLevels> {
+        Arc::new(FakeLevels)
+    }
+
+    async fn set_cluster_log_level(&self, logger: &str, level: &str) -> Result<(), HerderError> {
+        self.change(format!("level {logger} {level}")).await;
+        Ok(())
+    }
+}
+
+/// Knows `root` and `a`, and the level `DEBUG`.
+struct FakeLevels;
+
+impl LogLevels for FakeLevels {
+    fn list(&self) -> BTreeMap<String, LoggerLevel> {
+        let changed = LoggerLevel { level: "DEBUG", modified_ms: Some(7) };
+        let root = LoggerLevel { level: "INFO", modified_ms: None };
+        BTreeMap::from([("a".to_owned(), changed), ("root".to_owned(), root)])
+    }
+
+    fn get(&self, logger: &str) -> Option<LoggerLevel> {
+        self.list().get(logger).copied()
+    }
+
+    fn check(&self, level: &str) -> Result<(), InvalidLevel> {
+        if level == "DEBUG" { Ok(()) } else { Err(InvalidLevel(level.to_owned())) }
+    }
+
+    fn set(&self, logger: &str, level: &str) -> Result<Vec<String>, InvalidLevel> {
+        self.check(level).map(|()| vec![logger.to_owned(), format!("{logger}.b")])
+    }
 }
 
 struct Answered {
@@ -278,6 +312,39 @@ async fn connectors_are_listed_with_what_is_asked_for() {
     assert!(both.get("no status").is_none());
     assert_eq!(ask_get("/connectors?expand=info").await.json().await.as_object().unwrap().len(), 2);
     assert_eq!(ask_get("/connectors?expand=x").await.json().await, json!({"c": {}, "no status": {}}));
+}
+
+#[tokio::test]
+async fn loggers_have_levels_that_can_be_set_for_one_worker_or_all() {
+    let all = ask_get("/admin/loggers").await;
+    assert_eq!(
+        all.text().await,
+        r#"{"a":{"level":"DEBUG","last_modified":7},"root":{"level":"INFO","last_modified":null}}"#
+    );
+    assert_eq!(ask_get("/admin/loggers/a").await.text().await, r#"{"level":"DEBUG","last_modified":7}"#);
+    let unknown = ask_get("/admin/loggers/x").await;
+    assert_eq!(unknown.text().await, r#"{"error_code":404,"message":"Logger x not found."}"#);
+
+    let debug = r#"{"level": "DEBUG"}"#;
+    for path in ["/admin/loggers/a", "/admin/loggers/a?scope=Worker", "/admin/loggers/a?scope=galaxy"] {
+        let set = ask_with(Method::PUT, path, debug).await;
+        assert_eq!((set.status(), set.text().await.as_str()), (200, r#"["a","a.b"]"#), "{path}");
+    }
+    let set = ask_with(Method::PUT, "/admin/loggers/a?scope=CLUSTER", debug).await;
+    assert_eq!(set.status(), 204);
+    assert_eq!(*set.herder.asked.lock().unwrap(), ["level a DEBUG"]);
+
+    for (body, status, message) in [
+        ("{}", 400, "Desired 'level' parameter was not specified in request."),
+        (r#"{"level": null}"#, 400, "Desired 'level' parameter was not specified in request."),
+        (r#"{"level": "LOUD"}"#, 404, "invalid log level 'LOUD'."),
+    ] {
+        for scope in ["worker", "cluster"] {
+            let refused = ask_with(Method::PUT, &format!("/admin/loggers/a?scope={scope}"), body).await;
+            assert_eq!(*refused.herder.asked.lock().unwrap(), [""; 0]);
+            assert_eq!(refused.json().await, json!({"error_code": status, "message": message}));
+        }
+    }
 }
 
 #[tokio::test]
@@ -520,9 +587,6 @@ async fn an_endpoint_of_connect_that_is_missing_says_so() {
         (Method::DELETE, "/connectors/c/offsets", "/connectors/{connector}/offsets"),
         (Method::GET, "/connectors/c/topics", "/connectors/{connector}/topics"),
         (Method::PUT, "/connectors/c/topics/reset/", "/connectors/{connector}/topics/reset"),
-        (Method::GET, "/admin/loggers", "/admin/loggers"),
-        (Method::GET, "/admin/loggers/root", "/admin/loggers/{logger}"),
-        (Method::PUT, "/admin/loggers/root", "/admin/loggers/{logger}"),
     ] {
         let asked = ask(method.clone(), path).await;
         assert_eq!(asked.status(), 501, "{method} {path}");

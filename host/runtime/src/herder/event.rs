@@ -36,6 +36,8 @@ pub(crate) enum Event {
     Restart { name: String, request: RestartRequest, reply: Reply<ConnectorStatus> },
     /// Restart one task.
     RestartTask { name: String, number: u32, reply: Reply<()> },
+    /// Give a logger of every worker a level.
+    SetLogLevel { logger: String, level: String, reply: Reply<()> },
     /// Answer, to show that the loop is alive.
     Ping { reply: Reply<()> },
     /// Stop everything and end.
@@ -51,6 +53,7 @@ impl Event {
             Self::SetTarget { name, target, .. } => format!("turning connector {name} {}", target.name()),
             Self::RestartConnector { name, .. } | Self::Restart { name, .. } => format!("restarting connector {name}"),
             Self::RestartTask { name, number, .. } => format!("restarting task {name}-{number}"),
+            Self::SetLogLevel { logger, .. } => format!("setting the level of logger {logger}"),
             Self::Ping { .. } => "answering a health check".to_owned(),
             Self::Shutdown { .. } => "shutting down".to_owned(),
         }

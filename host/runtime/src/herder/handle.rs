@@ -23,7 +23,7 @@ use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
     TargetState, TaskInfo, event::Event, trial::Trial, view::View,
 };
-use crate::{Natives, kafka::Clients, provided, status::StatusBoard};
+use crate::{Natives, kafka::Clients, log_levels::LogLevels, provided, status::StatusBoard};
 
 /// Longest wait for the answer to a health probe.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) definitions: Box<DefinitionsNow>,
     pub(crate) policy: OverridePolicy,
+    pub(crate) levels: Arc<dyn LogLevels>,
     pub(crate) providers: Arc<Providers>,
     pub(crate) cluster_id: String,
     pub(crate) ready: AtomicBool,
@@ -422,6 +423,21 @@ impl HerderHandle {
     async fn set_target(&self, name: &str, target: TargetState) -> Result<(), HerderError> {
         let name = name.to_owned();
         self.ask(|reply| Event::SetTarget { name, target, reply }).await
+    }
+
+    /// Levels of the worker's own loggers.
+    pub fn log_levels(&self) -> Arc<dyn LogLevels> {
+        Arc::clone(&self.shared.levels)
+    }
+
+    /// Gives a logger of every worker a level, which has to be one.
+    ///
+    /// # Errors
+    ///
+    /// It could not be written.
+    pub async fn set_cluster_log_level(&self, logger: &str, level: &str) -> Result<(), HerderError> {
+        let (logger, level) = (logger.to_owned(), level.to_owned());
+        self.ask(|reply| Event::SetLogLevel { logger, level, reply }).await
     }
 
     /// Restarts the connector instance alone.

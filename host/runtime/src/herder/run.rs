@@ -116,6 +116,9 @@ impl Loop {
             Event::RestartConnector { name, reply } => answer(reply, self.restart_connector(&name).await),
             Event::Restart { name, request, reply } => answer(reply, self.restart(&name, request).await),
             Event::RestartTask { name, number, reply } => answer(reply, self.restart_task(&name, number).await),
+            Event::SetLogLevel { logger, level, reply } => {
+                answer(reply, self.write(vec![Entry::LoggerLevel { logger, level }]).await)
+            }
             Event::Ping { reply } | Event::Shutdown { reply } => answer(reply, Ok(())),
         }
     }
@@ -171,8 +174,13 @@ impl Loop {
                 self.due.insert(name);
             }
             Some(Change::RestartRequested { name, request }) => self.restarts.push_back((name, request)),
-            // Workers that are alone sign nothing, and loggers have no levels of their own yet.
-            Some(Change::SessionKeyUpdated | Change::LoggerLevel { .. }) | None => {}
+            Some(Change::LoggerLevel { logger, level }) => {
+                if let Err(error) = self.shared.levels.set(&logger, &level) {
+                    tracing::warn!("the level that a worker gave to logger {logger} is left out: {error}");
+                }
+            }
+            // Workers that are alone sign nothing.
+            Some(Change::SessionKeyUpdated) | None => {}
         }
     }
 

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     config_log::ConfigLog,
+    log_levels::LogLevels,
     status::StatusBoard,
     worker::{Worker, WorkerParts, panic_text},
 };
@@ -34,6 +35,8 @@ pub struct HerderSettings {
     pub cluster_id: String,
     /// Which client settings connectors may override.
     pub policy: OverridePolicy,
+    /// Levels of the worker's loggers.
+    pub levels: Arc<dyn LogLevels>,
     /// Definitions of all plugins that are known when it is asked, for validation.
     pub definitions: Box<DefinitionsNow>,
 }
@@ -78,6 +81,7 @@ impl Herder {
             clients: Arc::clone(&parts.clients),
             definitions: settings.definitions,
             policy: settings.policy,
+            levels: settings.levels,
             providers: Arc::clone(&parts.settings.providers),
             cluster_id: settings.cluster_id,
             ready: AtomicBool::new(false),

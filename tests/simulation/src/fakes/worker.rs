@@ -1,6 +1,6 @@
 //! A worker over fakes.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use millstream_config::{
     ConfigDef, ConfigMap, OverridePolicy, PluginDef, PluginDefs, PluginDirectory, PluginKind as DefKind,
@@ -8,7 +8,7 @@ use millstream_config::{
 use millstream_connector::{PluginInfo, PluginKind, Plugins};
 use millstream_metrics::Metrics;
 use millstream_runtime::{
-    Natives, WorkerParts, WorkerSettings,
+    InvalidLevel, LogLevels, LoggerLevel, Natives, WorkerParts, WorkerSettings,
     config_log::ConfigLog,
     error_policy::Random,
     herder::{Herder, HerderSettings},
@@ -71,6 +71,7 @@ impl Fakes {
             worker_id: worker_id.to_owned(),
             cluster_id: "simulated".to_owned(),
             policy: OverridePolicy::All,
+            levels: Arc::new(Unchanged),
             definitions: Box::new(move || Arc::clone(&definitions)),
         };
         Herder::start(parts, settings, self.log).expect("a runtime")
@@ -102,4 +103,25 @@ pub fn info(kind: PluginKind, class: &str, commit_records: bool) -> Arc<PluginIn
         commit_records,
         location: String::new(),
     })
+}
+
+/// Loggers whose levels nobody changes.
+struct Unchanged;
+
+impl LogLevels for Unchanged {
+    fn list(&self) -> BTreeMap<String, LoggerLevel> {
+        BTreeMap::new()
+    }
+
+    fn get(&self, _: &str) -> Option<LoggerLevel> {
+        None
+    }
+
+    fn check(&self, level: &str) -> Result<(), InvalidLevel> {
+        Err(InvalidLevel(level.to_owned()))
+    }
+
+    fn set(&self, _: &str, level: &str) -> Result<Vec<String>, InvalidLevel> {
+        Err(InvalidLevel(level.to_owned()))
+    }
 }
