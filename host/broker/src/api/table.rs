@@ -2,8 +2,6 @@
 
 use millstream_wire::protocol::messages::ApiKey;
 
-use super::unserved::UNSERVED;
-
 /// An API with its versions.
 pub struct Served {
     /// The API.
@@ -127,6 +125,17 @@ const SHARE: &str = "share groups (KIP-932) are not served";
 #[cfg(test)]
 const STREAMS: &str =
     "groups of the streams protocol (KIP-1071) are not served; Kafka Streams works with classic groups";
+
+/// APIs of share groups: answered by `unserved.rs`, which says that they are not supported, and not announced.
+pub const UNSERVED: &[Served] = &[
+    served(ApiKey::ShareGroupHeartbeat, 1, 1),
+    served(ApiKey::ShareGroupDescribe, 1, 1),
+    served(ApiKey::ShareFetch, 1, 1),
+    served(ApiKey::ShareAcknowledge, 1, 1),
+    served(ApiKey::DescribeShareGroupOffsets, 0, 0),
+    served(ApiKey::AlterShareGroupOffsets, 0, 0),
+    served(ApiKey::DeleteShareGroupOffsets, 0, 0),
+];
 
 /// Whether a request of this version is answered, if only by saying that it is not supported.
 pub fn serves(api: ApiKey, version: i16) -> bool {

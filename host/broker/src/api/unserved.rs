@@ -10,25 +10,10 @@ use millstream_wire::protocol::messages::{
     share_group_describe_response::DescribedGroup,
 };
 
-use super::{Incoming, Rejected, Reply, client_of, table::Served};
+use super::{Incoming, Rejected, Reply, client_of};
 use crate::error_code::ErrorCode;
 
 const CODE: i16 = ErrorCode::UNSUPPORTED_VERSION.get();
-
-const fn known(api: ApiKey, min: i16, max: i16) -> Served {
-    Served { api, announced_min: min, min, max }
-}
-
-/// APIs that are answered and not announced, with the versions of theirs that can be read.
-pub const UNSERVED: &[Served] = &[
-    known(ApiKey::ShareGroupHeartbeat, 1, 1),
-    known(ApiKey::ShareGroupDescribe, 1, 1),
-    known(ApiKey::ShareFetch, 1, 1),
-    known(ApiKey::ShareAcknowledge, 1, 1),
-    known(ApiKey::DescribeShareGroupOffsets, 0, 0),
-    known(ApiKey::AlterShareGroupOffsets, 0, 0),
-    known(ApiKey::DeleteShareGroupOffsets, 0, 0),
-];
 
 /// UNSUPPORTED_VERSION in the shape of the API's answer.
 pub fn handle(it: &Incoming) -> Result<Reply, Rejected> {

@@ -1,5 +1,7 @@
 //! The coordinator as tables: what comes in, and what goes out.
 
+mod rules;
+
 use bytes::Bytes;
 use millstream_wire::error_code::ErrorCode;
 use uuid::Uuid;
