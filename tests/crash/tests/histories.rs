@@ -7,6 +7,8 @@
 //! HISTORY_BROKER=kafka HISTORY_SEEDS=1..4 HISTORY_ROUNDS=60 cargo test -p crash --test histories -- --nocapture
 //! ```
 //!
+//! `HISTORY_KILLS=false` and `HISTORY_LATE_ENDS=false` leave these out, `HISTORY_TROUBLES=1` tells why actions failed.
+//! Kafka's promises are broken by Apache Kafka 4.3 itself where it is killed, and by late ends of the first generation.
 //! A history with something wrong in it is written to the folder that `HISTORY_FOLDER` names, or to the system's one for
 //! temporary files.
 
@@ -46,7 +48,7 @@ async fn what_clients_see_of_a_broker_that_is_killed_and_disturbed_is_what_kafka
         return;
     }
     let rounds = variable("HISTORY_ROUNDS", 10);
-    let late_ends = variable("HISTORY_LATE_ENDS", true);
+    let (kills, late_ends) = (variable("HISTORY_KILLS", true), variable("HISTORY_LATE_ENDS", true));
     let foreign = have_python();
     let folder_of = folder.path().to_owned();
     let mut target = if kafka { Target::kafka(folder_of) } else { Target::millstream(folder_of) };
@@ -56,7 +58,7 @@ async fn what_clients_see_of_a_broker_that_is_killed_and_disturbed_is_what_kafka
     let mut wrong = Vec::new();
     for seed in seeds() {
         let begin = Instant::now();
-        let finding = match run(&mut target, &proxy, Settings { seed, rounds, late_ends, foreign }).await {
+        let finding = match run(&mut target, &proxy, Settings { seed, rounds, kills, late_ends, foreign }).await {
             Ok(finding) => finding,
             Err(failed) => {
                 let (reason, history) = *failed;
@@ -100,5 +102,5 @@ async fn what_clients_see_of_a_broker_that_is_killed_and_disturbed_is_what_kafka
     }
     println!("{operations} operations, {transactions} transactions, {all:?}, seeds with violations: {wrong:?}");
     assert!(wrong.is_empty(), "seeds {wrong:?} broke Kafka's promises");
-    assert!(0 < all.kills, "the broker was killed");
+    assert!(!kills || 0 < all.kills, "the broker was killed");
 }

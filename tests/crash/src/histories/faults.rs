@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::{Rng, rngs::StdRng};
 
 use super::{
+    Settings,
     proxy::{Disturbance, Proxy},
     target::Target,
     workload::Common,
@@ -41,22 +42,21 @@ impl std::ops::AddAssign for Faults {
     }
 }
 
-/// Does so many things, `late_ends` among them if wanted, and mends everything.
+/// Does so many things, kills of the broker and late ends among them if wanted, and mends everything.
 pub async fn disturb(
     dice: &mut StdRng,
-    rounds: u32,
-    late_ends: bool,
+    settings: Settings,
     target: &mut Target,
     proxy: &Proxy,
     common: &Common,
 ) -> Faults {
     let mut faults = Faults::default();
     let (late, cuts) = (proxy.late_ends(), proxy.cuts());
-    for _ in 0..rounds {
+    for _ in 0..settings.rounds {
         common.until_progress().await;
         pause(dice, 100..500).await;
         match dice.random_range(0..20) {
-            0..=8 => {
+            0..=8 if settings.kills => {
                 tokio::task::block_in_place(|| target.kill());
                 pause(dice, 0..60).await;
                 tokio::task::block_in_place(|| target.start());
@@ -68,7 +68,7 @@ pub async fn disturb(
                 target.thaw();
                 faults.freezes += 1;
             }
-            10 | 11 => proxy.disturb(Disturbance::Cut, dice.random_range(30..=100)),
+            0..=8 | 10 | 11 => proxy.disturb(Disturbance::Cut, dice.random_range(30..=100)),
             12 | 13 => {
                 let (bytes, from_broker) = (dice.random_range(1..3000), dice.random_bool(0.6));
                 proxy.disturb(Disturbance::CutAfter { bytes, from_broker }, dice.random_range(30..=100));
@@ -78,7 +78,7 @@ pub async fn disturb(
                 proxy.disturb(Disturbance::Stall(time), dice.random_range(20..=80));
                 faults.stalls += 1;
             }
-            15 | 16 if late_ends => proxy.keep_ends([dice.random_range(1..4), dice.random_range(1..4)]),
+            15 | 16 if settings.late_ends => proxy.keep_ends([dice.random_range(1..4), dice.random_range(1..4)]),
             17 => faults.clients_frozen += u64::from(common.victims.freeze(dice).await),
             _ => faults.clients_killed += u64::from(common.victims.kill(dice)),
         }

@@ -17,5 +17,20 @@ mod workload;
 
 pub use faults::Faults;
 pub use proxy::Proxy;
-pub use run::{Finding, Settings, run};
+pub use run::{Finding, run};
 pub use target::Target;
+
+/// What makes a history.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Chooses everything random.
+    pub seed: u64,
+    /// Faults, one after the other.
+    pub rounds: u32,
+    /// Whether the broker is killed. If not, connections are cut instead.
+    pub kills: bool,
+    /// Whether ends of transactions are kept back.
+    pub late_ends: bool,
+    /// Whether librdkafka's client takes part.
+    pub foreign: bool,
+}

@@ -17,6 +17,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
+    Settings,
     faults::{Faults, disturb},
     hands::{Hands, Layout, Membership, Setup},
     proxy::Proxy,
@@ -26,19 +27,6 @@ use super::{
 
 /// How long anything that has to come may take, once nothing disturbs any more.
 const QUIET: Duration = Duration::from_secs(90);
-
-/// What makes a history.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Chooses everything random.
-    pub seed: u64,
-    /// Faults, one after the other.
-    pub rounds: u32,
-    /// Whether ends of transactions are kept back.
-    pub late_ends: bool,
-    /// Whether librdkafka's client takes part.
-    pub foreign: bool,
-}
 
 /// A history and what was found in it.
 #[derive(Debug)]
@@ -118,7 +106,7 @@ pub async fn run(target: &mut Target, proxy: &Proxy, settings: Settings) -> Resu
         set.spawn(worker.run());
     }
 
-    let faults = disturb(&mut dice, settings.rounds, settings.late_ends, target, proxy, &common).await;
+    let faults = disturb(&mut dice, settings, target, proxy, &common).await;
 
     let end = Ending { admin, address, layout: Arc::clone(&layout), common: Arc::clone(&common) };
     let ended = async {
