@@ -9,7 +9,7 @@ use crate::{
     broker_command,
     exit::{self, Failure},
     group::{self, GroupCommand},
-    log_files::{dump, verify},
+    log_files::{coordinator::Decoder, dump, verify},
     logging,
     output::Output,
     plugin_command::{self, PluginCommand},
@@ -77,15 +77,23 @@ pub enum BrokerCommand {
     #[command(after_help = "Examples:
   millstream broker dump millstream-data/orders-0/00000000000000000000.log --records
   millstream broker dump millstream-data/orders-0/*.index --output json
+  millstream broker dump millstream-data/__consumer_offsets-12/*.log --offsets-decoder
 
 With --output json each batch, record and entry is an object in a line of its own.")]
     Dump {
-        /// Files that end in .log, .index, .timeindex, .txnindex or .snapshot, written by this broker or by Apache Kafka
+        /// Files that end in .log, .index, .timeindex, .txnindex or .snapshot, or leader-epoch-checkpoint, written by this
+        /// broker or by Apache Kafka
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// Records, not batches alone
         #[arg(long)]
         records: bool,
+        /// Records of __consumer_offsets, read as groups and offsets
+        #[arg(long, conflicts_with = "transaction_log_decoder")]
+        offsets_decoder: bool,
+        /// Records of __transaction_state, read as transactions
+        #[arg(long)]
+        transaction_log_decoder: bool,
         /// Form of the answer
         #[arg(long, value_enum, default_value_t)]
         output: Output,
@@ -130,7 +138,15 @@ pub fn run() -> ExitCode {
                 BrokerCommand::Repair { data_dir, apply, partitions } => {
                     repair_command::run(&data_dir, apply, &partitions)
                 }
-                BrokerCommand::Dump { files, records, output } => dump::run(&files, dump::Shown { records, output }),
+                BrokerCommand::Dump { files, records, offsets_decoder, transaction_log_decoder, output } => {
+                    let decoder = match (offsets_decoder, transaction_log_decoder) {
+                        (true, _) => Some(Decoder::Offsets),
+                        (_, true) => Some(Decoder::Transactions),
+                        _ => None,
+                    };
+                    let records = records || decoder.is_some();
+                    dump::run(&files, dump::Shown { records, decoder, output })
+                }
                 BrokerCommand::Verify { folder, output } => verify::run(&folder, output),
             },
             Command::Broker { command: None, properties, overrides } => {

@@ -457,6 +457,82 @@ fn indexes_and_producers_are_dumped_as_kafka_dump_log_does() {
 }
 
 #[test]
+fn records_of_the_coordinators_are_dumped_as_kafka_dump_log_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ["offsets.topic.num.partitions=1", "transaction.state.log.num.partitions=1"];
+    let broker = Broker::start(folder.path(), &settings);
+    let on = |arguments: &[&str], input: &str| {
+        let (name, rest) = arguments.split_at(2);
+        let output = output(&[name, &["--bootstrap-server", &broker.address], rest].concat(), input);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    on(&["topic", "create", "counted", "--partitions", "2"], "");
+    on(&["topic", "produce", "counted"], "one\n");
+    on(&["group", "reset-offsets", "g", "--topic", "counted", "--to-latest", "--execute"], "");
+    on(&["group", "reset-offsets", "gone", "--topic", "counted", "--to-latest", "--execute"], "");
+    on(&["group", "delete", "gone"], "");
+    if harness::peers::have_python() {
+        let made = harness::peers::answers(&["transactions", &broker.address]).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+    if harness::peers::have_kcat() {
+        let mut member = harness::peers::kcat(&["-b", &broker.address, "-G", "cats", "counted"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let address = broker.address.clone();
+        eventually("the group has a member", move || {
+            let listed = output(&["group", "--bootstrap-server", &address, "list", "--output", "json"], "").stdout;
+            let groups: Value = serde_json::from_slice(&listed).ok()?;
+            groups.as_array()?.iter().find(|group| group["group"] == "cats" && group["state"] == "Stable").map(drop)
+        });
+        member.kill().unwrap();
+        member.wait().unwrap();
+    }
+    assert!(broker.terminate().success());
+    let data = folder.path().join("broker");
+    let dump = |file: &str, more: &[&str]| {
+        let dumped = output(&[&["broker", "dump", file], more].concat(), "");
+        assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+        String::from_utf8(dumped.stdout).unwrap()
+    };
+    let of = |partition: &str| data.join(partition).join("00000000000000000000.log").display().to_string();
+    let offsets = dump(&of("__consumer_offsets-0"), &["--offsets-decoder"]);
+    let shown = "key: {\"type\":\"1\",\"data\":{\"group\":\"g\",\"topic\":\"counted\",\"partition\":0}}";
+    assert!(offsets.contains(shown), "{offsets}");
+    let json = dump(&of("__consumer_offsets-0"), &["--offsets-decoder", "--output", "json"]);
+    assert!(json.lines().any(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["decoded"]["key"]["data"]["group"] == "gone" && line["decoded"]["value"].is_null()
+    }));
+    for (partition, ours, theirs) in [
+        ("__consumer_offsets-0", "--offsets-decoder", "--offsets-decoder"),
+        ("__transaction_state-0", "--transaction-log-decoder", "--transaction-log-decoder"),
+    ] {
+        let file = of(partition);
+        if have_kafka() && Path::new(&file).exists() {
+            let dumped = dump(&file, &[ours]);
+            let theirs = kafkas("org.apache.kafka.tools.DumpLogSegments", &["--files", &file, theirs]);
+            assert_eq!(plain(&dumped), plain(&theirs));
+        }
+    }
+    let epochs = data.join("counted-0/leader-epoch-checkpoint");
+    if epochs.exists() {
+        assert!(dump(epochs.to_str().unwrap(), &[]).contains("epoch: 0 startOffset: 0"));
+    }
+    // Indexes are verified, too.
+    let verify = || output(&["broker", "verify", data.join("__consumer_offsets-0").to_str().unwrap()], "");
+    assert!(verify().status.success(), "{}", String::from_utf8_lossy(&verify().stdout));
+    fs::write(data.join("__consumer_offsets-0/00000000000000000000.index"), [0, 0, 0, 1, 0, 0, 0, 7]).unwrap();
+    let said = verify();
+    assert_eq!(said.status.code(), Some(1));
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("00000000000000000000.index, byte 0: no batch begins at byte 7"), "{said}");
+}
+
+#[test]
 fn apache_kafka_is_administered_as_the_built_in_broker_is() {
     if !have_kafka() {
         return;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     batches::{FileBatch, FileBatches},
+    coordinator::Decoder,
     entries::{Entry, Kind},
 };
 use crate::{
@@ -30,6 +31,8 @@ const MAX_DECOMPRESSED: usize = 1 << 30;
 pub struct Shown {
     /// Records, not batches alone.
     pub records: bool,
+    /// How keys and values of records are read, if they are no texts.
+    pub decoder: Option<Decoder>,
     /// Text or JSON, an object a line.
     pub output: Output,
 }
@@ -59,10 +62,12 @@ fn dump(path: &Path, shown: Shown, out: &mut impl Write) -> Result<(), Failure> 
     let base = name.split('.').next().and_then(|digits| digits.parse::<i64>().ok());
     let extension = name.rsplit('.').next().unwrap_or_default();
     let (kind, base) = match (Kind::of(extension), base) {
+        _ if name == "leader-epoch-checkpoint" => (Some(Kind::LeaderEpochs), 0),
         (None, Some(base)) if extension == "log" => (None, base),
         (Some(kind), Some(base)) => (Some(kind), base),
         _ => {
-            let wanted = "a file of a partition is needed: OFFSET.log, .index, .timeindex, .txnindex or .snapshot";
+            let wanted = "a file of a partition is needed: OFFSET.log, .index, .timeindex, .txnindex, .snapshot, or \
+                          leader-epoch-checkpoint";
             return Err(failed(wanted.to_owned()));
         }
     };
@@ -105,8 +110,8 @@ fn dump_log(path: &Path, base: i64, shown: Shown, out: &mut impl Write) -> Resul
         for record in RecordReader::new(&header, records) {
             let record = record.map_err(|error| at(&error))?;
             printed(match shown.output {
-                Output::Text => writeln!(out, "{}", record_text(&header, &record)),
-                Output::Json => writeln!(out, "{}", record_json(&header, &record)),
+                Output::Text => writeln!(out, "{}", record_text(&header, &record, shown.decoder)),
+                Output::Json => writeln!(out, "{}", record_json(&header, &record, shown.decoder)),
             })?;
         }
     }
@@ -197,7 +202,7 @@ fn place_of(header: &BatchHeader, record: &RecordView<'_>) -> (i64, i64, i64) {
     (header.base_offset + i64::from(record.offset_delta), timestamp, sequence)
 }
 
-fn record_text(header: &BatchHeader, record: &RecordView<'_>) -> String {
+fn record_text(header: &BatchHeader, record: &RecordView<'_>, decoder: Option<Decoder>) -> String {
     let (offset, timestamp, sequence) = place_of(header, record);
     let size = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i64);
     let keys: Vec<_> = record.headers.clone().map(|header| String::from_utf8_lossy(header.key).into_owned()).collect();
@@ -211,6 +216,16 @@ fn record_text(header: &BatchHeader, record: &RecordView<'_>) -> String {
     if let Some(marker) = marker_of(header, record) {
         let kind = if marker.committed { "COMMIT" } else { "ABORT" };
         text.push_str(&format!(" endTxnMarker: {kind} coordinatorEpoch: {}", marker.coordinator_epoch));
+        return text;
+    }
+    if let Some(decoder) = decoder {
+        match decoder.decode(record.key, record.value) {
+            Ok((key, value)) => {
+                let value = value.as_deref().unwrap_or("<DELETE>");
+                text.push_str(&format!(" key: {key} payload: {value}"));
+            }
+            Err(error) => text.push_str(&format!(" key: Error at offset {offset}, skipping. {error}")),
+        }
         return text;
     }
     for (name, bytes) in [("key", record.key), ("payload", record.value)] {
@@ -232,13 +247,17 @@ fn marker_of(header: &BatchHeader, record: &RecordView<'_>) -> Option<ControlMar
     Some(ControlMarker { committed: kind == 1, coordinator_epoch: epoch })
 }
 
-fn record_json(header: &BatchHeader, record: &RecordView<'_>) -> Value {
+fn record_json(header: &BatchHeader, record: &RecordView<'_>, decoder: Option<Decoder>) -> Value {
     let (offset, timestamp, sequence) = place_of(header, record);
     let headers: Vec<Value> = record
         .headers
         .clone()
         .map(|header| json!({"key": String::from_utf8_lossy(header.key), "value": bytes_json(header.value)}))
         .collect();
+    if let Some(decoder) = decoder.filter(|_| !header.is_control()) {
+        let decoded = decoder.decode_json(record.key, record.value);
+        return json!({"offset": offset, "timestamp": timestamp, "sequence": sequence, "decoded": decoded});
+    }
     json!({
         "offset": offset,
         "timestamp": timestamp,

@@ -10,6 +10,7 @@ pub enum Kind {
     TimeIndex,
     TxnIndex,
     Snapshot,
+    LeaderEpochs,
 }
 
 /// An entry as text, in Kafka's words, and as JSON.
@@ -40,8 +41,33 @@ impl Kind {
             Self::TimeIndex => Ok(filled(bytes, 12).map(|entry| time_entry(base, entry)).collect()),
             Self::TxnIndex => Ok(bytes.chunks_exact(34).map(aborted_entry).collect()),
             Self::Snapshot => snapshot(bytes),
+            Self::LeaderEpochs => leader_epochs(bytes),
         }
     }
+}
+
+/// Version, count, and then a line for each epoch: its number and first offset.
+fn leader_epochs(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned())?;
+    let mut lines = text.lines();
+    if lines.next() != Some("0") {
+        return Err("its first line is not the version, 0".to_owned());
+    }
+    let count = lines.next().and_then(|line| line.parse::<usize>().ok()).ok_or("its second line is no count")?;
+    let entry = |line: &str| -> Option<Entry> {
+        let (epoch, offset) = line.split_once(' ')?;
+        let (epoch, offset): (i32, i64) = (epoch.parse().ok()?, offset.parse().ok()?);
+        Some(Entry {
+            text: format!("epoch: {epoch} startOffset: {offset}"),
+            json: json!({"epoch": epoch, "start_offset": offset}),
+        })
+    };
+    let entries: Option<Vec<Entry>> = lines.map(entry).collect();
+    let entries = entries.ok_or("a line is not an epoch and an offset")?;
+    if entries.len() != count {
+        return Err(format!("{count} epochs are announced, and there are {}", entries.len()));
+    }
+    Ok(entries)
 }
 
 /// A number at a place of an entry, which the caller knows to be long enough.
@@ -171,6 +197,14 @@ mod tests {
         let bytes = [entry(5, 100), entry(9, 200), entry(0, 0), entry(0, 0)].concat();
         assert_eq!(texts(Kind::Index, 1000, &bytes), ["offset: 1005 position: 100", "offset: 1009 position: 200"]);
         assert_eq!(texts(Kind::Index, 1000, &[]), [""; 0]);
+    }
+
+    #[test]
+    fn leader_epochs_are_shown_and_checked() {
+        assert_eq!(texts(Kind::LeaderEpochs, 0, b"0\n1\n3 42\n"), ["epoch: 3 startOffset: 42"]);
+        for wrong in ["", "1\n0\n", "0\n2\n3 42\n", "0\n1\nx\n", "0\n1\n3\n"] {
+            assert!(Kind::LeaderEpochs.entries(0, wrong.as_bytes()).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

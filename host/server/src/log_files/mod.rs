@@ -3,6 +3,8 @@
 //! The format is Apache Kafka's, and so may the files be.
 
 mod batches;
+pub mod coordinator;
 pub mod dump;
 mod entries;
+mod indexes;
 pub mod verify;

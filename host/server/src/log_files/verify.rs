@@ -1,5 +1,5 @@
-//! `millstream broker verify DIR`: reads every batch and record of a data folder or of one partition, and says what is
-//! wrong with them.
+//! `millstream broker verify DIR`: reads every batch and record of a data folder or of one partition and the indexes beside
+//! them, and says what is wrong with them.
 
 use std::{
     fs, io,
@@ -10,7 +10,10 @@ use millstream_record::Chain;
 use millstream_wire::batch::{BatchHeader, RecordReader, decompress_records, verify_crc};
 use serde_json::{Value, json};
 
-use super::batches::{FileBatch, FileBatches, WalkError};
+use super::{
+    batches::{FileBatch, FileBatches, WalkError},
+    indexes::{Indexes, check_alone},
+};
 use crate::{
     exit::{Failure, USAGE},
     output::{Output, print, print_json},
@@ -105,7 +108,9 @@ fn verify(folder: &Path) -> io::Result<Findings> {
     for path in logs_of(folder)? {
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let base: i64 = file.split('.').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        let mut indexes = Indexes::read(&path, base)?;
         let mut batches = FileBatches::open(&path)?;
+        let mut is_whole = true;
         found.segments += 1;
         found.bytes += batches.len();
         let end = found.offsets.map_or(0, |(_, end)| end);
@@ -120,16 +125,24 @@ fn verify(folder: &Path) -> io::Result<Findings> {
                 Err(error) => {
                     let (file, reason) = (file.clone(), Chain(&error).to_string());
                     found.problems.push(Problem { file, position: position_of(&error), reason });
+                    is_whole = false;
                     break;
                 }
             };
             found.batches += 1;
+            indexes.see(position, &header);
             if let Some(reason) = wrong(&header, bytes, next, &mut scratch) {
                 found.problems.push(Problem { file: file.clone(), position, reason });
             }
             found.records += u64::from(header.record_count.unsigned_abs());
             next = header.last_offset() + 1;
             found.offsets = Some((found.offsets.map_or(header.base_offset, |(first, _)| first), next));
+        }
+        // What an index says of a part that cannot be read cannot be checked.
+        let wrong = if is_whole { indexes.finish(next) } else { Vec::new() };
+        for (end, position, reason) in wrong.into_iter().chain(check_alone(&path, base)?) {
+            let file = file.replace(".log", &format!(".{end}"));
+            found.problems.push(Problem { file, position, reason });
         }
     }
     Ok(found)
