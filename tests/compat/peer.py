@@ -24,7 +24,7 @@ class Peer:
         self.moved = False
         self.own_group = False
 
-    def open(self, isolation, group, transactional_id, transaction_timeout_ms, delivery_timeout_ms):
+    def open(self, isolation, group, consumer_protocol, transactional_id, transaction_timeout_ms, delivery_timeout_ms):
         common = {"bootstrap.servers": self.address, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200,
                   "socket.connection.setup.timeout.ms": 2000, "socket.timeout.ms": 3000, "log_level": 0,
                   "error_cb": lambda error: None}
@@ -36,8 +36,13 @@ class Peer:
         self.producer = Producer(producer)
         consumer = {**common, "group.id": group or "nobody", "isolation.level": isolation, "auto.offset.reset": "earliest",
                     "enable.auto.commit": bool(group) and not transactional_id, "auto.commit.interval.ms": 200,
-                    "session.timeout.ms": 2000, "heartbeat.interval.ms": 300, "max.poll.interval.ms": 20000,
+                    "max.poll.interval.ms": 20000,
                     "fetch.wait.max.ms": 100, "fetch.error.backoff.ms": 50, "topic.metadata.refresh.interval.ms": 5000}
+        if consumer_protocol:
+            # Its times are the broker's to choose.
+            consumer["group.protocol"] = "consumer"
+        else:
+            consumer |= {"session.timeout.ms": 2000, "heartbeat.interval.ms": 300}
         self.consumer = Consumer(consumer)
         self.own_group = bool(group)
         if transactional_id:

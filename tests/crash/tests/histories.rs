@@ -68,7 +68,7 @@ async fn what_clients_see_of_a_broker_that_is_killed_and_disturbed_is_what_kafka
         let (report, faults) = (&finding.report, finding.faults);
         println!(
             "seed {seed}: {} events, {} sends ({} certain), {} reads, transactions {} committed {} aborted {} open; \
-             {faults:?}; allowed {:?}; {:.0} s",
+             {faults:?}; allowed {:?}; without a record {:?}; {:.0} s",
             finding.history.0.len(),
             report.sends,
             report.certain,
@@ -77,6 +77,7 @@ async fn what_clients_see_of_a_broker_that_is_killed_and_disturbed_is_what_kafka
             report.aborted,
             report.undecided,
             report.allowed,
+            finding.idle,
             begin.elapsed().as_secs_f32(),
         );
         if std::env::var_os("HISTORY_TROUBLES").is_some() {

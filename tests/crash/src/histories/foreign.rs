@@ -102,6 +102,7 @@ impl Foreign {
                     Isolation::Uncommitted => "read_uncommitted",
                 },
                 "group": setup.group(),
+                "consumer_protocol": setup.consumer_protocol,
                 "transactional_id": setup.transactional_id,
                 "transaction_timeout_ms": setup.transaction_timeout_ms,
                 "delivery_timeout_ms": setup.delivery_timeout_ms,

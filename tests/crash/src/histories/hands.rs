@@ -45,6 +45,8 @@ pub struct Setup {
     pub layout: Arc<Layout>,
     pub isolation: Isolation,
     pub membership: Membership,
+    /// Whether librdkafka's client joins its group by the consumer protocol (KIP-848).
+    pub consumer_protocol: bool,
     pub transactional_id: Option<String>,
     pub transaction_timeout_ms: u64,
     pub delivery_timeout_ms: u64,

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checker::{Action, Client, History, Isolation, Outcome, Partition, Report, Rules, check};
+use checker::{Action, Client, History, Isolation, Outcome, Partition, Report, Rules, What, check};
 use millstream_client::{
     Admin, AdminConfig, Cluster, TcpDial,
     admin::{NewTopic, OffsetSpec},
@@ -39,6 +39,8 @@ pub struct Finding {
     pub faults: Faults,
     /// Why actions failed, and how often.
     pub troubles: BTreeMap<String, usize>,
+    /// Clients that are there to read and were given nothing.
+    pub idle: BTreeSet<u32>,
 }
 
 /// Topics by their partitions: where everybody writes, what a group copies, what one client copies, and the copies.
@@ -94,6 +96,8 @@ pub async fn run(target: &mut Target, proxy: &Proxy, settings: Settings) -> Resu
             layout: Arc::clone(&layout),
             isolation,
             membership,
+            // In every other history one group has members of both protocols.
+            consumer_protocol: role == Role::Member && settings.seed % 2 == 1,
             transactional_id: transactional.then(|| format!("transactor-{}-{number}", settings.seed)),
             transaction_timeout_ms: 4000,
             delivery_timeout_ms: 8000,
@@ -132,7 +136,14 @@ pub async fn run(target: &mut Target, proxy: &Proxy, settings: Settings) -> Resu
     let rules = Rules { copied: sources.into_iter().collect::<BTreeSet<_>>() };
     let report = check(&history, &rules).map_err(|error| Box::new((error.to_string(), history.clone())))?;
     let troubles = std::mem::take(&mut *common.troubles.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Finding { history, report, faults, troubles })
+    let readers = (1..).zip(CAST).filter(|(_, (role, ..))| *role != Role::Sender).map(|(number, _)| number);
+    let mut idle: BTreeSet<u32> = readers.collect();
+    for event in &history.0 {
+        if matches!(&event.what, What::Returned(Outcome::Polled(polled)) if !polled.records.is_empty()) {
+            idle.remove(&event.client.0);
+        }
+    }
+    Ok(Finding { history, report, faults, troubles, idle })
 }
 
 /// Who takes part: role, what it sees, and whether it may be librdkafka's client.
@@ -232,6 +243,7 @@ impl Ending {
             layout: Arc::clone(&self.layout),
             isolation,
             membership: Membership::None,
+            consumer_protocol: false,
             transactional_id: None,
             transaction_timeout_ms: 4000,
             delivery_timeout_ms: 8000,

@@ -60,6 +60,10 @@ impl Target {
                     "offsets.topic.num.partitions=3",
                     "transaction.state.log.num.partitions=3",
                     "group.min.session.timeout.ms=1000",
+                    "group.consumer.min.session.timeout.ms=1000",
+                    "group.consumer.session.timeout.ms=2000",
+                    "group.consumer.min.heartbeat.interval.ms=300",
+                    "group.consumer.heartbeat.interval.ms=300",
                     "transaction.abort.timed.out.transaction.cleanup.interval.ms=300",
                     "internal.segment.bytes=100000",
                 ];
@@ -72,6 +76,8 @@ impl Target {
                      {advertised},INTERNAL://127.0.0.1:{internal}\n\
                      inter.broker.listener.name=INTERNAL\n\
                      listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT\n\
+                     group.consumer.min.session.timeout.ms=1000\ngroup.consumer.session.timeout.ms=2000\n\
+                     group.consumer.min.heartbeat.interval.ms=300\ngroup.consumer.heartbeat.interval.ms=300\n\
                      transaction.abort.timed.out.transaction.cleanup.interval.ms=300"
                 );
                 let environment = [("KEEP", "1"), ("SETTINGS", settings.as_str())];
