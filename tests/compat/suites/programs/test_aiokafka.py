@@ -167,7 +167,8 @@ async def test_a_subscription_by_pattern():
 @scenario
 async def test_seek_positions_and_offsets_by_time():
     topic = await make_topic()
-    async with AIOKafkaProducer(bootstrap_servers=BROKER) as producer:
+    # With fewer acknowledgements a record may be told of before readers see it.
+    async with AIOKafkaProducer(bootstrap_servers=BROKER, acks="all") as producer:
         for stamp in (1000, 2000, 3000):
             await producer.send_and_wait(topic, b"%d" % stamp, timestamp_ms=stamp)
     at = TopicPartition(topic, 0)

@@ -204,7 +204,7 @@ async fn transactions_are_seen_when_committed_only() {
         }
     }
     assert_eq!(read(&topic, 3, &[("isolation.level", "read_committed")]).await, ["0", "2", "4"]);
-    assert_eq!(read(&topic, 6, &[]).await, numbers(0..6));
+    assert_eq!(read(&topic, 6, &[("isolation.level", "read_uncommitted")]).await, numbers(0..6));
 }
 
 #[tokio::test(flavor = "multi_thread")]
