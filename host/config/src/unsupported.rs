@@ -10,12 +10,7 @@ struct NotYet {
 }
 
 /// Of workers.
-const WORKER: [NotYet; 3] = [
-    NotYet {
-        key: worker_key::ADMIN_LISTENERS.name(),
-        asks: is_filled,
-        remedy: "remove it: there is nothing to be served there yet",
-    },
+const WORKER: [NotYet; 2] = [
     NotYet {
         key: worker_key::REST_EXTENSIONS.name(),
         // They are what asks for passwords: without them the API would stand open.

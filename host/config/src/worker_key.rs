@@ -60,9 +60,9 @@ keys! {
     rest:
     LISTENERS: Vec<String> = Key::list("listeners").default("http://:8083").importance(Low)
         .validator(|| Validator::Custom("`protocol://[host]:port`; http or https".to_owned()))
-        .doc("Where the REST API listens. No host means all interfaces, port 0 a free one.");
+        .doc("Where the REST API listens, with `http` or `https`. No host means all interfaces, port 0 a free one. TLS is configured by the keys `ssl.…`, or by all of `listeners.https.ssl.…` if there is one of these.");
     ADMIN_LISTENERS: Option<Vec<String>> = Key::optional_list("admin.listeners").importance(Low).validator(|| Validator::list(true, true))
-        .doc("Where `/admin` is served: with `listeners` when not set, nowhere when empty. Not supported yet.");
+        .doc("Where `/admin` is served: with `listeners` when not set, nowhere when empty. Keys of TLS for these begin with `admin.listeners.https.`.");
     ADVERTISED_HOST: Option<String> = Key::optional_string("rest.advertised.host.name").importance(Low)
         .doc("Host name under which other workers reach this one; that of the listener unless set.");
     ADVERTISED_PORT: Option<i32> = Key::optional_int("rest.advertised.port").importance(Low)

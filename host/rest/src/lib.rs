@@ -22,6 +22,6 @@ mod server;
 mod stream;
 
 pub use herder::{Herder, PluginListing};
-pub use listener::{Listener, ListenerError};
+pub use listener::{Listener, ListenerError, Protocol};
 pub use response_headers::HeaderRuleError;
 pub use server::{HealthCheck, RestConfig, RestConfigError, RestServer, StartRestError, WorkerVersion};

@@ -15,19 +15,24 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use millstream_config::{WorkerConfig, worker_key as key};
+use millstream_record::Chain;
+use millstream_security::tls::{TlsError, TlsKeys, TlsServer};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
-    HeaderRuleError, Herder, Listener, ListenerError,
+    HeaderRuleError, Herder, Listener, ListenerError, Protocol,
     cors::Cors,
     requests::{Peer, Requests},
     response_headers::{self, HeaderRule},
-    routes::{self, Api},
+    routes::{self, Api, Part},
     stream::BoundedListener,
 };
 
 /// How long running requests may still take when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether keys and certificates have changed.
+const CERTIFICATES_CHECKED: Duration = Duration::from_secs(10);
 
 /// What `GET /` says of the worker.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,9 +47,15 @@ pub struct WorkerVersion {
 pub type HealthCheck = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// How the API is served.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct RestConfig {
     listeners: Vec<Listener>,
+    tls: Option<TlsKeys>,
+    /// Where `/admin` is served; `None` for beside everything else, empty for nowhere.
+    admin_listeners: Option<Vec<Listener>>,
+    admin_tls: Option<TlsKeys>,
+    /// Which of the listeners others are told of.
+    advertised: usize,
     advertised_host: Option<String>,
     advertised_port: Option<u16>,
     max_body_bytes: usize,
@@ -60,11 +71,17 @@ struct Policy {
 
 /// Why the worker's keys for the REST API are refused.
 #[expect(missing_docs, reason = "the message tells what each field is")]
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum RestConfigError {
     /// `listeners`.
     #[error("read the key listeners")]
     Listeners(#[source] ListenerError),
+    /// `admin.listeners`.
+    #[error("read the key admin.listeners")]
+    AdminListeners(#[source] ListenerError),
+    /// The keys of TLS.
+    #[error("read the TLS keys of the REST API ({prefix}ssl.*, or ssl.* if there is none of these)")]
+    Tls { prefix: &'static str, source: TlsError },
     /// `response.http.headers.config`.
     #[error("read the key response.http.headers.config")]
     Headers(#[source] HeaderRuleError),
@@ -72,7 +89,7 @@ pub enum RestConfigError {
     #[error("the key rest.advertised.port is {port}, which is no port")]
     AdvertisedPort { port: i32 },
     /// `rest.advertised.listener`.
-    #[error("the key rest.advertised.listener is {protocol:?}, but only http is served")]
+    #[error("the key rest.advertised.listener is {protocol:?}, but there is no such listener among the key listeners")]
     AdvertisedListener { protocol: String },
 }
 
@@ -82,19 +99,28 @@ pub enum RestConfigError {
 pub enum StartRestError {
     /// Somebody else listens there.
     #[error(
-        "listen on {listener} (key listeners): the address is in use; stop the process that uses it or set another port"
+        "listen on {listener} (key {key}): the address is in use; stop the process that uses it or set another port"
     )]
     InUse {
         listener: Listener,
+        key: &'static str,
         /// What the system said.
         source: io::Error,
     },
     /// Anything else.
-    #[error("listen on {listener} (key listeners)")]
+    #[error("listen on {listener} (key {key})")]
     Listen {
         listener: Listener,
+        key: &'static str,
         /// What the system said.
         source: io::Error,
+    },
+    /// Keys or certificates.
+    #[error("read the keys and certificates for the https listeners of key {key}")]
+    Tls {
+        key: &'static str,
+        /// Which file, and what to do.
+        source: TlsError,
     },
 }
 
@@ -110,14 +136,27 @@ impl RestConfig {
             .get(config)
             .map(|port| u16::try_from(port).map_err(|_| RestConfigError::AdvertisedPort { port }))
             .transpose()?;
-        match key::ADVERTISED_LISTENER.get(config) {
-            Some(protocol) if !protocol.eq_ignore_ascii_case("http") => {
-                return Err(RestConfigError::AdvertisedListener { protocol });
+        let listeners = Listener::parse_all(&key::LISTENERS.get(config)).map_err(RestConfigError::Listeners)?;
+        let advertised = match key::ADVERTISED_LISTENER.get(config).filter(|protocol| !protocol.trim().is_empty()) {
+            Some(protocol) => {
+                let wanted = Protocol::from_name(protocol.trim());
+                let found = listeners.iter().position(|listener| Some(listener.protocol) == wanted);
+                found.ok_or(RestConfigError::AdvertisedListener { protocol })?
             }
-            _ => {}
-        }
+            None => listeners.iter().position(|listener| listener.protocol == Protocol::Http).unwrap_or(0),
+        };
+        let admin_listeners = match key::ADMIN_LISTENERS.get(config) {
+            Some(admin) if !admin.is_empty() => {
+                Some(Listener::parse_all(&admin).map_err(RestConfigError::AdminListeners)?)
+            }
+            other => other.map(|_| Vec::new()),
+        };
         Ok(Self {
-            listeners: Listener::parse_all(&key::LISTENERS.get(config)).map_err(RestConfigError::Listeners)?,
+            tls: tls_keys(worker, &listeners, "listeners.https.")?,
+            admin_tls: tls_keys(worker, admin_listeners.as_deref().unwrap_or_default(), "admin.listeners.https.")?,
+            listeners,
+            admin_listeners,
+            advertised,
             advertised_host: key::ADVERTISED_HOST.get(config).filter(|host| !host.is_empty()),
             advertised_port,
             max_body_bytes: usize::try_from(key::REST_REQUEST_MAX_BYTES.get(config)).unwrap_or(usize::MAX),
@@ -130,6 +169,23 @@ impl RestConfig {
     }
 }
 
+/// The keys of TLS for listeners that need them: all of those with the prefix if there is one, otherwise the worker's.
+fn tls_keys(
+    worker: &WorkerConfig,
+    listeners: &[Listener],
+    prefix: &'static str,
+) -> Result<Option<TlsKeys>, RestConfigError> {
+    if listeners.iter().all(|listener| listener.protocol == Protocol::Http) {
+        return Ok(None);
+    }
+    let mut keys = worker.config().originals_with_prefix(prefix);
+    if keys.is_empty() {
+        keys.clone_from(worker.config().originals());
+    }
+    let read = TlsKeys::read(&|key| keys.get(key).cloned().flatten());
+    read.map(Some).map_err(|source| RestConfigError::Tls { prefix, source })
+}
+
 /// The API's server: bound first, attached to the herder later.
 ///
 /// Callers that connect in between wait. Requests that have begun are finished even if the server is dropped;
@@ -137,7 +193,8 @@ impl RestConfig {
 pub struct RestServer {
     config: RestConfig,
     addresses: Vec<SocketAddr>,
-    waiting: Vec<BoundedListener>,
+    waiting: Vec<(BoundedListener, Part)>,
+    tls: Vec<Arc<TlsServer>>,
     serving: JoinSet<io::Result<()>>,
     requests: Requests,
     stop: watch::Sender<bool>,
@@ -150,51 +207,75 @@ impl RestServer {
     ///
     /// The first that cannot be had.
     pub async fn bind(config: RestConfig) -> Result<Self, StartRestError> {
+        let main = if config.admin_listeners.is_none() { Part::All } else { Part::WithoutAdmin };
+        let admin = config.admin_listeners.as_deref().unwrap_or_default();
         let mut addresses = Vec::new();
         let mut waiting = Vec::new();
-        for listener in &config.listeners {
-            let failed = |source: io::Error| {
-                let listener = listener.clone();
-                match source.kind() {
-                    io::ErrorKind::AddrInUse => StartRestError::InUse { listener, source },
-                    _ => StartRestError::Listen { listener, source },
-                }
-            };
-            let socket = listen(listener).await.map_err(failed)?;
-            addresses.push(socket.local_addr().map_err(failed)?);
-            waiting.push(BoundedListener::new(socket));
+        let mut all_tls = Vec::new();
+        for (key, listeners, keys, part) in [
+            ("listeners", &config.listeners[..], &config.tls, main),
+            ("admin.listeners", admin, &config.admin_tls, Part::Admin),
+        ] {
+            let made = keys.clone().map(TlsServer::new).transpose();
+            let tls = made.map_err(|source| StartRestError::Tls { key, source })?.map(Arc::new);
+            for listener in listeners {
+                let failed = |source: io::Error| {
+                    let listener = listener.clone();
+                    match source.kind() {
+                        io::ErrorKind::AddrInUse => StartRestError::InUse { listener, key, source },
+                        _ => StartRestError::Listen { listener, key, source },
+                    }
+                };
+                let socket = listen(listener).await.map_err(failed)?;
+                addresses.push(socket.local_addr().map_err(failed)?);
+                let tls = tls.clone().filter(|_| listener.protocol == Protocol::Https);
+                waiting.push((BoundedListener::new(socket, tls), part));
+            }
+            all_tls.extend(tls);
         }
         let requests = Requests::new(config.max_body_bytes);
-        Ok(Self { config, addresses, waiting, serving: JoinSet::new(), requests, stop: watch::Sender::new(false) })
+        let (serving, stop) = (JoinSet::new(), watch::Sender::new(false));
+        Ok(Self { config, addresses, waiting, tls: all_tls, serving, requests, stop })
     }
 
-    /// Where it listens, in the order of the key `listeners`; ports are real ones.
+    /// Where it listens, in the order of the keys `listeners` and `admin.listeners`; ports are real ones.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
     /// Host and port under which others reach the worker, as `host:port`: the worker's id.
     pub fn worker_id(&self) -> String {
-        let listener = self.config.listeners.first().and_then(|listener| listener.host.clone());
+        let advertised = self.config.advertised;
+        let listener = self.config.listeners.get(advertised).and_then(|listener| listener.host.clone());
         let host = self.config.advertised_host.clone().or(listener).unwrap_or_else(|| local_address().to_string());
-        let port = self.config.advertised_port.or(self.addresses.first().map(SocketAddr::port)).unwrap_or(0);
+        let port = self.config.advertised_port.or(self.addresses.get(advertised).map(SocketAddr::port)).unwrap_or(0);
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+
+    /// The URL under which others reach the worker, without a slash at its end.
+    pub fn url(&self) -> String {
+        let protocol = self.config.listeners.get(self.config.advertised).map_or("http", |of| of.protocol.name());
+        format!("{protocol}://{}", self.worker_id())
     }
 
     /// Serves the API from here on. Further calls change nothing. `checks` are what `/health` asks beside the
     /// herder.
     pub fn attach(&mut self, herder: Arc<dyn Herder>, version: WorkerVersion, checks: Vec<HealthCheck>) {
         let api = Api { herder, version, checks: checks.into(), max_body_bytes: self.config.max_body_bytes };
-        let router = with_policy(routes::router(api, &self.requests), self.config.policy.clone());
-        for listener in self.waiting.drain(..) {
+        for (listener, part) in self.waiting.drain(..) {
+            let router = routes::router(api.clone(), &self.requests, part);
+            let router = with_policy(router, self.config.policy.clone());
             let mut stop = self.stop.subscribe();
             let stopped = async move {
                 // The sender gone means that the server was dropped, which ends this task anyway.
                 stop.wait_for(|&stop| stop).await.ok();
             };
-            let service = router.clone().into_make_service_with_connect_info::<Peer>();
+            let service = router.into_make_service_with_connect_info::<Peer>();
             let served = axum::serve(listener, service).with_graceful_shutdown(stopped);
             self.serving.spawn(async move { served.await });
+        }
+        for tls in self.tls.drain(..) {
+            self.serving.spawn(follow_certificates(tls, self.stop.subscribe()));
         }
     }
 
@@ -214,6 +295,26 @@ impl RestServer {
         };
         if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
             tracing::warn!("requests to the REST API were still running after 60 seconds and were ended");
+        }
+    }
+}
+
+/// Reads keys and certificates again when their files have changed, until the server stops.
+async fn follow_certificates(tls: Arc<TlsServer>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|&stop| stop) => return Ok(()),
+            () = tokio::time::sleep(CERTIFICATES_CHECKED) => {}
+        }
+        let reloading = Arc::clone(&tls);
+        match tokio::task::spawn_blocking(move || reloading.reload()).await {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => tracing::info!("the REST API has new keys and certificates"),
+            Ok(Err(error)) => tracing::error!(
+                error = %Chain(&error),
+                "the REST API goes on with its old keys and certificates: the new ones cannot be used"
+            ),
+            Err(error) => tracing::error!(%error, "reading the REST API's keys and certificates panicked"),
         }
     }
 }

@@ -281,7 +281,7 @@ impl Running {
 
     fn print_what_runs(&self, kafka: &Kafka, without_connectors: bool) {
         let handle = self.herder.handle();
-        let address = self.rest.worker_id();
+        let url = self.rest.url();
         match &kafka.broker {
             Some(broker) => {
                 let listeners: Vec<String> = broker.listen_addresses().iter().map(ToString::to_string).collect();
@@ -289,7 +289,7 @@ impl Running {
             }
             None => println!("Kafka     {}", kafka.bootstrap),
         }
-        println!("REST API  http://{address}");
+        println!("REST API  {url}");
         for name in handle.connectors() {
             let Ok(status) = handle.status(&name) else { continue };
             let config = handle.connector_config(&name).unwrap_or_default();
@@ -303,9 +303,9 @@ impl Running {
         }
         println!();
         if without_connectors {
-            println!("No connector yet. See what there is:  curl http://{address}/connector-plugins");
+            println!("No connector yet. See what there is:  curl {url}/connector-plugins");
         } else {
-            println!("Watch them:  curl 'http://{address}/connectors?expand=status'");
+            println!("Watch them:  curl '{url}/connectors?expand=status'");
             if let Some(file) = handle.connectors().iter().find_map(|name| {
                 let config = handle.connector_config(name).ok()?;
                 reads_lines_of(&config)

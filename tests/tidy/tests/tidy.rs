@@ -59,7 +59,14 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ),
     (
         "millstream-rest",
-        &["millstream-record", "millstream-config", "millstream-runtime", "millstream-connector", "millstream-values"],
+        &[
+            "millstream-record",
+            "millstream-config",
+            "millstream-runtime",
+            "millstream-connector",
+            "millstream-values",
+            "millstream-security",
+        ],
     ),
     ("millstream", ANYTHING),
     ("millstream-sdk", &["millstream-record", "millstream-values"]),

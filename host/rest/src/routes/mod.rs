@@ -41,8 +41,29 @@ const NOT_YET: [(&str, &str); 3] = [
     ("/connectors/{connector}/offsets", "GET,HEAD,PATCH,DELETE,OPTIONS"),
 ];
 
-/// The whole API, whose requests are run by `requests`.
-pub(crate) fn router(api: Api, requests: &Requests) -> Router {
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Part {
+    /// Everything.
+    All,
+    /// Everything but `/admin`.
+    WithoutAdmin,
+    /// `/admin` alone.
+    Admin,
+}
+
+impl Part {
+    fn has(self, path: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::WithoutAdmin => !path.starts_with("/admin/"),
+            Self::Admin => path.starts_with("/admin/"),
+        }
+    }
+}
+
+/// A part of the API, whose requests are run by `requests`.
+pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
     let routes: [(&str, &'static str, MethodRouter<Api>); 18] = [
         ("/health", GET, get(root::health)),
         ("/connectors", "GET,HEAD,POST,OPTIONS", get(connectors::list).post(connectors::create)),
@@ -67,9 +88,12 @@ pub(crate) fn router(api: Api, requests: &Requests) -> Router {
         ("/connector-plugins/{plugin}/config", GET, get(plugins::config)),
         ("/connector-plugins/{plugin}/config/validate", PUT, put(plugins::validate)),
     ];
-    let mut router = Router::new().route("/", guarded(GET, get(root::version), requests));
+    let mut router = Router::new();
+    if part.has("/") {
+        router = router.route("/", guarded(GET, get(root::version), requests));
+    }
     let missing = NOT_YET.map(|(path, allow)| (path, allow, not_yet(path, allow)));
-    for (path, allow, methods) in routes.into_iter().chain(missing) {
+    for (path, allow, methods) in routes.into_iter().chain(missing).filter(|(path, ..)| part.has(path)) {
         let methods = guarded(allow, methods, requests);
         // JAX-RS takes a path with and without a slash at its end.
         router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);

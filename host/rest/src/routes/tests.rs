@@ -270,7 +270,7 @@ fn api(herder: &Arc<Fake>, checks: Vec<HealthCheck>) -> Api {
 
 async fn send(request: Request<Body>) -> Answered {
     let herder = Arc::new(Fake::default());
-    let response = router(api(&herder, Vec::new()), &Requests::new(1000)).oneshot(request).await.unwrap();
+    let response = router(api(&herder, Vec::new()), &Requests::new(1000), Part::All).oneshot(request).await.unwrap();
     Answered { response, herder }
 }
 
@@ -492,7 +492,7 @@ async fn a_request_that_takes_too_long_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn questions_are_answered_while_changes_pile_up() {
     let herder = Arc::new(Fake::default());
-    let router = router(api(&herder, Vec::new()), &Requests::new(1000));
+    let router = router(api(&herder, Vec::new()), &Requests::new(1000), Part::All);
     let request = |method, path| Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     let mut changes = tokio::task::JoinSet::new();
     for _ in 0..2000 {
@@ -532,7 +532,7 @@ async fn a_change_that_has_begun_ends_whenever_its_caller_hangs_up() {
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(Body::from(body));
             let answered = {
-                let mut asked = pin!(router(api(&herder, Vec::new()), &requests).oneshot(request.unwrap()));
+                let mut asked = pin!(router(api(&herder, Vec::new()), &requests, Part::All).oneshot(request.unwrap()));
                 let mut answered = false;
                 for _ in 0..polls {
                     answered = asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
@@ -570,7 +570,7 @@ async fn what_is_broken_beside_the_herder_makes_the_worker_unhealthy() {
         vec![Arc::new(Vec::new), Arc::new(|| vec!["partition a-0 is offline".to_owned(), "a timer died".to_owned()])];
     let request = Request::get("/health").body(Body::empty()).unwrap();
     let herder = Arc::new(Fake::default());
-    let response = router(api(&herder, checks), &Requests::new(1000)).oneshot(request).await.unwrap();
+    let response = router(api(&herder, checks), &Requests::new(1000), Part::All).oneshot(request).await.unwrap();
     let asked = Answered { response, herder };
     assert_eq!(asked.status(), 500);
     assert_eq!(
