@@ -10,19 +10,11 @@ struct NotYet {
 }
 
 /// Of workers.
-const WORKER: [NotYet; 2] = [
-    NotYet {
-        key: worker_key::REST_EXTENSIONS.name(),
-        // They are what asks for passwords: without them the API would stand open.
-        asks: is_filled,
-        remedy: "remove it, and guard the REST API by other means if it was to ask for a password",
-    },
-    NotYet {
-        key: worker_key::EXACTLY_ONCE_SOURCE.name(),
-        asks: |value| is_filled(value) && !is(value, "disabled"),
-        remedy: "set it to disabled, or remove it",
-    },
-];
+const WORKER: [NotYet; 1] = [NotYet {
+    key: worker_key::EXACTLY_ONCE_SOURCE.name(),
+    asks: |value| is_filled(value) && !is(value, "disabled"),
+    remedy: "set it to disabled, or remove it",
+}];
 
 /// Of connectors of either kind.
 const CONNECTOR: [NotYet; 2] = [

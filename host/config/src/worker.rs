@@ -19,7 +19,7 @@ pub enum Mode {
 /// Prefixes that are ours: a key beneath one of them that nobody declares is an error.
 ///
 /// Keys beneath `broker.` are the built-in broker's own, which checks them itself.
-const OUR_PREFIXES: [&str; 4] = ["plugin.", "converter.", "restart.", "quota."];
+const OUR_PREFIXES: [&str; 5] = ["plugin.", "converter.", "restart.", "quota.", "rest.basic."];
 
 const BROKER_PREFIX: &str = "broker.";
 
@@ -291,16 +291,6 @@ mod tests {
         assert!(standalone(&[("quota.x", "1")]).is_err());
         let worker = standalone(&[("whatever", "1"), ("producer.linger.ms", "7")]).unwrap();
         assert_eq!(worker.config().originals_with_prefix("producer."), map(&[("linger.ms", "7")]));
-    }
-
-    #[test]
-    fn what_is_not_supported_yet_is_refused_when_it_is_asked_for_and_only_then() {
-        let password = "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension";
-        for (key, value) in [("rest.extension.classes", password)] {
-            let error = standalone(&[(key, value)]).unwrap_err();
-            assert!(error.contains(key) && error.contains("not supported yet: "), "{error}");
-            standalone(&[(key, "")]).unwrap();
-        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ keys! {
     RESPONSE_HEADERS: String = Key::string("response.http.headers.config").default("").importance(Low)
         .doc("Rules for headers that are added to every response.");
     REST_EXTENSIONS: Vec<String> = Key::list("rest.extension.classes").default("").importance(Low).validator(|| Validator::list(true, false))
-        .doc("JVM classes that extend the REST API, for instance by passwords; not supported yet.");
+        .doc("Extensions of the REST API. There is `BasicAuthSecurityRestExtension`, by Connect's whole class name or this: every request needs a user and a password then.");
     SSL_CLIENT_AUTH: String = Key::string("ssl.client.auth").default("none").importance(Low)
         .validator(|| Validator::one_of(&["required", "requested", "none"]))
         .doc("Whether clients of the REST API have to show a certificate.");
@@ -225,6 +225,10 @@ keys! {
 keys! {
     /// Keys that are ours alone.
     ours:
+    BASIC_AUTH_JAAS: Option<String> = Key::optional_string("rest.basic.auth.jaas.file").importance(Medium)
+        .doc("JAAS file for `BasicAuthSecurityRestExtension`: its section `KafkaConnect` has a `PropertyFileLoginModule` whose option `file` names a file of `user=password`. Unless set, the one in `KAFKA_OPTS` (`-Djava.security.auth.login.config=…`).");
+    BASIC_AUTH_HTPASSWD: Option<String> = Key::optional_string("rest.basic.auth.htpasswd.file").importance(Medium)
+        .doc("File of users and hashed passwords, made by `htpasswd -B`; it counts instead of a JAAS file.");
     PLUGIN_CACHE_DIR: Option<String> = Key::optional_string("plugin.cache.dir").importance(Low)
         .doc("Folder in which compiled plugins are kept, so that they are compiled once. It must belong to the worker alone. A folder in the user's cache directory unless set.");
     PLUGIN_CACHE_MAX_BYTES: i64 = Key::long("plugin.cache.max.bytes").default("1073741824").importance(Low)

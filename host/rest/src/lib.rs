@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod basic_auth;
 mod body;
 mod cors;
 mod entity;
@@ -21,6 +22,7 @@ mod routes;
 mod server;
 mod stream;
 
+pub use basic_auth::AuthConfigError;
 pub use herder::{Herder, PluginListing};
 pub use listener::{Listener, ListenerError, Protocol};
 pub use response_headers::HeaderRuleError;

@@ -21,6 +21,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     HeaderRuleError, Herder, Listener, ListenerError, Protocol,
+    basic_auth::{self, AuthConfigError, BasicAuth},
     cors::Cors,
     requests::{Peer, Requests},
     response_headers::{self, HeaderRule},
@@ -59,6 +60,7 @@ pub struct RestConfig {
     advertised_host: Option<String>,
     advertised_port: Option<u16>,
     max_body_bytes: usize,
+    auth: Option<BasicAuth>,
     policy: Policy,
 }
 
@@ -85,6 +87,9 @@ pub enum RestConfigError {
     /// `response.http.headers.config`.
     #[error("read the key response.http.headers.config")]
     Headers(#[source] HeaderRuleError),
+    /// `rest.extension.classes` and what belongs to it.
+    #[error(transparent)]
+    Auth(#[from] AuthConfigError),
     /// `rest.advertised.port`.
     #[error("the key rest.advertised.port is {port}, which is no port")]
     AdvertisedPort { port: i32 },
@@ -160,6 +165,7 @@ impl RestConfig {
             advertised_host: key::ADVERTISED_HOST.get(config).filter(|host| !host.is_empty()),
             advertised_port,
             max_body_bytes: usize::try_from(key::REST_REQUEST_MAX_BYTES.get(config)).unwrap_or(usize::MAX),
+            auth: BasicAuth::of(worker)?,
             policy: Policy {
                 cors: Cors::new(&key::CORS_ORIGIN.get(config), &key::CORS_METHODS.get(config)),
                 headers: response_headers::parse(&key::RESPONSE_HEADERS.get(config))
@@ -263,7 +269,10 @@ impl RestServer {
     pub fn attach(&mut self, herder: Arc<dyn Herder>, version: WorkerVersion, checks: Vec<HealthCheck>) {
         let api = Api { herder, version, checks: checks.into(), max_body_bytes: self.config.max_body_bytes };
         for (listener, part) in self.waiting.drain(..) {
-            let router = routes::router(api.clone(), &self.requests, part);
+            let mut router = routes::router(api.clone(), &self.requests, part);
+            if let Some(auth) = &self.config.auth {
+                router = router.route_layer(from_fn_with_state(auth.clone(), basic_auth::guard));
+            }
             let router = with_policy(router, self.config.policy.clone());
             let mut stop = self.stop.subscribe();
             let stopped = async move {

@@ -57,7 +57,7 @@ impl BoundedListener {
         match &self.tls {
             None => Socket::Plain(stream),
             Some(tls) => Socket::Shaking {
-                handshake: TlsAcceptor::from(tls.config()).accept(stream),
+                handshake: Box::new(TlsAcceptor::from(tls.config()).accept(stream)),
                 peer,
                 failures: Arc::clone(&self.failures),
             },
@@ -153,7 +153,7 @@ enum Socket {
     Plain(TcpStream),
     /// TLS before it is agreed upon.
     Shaking {
-        handshake: Accept<TcpStream>,
+        handshake: Box<Accept<TcpStream>>,
         peer: SocketAddr,
         failures: Arc<Failures>,
     },

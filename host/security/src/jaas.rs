@@ -6,6 +6,9 @@
 
 use std::{collections::BTreeMap, iter::Peekable, str::Chars};
 
+/// What `java.security.auth.login.config` names: login modules by the name of their section.
+pub type JaasFile = BTreeMap<String, Vec<JaasEntry>>;
+
 /// One entry.
 #[derive(Clone, Eq, PartialEq)]
 pub struct JaasEntry {
@@ -47,6 +50,9 @@ pub enum InvalidJaas {
     /// Something between options that is none.
     #[error("the name of an option was expected, or a semicolon")]
     OptionName,
+    /// A file that is not made of sections.
+    #[error("a section was expected, as in KafkaConnect {{ … }};")]
+    Section,
     /// The end is missing.
     #[error("it does not end with a semicolon")]
     Semicolon,
@@ -73,6 +79,34 @@ pub fn parse(text: &str) -> Result<Vec<JaasEntry>, InvalidJaas> {
         entries.push(parse_entry(&mut tokens, login_module)?);
     }
     if entries.is_empty() { Err(InvalidJaas::Empty) } else { Ok(entries) }
+}
+
+/// Reads a file of sections: `Name { class flag name=value … ; … };`.
+///
+/// # Errors
+///
+/// Says what was expected; never shows a value.
+pub fn parse_file(text: &str) -> Result<JaasFile, InvalidJaas> {
+    let mut tokens = Tokens { chars: text.chars().peekable() };
+    let mut sections = JaasFile::new();
+    while let Some(token) = tokens.next() {
+        let (Token::Word(name), Some(Token::Other('{'))) = (token, tokens.next()) else {
+            return Err(InvalidJaas::Section);
+        };
+        let mut entries = Vec::new();
+        loop {
+            match tokens.next() {
+                Some(Token::Word(login_module)) => entries.push(parse_entry(&mut tokens, login_module)?),
+                Some(Token::Other('}')) => break,
+                _ => return Err(InvalidJaas::LoginModule),
+            }
+        }
+        match tokens.next() {
+            Some(Token::Other(';')) => sections.insert(name, entries),
+            _ => return Err(InvalidJaas::Semicolon),
+        };
+    }
+    Ok(sections)
 }
 
 fn parse_entry(tokens: &mut Tokens<'_>, login_module: String) -> Result<JaasEntry, InvalidJaas> {
@@ -209,6 +243,25 @@ fn is_word(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_has_sections_with_entries() {
+        let text = "/* of the worker */ KafkaConnect {\n  a.b.LoginModule required\n  file=\"/p/credentials\"\n  x='1';\n};\n\
+                    KafkaClient { c.D optional; e.F required; };";
+        let file = parse_file(text).unwrap();
+        assert_eq!(file["KafkaConnect"][0].login_module, "a.b.LoginModule");
+        assert_eq!(file["KafkaConnect"][0].options["file"], "/p/credentials");
+        assert_eq!(file["KafkaClient"].len(), 2);
+        assert!(parse_file("").unwrap().is_empty());
+        for (text, error) in [
+            ("a.b.LoginModule required;", InvalidJaas::Section),
+            ("S { a.B required; }", InvalidJaas::Semicolon),
+            ("S { a.B required;", InvalidJaas::LoginModule),
+            ("S { a.B maybe; };", InvalidJaas::Flag { module: "a.B".to_owned() }),
+        ] {
+            assert_eq!(parse_file(text).unwrap_err(), error, "{text}");
+        }
+    }
 
     fn options(text: &str) -> Vec<(String, String)> {
         parse(text).unwrap().remove(0).options.into_iter().collect()

@@ -4,6 +4,7 @@
 //!   notice files that change.
 //! * [`sasl`]: PLAIN, SCRAM and OAUTHBEARER for both sides, as values that take a token and return the next.
 //! * [`jaas`]: `sasl.jaas.config` as Java reads it.
+//! * [`htpasswd`]: users of the REST API with hashed passwords.
 //! * [`principal`]: a certificate's subject becomes a user's name (`ssl.principal.mapping.rules`).
 //!
 //! Files are read here (they are small, and reading blocks); sockets, clocks that wait, tasks and the log are the
@@ -11,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod htpasswd;
 pub mod jaas;
 pub mod principal;
 pub mod sasl;

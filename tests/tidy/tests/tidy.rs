@@ -102,7 +102,7 @@ const HOMES: [(&str, &[&str]); 22] = [
     ("rustls", &["millstream-security"]),
     ("rustls-native-certs", &["millstream-security"]),
     // Rustls over a socket.
-    ("tokio-rustls", &["millstream-broker", "millstream-client"]),
+    ("tokio-rustls", &["millstream-broker", "millstream-client", "millstream-rest"]),
     // What key stores and keys are encrypted with.
     ("aes", &["millstream-security"]),
     ("cbc", &["millstream-security"]),
