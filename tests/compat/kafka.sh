@@ -11,11 +11,17 @@
 #                                      compiled when first needed; JVM has more arguments for the JVM
 #
 # The jars are kept below target/peers of the repository, or in the folder that MILLSTREAM_KAFKA_LIBS names.
+# With KAFKA=4.4, `libs` and `run` are about clients and tools of that version.
 # Needs a JDK 17 or newer, and Maven for the first run.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+pom=$here/pom.xml
 libs=${MILLSTREAM_KAFKA_LIBS:-$here/../../target/peers/kafka-4.3.0}
+if [ "${KAFKA:-}" = 4.4 ]; then
+    pom=$here/pom-4.4.xml
+    libs=$here/../../target/peers/kafka-4.4.0
+fi
 
 fail() {
     echo "$1" >&2
@@ -30,7 +36,7 @@ fetch() {
     exec 9>"$libs/.lock"
     flock 9
     if ! [ -e "$libs/.complete" ]; then
-        mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs" >&2 \
+        mvn -q -B -f "$pom" dependency:copy-dependencies -DoutputDirectory="$libs" >&2 \
             || fail "Maven could not fetch Apache Kafka"
         touch "$libs/.complete"
     fi
