@@ -99,7 +99,7 @@ public class Files {
                 }
             }
         }
-        try (var producer = producer("enable.idempotence", "false", "acks", "1")) {
+        try (var producer = producer("enable.idempotence", "false", "acks", "all")) {
             for (int number = 0; number < 300; number++) {
                 send(producer, record("stamped", 0, number, null, "stamped " + number));
                 send(producer, record("shortened", 0, number, null, "shortened ".repeat(20) + number));

@@ -8,9 +8,9 @@
 
 import java.io.*;
 import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.util.*;
-import org.apache.kafka.common.utils.Exit;
 
 public class ShellTools {
     static class Ended extends Error {
@@ -24,8 +24,7 @@ public class ShellTools {
 
     public static void main(String[] arguments) throws Exception {
         var out = System.out;
-        Exit.setExitProcedure((code, message) -> { throw new Ended(code); });
-        Exit.setHaltProcedure((code, message) -> { throw new Ended(code); });
+        catchEnds();
         var script = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)).lines().toList();
         for (var line : script) {
             var fields = line.split("\t", -1);
@@ -46,6 +45,25 @@ public class ShellTools {
             out.flush();
         }
         Runtime.getRuntime().halt(0);
+    }
+
+    // The class through which tools end has another package from 4.4 on.
+    static void catchEnds() throws ReflectiveOperationException {
+        for (var place : List.of("utils", "utils.internals", "internals")) {
+            try {
+                var exit = Class.forName("org.apache.kafka.common." + place + ".Exit");
+                var procedure = Class.forName(exit.getName() + "$Procedure");
+                var end = Proxy.newProxyInstance(exit.getClassLoader(), new Class<?>[] {procedure},
+                    (proxy, method, arguments) -> { throw new Ended((Integer) arguments[0]); });
+                for (var name : List.of("setExitProcedure", "setHaltProcedure")) {
+                    exit.getMethod(name, procedure).invoke(null, end);
+                }
+                return;
+            } catch (ClassNotFoundException elsewhere) {
+                continue;
+            }
+        }
+        throw new IllegalStateException("no class Exit");
     }
 
     static int run(String tool, String[] arguments) {
