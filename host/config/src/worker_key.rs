@@ -124,6 +124,7 @@ fn replicas_or_default() -> Validator {
 keys! {
     /// Keys of distributed mode.
     distributed:
+    INTERNAL_TOPIC_CREATION: bool = Key::boolean("internal.topics.automatic.creation.enable").default("true").importance(Low).doc("Whether the worker makes its three topics where they are missing. If not, it does not start without them. From Kafka 4.4.");
     GROUP_ID: String = Key::string("group.id").importance(High).doc("Name of the cluster that the worker belongs to.");
     CONFIG_TOPIC: String = Key::string("config.storage.topic").importance(High).doc("Topic in which configurations are kept.");
     CONFIG_TOPIC_REPLICATION: i16 = Key::short("config.storage.replication.factor").default("3").importance(Low).validator(replicas_or_default).doc("Replication factor of that topic.");

@@ -56,7 +56,7 @@ impl From<HerderError> for RestError {
     fn from(error: HerderError) -> Self {
         let status = match &error {
             HerderError::NotFound(_) => StatusCode::NOT_FOUND,
-            HerderError::AlreadyExists(_) | HerderError::Stale => StatusCode::CONFLICT,
+            HerderError::AlreadyExists(_) | HerderError::Stale | HerderError::NoLeader => StatusCode::CONFLICT,
             HerderError::BadRequest(_) => StatusCode::BAD_REQUEST,
             HerderError::Failed { .. } | HerderError::ShuttingDown | HerderError::Broken(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -31,7 +31,7 @@ pub trait Herder: Send + Sync + 'static {
     /// Whether the worker answers, after at most ten seconds.
     async fn health(&self) -> Health;
     /// Names of all connectors.
-    fn connectors(&self) -> Vec<String>;
+    fn connectors(&self) -> Result<Vec<String>, HerderError>;
     /// A connector as it was configured.
     fn connector_info(&self, name: &str) -> Result<ConnectorInfo, HerderError>;
     /// How a connector and its tasks are doing.
@@ -86,7 +86,7 @@ impl Herder for HerderHandle {
         HerderHandle::health(self).await
     }
 
-    fn connectors(&self) -> Vec<String> {
+    fn connectors(&self) -> Result<Vec<String>, HerderError> {
         HerderHandle::connectors(self)
     }
 

@@ -25,7 +25,7 @@ use crate::{
     converters::{Converters, Natives},
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
     kafka::{Clients, ProducerUse},
-    offsets::{OffsetStore, StoredOffsets},
+    offsets::{OffsetStore, OffsetTopics, StoredOffsets, store_of},
     provided,
     report::LogPolicy,
     sink_task::{self, CommitSettings, DeadLetters, ReportRules, Reporting, SinkTask, Stages},
@@ -79,6 +79,8 @@ pub struct WorkerParts {
     pub clients: Arc<dyn Clients>,
     /// Source offsets.
     pub offsets: Arc<dyn OffsetStore>,
+    /// Topics of connectors that keep their offsets apart; `None` for a worker by itself, where they cannot.
+    pub offset_topics: Option<Arc<dyn OffsetTopics>>,
     /// Statuses of connectors and tasks.
     pub statuses: Arc<dyn StatusStore>,
     /// Spreads what would happen to many at once.
@@ -616,8 +618,9 @@ impl Build<'_> {
             tracing::warn!(task = %id, "{key} has no effect yet: new topics get the broker's own defaults");
         }
         let producer = parts.clients.producer(id, ProducerUse::Records, &start.connector_config).await?;
+        let offsets = store_of(parts.offset_topics.as_ref(), &parts.offsets, &start.connector_config).await?;
         let context: Arc<dyn SourceContext> =
-            Arc::new(source_task::TaskContext { control: control.clone(), offsets: Arc::clone(&parts.offsets) });
+            Arc::new(source_task::TaskContext { control: control.clone(), offsets: Arc::clone(&offsets) });
         let task = parts.plugins.source_task(class, id, context).await.map_err(|error| error.failure())?;
         let settings = FlowSettings {
             flush_interval: parts.settings.flush_interval,
@@ -626,7 +629,7 @@ impl Build<'_> {
             log,
             commit_records: plugin.commit_records,
         };
-        let offsets = StoredOffsets::new(id.connector.clone(), Arc::clone(&parts.offsets));
+        let offsets = StoredOffsets::new(id.connector.clone(), offsets);
         let counts = control.metrics.source(&parts.metrics, id);
         let flow = Flow::new(control.clone(), producer, Box::new(offsets), settings, counts);
         let pipeline =

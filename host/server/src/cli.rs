@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    broker_command,
+    broker_command, distributed,
     exit::{self, Failure},
     group::{self, GroupCommand},
     log_files::{coordinator::Decoder, dump, verify},
@@ -37,6 +37,11 @@ enum Command {
         worker: PathBuf,
         /// Connectors to create at the start (.properties or JSON)
         connectors: Vec<PathBuf>,
+    },
+    /// Run a worker in a group, whose state lives in topics, like Kafka's connect-distributed
+    Distributed {
+        /// Worker configuration (.properties)
+        worker: PathBuf,
     },
     /// Run the built-in broker alone
     #[command(args_conflicts_with_subcommands = true)]
@@ -124,7 +129,10 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let long_running = matches!(cli.command, Command::Standalone { .. } | Command::Broker { command: None, .. });
+    let long_running = matches!(
+        cli.command,
+        Command::Standalone { .. } | Command::Distributed { .. } | Command::Broker { command: None, .. }
+    );
     logging::start(if long_running { LevelFilter::INFO } else { LevelFilter::WARN });
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = match builder.enable_all().thread_stack_size(THREAD_STACK).build() {
@@ -134,6 +142,7 @@ pub fn run() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Standalone { worker, connectors } => standalone::run(&worker, &connectors).await,
+            Command::Distributed { worker } => distributed::run(&worker).await,
             Command::Broker { command: Some(command), .. } => match command {
                 BrokerCommand::Repair { data_dir, apply, partitions } => {
                     repair_command::run(&data_dir, apply, &partitions)

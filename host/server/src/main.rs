@@ -7,6 +7,8 @@ mod broker_command;
 mod bundled;
 mod catalogue;
 mod cli;
+mod cluster;
+mod distributed;
 mod embedded;
 mod exit;
 mod group;
@@ -14,6 +16,7 @@ mod kafka_tools;
 mod log_files;
 mod logging;
 mod moment;
+mod offset_topics;
 mod output;
 mod plugin_command;
 mod repair_command;
@@ -22,6 +25,7 @@ mod standalone;
 mod start_checks;
 mod time_zone;
 mod topic;
+mod worker;
 
 use std::process::ExitCode;
 

@@ -250,6 +250,39 @@ impl Connect {
         connect
     }
 
+    /// Starts a worker of a group in a folder with these settings, and waits until it answers. Only after
+    /// [`have_kafka`].
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start_distributed(folder: &Path, settings: &str) -> Self {
+        let port = free_port();
+        let plugins = folder.join("no-plugins");
+        fs::create_dir_all(&plugins).expect("the folder can be written");
+        let worker = format!(
+            "listeners=http://127.0.0.1:{port}\nplugin.path={}\nplugin.discovery=hybrid_warn\n{settings}\n",
+            plugins.display()
+        );
+        fs::write(folder.join("connect-distributed.properties"), worker).expect("the folder can be written");
+        let log = fs::File::create(folder.join("connect.log")).expect("the folder can be written");
+        let child = Command::new(compat("kafka.sh"))
+            .args(["run", "org.apache.kafka.connect.cli.ConnectDistributed", "connect-distributed.properties"])
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file can be shared"))
+            .stderr(log)
+            .spawn()
+            .expect("the script can be started");
+        let mut connect = Self { child, rest: format!("127.0.0.1:{port}") };
+        within(Duration::from_secs(240), "Connect belongs to its group", || {
+            let ended = connect.child.try_wait().expect("the process can be waited for");
+            assert!(ended.is_none(), "{}", fs::read_to_string(folder.join("connect.log")).unwrap_or_default());
+            get(&connect.rest, "/connectors").filter(|answer| answer.status == 200)
+        });
+        connect
+    }
+
     /// Asks it to end and waits for it.
     ///
     /// # Panics

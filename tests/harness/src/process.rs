@@ -123,6 +123,66 @@ impl Worker {
         Self::try_start_in_zone(folder, "UTC", settings, connectors)
     }
 
+    /// Starts a worker of a group: `settings` are appended to a worker file with text converters, random ports, the
+    /// group `group` and the topics `configs`, `offsets` and `statuses`. Returns when it has joined its group.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start_distributed(folder: &Path, settings: &str) -> Self {
+        let worker = Self::try_start_distributed(folder, settings);
+        let worker = worker.unwrap_or_else(|(status, log)| panic!("{status}: {log}"));
+        worker.await_ready();
+        worker
+    }
+
+    /// The same as soon as its API listens; how the process ended and its log if it does not come so far.
+    ///
+    /// # Errors
+    ///
+    /// It ended before.
+    pub fn try_start_distributed(folder: &Path, settings: &str) -> Result<Self, (ExitStatus, String)> {
+        let worker = format!(
+            "listeners=http://127.0.0.1:0\n\
+             group.id=group\n\
+             config.storage.topic=configs\n\
+             offset.storage.topic=offsets\n\
+             status.storage.topic=statuses\n\
+             offset.storage.partitions=3\n\
+             status.storage.partitions=2\n\
+             config.storage.replication.factor=1\n\
+             offset.storage.replication.factor=1\n\
+             status.storage.replication.factor=1\n\
+             key.converter=org.apache.kafka.connect.storage.StringConverter\n\
+             value.converter=org.apache.kafka.connect.storage.StringConverter\n\
+             offset.flush.interval.ms=200\n\
+             broker.listeners=PLAINTEXT://127.0.0.1:0\n\
+             broker.log.dirs={folder}/broker\n{settings}\n",
+            folder = folder.display()
+        );
+        fs::write(folder.join("distributed.properties"), worker).expect("the folder can be written");
+        Self::spawn(folder, "UTC", &["distributed".to_owned(), "distributed.properties".to_owned()])
+    }
+
+    /// Starts a worker with exactly these arguments in a folder, and returns when it says that it runs.
+    ///
+    /// # Errors
+    ///
+    /// How the process ended and its log if it ended before.
+    pub fn try_start_with(folder: &Path, arguments: &[&str]) -> Result<Self, (ExitStatus, String)> {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Self::spawn(folder, "UTC", &arguments)
+    }
+
+    /// Returns when the worker says that it is ready.
+    ///
+    /// # Panics
+    ///
+    /// If it does not get there.
+    pub fn await_ready(&self) {
+        eventually("the worker is ready", || get(&self.rest, "/health").filter(|answer| answer.status == 200));
+    }
+
     fn try_start_in_zone(
         folder: &Path,
         zone: &str,
@@ -146,8 +206,12 @@ impl Worker {
             fs::write(folder.join(&file), connector).expect("the folder can be written");
             arguments.push(file);
         }
+        Self::spawn(folder, zone, &arguments)
+    }
+
+    fn spawn(folder: &Path, zone: &str, arguments: &[String]) -> Result<Self, (ExitStatus, String)> {
         let (mut rest, mut broker) = (String::new(), String::new());
-        let process = Process::start(folder, &arguments, zone, |line| {
+        let process = Process::start(folder, arguments, zone, |line| {
             if let Some(address) = line.strip_prefix("REST API  http://") {
                 rest = address.to_owned();
             }
@@ -199,6 +263,12 @@ impl Worker {
     /// Asks the process to end and waits for it.
     pub fn terminate(mut self) -> ExitStatus {
         self.process.terminate()
+    }
+
+    /// How the process ended, once it has by itself.
+    pub fn ended(&mut self) -> ExitStatus {
+        let child = &mut self.process.child;
+        eventually("the process ends", || child.try_wait().expect("the process can be waited for"))
     }
 
     /// Process id.

@@ -21,6 +21,7 @@ pub mod offsets;
 pub mod plan;
 pub mod plugins;
 pub mod scripted;
+mod topics;
 pub mod users;
 mod world;
 
@@ -30,15 +31,14 @@ use millstream_config::{ConfigDef, ConfigKey, ConfigMap, ConfigType, PluginKind}
 use millstream_connector::{ConverterRole, HeaderConverter};
 use millstream_runtime::{
     Natives,
-    herder::{Herder, HerderHandle, RestartRequest, State as Status, TargetState},
-    status::MemoryStatusStore,
+    herder::{ConnectorStatus, Herder, HerderError, HerderHandle, RestartRequest, State as Status, TargetState},
+    membership::Solo,
 };
 use tokio::time::Instant;
 
 pub use world::World;
 
 use crate::{
-    config_log::TroubledLog,
     fakes::{Fakes, HEADER_CONVERTER, class, text::Text},
     history::{ANSWER, SETTLING},
     plan::Plan,
@@ -48,7 +48,8 @@ use crate::{
 
 impl World {
     /// A worker in this world.
-    fn worker(&self) -> Herder {
+    async fn worker(&self) -> Herder {
+        let (log, statuses) = self.stores().await;
         let (one, two, three) = (self.clone(), self.clone(), self.clone());
         let text = |world: &Self, config: &ConfigMap, role| {
             let connector = config.get("connector").cloned().flatten().unwrap_or_default();
@@ -67,8 +68,10 @@ impl World {
             },
             clients: Arc::new(self.clone()),
             offsets: Arc::new(self.clone()),
-            statuses: Arc::new(MemoryStatusStore::default()),
-            log: self.state().log.worker(TroubledLog(self.clone())),
+            statuses,
+            log,
+            group: None,
+            membership: Box::<Solo>::default(),
             random: Arc::new(move || three.state().rng.below(1000) as f64 / 1000.0),
             converter: CONVERTER,
             classes: vec![
@@ -115,6 +118,8 @@ impl World {
         self.state().calm = true;
         self.state().history.note("calm");
         let log = self.state().log.clone();
+        let topics = self.state().topics.clone();
+        topics.away(false);
         log.catch_up();
         for connector in &plan.connectors {
             let name = &connector.name;
@@ -149,12 +154,21 @@ impl World {
         }
         // Resuming is answered before it is done.
         let _ = self.answered("health in the calm", handle.health()).await;
-        for connector in &plan.connectors {
-            let status = handle.status(&connector.name);
-            let running = |state| matches!(state, Status::Running);
-            if !status.as_ref().is_ok_and(|status| {
+        let running = |state| matches!(state, Status::Running);
+        let all_run = |status: &Result<ConnectorStatus, HerderError>| {
+            status.as_ref().is_ok_and(|status| {
                 running(status.connector.state) && status.tasks.iter().all(|(_, task)| running(task.state))
-            }) {
+            })
+        };
+        // What is written to a topic is read a moment later.
+        let until = Instant::now() + Duration::from_secs(if plan.in_topics { 10 } else { 0 });
+        for connector in &plan.connectors {
+            let mut status = handle.status(&connector.name);
+            while !all_run(&status) && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                status = handle.status(&connector.name);
+            }
+            if !all_run(&status) {
                 self.state().history.violated(format!("settled, but not running: {status:?}"));
             }
         }
@@ -164,7 +178,8 @@ impl World {
 /// Lives through a plan, with its time paused; whatever is broken is in the world's history.
 pub async fn live(plan: Plan) -> World {
     let world = World::new(plan);
-    let herder = world.worker();
+    let herder = world.worker().await;
+    let weather = tokio::spawn(world.clone().weather());
     let handle = herder.handle();
     world.state().handle = Some(handle.clone());
     let plan = Arc::clone(&world.state().plan);
@@ -181,6 +196,7 @@ pub async fn live(plan: Plan) -> World {
             world.state().history.violated(format!("a user broke: {error}"));
         }
     }
+    weather.abort();
     world.settle(&handle).await;
     let shutdown = world.answered("shutdown", handle.shutdown()).await;
     world.state().history.nothing_lives(None);

@@ -102,12 +102,16 @@ pub enum Fault {
     LogAppendFails,
     LogAnswerLost,
     LogReadSlow,
+    RecordLost,
+    RecordAnswerLost,
+    RecordDelayed,
+    BrokersAway,
 }
 
 use Fault::*;
 
 /// All of them.
-const FAULTS: [Fault; 58] = [
+const FAULTS: [Fault; 62] = [
     ConnectorMakeFails,
     ConnectorStartFails,
     ConnectorStartPanics,
@@ -166,6 +170,10 @@ const FAULTS: [Fault; 58] = [
     LogAppendFails,
     LogAnswerLost,
     LogReadSlow,
+    RecordLost,
+    RecordAnswerLost,
+    RecordDelayed,
+    BrokersAway,
 ];
 
 /// Which stage a record fails at.
@@ -238,6 +246,8 @@ pub struct Plan {
     pub eager: bool,
     /// Records that a producer takes before it is full.
     pub buffer: usize,
+    /// Whether the config log and the statuses are kept in topics.
+    pub in_topics: bool,
     /// How long faults happen.
     pub trouble: Duration,
     /// Longest wait between two requests of a user.
@@ -269,6 +279,7 @@ impl Plan {
             connectors,
             eager: rng.chance(400),
             buffer: rng.pick(&[1, 3, 10, 100]),
+            in_topics: rng.chance(500),
             trouble: Duration::from_secs(20 + rng.below(60)),
             request_gap_ms: rng.pick(&[200, 2_000, 10_000]),
             fated: rng.pick(&[0, 100, 400]),

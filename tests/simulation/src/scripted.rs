@@ -25,6 +25,7 @@ use millstream_runtime::{
     config_log::{ConfigLog, MemoryLog},
     herder::{Health, Herder, HerderHandle, InstanceStatus, TargetState},
     kafka::{Clients, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer},
+    membership::Solo,
     offsets::{OffsetStore, OffsetStoreError},
     status::MemoryStatusStore,
 };
@@ -142,6 +143,8 @@ impl World {
             statuses: Arc::new(MemoryStatusStore::default()),
             log,
             // Every delay is as long as it can be.
+            group: None,
+            membership: Box::<Solo>::default(),
             random: Arc::new(|| 1.0),
             converter: CONVERTER,
             classes: vec![

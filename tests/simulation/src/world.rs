@@ -11,7 +11,7 @@ use millstream_runtime::herder::{HerderHandle, State as Status};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    fakes::config_log::FakeConfigLog,
+    fakes::{config_log::FakeConfigLog, topic::FakeTopics},
     history::History,
     kafka::Cluster,
     plan::{Fault, Plan, Rng},
@@ -39,6 +39,8 @@ pub struct State {
     pub history: History,
     /// The config log of all workers.
     pub log: FakeConfigLog,
+    /// The topics of all workers, where it is kept in one.
+    pub topics: FakeTopics,
     /// Topics and groups.
     pub cluster: Cluster,
     /// Source offsets, by connector and partition.
@@ -56,8 +58,11 @@ pub struct State {
 }
 
 impl State {
-    /// Whether a task says that it is paused.
+    /// Whether a task says that it is paused. Out of a topic that is heard late, so that it proves nothing.
     pub fn is_paused(&self, task: &TaskId) -> bool {
+        if self.plan.in_topics {
+            return false;
+        }
         let status = self.handle.as_ref().map(|handle| handle.task_status(&task.connector, task.number));
         matches!(status, Some(Ok(status)) if status.state == Status::Paused)
     }
@@ -74,6 +79,7 @@ impl World {
             history: History::new(Arc::clone(&plan)),
             plan,
             log: FakeConfigLog::default(),
+            topics: FakeTopics::default(),
             cluster: Cluster::default(),
             stored: BTreeMap::new(),
             attempts: BTreeMap::new(),

@@ -2,8 +2,9 @@
 //!
 //! [`GroupMember`] speaks the classic group protocol for any protocol type with opaque metadata and
 //! assignments: `consumer` for consumers, `connect` for workers. What the bytes of a consumer group mean is in
-//! `assignment`.
+//! `assignment`, those of a group of workers in [`connect_protocol`].
 
+pub mod connect_protocol;
 mod member;
 mod rules;
 

@@ -23,7 +23,7 @@ use crate::{
 /// `GET /connectors`.
 pub(crate) async fn list(State(herder): State<Arc<dyn Herder>>, parameters: Parameters) -> Answer {
     let expansions: Vec<&str> = parameters.all("expand").collect();
-    let names = herder.connectors();
+    let names = herder.connectors()?;
     if expansions.is_empty() {
         return Ok(ok(&json!(names)));
     }

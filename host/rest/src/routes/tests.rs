@@ -97,8 +97,8 @@ impl Herder for Fake {
         Health::Starting(None)
     }
 
-    fn connectors(&self) -> Vec<String> {
-        vec!["c".to_owned(), "no status".to_owned()]
+    fn connectors(&self) -> Result<Vec<String>, HerderError> {
+        Ok(vec!["c".to_owned(), "no status".to_owned()])
     }
 
     fn connector_info(&self, name: &str) -> Result<ConnectorInfo, HerderError> {

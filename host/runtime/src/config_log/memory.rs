@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use async_trait::async_trait;
 
-use super::{AppendEntriesError, ConfigLog, Entry, Logged};
+use super::{AppendEntriesError, ConfigLog, Entry, Logged, ReadEntriesError};
 
 /// See the module's documentation.
 ///
@@ -31,5 +31,9 @@ impl ConfigLog for MemoryLog {
             // Whoever could append is waiting here.
             None => std::future::pending().await,
         }
+    }
+
+    async fn catch_up(&mut self) -> Result<Vec<Logged>, ReadEntriesError> {
+        Ok(self.unread.drain(..).collect())
     }
 }

@@ -6,12 +6,16 @@
 mod entry;
 mod memory;
 mod state;
+mod topic;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use entry::{Entry, InvalidEntry, SessionKey};
 pub use memory::MemoryLog;
 pub use state::{Change, ClusterState};
+pub use topic::TopicConfigLog;
 
 /// What users want a connector to be.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -62,6 +66,14 @@ pub struct AppendEntriesError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// Why it is not known what stands in the log.
+#[expect(missing_docs, reason = "the message tells what each field is")]
+#[derive(Debug, thiserror::Error)]
+#[error("read the config log to its end")]
+pub struct ReadEntriesError {
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
 /// The one log of a group of workers, as one of them sees it.
 #[async_trait]
 pub trait ConfigLog: Send {
@@ -77,4 +89,22 @@ pub trait ConfigLog: Send {
 
     /// The next entry that this worker has not read; waits for one. Dropping the future loses nothing.
     async fn next(&mut self) -> Logged;
+
+    /// Every entry that is in the log now and that this worker has not read, in order. Dropping the future loses
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the log ends could not be found out.
+    async fn catch_up(&mut self) -> Result<Vec<Logged>, ReadEntriesError>;
+
+    /// How far this worker has read, by the count on which the workers of a group agree; -1 for nothing.
+    fn offset(&self) -> i64 {
+        -1
+    }
+
+    /// Lets go of the log after what is under way has been written, for at most `timeout`.
+    async fn close(self: Box<Self>, timeout: Duration) {
+        let _ = timeout;
+    }
 }

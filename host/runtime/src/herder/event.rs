@@ -45,6 +45,23 @@ pub(crate) enum Event {
 }
 
 impl Event {
+    /// Answers that it is not done.
+    pub(crate) fn refuse(self, error: HerderError) {
+        // Whoever asked may have gone away.
+        match self {
+            Self::Put { reply, .. } => drop(reply.send(Err(error))),
+            Self::Restart { reply, .. } => drop(reply.send(Err(error))),
+            // That the loop answers is all that is asked.
+            Self::Ping { reply } => drop(reply.send(Ok(()))),
+            Self::Delete { reply, .. }
+            | Self::SetTarget { reply, .. }
+            | Self::RestartConnector { reply, .. }
+            | Self::RestartTask { reply, .. }
+            | Self::SetLogLevel { reply, .. }
+            | Self::Shutdown { reply } => drop(reply.send(Err(error))),
+        }
+    }
+
     /// What it brings about, for people.
     pub(crate) fn describe(&self) -> String {
         match self {

@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) providers: Arc<Providers>,
     pub(crate) cluster_id: String,
     pub(crate) ready: AtomicBool,
+    /// Whether the config log has been read to its end once.
+    pub(crate) informed: AtomicBool,
     /// What the loop is doing, and since when.
     pub(crate) doing: Mutex<Option<(String, Instant)>>,
     /// Why the loop is gone, if it has panicked.
@@ -146,9 +148,19 @@ impl HerderHandle {
         &self.shared.cluster_id
     }
 
+    /// What is not known yet must not be taken for what is not there.
+    fn informed(&self) -> Result<(), HerderError> {
+        if self.shared.informed.load(Ordering::Acquire) { Ok(()) } else { Err(HerderError::NoLeader) }
+    }
+
     /// Names of all connectors, in order.
-    pub fn connectors(&self) -> Vec<String> {
-        self.shared.view().cluster().connectors().map(str::to_owned).collect()
+    ///
+    /// # Errors
+    ///
+    /// The worker is still reading what there is.
+    pub fn connectors(&self) -> Result<Vec<String>, HerderError> {
+        self.informed()?;
+        Ok(self.shared.view().cluster().connectors().map(str::to_owned).collect())
     }
 
     /// A connector as it was configured.
@@ -157,6 +169,7 @@ impl HerderHandle {
     ///
     /// There is none of that name.
     pub fn connector_info(&self, name: &str) -> Result<ConnectorInfo, HerderError> {
+        self.informed()?;
         self.shared.info(name).ok_or_else(|| HerderError::no_connector(name))
     }
 
@@ -175,6 +188,7 @@ impl HerderHandle {
     ///
     /// Nothing is known about it.
     pub fn status(&self, name: &str) -> Result<ConnectorStatus, HerderError> {
+        self.informed()?;
         let missing = || HerderError::NotFound(format!("No status found for connector {name}"));
         self.shared.status(name).ok_or_else(missing)
     }
@@ -185,6 +199,7 @@ impl HerderHandle {
     ///
     /// Nothing is known about it.
     pub fn task_status(&self, name: &str, number: u32) -> Result<InstanceStatus, HerderError> {
+        self.informed()?;
         let statuses = self.shared.statuses.get(name).unwrap_or_default();
         let missing = || HerderError::NotFound(format!("No status found for task {name}-{number}"));
         statuses.tasks.get(&number).cloned().ok_or_else(missing)
@@ -196,6 +211,7 @@ impl HerderHandle {
     ///
     /// There is no connector of that name.
     pub fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>, HerderError> {
+        self.informed()?;
         let view = self.shared.view();
         if !view.knows(name) {
             return Err(HerderError::no_connector(name));

@@ -8,6 +8,7 @@
 
 mod error;
 mod event;
+mod group;
 mod handle;
 mod plan;
 mod run;
@@ -16,6 +17,7 @@ mod trial;
 mod view;
 
 pub use error::HerderError;
+pub use group::{GroupRules, SecretSource};
 pub use handle::{DefinitionsNow, Health, HerderHandle};
 pub use plan::{Action, Desired, Running, RunningConnector, plan};
 pub use start::{Herder, HerderSettings, StartHerderError};

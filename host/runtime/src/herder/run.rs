@@ -10,34 +10,46 @@ use std::{
 use millstream_config::ConfigMap;
 use millstream_connector::{ErrorKind, Failure, TaskId};
 use millstream_record::Chain;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     ConnectorStatus, HerderError, PutConnector, RestartRequest, State, TargetState,
     event::{Event, Reconfigurations, Reply},
+    group::{Ending, GroupRules},
     handle::{Shared, class_of, mark_restarting},
     plan::{Action, Running, RunningConnector, plan},
     view::View,
 };
 use crate::{
     config_log::{Change, ConfigLog, Entry, Logged},
+    membership::Membership,
     worker::{TaskStart, Worker},
 };
 
 /// Longest time for a change to be written to the config log and read back, as in Connect.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Longest time for leaving the group and for what is still on its way to the config log.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// See the module's documentation.
 pub(super) struct Loop {
-    shared: Arc<Shared>,
-    worker: Worker,
-    log: Box<dyn ConfigLog>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) worker: Worker,
+    pub(super) log: Box<dyn ConfigLog>,
+    pub(super) membership: Box<dyn Membership>,
+    /// Set for a worker in a group.
+    pub(super) group: Option<GroupRules>,
+    /// Whether this worker may run anything, and change anything.
+    pub(super) member: bool,
+    /// When a new session key is due, of a leader.
+    pub(super) key_due: Option<Instant>,
     reconfigurations: Arc<Reconfigurations>,
-    running: BTreeMap<String, Running>,
+    pub(super) running: BTreeMap<String, Running>,
     /// Connectors about which something was read, and that may not be as desired.
-    due: BTreeSet<String>,
+    pub(super) due: BTreeSet<String>,
     /// Restarts that were read and not yet carried out.
-    restarts: VecDeque<(String, RestartRequest)>,
+    pub(super) restarts: VecDeque<(String, RestartRequest)>,
 }
 
 impl Loop {
@@ -45,12 +57,18 @@ impl Loop {
         shared: Arc<Shared>,
         worker: Worker,
         log: Box<dyn ConfigLog>,
+        membership: Box<dyn Membership>,
+        group: Option<GroupRules>,
         reconfigurations: Arc<Reconfigurations>,
     ) -> Self {
         Self {
             shared,
             worker,
             log,
+            membership,
+            group,
+            member: false,
+            key_due: None,
             reconfigurations,
             running: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -58,29 +76,31 @@ impl Loop {
         }
     }
 
-    /// Runs until it is told to shut down, or nobody is left who could tell it anything.
+    /// Runs until it is told to shut down, or nobody is left who could tell it anything, or its group fails.
     pub(super) async fn run(mut self, requests: &mut mpsc::Receiver<Event>) {
-        loop {
+        let mut ending = self.begin(requests).await;
+        while ending.is_none() {
+            let due = self.key_due;
+            let key_due = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 event = requests.recv() => match event {
-                    Some(Event::Shutdown { reply }) => {
-                        self.worker.stop_all().await;
-                        requests.close();
-                        answer(reply, Ok(()));
-                        break;
-                    }
-                    Some(event) => {
+                    Some(Event::Shutdown { reply }) => ending = Some(Ending::Asked(Some(reply))),
+                    Some(event) if self.member => {
                         self.shared.does(Some(event.describe()));
                         self.handle(event).await;
                         self.follow().await;
                         self.shared.does(None);
                     }
-                    None => {
-                        self.worker.stop_all().await;
-                        break;
-                    }
+                    Some(event) => event.refuse(HerderError::NoLeader),
+                    None => ending = Some(Ending::Asked(None)),
                 },
+                event = self.membership.next() => ending = self.member(event).await,
                 name = self.reconfigurations.next() => {
                     self.shared.does(Some(format!("reconfiguring the tasks of connector {name}")));
                     self.reconfigure(&name);
@@ -99,9 +119,21 @@ impl Loop {
                     self.follow().await;
                     self.shared.does(None);
                 }
+                () = key_due => self.renew_session_key().await,
             }
         }
-        // Dropping what still waits answers it with `ShuttingDown`.
+        self.worker.stop_all().await;
+        // Dropping what still waits answers it with `ShuttingDown`, or with the reason why it has broken.
+        if let Some(Ending::Failed(reason)) = &ending {
+            tracing::error!("the worker ends: {reason}");
+            self.shared.broken.send_replace(Some(reason.clone()));
+        }
+        requests.close();
+        self.membership.leave(LEAVE_TIMEOUT).await;
+        self.log.close(LEAVE_TIMEOUT).await;
+        if let Some(Ending::Asked(Some(reply))) = ending {
+            answer(reply, Ok(()));
+        }
     }
 
     async fn handle(&mut self, event: Event) {
@@ -136,7 +168,7 @@ impl Loop {
     /// # Errors
     ///
     /// They could not be written, or did not come back in time; in the latter case they take effect when they do.
-    async fn write(&mut self, entries: Vec<Entry>) -> Result<(), HerderError> {
+    pub(super) async fn write(&mut self, entries: Vec<Entry>) -> Result<(), HerderError> {
         match tokio::time::timeout(WRITE_TIMEOUT, self.write_and_read(entries)).await {
             Ok(written) => written,
             Err(_) => Err(HerderError::failed(format!(
@@ -160,7 +192,7 @@ impl Loop {
     }
 
     /// Takes an entry into the view and notes what is due because of it.
-    fn take(&mut self, logged: Logged) {
+    pub(super) fn take(&mut self, logged: Logged) {
         let change = self.shared.view().take(logged);
         match change {
             Some(Change::ConnectorUpdated(name)) => {
@@ -179,13 +211,13 @@ impl Loop {
                     tracing::warn!("the level that a worker gave to logger {logger} is left out: {error}");
                 }
             }
-            // Workers that are alone sign nothing.
-            Some(Change::SessionKeyUpdated) | None => {}
+            Some(Change::SessionKeyUpdated) => self.note_session_key(),
+            None => {}
         }
     }
 
     /// Does everything that is due. What fails says so in its status.
-    async fn follow(&mut self) {
+    pub(super) async fn follow(&mut self) {
         loop {
             if let Some((name, request)) = self.restarts.pop_front() {
                 self.carry_out(&name, request).await;
@@ -215,9 +247,13 @@ impl Loop {
         }
         entries.push(Entry::Connector { name: name.to_owned(), config: Some(config) });
         self.write(entries).await?;
-        self.reconcile(name).await.map_err(|failure| {
-            HerderError::caused(format!("Failed to transition connector {name} to state {}", initial.name()), failure)
-        })?;
+        // In a group it is started after the answer, by whom it falls to.
+        if self.group.is_none() {
+            self.reconcile(name).await.map_err(|failure| {
+                let message = format!("Failed to transition connector {name} to state {}", initial.name());
+                HerderError::caused(message, failure)
+            })?;
+        }
         let info = self.shared.info(name).ok_or_else(|| HerderError::no_connector(name))?;
         Ok(PutConnector { created, info })
     }
@@ -232,12 +268,14 @@ impl Loop {
             Entry::Target { name: name.clone(), target: None },
         ])
         .await?;
-        // Nothing is started here that could fail.
-        let _ = self.reconcile(&name).await;
+        if self.group.is_none() {
+            // Nothing is started here that could fail.
+            let _ = self.reconcile(&name).await;
+        }
         Ok(())
     }
 
-    /// Pausing and resuming is answered at once, stopping when everything has stopped.
+    /// Pausing and resuming is answered at once, stopping, of a worker by itself, when everything has stopped.
     async fn set_target(&mut self, name: &str, target: TargetState, reply: Reply<()>) {
         if !self.knows(name) {
             return answer(reply, Err(HerderError::unknown_connector(name)));
@@ -247,7 +285,7 @@ impl Loop {
             entries.insert(0, Entry::Commit { name: name.to_owned(), tasks: Some(0) });
         }
         let written = self.write(entries).await;
-        if target == TargetState::Stopped && written.is_ok() {
+        if target == TargetState::Stopped && written.is_ok() && self.group.is_none() {
             let _ = self.reconcile(name).await;
         }
         answer(reply, written);
@@ -354,14 +392,16 @@ impl Loop {
         let mut first = Ok(());
         loop {
             self.due.remove(name);
-            let desired = self.shared.view().desired(name);
+            let wanted = self.shared.view().desired(name);
+            // What this worker may not run, it does not want.
+            let desired = wanted.filter(|_| self.member);
             let running = self.running.entry(name.to_owned()).or_default();
             let actions = plan(desired.as_ref(), running);
             if actions.is_empty() {
-                if desired.is_none() {
+                if wanted.is_none() {
                     self.running.remove(name);
                     self.shared.statuses.remove(name);
-                } else {
+                } else if desired.is_some() {
                     // Of tasks that were stopped for a restart, some may not be there any more.
                     self.shared.statuses.keep_tasks(name, |number| running.tasks.contains_key(&number));
                 }
@@ -380,7 +420,12 @@ impl Loop {
         match action {
             Action::StopTasks(numbers) => {
                 self.stop_tasks(name, &numbers).await;
-                numbers.iter().for_each(|&number| self.shared.statuses.remove_task(name, number));
+                // In a group a task that begins anew shows what became of it until it runs again.
+                let kept = self.group.is_some().then(|| self.shared.view().desired(name)).flatten();
+                let kept =
+                    kept.filter(|desired| desired.target != TargetState::Stopped).map_or(0, |desired| desired.tasks);
+                let gone = numbers.iter().filter(|number| kept <= **number);
+                gone.for_each(|&number| self.shared.statuses.remove_task(name, number));
                 Ok(())
             }
             Action::StopConnector => {

@@ -14,12 +14,14 @@ use tokio::{
 
 use super::{
     event::Reconfigurations,
+    group::GroupRules,
     handle::{DefinitionsNow, HerderHandle, Shared},
     run::Loop,
 };
 use crate::{
     config_log::ConfigLog,
     log_levels::LogLevels,
+    membership::Membership,
     status::StatusBoard,
     worker::{Worker, WorkerParts, panic_text},
 };
@@ -39,6 +41,9 @@ pub struct HerderSettings {
     pub levels: Arc<dyn LogLevels>,
     /// Definitions of all plugins that are known when it is asked, for validation.
     pub definitions: Box<DefinitionsNow>,
+    /// Set for a worker in a group: it answers when a change has been written, not when it is carried out, and is ready
+    /// as soon as it belongs to its group.
+    pub group: Option<GroupRules>,
 }
 
 /// Why a herder could not be started.
@@ -60,7 +65,8 @@ pub struct Herder {
 }
 
 impl Herder {
-    /// Starts a herder on the current tokio runtime. It follows a log, whoever else writes to it.
+    /// Starts a herder on the current tokio runtime. It follows a log, whoever else writes to it, and
+    /// runs what its membership lets it.
     ///
     /// # Errors
     ///
@@ -69,6 +75,7 @@ impl Herder {
         parts: WorkerParts,
         settings: HerderSettings,
         log: Box<dyn ConfigLog>,
+        membership: Box<dyn Membership>,
     ) -> Result<Self, StartHerderError> {
         let runtime = tokio::runtime::Handle::try_current()?;
         let statuses = StatusBoard::new(&settings.worker_id, Arc::clone(&parts.statuses));
@@ -85,13 +92,14 @@ impl Herder {
             providers: Arc::clone(&parts.settings.providers),
             cluster_id: settings.cluster_id,
             ready: AtomicBool::new(false),
+            informed: AtomicBool::new(false),
             doing: Mutex::new(None),
             broken: watch::Sender::new(None),
         });
         let (events, mut requests) = mpsc::channel(MAX_REQUESTS);
         let asked = Arc::clone(&reconfigurations);
         let worker = Worker::new(parts, statuses, Arc::new(move |name: &str| asked.request(name)));
-        let looped = Loop::new(Arc::clone(&shared), worker, log, reconfigurations);
+        let looped = Loop::new(Arc::clone(&shared), worker, log, membership, settings.group, reconfigurations);
         let ending = Arc::clone(&shared);
         let task = runtime.spawn(async move {
             let ended = AssertUnwindSafe(looped.run(&mut requests)).catch_unwind().await;

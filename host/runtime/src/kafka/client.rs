@@ -161,11 +161,11 @@ fn task_producer(properties: &BTreeMap<String, String>) -> Result<ProducerConfig
     }
 }
 
-fn wrong_setting(error: ConfigError) -> Failure {
+pub(super) fn wrong_setting(error: ConfigError) -> Failure {
     Failure::new(ErrorKind::Config, "", error.to_string())
 }
 
-fn request_failure(error: &millstream_client::RequestError) -> Failure {
+pub(super) fn request_failure(error: &millstream_client::RequestError) -> Failure {
     Failure::new(ErrorKind::Fatal, &error.java_class(), Chain(error).to_string())
 }
 
@@ -236,7 +236,7 @@ impl Clients for KafkaClients {
         let max_decompressed = config.fetch_decompressed_max_bytes as usize;
         let mut consumer = Consumer::new(&cluster, config);
         consumer.subscribe(topics.iter().cloned()).map_err(|error| consume_failure(&error))?;
-        Ok(Box::new(ClientConsumer { consumer, max_decompressed, scratch: Vec::new() }))
+        Ok(Box::new(ClientConsumer::new(consumer, max_decompressed)))
     }
 
     async fn create_topic(
@@ -262,7 +262,7 @@ impl Clients for KafkaClients {
     }
 }
 
-struct ClientProducer(Producer);
+pub(super) struct ClientProducer(pub(super) Producer);
 
 impl RecordAppender for Appender<'_> {
     fn append(
@@ -334,10 +334,17 @@ impl RecordTransactions for ClientProducer {
     }
 }
 
-struct ClientConsumer {
+pub(super) struct ClientConsumer {
     consumer: Consumer,
     max_decompressed: usize,
     scratch: Vec<u8>,
+}
+
+impl ClientConsumer {
+    /// A consumer whose compressed batches may expand to `max_decompressed` bytes.
+    pub(super) fn new(consumer: Consumer, max_decompressed: usize) -> Self {
+        Self { consumer, max_decompressed, scratch: Vec::new() }
+    }
 }
 
 fn consume_failure(error: &millstream_client::consumer::ConsumeError) -> Failure {

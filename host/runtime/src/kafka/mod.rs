@@ -4,6 +4,7 @@
 //! in a [`Clients`], which knows addresses and settings; tasks only name what they need a client for.
 
 mod client;
+mod internal;
 
 use std::{ops::Range, time::Duration};
 
@@ -16,6 +17,7 @@ use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartiti
 use millstream_record::{Chain, TopicName};
 
 pub use client::KafkaClients;
+pub use internal::{CreateTopicError, InternalClients, LogClients, LogTopic};
 
 /// Takes records while the producer's buffer is locked.
 pub trait RecordAppender {

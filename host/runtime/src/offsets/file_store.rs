@@ -2,7 +2,6 @@
 //! reverse. Rewritten as a whole: into a temporary file, synced, and renamed over the old one.
 
 use std::{
-    collections::HashMap,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
@@ -14,7 +13,7 @@ use millstream_disk::Disk;
 use super::{
     OffsetStore, OffsetStoreError,
     java_map::{self, Entries, InvalidJavaMap},
-    json::{push_json, stored_key},
+    table::OffsetTable,
 };
 
 /// Why an offset file could not be opened.
@@ -50,10 +49,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    entries: Entries,
-    /// Keys by a form that does not depend on the order of the partition's members, since Java's maps
-    /// have an order of their own.
-    keys: HashMap<String, Vec<u8>>,
+    table: OffsetTable,
     version: u64,
 }
 
@@ -87,8 +83,7 @@ impl FileOffsetStore {
         if let Err(source) = try_out(disk.as_ref(), &path) {
             return Err(OpenOffsetFileError::Write { path, source });
         }
-        let keys = entries.keys().flatten().filter_map(|key| Some((sorted_form(key)?, key.clone()))).collect();
-        let state = Mutex::new(State { entries, keys, version: 0 });
+        let state = Mutex::new(State { table: OffsetTable::of(entries), version: 0 });
         Ok(Self { shared: Arc::new(Shared { disk, path, state, written: Arc::default() }) })
     }
 }
@@ -106,7 +101,7 @@ impl Shared {
                 // Somebody else's save has carried these offsets along.
                 return Ok(());
             }
-            (state.version, java_map::write(&state.entries))
+            (state.version, java_map::write(state.table.entries()))
         };
         self.disk.replace(&self.path, &bytes)?;
         *written = version;
@@ -126,44 +121,18 @@ fn try_out(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     disk.remove_file(beside)
 }
 
-/// A stored key with its members sorted; `None` for what is no key of ours.
-fn sorted_form(key: &[u8]) -> Option<String> {
-    let parsed: serde_json::Value = serde_json::from_slice(key).ok()?;
-    let mut sorted = String::new();
-    push_json(&mut sorted, &parsed, true);
-    Some(sorted)
-}
-
-impl State {
-    /// The key under which a partition is stored already, else the one to store it under.
-    fn stored_key(&self, connector: &str, partition: &str) -> Result<Vec<u8>, OffsetStoreError> {
-        let key = stored_key(connector, partition, false)?.into_bytes();
-        if self.entries.contains_key(&Some(key.clone())) {
-            return Ok(key);
-        }
-        Ok(self.keys.get(&stored_key(connector, partition, true)?).cloned().unwrap_or(key))
-    }
-}
-
 #[async_trait]
 impl OffsetStore for FileOffsetStore {
     async fn read(&self, connector: &str, partitions: &[String]) -> Result<Vec<Option<String>>, OffsetStoreError> {
-        let state = self.shared.state();
-        let offset = |partition: &String| {
-            let key = state.stored_key(connector, partition)?;
-            let stored = state.entries.get(&Some(key)).and_then(Option::as_ref);
-            Ok(stored.and_then(|bytes| offset_text(connector, bytes)))
-        };
-        partitions.iter().map(offset).collect()
+        self.shared.state().table.read(connector, partitions)
     }
 
     async fn write(&self, connector: &str, offsets: Vec<(Arc<str>, Option<String>)>) -> Result<(), OffsetStoreError> {
         {
             let mut state = self.shared.state();
             for (partition, offset) in offsets {
-                let key = state.stored_key(connector, &partition)?;
-                state.keys.insert(stored_key(connector, &partition, true)?, key.clone());
-                state.entries.insert(Some(key), offset.map(String::into_bytes));
+                let key = state.table.stored_key(connector, &partition)?;
+                state.table.set(key, offset.map(String::into_bytes));
             }
             state.version += 1;
         }
@@ -175,34 +144,8 @@ impl OffsetStore for FileOffsetStore {
     }
 
     async fn list(&self, connector: &str) -> Result<Vec<(String, String)>, OffsetStoreError> {
-        let state = self.shared.state();
-        let mut found = Vec::new();
-        for (key, offset) in &state.entries {
-            let (Some(key), Some(offset)) = (key, offset) else { continue };
-            let Ok(serde_json::Value::Array(parts)) = serde_json::from_slice(key) else { continue };
-            let [serde_json::Value::String(name), partition @ serde_json::Value::Object(_)] = parts.as_slice() else {
-                continue;
-            };
-            if name == connector
-                && let Some(offset) = offset_text(connector, offset)
-            {
-                let mut text = String::new();
-                push_json(&mut text, partition, false);
-                found.push((text, offset));
-            }
-        }
-        Ok(found)
+        Ok(self.shared.state().table.list(connector))
     }
-}
-
-/// A stored offset as text, if it is a JSON object.
-fn offset_text(connector: &str, bytes: &[u8]) -> Option<String> {
-    let is_object = serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| value.is_object());
-    let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| is_object);
-    if text.is_none() {
-        tracing::error!(connector, "a stored source offset is not a JSON object and is left out");
-    }
-    text
 }
 
 #[cfg(test)]

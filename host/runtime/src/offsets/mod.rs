@@ -6,6 +6,9 @@
 mod file_store;
 mod java_map;
 mod json;
+mod own_topic;
+mod table;
+mod topic_store;
 mod writer;
 
 use std::sync::Arc;
@@ -15,6 +18,9 @@ use millstream_connector::{ErrorKind, Failure};
 
 pub use file_store::{FileOffsetStore, OpenOffsetFileError};
 pub(crate) use json::row_json;
+pub use own_topic::OffsetTopics;
+pub(crate) use own_topic::store_of;
+pub use topic_store::TopicOffsetStore;
 pub use writer::{OffsetWriter, SourceOffsets, StoredOffsets, TransactionOffsets};
 
 use crate::error_policy::CONNECT_EXCEPTION;
@@ -26,6 +32,9 @@ pub enum OffsetStoreError {
     /// A source partition is not a JSON object of primitive values.
     #[error("{0}")]
     Invalid(String),
+    /// The store cannot be read.
+    #[error("read source offsets from {place}")]
+    Read { place: String, source: Box<dyn std::error::Error + Send + Sync> },
     /// The store failed.
     #[error("write source offsets to {place}")]
     Write { place: String, source: std::io::Error },

@@ -3,15 +3,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicI32, Ordering},
+    },
 };
 
 use millstream_connector::TaskId;
 
 use super::{ConnectorStatuses, Instance, InstanceStatus, State, StatusStore};
-
-/// Generation of a worker that is in no group, as Connect writes it.
-const ALONE: i32 = 0;
 
 /// Writes for one worker. Cheap to clone; clones share what they hold.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub(crate) struct StatusBoard {
     worker_id: Arc<str>,
     /// Versions of connectors' plugins, for the statuses to come.
     versions: Arc<Mutex<BTreeMap<String, String>>>,
+    /// Generation of the group that this worker is in; 0 of one that is in none, as Connect writes it.
+    generation: Arc<AtomicI32>,
 }
 
 impl std::fmt::Debug for StatusBoard {
@@ -30,7 +32,12 @@ impl std::fmt::Debug for StatusBoard {
 
 impl StatusBoard {
     pub(crate) fn new(worker_id: &str, store: Arc<dyn StatusStore>) -> Self {
-        Self { store, worker_id: worker_id.into(), versions: Arc::default() }
+        Self { store, worker_id: worker_id.into(), versions: Arc::default(), generation: Arc::default() }
+    }
+
+    /// Sets the generation that statuses show from here on.
+    pub(crate) fn set_generation(&self, generation: i32) {
+        self.generation.store(generation, Ordering::Release);
     }
 
     pub(crate) fn get(&self, connector: &str) -> Option<ConnectorStatuses> {
@@ -49,7 +56,8 @@ impl StatusBoard {
 
     fn write(&self, of: &Instance, state: State, trace: Option<String>, safe: bool) {
         let version = self.versions().get(of.connector()).cloned();
-        let status = InstanceStatus { state, worker_id: self.worker_id.to_string(), generation: ALONE, trace, version };
+        let generation = self.generation.load(Ordering::Acquire);
+        let status = InstanceStatus { state, worker_id: self.worker_id.to_string(), generation, trace, version };
         if safe {
             self.store.put_safe(of, status);
         } else {
@@ -79,6 +87,11 @@ impl StatusBoard {
     pub(crate) fn keep_tasks(&self, connector: &str, keep: impl Fn(u32) -> bool) {
         let known = self.get(connector).unwrap_or_default();
         known.tasks.into_keys().filter(|task| !keep(*task)).for_each(|task| self.remove_task(connector, task));
+    }
+
+    /// Forgets the connectors that are not to be kept.
+    pub(crate) fn keep_connectors(&self, keep: impl Fn(&str) -> bool) {
+        self.store.connectors().iter().filter(|name| !keep(name)).for_each(|name| self.remove(name));
     }
 
     /// Forgets a connector and its tasks.

@@ -19,24 +19,6 @@ impl MemoryStatusStore {
     }
 }
 
-impl ConnectorStatuses {
-    fn get(&self, of: &Instance) -> Option<&InstanceStatus> {
-        match of {
-            Instance::Connector(_) => self.connector.as_ref(),
-            Instance::Task(task) => self.tasks.get(&task.number),
-        }
-    }
-
-    fn set(&mut self, of: &Instance, status: InstanceStatus) {
-        match of {
-            Instance::Connector(_) => self.connector = Some(status),
-            Instance::Task(task) => {
-                self.tasks.insert(task.number, status);
-            }
-        }
-    }
-}
-
 impl StatusStore for MemoryStatusStore {
     fn put(&self, of: &Instance, status: InstanceStatus) {
         self.lock().entry(of.connector().to_owned()).or_default().set(of, status);
@@ -66,6 +48,10 @@ impl StatusStore for MemoryStatusStore {
 
     fn get(&self, connector: &str) -> Option<ConnectorStatuses> {
         self.lock().get(connector).cloned()
+    }
+
+    fn connectors(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod board;
 mod memory;
+mod record;
+mod topic;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +14,7 @@ use millstream_connector::TaskId;
 
 pub(crate) use board::{StatusBoard, StatusWriter};
 pub use memory::MemoryStatusStore;
+pub use topic::TopicStatusStore;
 
 /// State of a connector or a task, in Connect's words.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,6 +34,10 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Unassigned, Self::Running, Self::Paused, Self::Stopped, Self::Failed, Self::Restarting];
+
     /// Connect's name for it.
     pub fn name(self) -> &'static str {
         match self {
@@ -106,6 +113,24 @@ pub struct ConnectorStatuses {
     pub tasks: BTreeMap<u32, InstanceStatus>,
 }
 
+impl ConnectorStatuses {
+    fn get(&self, of: &Instance) -> Option<&InstanceStatus> {
+        match of {
+            Instance::Connector(_) => self.connector.as_ref(),
+            Instance::Task(task) => self.tasks.get(&task.number),
+        }
+    }
+
+    fn set(&mut self, of: &Instance, status: InstanceStatus) {
+        match of {
+            Instance::Connector(_) => self.connector = Some(status),
+            Instance::Task(task) => {
+                self.tasks.insert(task.number, status);
+            }
+        }
+    }
+}
+
 /// The statuses of all connectors and tasks, of whatever worker, as one worker sees them.
 ///
 /// Every method returns at once. A store that keeps statuses elsewhere shows what has arrived there, holds no more
@@ -124,6 +149,9 @@ pub trait StatusStore: Send + Sync {
 
     /// What is known of a connector and its tasks; `None` for nothing.
     fn get(&self, connector: &str) -> Option<ConnectorStatuses>;
+
+    /// Names of all connectors of which anything is known.
+    fn connectors(&self) -> Vec<String>;
 }
 
 #[cfg(test)]

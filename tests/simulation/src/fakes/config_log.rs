@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use millstream_runtime::config_log::{AppendEntriesError, ConfigLog, Entry, Logged};
+use millstream_runtime::config_log::{AppendEntriesError, ConfigLog, Entry, Logged, ReadEntriesError};
 use tokio::{sync::Notify, time::Instant};
 
 /// The log; clones share it. A worker reads and writes it through [`FakeConfigLog::worker`].
@@ -148,5 +148,16 @@ impl ConfigLog for Worker {
                 None => news.await,
             }
         }
+    }
+
+    async fn catch_up(&mut self) -> Result<Vec<Logged>, ReadEntriesError> {
+        let entries: Vec<Logged> = {
+            let content = self.log.content();
+            let now = Instant::now();
+            let visible = content.entries.iter().skip(self.read).take_while(|(_, visible)| *visible <= now);
+            visible.map(|(logged, _)| logged.clone()).collect()
+        };
+        self.read += entries.len();
+        Ok(entries)
     }
 }

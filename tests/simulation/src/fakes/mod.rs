@@ -6,6 +6,7 @@
 
 pub mod config_log;
 pub mod text;
+pub mod topic;
 mod worker;
 
 use bytes::Bytes;

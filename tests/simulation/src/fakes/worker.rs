@@ -11,8 +11,9 @@ use millstream_runtime::{
     InvalidLevel, LogLevels, LoggerLevel, Natives, WorkerParts, WorkerSettings,
     config_log::ConfigLog,
     error_policy::Random,
-    herder::{Herder, HerderSettings},
+    herder::{GroupRules, Herder, HerderSettings},
     kafka::Clients,
+    membership::Membership,
     offsets::OffsetStore,
     status::StatusStore,
 };
@@ -34,6 +35,10 @@ pub struct Fakes {
     pub statuses: Arc<dyn StatusStore>,
     /// The config log, as this worker reads it.
     pub log: Box<dyn ConfigLog>,
+    /// The group, if the worker is in one.
+    pub group: Option<GroupRules>,
+    /// Its place in it.
+    pub membership: Box<dyn Membership>,
     /// Random numbers.
     pub random: Arc<Random>,
     /// The worker's converter of keys and values.
@@ -54,6 +59,7 @@ impl Fakes {
             natives: self.natives,
             clients: self.clients,
             offsets: self.offsets,
+            offset_topics: None,
             statuses: self.statuses,
             random: self.random,
             settings: WorkerSettings {
@@ -73,8 +79,9 @@ impl Fakes {
             policy: OverridePolicy::All,
             levels: Arc::new(Unchanged),
             definitions: Box::new(move || Arc::clone(&definitions)),
+            group: self.group,
         };
-        Herder::start(parts, settings, self.log).expect("a runtime")
+        Herder::start(parts, settings, self.log, self.membership).expect("a runtime")
     }
 }
 

@@ -1,0 +1,197 @@
+//! Membership in a group of type `connect`, over the client's group member.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use millstream_client::{
+    AdminConfig, Cluster, Dial, GroupMember,
+    group::{GroupConfig, GroupEvent, GroupProtocol, JoinedMember, connect_protocol::WorkerState},
+};
+use millstream_config::{WorkerConfig, worker_key as key};
+use millstream_record::Chain;
+
+use super::{Assigned, ConnectVersion, Member, Membership, MembershipEvent, Work, WorkAssignment, shares};
+
+const PROTOCOL_TYPE: &str = "connect";
+
+/// How a worker is a member.
+#[derive(Clone, Debug)]
+pub struct ConnectGroupSettings {
+    group: GroupConfig,
+    /// The newest version that it offers.
+    newest: ConnectVersion,
+    client: AdminConfig,
+}
+
+/// Why a worker cannot be a member.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidGroup {
+    /// A client setting of the worker is refused.
+    #[error(transparent)]
+    Client(#[from] millstream_client::ConfigError),
+    /// Heartbeats would come too late.
+    #[error(
+        "heartbeat.interval.ms ({} ms) must be less than session.timeout.ms ({} ms)",
+        heartbeat.as_millis(),
+        session.as_millis()
+    )]
+    Heartbeat {
+        /// `heartbeat.interval.ms`.
+        heartbeat: Duration,
+        /// `session.timeout.ms`.
+        session: Duration,
+    },
+}
+
+impl ConnectGroupSettings {
+    /// Reads a worker's configuration.
+    ///
+    /// # Errors
+    ///
+    /// See [`InvalidGroup`].
+    pub fn of(worker: &WorkerConfig, bootstrap: &str) -> Result<Self, InvalidGroup> {
+        let config = worker.config();
+        let (session, heartbeat) = (key::SESSION_TIMEOUT.get(config), key::HEARTBEAT_INTERVAL.get(config));
+        if session <= heartbeat {
+            return Err(InvalidGroup::Heartbeat { heartbeat, session });
+        }
+        let rebalance = key::REBALANCE_TIMEOUT.get(config);
+        let mut properties: BTreeMap<String, String> = config
+            .originals()
+            .iter()
+            .filter(|(key, _)| !["admin.", "producer.", "consumer."].iter().any(|prefix| key.starts_with(prefix)))
+            .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
+            .collect();
+        properties.insert("bootstrap.servers".to_owned(), bootstrap.to_owned());
+        Ok(Self {
+            group: GroupConfig {
+                group_id: key::GROUP_ID.get(config),
+                group_instance_id: None,
+                protocol_type: PROTOCOL_TYPE.to_owned(),
+                session_timeout: session,
+                rebalance_timeout: rebalance,
+                heartbeat_interval: heartbeat,
+                // The herder's loop waits for connectors and tasks within limits of their own.
+                max_poll_interval: None,
+            },
+            newest: match key::CONNECT_PROTOCOL.get(config).to_ascii_lowercase().as_str() {
+                "eager" => ConnectVersion::Eager,
+                "compatible" => ConnectVersion::Compatible,
+                _ => ConnectVersion::Sessioned,
+            },
+            client: AdminConfig::from_properties(&properties)?,
+        })
+    }
+}
+
+/// See the module's documentation.
+pub struct ConnectGroup {
+    settings: ConnectGroupSettings,
+    cluster: Cluster,
+    member: GroupMember,
+    url: String,
+    /// How members work together since the last round.
+    version: ConnectVersion,
+}
+
+impl ConnectGroup {
+    /// Prepares a membership; [`Membership::join`] begins it. Others reach this worker at `url`. Must be
+    /// called within a tokio runtime.
+    pub fn new(dial: Arc<dyn Dial>, settings: ConnectGroupSettings, worker_id: &str, url: &str) -> Self {
+        let mut connection = settings.client.connection.clone();
+        if connection.client_id.trim().is_empty() {
+            connection.client_id = format!("connect-{worker_id}");
+        }
+        let cluster = Cluster::connect(dial, &settings.client.bootstrap, connection);
+        let member = GroupMember::new(&cluster, settings.group.clone());
+        Self { member, cluster, url: format!("{url}/"), version: settings.newest, settings }
+    }
+
+    fn group_id(&self) -> &str {
+        &self.settings.group.group_id
+    }
+
+    fn event(&mut self, event: GroupEvent) -> MembershipEvent {
+        match event {
+            GroupEvent::Elected { protocol, members, .. } => match self.elected(&protocol, &members) {
+                Ok(event) => event,
+                Err(reason) => MembershipEvent::Failed(reason),
+            },
+            GroupEvent::Assigned { generation, protocol, leader, assignment, .. } => {
+                let read = || {
+                    let version = ConnectVersion::of_name(&protocol).ok_or_else(|| format!("protocol {protocol:?}"))?;
+                    let work = WorkAssignment::decode(&assignment).map_err(|error| error.to_string())?;
+                    Ok((version, work))
+                };
+                match read() {
+                    Ok((version, work)) => {
+                        self.version = version;
+                        MembershipEvent::Assigned(Assigned { generation, leads: leader, version, work })
+                    }
+                    Err::<_, String>(reason) => MembershipEvent::Failed(format!(
+                        "what the leader of group {} has sent cannot be read: {reason}",
+                        self.group_id()
+                    )),
+                }
+            }
+            GroupEvent::RebalanceNeeded => MembershipEvent::RebalanceNeeded,
+            GroupEvent::Lost(reason) => MembershipEvent::Lost(Chain(&reason).to_string()),
+            GroupEvent::Failed(error) => MembershipEvent::Failed(Chain(&error).to_string()),
+        }
+    }
+
+    fn elected(&mut self, protocol: &str, members: &[JoinedMember]) -> Result<MembershipEvent, String> {
+        let group = self.group_id();
+        let version = ConnectVersion::of_name(protocol)
+            .ok_or_else(|| format!("group {group} has chosen the protocol {protocol:?}, which is none of Connect's"))?;
+        let member = |joined: &JoinedMember| {
+            let state = WorkerState::decode(&joined.metadata).map_err(|error| {
+                format!("member {} of group {group} cannot be understood: {error}", joined.member_id)
+            })?;
+            let holds = state.holds.map(|holds| holds.assigned.into_iter().collect()).unwrap_or_default();
+            Ok(Member { id: joined.member_id.clone(), url: state.url, offset: state.offset, holds })
+        };
+        let members: Vec<Member> = members.iter().map(member).collect::<Result<_, String>>()?;
+        let own = members.iter().find(|member| member.url == self.url).map(|member| member.id.clone());
+        let id = own.ok_or_else(|| format!("group {group} has no member {}, which is to lead it", self.url))?;
+        Ok(MembershipEvent::Elected { id, version, members })
+    }
+}
+
+#[async_trait]
+impl Membership for ConnectGroup {
+    fn join(&mut self, offset: i64, holds: &Work) {
+        let holds = shares(holds);
+        let protocol = |version: ConnectVersion| {
+            let held = WorkAssignment { offset, assigned: holds.clone(), ..WorkAssignment::default() };
+            let holds = (version != ConnectVersion::Eager && !holds.is_empty()).then_some(held);
+            let state = WorkerState { url: self.url.clone(), offset, holds };
+            GroupProtocol { name: version.name().to_owned(), metadata: state.encode(version) }
+        };
+        let offered = ConnectVersion::ALL.into_iter().rev().filter(|version| *version <= self.settings.newest);
+        let offered = offered.map(protocol).collect();
+        self.member.join(offered);
+    }
+
+    fn assign(&mut self, work: Vec<(String, WorkAssignment)>) {
+        let version = self.version;
+        self.member.assign(work.into_iter().map(|(id, work)| (id, work.encode(version))).collect());
+    }
+
+    async fn next(&mut self) -> MembershipEvent {
+        let event = self.member.next_event().await;
+        if let GroupEvent::Elected { protocol, .. } = &event
+            && let Some(version) = ConnectVersion::of_name(protocol)
+        {
+            // In which the answer is to be written.
+            self.version = version;
+        }
+        self.event(event)
+    }
+
+    async fn leave(self: Box<Self>, timeout: Duration) {
+        let Self { member, cluster, .. } = *self;
+        member.leave("the worker is being stopped", timeout).await;
+        drop(cluster);
+    }
+}

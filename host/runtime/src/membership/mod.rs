@@ -1,0 +1,92 @@
+//! To which group a worker belongs, and what its membership brings: a generation, work, the loss of both.
+//!
+//! [`Solo`] is a worker by itself, [`ConnectGroup`] a member of a group of type `connect`. The herder decides what to do
+//! about an event; who does what is the leader's decision, which is made in [`assignor`], a plain function.
+
+pub mod assignor;
+mod connect;
+mod solo;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+pub use millstream_client::group::connect_protocol::{CONNECTOR, ConnectVersion, Share, WorkAssignment};
+
+pub use connect::{ConnectGroup, ConnectGroupSettings, InvalidGroup};
+pub use solo::Solo;
+
+/// Connectors with numbers of their tasks, [`CONNECTOR`] for the connector itself.
+pub type Work = BTreeMap<String, Vec<i32>>;
+
+/// A member as its leader sees it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Member {
+    /// The id its coordinator gave it.
+    pub id: String,
+    /// Where its REST API is reached.
+    pub url: String,
+    /// How far it has read the config log.
+    pub offset: i64,
+    /// What it holds.
+    pub holds: Work,
+}
+
+/// What the leader's decision was for this member.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Assigned {
+    /// The generation of the group.
+    pub generation: i32,
+    /// Whether this worker leads.
+    pub leads: bool,
+    /// How members work together.
+    pub version: ConnectVersion,
+    /// What it was told.
+    pub work: WorkAssignment,
+}
+
+/// What happens to a member.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum MembershipEvent {
+    /// This worker leads the new generation: answer with [`Membership::assign`].
+    Elected {
+        /// This worker's own id.
+        id: String,
+        /// How members work together.
+        version: ConnectVersion,
+        /// All members, this one included.
+        members: Vec<Member>,
+    },
+    /// The generation is complete.
+    Assigned(Assigned),
+    /// The group rebalances: [`Membership::join`] again.
+    RebalanceNeeded,
+    /// The group has gone on without this worker, and what it holds may run elsewhere: stop it, then join again.
+    /// Inside: why.
+    Lost(String),
+    /// The membership is over. Inside: why.
+    Failed(String),
+}
+
+/// A worker's place among others.
+#[async_trait]
+pub trait Membership: Send {
+    /// Joins, or joins again; says how far the worker has read and what it holds. Returns at once.
+    fn join(&mut self, offset: i64, holds: &Work);
+
+    /// The leader's answer to [`MembershipEvent::Elected`], by member id.
+    fn assign(&mut self, work: Vec<(String, WorkAssignment)>);
+
+    /// Waits for the next event. Dropping the future loses nothing.
+    async fn next(&mut self) -> MembershipEvent;
+
+    /// Leaves, within a moment.
+    async fn leave(self: Box<Self>, timeout: Duration);
+}
+
+/// Work in the form of messages, in order.
+pub(crate) fn shares(work: &Work) -> Vec<Share> {
+    work.iter()
+        .filter(|(_, numbers)| !numbers.is_empty())
+        .map(|(name, numbers)| (name.clone(), numbers.clone()))
+        .collect()
+}

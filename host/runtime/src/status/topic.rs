@@ -1,0 +1,328 @@
+//! Statuses of a group of workers: the status topic.
+//!
+//! What is shown is what was read back. Of each instance one record at most is on its way, and behind it one more
+//! status waits, the newest: whatever happens to the brokers, no more than that is kept.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::{
+    ConnectorStatuses, Instance, InstanceStatus, State, StatusStore,
+    record::{StatusKey, key_of, read_key, read_value, value_of},
+};
+use crate::topic_log::{EndId, LogRecord, NewRecord, Step, TopicLog, WriteId};
+
+/// Other workers that are named before no more are.
+const MAX_STRANGERS: usize = 16;
+
+/// Wait before a status is written again whose record was lost.
+const RETRY: Duration = Duration::from_millis(300);
+
+/// See the module's documentation. Close it with [`TopicStatusStore::close`]; dropping it forgets what is not written.
+pub struct TopicStatusStore {
+    shared: Arc<Shared>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    inner: Mutex<Inner>,
+    changed: Notify,
+    closing: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    known: BTreeMap<String, ConnectorStatuses>,
+    wanted: BTreeMap<Instance, Wanted>,
+    /// Statuses that were asked for so far.
+    asked: u64,
+}
+
+/// A status to be written.
+#[derive(Clone, Debug)]
+struct Wanted {
+    /// Its place in the order of all that were asked for.
+    turn: u64,
+    /// `None` to forget the instance.
+    status: Option<InstanceStatus>,
+    safe: bool,
+    /// Not before.
+    due: Option<Instant>,
+}
+
+impl Shared {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("statuses are changed by whole values, which does not panic")
+    }
+
+    fn want(&self, of: &Instance, status: Option<InstanceStatus>, safe: bool) {
+        self.inner().want(of, status, safe);
+        self.changed.notify_one();
+    }
+}
+
+impl Inner {
+    fn want(&mut self, of: &Instance, status: Option<InstanceStatus>, safe: bool) {
+        self.asked += 1;
+        self.wanted.insert(of.clone(), Wanted { turn: self.asked, status, safe, due: None });
+    }
+
+    fn known(&self, of: &Instance) -> Option<&InstanceStatus> {
+        self.known.get(of.connector())?.get(of)
+    }
+
+    /// Takes what was read.
+    fn take(&mut self, of: Instance, status: Option<InstanceStatus>) {
+        match (status, &of) {
+            (Some(status), _) => {
+                // It tells of the end of an instance that runs elsewhere, or here again, by now.
+                let late = |known: &InstanceStatus| {
+                    matches!(of, Instance::Task(_))
+                        && status.state == State::Unassigned
+                        && known.state == State::Running
+                        && status.generation <= known.generation
+                        // Of what one worker says itself the later word is right.
+                        && status.worker_id != known.worker_id
+                };
+                if !self.known(&of).is_some_and(late) {
+                    self.known.entry(of.connector().to_owned()).or_default().set(&of, status);
+                }
+            }
+            (None, Instance::Connector(name)) => {
+                self.known.remove(name);
+            }
+            (None, Instance::Task(task)) => {
+                if let Some(known) = self.known.get_mut(&task.connector) {
+                    known.tasks.remove(&task.number);
+                    if known.tasks.is_empty() && known.connector.is_none() {
+                        self.known.remove(&task.connector);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes out what may be written now, in order: nothing of an instance that has a record on its way.
+    fn writable(&mut self, busy: impl Fn(&Instance) -> bool, now: Instant) -> Vec<(Instance, Wanted)> {
+        let due = |wanted: &Wanted| wanted.due.is_none_or(|due| due <= now);
+        let mut free: Vec<Instance> =
+            self.wanted.iter().filter(|(of, wanted)| due(wanted) && !busy(of)).map(|(of, _)| of.clone()).collect();
+        free.sort_by_key(|of| self.wanted.get(of).map(|wanted| wanted.turn));
+        let mut writable = Vec::new();
+        for of in free {
+            let Some(wanted) = self.wanted.remove(&of) else { continue };
+            let overruled =
+                wanted.safe && wanted.status.as_ref().is_some_and(|status| !status.may_overrule(self.known(&of)));
+            if !overruled {
+                writable.push((of, wanted));
+            }
+        }
+        writable
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.wanted.values().filter_map(|wanted| wanted.due).min()
+    }
+}
+
+impl TopicStatusStore {
+    /// Reads the topic to its end and follows it from there on, in a task of its own. `worker_id` is that of the only
+    /// worker that is to write to it: others that do are named in the log.
+    ///
+    /// # Errors
+    ///
+    /// Where it ends could not be found out.
+    pub async fn start(mut log: TopicLog, worker_id: &str) -> Result<Self, millstream_connector::Failure> {
+        let shared = Arc::new(Shared::default());
+        let mut work = Work {
+            shared: Arc::clone(&shared),
+            on_their_way: BTreeMap::new(),
+            worker_id: worker_id.to_owned(),
+            strangers: None,
+        };
+        let end: EndId = log.ask_end();
+        loop {
+            match log.step().await {
+                Step::Record(record) => work.take(&log, &record),
+                Step::Reached(id, result) if id == end => {
+                    result?;
+                    break;
+                }
+                Step::Reached(..) | Step::Written(..) => {}
+            }
+        }
+        work.strangers = Some(BTreeSet::new());
+        let task = tokio::spawn(work.run(log));
+        Ok(Self { shared, task: Mutex::new(Some(task)) })
+    }
+
+    /// Writes what waits, for at most `timeout`, and ends. Nothing is written afterwards.
+    pub async fn close(&self, timeout: Duration) {
+        self.shared.closing.send_replace(true);
+        self.shared.changed.notify_one();
+        let task = self.task.lock().expect("a handle is taken whole, which does not panic").take();
+        let Some(mut task) = task else { return };
+        if tokio::time::timeout(timeout, &mut task).await.is_err() {
+            let left = self.shared.inner().wanted.len();
+            tracing::warn!("{left} status(es) were not written before the end");
+            task.abort();
+        }
+    }
+}
+
+impl Drop for TopicStatusStore {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.lock().ok().and_then(|mut task| task.take()) {
+            task.abort();
+        }
+    }
+}
+
+impl StatusStore for TopicStatusStore {
+    fn put(&self, of: &Instance, status: InstanceStatus) {
+        self.shared.want(of, Some(status), false);
+    }
+
+    fn put_safe(&self, of: &Instance, status: InstanceStatus) {
+        self.shared.want(of, Some(status), true);
+    }
+
+    fn remove(&self, of: &Instance) {
+        let mut inner = self.shared.inner();
+        if let Instance::Connector(name) = of {
+            // Its tasks first, as in Connect: a connector's tombstone takes the rest along.
+            let known = inner.known.get(name).into_iter().flat_map(|known| known.tasks.keys().copied());
+            let mut tasks: Vec<Instance> = known
+                .map(|number| Instance::Task(millstream_connector::TaskId { connector: name.clone(), number }))
+                .collect();
+            let waiting = inner.wanted.keys().filter(|of| matches!(of, Instance::Task(_)) && of.connector() == name);
+            tasks.extend(waiting.cloned());
+            tasks.sort();
+            tasks.dedup();
+            tasks.iter().for_each(|task| inner.want(task, None, false));
+        }
+        inner.want(of, None, false);
+        drop(inner);
+        self.shared.changed.notify_one();
+    }
+
+    fn get(&self, connector: &str) -> Option<ConnectorStatuses> {
+        self.shared.inner().known.get(connector).cloned()
+    }
+
+    fn connectors(&self) -> Vec<String> {
+        self.shared.inner().known.keys().cloned().collect()
+    }
+}
+
+struct Work {
+    shared: Arc<Shared>,
+    on_their_way: BTreeMap<WriteId, (Instance, Wanted)>,
+    worker_id: String,
+    /// Other workers that were named; `None` while what was written before the start is read.
+    strangers: Option<BTreeSet<String>>,
+}
+
+impl Work {
+    async fn run(mut self, mut log: TopicLog) {
+        loop {
+            let now = Instant::now();
+            let writable = {
+                let busy = |of: &Instance| self.on_their_way.values().any(|(busy, _)| busy == of);
+                self.shared.inner().writable(busy, now)
+            };
+            for (of, wanted) in writable {
+                let value = wanted.status.as_ref().map(|status| value_of(status).into_bytes());
+                match log.write(&[NewRecord { key: key_of(&of).into_bytes(), value }]).await {
+                    Ok(id) => drop(self.on_their_way.insert(id, (of, wanted))),
+                    Err(error) => self.failed(&log, of, wanted, &error),
+                }
+            }
+            let due = {
+                let inner = self.shared.inner();
+                if *self.shared.closing.borrow() && inner.wanted.is_empty() && self.on_their_way.is_empty() {
+                    break;
+                }
+                inner.next_due()
+            };
+            let shared = Arc::clone(&self.shared);
+            let later = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                step = log.step() => match step {
+                    Step::Record(record) => self.take(&log, &record),
+                    Step::Written(id, result) => {
+                        if let Some((of, wanted)) = self.on_their_way.remove(&id)
+                            && let Err(error) = result
+                        {
+                            self.failed(&log, of, wanted, &error);
+                        }
+                    }
+                    Step::Reached(..) => {}
+                },
+                () = shared.changed.notified() => {}
+                () = later => {}
+            }
+        }
+        log.close(RETRY).await;
+    }
+
+    /// A status whose record was lost is written again, unless there is a newer one.
+    fn failed(&self, log: &TopicLog, of: Instance, wanted: Wanted, error: &millstream_client::SendError) {
+        let again = error.is_retriable();
+        let shown = millstream_record::Chain(error);
+        let (topic, key) = (log.topic(), key_of(&of));
+        if again {
+            tracing::warn!(%topic, key, error = %shown, "a status was not written, and is written again");
+            let due = Some(Instant::now() + RETRY);
+            self.shared.inner().wanted.entry(of).or_insert(Wanted { due, ..wanted });
+        } else {
+            tracing::error!(%topic, key, error = %shown, "a status was not written");
+        }
+    }
+
+    /// Names another worker that runs something, once, and no more than a few.
+    fn notice(&mut self, log: &TopicLog, status: &InstanceStatus) {
+        let Some(strangers) = &mut self.strangers else { return };
+        let runs = status.state == State::Running && status.worker_id != self.worker_id;
+        if runs && strangers.len() < MAX_STRANGERS && strangers.insert(status.worker_id.clone()) {
+            let (topic, other) = (log.topic(), &status.worker_id);
+            tracing::error!(%topic, "worker {other} writes statuses to this worker's topic: is it of another group (group.id), both run every connector; give each group topics of its own");
+        }
+    }
+
+    fn take(&mut self, log: &TopicLog, record: &LogRecord) {
+        let skipped = |reason: &str| {
+            let (topic, partition, offset) = (log.topic(), record.partition, record.offset);
+            tracing::warn!(%topic, partition, offset, reason, "a record of the status topic is skipped");
+        };
+        let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()).and_then(read_key);
+        let of = match key {
+            Some(StatusKey::Of(of)) => of,
+            Some(StatusKey::ActiveTopic) => return,
+            None => return skipped("its key is none of Connect's"),
+        };
+        match record.value.as_deref().map(read_value).transpose() {
+            Ok(status) => {
+                status.iter().for_each(|status| self.notice(log, status));
+                self.shared.inner().take(of, status);
+            }
+            Err(reason) => skipped(&reason),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What workers keep in topics, over fake topics and paused time.
+
+mod config_log;
+mod offsets;
+mod statuses;
+mod topic_log;

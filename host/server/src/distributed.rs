@@ -1,0 +1,137 @@
+//! `millstream distributed`: a worker in a group, whose state lives in topics.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use millstream_config::{Mode, WorkerConfig, worker_key as key};
+use millstream_runtime::{
+    config_log::TopicConfigLog,
+    herder::GroupRules,
+    kafka::{InternalClients, LogTopic},
+    membership::{ConnectGroup, ConnectGroupSettings},
+    offsets::TopicOffsetStore,
+    status::TopicStatusStore,
+    topic_log::{InternalTopics, TopicLog},
+};
+use millstream_security::sasl::scram;
+use tracing::warn;
+
+use crate::{
+    cluster::Kafka,
+    exit::{Failure, SETUP, USAGE},
+    offset_topics::ConnectorOffsetTopics,
+    signals::{Ended, Signals},
+    worker::{self, Bound, Prepared, Running, State},
+};
+
+/// Longest time at the end for statuses and offsets that are still on their way.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Runs until a signal comes, which works from the first moment.
+pub async fn run(worker_file: &Path) -> Result<(), Failure> {
+    let mut signals = Signals::listen().map_err(|error| Failure::of(SETUP, &error))?;
+    work(&mut signals, worker_file).await.or_else(Ended::result)
+}
+
+async fn work(signals: &mut Signals, worker_file: &Path) -> Result<(), Ended> {
+    let config = worker::read(worker_file, Mode::Distributed)?;
+    let topics = InternalTopics::of(&config)
+        .map_err(|error| Failure::new(SETUP, format!("{}: {error}", worker_file.display())))?;
+    topics.warnings.iter().for_each(|warning| warn!("{warning}"));
+    worker::make_broker_folder(&config)?;
+    let prepared = signals.during(Prepared::of(worker_file, &config)).await?;
+    let kafka = signals.during(Kafka::open(&config, &prepared.metrics)).await?;
+    let started = signals.during(start(&config, &topics, prepared, &kafka)).await;
+    let result = match started {
+        Ok((worker, stores)) => {
+            print_what_runs(&worker, &kafka, &config);
+            let result = worker.run(signals).await;
+            let result = result.and(worker.stop().await.map_err(Ended::Failed));
+            stores.close().await;
+            result
+        }
+        Err(ended) => Err(ended),
+    };
+    kafka.close().await;
+    result
+}
+
+/// Stores that have something to finish at the end.
+struct Stores {
+    offsets: Arc<TopicOffsetStore>,
+    statuses: Arc<TopicStatusStore>,
+}
+
+impl Stores {
+    async fn close(self) {
+        self.statuses.close(CLOSE_TIMEOUT).await;
+        self.offsets.close(CLOSE_TIMEOUT).await;
+    }
+}
+
+async fn start(
+    config: &WorkerConfig,
+    topics: &InternalTopics,
+    prepared: Prepared,
+    kafka: &Kafka,
+) -> Result<(Running, Stores), Failure> {
+    let group = ConnectGroupSettings::of(config, &kafka.bootstrap).map_err(|error| Failure::of(SETUP, &error))?;
+    let bound = Bound::of(config, prepared, kafka).await?;
+    // In Connect's order.
+    let offset_clients = clients(config, kafka, "offsets")?;
+    let offset_topics = ConnectorOffsetTopics {
+        dial: Arc::clone(&kafka.dial),
+        bootstrap: kafka.bootstrap.clone(),
+        worker: config.config().originals().clone(),
+        policy: config.override_policy().clone(),
+        own: topics.offsets.clone(),
+        own_bootstrap: offset_clients.bootstrap(),
+    };
+    let offsets = open(offset_clients, &topics.offsets).await?;
+    let offsets = Arc::new(TopicOffsetStore::start(offsets).await.map_err(|error| Failure::of(USAGE, &error))?);
+    let statuses = open(clients(config, kafka, "statuses")?, &topics.statuses).await?;
+    let statuses = Arc::new(
+        TopicStatusStore::start(statuses, &bound.worker_id()).await.map_err(|error| Failure::of(USAGE, &error))?,
+    );
+    let log = TopicConfigLog::new(open(clients(config, kafka, "configs")?, &topics.configs).await?);
+    let worker_id = bound.worker_id();
+    let state = State {
+        offsets: Arc::clone(&offsets) as _,
+        offset_topics: Some(Arc::new(offset_topics)),
+        statuses: Arc::clone(&statuses) as _,
+        log: Box::new(log),
+        membership: Box::new(ConnectGroup::new(Arc::clone(&kafka.dial), group, &worker_id, &bound.url())),
+        group: Some(rules(config)),
+    };
+    Ok((bound.start(config, kafka, state)?, Stores { offsets, statuses }))
+}
+
+fn clients(config: &WorkerConfig, kafka: &Kafka, store: &str) -> Result<InternalClients, Failure> {
+    let clients = InternalClients::new(Arc::clone(&kafka.dial), &kafka.bootstrap, config.config().originals(), store);
+    clients.map_err(|error| Failure::of(SETUP, &error))
+}
+
+/// A worker that refuses its topics ends at once, with Connect's exit code.
+async fn open(clients: InternalClients, topic: &LogTopic) -> Result<TopicLog, Failure> {
+    TopicLog::open(Arc::new(clients), topic).await.map_err(|error| Failure::of(USAGE, &error))
+}
+
+fn rules(config: &WorkerConfig) -> GroupRules {
+    let config = config.config();
+    GroupRules {
+        key_algorithm: key::INTER_WORKER_KEY_ALGORITHM.get(config),
+        key_bits: key::INTER_WORKER_KEY_SIZE.get(config).and_then(|bits| u32::try_from(bits).ok()),
+        key_ttl: key::INTER_WORKER_KEY_TTL.get(config),
+        sync_timeout: key::WORKER_SYNC_TIMEOUT.get(config),
+        secrets: Arc::new(|len| std::iter::repeat_with(scram::secret).flatten().take(len).collect()),
+    }
+}
+
+fn print_what_runs(worker: &Running, kafka: &Kafka, config: &WorkerConfig) {
+    let url = worker.url();
+    worker.print_addresses(kafka);
+    println!("Group     {}", key::GROUP_ID.get(config.config()));
+    println!();
+    println!("Create a connector:  curl -X POST -H 'Content-Type: application/json' -d @FILE.json {url}/connectors");
+    println!("Watch them:          curl '{url}/connectors?expand=status'");
+    println!("Stop:        Ctrl-C");
+}

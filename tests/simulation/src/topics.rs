@@ -1,0 +1,97 @@
+//! Trouble with topics in which a worker keeps its state: records and answers that get lost or come late, brokers that are
+//! away for a while.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use millstream_record::TopicName;
+use millstream_runtime::{
+    config_log::{ConfigLog, TopicConfigLog},
+    kafka::LogTopic,
+    status::{MemoryStatusStore, StatusStore, TopicStatusStore},
+    topic_log::TopicLog,
+};
+
+use crate::{World, config_log::TroubledLog, fakes::topic::TopicFaults, plan::Fault};
+
+/// Longest absence of the brokers: shorter than what a change may take.
+const AWAY_MS: u64 = 20_000;
+
+/// The records of a worker in a world.
+struct TroubledTopic(World);
+
+impl TroubledTopic {
+    fn fault(&self, fault: Fault) -> bool {
+        let connector = self.0.state().plan.connectors[0].name.clone();
+        self.0.numbered_fault(&connector, fault).is_some()
+    }
+}
+
+impl TopicFaults for TroubledTopic {
+    fn lost(&mut self) -> bool {
+        self.fault(Fault::RecordLost)
+    }
+
+    fn answer_lost(&mut self) -> bool {
+        self.fault(Fault::RecordAnswerLost)
+    }
+
+    fn delay(&mut self) -> Duration {
+        let ms = if self.fault(Fault::RecordDelayed) { self.0.state().rng.below(5_000) } else { 0 };
+        Duration::from_millis(ms)
+    }
+}
+
+fn topic(name: &str, partitions: u32) -> LogTopic {
+    LogTopic {
+        name: TopicName::parse(name).expect("a name of a topic"),
+        key: "a.key",
+        purpose: "anything",
+        partitions: Some(partitions),
+        replication_factor: Some(1),
+        configs: BTreeMap::new(),
+        single_partition: partitions == 1,
+        may_create: true,
+    }
+}
+
+impl World {
+    /// Where a worker of this world keeps what users change, and statuses.
+    pub(crate) async fn stores(&self) -> (Box<dyn ConfigLog>, Arc<dyn StatusStore>) {
+        if !self.state().plan.in_topics {
+            let log = self.state().log.worker(TroubledLog(self.clone()));
+            return (log, Arc::new(MemoryStatusStore::default()));
+        }
+        let topics = self.state().topics.clone();
+        let plan = Arc::clone(&self.state().plan);
+        for connector in &plan.connectors {
+            // What a worker says of task configurations that it could not store, or not soon enough.
+            for text in ["not acknowledged within", "has not come back from the config log within 30 seconds"] {
+                self.explains(&connector.name, text.to_owned());
+            }
+        }
+        let world = self.clone();
+        let clients = topics.clients(move || TroubledTopic(world.clone()));
+        let open = async |name, partitions| {
+            TopicLog::open(Arc::clone(&clients), &topic(name, partitions))
+                .await
+                .expect("the brokers are there at first")
+        };
+        let log = TopicConfigLog::new(open("configs", 1).await);
+        let statuses = TopicStatusStore::start(open("statuses", 2).await, "simulated:8083").await;
+        (Box::new(log), Arc::new(statuses.expect("the brokers are there at first")))
+    }
+
+    /// Lets the brokers go and come back as long as there is trouble.
+    pub(crate) async fn weather(self) {
+        let topics = self.state().topics.clone();
+        loop {
+            self.sleep(10_000).await;
+            let connector = self.state().plan.connectors[0].name.clone();
+            if self.numbered_fault(&connector, Fault::BrokersAway).is_some() {
+                topics.away(true);
+                self.sleep(AWAY_MS).await;
+                topics.away(false);
+            }
+        }
+    }
+}
