@@ -138,7 +138,7 @@ impl Cleaner {
             let swapped = partition.submit_here(move |partition| partition.swap_in(cleaned, now));
             runtime.block_on(swapped).map_err(offline)?
         };
-        let map_bytes = config.map_bytes / config.threads;
+        let map_bytes = config.map_bytes_of_each();
         let report = cleaning.run(map_bytes, &mut pace, &mut swap)?;
         partition.cleaned(report.cleaned_to);
         Ok(Some(report))

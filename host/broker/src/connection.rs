@@ -291,9 +291,16 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
     async fn wait(&mut self) -> Result<Waited, Ended> {
         let needed = self.decoder.size_ahead().filter(|&size| OWN_BUFFER < size && self.room.is_none());
         let budget = Arc::clone(&self.node.budget);
+        let muted_until = self.peer.session.muted_until().filter(|until| Instant::now() < *until);
         let reserving = async move {
             match needed {
-                Some(bytes) => budget.reserve(bytes).await,
+                Some(bytes) => {
+                    // Who is over a quota must not keep memory from others for all that time.
+                    if muted_until.is_some() {
+                        sleep_until(muted_until).await;
+                    }
+                    budget.reserve(bytes).await
+                }
                 None => std::future::pending().await,
             }
         };

@@ -33,6 +33,10 @@ pub const EVICTION_MS: u64 = 120_000;
 /// otherwise a few of them could take all memory.
 pub const MOST_PARTITIONS: usize = 1 << 20;
 
+/// Longest name that is remembered, in bytes: no topic has a longer one. Requests may, and are answered, but a few of them
+/// could take all memory.
+pub const LONGEST_NAME: usize = 249;
+
 /// A topic as a session's requests name it: by its id from version 13 of Fetch on.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum TopicKey {
@@ -40,6 +44,15 @@ pub enum TopicKey {
     Id(Uuid),
     /// By name.
     Name(Arc<str>),
+}
+
+impl TopicKey {
+    fn can_be_kept(&self) -> bool {
+        match self {
+            Self::Id(_) => true,
+            Self::Name(name) => name.len() <= LONGEST_NAME,
+        }
+    }
 }
 
 /// A partition of a session.
@@ -182,7 +195,8 @@ impl FetchSessions {
     ///
     /// # Errors
     ///
-    /// The session does not exist, expects another epoch, or names topics otherwise.
+    /// The session does not exist, expects another epoch, or names topics otherwise; or it would be too large, and has
+    /// ended.
     pub fn begin(
         &mut self,
         (id, epoch): (i32, i32),
@@ -204,6 +218,10 @@ impl FetchSessions {
             return Err(ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR);
         }
         for (key, wanted) in asked {
+            if !key.0.can_be_kept() {
+                self.end(id);
+                return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+            }
             session.put(key, wanted, NOTHING);
         }
         for key in forgotten {
@@ -225,9 +243,10 @@ impl FetchSessions {
     }
 
     /// Begins a session after the answer to a full request, told to be `id`, which no session has. False where there is
-    /// no room for it.
+    /// no room for it, or for a name in it.
     pub fn create(&mut self, id: i32, by_id: bool, partitions: Vec<(PartitionKey, Wanted, Told)>, now_ms: u64) -> bool {
-        if !self.make_room(partitions.len(), now_ms) {
+        let can_be_kept = partitions.iter().all(|((topic, _), ..)| topic.can_be_kept());
+        if !can_be_kept || !self.make_room(partitions.len(), now_ms) {
             return false;
         }
         let mut session = Session {

@@ -81,6 +81,30 @@ async fn who_produces_too_much_is_told_to_wait_and_made_to() {
 }
 
 #[tokio::test]
+async fn who_has_to_wait_keeps_no_memory_from_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let least = [("listeners", "PLAINTEXT://127.0.0.1:0"), ("request.memory.max.bytes", "1048576")];
+    let broker = Broker::start(with(dir.path(), &least)).await.unwrap();
+    let mut client = dial(&broker).await;
+    client.create("t").await;
+    assert_eq!(set(&broker, "client-id", Some("test"), "producer_byte_rate", Some(10.0)).await, 0);
+    let large = "x".repeat(900_000);
+    let request = produce_request("t", -1, batch(&[&large], None));
+    let answer: ProduceResponse = client.call(ApiKey::Produce, 9, &request).await;
+    assert!(3_600_000 < answer.throttle_time_ms, "{}", answer.throttle_time_ms);
+    // Its beginning arrives at least. What the broker does not read yet stays with the client.
+    let correlation = client.send(ApiKey::Produce, 9, &request);
+    let _more = tokio::time::timeout(Duration::from_millis(300), correlation).await;
+    for _ in 0..3 {
+        let mut other = Client::new(&broker);
+        let produced = tokio::time::timeout(Duration::from_secs(20), other.produce("t", -1, batch(&[&large], None)));
+        assert_eq!(produced.await.expect("others have the memory").0, 0);
+    }
+    drop(client);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn who_fetches_too_much_gets_nothing_and_a_time_to_wait() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(config(dir.path())).await.unwrap();

@@ -168,8 +168,9 @@ pub const BROKER_KEYS: &[Key] = &[
         Long,
         Some("134217728"),
         "Bytes that all compactions together take for the keys of a partition, 24 for each; what does not fit takes \
-         another pass.",
-    ),
+         another pass. A thread takes 2 GiB at most.",
+    )
+    .min(0),
     Key::new(
         "log.cleaner.io.max.bytes.per.second",
         Double,
@@ -591,6 +592,7 @@ mod tests {
         ("group.consumer.assignors", "limits", "an assignor of one's own cannot be loaded"),
         ("group.consumer.migration.policy", "limits", "Kafka takes capitals, too"),
         ("offset.metadata.max.bytes", "limits", "no length is below 0"),
+        ("log.cleaner.dedupe.buffer.size", "limits", "no size is below 0"),
         ("log.roll.ms", "limits", "Kafka checks it apart from its definition"),
         ("log.roll.jitter.ms", "limits", "as above"),
         ("authorizer.class.name", "limits", "a file cannot say null, which Kafka refuses"),

@@ -153,7 +153,16 @@ pub struct CleanerConfig {
     pub bytes_per_second: f64,
 }
 
+/// Most bytes of keys for one compaction, as Kafka has it. More may be asked for than there is, and a process that is
+/// refused memory ends.
+const MOST_MAP_BYTES: usize = i32::MAX as usize;
+
 impl CleanerConfig {
+    /// How many bytes each thread takes for keys.
+    pub fn map_bytes_of_each(&self) -> usize {
+        (self.map_bytes / self.threads.max(1)).min(MOST_MAP_BYTES)
+    }
+
     /// As it is after changes while the broker runs. The number of threads stays.
     pub fn in_effect(&self, layers: &Layers) -> Self {
         let given = |name: &str| layers.get(name).map(|(value, _)| value.trim());
@@ -457,6 +466,28 @@ mod tests {
     fn a_misspelt_key_of_ours_is_an_error_that_names_the_right_one() {
         let error = BrokerConfig::from_properties(&properties(&[("acks.durabilty", "os")])).unwrap_err();
         assert_eq!(error.to_string(), "unknown broker key 'acks.durabilty'; did you mean 'acks.durability'?");
+    }
+
+    #[test]
+    fn no_number_in_a_file_ends_the_program() {
+        use millstream_config::ConfigType::{Int, Long};
+        for key in BROKER_KEYS.iter().filter(|key| [Int, Long].contains(&key.kind)) {
+            for number in [-2, -1, 0, 1, i64::from(i32::MIN), i64::from(i32::MAX), i64::MIN, i64::MAX] {
+                // Taken or refused, but answered.
+                drop(BrokerConfig::from_properties(&properties(&[(key.name, &number.to_string())])));
+            }
+        }
+    }
+
+    #[test]
+    fn a_compaction_asks_for_no_more_memory_than_there_can_be() {
+        let layers = |bytes: &str| Layers::of_file(properties(&[("log.cleaner.dedupe.buffer.size", bytes)]));
+        let cleaner = BrokerConfig::default().cleaner;
+        for (bytes, of_each) in [("9223372036854775807", MOST_MAP_BYTES), ("1000", 1000), ("0", 0)] {
+            assert_eq!(cleaner.in_effect(&layers(bytes)).map_bytes_of_each(), of_each);
+        }
+        let without_threads = CleanerConfig { threads: 0, ..cleaner };
+        assert_eq!(without_threads.map_bytes_of_each(), without_threads.map_bytes);
     }
 
     #[test]

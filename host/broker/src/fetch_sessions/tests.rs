@@ -362,3 +362,15 @@ fn epochs_count_on_from_one() {
     assert_eq!(next_epoch(i32::MAX), 1);
     assert_eq!(next_epoch(INITIAL_EPOCH), 1);
 }
+
+#[test]
+fn names_that_no_topic_can_have_take_no_memory() {
+    let mut sessions = FetchSessions::new(10);
+    let told = Told { has_records: false, is_error: true, high_watermark: -1, last_stable_offset: -1, log_start: -1 };
+    let of = |len: usize| vec![(key(&"x".repeat(len)), wanted(0), told)];
+    assert!(!sessions.create(1, false, of(LONGEST_NAME + 1), 0), "it goes on without a session");
+    assert!(sessions.create(1, false, of(LONGEST_NAME), 0));
+    let asked = vec![(key(&"y".repeat(LONGEST_NAME + 1)), wanted(0))];
+    assert_eq!(sessions.begin((1, 1), false, asked, [], 0), Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND));
+    assert!(!sessions.contains(1) && sessions.by_use.is_empty() && sessions.partitions == 0);
+}

@@ -79,6 +79,10 @@ pub struct Sharers {
     pub ip: Option<String>,
 }
 
+/// Longest client id by which sharers are told apart, in bytes: limits name none that is longer. Clients choose theirs, and
+/// those of many are kept at once.
+const LONGEST: usize = 4096;
+
 /// All limits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
@@ -104,7 +108,7 @@ impl Limits {
         order.into_iter().find_map(|(by_user, by_client)| {
             let sharers = Sharers {
                 user: by_user.is_some().then(|| user.to_owned()),
-                client_id: by_client.is_some().then(|| client_id.to_owned()),
+                client_id: by_client.is_some().then(|| client_id[..client_id.floor_char_boundary(LONGEST)].to_owned()),
                 ip: None,
             };
             let limit = self.entities.get(&Entity { user: by_user, client_id: by_client, ip: None })?.get(&kind)?;
@@ -189,5 +193,15 @@ mod tests {
         assert_eq!(limits.of(Kind::Produce, "u", "x"), None);
         assert_eq!(limits.of(Kind::Produce, "x", "c"), None);
         assert_eq!(limits.of(Kind::Produce, "x", "d").unwrap().0, 2.0);
+    }
+
+    #[test]
+    fn of_a_long_client_id_the_beginning_is_kept() {
+        let mut limits = Limits::default();
+        limits.set(&entity(None, Some("*")), Kind::Fetch, Some(1.0));
+        let kept = |id: &str| limits.of(Kind::Fetch, "u", id).unwrap().1.client_id.unwrap();
+        assert_eq!(kept(&"x".repeat(LONGEST)).len(), LONGEST);
+        assert_eq!(kept(&format!("{}é", "x".repeat(LONGEST - 1))).len(), LONGEST - 1);
+        assert_eq!(kept(&"x".repeat(32_767)).len(), LONGEST);
     }
 }

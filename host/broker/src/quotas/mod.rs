@@ -140,14 +140,14 @@ impl Quotas {
         if 0 < wait_ms {
             self.record_of(Kind::Connections, limit, sharers, -1.0, now_ms);
         }
-        wait_ms.min(self.window.sample_ms * u64::from(self.window.samples))
+        wait_ms.min(self.window.whole_ms())
     }
 
     /// Notes a connection from anywhere, and says how long the next has to wait, in milliseconds.
     pub fn admit_any(&self, limit: f64, now_ms: u64) -> u64 {
         let mut rate = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         rate.record(1.0, self.window, now_ms);
-        rate.wait_ms(limit, self.window, now_ms).min(self.window.sample_ms * u64::from(self.window.samples))
+        rate.wait_ms(limit, self.window, now_ms).min(self.window.whole_ms())
     }
 
     /// Notes that so many partitions are to be made or deleted, and says how long their user has to wait, in milliseconds.

@@ -11,6 +11,13 @@ pub struct Window {
     pub sample_ms: u64,
 }
 
+impl Window {
+    /// How long something is remembered, in milliseconds.
+    pub fn whole_ms(self) -> u64 {
+        self.sample_ms.saturating_mul(u64::from(self.samples))
+    }
+}
+
 /// What was used lately. Times are milliseconds of any clock that does not go back.
 #[derive(Debug, Default)]
 pub struct Rate {
@@ -23,7 +30,7 @@ impl Rate {
     pub fn record(&mut self, amount: f64, window: Window, now_ms: u64) {
         self.forget(window, now_ms);
         match self.samples.back_mut() {
-            Some((begin, sum)) if now_ms < *begin + window.sample_ms => *sum += amount,
+            Some((begin, sum)) if now_ms < begin.saturating_add(window.sample_ms) => *sum += amount,
             _ => self.samples.push_back((now_ms, amount)),
         }
     }
@@ -44,8 +51,8 @@ impl Rate {
     }
 
     fn forget(&mut self, window: Window, now_ms: u64) {
-        let longest = window.sample_ms * u64::from(window.samples);
-        while self.samples.front().is_some_and(|(begin, _)| begin + longest <= now_ms) {
+        let longest = window.whole_ms();
+        while self.samples.front().is_some_and(|(begin, _)| begin.saturating_add(longest) <= now_ms) {
             self.samples.pop_front();
         }
     }
@@ -55,7 +62,7 @@ impl Rate {
         let elapsed = self.samples.front().map_or(0, |(begin, _)| now_ms.saturating_sub(*begin));
         let full = elapsed / window.sample_ms;
         let least = u64::from(window.samples.saturating_sub(1));
-        let elapsed = elapsed + least.saturating_sub(full) * window.sample_ms;
+        let elapsed = elapsed.saturating_add(least.saturating_sub(full).saturating_mul(window.sample_ms));
         if elapsed == 0 { window.sample_ms } else { elapsed }
     }
 }
@@ -94,6 +101,17 @@ mod tests {
             waited = above.wait_ms(100.0, WINDOW, now);
         }
         assert!(1000 < waited, "{waited}");
+    }
+
+    #[test]
+    fn no_window_is_too_long() {
+        let window = Window { samples: i32::MAX as u32, sample_ms: 1000 * i32::MAX as u64 };
+        let mut rate = Rate::default();
+        for now in [0, 1, 1 << 40] {
+            rate.record(5000.0, window, now);
+            assert_eq!(rate.wait_ms(1.0, window, now), 0);
+        }
+        assert!(!rate.is_idle(window, u64::MAX - 1));
     }
 
     #[test]

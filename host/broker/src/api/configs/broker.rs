@@ -35,6 +35,9 @@ const NO_EFFECT: &str = "Accepted as by Apache Kafka; has no effect here.";
 /// Longest value, in bytes.
 const MOST_BYTES: usize = 64 << 10;
 
+/// Longest key, in bytes.
+const MOST_KEY_BYTES: usize = 1 << 10;
+
 /// Whose settings are meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Whose {
@@ -204,6 +207,9 @@ pub(super) async fn replace(
 /// It is none, or the key cannot be changed while the broker runs.
 fn check(key: &str, value: &str) -> Result<String, Refused> {
     let fixed = || invalid_request(format!("Cannot update these configs dynamically: [{key}]"));
+    if MOST_KEY_BYTES < key.len() {
+        return Err(invalid_request(format!("a key has more than {MOST_KEY_BYTES} bytes")));
+    }
     if MOST_BYTES < value.len() {
         return Err(invalid_request(format!("the value of {key} has more than {MOST_BYTES} bytes")));
     }
@@ -217,6 +223,11 @@ fn check(key: &str, value: &str) -> Result<String, Refused> {
     }
     if let Some(declared) = keys::find(BROKER_KEYS, key) {
         let read = declared.read(value).map_err(|error| invalid_request(error.message().to_owned()))?;
+        if key == "log.retention.ms" && read == "0" {
+            // Kafka checks it apart from its definition, as the start does here: all records would go.
+            let words = format!("{key} must be unlimited (-1) or, equal or greater than 1");
+            return Err(invalid_request(words));
+        }
         return if is_dynamic(key) { Ok(read) } else { Err(fixed()) };
     }
     match kafkas_keys::find(key) {
@@ -268,4 +279,25 @@ async fn apply(
     call.node.topics.reconfigure().await;
     info!(resource_type = BROKER, "settings of the broker were changed");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_start_refuses_and_what_takes_too_much_room_cannot_be_set_either() {
+        for (key, value) in [
+            ("log.retention.ms", "0".to_owned()),
+            ("log.cleaner.dedupe.buffer.size", "-1".to_owned()),
+            ("message.max.bytes", "-1".to_owned()),
+            (&"k".repeat(MOST_KEY_BYTES + 1), "v".to_owned()),
+            ("k", "v".repeat(MOST_BYTES + 1)),
+        ] {
+            assert_eq!(check(key, &value).map_err(|(code, _)| code), Err(ErrorCode::INVALID_REQUEST), "{key:.40}");
+        }
+        for (key, value) in [("log.retention.ms", "-1"), ("log.retention.ms", "1"), ("k", "v")] {
+            assert_eq!(check(key, value).as_deref(), Ok(value));
+        }
+    }
 }

@@ -23,6 +23,12 @@ const OF_GROUP: i8 = 8;
 const OF_BROKER: i8 = 4;
 const DEFAULT: i8 = 5;
 
+/// Most groups with settings of their own.
+const MOST_GROUPS: usize = 10_000;
+
+/// Longest name of one, in bytes.
+const MOST_BYTES: usize = 4096;
+
 /// The settings of a group, which need not exist.
 pub fn describe(
     call: &Call<'_>,
@@ -132,6 +138,14 @@ async fn change_own(
 ) -> Result<(), Refused> {
     if group.is_empty() {
         return Err((ErrorCode::INVALID_REQUEST, "Default group resources are not allowed.".to_owned()));
+    }
+    if MOST_BYTES < group.len() {
+        return Err((ErrorCode::INVALID_REQUEST, format!("the name of a group has more than {MOST_BYTES} bytes")));
+    }
+    let all = call.node.group_configs.all();
+    if MOST_GROUPS <= all.len() && !all.contains_key(group) {
+        let words = format!("at most {MOST_GROUPS} groups may have settings of their own");
+        return Err((ErrorCode::POLICY_VIOLATION, words));
     }
     let bounds = call.node.config.consumer_bounds;
     let checked = move |before: &OwnSettings| {
