@@ -7,12 +7,13 @@
 
 mod durable;
 pub mod faulty;
+mod handles;
 mod real;
 
 use std::{ffi::OsString, fmt::Debug, io, path::Path, time::SystemTime};
 
 pub use durable::TEMPORARY;
-pub use real::real;
+pub use real::{real, real_with};
 
 /// How a file is opened. None of these makes the file's name durable: that is [`Disk::sync_dir`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

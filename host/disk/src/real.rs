@@ -10,20 +10,40 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{Disk, DiskFile, DiskLock, Metadata, Open};
+use crate::{
+    Disk, DiskFile, DiskLock, Metadata, Open,
+    handles::{Handle, Handles},
+};
 
-/// The disk of the machine.
+/// The disk of the machine, with as many files open at once as somebody has.
 pub fn real() -> Arc<dyn Disk> {
-    Arc::new(Real)
+    real_with(usize::MAX)
+}
+
+/// The disk of the machine, which tries to keep no more than so many files open at once: see [`crate::handles`]. One
+/// that was written to and not synced since stays open all the same.
+pub fn real_with(most_open: usize) -> Arc<dyn Disk> {
+    Arc::new(Real { handles: Handles::new(most_open) })
+}
+
+/// The same, and how many files it has open.
+#[cfg(test)]
+pub(crate) fn limited(most_open: usize) -> (Arc<dyn Disk>, Arc<Handles>) {
+    let handles = Handles::new(most_open);
+    (Arc::new(Real { handles: Arc::clone(&handles) }), handles)
 }
 
 #[derive(Debug)]
-struct Real;
+struct Real {
+    handles: Arc<Handles>,
+}
 
 impl Disk for Real {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>> {
         let mut options = File::options();
         options.read(true).write(how != Open::Read);
+        // What is opened again is there.
+        let mut again = options.clone();
         match how {
             Open::Read | Open::Write => &mut options,
             Open::Create => options.create(true).truncate(false),
@@ -34,12 +54,15 @@ impl Disk for Real {
         // for a disk although all bytes are in memory. Only the owner of a file may leave it out.
         // A file that has to be new would be there, made by a first try that may not.
         let flags = if how == Open::New { 0 } else { NO_ACCESS_TIME };
-        match options.custom_flags(flags).open(path) {
+        again.custom_flags(flags);
+        let (handle, flags) = match self.handles.open(path, options.custom_flags(flags), again.clone()) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Ok(Box::new(RealFile { file: options.custom_flags(0).open(path)?, reads_change_it: true }))
+                again.custom_flags(0);
+                (self.handles.open(path, options.custom_flags(0), again)?, 0)
             }
-            opened => Ok(Box::new(RealFile { file: opened?, reads_change_it: flags == 0 })),
-        }
+            opened => (opened?, flags),
+        };
+        Ok(Box::new(RealFile { handle, reads_change_it: flags == 0 }))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -48,10 +71,13 @@ impl Disk for Real {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.handles.leave(from)?;
+        self.handles.leave(to)?;
         fs::rename(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.handles.leave(path)?;
         fs::remove_file(path)
     }
 
@@ -60,6 +86,7 @@ impl Disk for Real {
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.handles.leave(path)?;
         fs::remove_dir_all(path)
     }
 
@@ -91,42 +118,43 @@ const NO_ACCESS_TIME: i32 = 0;
 
 #[derive(Debug)]
 struct RealFile {
-    file: File,
+    handle: Arc<Handle>,
     /// Whether the system notes when the file was read.
     reads_change_it: bool,
 }
 
 impl DiskFile for RealFile {
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, at)
+        self.handle.get()?.read_exact_at(buffer, at)
     }
 
     fn read_cached_at(&self, buffer: &mut [u8], at: u64) -> bool {
-        !self.reads_change_it && read_cached(&self.file, buffer, at)
+        // Opening it again may wait.
+        !self.reads_change_it && self.handle.opened().is_some_and(|file| read_cached(&file, buffer, at))
     }
 
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, at)
+        self.handle.change(|file| file.write_all_at(bytes, at))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
+        self.handle.change(|file| file.set_len(len))
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        Ok(self.handle.get()?.metadata()?.len())
     }
 
     fn modified(&self) -> io::Result<SystemTime> {
-        self.file.metadata()?.modified()
+        self.handle.get()?.metadata()?.modified()
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.handle.sync(File::sync_data)
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        self.file.sync_all()
+        self.handle.sync(File::sync_all)
     }
 }
 

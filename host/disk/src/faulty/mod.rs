@@ -87,6 +87,8 @@ struct State {
     capacity: Option<u64>,
     /// Whether memory has what is read.
     cached: bool,
+    /// Bytes that were read of each file.
+    read: BTreeMap<PathBuf, u64>,
 }
 
 impl FaultyDisk {
@@ -101,6 +103,7 @@ impl FaultyDisk {
             locks: BTreeSet::new(),
             capacity: None,
             cached: false,
+            read: BTreeMap::new(),
         })))
     }
 
@@ -172,6 +175,13 @@ impl FaultyDisk {
     /// How many operations there were.
     pub fn operations(&self) -> u64 {
         self.state().plan.operations
+    }
+
+    /// How many bytes were read of files whose paths end so, since the last time this was asked.
+    pub fn take_bytes_read(&self, end: &str) -> u64 {
+        let mut read = std::mem::take(&mut self.state().read);
+        read.retain(|path, _| path.to_string_lossy().ends_with(end));
+        read.values().sum()
     }
 
     /// Ends the process as `kill -9` does: what it wrote stays readable, what it has open is dead, its locks are
@@ -365,7 +375,8 @@ impl OpenFile {
 
 impl DiskFile for OpenFile {
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
-        let state = self.process.begin_whole(Operation::Read, &self.path)?;
+        let mut state = self.process.begin_whole(Operation::Read, &self.path)?;
+        *state.read.entry(self.path.clone()).or_default() += buffer.len() as u64;
         let content = state.tree.content(self.node);
         let at = usize::try_from(at).unwrap_or(usize::MAX);
         match content.get(at..).and_then(|rest| rest.get(..buffer.len())) {
