@@ -6,7 +6,14 @@ use millstream_broker::{Broker, BrokerConfig};
 use millstream_record::Chain;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// The allocator of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
+    // As in the product, whose main function says why.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
     match run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,8 +6,12 @@ use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     task::Poll,
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -18,6 +22,7 @@ use millstream_record::{Chain, Timestamp};
 use tokio::{
     io::DuplexStream,
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::Semaphore,
     time::timeout,
 };
@@ -135,7 +140,8 @@ impl Broker {
     ///
     /// Says which folder, file or listener stands in the way.
     pub async fn start(config: BrokerConfig) -> Result<Self, StartBrokerError> {
-        Self::start_on(millstream_disk::real(), config).await
+        let most_open = open_files::raise_limit(config.most_open_files);
+        Self::start_on(millstream_disk::real_with(most_open), config).await
     }
 
     /// As [`Broker::start`], with its data on another disk than the machine's.
@@ -147,7 +153,6 @@ impl Broker {
         for warning in &config.warnings {
             warn!("{warning}");
         }
-        open_files::raise_limit();
         let (tasks, disk_tasks) = (TaskTracker::new(), TaskTracker::new());
         let (stopping, abort) = (CancellationToken::new(), CancellationToken::new());
         let clock = Clock::start();
@@ -248,7 +253,8 @@ impl Broker {
             topics,
             groups,
             stopping: stopping.clone(),
-            budget: Arc::new(Budget::new(config.request_memory_bytes)),
+            budget: Arc::new(Budget::new(config.request_memory_bytes / 2)),
+            answers: Arc::new(Budget::new(config.request_memory_bytes / 2)),
             counts: config.metrics.group(Labels::none()),
             strangers: Strangers::default(),
             config,
@@ -477,7 +483,7 @@ impl Broker {
                     Ok((stream, _)) => stream,
                     Err(error) => {
                         // Out of file handles, usually: accepting again at once would only burn time.
-                        error!(%error, "a connection could not be accepted");
+                        error!(%error, "a connection could not be accepted (see max.connections and ulimit -n)");
                         tokio::time::sleep(Duration::from_millis(100)).await;
                         continue;
                     }
@@ -673,17 +679,32 @@ fn for_each_partition(node: &Node, each: impl FnMut(&Arc<Partition>)) {
 }
 
 fn close(node: &Node, data_dir: &DataDir) -> Result<(), StopBrokerError> {
-    let mut failed = 0;
-    for_each_partition(node, |partition| {
-        // Files that could not even be opened must not count as cleanly left at the next start.
-        if partition.is_offline() {
-            failed += 1;
+    let (partitions, next, failed) = (node.topics.partitions(), AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || {
+        while let Some(partition) = partitions.get(next.fetch_add(1, Ordering::Relaxed)) {
+            // Files that could not even be opened must not count as cleanly left at the next start.
+            if partition.is_offline() {
+                failed.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Err(error) = partition.close() {
+                failed.fetch_add(1, Ordering::Relaxed);
+                error!(partition = %partition.name(), error = %Chain(&error), "the partition could not be closed");
+            }
         }
-        if let Err(error) = partition.close() {
-            failed += 1;
-            error!(partition = %partition.name(), error = %Chain(&error), "the partition could not be closed");
+    };
+    // Each waits for the disk several times, and file systems make durable at once what is asked for at once.
+    let helpers = node.config.io_threads.min(partitions.len()).saturating_sub(1);
+    let runtime = Handle::current();
+    thread::scope(|scope| {
+        for _ in 0..helpers {
+            scope.spawn(|| {
+                let _entered = runtime.enter();
+                work();
+            });
         }
+        work();
     });
+    let failed = failed.into_inner();
     node.topics.write_checkpoints()?;
     if node.topics.is_catalogue_uncertain() {
         return Err(StopBrokerError::Catalogue);

@@ -1,8 +1,8 @@
-//! How much memory requests and answers may take together, in bytes.
+//! How much memory requests may take together, and answers, in bytes.
 //!
-//! What comes out of it: requests larger than a connection's own buffer, what compressed batches expand to, and the
-//! records in answers to Fetch until they are written. Who finds nothing left waits; one that is larger than all of
-//! it waits until it is alone.
+//! What comes out of the one: requests larger than a connection's own buffer, and what compressed batches expand to. Out of
+//! the other: the records in answers to Fetch until they are written. Who finds nothing left waits, or makes do with little;
+//! one that is larger than all of it waits until it is alone.
 
 use std::sync::Arc;
 
@@ -10,6 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Permits of a semaphore are counted with 32 bits, so one stands for so many bytes.
 const UNIT: usize = 1024;
+
+/// What an answer may take without asking, in bytes: a client that reads little is served whatever others hold, and a
+/// connection has as much for what it reads.
+pub const OWN: usize = 64 * UNIT;
 
 /// Which part of what is free one answer may take, so that many that nobody reads never take all.
 const SHARE: usize = 8;
@@ -26,7 +30,8 @@ pub struct Budget {
 /// A part of the budget, given back on drop.
 #[derive(Debug)]
 pub struct Reservation {
-    permits: OwnedSemaphorePermit,
+    /// `None` for what needs none.
+    permits: Option<OwnedSemaphorePermit>,
     bytes: usize,
 }
 
@@ -39,8 +44,10 @@ impl Reservation {
     /// Gives back what is not needed beyond so many bytes.
     pub fn shrink(&mut self, bytes: usize) {
         self.bytes = self.bytes.min(bytes);
-        let surplus = self.permits.num_permits().saturating_sub(units(bytes) as usize);
-        drop(self.permits.split(surplus));
+        if let Some(permits) = &mut self.permits {
+            let surplus = permits.num_permits().saturating_sub(units(bytes) as usize);
+            drop(permits.split(surplus));
+        }
     }
 }
 
@@ -56,21 +63,21 @@ impl Budget {
     /// Only for those that hold nothing of the budget: waiting with something in hand may be waiting for oneself. See
     /// [`Budget::reserve_more`].
     pub async fn reserve(&self, bytes: usize) -> Reservation {
-        Reservation { permits: acquire(&self.free, units(bytes).min(self.total)).await, bytes }
+        Reservation { permits: Some(acquire(&self.free, units(bytes).min(self.total)).await), bytes }
     }
 
     /// Room for one that may hold some already. Never waits for itself: one at a time goes on beyond the budget.
     pub async fn reserve_more(&self, bytes: usize) -> Reservation {
         let wanted = units(bytes).min(self.total);
         if let Ok(permit) = Arc::clone(&self.free).try_acquire_many_owned(wanted) {
-            return Reservation { permits: permit, bytes };
+            return Reservation { permits: Some(permit), bytes };
         }
         let permits = tokio::select! {
             biased;
             permit = acquire(&self.free, wanted) => permit,
             permit = acquire(&self.beyond, 1) => permit,
         };
-        Reservation { permits, bytes }
+        Reservation { permits: Some(permits), bytes }
     }
 
     /// Whether nobody holds anything.
@@ -79,11 +86,15 @@ impl Budget {
         self.free.available_permits() == self.total as usize && self.beyond.available_permits() == 1
     }
 
-    /// Room for an answer that can have any size up to `most` bytes: a share of what is free. Who holds some already is
-    /// served as by [`Budget::reserve_more`].
-    pub async fn reserve_share(&self, most: usize) -> Reservation {
-        let share = self.free.available_permits() / SHARE * UNIT;
-        self.reserve_more(most.min(share.max(UNIT))).await
+    /// Room for an answer that can have any size up to `most` bytes: a share of what is free, or [`OWN`] where that is
+    /// less. Never waits, for those that others wait for may be held by clients that do not read.
+    pub fn share(&self, most: usize) -> Reservation {
+        let share = most.min(self.free.available_permits() / SHARE * UNIT);
+        let permits = if OWN < share { Arc::clone(&self.free).try_acquire_many_owned(units(share)).ok() } else { None };
+        match permits {
+            Some(permits) => Reservation { permits: Some(permits), bytes: share },
+            None => Reservation { permits: None, bytes: most.min(OWN) },
+        }
     }
 }
 
@@ -147,18 +158,25 @@ mod tests {
         let budget = Budget::new(64 * MIB);
         let mut unread = Vec::new();
         for _ in 0..64 {
-            let room = now(budget.reserve_share(50 * MIB));
-            assert!(room.bytes() <= 8 * MIB);
+            let room = budget.share(50 * MIB);
+            assert!(OWN <= room.bytes() && room.bytes() <= 8 * MIB);
             unread.push(room);
         }
         let left = budget.free.available_permits();
         assert!(0 < left, "an eighth of what is free never is all of it");
+        // One that is larger than what is left waits, and those that are small do not wait behind it.
+        let mut large = pin!(budget.reserve_more(64 * MIB));
+        let mut larger = pin!(budget.reserve_more(64 * MIB));
+        let Poll::Ready(_one) = poll(large.as_mut()) else { panic!("one at a time goes on") };
+        assert!(poll(larger.as_mut()).is_pending());
+        assert_eq!(budget.share(50 * MIB).bytes(), OWN);
+        assert_eq!(budget.share(100).bytes(), 100);
     }
 
     #[test]
     fn what_an_answer_does_not_need_is_given_back_before_it_is_written() {
         let budget = Budget::new(MIB);
-        let mut room = now(budget.reserve_share(MIB));
+        let mut room = budget.share(MIB);
         assert_eq!(room.bytes(), MIB / 8);
         room.shrink(2 * UNIT);
         assert_eq!((room.bytes(), budget.free.available_permits()), (2 * UNIT, 1024 - 2));

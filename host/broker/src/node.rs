@@ -49,8 +49,10 @@ pub struct Node {
     pub health: Arc<Health>,
     /// What consumers read, and what they know of it.
     pub fetch_sessions: Mutex<FetchSessions>,
-    /// Memory for requests and answers.
+    /// Memory for requests.
     pub budget: Arc<Budget>,
+    /// Memory for answers, apart: clients that do not read theirs must not keep requests waiting.
+    pub answers: Arc<Budget>,
     /// Requests and connections.
     pub counts: Arc<BrokerRequests>,
     /// Who decides what users may do; `None` where everybody may do everything.

@@ -1,4 +1,4 @@
-//! How many files the process may have open: three for each segment, one for each connection.
+//! How many files the process may have open: three for each segment of those in use, one for each connection.
 //!
 //! Systems begin with a low limit for the sake of old programs and let every program raise its own, up to a second
 //! limit that is the administrator's. Java does the same.
@@ -6,11 +6,12 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{debug, warn};
 
-/// Fewer than this will not do for more than a few hundred partitions.
+/// Fewer than this will not do for many connections, and keep files from staying open.
 const COMFORTABLE: u64 = 4096;
 
-/// Raises the limit as far as the system lets this process; says so where that is little.
-pub fn raise_limit() {
+/// Raises the limit as far as the system lets this process; says so where that is little. Returns how many files logs may
+/// have open: what is configured, or half of the limit.
+pub fn raise_limit(configured: Option<usize>) -> usize {
     let before = getrlimit(Resource::Nofile);
     if before.current != before.maximum {
         let raised = Rlimit { current: before.maximum, maximum: before.maximum };
@@ -19,9 +20,12 @@ pub fn raise_limit() {
             Err(error) => warn!(%error, "the limit of open files could not be raised"),
         }
     }
-    if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < COMFORTABLE) {
-        warn!(limit, "few files may be open at once (ulimit -n); a partition needs three for each segment");
+    // None is no limit.
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if limit < COMFORTABLE {
+        warn!(limit, "few files may be open at once (ulimit -n): half of them are for logs, the rest for connections");
     }
+    configured.unwrap_or(usize::try_from(limit / 2).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]
@@ -30,8 +34,10 @@ mod tests {
 
     #[test]
     fn the_limit_of_open_files_is_raised_as_far_as_allowed() {
-        raise_limit();
+        let half = raise_limit(None);
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
+        assert_eq!(limit.current.map_or(u64::MAX / 2, |limit| limit / 2), half as u64);
+        assert_eq!(raise_limit(Some(7)), 7);
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     checkpoints::{Checkpointed, Checkpoints},
     config::{
         BrokerConfig,
+        keys::INTERNAL_SEGMENT,
         topic::{Overrides, TopicConfig},
     },
     dynamic::Dynamic,
@@ -332,7 +333,7 @@ impl Topics {
             return Ok(());
         }
         let layers = self.dynamic.layers();
-        let segment_bytes = layers.get(segment_bytes).map_or("104857600", |(value, _)| value);
+        let segment_bytes = layers.get(segment_bytes).map_or(INTERNAL_SEGMENT, |(value, _)| value);
         let all = settings.iter().copied().chain([("segment.bytes", segment_bytes)]);
         let overrides = all.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let name = TopicName::parse(name).expect("the name is a legal one");

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod buffers;
 pub mod checkpoint;
 mod cleaner;
 mod config;
@@ -32,6 +33,7 @@ pub use cleaner::{CleanError, Cleanable, CleanedSegment, Cleaning, CleaningRepor
 pub use config::LogConfig;
 pub use damage::{Damage, DamageKind};
 pub use epochs::{EpochEnd, LeaderEpochs};
+pub use lookup::MOST_DECOMPRESSED;
 pub use opening::{OpenLogError, OpenMode, RecoveryReport};
 pub use partition::{AppendError, Appended, PartitionLog};
 pub use producers::{Admission, ProducerRefusal, ProducerState, ProducerStates};

@@ -10,8 +10,8 @@ use crate::{
     sync::offset,
 };
 
-/// Most bytes that a batch may expand to while it is searched. Larger ones were refused when they came in.
-pub(crate) const MOST_DECOMPRESSED: usize = 256 << 20;
+/// Most bytes that a batch may expand to while it is searched or compacted. Whoever appends has to refuse larger ones.
+pub const MOST_DECOMPRESSED: usize = 256 << 20;
 
 impl LogReader {
     /// The first record below `up_to` whose timestamp is at or after `target`.

@@ -7,6 +7,7 @@ use millstream_record::{LogOffset, Timestamp};
 use millstream_wire::batch::Batches;
 
 use crate::{
+    buffers::Buffer,
     epochs::EpochEnd,
     scan::ScanError,
     segment::Segment,
@@ -177,11 +178,11 @@ impl LogReader {
         if MOST_CACHED < len {
             return None;
         }
-        let mut bytes = vec![0; len];
-        if !segment.log().read_cached_at(&mut bytes, position) {
+        let mut buffer = Buffer::of(len);
+        if !segment.log().read_cached_at(buffer.bytes(), position) {
             return None;
         }
-        let slice = whole_batches(segment, bytes, position, up_to).ok()?;
+        let slice = whole_batches(segment, buffer, position, up_to).ok()?;
         (!slice.bytes.is_empty()).then_some(slice)
     }
 
@@ -224,15 +225,15 @@ impl LogReader {
 /// Reads at most `max_bytes` from a byte on and cuts them after the last whole batch that ends before `up_to`.
 fn read_batches(segment: &Segment, position: u64, max_bytes: usize, up_to: i64) -> Result<LogSlice, ReadError> {
     let present = usize::try_from(segment.size() - position).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; present.min(max_bytes)];
-    segment.log().read_exact_at(&mut bytes, position).map_err(|error| ReadError::io(segment, error))?;
-    whole_batches(segment, bytes, position, up_to)
+    let mut buffer = Buffer::of(present.min(max_bytes));
+    segment.log().read_exact_at(buffer.bytes(), position).map_err(|error| ReadError::io(segment, error))?;
+    whole_batches(segment, buffer, position, up_to)
 }
 
 /// Cuts what was read from a byte on after the last whole batch that ends before `up_to`.
-fn whole_batches(segment: &Segment, mut bytes: Vec<u8>, position: u64, up_to: i64) -> Result<LogSlice, ReadError> {
+fn whole_batches(segment: &Segment, mut buffer: Buffer, position: u64, up_to: i64) -> Result<LogSlice, ReadError> {
     let (mut len, mut next_offset) = (0, 0);
-    for batch in Batches::new(&bytes) {
+    for batch in Batches::new(buffer.bytes()) {
         let (header, batch) = match batch {
             Ok(batch) => batch,
             // What is sound before it is still delivered; the next read begins at the damage and says so.
@@ -248,13 +249,8 @@ fn whole_batches(segment: &Segment, mut bytes: Vec<u8>, position: u64, up_to: i6
         len += batch.len();
         next_offset = header.last_offset() + 1;
     }
-    bytes.truncate(len);
-    if len < bytes.capacity() / 2 {
-        // What is cut off would be kept as long as the rest, and no budget knows of it.
-        bytes.shrink_to_fit();
-    }
     if len != 0 {
         segment.remember(next_offset, position + len as u64);
     }
-    Ok(LogSlice { bytes: bytes.into(), next_offset: offset(next_offset) })
+    Ok(LogSlice { bytes: buffer.cut(len), next_offset: offset(next_offset) })
 }

@@ -4,11 +4,13 @@
 #![forbid(unsafe_code)]
 
 mod copier;
+mod frames;
 pub mod histories;
 mod numbers;
 mod topic;
 
 pub use copier::copy;
+pub use frames::{Frames, batch_of, fetch, fetched, produce, produced};
 pub use numbers::{Numbers, value_of};
 pub use topic::{Follower, read_topic};
 

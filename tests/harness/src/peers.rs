@@ -131,6 +131,13 @@ pub fn peer(address: &str) -> Command {
     command
 }
 
+/// Another program in Python that uses those clients, with these arguments. Only after [`have_python`].
+pub fn python_file(file: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(compat("python.sh"));
+    command.arg("file").arg(file).args(arguments);
+    command
+}
+
 /// One Apache Kafka broker. It ends when this is dropped or the process ends, whose end closes its standard input.
 pub struct Kafka {
     child: Child,
@@ -187,6 +194,16 @@ impl Kafka {
         let signal = if stop { "-STOP" } else { "-CONT" };
         let sent = Command::new("kill").args([signal, &id]).status().expect("kill runs");
         assert!(sent.success(), "the signal could not be sent to {id:?}");
+    }
+
+    /// The process of its Java machine; `None` before there is one.
+    pub fn java(&self) -> Option<u32> {
+        let script = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{script}/task/{script}/children")).ok()?;
+        let named_java = |process: &&str| {
+            fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name.trim() == "java")
+        };
+        children.split_whitespace().find(named_java)?.parse().ok()
     }
 
     /// Waits until it listens.

@@ -290,6 +290,16 @@ pub struct Broker {
 }
 
 impl Broker {
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.process.child.id()
+    }
+
+    /// What the process logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.process.log).unwrap_or_default()
+    }
+
     /// Stops the process in the middle of whatever it does, until it is killed. Returns when it has stopped.
     ///
     /// # Panics

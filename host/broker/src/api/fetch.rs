@@ -95,30 +95,43 @@ async fn look(call: &Call<'_>, targets: &Arc<Vec<Target>>, limits: Limits) -> Pa
         return Pass::default().proceed(targets, &limits, Patience::Look);
     }
     // Before anything is read: many that wait for memory must not have filled it already.
-    let budget = &call.node.budget;
-    let mut room = budget.reserve_share(limits.max_bytes).await;
+    let budget = &call.node.answers;
+    let mut room = budget.share(limits.max_bytes);
     let limits = Limits { max_bytes: room.bytes(), ..limits };
     let mut pass = Pass::default().proceed(targets, &limits, Patience::Memory);
     if !pass.is_complete {
-        let shared = Arc::clone(targets);
-        // The memory goes along: where a client hangs up, its read goes on.
-        let read = move || (pass.proceed(&shared, &limits, Patience::Disk), room);
-        (pass, room) = match call.node.topics.threads().reading.run(read).await {
-            Ok(done) => done,
-            Err(_) => {
-                let pass = Pass::default().proceed(targets, &limits, Patience::Look);
-                (Pass { has_error: true, ..pass }, budget.reserve_more(0).await)
-            }
-        };
+        (pass, room) = read_all(call, targets, limits, pass, room).await;
     }
     if room.bytes() < pass.bytes {
-        // One batch gets through, however large.
-        drop(room);
-        room = budget.reserve_more(pass.bytes).await;
+        // One batch gets through, however large. It is read again once there is room, for many that waited with theirs in
+        // hand would take any memory.
+        let wanted = Limits { max_bytes: pass.bytes, ..limits };
+        drop((pass, room));
+        room = budget.reserve_more(wanted.max_bytes).await;
+        (pass, room) = read_all(call, targets, wanted, Pass::default(), room).await;
     }
     room.shrink(pass.bytes);
     pass.room = Some(room);
     pass
+}
+
+/// Has a thread that may wait for the disk read the rest. The memory goes along: where a client hangs up, its read goes on.
+async fn read_all(
+    call: &Call<'_>,
+    targets: &Arc<Vec<Target>>,
+    limits: Limits,
+    pass: Pass,
+    room: Reservation,
+) -> (Pass, Reservation) {
+    let shared = Arc::clone(targets);
+    let read = move || (pass.proceed(&shared, &limits, Patience::Disk), room);
+    match call.node.topics.threads().reading.run(read).await {
+        Ok(done) => done,
+        Err(_) => {
+            let pass = Pass::default().proceed(targets, &limits, Patience::Look);
+            (Pass { has_error: true, ..pass }, call.node.answers.reserve_more(0).await)
+        }
+    }
 }
 
 fn look_up(call: &Call<'_>, request: FetchRequest) -> Vec<Target> {

@@ -18,7 +18,11 @@ pub fn find<'a>(table: &'a [Key], name: &str) -> Option<&'a Key> {
 }
 
 /// Most that any part of the broker decompresses at once, in bytes.
-const MAX_DECOMPRESSED: i64 = 256 << 20;
+const MAX_DECOMPRESSED: i64 = millstream_log::MOST_DECOMPRESSED as i64;
+
+/// Segment size of the broker's own topics unless configured, in bytes: a start reads the segment that is written to,
+/// which is never compacted.
+pub const INTERNAL_SEGMENT: &str = "8388608";
 
 /// Kafka's lower limit of a segment's size, in bytes.
 const LEAST_SEGMENT: i64 = 1 << 20;
@@ -94,8 +98,9 @@ pub const BROKER_KEYS: &[Key] = &[
         "request.memory.max.bytes",
         Long,
         Some("536870912"),
-        "Memory for requests above 64 KiB, for what compressed batches expand to and for records on their way to \
-         readers. Who finds none left waits; one request larger than all of it passes alone.",
+        "Memory for requests above 64 KiB and what compressed batches expand to, which get half of it, and for records on \
+         their way to readers, which get the other half. Who finds none left waits, or is answered with 64 KiB of \
+         records; one request or batch larger than its half passes alone.",
     )
     .min(1 << 20),
     Key::new("max.connections", Int, Some("10000"), "Most connections at once.").min(1),
@@ -104,6 +109,15 @@ pub const BROKER_KEYS: &[Key] = &[
         Int,
         Some("2147483647"),
         "Most new connections a second on all listeners together; more have to wait.",
+    )
+    .min(0),
+    Key::new(
+        "open.files.max",
+        Int,
+        Some("0"),
+        "Most files of logs that are open at once; others are closed and opened again when they are needed. 0 for half \
+         of what the system lets the process open (ulimit -n); the rest is for connections. Those that were written to \
+         and not synced since stay open.",
     )
     .min(0),
     Key::new("fetch.max.bytes", Int, Some("57671680"), "Largest answer to a fetch.").min(1024),
@@ -280,7 +294,13 @@ pub const BROKER_KEYS: &[Key] = &[
     .allowed(&["classic", "consumer", "share", "streams"]),
     Key::new("offsets.topic.num.partitions", Int, Some("50"), "Partitions of __consumer_offsets.").min(1),
     Key::new("offsets.topic.replication.factor", Short, Some("3"), "Always 1 in effect.").min(1),
-    Key::new("offsets.topic.segment.bytes", Int, Some("104857600"), "Segment size of __consumer_offsets.").min(1),
+    Key::new(
+        "offsets.topic.segment.bytes",
+        Int,
+        Some(INTERNAL_SEGMENT),
+        "Segment size of __consumer_offsets; what compaction has not got to is read at each start.",
+    )
+    .min(1),
     Key::new("offsets.retention.minutes", Int, Some("10080"), "How long offsets outlive their group.").min(1),
     Key::new("offsets.retention.check.interval.ms", Long, Some("600000"), "How often old offsets are dropped.").min(1),
     Key::new("offset.metadata.max.bytes", Int, Some("4096"), "Longest note beside a committed offset.").min(0),
@@ -289,8 +309,13 @@ pub const BROKER_KEYS: &[Key] = &[
     Key::new("transaction.state.log.replication.factor", Short, Some("3"), "Always 1 in effect.").min(1),
     Key::new("transaction.state.log.min.isr", Int, Some("2"), "Always 1 in effect.").min(1),
     Key::new("transaction.state.log.num.partitions", Int, Some("50"), "Partitions of __transaction_state.").min(1),
-    Key::new("transaction.state.log.segment.bytes", Int, Some("104857600"), "Segment size of __transaction_state.")
-        .min(1),
+    Key::new(
+        "transaction.state.log.segment.bytes",
+        Int,
+        Some(INTERNAL_SEGMENT),
+        "Segment size of __transaction_state.",
+    )
+    .min(1),
     Key::new("transaction.max.timeout.ms", Int, Some("900000"), "Longest transaction.").min(1),
     Key::new(
         "transaction.abort.timed.out.transaction.cleanup.interval.ms",
@@ -524,7 +549,7 @@ pub fn is_of_listener(key: &str) -> bool {
 
 /// The declared key that an unknown one was certainly meant to be, as nobody else has keys like it.
 pub fn looks_like_ours(key: &str) -> Option<&'static str> {
-    let ours = ["acks.", "replication.factor.", "cluster.", "request.memory.", "group.disconnect."]
+    let ours = ["acks.", "replication.factor.", "cluster.", "request.memory.", "group.disconnect.", "open.files."]
         .iter()
         .any(|beginning| key.starts_with(beginning));
     let (name, distance) = nearest_of(BROKER_KEYS.iter().map(|known| known.name), key)?;
@@ -598,6 +623,8 @@ mod tests {
         ("authorizer.class.name", "limits", "a file cannot say null, which Kafka refuses"),
         ("sasl.enabled.mechanisms", "default", "GSSAPI is not served, so that there is nothing to choose"),
         ("internal.segment.bytes", "limits", "a segment holds one batch at least"),
+        ("offsets.topic.segment.bytes", "default", "a start reads what compaction cannot get to"),
+        ("transaction.state.log.segment.bytes", "default", "as above"),
     ];
 
     #[test]

@@ -70,6 +70,8 @@ pub struct BrokerConfig {
     pub request_memory_bytes: usize,
     /// `max.connections`.
     pub max_connections: usize,
+    /// Most files of logs that are open at once; `None` for half of what the system allows.
+    pub most_open_files: Option<usize>,
     /// `fetch.max.bytes`.
     pub fetch_max_bytes: usize,
     /// `max.request.partition.size.limit`.
@@ -321,6 +323,7 @@ impl BrokerConfig {
                 .filter(|_| values.long("socket.write.timeout.ms") != 0),
             request_memory_bytes: values.size("request.memory.max.bytes"),
             max_connections: values.size("max.connections"),
+            most_open_files: Some(values.size("open.files.max")).filter(|most| *most != 0),
             fetch_max_bytes: values.size("fetch.max.bytes"),
             max_described_partitions: values.size("max.request.partition.size.limit"),
             fetch_session_slots: values.size("max.incremental.fetch.session.cache.slots"),

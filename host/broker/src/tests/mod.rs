@@ -8,6 +8,7 @@ mod faults;
 mod full_disk;
 mod power;
 mod short_ways;
+mod starting;
 mod transactions;
 
 use std::sync::Arc;

@@ -83,7 +83,7 @@ async fn a_fetch_that_waits_for_more_records_holds_no_memory() {
     let shared = Arc::clone(node);
     let waiting = tokio::spawn(async move { call::<_, FetchResponse>(&shared, ApiKey::Fetch, 12, &patient).await });
     let parked = async {
-        while partition(node, "a").waiters().is_empty() || !node.budget.is_untouched() {
+        while partition(node, "a").waiters().is_empty() || !node.answers.is_untouched() {
             tokio::task::yield_now().await;
         }
     };
