@@ -9,6 +9,7 @@
 #                                      anyway; STOP has the signal that stops it, such as -TERM, if not -9
 #   kafka.sh run CLASS ARGUMENT...     runs one of Kafka's programs, or FILE.java of a program over its jars, which is
 #                                      compiled when first needed; JVM has more arguments for the JVM
+# MACHINE has arguments for the JVM of either in place of those that make it start fast and take little.
 #
 # The jars are kept below target/peers of the repository, or in the folder that MILLSTREAM_KAFKA_LIBS names.
 # With KAFKA=4.4, `libs` and `run` are about clients and tools of that version.
@@ -53,7 +54,8 @@ java_with_libs() {
         classes=$compiled:$classes
         set -- "$(basename "$source" .java)" "$@"
     fi
-    exec java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+    # shellcheck disable=SC2086
+    exec java ${MACHINE:--Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1} -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
         ${JVM:-} -cp "$classes" "$@"
 }
 

@@ -6,6 +6,7 @@
 #   python.sh run ARGUMENT...   runs clients.py
 #   python.sh peer ADDRESS      runs peer.py
 #   python.sh groups ADDRESS    runs consumer_groups.py
+#   python.sh file ARGUMENT...  runs another program that uses those clients
 #
 # The environment is kept below target/peers of the repository. MILLSTREAM_PYTHON names a Python that has the clients
 # already. Needs Python 3.10 or newer with its module venv, and a package index for the first run.
@@ -54,5 +55,10 @@ case ${1:-} in
         shift
         exec "${MILLSTREAM_PYTHON:-$home/bin/python}" "$here/consumer_groups.py" "$@"
         ;;
-    *) fail "usage: $0 ready | run ARGUMENT... | peer ADDRESS | groups ADDRESS" ;;
+    file)
+        ready
+        shift
+        exec "${MILLSTREAM_PYTHON:-$home/bin/python}" "$@"
+        ;;
+    *) fail "usage: $0 ready | run ARGUMENT... | peer ADDRESS | groups ADDRESS | file FILE ARGUMENT..." ;;
 esac

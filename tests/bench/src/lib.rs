@@ -6,6 +6,7 @@ mod counting;
 mod forms;
 mod guests;
 mod json;
+pub mod kafka;
 mod measure;
 mod peer;
 pub mod pipeline;

@@ -1,4 +1,4 @@
-//! `cargo run --release -p bench -- batch|transforms|pipeline|broker`: prints tables of figures, with their targets.
+//! `cargo run --release -p bench -- batch|transforms|pipeline|broker|kafka`: prints tables of figures, with their targets.
 
 use clap::{Parser, Subcommand};
 
@@ -19,6 +19,8 @@ enum Command {
     Pipeline(bench::pipeline::Options),
     /// The broker alone as a process, beside another build of it: processor time per record
     Broker(bench::broker::Options),
+    /// The broker beside Apache Kafka: processor time, latency, start, memory
+    Kafka(bench::kafka::Options),
 }
 
 fn main() {
@@ -27,5 +29,6 @@ fn main() {
         Command::Transforms(options) => bench::transforms::run(&options),
         Command::Pipeline(options) => bench::pipeline::run(&options),
         Command::Broker(options) => bench::broker::run(&options),
+        Command::Kafka(options) => bench::kafka::run(&options),
     }
 }

@@ -14,10 +14,8 @@ use std::{
 use clap::Args;
 use tempfile::TempDir;
 
-use self::{
-    load::{Batch, Client},
-    process::Process,
-};
+use self::load::{Batch, Client};
+pub(crate) use self::process::Process;
 use crate::table::{Table, verdict};
 
 /// How many records per second of processor time a build may have, at least, for one of its base.

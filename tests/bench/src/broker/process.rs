@@ -11,7 +11,7 @@ use std::{
 use crate::usage::Usage;
 
 /// How long a stop may take before the bench gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The example program of the broker's crate. Dropping it kills it.
 pub struct Process {
@@ -38,6 +38,11 @@ impl Process {
             panic!("{} did not say where it listens, but {line:?}; its log:\n{log}", binary.display());
         };
         Self { child, address }
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Processor time that it has used so far.
