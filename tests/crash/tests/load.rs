@@ -191,8 +191,9 @@ fn much_of_everything_at_once_takes_a_bounded_memory_and_disturbs_nobody() {
         offsets.sort_unstable();
         assert_eq!(offsets, (1..=3 * size.large_producers as i64).collect::<Vec<_>>(), "each has a place of its own");
     });
-    // One at a time goes on beyond the memory for requests, and a thread that reads has what it reads.
-    let allowed = REQUEST_MEMORY + size.connections as u64 * OF_A_CONNECTION + 12 * LARGE as u64;
+    // Threads that read or write have what they are at, and one at a time goes on beyond the memory for requests; the
+    // allocator keeps some of what was given back. A batch for each that never reads would be more.
+    let allowed = 2 * REQUEST_MEMORY + size.connections as u64 * OF_A_CONNECTION + 20 * LARGE as u64;
     let grown = most.load(Ordering::Relaxed).saturating_sub(before);
     println!("{} MiB before, {} MiB more, {} MiB allowed", before / MIB, grown / MIB, allowed / MIB);
     assert!(grown < allowed, "{} MiB more, where {} are allowed", grown / MIB, allowed / MIB);
