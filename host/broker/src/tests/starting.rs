@@ -65,7 +65,8 @@ async fn the_offsets_topic_stays_small_and_its_reading_short_however_often_offse
     for round in 0..4 {
         let broker = try_start_with(disk.process(), &settings).await.unwrap();
         let read = disk.take_bytes_read(".log");
-        assert!(read <= 2 * most as u64, "{read} bytes were read after {commits} commits");
+        // The cleaner reads as well, from the first moment on.
+        assert!(read <= 6 * most as u64, "{read} bytes were read after {commits} commits");
         if round == 0 {
             assert_eq!(create(&broker.node, "b").await, 0);
         } else {
