@@ -35,7 +35,7 @@ pub async fn build(runner: &Runner, mut config: ConfigMap, sink: bool) -> Result
     for (key, value) in [("name", "c"), ("connector.class", class), (topics, "t")] {
         config.entry(key.to_owned()).or_insert_with(|| Some(value.to_owned()));
     }
-    let infos = validate_connector(&config, &runner.directory, &[], OverridePolicy::All)
+    let infos = validate_connector(&config, &runner.directory, &[], &OverridePolicy::All)
         .map_err(|error| format!("validate the configuration: {error}"))?;
     if 0 < infos.error_count {
         return Ok(Built::Refused(infos.configs.into_iter().flat_map(|info| info.value.errors).collect()));
