@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, error::Error, process::ExitCode};
 
 use millstream_broker::{Broker, BrokerConfig};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The allocator of the product.
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", Chain(error.as_ref()));
+            eprintln!("{}", ErrorChain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

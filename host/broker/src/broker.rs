@@ -18,7 +18,7 @@ use std::{
 use millstream_disk::Disk;
 use millstream_log::checkpoint::CheckpointError;
 use millstream_metrics::Labels;
-use millstream_record::{Chain, Timestamp};
+use millstream_record::{ErrorChain, Timestamp};
 use tokio::{
     io::DuplexStream,
     net::{TcpListener, TcpStream},
@@ -399,7 +399,7 @@ impl Broker {
         self.spawn_periodic("the checkpoints", self.node.config.checkpoint_interval, move || {
             if let Err(error) = node.topics.write_checkpoints() {
                 // Old checkpoints are still true; recovery merely reads more.
-                warn!(error = %Chain(&error), "checkpoints could not be written");
+                warn!(error = %ErrorChain(&error), "checkpoints could not be written");
             }
         });
         let secured = self.node.listeners.iter().any(|listener| listener.tls.is_some() || listener.sasl.is_some());
@@ -599,7 +599,7 @@ fn reload(node: &Node) {
                 }
                 Err(error) => {
                     let listener = &listener.name;
-                    error!(%listener, error = %Chain(&error), "a changed file cannot be used; the last good one stays");
+                    error!(%listener, error = %ErrorChain(&error), "a changed file cannot be used; the last good one stays");
                 }
             }
         }
@@ -688,7 +688,7 @@ fn close(node: &Node, data_dir: &DataDir) -> Result<(), StopBrokerError> {
             }
             if let Err(error) = partition.close() {
                 failed.fetch_add(1, Ordering::Relaxed);
-                error!(partition = %partition.name(), error = %Chain(&error), "the partition could not be closed");
+                error!(partition = %partition.name(), error = %ErrorChain(&error), "the partition could not be closed");
             }
         }
     };

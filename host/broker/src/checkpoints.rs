@@ -17,7 +17,7 @@ use millstream_log::{
     OpenMode,
     checkpoint::{self, CheckpointError, Offsets},
 };
-use millstream_record::{Chain, LogOffset, TopicName};
+use millstream_record::{ErrorChain, LogOffset, TopicName};
 use tracing::warn;
 
 use crate::partition::{CheckpointEntry, Partition};
@@ -233,7 +233,7 @@ impl Checkpoints {
 fn read(disk: &dyn Disk, path: &Path) -> Result<Offsets, CheckpointError> {
     match checkpoint::read_offsets(disk, path) {
         Err(error @ CheckpointError::Damaged { .. }) => {
-            warn!(error = %Chain(&error), "a checkpoint is not usable, so more is checked");
+            warn!(error = %ErrorChain(&error), "a checkpoint is not usable, so more is checked");
             Ok(Offsets::new())
         }
         read => read,

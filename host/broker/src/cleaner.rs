@@ -12,7 +12,7 @@ use std::{
 
 use millstream_log::{CleanError, Cleanable, CleanedSegment, CleaningReport};
 use millstream_metrics::LogCleaner;
-use millstream_record::{Chain, Timestamp};
+use millstream_record::{ErrorChain, Timestamp};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -120,7 +120,7 @@ impl Cleaner {
         now: Timestamp,
     ) -> Result<Option<CleaningReport>, CleanError> {
         let runtime = Handle::current();
-        let offline = |error: PartitionUnavailable| CleanError::Offline { reason: Chain(&error).to_string() };
+        let offline = |error: PartitionUnavailable| CleanError::Offline { reason: ErrorChain(&error).to_string() };
         let begun = partition.submit_here(move |partition| partition.begin_cleaning(&cleanable, now));
         let Some(cleaning) = runtime.block_on(begun).map_err(offline)? else { return Ok(None) };
         let config = self.config();
@@ -176,7 +176,7 @@ impl Cleaner {
         }
         if let Err(error) = self.topics.write_checkpoints() {
             // Then the next start cleans more than it would have to.
-            warn!(error = %Chain(&error), "the checkpoint of the cleaner could not be written");
+            warn!(error = %ErrorChain(&error), "the checkpoint of the cleaner could not be written");
         }
     }
 
@@ -184,11 +184,11 @@ impl Cleaner {
         match error {
             CleanError::Stopped => {}
             CleanError::Overtaken { .. } => {
-                debug!(partition = %partition.name(), error = %Chain(error), "a compaction begins again");
+                debug!(partition = %partition.name(), error = %ErrorChain(error), "a compaction begins again");
             }
             // Its files went from under the cleaner.
             _ if partition.is_deleted() || self.stop.is_cancelled() => {
-                debug!(partition = %partition.name(), error = %Chain(error), "a compaction was cut short");
+                debug!(partition = %partition.name(), error = %ErrorChain(error), "a compaction was cut short");
             }
             error => {
                 self.counts.failures.add(1);

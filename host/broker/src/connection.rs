@@ -18,7 +18,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::{
     frame::{FrameDecoder, FrameError},
     protocol::messages::ApiKey,
@@ -246,9 +246,9 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         match ended.trouble() {
             Some(trouble) => {
                 self.node.counts.refused.add(1);
-                self.node.strangers.report(trouble, peer, &Chain(&ended));
+                self.node.strangers.report(trouble, peer, &ErrorChain(&ended));
             }
-            None => debug!(peer, error = %Chain(&ended), "connection closed"),
+            None => debug!(peer, error = %ErrorChain(&ended), "connection closed"),
         }
     }
 

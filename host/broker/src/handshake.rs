@@ -5,7 +5,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_security::{
     InvalidCertificate,
     principal::MapError,
@@ -121,8 +121,8 @@ pub async fn open(
         Ok(opened) => opened,
         Err(error) => {
             match error.trouble() {
-                Some(trouble) => node.strangers.report(trouble, &host, &Chain(&error)),
-                None => debug!(peer = %host, error = %Chain(&error), "connection closed"),
+                Some(trouble) => node.strangers.report(trouble, &host, &ErrorChain(&error)),
+                None => debug!(peer = %host, error = %ErrorChain(&error), "connection closed"),
             }
             None
         }

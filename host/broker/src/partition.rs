@@ -32,7 +32,7 @@ use millstream_log::{
     AppendError, LogConfig, LogReader, OpenLogError, OpenMode, PartitionLog, ReadError, SyncError, SyncHandle,
     checkpoint::{self, CheckpointError},
 };
-use millstream_record::{Chain, LogOffset, Timestamp, TopicName};
+use millstream_record::{ErrorChain, LogOffset, Timestamp, TopicName};
 use millstream_wire::batch::{BatchHeader, Batches, TimestampType};
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};

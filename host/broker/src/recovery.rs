@@ -16,7 +16,7 @@ use std::{
 
 use millstream_disk::Disk;
 use millstream_log::checkpoint;
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -76,7 +76,7 @@ pub fn open(
         entry.is_some_and(|entry| index < entry.partitions)
     };
     if let Err(error) = checkpoints.drop_strangers(exists) {
-        warn!(error = %Chain(&error), "the checkpoints still name topics that do not exist");
+        warn!(error = %ErrorChain(&error), "the checkpoints still name topics that do not exist");
     }
     let home = Arc::new(PartitionHome {
         data_dir: Arc::clone(&data_dir),
@@ -161,7 +161,7 @@ fn adopt(disk: &dyn Disk, dir: &Path, was_clean: bool) -> Result<Catalogue, Star
 fn adopt_settings(disk: &dyn Disk, dir: &Path, catalogue: &mut Catalogue) {
     let known = kafkas_metadata::read(disk, dir).unwrap_or_else(|error| {
         let folder = dir.join(kafkas_metadata::FOLDER);
-        warn!(folder = %folder.display(), error = %Chain(&error), "the settings of the topics cannot be read");
+        warn!(folder = %folder.display(), error = %ErrorChain(&error), "the settings of the topics cannot be read");
         None
     });
     let mut known = known.unwrap_or_default();

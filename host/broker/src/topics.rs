@@ -12,7 +12,7 @@ use std::{
 };
 
 use millstream_log::checkpoint::CheckpointError;
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -472,9 +472,9 @@ impl Topics {
         match self.on_disk(move || topics.checkpoints.write(|| topics.partitions(), Some(&gone))).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                warn!(topic = %topic.name, error = %Chain(&error), "the checkpoints still name a deleted topic");
+                warn!(topic = %topic.name, error = %ErrorChain(&error), "the checkpoints still name a deleted topic");
             }
-            Err(error) => warn!(topic = %topic.name, error = %Chain(&error), "the checkpoints were not written"),
+            Err(error) => warn!(topic = %topic.name, error = %ErrorChain(&error), "the checkpoints were not written"),
         }
         let moved: Vec<_> =
             topic.partitions.iter().map(|partition| partition.submit(|partition| partition.set_aside())).collect();
@@ -486,7 +486,7 @@ impl Topics {
                     warn!(partition = %partition.name(), %error, "the files of a deleted partition are left over");
                 }
                 Err(error) => {
-                    let error = Chain(&error);
+                    let error = ErrorChain(&error);
                     warn!(partition = %partition.name(), %error, "the files of a deleted partition are left over");
                 }
             }
@@ -505,7 +505,7 @@ impl Topics {
             }
         });
         if let Err(error) = removed.await {
-            warn!(topic = %topic.name, error = %Chain(&error), "the files of a deleted topic may be left over");
+            warn!(topic = %topic.name, error = %ErrorChain(&error), "the files of a deleted topic may be left over");
         }
     }
 
@@ -586,7 +586,7 @@ impl Topics {
         let stored = self.on_disk(move || replace_catalogue(&data_dir, &catalogue, &before)).await?;
         self.note_catalogue(stored.as_ref().err().is_none_or(|(_, put_back)| put_back.is_ok()));
         stored.map_err(|(error, _)| {
-            warn!(error = %Chain(&error), "the catalogue of topics stays as it was");
+            warn!(error = %ErrorChain(&error), "the catalogue of topics stays as it was");
             error.into()
         })
     }

@@ -333,7 +333,7 @@ async fn tokens_without_a_signature_are_believed_only_where_a_key_says_so() {
     broker.shutdown().await.unwrap();
 
     let error = Broker::start(config(dir.path(), &pairs[..1])).await.map(drop).unwrap_err();
-    let words = millstream_record::Chain(&error).to_string();
+    let words = millstream_record::ErrorChain(&error).to_string();
     assert!(words.contains("sasl.oauthbearer.jwks.endpoint.url"), "{words}");
 }
 
@@ -484,7 +484,7 @@ async fn a_broker_whose_listeners_cannot_be_secured_does_not_start() {
         (&[("ssl.principal.mapping.rules", "RULE:x")], "ssl.principal.mapping.rules"),
     ] {
         let error = Broker::start(config(dir.path(), pairs)).await.map(drop).unwrap_err();
-        let chain = millstream_record::Chain(&error).to_string();
+        let chain = millstream_record::ErrorChain(&error).to_string();
         assert!(chain.contains(words), "{chain} lacks {words}");
     }
 }
@@ -495,5 +495,5 @@ async fn damaged_users_are_not_guessed() {
     let (_log, _guard) = Log::collect();
     std::fs::write(dir.path().join("scram-users"), "1\nnonsense\n").unwrap();
     let error = Broker::start(config(dir.path(), &[])).await.map(drop).unwrap_err();
-    assert!(millstream_record::Chain(&error).to_string().contains("scram-users is damaged"));
+    assert!(millstream_record::ErrorChain(&error).to_string().contains("scram-users is damaged"));
 }

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use millstream_broker::Broker;
 use millstream_metrics::Value;
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::{
     batch::{BatchStamp, RecordBatchBuilder},
     compression::Codec,
@@ -55,12 +55,12 @@ async fn a_folder_in_use_or_out_of_reach_is_named_with_what_to_do() {
          another folder (log.dirs)",
         dir.path().display()
     );
-    assert_eq!(Chain(&error).to_string(), expected);
+    assert_eq!(ErrorChain(&error).to_string(), expected);
     drop(running);
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
     let error = Broker::start(config(&file.join("data"))).await.err().unwrap();
-    assert!(Chain(&error).to_string().contains(&file.display().to_string()), "{}", Chain(&error));
+    assert!(ErrorChain(&error).to_string().contains(&file.display().to_string()), "{}", ErrorChain(&error));
 }
 
 async fn closed_without_an_answer(mut stream: TcpStream) -> bool {
@@ -215,7 +215,7 @@ async fn a_full_disk_refuses_records_keeps_what_it_has_and_goes_on_when_there_is
         Ok(broker) => broker,
         Err(error) => {
             // Not being able to start is no shame; not saying why would be one.
-            assert!(Chain(&error).to_string().contains("No space left on device"), "{}", Chain(&error));
+            assert!(ErrorChain(&error).to_string().contains("No space left on device"), "{}", ErrorChain(&error));
             disk.grow();
             Broker::start(with(dir.path(), &settings)).await.unwrap()
         }

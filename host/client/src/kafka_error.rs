@@ -1,3 +1,3 @@
 //! The protocol's error codes, with the names and the Java exception classes that users know them by.
 
-pub use millstream_wire::error_code::ErrorCode as KafkaCode;
+pub use millstream_wire::error_code::ErrorCode;

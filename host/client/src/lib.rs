@@ -29,7 +29,7 @@ pub use connection::{AuthenticationError, CallError, Disconnect, HandshakeError}
 pub use consumer::Consumer;
 pub use dial::{Dial, HostPort, InvalidAddress, NoneResolvable, Stream, TcpDial};
 pub use group::{GroupMember, GroupMetadata};
-pub use kafka_error::KafkaCode;
+pub use kafka_error::ErrorCode;
 pub use metadata::{Metadata, Partition, Topic};
 pub use producer::{
     Ack, Appender, Delivery, Producer, RecordRef, SendError, Sequence, TransactionCause, TransactionError,

@@ -9,7 +9,7 @@ use millstream_record::TopicName;
 use millstream_wire::protocol::messages::{MetadataResponse, metadata_response::MetadataResponseTopic};
 use tokio::time::Instant;
 
-use crate::{dial::HostPort, kafka_error::KafkaCode};
+use crate::{dial::HostPort, kafka_error::ErrorCode};
 
 /// A picture of the cluster at one time.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -31,7 +31,7 @@ pub struct Topic {
     /// By partition number. Empty where `error` is set.
     pub partitions: Vec<Partition>,
     /// Why nothing more is known.
-    pub error: Option<KafkaCode>,
+    pub error: Option<ErrorCode>,
     learned: Instant,
 }
 
@@ -105,7 +105,7 @@ const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 impl Topic {
     fn from_response(answered: &MetadataResponseTopic, before: Option<&Self>, now: Instant) -> Self {
-        let error = KafkaCode::check(answered.error_code).err();
+        let error = ErrorCode::check(answered.error_code).err();
         // Numbers run from 0; one beyond their count would be a broker's mistake and is left out.
         let mut partitions = vec![Partition { leader_epoch: -1, ..Partition::default() }; answered.partitions.len()];
         for partition in &answered.partitions {
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(second.partition_count(&topic("a")), None);
         assert_eq!(
             second.topic(&topic("a")).and_then(|topic| topic.error),
-            Some(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION)
+            Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
         );
         assert_eq!(second.partition_count(&topic("b")), Some(1));
         let all = first.updated(&answer(&[("b", 0, 1)]), true, now);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use tokio::time::Instant;
 
 use crate::dial::HostPort;
@@ -100,7 +100,7 @@ pub(crate) fn not_connected(
     let Some(report) = troubles().note(address, since, Instant::now()) else { return };
     let lasting = seconds(report.lasting);
     tracing::warn!(
-        %address, client, error = %Chain(error), not_reached_for = lasting, failures = report.failures,
+        %address, client, error = %ErrorChain(error), not_reached_for = lasting, failures = report.failures,
         "the broker is not reached{}; it is tried again", hint(likely_cause)
     );
 }
@@ -125,12 +125,12 @@ pub(crate) fn connected(client: &str, address: &HostPort) {
 /// is missed at the next connection.
 pub(crate) fn broken(client: &str, address: &HostPort, reason: &(dyn Error + 'static), healthy: bool) {
     if healthy {
-        tracing::debug!(%address, client, error = %Chain(reason), "the connection to the broker has ended");
+        tracing::debug!(%address, client, error = %ErrorChain(reason), "the connection to the broker has ended");
         return;
     }
     let now = Instant::now();
     if troubles().note(address, now, now).is_some() {
-        tracing::warn!(%address, client, error = %Chain(reason), "the connection to the broker was given up; another one is made");
+        tracing::warn!(%address, client, error = %ErrorChain(reason), "the connection to the broker was given up; another one is made");
     }
 }
 

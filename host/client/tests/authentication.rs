@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use common::{log::Lines, producer, properties, sasl::SaslScript, scripted::Scripted, topic};
 use millstream_client::{AdminConfig, Cluster, Dial, Producer, RecordRef, SendError, Stream, TopicsWanted};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use tokio::time::{Instant, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ async fn a_wrong_password_fails_at_once_with_the_brokers_words_and_without_the_p
         let began = Instant::now();
         let error = producer.partitions(&topic("t")).await.expect_err("not let in");
         assert!(began.elapsed() < Duration::from_secs(1), "nothing is tried again");
-        let text = Chain(&error).to_string();
+        let text = ErrorChain(&error).to_string();
         assert!(
             text.contains("SASL_AUTHENTICATION_FAILED") && text.contains(&format!("log in ({mechanism})")),
             "{text}"
@@ -58,7 +58,7 @@ async fn a_mechanism_that_the_broker_does_not_offer_is_told_with_those_it_does()
     let jaas = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"alice\";";
     let producer = client(&broker, "OAUTHBEARER", jaas, &[]);
     let error = producer.partitions(&topic("t")).await.expect_err("not let in");
-    let text = Chain(&error).to_string();
+    let text = ErrorChain(&error).to_string();
     assert!(text.contains("the broker offers SCRAM-SHA-256, SCRAM-SHA-512, PLAIN"), "{text}");
     assert_eq!(error.java_class(), "org.apache.kafka.common.errors.UnsupportedSaslMechanismException");
 }
@@ -97,10 +97,10 @@ async fn a_login_that_is_not_renewed_ends_its_connection_and_the_next_one_says_w
     producer.flush().await;
     let ack = producer.try_ack().expect("given up");
     let Err(SendError::Expired { source: Some(source), .. }) = ack.result else { panic!("{ack:?}") };
-    let text = Chain(&*source).to_string();
+    let text = ErrorChain(&*source).to_string();
     assert!(text.contains("renew the login") && text.contains("nobody gets in"), "{text}");
     let error = producer.partitions(&topic("other")).await.expect_err("not let in");
-    assert!(Chain(&error).to_string().contains("nobody gets in"), "{}", Chain(&error));
+    assert!(ErrorChain(&error).to_string().contains("nobody gets in"), "{}", ErrorChain(&error));
     // Once it is let in again it goes on.
     script(&broker, |sasl| sasl.closed = false);
     send(&mut producer, 1).await;
@@ -171,6 +171,6 @@ async fn send(producer: &mut Producer, records: usize) {
     }
     producer.flush().await;
     while let Some(ack) = producer.try_ack() {
-        ack.result.unwrap_or_else(|error| panic!("{}", Chain(&error)));
+        ack.result.unwrap_or_else(|error| panic!("{}", ErrorChain(&error)));
     }
 }

@@ -15,7 +15,7 @@ use std::{
 use common::{Kafka, consumer, kafka_with, producer, topic};
 use harness::{free_port, peers};
 use millstream_client::{Dial, Producer, RecordRef, SendError, Stream, TcpDial};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::time::{Instant, timeout};
 
@@ -278,7 +278,7 @@ async fn a_login_is_renewed_for_as_long_as_the_connection_is_used() {
             producer.append(&topic, None, record).await.expect("taken");
             sent += 1;
             let ack = timeout(PATIENCE, producer.next_ack()).await.expect("in time");
-            ack.result.unwrap_or_else(|error| panic!("{broker}: {}", Chain(&error)));
+            ack.result.unwrap_or_else(|error| panic!("{broker}: {}", ErrorChain(&error)));
             if sent == 1 {
                 dialled = dial.0.load(Ordering::Relaxed);
             }
@@ -328,7 +328,7 @@ async fn who_is_not_let_in_is_told_why_at_once() {
             ("certificate", &ssl, secured.tls(&[]), "SslAuthenticationException", "alert"),
         ] {
             let error = refused(address, &settings).await;
-            let text = Chain(&error).to_string();
+            let text = ErrorChain(&error).to_string();
             assert!(text.to_lowercase().contains(&words.to_lowercase()), "{broker}, {what}: {text}");
             assert!(!text.contains("hunter2"), "{broker}: {text}");
             assert_eq!(
@@ -351,8 +351,9 @@ async fn a_port_of_another_protocol_is_told_as_such() {
             settings.push(("max.block.ms", "3000"));
             let error = refused(address, &settings).await;
             let SendError::NoMetadata { source: Some(source), .. } = &error else { panic!("{error:?}") };
-            let cause = source.likely_cause().unwrap_or_else(|| panic!("{broker}: no cause for {}", Chain(&error)));
-            assert!(cause.contains("security.protocol"), "{cause}: {}", Chain(&error));
+            let cause =
+                source.likely_cause().unwrap_or_else(|| panic!("{broker}: no cause for {}", ErrorChain(&error)));
+            assert!(cause.contains("security.protocol"), "{cause}: {}", ErrorChain(&error));
         }
     }
 }
@@ -365,14 +366,14 @@ async fn there_and_back(secured: &Secured, address: &str, settings: &[(&str, &st
         let value = format!("{name} {n}");
         let record = RecordRef { value: Some(value.as_bytes()), ..RecordRef::default() };
         let taken = timeout(PATIENCE, producer.append(&topic, None, record)).await.expect("in time");
-        taken.unwrap_or_else(|error| panic!("{name}: {}", Chain(&error)));
+        taken.unwrap_or_else(|error| panic!("{name}: {}", ErrorChain(&error)));
     }
     // More than one record of TLS.
     let large = vec![b'x'; 200_000];
     producer.append(&topic, None, RecordRef { value: Some(&large), ..RecordRef::default() }).await.expect("taken");
     producer.flush().await;
     while let Some(ack) = producer.try_ack() {
-        ack.result.unwrap_or_else(|error| panic!("{name}: {}", Chain(&error)));
+        ack.result.unwrap_or_else(|error| panic!("{name}: {}", ErrorChain(&error)));
     }
     let mut consumer = consumer(Arc::new(TcpDial), address, settings);
     consumer.assign([(topic.clone(), 0)]);
@@ -381,7 +382,7 @@ async fn there_and_back(secured: &Secured, address: &str, settings: &[(&str, &st
     while read < 11 {
         assert!(Instant::now() < deadline, "{name}: read in time");
         let polled = consumer.poll(Duration::from_millis(200)).await;
-        let polled = polled.unwrap_or_else(|error| panic!("{name}: {}", Chain(&error)));
+        let polled = polled.unwrap_or_else(|error| panic!("{name}: {}", ErrorChain(&error)));
         read += polled.fetched.iter().map(|fetched| fetched.record_count).sum::<u32>();
     }
 }

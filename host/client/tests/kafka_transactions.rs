@@ -12,7 +12,7 @@ use millstream_client::{
     config::IsolationLevel,
     consumer::{OffsetAndMetadata, RebalanceEvent},
 };
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use millstream_wire::batch::{Batches, RecordReader};
 use tokio::time::{Instant, timeout};
 
@@ -58,7 +58,7 @@ async fn what_is_committed_is_seen_by_readers_of_committed_records_and_what_is_a
                 producer.flush().await;
             }
             let ended = if commit { producer.commit_transaction().await } else { producer.abort_transaction().await };
-            ended.unwrap_or_else(|error| panic!("{generation}: {}", Chain(&error)));
+            ended.unwrap_or_else(|error| panic!("{generation}: {}", ErrorChain(&error)));
             while let Some(ack) = producer.try_ack() {
                 assert!(ack.result.is_ok() || !commit, "{generation}: {ack:?}");
             }
@@ -121,7 +121,7 @@ async fn a_producer_is_fenced_off_by_a_newer_one_of_its_name_which_ends_what_it_
         newer.commit_transaction().await.expect("committed");
 
         let fenced = zombie.commit_transaction().await.expect_err("fenced");
-        assert!(matches!(fenced, TransactionError::Fenced { .. }), "{generation}: {}", Chain(&fenced));
+        assert!(matches!(fenced, TransactionError::Fenced { .. }), "{generation}: {}", ErrorChain(&fenced));
         assert_eq!(fenced.java_class(), "org.apache.kafka.common.errors.ProducerFencedException");
         let refused = zombie.begin_transaction().expect_err("of no use any more");
         assert!(matches!(refused, TransactionError::Fenced { .. }));
@@ -140,7 +140,7 @@ async fn a_producer_is_fenced_off_by_a_newer_one_of_its_name_which_ends_what_it_
         assert!(ack.result.is_err(), "{generation}: {ack:?}");
         let first = zombie.commit_transaction().await.expect_err("not committed");
         let fenced = if first.is_abortable() { zombie.abort_transaction().await.expect_err("fenced") } else { first };
-        assert!(matches!(fenced, TransactionError::Fenced { .. }), "{generation}: {}", Chain(&fenced));
+        assert!(matches!(fenced, TransactionError::Fenced { .. }), "{generation}: {}", ErrorChain(&fenced));
     }
 }
 
@@ -157,7 +157,7 @@ async fn offsets_of_a_group_are_committed_with_the_transaction_or_not_at_all() {
             let group = GroupMetadata::of_nobody("in-transactions");
             producer.send_offsets_to_transaction(group, &offsets(offset)).await.expect("written");
             let ended = if commit { producer.commit_transaction().await } else { producer.abort_transaction().await };
-            ended.unwrap_or_else(|error| panic!("{generation}: {}", Chain(&error)));
+            ended.unwrap_or_else(|error| panic!("{generation}: {}", ErrorChain(&error)));
             // Of a transaction that was committed a moment ago the markers may still be on their way.
             let deadline = Instant::now() + PATIENCE;
             loop {
@@ -206,10 +206,10 @@ async fn a_member_that_its_group_has_left_behind_cannot_commit_offsets_in_a_tran
         consumer.close(PATIENCE).await;
         producer.begin_transaction().expect("ready");
         let refused = producer.send_offsets_to_transaction(member, &offsets).await.expect_err("no member any more");
-        assert!(refused.is_abortable(), "{}", Chain(&refused));
+        assert!(refused.is_abortable(), "{}", ErrorChain(&refused));
         assert!(producer.commit_transaction().await.expect_err("cannot be committed").is_abortable());
         producer.abort_transaction().await.expect("aborted");
-        producer.begin_transaction().unwrap_or_else(|error| panic!("{generation}: {}", Chain(&error)));
+        producer.begin_transaction().unwrap_or_else(|error| panic!("{generation}: {}", ErrorChain(&error)));
     }
 }
 
@@ -227,8 +227,8 @@ async fn a_transaction_that_loses_a_record_is_aborted_and_the_next_one_succeeds(
             let taken = producer.append(&topic, Some(0), RecordRef::default()).await;
             assert!(matches!(taken, Err(SendError::Transaction { .. })), "{generation}: {taken:?}");
             let refused = producer.commit_transaction().await.expect_err("a record is missing");
-            assert!(refused.is_abortable(), "{generation}: {}", Chain(&refused));
-            assert!(Chain(&refused).to_string().contains("MESSAGE_TOO_LARGE"), "{}", Chain(&refused));
+            assert!(refused.is_abortable(), "{generation}: {}", ErrorChain(&refused));
+            assert!(ErrorChain(&refused).to_string().contains("MESSAGE_TOO_LARGE"), "{}", ErrorChain(&refused));
             producer.abort_transaction().await.expect("aborted");
             producer.begin_transaction().expect("ready");
             append(&mut producer, &topic, 0, &format!("kept {round}")).await;
@@ -259,7 +259,7 @@ async fn a_transaction_that_is_open_for_too_long_is_ended_by_the_coordinator_and
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let refused = producer.commit_transaction().await.expect_err("it is over");
-        assert!(!matches!(refused, TransactionError::Timeout { .. }), "{generation}: {}", Chain(&refused));
+        assert!(!matches!(refused, TransactionError::Timeout { .. }), "{generation}: {}", ErrorChain(&refused));
         assert_eq!(read_to_end(kafka, &topic, 0, "read_committed").await.len(), 0, "{generation}");
     }
 }

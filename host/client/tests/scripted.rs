@@ -13,7 +13,7 @@ use common::{
     topic,
 };
 use millstream_client::{Ack, Dial, Producer, RecordRef, SendError, TcpDial, TryAppendError};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::batch::{Batches, RecordReader};
 use tokio::{net::TcpListener, time::timeout};
 
@@ -183,7 +183,7 @@ async fn delivery_ends_with_its_timeout_and_later_records_still_arrive() {
     let error = ack.result.expect_err("given up");
     assert!(matches!(error, SendError::Expired { records: 1, .. }), "{error}");
     assert_eq!(error.java_class(), "org.apache.kafka.common.errors.TimeoutException");
-    assert!(Chain(&error).to_string().contains("NOT_LEADER_OR_FOLLOWER"), "{}", Chain(&error));
+    assert!(ErrorChain(&error).to_string().contains("NOT_LEADER_OR_FOLLOWER"), "{}", ErrorChain(&error));
     broker.script.lock().expect("unpoisoned").produce.clear();
     append(&mut producer, 1, "on time").await;
     acknowledged(&mut producer, 1).await;
@@ -201,7 +201,7 @@ async fn when_nothing_answers_the_error_names_the_address() {
     }
     let producer = producer(Arc::new(Refusing), "nobody.example:9092", &[("max.block.ms", "2000")]);
     let error = producer.partitions(&topic("t")).await.expect_err("nobody is there");
-    let message = Chain(&error).to_string();
+    let message = ErrorChain(&error).to_string();
     assert!(message.contains("no broker answers at nobody.example:9092"), "{message}");
     assert!(message.contains("connection refused"), "{message}");
     assert_eq!(error.java_class(), "org.apache.kafka.common.errors.TimeoutException");
@@ -278,7 +278,7 @@ async fn acknowledged(producer: &mut Producer, records: u64) {
     while 0 < left {
         let ack = next(producer).await;
         if let Err(error) = &ack.result {
-            panic!("not delivered: {}", Chain(error));
+            panic!("not delivered: {}", ErrorChain(error));
         }
         left -= ack.last - ack.first + 1;
     }

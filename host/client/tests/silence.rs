@@ -12,7 +12,7 @@ use common::{
     topic,
 };
 use millstream_client::{Cluster, ConnectionSettings, Dial, RecordRef, Stream, TopicsWanted};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use tokio::io::AsyncWriteExt;
 
 /// Accepts, answers the first request with these bytes, or with nothing, and keeps the connection.
@@ -49,7 +49,7 @@ async fn what_is_no_broker_is_told_with_its_address_and_a_likely_cause_and_not_a
         let mut attempts = 0;
         while began.elapsed() < Duration::from_secs(20) {
             let error = cluster.refresh(TopicsWanted::All, false).await.expect_err("no broker");
-            assert!(error.is_retriable() && Chain(&error).to_string().contains(&format!("{host}:9092")));
+            assert!(error.is_retriable() && ErrorChain(&error).to_string().contains(&format!("{host}:9092")));
             attempts += 1;
         }
         let lines = lines.taken();
@@ -87,9 +87,9 @@ async fn a_broker_that_stops_reading_holds_nobody_up_for_longer_than_the_request
         }
         assert!(!failed.is_empty());
         assert!(
-            Chain(&failed[0]).to_string().contains("within 2000 ms"),
+            ErrorChain(&failed[0]).to_string().contains("within 2000 ms"),
             "acks={acks}: {}; {:?}",
-            Chain(&failed[0]),
+            ErrorChain(&failed[0]),
             lines.taken()
         );
         assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());

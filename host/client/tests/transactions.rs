@@ -14,7 +14,7 @@ use futures::FutureExt as _;
 use millstream_client::{
     GroupMetadata, Producer, RecordRef, SendError, TransactionError, TryAppendError, consumer::OffsetAndMetadata,
 };
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::batch::Batches;
 use tokio::time::timeout;
 
@@ -98,7 +98,7 @@ async fn a_commit_that_takes_too_long_goes_on_and_can_be_waited_for_again() {
         producer.flush().await;
         coordinator(&broker, |coordinator| coordinator.faults = [Fault::Refuse(14); 8].into());
         let late = producer.commit_transaction().await.expect_err("not yet");
-        assert!(matches!(late, TransactionError::Timeout { .. }), "{}", Chain(&late));
+        assert!(matches!(late, TransactionError::Timeout { .. }), "{}", ErrorChain(&late));
         assert!(matches!(producer.begin_transaction(), Err(TransactionError::WrongState { .. })));
         assert!(matches!(producer.abort_transaction().await, Err(TransactionError::WrongState { .. })));
         // One that nobody waits for any more.
@@ -121,8 +121,8 @@ async fn a_record_that_is_lost_forbids_the_commit_and_the_next_transaction_has_a
         append(&mut producer, "refused").await;
         producer.flush().await;
         let forbidden = producer.commit_transaction().await.expect_err("a record is missing");
-        assert!(forbidden.is_abortable(), "{}", Chain(&forbidden));
-        assert!(Chain(&forbidden).to_string().contains("INVALID_RECORD"), "{}", Chain(&forbidden));
+        assert!(forbidden.is_abortable(), "{}", ErrorChain(&forbidden));
+        assert!(ErrorChain(&forbidden).to_string().contains("INVALID_RECORD"), "{}", ErrorChain(&forbidden));
         let refused = producer.try_append(&topic("t"), None, RecordRef::default());
         assert!(matches!(refused, Err(TryAppendError::Failed(SendError::Transaction { .. }))), "{refused:?}");
         producer.abort_transaction().await.expect("aborted");

@@ -6,9 +6,9 @@ use std::{error::Error, fmt};
 ///
 /// Messages in this code base leave their cause to `source`, so whoever reports an error prints it
 /// through this.
-pub struct Chain<'a>(pub &'a (dyn Error + 'static));
+pub struct ErrorChain<'a>(pub &'a (dyn Error + 'static));
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut cause = self.0.source();
@@ -36,6 +36,6 @@ mod tests {
 
     #[test]
     fn every_cause_is_printed_once() {
-        assert_eq!(Chain(&Outer { source: Inner }).to_string(), "outer: inner");
+        assert_eq!(ErrorChain(&Outer { source: Inner }).to_string(), "outer: inner");
     }
 }

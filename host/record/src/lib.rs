@@ -14,7 +14,7 @@ mod schema;
 mod value;
 
 pub use append::append;
-pub use error_chain::Chain;
+pub use error_chain::ErrorChain;
 pub use names::{InvalidTopicName, LogOffset, Timestamp, TopicName};
 pub use schema::{Field, InvalidSchema, Parameters, Schema, SchemaType, check_fields, logical};
 pub use value::{Decimal, Value};

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use millstream_config::{WorkerConfig, worker_key as key};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_security::tls::{TlsError, TlsKeys, TlsServer};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -320,7 +320,7 @@ async fn follow_certificates(tls: Arc<TlsServer>, mut stop: watch::Receiver<bool
             Ok(Ok(false)) => {}
             Ok(Ok(true)) => tracing::info!("the REST API has new keys and certificates"),
             Ok(Err(error)) => tracing::error!(
-                error = %Chain(&error),
+                error = %ErrorChain(&error),
                 "the REST API goes on with its old keys and certificates: the new ones cannot be used"
             ),
             Err(error) => tracing::error!(%error, "reading the REST API's keys and certificates panicked"),

@@ -6,7 +6,7 @@ use millstream_broker::{Broker, BrokerConfig};
 use millstream_client::{Dial, HostPort, TcpDial};
 use millstream_config::WorkerConfig;
 use millstream_metrics::Metrics;
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_rest::HealthCheck;
 use tracing::{error, warn};
 
@@ -47,7 +47,7 @@ pub fn broker_config(config: &WorkerConfig) -> Result<Option<BrokerConfig>, Fail
         }
     }
     let read = BrokerConfig::from_properties(&settings).map_err(|error| {
-        Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))
+        Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", ErrorChain(&error)))
     })?;
     Ok(Some(read))
 }
@@ -64,7 +64,10 @@ impl Kafka {
         broker.metrics = metrics.clone();
         let data = broker.data_dir.display().to_string();
         let broker = Broker::start(broker).await.map_err(|error| {
-            Failure::new(SETUP, format!("start the built-in broker (keys begin with \"broker.\"): {}", Chain(&error)))
+            Failure::new(
+                SETUP,
+                format!("start the built-in broker (keys begin with \"broker.\"): {}", ErrorChain(&error)),
+            )
         })?;
         let broker = Arc::new(broker);
         let dial = Arc::new(EmbeddedDial(Arc::downgrade(&broker)));
@@ -79,7 +82,7 @@ impl Kafka {
         match Arc::try_unwrap(broker) {
             Ok(broker) => {
                 if let Err(failure) = broker.shutdown().await {
-                    error!("stop the built-in broker: {}", Chain(&failure));
+                    error!("stop the built-in broker: {}", ErrorChain(&failure));
                 }
             }
             // Only a dial under way holds it besides us, for a moment; its data is safe either way.
@@ -96,7 +99,7 @@ async fn look_up(servers: &[String]) -> Result<(), Failure> {
         let hint = "check bootstrap.servers, or remove it to use the built-in broker";
         Failure::new(
             SETUP,
-            format!("no host in bootstrap.servers={} is known: {}; {hint}", servers.join(","), Chain(&error)),
+            format!("no host in bootstrap.servers={} is known: {}; {hint}", servers.join(","), ErrorChain(&error)),
         )
     })
 }

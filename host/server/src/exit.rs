@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Display, process::ExitCode};
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 
 /// Wrong usage, or the end of a run that failed.
 pub const USAGE: u8 = 1;
@@ -28,7 +28,7 @@ impl Failure {
 
     /// A failure with the errors that led to it.
     pub fn of(code: u8, error: &(dyn Error + 'static)) -> Self {
-        Self { code, message: Chain(error).to_string() }
+        Self { code, message: ErrorChain(error).to_string() }
     }
 
     /// Prints the failure and gives the exit code.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use millstream_client::Dial;
 use millstream_config::{ConfigMap, OverridePolicy};
 use millstream_connector::{ErrorKind, Failure};
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use millstream_runtime::{
     kafka::{InternalClients, LogTopic},
     offsets::{OffsetStore, OffsetTopics, TopicOffsetStore},
@@ -38,7 +38,7 @@ impl OffsetTopics for ConnectorOffsetTopics {
         let same = name == self.own.name && clients.bootstrap() == self.own_bootstrap;
         let wanted = LogTopic { name, key: "offsets.storage.topic", ..self.own.clone() };
         let failed = |error: &(dyn std::error::Error + 'static)| {
-            let cause = Failure::new(ErrorKind::Fatal, "", Chain(error).to_string());
+            let cause = Failure::new(ErrorKind::Fatal, "", ErrorChain(error).to_string());
             cause.caused(ErrorKind::Fatal, "", format!("Failed to open the connector's offsets topic {topic}"))
         };
         let log = TopicLog::open(Arc::new(clients), &wanted).await.map_err(|error| failed(&error))?;

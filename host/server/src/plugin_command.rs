@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use millstream_connector::{PluginInfo, Plugins};
 use millstream_plugin::{PluginLimits, WasmPlugins, check_file};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 
 use crate::{
     bundled::BUNDLED,
@@ -44,7 +44,7 @@ pub async fn run(command: PluginCommand) -> Result<(), Failure> {
         PluginCommand::Check { file, cache_dir } => {
             let checked = check_file(limits(cache_dir), &file).await.map_err(|error| Failure::of(SETUP, &error))?;
             let checked = checked.map_err(|error| {
-                Failure::new(USAGE, format!("{} is no usable plugin: {}", file.display(), Chain(&error)))
+                Failure::new(USAGE, format!("{} is no usable plugin: {}", file.display(), ErrorChain(&error)))
             })?;
             println!("{}: {} bytes, checked in {} ms", file.display(), checked.bytes, checked.took.as_millis());
             for plugin in &checked.plugins {

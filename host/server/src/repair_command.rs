@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use millstream_broker::{RepairedPartition, repair};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 
 use crate::exit::{Failure, SETUP, USAGE};
 
@@ -29,7 +29,7 @@ fn print_partition(RepairedPartition { partition, plan, set_aside }: &RepairedPa
         Ok(None) => return,
         Ok(Some(plan)) => plan,
         Err(error) => {
-            eprintln!("{partition}: {}", Chain(error));
+            eprintln!("{partition}: {}", ErrorChain(error));
             return;
         }
     };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use millstream_config::{ConfigMap, ConnectorFile, InitialState, Mode, WorkerConfig, config_text, worker_key};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_runtime::{
     config_log::MemoryLog,
     herder::{HerderError, HerderHandle, TargetState},
@@ -153,7 +153,7 @@ async fn create(herder: &HerderHandle, path: &Path, file: ConnectorFile) -> Resu
         Some(InitialState::Stopped) => TargetState::Stopped,
     };
     let name = file.name.clone();
-    let failed = |error: HerderError| format!("create connector {name} of {}: {}", path.display(), Chain(&error));
+    let failed = |error: HerderError| format!("create connector {name} of {}: {}", path.display(), ErrorChain(&error));
     let created = herder.put_config(&name, file.config, initial, false).await;
     created.map_err(|error| Failure::new(START, failed(error)))?;
     info!("connector {name} created");

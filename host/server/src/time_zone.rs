@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_values::local_zone::{self, LocalZone};
 use tracing::warn;
 
@@ -61,9 +61,11 @@ fn find(variable: Option<&str>, read: &dyn Fn(&Path) -> io::Result<Vec<u8>>) -> 
     match LocalZone::described(&description) {
         Ok(zone) => (zone.map(|zone| Found { description, zone }), None),
         Err(error) => {
-            let Some(zone) = wanted else { return (None, Some(refused(SYSTEM, "UTC", &Chain(&error).to_string()))) };
+            let Some(zone) = wanted else {
+                return (None, Some(refused(SYSTEM, "UTC", &ErrorChain(&error).to_string())));
+            };
             let cause = match read(&path) {
-                Ok(_) => format!("{}: {}", path.display(), Chain(&error)),
+                Ok(_) => format!("{}: {}", path.display(), ErrorChain(&error)),
                 Err(missing) => format!("{}: {missing}, and {error}", path.display()),
             };
             let gmt = LocalZone::described(UNKNOWN).ok().flatten();

@@ -11,7 +11,7 @@ use millstream_connector::Plugins;
 use millstream_convert::ReadLimits;
 use millstream_metrics::Metrics;
 use millstream_plugin::{PluginLimits, WasmPlugins};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_rest::{RestConfig, RestServer, WorkerVersion};
 use millstream_runtime::{
     Natives, WorkerParts, WorkerSettings,
@@ -51,7 +51,7 @@ pub fn make_broker_folder(config: &WorkerConfig) -> Result<(), Failure> {
     let Some(broker) = broker_config(config)? else { return Ok(()) };
     // Durably, since the broker takes a folder that is there for one that stays.
     millstream_disk::real().create_dirs(&broker.data_dir).map_err(|error| {
-        let (folder, cause) = (broker.data_dir.display(), Chain(&error));
+        let (folder, cause) = (broker.data_dir.display(), ErrorChain(&error));
         Failure::new(SETUP, format!("create the folder of the built-in broker {folder} (key broker.log.dirs): {cause}"))
     })
 }

@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{}", millstream_record::Chain(&*error));
+            eprintln!("{}", millstream_record::ErrorChain(&*error));
             ExitCode::FAILURE
         }
     }

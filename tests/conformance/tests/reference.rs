@@ -9,7 +9,8 @@ use conformance::Runner;
 #[tokio::test]
 async fn the_committed_pages_are_those_of_the_program() {
     let runner = Runner::start().await.expect("the bundled components can be loaded");
-    let pages = runner.reference_pages().await.unwrap_or_else(|error| panic!("{}", millstream_record::Chain(&error)));
+    let pages =
+        runner.reference_pages().await.unwrap_or_else(|error| panic!("{}", millstream_record::ErrorChain(&error)));
     for (file, page) in pages {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
         if std::env::var_os("MILLSTREAM_WRITE_PAGES").is_some() {

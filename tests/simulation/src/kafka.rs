@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::{FutureExt as _, future::BoxFuture};
-use millstream_client::{Ack, Delivery, KafkaCode, RecordRef, SendError, Sequence, TryAppendError};
+use millstream_client::{Ack, Delivery, ErrorCode, RecordRef, SendError, Sequence, TryAppendError};
 use millstream_config::ConfigMap;
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_record::TopicName;
@@ -506,7 +506,7 @@ impl Producer {
         let result = match &first.refusal {
             None => Ok(Delivery { partition, base_offset }),
             Some((expired, text)) => {
-                let (detail, source) = (Some(text.clone()), KafkaCode::INVALID_PRODUCER_EPOCH);
+                let (detail, source) = (Some(text.clone()), ErrorCode::INVALID_PRODUCER_EPOCH);
                 let refused = SendError::Refused { topic: topic.clone(), partition, detail, source };
                 Err(match expired {
                     false => refused,

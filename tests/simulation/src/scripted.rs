@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::{FutureExt as _, future::BoxFuture};
-use millstream_client::{Ack, Delivery, KafkaCode, RecordRef, SendError, Sequence, TryAppendError};
+use millstream_client::{Ack, Delivery, ErrorCode, RecordRef, SendError, Sequence, TryAppendError};
 use millstream_config::{ConfigDef, ConfigMap, PluginKind as DefKind};
 use millstream_connector::{
     AcknowledgedRow, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
@@ -579,9 +579,9 @@ impl RecordProducer for Producer {
         let record = self.pending.front()?;
         let result = match state.produce {
             Produce::Stall => return None,
-            Produce::Refuse => Err(refused(record, KafkaCode::INVALID_PRODUCER_EPOCH)),
+            Produce::Refuse => Err(refused(record, ErrorCode::INVALID_PRODUCER_EPOCH)),
             Produce::LargeHeaders(most) if most < record.headers.len() => {
-                Err(refused(record, KafkaCode::MESSAGE_TOO_LARGE))
+                Err(refused(record, ErrorCode::MESSAGE_TOO_LARGE))
             }
             _ => Ok(Delivery { partition: 0, base_offset: 0 }),
         };

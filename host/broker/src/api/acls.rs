@@ -1,6 +1,6 @@
 //! DescribeAcls, CreateAcls and DeleteAcls. Without an authorizer that is the answer to all three.
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::protocol::{
     messages::{
         CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest, DeleteAclsResponse, DescribeAclsRequest,
@@ -99,7 +99,7 @@ pub async fn create(call: &Call<'_>, request: CreateAclsRequest) -> CreateAclsRe
         if MAX_RULES < authorizer.acls().all().count() + wanted.len() {
             failed = Some((ErrorCode::POLICY_VIOLATION, format!("there may be {MAX_RULES} access rules at most")));
         } else if let Err(error) = authorizer.change(|acls| wanted.into_iter().for_each(|acl| acls.add(acl))).await {
-            failed = Some((ErrorCode::KAFKA_STORAGE_ERROR, Chain(&error).to_string()));
+            failed = Some((ErrorCode::KAFKA_STORAGE_ERROR, ErrorChain(&error).to_string()));
         }
     }
     let results = read.into_iter().map(|read| match (read, &failed) {
@@ -164,7 +164,7 @@ pub async fn delete(call: &Call<'_>, request: DeleteAclsRequest) -> DeleteAclsRe
             removed.iter().flatten().for_each(|acl| acls.remove(acl));
             removed
         });
-        removed = removing.await.map_err(|error| (ErrorCode::KAFKA_STORAGE_ERROR, Chain(&error).to_string()));
+        removed = removing.await.map_err(|error| (ErrorCode::KAFKA_STORAGE_ERROR, ErrorChain(&error).to_string()));
     }
     let results = filters.iter().enumerate().map(|(at, filter)| match (filter, &removed) {
         (Ok(_), Ok(removed)) => {

@@ -1,6 +1,6 @@
 //! AddOffsetsToTxn: the offsets of a group are to be part of the transaction.
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::{
     error_code::ErrorCode,
     protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse},
@@ -16,7 +16,7 @@ use crate::{
 pub async fn handle(call: &Call<'_>, request: &AddOffsetsToTxnRequest) -> Result<AddOffsetsToTxnResponse, Rejected> {
     let answer = |code: ErrorCode| Ok(AddOffsetsToTxnResponse::default().with_error_code(code.get()));
     if let Err(error) = call.node.groups.ensure_topic().await {
-        error!(error = %Chain(&error), "cannot create the offsets topic");
+        error!(error = %ErrorChain(&error), "cannot create the offsets topic");
         return answer(ErrorCode::COORDINATOR_NOT_AVAILABLE);
     }
     let Some(partition) = call.node.topics.offsets_partition(request.group_id.as_str()) else {

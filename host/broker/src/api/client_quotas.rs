@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::protocol::messages::{
     AlterClientQuotasRequest, AlterClientQuotasResponse, DescribeClientQuotasRequest, DescribeClientQuotasResponse,
     alter_client_quotas_request::{EntityData as WantedEntity, EntryData as WantedEntry},
@@ -47,7 +47,7 @@ pub async fn alter(call: &Call<'_>, request: AlterClientQuotasRequest) -> AlterC
         if MAX_ENTITIES < quotas.limits().entities.len() + changes.len() {
             failed = Some((ErrorCode::POLICY_VIOLATION, format!("there may be {MAX_ENTITIES} entities with quotas")));
         } else if let Err(error) = quotas.change(|limits| apply(limits, changes)).await {
-            failed = Some((ErrorCode::KAFKA_STORAGE_ERROR, Chain(&error).to_string()));
+            failed = Some((ErrorCode::KAFKA_STORAGE_ERROR, ErrorChain(&error).to_string()));
         }
     }
     let entries = request.entries.into_iter().zip(read).map(|(entry, read)| {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use millstream_config::ConfigType;
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::protocol::{
     messages::{
         AlterConfigsRequest, AlterConfigsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
@@ -322,7 +322,7 @@ fn changed_list(current: &str, value: &str, operation: i8) -> String {
 
 /// What became of a change of settings that are not a topic's.
 fn stored(changed: Result<Result<(), Refused>, LineFileError>) -> Result<(), Refused> {
-    changed.map_err(|error| (ErrorCode::KAFKA_STORAGE_ERROR, Chain(&error).to_string()))?
+    changed.map_err(|error| (ErrorCode::KAFKA_STORAGE_ERROR, ErrorChain(&error).to_string()))?
 }
 
 async fn replace_all(

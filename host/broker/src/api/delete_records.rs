@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::protocol::messages::{
     DeleteRecordsRequest, DeleteRecordsResponse,
     delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
@@ -20,7 +20,7 @@ pub async fn handle(call: &Call<'_>, request: DeleteRecordsRequest) -> DeleteRec
     match written {
         Ok(Ok(())) => response,
         Ok(Err(error)) => {
-            warn!(error = %Chain(&error), "the new starts could not be written");
+            warn!(error = %ErrorChain(&error), "the new starts could not be written");
             failed(response)
         }
         Err(error) => {

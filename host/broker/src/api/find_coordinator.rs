@@ -1,6 +1,6 @@
 //! FindCoordinator: this node, for every group and transactional id.
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::protocol::messages::{
     BrokerId, FindCoordinatorRequest, FindCoordinatorResponse, find_coordinator_response::Coordinator,
 };
@@ -59,14 +59,14 @@ async fn verdict(call: &Call<'_>, key_type: i8) -> ErrorCode {
         GROUP => match call.node.groups.ensure_topic().await {
             Ok(()) => ErrorCode::NONE,
             Err(error) => {
-                error!(error = %Chain(&error), "cannot create the offsets topic");
+                error!(error = %ErrorChain(&error), "cannot create the offsets topic");
                 ErrorCode::COORDINATOR_NOT_AVAILABLE
             }
         },
         TRANSACTION => match call.node.transactions.ensure_topic().await {
             Ok(()) => ErrorCode::NONE,
             Err(error) => {
-                error!(error = %Chain(&error), "cannot create the topic of transactions");
+                error!(error = %ErrorChain(&error), "cannot create the topic of transactions");
                 ErrorCode::COORDINATOR_NOT_AVAILABLE
             }
         },

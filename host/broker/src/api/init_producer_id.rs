@@ -1,6 +1,6 @@
 //! InitProducerId: a fresh id for every idempotent producer, an epoch for every transactional one.
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::{
     error_code::ErrorCode,
     protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId},
@@ -39,7 +39,7 @@ async fn answer(call: &Call<'_>, request: &InitProducerIdRequest) -> Result<Iden
         return match call.node.producer_ids.next().await {
             Ok(producer_id) => Ok(Identity { producer_id, epoch: 0 }),
             Err(error) => {
-                error!(error = %Chain(&error), "cannot hand out a producer id");
+                error!(error = %ErrorChain(&error), "cannot hand out a producer id");
                 Err(ErrorCode::COORDINATOR_NOT_AVAILABLE)
             }
         };

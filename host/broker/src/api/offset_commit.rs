@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millstream_record::{Chain, Timestamp};
+use millstream_record::{ErrorChain, Timestamp};
 use millstream_wire::protocol::messages::{
     OffsetCommitRequest, OffsetCommitResponse,
     offset_commit_request::OffsetCommitRequestTopic,
@@ -21,7 +21,7 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
     let request: OffsetCommitRequest = incoming.decode()?;
     let node = call.node;
     if let Err(error) = node.groups.ensure_topic().await {
-        error!(error = %Chain(&error), "cannot create the offsets topic");
+        error!(error = %ErrorChain(&error), "cannot create the offsets topic");
         return incoming.answer(&answer(&request.topics, |_, _| ErrorCode::COORDINATOR_NOT_AVAILABLE));
     }
     let known: Vec<Option<Arc<Topic>>> =

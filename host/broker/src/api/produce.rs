@@ -7,7 +7,7 @@ mod transactional;
 use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use millstream_record::{Chain, Timestamp};
+use millstream_record::{ErrorChain, Timestamp};
 use millstream_wire::{
     batch::{BatchHeader, BatchRules, Refusal, TimestampType, validate_for_append},
     compression::DecompressError,
@@ -394,14 +394,14 @@ fn append_unchecked(
 }
 
 fn append_checked(partition: &Arc<Partition>, batch: &mut [u8], now_ms: i64) -> Result<AppendedAt, Refused> {
-    partition.append(batch, now_ms).map_err(|error| Refused::because(error.code(), Chain(&error).to_string()))
+    partition.append(batch, now_ms).map_err(|error| Refused::because(error.code(), ErrorChain(&error).to_string()))
 }
 
 /// Asks whether a batch that was checked may be appended at this moment.
 fn admit(door: Option<&DoorCheck>, batch: &[u8]) -> Result<(), Refused> {
     match BatchHeader::parse(batch) {
         Ok(header) => DoorCheck::admit(door, &header),
-        Err(error) => Err(Refused::because(ErrorCode::INVALID_RECORD, Chain(&error).to_string())),
+        Err(error) => Err(Refused::because(ErrorCode::INVALID_RECORD, ErrorChain(&error).to_string())),
     }
 }
 
@@ -457,7 +457,7 @@ async fn check_blocking(
                 ),
             )),
             Ok(recompressed) => Ok(recompressed.unwrap_or(batch)),
-            Err(error) => Err(Refused::because(ErrorCode::UNKNOWN_SERVER_ERROR, Chain(&error).to_string())),
+            Err(error) => Err(Refused::because(ErrorCode::UNKNOWN_SERVER_ERROR, ErrorChain(&error).to_string())),
         }
     };
     let checked = tokio::task::spawn_blocking(work).await;
@@ -481,7 +481,7 @@ fn refused(refusal: Refusal) -> Refused {
     let key = if expands_too_far { " (message.decompressed.max.bytes)" } else { "" };
     Refused {
         code: refusal.code,
-        message: Some(format!("{}{key}", Chain(&refusal))),
+        message: Some(format!("{}{key}", ErrorChain(&refusal))),
         records: refusal.records,
         expands_too_far,
     }

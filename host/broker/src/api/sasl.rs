@@ -258,7 +258,7 @@ pub(super) async fn authenticate(call: &Call<'_>, incoming: &Incoming) -> Result
     call.node.strangers.report(
         crate::strangers::Trouble::Credentials,
         &call.peer.host,
-        &millstream_record::Chain(&failed),
+        &millstream_record::ErrorChain(&failed),
     );
     tokio::time::sleep(sasl.failure_delay).await;
     incoming.answer(&refused(&failed, "re-authentication"))

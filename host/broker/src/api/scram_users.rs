@@ -86,7 +86,7 @@ pub async fn alter(call: &Call<'_>, request: AlterUserScramCredentialsRequest) -
     if !changes.is_empty()
         && let Err(error) = call.node.users.change(changes).await
     {
-        let words = millstream_record::Chain(&error).to_string();
+        let words = millstream_record::ErrorChain(&error).to_string();
         for outcome in outcomes.values_mut().filter(|outcome| outcome.is_ok()) {
             *outcome = Err((ErrorCode::KAFKA_STORAGE_ERROR, words.clone()));
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use millstream_record::{Chain, Timestamp};
+use millstream_record::{ErrorChain, Timestamp};
 use millstream_wire::{
     error_code::ErrorCode,
     protocol::messages::{
@@ -26,7 +26,7 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
     let request: TxnOffsetCommitRequest = incoming.decode()?;
     let node = call.node;
     if let Err(error) = node.groups.ensure_topic().await {
-        error!(error = %Chain(&error), "cannot create the offsets topic");
+        error!(error = %ErrorChain(&error), "cannot create the offsets topic");
         return incoming.answer(&answer(&request.topics, |_, _| ErrorCode::COORDINATOR_NOT_AVAILABLE));
     }
     let producer = Identity { producer_id: request.producer_id.0, epoch: request.producer_epoch };

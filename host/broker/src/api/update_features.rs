@@ -1,6 +1,6 @@
 //! UpdateFeatures: levels of the cluster's features, all of the request or none.
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::{
     error_code::ErrorCode,
     protocol::messages::{
@@ -75,7 +75,7 @@ pub async fn handle(call: &Call<'_>, request: UpdateFeaturesRequest) -> UpdateFe
                      downgrade.",
                 ),
                 RefuseUpdate::Write { .. } | RefuseUpdate::Interrupted { .. } => {
-                    refused(ErrorCode::FEATURE_UPDATE_FAILED, Chain(&error).to_string())
+                    refused(ErrorCode::FEATURE_UPDATE_FAILED, ErrorChain(&error).to_string())
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::batch::{ControlMarker, RecordReader, RecordView, decompress_records, verify_crc};
 use tokio::runtime::Handle;
 use tracing::{debug, info, warn};
@@ -96,7 +96,7 @@ impl Groups {
                         let may_pass = !matches!(error, LoadGroupsError::Damaged { .. });
                         state.not_loaded.insert(index, may_pass);
                     }
-                    self.health.report(groups_of(partition), format!("they are not served: {}", Chain(&error)));
+                    self.health.report(groups_of(partition), format!("they are not served: {}", ErrorChain(&error)));
                 }
             }
         }
@@ -248,7 +248,7 @@ fn read_partition(partition: &Partition) -> Result<Loaded, LoadGroupsError> {
         let records = match decompress_records(header, batch, MAX_LOADED_BATCH, &mut scratch) {
             Ok(records) => records,
             Err(error) => {
-                warn!(offset = header.base_offset, error = %Chain(&error), "a batch of the offsets topic is passed over");
+                warn!(offset = header.base_offset, error = %ErrorChain(&error), "a batch of the offsets topic is passed over");
                 return;
             }
         };

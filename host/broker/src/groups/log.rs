@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use millstream_record::{Chain, Timestamp};
+use millstream_record::{ErrorChain, Timestamp};
 use millstream_wire::{
     batch::{BatchStamp, RecordBatchBuilder},
     error_code::ErrorCode,
@@ -97,7 +97,7 @@ impl Written {
         let last_offset = self.appended.await.map_err(|error| match error {
             AppendRefused::Outside { code } => code,
             error => {
-                error!(group, error = %Chain(&error), "cannot append to the offsets topic");
+                error!(group, error = %ErrorChain(&error), "cannot append to the offsets topic");
                 ErrorCode::COORDINATOR_NOT_AVAILABLE
             }
         })?;

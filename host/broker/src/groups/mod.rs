@@ -26,7 +26,7 @@ use std::{
     time::Duration,
 };
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::error_code::ErrorCode;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -151,7 +151,7 @@ impl Groups {
     /// in the group until its session ends.
     pub async fn join(&self, via: ConnectionId, request: JoinRequest) -> JoinAnswer {
         if let Err(error) = self.ensure_topic().await {
-            error!(error = %Chain(&error), "cannot create the offsets topic");
+            error!(error = %ErrorChain(&error), "cannot create the offsets topic");
             return JoinAnswer::error(ErrorCode::COORDINATOR_NOT_AVAILABLE, &request.member_id);
         }
         let (sender, receiver) = oneshot::channel();
@@ -209,7 +209,7 @@ impl Groups {
     ) -> Result<HeartbeatAnswer, Refused> {
         let unavailable = |code| Err(Refused { code, message: "The coordinator is not available.".to_owned() });
         if let Err(error) = self.ensure_topic().await {
-            error!(error = %Chain(&error), "cannot create the offsets topic");
+            error!(error = %ErrorChain(&error), "cannot create the offsets topic");
             return unavailable(ErrorCode::COORDINATOR_NOT_AVAILABLE);
         }
         let (sender, receiver) = oneshot::channel();

@@ -79,10 +79,10 @@ impl Partition {
     pub fn cleaning_failed(&self, error: &CleanError, pause: Duration) {
         if offline::may_pass(error) && !self.is_over() {
             *self.clean_again() = Some(Instant::now() + pause);
-            self.home.health.report(self.cleaning_name(), format!("{}; it is tried again", Chain(error)));
+            self.home.health.report(self.cleaning_name(), format!("{}; it is tried again", ErrorChain(error)));
         } else {
             self.uncleanable.store(true, Ordering::Release);
-            let reason = format!("{}; it is not compacted until the broker is started again", Chain(error));
+            let reason = format!("{}; it is not compacted until the broker is started again", ErrorChain(error));
             self.home.health.report(self.cleaning_name(), reason);
         }
     }

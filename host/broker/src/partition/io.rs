@@ -86,7 +86,7 @@ impl Partition {
                 | AppendRefused::Unavailable(Create { .. } | Open { .. })),
             ) => {
                 if !self.failing.swap(true, Ordering::Relaxed) {
-                    let error = Chain(error);
+                    let error = ErrorChain(error);
                     error!(partition = %self.name(), %error, "records cannot be written; clients are told to try again");
                 }
                 self.report_offline_log();
@@ -132,7 +132,7 @@ impl Partition {
         if let Some(open) = self.opened()
             && let Err(error) = open.sync.sync()
         {
-            self.report_until_restart(&Chain(&error).to_string());
+            self.report_until_restart(&ErrorChain(&error).to_string());
         }
         self.waiters.wake();
         self.tell_unsynced();
@@ -300,7 +300,7 @@ impl Partition {
             return Ok(Some(outcome));
         };
         let failed = |error: ReadError| {
-            warn!(partition = %self.name(), error = %Chain(&error), "a read failed");
+            warn!(partition = %self.name(), error = %ErrorChain(&error), "a read failed");
             (code_of_read(&error), Some(start))
         };
         let slice = open.reader.read(from, max_bytes, one_batch, up_to).map_err(failed)?;
@@ -393,7 +393,7 @@ impl Partition {
     }
 
     fn lookup_failed(&self, error: &ReadError) -> ErrorCode {
-        warn!(partition = %self.name(), error = %Chain(error), "a look-up by time failed");
+        warn!(partition = %self.name(), error = %ErrorChain(error), "a look-up by time failed");
         code_of_read(error)
     }
 
@@ -431,7 +431,7 @@ impl Partition {
         let Some(open) = self.usable().map_err(|unavailable| unavailable.code())? else { return Ok(0) };
         if let Some(log) = &mut *self.log_of(&open).map_err(|unavailable| unavailable.code())? {
             log.delete_records(target, Timestamp::now()).map_err(|error| {
-                warn!(partition = %self.name(), error = %Chain(&error), "records could not be deleted");
+                warn!(partition = %self.name(), error = %ErrorChain(&error), "records could not be deleted");
                 ErrorCode::KAFKA_STORAGE_ERROR
             })?;
         }
@@ -452,10 +452,10 @@ impl Partition {
                     info!(partition = %self.name(), segments = deleted.len(), %start, "old segments deleted");
                 }
                 Ok(_) => {}
-                Err(error) => warn!(partition = %self.name(), error = %Chain(&error), "retention failed"),
+                Err(error) => warn!(partition = %self.name(), error = %ErrorChain(&error), "retention failed"),
             }
             if let Err(error) = log.purge_deleted(now) {
-                warn!(partition = %self.name(), error = %Chain(&error), "deleted files could not be removed");
+                warn!(partition = %self.name(), error = %ErrorChain(&error), "deleted files could not be removed");
             }
             log.expire_producers(now);
         }

@@ -111,7 +111,7 @@ impl Partition {
             }
             Err(error) => error,
         };
-        let reason = Chain(&error).to_string();
+        let reason = ErrorChain(&error).to_string();
         let again = may_pass(&error).then(|| {
             let failures = failures.saturating_add(1);
             // An attempt that failed half-way may have changed files, so they do not count as cleanly left.

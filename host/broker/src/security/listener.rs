@@ -426,7 +426,7 @@ mod tests {
     fn read_one(name: &str, pairs: &[(&str, &str)]) -> Result<Arc<ListenerSecurity>, String> {
         let endpoints = [Endpoint { name: name.to_owned(), host: String::new(), port: 0 }];
         let read = read_all(&given(pairs), &endpoints).map(|mut all| all.remove(0));
-        read.map_err(|error| millstream_record::Chain(&error).to_string())
+        read.map_err(|error| millstream_record::ErrorChain(&error).to_string())
     }
 
     const ALICE: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required user_alice=\"secret\";";

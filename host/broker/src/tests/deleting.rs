@@ -83,6 +83,6 @@ async fn a_damaged_catalogue_stops_the_start_with_its_name_and_the_remedy() {
     let at = disk.content(&file).unwrap().len() as u64 / 2;
     disk.damage(&file, at, 1);
     let Err(refused) = try_start(disk.process()).await else { panic!("started on a damaged catalogue") };
-    let said = millstream_record::Chain(&refused).to_string();
+    let said = millstream_record::ErrorChain(&refused).to_string();
     assert!(said.contains("topics.catalogue is damaged") && said.contains("restore the file"), "{said}");
 }

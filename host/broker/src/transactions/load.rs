@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::batch::{RecordReader, decompress_records, verify_crc};
 use tracing::{info, warn};
 
@@ -93,7 +93,7 @@ impl Transactions {
                 Err(error) => {
                     let may_pass = !matches!(error, LoadTransactionsError::Damaged { .. });
                     state.not_loaded.insert(index, may_pass);
-                    let reason = format!("they are not served: {}", Chain(&error));
+                    let reason = format!("they are not served: {}", ErrorChain(&error));
                     self.around.health.report(transactions_of(partition), reason);
                 }
             }
@@ -131,7 +131,7 @@ fn read_partition(partition: &Arc<Partition>) -> Result<HashMap<String, Option<M
         let records = match decompress_records(header, batch, MAX_LOADED_BATCH, &mut scratch) {
             Ok(records) => records,
             Err(error) => {
-                let error = Chain(&error);
+                let error = ErrorChain(&error);
                 warn!(offset = header.base_offset, %error, "a batch of the topic of transactions is passed over");
                 return;
             }

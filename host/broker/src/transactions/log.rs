@@ -3,7 +3,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use millstream_record::{Chain, Timestamp};
+use millstream_record::{ErrorChain, Timestamp};
 use millstream_wire::{
     batch::{BatchStamp, RecordBatchBuilder},
     error_code::ErrorCode,
@@ -51,7 +51,7 @@ impl Written {
     /// Waits until the record is durable.
     pub(super) async fn durable(self, id: &str) -> Result<(), ErrorCode> {
         let last_offset = self.appended.await.map_err(|error| {
-            error!(transactional_id = id, error = %Chain(&error), "cannot append to the topic of transactions");
+            error!(transactional_id = id, error = %ErrorChain(&error), "cannot append to the topic of transactions");
             ErrorCode::COORDINATOR_NOT_AVAILABLE
         })?;
         let durable = self.partition.wait_durable(last_offset).await;

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use millstream_record::{Chain, Timestamp};
+use millstream_record::{ErrorChain, Timestamp};
 use millstream_wire::{
     batch::{ControlMarker, write_control_batch},
     error_code::ErrorCode,
@@ -179,7 +179,7 @@ fn refused_marker(partition: &Partition, refused: &AppendRefused) -> MarkerOutco
             MarkerOutcome::Overtaken(code)
         }
         code => {
-            error!(partition = %partition.name(), error = %Chain(refused), "the end of a transaction cannot be written yet");
+            error!(partition = %partition.name(), error = %ErrorChain(refused), "the end of a transaction cannot be written yet");
             MarkerOutcome::Failed(code)
         }
     }

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use millstream_record::{Chain, Timestamp};
+use millstream_record::{ErrorChain, Timestamp};
 use millstream_wire::error_code::ErrorCode;
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -156,7 +156,7 @@ impl Transactions {
     /// InitProducerId of a transactional producer.
     pub async fn init(&self, caller: Caller<'_>, timeout_ms: i32, expected: Option<Identity>) -> Answer {
         if let Err(error) = self.ensure_topic().await {
-            error!(error = %Chain(&error), "cannot create the topic of transactions");
+            error!(error = %ErrorChain(&error), "cannot create the topic of transactions");
             return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
         }
         let id = caller.id;
@@ -258,7 +258,7 @@ impl Transactions {
                 None => match self.around.producer_ids.next().await {
                     Ok(producer_id) => fresh = Some(producer_id),
                     Err(error) => {
-                        error!(error = %Chain(&error), "cannot hand out a producer id");
+                        error!(error = %ErrorChain(&error), "cannot hand out a producer id");
                         return Outcome::Answered(Err(ErrorCode::COORDINATOR_NOT_AVAILABLE));
                     }
                 },

@@ -18,7 +18,7 @@ use millstream_wire::protocol::{
 use super::{Admin, Refused, records::TopicPartition, refused};
 use crate::{
     cluster::{CoordinatorOf, Link, RequestError, wire_name},
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
 };
 
 /// A committed position.
@@ -215,7 +215,7 @@ impl Admin {
             let results = commit_offsets(&self.link, group_id, &committer, offsets).await?;
             let mut checked = BTreeMap::new();
             for (key, result) in results {
-                let code = result.err().map_or(0, KafkaCode::get);
+                let code = result.err().map_or(0, ErrorCode::get);
                 let result = not_worth_repeating(&attempted, code)?;
                 checked.insert(key, result.map_err(|source| Refused { message: None, source }));
             }
@@ -264,8 +264,8 @@ impl Admin {
 }
 
 /// An error worth repeating fails the attempt; any other is part of the result.
-fn not_worth_repeating(attempted: &str, code: i16) -> Result<Result<(), KafkaCode>, RequestError> {
-    match KafkaCode::check(code) {
+fn not_worth_repeating(attempted: &str, code: i16) -> Result<Result<(), ErrorCode>, RequestError> {
+    match ErrorCode::check(code) {
         Err(source) if source.is_retriable() => Err(RequestError::Refused { attempted: attempted.to_owned(), source }),
         result => Ok(result),
     }
@@ -348,7 +348,7 @@ pub(crate) async fn commit_offsets(
     group_id: &str,
     committer: &Committer,
     offsets: &[(TopicName, i32, OffsetAndMetadata)],
-) -> Result<BTreeMap<TopicPartition, Result<(), KafkaCode>>, RequestError> {
+) -> Result<BTreeMap<TopicPartition, Result<(), ErrorCode>>, RequestError> {
     let (node, address) = link.cluster.find_coordinator(CoordinatorOf::Group(group_id)).await?;
     let connection = link.to_address(node, &address).await?;
     let version = connection.version(millstream_wire::protocol::messages::ApiKey::OffsetCommit)?;
@@ -378,7 +378,7 @@ pub(crate) async fn commit_offsets(
     for topic in response.topics {
         let Ok(name) = TopicName::parse(topic.name.as_str()) else { continue };
         for partition in topic.partitions {
-            results.insert((name.clone(), partition.partition_index), KafkaCode::check(partition.error_code));
+            results.insert((name.clone(), partition.partition_index), ErrorCode::check(partition.error_code));
         }
     }
     Ok(results)

@@ -27,7 +27,7 @@ pub(crate) use self::{
 use crate::{
     cluster::{Cluster, Link, RequestError, TopicsWanted},
     config::AdminConfig,
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
 };
 
 /// What a broker said about one topic, partition, group or resource.
@@ -37,12 +37,12 @@ pub struct Refused {
     /// What the broker says in words.
     pub message: Option<String>,
     /// Its code.
-    pub source: KafkaCode,
+    pub source: ErrorCode,
 }
 
 impl Refused {
     fn check(code: i16, message: Option<String>) -> Result<(), Self> {
-        KafkaCode::check(code).map_err(|source| Self { message: message.filter(|text| !text.is_empty()), source })
+        ErrorCode::check(code).map_err(|source| Self { message: message.filter(|text| !text.is_empty()), source })
     }
 
     /// Full name of the exception class that Java clients raise.
@@ -108,7 +108,7 @@ impl Admin {
 
 /// An error of a whole answer as an error of the request.
 fn refused(attempted: impl Into<String>, code: i16) -> Result<(), RequestError> {
-    KafkaCode::check(code).map_err(|source| RequestError::Refused { attempted: attempted.into(), source })
+    ErrorCode::check(code).map_err(|source| RequestError::Refused { attempted: attempted.into(), source })
 }
 
 /// A time for brokers to carry out a change, in the protocol's unit.

@@ -13,7 +13,7 @@ use super::{Admin, millis};
 use crate::{
     cluster::{Link, RequestError, TopicsWanted, wire_name},
     config::IsolationLevel,
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
 };
 
 /// Which offset is asked for.
@@ -113,7 +113,7 @@ impl Admin {
                     let Ok(name) = TopicName::parse(topic.name.as_str()) else { continue };
                     for partition in topic.partitions {
                         let at = partition.partition_index;
-                        if let Err(source) = KafkaCode::check(partition.error_code) {
+                        if let Err(source) = ErrorCode::check(partition.error_code) {
                             self.link.cluster.refresh(TopicsWanted::Named(std::slice::from_ref(&name)), false).await?;
                             let attempted = format!("delete records of {name}-{at}");
                             return Err(RequestError::Refused { attempted, source });
@@ -129,7 +129,7 @@ impl Admin {
 }
 
 fn no_leader(attempted: &str, topic: &TopicName, partition: i32) -> RequestError {
-    let source = KafkaCode::LEADER_NOT_AVAILABLE;
+    let source = ErrorCode::LEADER_NOT_AVAILABLE;
     RequestError::Refused { attempted: format!("{attempted} {topic}-{partition}"), source }
 }
 
@@ -146,7 +146,7 @@ async fn learn_leaders<'a>(link: &Link, topics: impl Iterator<Item = &'a TopicNa
     let metadata = link.cluster.refresh(TopicsWanted::Named(&unknown), false).await?;
     for topic in &unknown {
         if let Some(source) = metadata.topic(topic).and_then(|topic| topic.error)
-            && !matches!(source, KafkaCode::LEADER_NOT_AVAILABLE)
+            && !matches!(source, ErrorCode::LEADER_NOT_AVAILABLE)
         {
             return Err(RequestError::Refused { attempted: format!("find the leaders of topic {topic}"), source });
         }
@@ -155,7 +155,7 @@ async fn learn_leaders<'a>(link: &Link, topics: impl Iterator<Item = &'a TopicNa
 }
 
 /// Offsets found, and errors of the other partitions.
-pub(crate) type OffsetsFound = (BTreeMap<TopicPartition, ListedOffset>, BTreeMap<TopicPartition, KafkaCode>);
+pub(crate) type OffsetsFound = (BTreeMap<TopicPartition, ListedOffset>, BTreeMap<TopicPartition, ErrorCode>);
 
 /// Asks every leader once. Partitions without a known leader are among the errors.
 pub(crate) async fn list_offsets(
@@ -168,7 +168,7 @@ pub(crate) async fn list_offsets(
     let mut by_leader: BTreeMap<i32, BTreeMap<&TopicName, Vec<ListOffsetsPartition>>> = BTreeMap::new();
     for (topic, partition, spec) in wanted {
         let Some((node, _)) = metadata.leader(topic, *partition) else {
-            errors.insert((topic.clone(), *partition), KafkaCode::LEADER_NOT_AVAILABLE);
+            errors.insert((topic.clone(), *partition), ErrorCode::LEADER_NOT_AVAILABLE);
             continue;
         };
         let asked = ListOffsetsPartition::default()
@@ -188,7 +188,7 @@ pub(crate) async fn list_offsets(
             let Ok(name) = TopicName::parse(topic.name.as_str()) else { continue };
             for partition in topic.partitions {
                 let key = (name.clone(), partition.partition_index);
-                match KafkaCode::check(partition.error_code) {
+                match ErrorCode::check(partition.error_code) {
                     Err(code) => {
                         errors.insert(key, code);
                     }

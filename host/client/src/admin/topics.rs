@@ -16,7 +16,7 @@ use super::{Admin, Refused, millis};
 use crate::{
     cluster::{RequestError, TopicsWanted, wire_name},
     dial::HostPort,
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
     metadata::Topic,
 };
 
@@ -65,7 +65,7 @@ pub struct ClusterDescription {
 impl Admin {
     /// Creates topics, or only checks that they could be.
     ///
-    /// A topic that exists is refused with [`KafkaCode::TOPIC_ALREADY_EXISTS`], also when a repetition of this
+    /// A topic that exists is refused with [`ErrorCode::TOPIC_ALREADY_EXISTS`], also when a repetition of this
     /// very call finds what its first attempt created.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ impl Admin {
     }
 
     /// Describes topics. Does not create them. One that does not exist is refused with
-    /// [`KafkaCode::UNKNOWN_TOPIC_OR_PARTITION`].
+    /// [`ErrorCode::UNKNOWN_TOPIC_OR_PARTITION`].
     ///
     /// # Errors
     ///
@@ -171,11 +171,11 @@ impl Admin {
             let mut results = BTreeMap::new();
             for name in topics {
                 let known = metadata.topic(name);
-                let error = known.map_or(Some(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION), |topic| topic.error);
+                let error = known.map_or(Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), |topic| topic.error);
                 let description = match (known, error) {
                     (Some(topic), None) => Ok(TopicDescription { name: name.clone(), topic: topic.clone() }),
                     (_, error) => {
-                        Err(Refused { message: None, source: error.unwrap_or(KafkaCode::UNKNOWN_TOPIC_OR_PARTITION) })
+                        Err(Refused { message: None, source: error.unwrap_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) })
                     }
                 };
                 results.insert(name.clone(), description);
@@ -225,8 +225,8 @@ impl Admin {
 
 /// A broker that is not the controller says so for every topic; the whole call is then made again.
 fn not_from_elsewhere(attempted: &str, code: i16) -> Result<(), RequestError> {
-    match KafkaCode::check(code) {
-        Err(source) if matches!(source, KafkaCode::NOT_CONTROLLER | KafkaCode::REQUEST_TIMED_OUT) => {
+    match ErrorCode::check(code) {
+        Err(source) if matches!(source, ErrorCode::NOT_CONTROLLER | ErrorCode::REQUEST_TIMED_OUT) => {
             Err(RequestError::Refused { attempted: attempted.to_owned(), source })
         }
         _ => Ok(()),

@@ -8,7 +8,7 @@ use millstream_wire::frame::FrameError;
 use crate::{
     connection::{CallError, Disconnect, HandshakeError},
     dial::HostPort,
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
     security, trouble,
 };
 
@@ -157,7 +157,7 @@ pub enum RequestError {
         /// What was asked.
         attempted: String,
         /// Its answer.
-        source: KafkaCode,
+        source: ErrorCode,
     },
     /// Repetitions took too long.
     #[error("{attempted}: gave up after {} ms", waited.as_millis())]
@@ -193,7 +193,7 @@ impl RequestError {
     }
 
     /// The code a broker answered, if one did.
-    pub fn code(&self) -> Option<KafkaCode> {
+    pub fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Refused { source, .. } => Some(*source),
             Self::Timeout { source: Some(source), .. } => source.code(),

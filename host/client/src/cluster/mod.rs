@@ -27,7 +27,7 @@ use crate::{
     config::ConnectionSettings,
     connection::Connection,
     dial::{Dial, HostPort},
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
     metadata::Metadata,
     security::Security,
     trouble,
@@ -145,11 +145,11 @@ impl Cluster {
             CoordinatorOf::Group(id) => format!("find the coordinator of group {id}"),
             CoordinatorOf::Transaction(id) => format!("find the coordinator of transactional producer {id}"),
         };
-        KafkaCode::check(response.error_code)
+        ErrorCode::check(response.error_code)
             .map_err(|source| RequestError::Refused { attempted: attempted(), source })?;
         let port = u16::try_from(response.port).map_err(|_| RequestError::Refused {
             attempted: attempted(),
-            source: KafkaCode::COORDINATOR_NOT_AVAILABLE,
+            source: ErrorCode::COORDINATOR_NOT_AVAILABLE,
         })?;
         Ok((response.node_id.0, HostPort { host: response.host.to_string(), port }))
     }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use millstream_config::Key;
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_security::{
     jaas,
     sasl::Mechanism,
@@ -48,7 +48,7 @@ fn read_tls(reader: &mut Reader<'_>, protocol: &str) -> Result<TlsClient, Config
         return Err(error(&keys::SSL_ENGINE_FACTORY, &class, "no value, as there are no Java classes here"));
     }
     let tls = TlsKeys::read(&|key| reader.raw(key)).and_then(TlsClient::new).map_err(|refused| {
-        let reason = Chain(&refused).to_string();
+        let reason = ErrorChain(&refused).to_string();
         let (key, value) = match refused {
             TlsError::Value { key, value, .. } => (key, value),
             TlsError::File { key, path, .. } | TlsError::Jks { key, path } => (key, path.display().to_string()),

@@ -21,7 +21,7 @@ use tokio::{
 use super::{CallError, Connection, Disconnect};
 use crate::{
     config::jitter,
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
     security::{Login, LoginError},
 };
 
@@ -54,7 +54,7 @@ pub enum AuthenticationError {
         /// Those of the broker.
         offered: String,
         /// Its answer.
-        source: KafkaCode,
+        source: ErrorCode,
     },
     /// The broker does not accept the credentials.
     #[error("log in ({mechanism}){}", message.as_deref().map(|message| format!(": {message}")).unwrap_or_default())]
@@ -63,7 +63,7 @@ pub enum AuthenticationError {
         /// What the broker says about it in words.
         message: Option<String>,
         /// Its answer.
-        source: KafkaCode,
+        source: ErrorCode,
     },
     /// The broker's tokens cannot be accepted.
     #[error("log in ({mechanism})")]
@@ -160,7 +160,7 @@ impl Session {
         let mut client = login.begin().await.map_err(|source| AuthenticationError::Login { mechanism, source })?;
         let request = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism.name()));
         let response: SaslHandshakeResponse = connection.call_past_the_gate(&request).await.map_err(call)?;
-        if let Err(source) = KafkaCode::check(response.error_code) {
+        if let Err(source) = ErrorCode::check(response.error_code) {
             let offered = response.mechanisms.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
             return Err(AuthenticationError::Mechanism { mechanism, offered, source });
         }
@@ -169,7 +169,7 @@ impl Session {
             let began = Instant::now();
             let request = SaslAuthenticateRequest::default().with_auth_bytes(token.into());
             let response: SaslAuthenticateResponse = connection.call_past_the_gate(&request).await.map_err(call)?;
-            if let Err(source) = KafkaCode::check(response.error_code) {
+            if let Err(source) = ErrorCode::check(response.error_code) {
                 let message = response.error_message.map(|message| message.to_string());
                 return Err(AuthenticationError::Refused { mechanism, message, source });
             }

@@ -8,7 +8,7 @@ use millstream_wire::{
 };
 
 use super::AuthenticationError;
-use crate::{kafka_error::KafkaCode, versions::NoCommonVersion};
+use crate::{kafka_error::ErrorCode, versions::NoCommonVersion};
 
 /// Why a request got no answer.
 #[expect(missing_docs, reason = "the message tells what each field is")]
@@ -141,7 +141,7 @@ pub enum HandshakeError {
     #[error("ask for the broker's API versions")]
     Refused {
         /// What it answered.
-        source: KafkaCode,
+        source: ErrorCode,
     },
     /// The broker does not accept the login.
     #[error("authenticate with the broker (security.protocol, sasl.*)")]

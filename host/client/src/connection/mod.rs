@@ -41,7 +41,7 @@ pub use self::{
 use crate::{
     config::ConnectionSettings,
     dial::{HostPort, Stream},
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
     trouble,
     versions::{self, OfferedVersions},
 };
@@ -166,14 +166,14 @@ impl Connection {
             let body =
                 (&mut pending.receiver).await.map_err(|_| call(disconnected(ApiKey::ApiVersions, &pending.ended)))?;
             // A broker that does not know the version answers in the form of version 0, whatever was asked.
-            let unsupported = body.first_chunk() == Some(&KafkaCode::UNSUPPORTED_VERSION.get().to_be_bytes());
+            let unsupported = body.first_chunk() == Some(&ErrorCode::UNSUPPORTED_VERSION.get().to_be_bytes());
             let answered = if unsupported { 0 } else { version };
             let response: ApiVersionsResponse = frame::decode_response(ApiKey::ApiVersions, answered, body)
                 .map_err(|source| call(CallError::Decode { api: ApiKey::ApiVersions, source: Arc::new(source) }))?;
             let offered = OfferedVersions::new(&response.api_keys, &response.finalized_features);
-            match KafkaCode::check(response.error_code) {
+            match ErrorCode::check(response.error_code) {
                 Ok(()) => return Ok(offered),
-                Err(KafkaCode::UNSUPPORTED_VERSION) if 0 < version => {
+                Err(ErrorCode::UNSUPPORTED_VERSION) if 0 < version => {
                     let next = offered.choose(ApiKey::ApiVersions).unwrap_or(0);
                     version = next.min(version - 1);
                 }

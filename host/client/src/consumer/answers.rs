@@ -1,6 +1,6 @@
 //! What answers mean for positions: data, resets, truncations, and what the owner has to hear.
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use tokio::time::Instant;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     validation::{Validated, Validity},
     work::Event,
 };
-use crate::{admin::TopicPartition, config::AutoOffsetReset, kafka_error::KafkaCode};
+use crate::{admin::TopicPartition, config::AutoOffsetReset, kafka_error::ErrorCode};
 
 impl Consumer {
     pub(super) fn take_event(&mut self, event: Event) {
@@ -41,7 +41,7 @@ impl Consumer {
                 self.asking_metadata = false;
                 self.metadata_wanted = true;
                 if error.is_retriable() {
-                    self.note_missing(Some(Chain(&error).to_string()));
+                    self.note_missing(Some(ErrorChain(&error).to_string()));
                 } else {
                     self.failure = Some(error.into());
                 }
@@ -54,7 +54,7 @@ impl Consumer {
             }
             Event::Committed(result) => {
                 if let Err(error) = result {
-                    tracing::warn!(group = ?self.config.group_id, error = %Chain(&error), "offsets were not committed");
+                    tracing::warn!(group = ?self.config.group_id, error = %ErrorChain(&error), "offsets were not committed");
                 }
             }
         }
@@ -79,7 +79,7 @@ impl Consumer {
                     }
                     self.positions.fetched(&key, version, bytes, visible, end_offset);
                 }
-                FetchAnswer::Refused(KafkaCode::OFFSET_OUT_OF_RANGE) => {
+                FetchAnswer::Refused(ErrorCode::OFFSET_OUT_OF_RANGE) => {
                     if self.config.auto_offset_reset == AutoOffsetReset::None {
                         self.positions.later(&key, version, retry_at);
                         self.failure = Some(ConsumeError::OutOfRange { topic, partition, offset });
@@ -87,7 +87,7 @@ impl Consumer {
                         self.positions.reset(&key, self.reset_search());
                     }
                 }
-                FetchAnswer::Refused(code) if code.is_retriable() && code != KafkaCode::CORRUPT_MESSAGE => {
+                FetchAnswer::Refused(code) if code.is_retriable() && code != ErrorCode::CORRUPT_MESSAGE => {
                     self.metadata_wanted |= code.is_stale_metadata();
                     self.positions.later(&key, version, retry_at);
                 }

@@ -11,7 +11,7 @@ use crate::{
     admin::{Committer, TopicPartition, commit_offsets, fetch_offsets},
     cluster::Link,
     group::GroupMetadata,
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
 };
 
 impl Consumer {
@@ -76,7 +76,7 @@ impl Consumer {
                 return Ok(());
             }
             let superseded =
-                || CommitError::Superseded { group_id: group_id.clone(), source: KafkaCode::UNKNOWN_MEMBER_ID };
+                || CommitError::Superseded { group_id: group_id.clone(), source: ErrorCode::UNKNOWN_MEMBER_ID };
             let committer = committer.ok_or_else(superseded)?;
             let began = Instant::now();
             commit_repeatedly(&link, &group_id, &committer, &offsets, timeout).await?;
@@ -148,13 +148,13 @@ async fn commit_repeatedly(
     }
 }
 
-fn commit_error(group_id: &str, (topic, partition): TopicPartition, source: KafkaCode) -> CommitError {
+fn commit_error(group_id: &str, (topic, partition): TopicPartition, source: ErrorCode) -> CommitError {
     let group_id = group_id.to_owned();
     match source {
-        KafkaCode::UNKNOWN_MEMBER_ID | KafkaCode::ILLEGAL_GENERATION | KafkaCode::FENCED_INSTANCE_ID => {
+        ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION | ErrorCode::FENCED_INSTANCE_ID => {
             CommitError::Superseded { group_id, source }
         }
-        KafkaCode::REBALANCE_IN_PROGRESS => CommitError::Rebalancing { group_id },
+        ErrorCode::REBALANCE_IN_PROGRESS => CommitError::Rebalancing { group_id },
         source => CommitError::Refused { group_id, topic, partition, source },
     }
 }

@@ -3,7 +3,7 @@
 use millstream_record::TopicName;
 use millstream_wire::batch::InvalidBatch;
 
-use crate::{cluster::RequestError, group::GroupError, kafka_error::KafkaCode};
+use crate::{cluster::RequestError, group::GroupError, kafka_error::ErrorCode};
 
 /// Why a poll failed. The consumer stays as it was, so that another poll may succeed where the cause is gone.
 #[expect(missing_docs, reason = "the message tells what each field is")]
@@ -52,7 +52,7 @@ pub enum ConsumeError {
         topic: TopicName,
         partition: i32,
         /// Its answer.
-        source: KafkaCode,
+        source: ErrorCode,
     },
     /// A batch is damaged. To go on, seek past it.
     #[error("read {topic}-{partition} at offset {offset}")]
@@ -106,7 +106,7 @@ pub enum CommitError {
     Superseded {
         group_id: String,
         /// The coordinator's answer.
-        source: KafkaCode,
+        source: ErrorCode,
     },
     /// The group rebalances; the commit may succeed once this member has joined again.
     #[error("commit offsets of group {group_id} while it rebalances")]
@@ -118,7 +118,7 @@ pub enum CommitError {
         topic: TopicName,
         partition: i32,
         /// Its answer.
-        source: KafkaCode,
+        source: ErrorCode,
     },
     /// The coordinator cannot be asked.
     #[error("commit offsets of group {group_id}")]
@@ -137,7 +137,7 @@ impl CommitError {
     pub fn java_class(&self) -> String {
         match self {
             Self::Superseded { .. } => "org.apache.kafka.clients.consumer.CommitFailedException".to_owned(),
-            Self::Rebalancing { .. } => KafkaCode::REBALANCE_IN_PROGRESS.java_class(),
+            Self::Rebalancing { .. } => ErrorCode::REBALANCE_IN_PROGRESS.java_class(),
             Self::Refused { source, .. } => source.java_class(),
             Self::Request { source, .. } => source.java_class(),
             Self::NoGroup => "org.apache.kafka.common.errors.InvalidGroupIdException".to_owned(),

@@ -19,7 +19,7 @@ use crate::{
     admin::TopicPartition,
     cluster::{Link, RequestError, wire_name},
     config::{ConsumerConfig, IsolationLevel},
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
 };
 
 /// A partition that is asked for.
@@ -35,7 +35,7 @@ pub(super) struct PartitionFetch {
 #[derive(Debug)]
 pub(super) enum FetchAnswer {
     Data { visible: Visible, bytes: Bytes, end_offset: i64 },
-    Refused(KafkaCode),
+    Refused(ErrorCode),
     Lost(RequestError),
 }
 
@@ -63,7 +63,7 @@ impl FetchWork {
                 // A partition that the broker left out is asked for again.
                 let answer = |asked: PartitionFetch| {
                     let answer =
-                        answers.remove(&asked.key).unwrap_or(FetchAnswer::Refused(KafkaCode::NOT_LEADER_OR_FOLLOWER));
+                        answers.remove(&asked.key).unwrap_or(FetchAnswer::Refused(ErrorCode::NOT_LEADER_OR_FOLLOWER));
                     (asked, answer)
                 };
                 self.asked.into_iter().map(answer).collect()
@@ -115,7 +115,7 @@ impl FetchWork {
         let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
         let bytes: usize = partitions.filter_map(|partition| Some(partition.records.as_ref()?.len())).sum();
         self.counts.fetch_bytes.record(bytes as u64);
-        if let Err(source) = KafkaCode::check(response.error_code) {
+        if let Err(source) = ErrorCode::check(response.error_code) {
             return Err(RequestError::Refused { attempted: format!("fetch from broker {}", self.node), source });
         }
         let mut answers = BTreeMap::new();
@@ -124,7 +124,7 @@ impl FetchWork {
             for partition in topic.partitions {
                 let key = (name.clone(), partition.partition_index);
                 let Some(asked) = self.asked.iter().find(|asked| asked.key == key) else { continue };
-                let answer = match KafkaCode::check(partition.error_code) {
+                let answer = match ErrorCode::check(partition.error_code) {
                     Err(code) => FetchAnswer::Refused(code),
                     Ok(()) => {
                         let bytes = partition.records.unwrap_or_default();

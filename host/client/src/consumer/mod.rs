@@ -26,7 +26,7 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use millstream_metrics::{ConsumerFetches, ConsumerGroup};
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use tokio::time::Instant;
 
 pub use self::error::{CommitError, ConsumeError};
@@ -455,7 +455,7 @@ impl Consumer {
             match tokio::time::timeout_at(deadline, self.commit(&offsets)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::warn!(group = ?self.config.group_id, error = %Chain(&error), "offsets were not committed at the end");
+                    tracing::warn!(group = ?self.config.group_id, error = %ErrorChain(&error), "offsets were not committed at the end");
                 }
                 Err(_) => tracing::warn!(group = ?self.config.group_id, "committing offsets at the end took too long"),
             }

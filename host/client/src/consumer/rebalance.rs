@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use tokio::time::Instant;
 
 use super::{Consumer, GroupPhase, RebalanceEvent, Subscription, work::Event};
@@ -15,7 +15,7 @@ use crate::{
     assignment::{Assignor, Subscriber, consumer_protocol},
     cluster::{Cluster, TopicsWanted},
     group::{GroupEvent, GroupProtocol, JoinedMember},
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
     metadata::Metadata,
 };
 
@@ -34,7 +34,7 @@ impl Consumer {
         if self.revoking && self.config.auto_commit.is_some() {
             let offsets = self.consumed();
             if let Err(error) = self.commit(&offsets).await {
-                tracing::warn!(group = ?self.config.group_id, error = %Chain(&error), "offsets were not committed before a rebalance");
+                tracing::warn!(group = ?self.config.group_id, error = %ErrorChain(&error), "offsets were not committed before a rebalance");
             }
         }
         self.revoking = false;
@@ -62,7 +62,7 @@ impl Consumer {
             GroupEvent::Elected { protocol, members, .. } => self.divide(&protocol, &members),
             GroupEvent::Assigned { assignment, leader, .. } => {
                 let partitions = consumer_protocol::decode_assignment(&assignment).unwrap_or_else(|error| {
-                    tracing::warn!(group = ?self.config.group_id, error = %Chain(&error), "the group's leader sent an unreadable assignment");
+                    tracing::warn!(group = ?self.config.group_id, error = %ErrorChain(&error), "the group's leader sent an unreadable assignment");
                     BTreeSet::new()
                 });
                 if !leader {
@@ -99,7 +99,7 @@ impl Consumer {
         let mut subscribers = Vec::with_capacity(members.len());
         for member in members {
             let topics = consumer_protocol::decode_subscription(&member.metadata).unwrap_or_else(|error| {
-                tracing::warn!(group = ?self.config.group_id, member = %member.member_id, error = %Chain(&error), "a member's subscription is unreadable");
+                tracing::warn!(group = ?self.config.group_id, member = %member.member_id, error = %ErrorChain(&error), "a member's subscription is unreadable");
                 BTreeSet::new()
             });
             let (member_id, group_instance_id) = (member.member_id.clone(), member.group_instance_id.clone());
@@ -137,14 +137,14 @@ async fn ask_until(cluster: &Cluster, topics: &[TopicName], may_create: bool, pa
             // A topic that is just being created has no leader yet, but will.
             Ok(metadata) => {
                 let coming = |topic: &TopicName| {
-                    metadata.topic(topic).and_then(|topic| topic.error) == Some(KafkaCode::LEADER_NOT_AVAILABLE)
+                    metadata.topic(topic).and_then(|topic| topic.error) == Some(ErrorCode::LEADER_NOT_AVAILABLE)
                 };
                 if !topics.iter().any(coming) || patience <= started.elapsed() {
                     return metadata;
                 }
             }
             Err(error) if patience <= started.elapsed() => {
-                tracing::warn!(error = %Chain(&error), "partitions are divided without knowing all topics");
+                tracing::warn!(error = %ErrorChain(&error), "partitions are divided without knowing all topics");
                 return cluster.metadata();
             }
             Err(_) => {}

@@ -11,7 +11,7 @@ use crate::{
     admin::TopicPartition,
     cluster::{Link, RequestError, wire_name},
     connection::CallError,
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
 };
 
 /// A position to be checked.
@@ -33,7 +33,7 @@ pub(super) enum Validity {
     /// epoch at all. The epoch is that of the record before `end`.
     Diverged { end: Option<(i64, i32)> },
     /// The leader answered with an error.
-    Refused(KafkaCode),
+    Refused(ErrorCode),
 }
 
 /// Positions that were checked, with the versions they answer to.
@@ -88,7 +88,7 @@ async fn ask(link: &Link, node: i32, questions: &[Question<Check>]) -> Result<Va
             let asked = |question: &Question<Check>| question.0.0 == name && question.0.1 == partition.partition;
             let Some(at) = open.iter().position(|question| asked(question)) else { continue };
             let (key, check, version) = open.swap_remove(at);
-            let validity = match KafkaCode::check(partition.error_code) {
+            let validity = match ErrorCode::check(partition.error_code) {
                 Err(code) => Validity::Refused(code),
                 Ok(()) => judge(check, partition.leader_epoch, partition.end_offset),
             };

@@ -28,7 +28,7 @@ use crate::{
     cluster::{Cluster, CoordinatorOf, Link, RequestError},
     connection::Connection,
     dial::HostPort,
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
     waiting::{LongWait, Waiting},
 };
 
@@ -121,7 +121,7 @@ pub enum LostReason {
     #[error("the group has expelled this member")]
     Expelled {
         /// Its answer.
-        source: KafkaCode,
+        source: ErrorCode,
     },
     /// Polls came too slowly, so the member left.
     #[error("no poll for more than max.poll.interval.ms ({} ms)", interval.as_millis())]
@@ -146,7 +146,7 @@ pub enum GroupError {
     Refused {
         group_id: String,
         /// Its answer.
-        source: KafkaCode,
+        source: ErrorCode,
     },
     /// The coordinator cannot be asked, and trying again cannot help.
     #[error("join group {group_id}")]
@@ -496,15 +496,18 @@ impl Task {
         let client = || self.link.cluster.settings().client_id.clone();
         let patience = self.joining.get_or_insert_with(|| LongWait::begin(client(), now));
         let what = format!("group {} to take this member", self.config.group_id);
-        let waiting =
-            Waiting { lasting: patience.lasting(now), what, cause: Some(millstream_record::Chain(error).to_string()) };
+        let waiting = Waiting {
+            lasting: patience.lasting(now),
+            what,
+            cause: Some(millstream_record::ErrorChain(error).to_string()),
+        };
         patience.tell(now, &waiting);
     }
 
     async fn join_once(
         &mut self,
         protocols: &[GroupProtocol],
-    ) -> Result<Result<GroupEvent, (KafkaCode, JoinStep)>, RequestError> {
+    ) -> Result<Result<GroupEvent, (ErrorCode, JoinStep)>, RequestError> {
         let connection = self.coordinator().await?;
         let joined = match self.send_join(&connection, protocols).await? {
             Ok(joined) => joined,
@@ -545,7 +548,7 @@ impl Task {
         }
         let began = Instant::now();
         let synced = connection.call_within(&request, self.config.rebalance_timeout.saturating_add(JOIN_GRACE)).await?;
-        if let Err(code) = KafkaCode::check(synced.error_code) {
+        if let Err(code) = ErrorCode::check(synced.error_code) {
             return Ok(Err((code, after_sync(code))));
         }
         self.counts.syncs.add(1);
@@ -571,7 +574,7 @@ impl Task {
         &mut self,
         connection: &Connection,
         protocols: &[GroupProtocol],
-    ) -> Result<Result<JoinGroupResponse, (KafkaCode, JoinStep)>, RequestError> {
+    ) -> Result<Result<JoinGroupResponse, (ErrorCode, JoinStep)>, RequestError> {
         let protocol = |protocol: &GroupProtocol| {
             JoinGroupRequestProtocol::default()
                 .with_name(StrBytes::from_string(protocol.name.clone()))
@@ -591,7 +594,7 @@ impl Task {
         let timeout = timeout.max(self.link.cluster.settings().request_timeout);
         let began = Instant::now();
         let joined = connection.call_within(&request, timeout).await?;
-        if let Err(code) = KafkaCode::check(joined.error_code) {
+        if let Err(code) = ErrorCode::check(joined.error_code) {
             let step = after_join(code);
             if step == JoinStep::WithGivenId {
                 self.member_id = joined.member_id.to_string();
@@ -669,7 +672,7 @@ impl Task {
         }
     }
 
-    async fn send_heartbeat(&mut self, generation: i32) -> Result<Result<(), KafkaCode>, RequestError> {
+    async fn send_heartbeat(&mut self, generation: i32) -> Result<Result<(), ErrorCode>, RequestError> {
         let connection = self.coordinator().await?;
         let mut request = HeartbeatRequest::default()
             .with_group_id(wire_group(&self.config.group_id))
@@ -682,7 +685,7 @@ impl Task {
         let answer = connection.call_within(&request, self.config.session_timeout).await?;
         self.counts.heartbeats.add(1);
         self.counts.heartbeat_time.record_time(began.elapsed());
-        Ok(KafkaCode::check(answer.error_code))
+        Ok(ErrorCode::check(answer.error_code))
     }
 
     async fn leave(&mut self, reason: &str) {
@@ -713,7 +716,7 @@ impl Task {
             Ok::<(), RequestError>(())
         };
         if let Err(error) = said.await {
-            tracing::debug!(group = %self.config.group_id, error = %millstream_record::Chain(&error), "the coordinator was not told about leaving");
+            tracing::debug!(group = %self.config.group_id, error = %millstream_record::ErrorChain(&error), "the coordinator was not told about leaving");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a coordinator's error codes mean for a member. Plain functions.
 
-use crate::kafka_error::KafkaCode;
+use crate::kafka_error::ErrorCode;
 
 /// What to do after a JoinGroup or SyncGroup was refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,11 +21,11 @@ pub(super) enum JoinStep {
 }
 
 /// After a refused JoinGroup.
-pub(super) fn after_join(code: KafkaCode) -> JoinStep {
+pub(super) fn after_join(code: ErrorCode) -> JoinStep {
     match code {
-        KafkaCode::MEMBER_ID_REQUIRED => JoinStep::WithGivenId,
-        KafkaCode::UNKNOWN_MEMBER_ID | KafkaCode::ILLEGAL_GENERATION => JoinStep::Forgotten,
-        KafkaCode::REBALANCE_IN_PROGRESS => JoinStep::Again,
+        ErrorCode::MEMBER_ID_REQUIRED => JoinStep::WithGivenId,
+        ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION => JoinStep::Forgotten,
+        ErrorCode::REBALANCE_IN_PROGRESS => JoinStep::Again,
         code if code.is_stale_coordinator() => JoinStep::Later { find: true },
         code if code.is_retriable() => JoinStep::Later { find: false },
         _ => JoinStep::Fail,
@@ -33,9 +33,9 @@ pub(super) fn after_join(code: KafkaCode) -> JoinStep {
 }
 
 /// After a refused SyncGroup.
-pub(super) fn after_sync(code: KafkaCode) -> JoinStep {
+pub(super) fn after_sync(code: ErrorCode) -> JoinStep {
     match code {
-        KafkaCode::REBALANCE_IN_PROGRESS => JoinStep::Again,
+        ErrorCode::REBALANCE_IN_PROGRESS => JoinStep::Again,
         code => after_join(code),
     }
 }
@@ -58,11 +58,11 @@ pub(super) enum HeartbeatStep {
 }
 
 /// After a heartbeat was answered.
-pub(super) fn after_heartbeat(answer: Result<(), KafkaCode>) -> HeartbeatStep {
+pub(super) fn after_heartbeat(answer: Result<(), ErrorCode>) -> HeartbeatStep {
     match answer {
         Ok(()) => HeartbeatStep::Fine,
-        Err(KafkaCode::REBALANCE_IN_PROGRESS) => HeartbeatStep::Rejoin,
-        Err(KafkaCode::UNKNOWN_MEMBER_ID | KafkaCode::ILLEGAL_GENERATION) => HeartbeatStep::Lost,
+        Err(ErrorCode::REBALANCE_IN_PROGRESS) => HeartbeatStep::Rejoin,
+        Err(ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION) => HeartbeatStep::Lost,
         Err(code) if code.is_stale_coordinator() => HeartbeatStep::FindCoordinator,
         Err(code) if code.is_retriable() => HeartbeatStep::NextTime,
         Err(_) => HeartbeatStep::Fail,
@@ -73,8 +73,8 @@ pub(super) fn after_heartbeat(answer: Result<(), KafkaCode>) -> HeartbeatStep {
 mod tests {
     use super::*;
 
-    fn code(number: i16) -> KafkaCode {
-        KafkaCode::check(number).expect_err("an error code")
+    fn code(number: i16) -> ErrorCode {
+        ErrorCode::check(number).expect_err("an error code")
     }
 
     #[test]

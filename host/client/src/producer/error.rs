@@ -6,7 +6,7 @@ use millstream_record::TopicName;
 use millstream_wire::compression::CompressError;
 
 use super::transaction::TransactionError;
-use crate::{cluster::RequestError, kafka_error::KafkaCode};
+use crate::{cluster::RequestError, kafka_error::ErrorCode};
 
 /// Why records were not delivered. Cheap to clone, since one failure concerns a whole batch.
 #[expect(missing_docs, reason = "the message tells what each field is")]
@@ -65,7 +65,7 @@ pub enum SendError {
         /// What the broker says about it in words.
         detail: Option<String>,
         /// Its answer.
-        source: KafkaCode,
+        source: ErrorCode,
     },
     /// The request was not answered. The records may or may not be in the log.
     #[error("write to {topic}-{partition}")]

@@ -301,7 +301,7 @@ impl Producer {
                 self.flush().await;
             } else if let Err(error) = self.abort_transaction().await {
                 let client = &self.transactional_id;
-                tracing::warn!(%client, error = %millstream_record::Chain(&error), "an open transaction was not aborted when its producer was closed");
+                tracing::warn!(%client, error = %millstream_record::ErrorChain(&error), "an open transaction was not aborted when its producer was closed");
             }
         })
         .await;

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use tokio::time::Instant;
 
 use super::record_batch::{RecordBatch, Stamp, State, sequence_after};
-use crate::kafka_error::KafkaCode;
+use crate::kafka_error::ErrorCode;
 
 /// Batches of one partition that a broker may have at a time; it recognises repetitions of that many.
 const MOST_UNACKNOWLEDGED: usize = 5;
@@ -24,7 +24,7 @@ pub(super) enum Answer {
     /// Written, with its first record at this offset (-1 when the broker does not tell).
     Written { base_offset: i64 },
     /// Refused, together with the log's first offset (-1 when the broker does not tell).
-    Refused { code: KafkaCode, log_start_offset: i64 },
+    Refused { code: ErrorCode, log_start_offset: i64 },
     /// No answer. `retriable` unless trying again cannot help.
     Lost { retriable: bool },
 }
@@ -162,11 +162,11 @@ impl PartitionQueue {
         // A gap is no wonder while an earlier batch is missing, and leads nowhere new.
         let expected = 0 < at || self.unresolved;
         Some(match code {
-            KafkaCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Delivered { base_offset: -1 },
-            KafkaCode::MESSAGE_TOO_LARGE if 1 < batch.records && !batch.in_doubt => Verdict::Split,
+            ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Delivered { base_offset: -1 },
+            ErrorCode::MESSAGE_TOO_LARGE if 1 < batch.records && !batch.in_doubt => Verdict::Split,
             // The broker looked for the batch among the newest it has, where it would be.
-            KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER if retry.idempotent => repeat(false, !expected),
-            KafkaCode::UNKNOWN_PRODUCER_ID if retry.idempotent => {
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER if retry.idempotent => repeat(false, !expected),
+            ErrorCode::UNKNOWN_PRODUCER_ID if retry.idempotent => {
                 // Without the log's start the broker has lost the partition to another.
                 let forgotten = self.last_offset < log_start_offset;
                 if log_start_offset < 0 || expected && !forgotten {
@@ -178,7 +178,7 @@ impl PartitionQueue {
                 }
             }
             // Somebody else writes with this producer id, in a newer epoch.
-            KafkaCode::INVALID_PRODUCER_EPOCH if retry.idempotent && !batch.in_doubt => repeat(false, true),
+            ErrorCode::INVALID_PRODUCER_EPOCH if retry.idempotent && !batch.in_doubt => repeat(false, true),
             code if code.is_retriable() => repeat(batch.in_doubt || !is_refused_unwritten(code), false),
             _ => Verdict::Fail,
         })
@@ -287,8 +287,8 @@ impl PartitionQueue {
 /// Whether a leader answers with this code before it writes anything.
 ///
 /// All others leave it open: even a lost leadership may have been noticed while the other replicas were waited for.
-fn is_refused_unwritten(code: KafkaCode) -> bool {
-    matches!(code, KafkaCode::CORRUPT_MESSAGE | KafkaCode::NOT_ENOUGH_REPLICAS | KafkaCode::CONCURRENT_TRANSACTIONS)
+fn is_refused_unwritten(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::CORRUPT_MESSAGE | ErrorCode::NOT_ENOUGH_REPLICAS | ErrorCode::CONCURRENT_TRANSACTIONS)
 }
 
 #[cfg(test)]
@@ -301,8 +301,8 @@ mod tests {
 
     const RETRY: RetryPolicy = RetryPolicy { retries: u32::MAX, idempotent: true, transactional: false };
     const OUT_OF_ORDER: Answer =
-        Answer::Refused { code: KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER, log_start_offset: -1 };
-    const NOT_LEADER: Answer = Answer::Refused { code: KafkaCode::NOT_LEADER_OR_FOLLOWER, log_start_offset: -1 };
+        Answer::Refused { code: ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, log_start_offset: -1 };
+    const NOT_LEADER: Answer = Answer::Refused { code: ErrorCode::NOT_LEADER_OR_FOLLOWER, log_start_offset: -1 };
 
     const IN_DOUBT: Verdict = Verdict::Repeat { in_doubt: true, renew: false };
     const MISSING: Verdict = Verdict::Repeat { in_doubt: false, renew: false };
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn a_refused_batch_leaves_its_number_unused() {
         let (mut queue, now) = (in_flight(3), Instant::now());
-        let refused = Answer::Refused { code: KafkaCode::check(87).expect_err("a code"), log_start_offset: -1 };
+        let refused = Answer::Refused { code: ErrorCode::check(87).expect_err("a code"), log_start_offset: -1 };
         assert_eq!(queue.decide(0, refused, &RETRY), Some(Verdict::Fail));
         queue.fail(0);
         for id in [1, 2] {
@@ -407,17 +407,17 @@ mod tests {
         let mut doubtful = in_flight(2);
         doubtful.unacknowledged[0].in_doubt = true;
         let refused = |code, log_start_offset| Answer::Refused { code, log_start_offset };
-        let plain = |number| refused(KafkaCode::check(number).expect_err("a code"), -1);
-        let (unknown, lost) = (KafkaCode::UNKNOWN_PRODUCER_ID, |retriable| Answer::Lost { retriable });
+        let plain = |number| refused(ErrorCode::check(number).expect_err("a code"), -1);
+        let (unknown, lost) = (ErrorCode::UNKNOWN_PRODUCER_ID, |retriable| Answer::Lost { retriable });
         let delivered = |base_offset| Verdict::Delivered { base_offset };
         for (answer, of_certain, of_doubtful) in [
             (Answer::Written { base_offset: 4 }, delivered(4), delivered(4)),
-            (refused(KafkaCode::DUPLICATE_SEQUENCE_NUMBER, -1), delivered(-1), delivered(-1)),
+            (refused(ErrorCode::DUPLICATE_SEQUENCE_NUMBER, -1), delivered(-1), delivered(-1)),
             // Halves of what may be there already would be doubles.
-            (refused(KafkaCode::MESSAGE_TOO_LARGE, -1), Verdict::Split, Verdict::Fail),
-            (refused(KafkaCode::REQUEST_TIMED_OUT, -1), IN_DOUBT, IN_DOUBT),
+            (refused(ErrorCode::MESSAGE_TOO_LARGE, -1), Verdict::Split, Verdict::Fail),
+            (refused(ErrorCode::REQUEST_TIMED_OUT, -1), IN_DOUBT, IN_DOUBT),
             (NOT_LEADER, IN_DOUBT, IN_DOUBT),
-            (refused(KafkaCode::NOT_ENOUGH_REPLICAS, -1), MISSING, IN_DOUBT),
+            (refused(ErrorCode::NOT_ENOUGH_REPLICAS, -1), MISSING, IN_DOUBT),
             (plain(20), IN_DOUBT, IN_DOUBT),
             (plain(87), Verdict::Fail, Verdict::Fail),
             (plain(-1), Verdict::Fail, Verdict::Fail),
@@ -427,7 +427,7 @@ mod tests {
             (refused(unknown, 500), BROKEN_OFF, BROKEN_OFF),
             (refused(unknown, 0), BROKEN_OFF, Verdict::Fail),
             (refused(unknown, -1), MISSING, IN_DOUBT),
-            (refused(KafkaCode::INVALID_PRODUCER_EPOCH, -1), BROKEN_OFF, Verdict::Fail),
+            (refused(ErrorCode::INVALID_PRODUCER_EPOCH, -1), BROKEN_OFF, Verdict::Fail),
         ] {
             assert_eq!(certain.decide(0, answer, &RETRY), Some(of_certain), "{answer:?}");
             assert_eq!(doubtful.decide(0, answer, &RETRY), Some(of_doubtful), "{answer:?} in doubt");

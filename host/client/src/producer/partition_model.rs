@@ -15,7 +15,7 @@ use super::{
     partition::{Answer, PartitionQueue, RetryPolicy, Sendable, Verdict},
     record_batch::{Content, RecordBatch, Sequence, Stamp, State, sequence_after},
 };
-use crate::kafka_error::KafkaCode;
+use crate::kafka_error::ErrorCode;
 
 #[test]
 fn no_acknowledged_record_is_missing_or_doubled_in_any_small_world() {
@@ -95,11 +95,11 @@ impl Log {
         let fresh = Writer { epoch: stamp.epoch, next: stamp.sequence, recent: VecDeque::new() };
         let writer = self.writers.entry(stamp.producer_id).or_insert(fresh);
         if stamp.epoch < writer.epoch {
-            return refused(KafkaCode::INVALID_PRODUCER_EPOCH);
+            return refused(ErrorCode::INVALID_PRODUCER_EPOCH);
         }
         if writer.epoch < stamp.epoch {
             if stamp.sequence != 0 {
-                return refused(KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+                return refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
             }
             *writer = Writer { epoch: stamp.epoch, next: 0, recent: VecDeque::new() };
         }
@@ -107,7 +107,7 @@ impl Log {
             return Answer::Written { base_offset: known.2 };
         }
         if stamp.sequence != writer.next {
-            return refused(KafkaCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+            return refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
         }
         let base_offset = self.records.len() as i64;
         writer.next = sequence_after(last, 1);
@@ -120,12 +120,12 @@ impl Log {
     }
 }
 
-fn refused(code: KafkaCode) -> Answer {
+fn refused(code: ErrorCode) -> Answer {
     Answer::Refused { code, log_start_offset: -1 }
 }
 
-fn code(number: i16) -> KafkaCode {
-    KafkaCode::check(number).expect_err("an error code")
+fn code(number: i16) -> ErrorCode {
+    ErrorCode::check(number).expect_err("an error code")
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -26,7 +26,7 @@ use crate::{
     cluster::{Link, RequestError, TopicsWanted, wire_name},
     config::{Acks, ProducerConfig},
     connection::{CallError, Connection},
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
     metadata::Metadata,
     waiting::{AGAIN, MOMENT},
 };
@@ -308,7 +308,7 @@ impl Sender {
                     Ok(connection) => node.connection = Some(connection),
                     Err(error) => {
                         // Its partitions may have moved elsewhere; what waits fails when its time is up.
-                        tracing::debug!(node = id, error = %millstream_record::Chain(&error), "broker not reached");
+                        tracing::debug!(node = id, error = %millstream_record::ErrorChain(&error), "broker not reached");
                         self.shared.lock().metadata_stale = true;
                         self.metadata_failures = self.metadata_failures.max(1);
                     }
@@ -322,7 +322,7 @@ impl Sender {
                     Ok(_) => self.metadata_failures = 1,
                     Err(error) => {
                         self.metadata_failures = self.metadata_failures.saturating_add(1);
-                        tracing::debug!(error = %millstream_record::Chain(&error), "metadata not refreshed");
+                        tracing::debug!(error = %millstream_record::ErrorChain(&error), "metadata not refreshed");
                     }
                 }
             }
@@ -330,7 +330,7 @@ impl Sender {
                 self.coordinators.learn(&result);
                 let StepResult { step, answer, abilities, .. } = result;
                 if let StepAnswer::NotSent(error) | StepAnswer::Lost(error) = &answer {
-                    tracing::debug!(error = %millstream_record::Chain(error), ?step, "no answer of a coordinator");
+                    tracing::debug!(error = %millstream_record::ErrorChain(error), ?step, "no answer of a coordinator");
                 }
                 self.shared.lock().step_answered(step, answer, abilities, Instant::now());
             }
@@ -343,7 +343,7 @@ impl Sender {
                     }
                     Err(error) if error.is_retriable() => {
                         self.identity_failures = self.identity_failures.saturating_add(1);
-                        tracing::debug!(error = %millstream_record::Chain(&error), "no producer id yet");
+                        tracing::debug!(error = %millstream_record::ErrorChain(&error), "no producer id yet");
                     }
                     Err(error) => self.shared.lock().fail_waiting_for_identity(&error),
                 }
@@ -372,7 +372,7 @@ impl Sender {
                     let partition = key.partition as i32;
                     let answer = answers.get(&(topic.as_str(), partition)).copied();
                     // A partition left out of the answer is like an unexplained error.
-                    let code = KafkaCode::check(answer.map_or(-1, |answer| answer.error_code));
+                    let code = ErrorCode::check(answer.map_or(-1, |answer| answer.error_code));
                     let base_offset = answer.map_or(-1, |answer| answer.base_offset);
                     let log_start_offset = answer.map_or(-1, |answer| answer.log_start_offset);
                     match code {
@@ -427,7 +427,7 @@ async fn init_producer_id(link: &Link) -> Result<(i64, i16), RequestError> {
         .with_producer_id(ProducerId(-1))
         .with_producer_epoch(-1);
     let response = link.any().await?.call(&request).await?;
-    match KafkaCode::check(response.error_code) {
+    match ErrorCode::check(response.error_code) {
         Ok(()) => Ok((response.producer_id.0, response.producer_epoch)),
         Err(source) => Err(RequestError::Refused { attempted: "get a producer id".to_owned(), source }),
     }

@@ -7,7 +7,7 @@ mod login;
 
 use std::{error::Error, fmt, io, sync::Arc};
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_security::{
     rustls,
     tls::{self, TlsClient},
@@ -54,7 +54,7 @@ impl Security {
             Ok(Ok(false)) => {}
             Ok(Ok(true)) => tracing::info!(%address, "keys and certificates for TLS have changed and were read again"),
             Ok(Err(error)) => {
-                tracing::warn!(%address, error = %Chain(&error), "keys or certificates for TLS have changed and cannot be read; those before stay in use");
+                tracing::warn!(%address, error = %ErrorChain(&error), "keys or certificates for TLS have changed and cannot be read; those before stay in use");
             }
             Err(stopped) => return Err(io::Error::other(stopped)),
         }

@@ -114,7 +114,7 @@ impl Kafka {
                 let runtime = runtime.map_err(|error| error.to_string())?;
                 runtime.block_on(async { self.admin().describe_cluster().await }).map_err(|error| {
                     let log = std::fs::read_to_string(self.dir.join("kafka/broker.log")).unwrap_or_default();
-                    format!("{} after {:?}; {log}", millstream_record::Chain(&error), started.elapsed())
+                    format!("{} after {:?}; {log}", millstream_record::ErrorChain(&error), started.elapsed())
                 })
             };
             scope.spawn(ask).join()

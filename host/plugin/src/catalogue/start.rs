@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 use millstream_metrics::Metrics;
-use millstream_record::Chain as Causes;
+use millstream_record::ErrorChain as Causes;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;

@@ -82,7 +82,7 @@ pub(crate) fn load_cached(host: &Host, content: &str) -> Option<Loaded> {
     match Loaded::from_code_file(&host.engine, &entry.code) {
         Ok(loaded) => Some(loaded),
         Err(error) => {
-            tracing::warn!(code = %entry.code.display(), error = %millstream_record::Chain(&error), "cached plugin code is compiled again");
+            tracing::warn!(code = %entry.code.display(), error = %millstream_record::ErrorChain(&error), "cached plugin code is compiled again");
             None
         }
     }
@@ -94,7 +94,7 @@ pub(crate) fn keep(host: &Host, content: &str, description: &str, code: &[u8]) -
     match cache.keep(content, description, code) {
         Ok(()) => true,
         Err(error) => {
-            tracing::warn!(error = %millstream_record::Chain(&error), "a compiled plugin is not kept");
+            tracing::warn!(error = %millstream_record::ErrorChain(&error), "a compiled plugin is not kept");
             false
         }
     }

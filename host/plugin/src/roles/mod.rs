@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use millstream_connector::PluginError;
 use millstream_metrics::PluginInstance;
-use millstream_record::Chain as Causes;
+use millstream_record::ErrorChain as Causes;
 use millstream_record::batch::{Batch, InvalidBatch, Limits};
 
 pub(crate) use chain::{PlannedLink, WasmChain};

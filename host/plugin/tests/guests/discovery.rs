@@ -7,7 +7,7 @@ use std::path::Path;
 use flate2::{Compression, write::GzEncoder};
 use millstream_connector::{PluginKind, Plugins};
 use millstream_plugin::{Bundled, PluginLimits, WasmPlugins, check_file, compile_settings};
-use millstream_record::Chain as Causes;
+use millstream_record::ErrorChain as Causes;
 
 use crate::support::{LIMITS, hostile, limits, plugins, source, texts};
 

@@ -167,7 +167,7 @@ async fn https_is_served_to_clients_that_show_a_trusted_certificate_and_to_nobod
 async fn keys_that_cannot_be_read_are_named() {
     let keys = [("listeners", "https://127.0.0.1:0"), ("ssl.keystore.location", "/no/such/file")];
     let Err(error) = RestServer::bind(config(&keys).unwrap()).await else { panic!("there are no keys") };
-    let text = Chain(&error).to_string();
+    let text = ErrorChain(&error).to_string();
     assert!(text.contains("key listeners") && text.contains("/no/such/file"), "{text}");
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use millstream_record::{Chain, Timestamp};
+use millstream_record::{ErrorChain, Timestamp};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -99,7 +99,7 @@ impl Loop {
                     break;
                 }
                 Err(error) => {
-                    tracing::warn!(error = %Chain(&error), "the config log cannot be read yet, and is read again");
+                    tracing::warn!(error = %ErrorChain(&error), "the config log cannot be read yet, and is read again");
                     tokio::select! {
                         biased;
                         () = tokio::time::sleep(CATCH_UP_RETRY) => {}
@@ -212,7 +212,7 @@ impl Loop {
         let limit = self.group.as_ref().map_or(CATCH_UP_RETRY, |rules| rules.sync_timeout);
         match tokio::time::timeout(limit, self.log.catch_up()).await {
             Ok(Ok(entries)) => entries.into_iter().for_each(|logged| self.take(logged)),
-            Ok(Err(error)) => tracing::warn!(error = %Chain(&error), "the config log cannot be read to its end"),
+            Ok(Err(error)) => tracing::warn!(error = %ErrorChain(&error), "the config log cannot be read to its end"),
             Err(_) => tracing::warn!("reading the config log took longer than worker.sync.timeout.ms"),
         }
     }
@@ -267,7 +267,7 @@ impl Loop {
             created_ms: now_ms,
         };
         if let Err(error) = self.write(vec![Entry::SessionKey(Some(key))]).await {
-            tracing::warn!(error = %Chain(&error), "the session key could not be renewed, and is tried again");
+            tracing::warn!(error = %ErrorChain(&error), "the session key could not be renewed, and is tried again");
             self.key_due = Some(Instant::now() + KEY_RETRY);
         }
     }

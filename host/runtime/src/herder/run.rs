@@ -9,7 +9,7 @@ use std::{
 
 use millstream_config::ConfigMap;
 use millstream_connector::{ErrorKind, Failure, TaskId};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -180,7 +180,8 @@ impl Loop {
 
     /// Dropping the future loses nothing that was read.
     async fn write_and_read(&mut self, entries: Vec<Entry>) -> Result<(), HerderError> {
-        let last = self.log.append(entries).await.map_err(|error| HerderError::failed(Chain(&error).to_string()))?;
+        let last =
+            self.log.append(entries).await.map_err(|error| HerderError::failed(ErrorChain(&error).to_string()))?;
         loop {
             let logged = self.log.next().await;
             let position = logged.position;
@@ -367,7 +368,7 @@ impl Loop {
                 if let Err(error) = self.restart(name, request).await {
                     tracing::error!(
                         connector = name,
-                        error = %Chain(&error),
+                        error = %ErrorChain(&error),
                         "the connector could not be restarted and goes on with the old values: restart it by hand"
                     );
                 }

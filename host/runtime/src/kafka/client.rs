@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{
-    Ack, Admin, AdminConfig, Appender, Cluster, ConfigError, Consumer, ConsumerConfig, Dial, KafkaCode, Producer,
+    Ack, Admin, AdminConfig, Appender, Cluster, ConfigError, Consumer, ConsumerConfig, Dial, ErrorCode, Producer,
     ProducerConfig, RecordRef, SendError, Sequence, TransactionError, TryAppendError,
     admin::{NewTopic, OffsetAndMetadata},
     consumer::{FetchedRecordBatches, RebalanceEvent},
@@ -14,7 +14,7 @@ use millstream_client::{
 use millstream_config::{ConfigMap, OverridePolicy, connector_key_names, originals_with_prefix};
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_metrics::Metrics;
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use millstream_wire::{
     batch::{Batches, RecordReader, TimestampType, decompress_records},
     compression::DecompressError,
@@ -166,7 +166,7 @@ pub(super) fn wrong_setting(error: ConfigError) -> Failure {
 }
 
 pub(super) fn request_failure(error: &millstream_client::RequestError) -> Failure {
-    Failure::new(ErrorKind::Fatal, &error.java_class(), Chain(error).to_string())
+    Failure::new(ErrorKind::Fatal, &error.java_class(), ErrorChain(error).to_string())
 }
 
 #[async_trait]
@@ -254,8 +254,8 @@ impl Clients for KafkaClients {
         };
         let mut answers = admin.create_topics(&[wanted], false).await.map_err(|error| request_failure(&error))?;
         match answers.remove(topic) {
-            Some(Err(refused)) if refused.source != KafkaCode::TOPIC_ALREADY_EXISTS => {
-                Err(Failure::new(ErrorKind::Fatal, &refused.java_class(), Chain(&refused).to_string()))
+            Some(Err(refused)) if refused.source != ErrorCode::TOPIC_ALREADY_EXISTS => {
+                Err(Failure::new(ErrorKind::Fatal, &refused.java_class(), ErrorChain(&refused).to_string()))
             }
             _ => Ok(()),
         }
@@ -348,7 +348,7 @@ impl ClientConsumer {
 }
 
 fn consume_failure(error: &millstream_client::consumer::ConsumeError) -> Failure {
-    Failure::new(ErrorKind::Fatal, &error.java_class(), Chain(error).to_string())
+    Failure::new(ErrorKind::Fatal, &error.java_class(), ErrorChain(error).to_string())
 }
 
 fn topic(name: &str) -> Option<TopicName> {
@@ -389,7 +389,7 @@ impl RecordConsumer for ClientConsumer {
             .collect();
         let failed = |error: millstream_client::consumer::CommitError| {
             let kind = if error.is_retriable() { ErrorKind::Retriable } else { ErrorKind::Fatal };
-            Failure::new(kind, &error.java_class(), Chain(&error).to_string())
+            Failure::new(kind, &error.java_class(), ErrorChain(&error).to_string())
         };
         self.consumer.commit(&offsets).await.map_err(failed)
     }
@@ -398,7 +398,7 @@ impl RecordConsumer for ClientConsumer {
         if let Some(name) = topic(&to.topic)
             && let Err(error) = self.consumer.seek(&name, to.partition, to.offset)
         {
-            tracing::warn!(error = %Chain(&error), "a seek was ignored");
+            tracing::warn!(error = %ErrorChain(&error), "a seek was ignored");
         }
     }
 
@@ -437,7 +437,7 @@ fn read(
             true => format!(" (fetch.decompressed.max.bytes of the consumer is {max_decompressed})"),
             false => String::new(),
         };
-        Failure::new(ErrorKind::Fatal, class, format!("{place}: {}{key}", Chain(error)))
+        Failure::new(ErrorKind::Fatal, class, format!("{place}: {}{key}", ErrorChain(error)))
     };
     let mut records = Vec::with_capacity(batch.record_count as usize);
     // Decompressed batches are collected; where none is compressed the fetched bytes are kept.

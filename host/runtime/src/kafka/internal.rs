@@ -7,14 +7,14 @@ use std::{
 
 use async_trait::async_trait;
 use millstream_client::{
-    Admin, AdminConfig, Cluster, ConnectionSettings, Consumer, ConsumerConfig, Dial, HostPort, KafkaCode, Producer,
+    Admin, AdminConfig, Cluster, ConnectionSettings, Consumer, ConsumerConfig, Dial, ErrorCode, HostPort, Producer,
     ProducerConfig, RequestError,
     admin::{ConfigResource, NewTopic, OffsetSpec},
     config::IsolationLevel,
 };
 use millstream_config::{ConfigMap, OverridePolicy, originals_with_prefix};
 use millstream_connector::{ErrorKind, Failure};
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 
 use super::{
     RecordConsumer, RecordProducer,
@@ -254,14 +254,14 @@ impl InternalClients {
 }
 
 /// What an answer to the making of a topic means.
-fn create_error(code: KafkaCode, failure: Failure) -> CreateTopicError {
+fn create_error(code: ErrorCode, failure: Failure) -> CreateTopicError {
     match code {
-        KafkaCode::TOPIC_ALREADY_EXISTS => CreateTopicError::Exists,
-        KafkaCode::TOPIC_AUTHORIZATION_FAILED
-        | KafkaCode::CLUSTER_AUTHORIZATION_FAILED
-        | KafkaCode::UNSUPPORTED_VERSION => CreateTopicError::NotAllowed(failure),
+        ErrorCode::TOPIC_ALREADY_EXISTS => CreateTopicError::Exists,
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED
+        | ErrorCode::CLUSTER_AUTHORIZATION_FAILED
+        | ErrorCode::UNSUPPORTED_VERSION => CreateTopicError::NotAllowed(failure),
         // Brokers that are starting are not there to be counted.
-        KafkaCode::INVALID_REPLICATION_FACTOR | KafkaCode::REQUEST_TIMED_OUT => CreateTopicError::Later(failure),
+        ErrorCode::INVALID_REPLICATION_FACTOR | ErrorCode::REQUEST_TIMED_OUT => CreateTopicError::Later(failure),
         _ => CreateTopicError::Refused(failure),
     }
 }
@@ -274,9 +274,9 @@ impl LogClients for InternalClients {
         match described.remove(topic) {
             None => Ok(None),
             Some(Ok(description)) => Ok(Some(description.topic.partitions.len() as u32)),
-            Some(Err(refused)) if refused.source == KafkaCode::UNKNOWN_TOPIC_OR_PARTITION => Ok(None),
+            Some(Err(refused)) if refused.source == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => Ok(None),
             Some(Err(refused)) => {
-                Err(Failure::new(ErrorKind::Fatal, &refused.java_class(), Chain(&refused).to_string()))
+                Err(Failure::new(ErrorKind::Fatal, &refused.java_class(), ErrorChain(&refused).to_string()))
             }
         }
     }
@@ -301,7 +301,7 @@ impl LogClients for InternalClients {
         })?;
         match answers.remove(&topic.name) {
             Some(Err(refused)) => {
-                let failure = Failure::new(ErrorKind::Fatal, &refused.java_class(), Chain(&refused).to_string());
+                let failure = Failure::new(ErrorKind::Fatal, &refused.java_class(), ErrorChain(&refused).to_string());
                 Err(create_error(refused.source, failure))
             }
             _ => Ok(()),
@@ -311,8 +311,9 @@ impl LogClients for InternalClients {
     async fn cleanup_policy(&self, topic: &TopicName) -> Result<Option<String>, Failure> {
         let resource = ConfigResource::Topic(topic.clone());
         let entries = self.admin.describe_configs(&resource).await.map_err(|error| request_failure(&error))?;
-        let entries = entries
-            .map_err(|refused| Failure::new(ErrorKind::Fatal, &refused.java_class(), Chain(&refused).to_string()))?;
+        let entries = entries.map_err(|refused| {
+            Failure::new(ErrorKind::Fatal, &refused.java_class(), ErrorChain(&refused).to_string())
+        })?;
         Ok(entries.into_iter().find(|entry| entry.name == "cleanup.policy").and_then(|entry| entry.value))
     }
 

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use millstream_client::{Ack, RecordRef, SendError, Sequence, TransactionError, TryAppendError};
 use millstream_config::ConfigMap;
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 
 pub use client::KafkaClients;
 pub use internal::{CreateTopicError, InternalClients, LogClients, LogTopic};
@@ -235,5 +235,5 @@ pub trait Clients: Send + Sync {
 /// A producer's failure in Connect's words.
 pub(crate) fn send_failure(error: &SendError) -> Failure {
     let kind = if error.is_retriable() { ErrorKind::Retriable } else { ErrorKind::Fatal };
-    Failure::new(kind, &error.java_class(), Chain(error).to_string())
+    Failure::new(kind, &error.java_class(), ErrorChain(error).to_string())
 }

@@ -8,7 +8,7 @@ use millstream_client::{
     group::{GroupConfig, GroupEvent, GroupProtocol, JoinedMember, connect_protocol::WorkerState},
 };
 use millstream_config::{WorkerConfig, worker_key as key};
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 
 use super::{Assigned, ConnectVersion, Member, Membership, MembershipEvent, Work, WorkAssignment, shares};
 
@@ -135,8 +135,8 @@ impl ConnectGroup {
                 }
             }
             GroupEvent::RebalanceNeeded => MembershipEvent::RebalanceNeeded,
-            GroupEvent::Lost(reason) => MembershipEvent::Lost(Chain(&reason).to_string()),
-            GroupEvent::Failed(error) => MembershipEvent::Failed(Chain(&error).to_string()),
+            GroupEvent::Lost(reason) => MembershipEvent::Lost(ErrorChain(&reason).to_string()),
+            GroupEvent::Failed(error) => MembershipEvent::Failed(ErrorChain(&error).to_string()),
         }
     }
 

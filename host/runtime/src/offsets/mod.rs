@@ -75,7 +75,8 @@ pub(crate) fn fetch_failed(error: OffsetStoreError) -> Failure {
     match error {
         OffsetStoreError::Invalid(message) => Failure::new(ErrorKind::Data, "", message),
         error => {
-            let cause = Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, millstream_record::Chain(&error).to_string());
+            let cause =
+                Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, millstream_record::ErrorChain(&error).to_string());
             cause.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, "Failed to fetch offsets.")
         }
     }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use millstream_config::{ConfigMap, connector_key_names};
 use millstream_connector::Failure;
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 
 use super::{OffsetStore, OffsetStoreError};
 
@@ -69,7 +69,7 @@ impl OffsetStore for OwnAndWorker {
         if !set.is_empty()
             && let Err(error) = self.worker.write(connector, set).await
         {
-            tracing::warn!(connector, error = %Chain(&error), "offsets are in the connector's own topic, and were not copied to the worker's");
+            tracing::warn!(connector, error = %ErrorChain(&error), "offsets are in the connector's own topic, and were not copied to the worker's");
         }
         Ok(())
     }

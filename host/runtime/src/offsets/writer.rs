@@ -278,7 +278,7 @@ mod tests {
             ("no transactions", Producer::default()),
         ] {
             let refused = writer().write(&mut producer, offsets(ROOM + 1)).await.expect_err(what);
-            let text = millstream_record::Chain(&refused).to_string();
+            let text = millstream_record::ErrorChain(&refused).to_string();
             assert!(text.starts_with("write source offsets to topic offsets in the transaction"), "{text}");
             assert!(!producer.log.iter().any(|line| line == "begin" || line == "commit"), "{what}: {:?}", producer.log);
         }

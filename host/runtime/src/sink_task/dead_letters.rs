@@ -11,9 +11,9 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use millstream_client::{Ack, KafkaCode, RecordRef, SendError, Sequence, TryAppendError};
+use millstream_client::{Ack, ErrorCode, RecordRef, SendError, Sequence, TryAppendError};
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicPartition};
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use tokio::time::Instant;
 
 use crate::{
@@ -243,7 +243,7 @@ impl DeadLetters {
     fn lose(&mut self, letter: Letter, error: &SendError) {
         self.metrics.dead_letter_failed();
         let (record, topic) = (&letter.coordinates, &self.topic);
-        tracing::error!(task = %self.task, record, %topic, error = %Chain(error), "could not write to the dead letter queue");
+        tracing::error!(task = %self.task, record, %topic, error = %ErrorChain(error), "could not write to the dead letter queue");
         self.failure.get_or_insert_with(|| {
             let remedy = if is_too_large(error) {
                 "raise max.message.bytes of that topic and producer.override.max.request.size of the connector"
@@ -346,7 +346,7 @@ fn is_too_large(error: &SendError) -> bool {
     match error {
         SendError::RecordTooLarge { .. } => true,
         SendError::Refused { source, .. } => {
-            *source == KafkaCode::MESSAGE_TOO_LARGE || *source == KafkaCode::RECORD_LIST_TOO_LARGE
+            *source == ErrorCode::MESSAGE_TOO_LARGE || *source == ErrorCode::RECORD_LIST_TOO_LARGE
         }
         _ => false,
     }

@@ -6,7 +6,7 @@ use std::{collections::HashMap, future::Future, ops::Range, sync::Arc, time::Dur
 use millstream_client::{Ack, SendError};
 use millstream_connector::{AcknowledgedRow, ErrorKind, Failure, SourceTask};
 use millstream_record::{
-    Chain, TopicName,
+    ErrorChain, TopicName,
     batch::{Batch, Role},
 };
 use tokio::time::Instant;
@@ -275,7 +275,7 @@ impl Flow {
         let failure = send_failure(error);
         self.control.metrics.failed(last - first + 1, self.settings.policy.without_retry());
         if self.settings.policy.tolerance == Tolerance::None {
-            tracing::error!(task = %self.control.id, records = last - first + 1, error = %Chain(error), "records were not written");
+            tracing::error!(task = %self.control.id, records = last - first + 1, error = %ErrorChain(error), "records were not written");
             self.failure.get_or_insert(failure.caused(
                 ErrorKind::Fatal,
                 CONNECT_EXCEPTION,
@@ -359,8 +359,8 @@ impl Flow {
                     true
                 }
                 Ok(Err(error)) => {
-                    tracing::error!(task = %self.control.id, error = %Chain(&error), "failed to commit offsets");
-                    unsaved = Some(Chain(&error).to_string());
+                    tracing::error!(task = %self.control.id, error = %ErrorChain(&error), "failed to commit offsets");
+                    unsaved = Some(ErrorChain(&error).to_string());
                     false
                 }
                 Err(_) => {

@@ -285,7 +285,7 @@ impl Work {
     /// A status whose record was lost is written again, unless there is a newer one.
     fn failed(&self, log: &TopicLog, of: Instance, wanted: Wanted, error: &millstream_client::SendError) {
         let again = error.is_retriable();
-        let shown = millstream_record::Chain(error);
+        let shown = millstream_record::ErrorChain(error);
         let (topic, key) = (log.topic(), key_of(&of));
         if again {
             tracing::warn!(%topic, key, error = %shown, "a status was not written, and is written again");

@@ -91,7 +91,7 @@ async fn a_write_that_failed_says_so_and_a_store_that_was_closed_too() {
     let error = store.write("c", vec![entry("{}", Some(r#"{"p":1}"#))]).await.expect_err("lost");
     assert_eq!(error.to_string(), "write source offsets to topic offsets");
     store.close(Duration::from_secs(1)).await;
-    let text = |error: &(dyn std::error::Error + 'static)| millstream_record::Chain(error).to_string();
+    let text = |error: &(dyn std::error::Error + 'static)| millstream_record::ErrorChain(error).to_string();
     let error = store.read("c", &["{}".to_owned()]).await.expect_err("closed");
     assert_eq!(text(&error), "read source offsets from topic offsets: the store has been closed");
     let error = store.write("c", vec![entry("{}", None)]).await.expect_err("closed");

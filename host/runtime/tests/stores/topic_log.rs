@@ -115,7 +115,7 @@ async fn brokers_that_are_still_starting_are_given_time_to_make_a_topic_and_a_re
     let topics = FakeTopics::default();
     topics.refuse([CreateTopicError::Refused(failure("no such setting"))]);
     let error = TopicLog::open(topics.clients(|| ()), &wanted()).await.map(drop).unwrap_err();
-    let text = millstream_record::Chain(&error).to_string();
+    let text = millstream_record::ErrorChain(&error).to_string();
     assert_eq!(text, "make topic 'log', which the 'config.storage.topic' property names: no such setting");
     let topics = FakeTopics::default();
     topics.refuse((0..1000).map(|_| CreateTopicError::Later(failure("1 broker"))));

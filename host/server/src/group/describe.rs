@@ -7,7 +7,7 @@ use millstream_client::{
     admin::{GroupDescription, MemberDescription, OffsetSpec},
     config::IsolationLevel,
 };
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use serde_json::{Value, json};
 
 use crate::{
@@ -48,7 +48,7 @@ fn assigned(group: &GroupDescription, member: &MemberDescription) -> Result<BTre
     if group.protocol_type != "consumer" {
         return Ok(BTreeSet::new());
     }
-    let malformed = |error| Failure::new(USAGE, format!("member {}: {}", member.member_id, Chain(&error)));
+    let malformed = |error| Failure::new(USAGE, format!("member {}: {}", member.member_id, ErrorChain(&error)));
     member.assigned_partitions().map_err(malformed)
 }
 

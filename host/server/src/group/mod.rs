@@ -4,7 +4,7 @@ mod args;
 mod describe;
 mod reset;
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use serde_json::json;
 
 pub use args::GroupCommand;
@@ -44,7 +44,7 @@ pub async fn run(command: GroupCommand) -> Result<(), Failure> {
             for (group, result) in results {
                 match result {
                     Ok(()) => print(&format!("Deleted group {group}.\n"))?,
-                    Err(error) => refused.push(format!("delete group {group}: {}", Chain(&error))),
+                    Err(error) => refused.push(format!("delete group {group}: {}", ErrorChain(&error))),
                 }
             }
             if refused.is_empty() { Ok(()) } else { Err(Failure::new(USAGE, refused.join("; "))) }

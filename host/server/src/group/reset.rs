@@ -10,7 +10,7 @@ use millstream_client::{
     admin::{OffsetAndMetadata, OffsetSpec},
     config::IsolationLevel,
 };
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use serde_json::{Value, json};
 
 use super::args::ResetOffsets;
@@ -162,7 +162,7 @@ async fn execute(admin: &Admin, group: &str, planned: &[(Partition, Option<i64>,
     let results = admin.alter_group_offsets(group, &offsets).await.map_err(failed)?;
     let refused: Vec<String> = results
         .into_iter()
-        .filter_map(|((topic, partition), result)| Some(format!("{topic}-{partition}: {}", Chain(&result.err()?))))
+        .filter_map(|((topic, partition), result)| Some(format!("{topic}-{partition}: {}", ErrorChain(&result.err()?))))
         .collect();
     match refused.is_empty() {
         true => Ok(()),

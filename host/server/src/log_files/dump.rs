@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::{
     batch::{BatchHeader, ControlMarker, RecordReader, RecordView, TimestampType, decompress_records, verify_crc},
     compression::Codec,
@@ -95,7 +95,7 @@ fn dump_log(path: &Path, base: i64, shown: Shown, out: &mut impl Write) -> Resul
     }
     let (mut scratch, mut unsound) = (Vec::new(), 0_u64);
     while let Some(batch) = batches.next() {
-        let FileBatch { position, header, bytes } = batch.map_err(|error| failed(Chain(&error).to_string()))?;
+        let FileBatch { position, header, bytes } = batch.map_err(|error| failed(ErrorChain(&error).to_string()))?;
         let is_valid = verify_crc(bytes).is_ok();
         unsound += u64::from(!is_valid);
         printed(match shown.output {

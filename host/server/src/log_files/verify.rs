@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::batch::{BatchHeader, RecordReader, decompress_records, verify_crc};
 use serde_json::{Value, json};
 
@@ -123,7 +123,7 @@ fn verify(folder: &Path) -> io::Result<Findings> {
             let FileBatch { position, header, bytes } = match batch {
                 Ok(batch) => batch,
                 Err(error) => {
-                    let (file, reason) = (file.clone(), Chain(&error).to_string());
+                    let (file, reason) = (file.clone(), ErrorChain(&error).to_string());
                     found.problems.push(Problem { file, position: position_of(&error), reason });
                     is_whole = false;
                     break;
@@ -169,7 +169,7 @@ fn wrong(header: &BatchHeader, bytes: &[u8], from: i64, scratch: &mut Vec<u8>) -
     }
     let records = match decompress_records(header, bytes, MAX_DECOMPRESSED, scratch) {
         Ok(records) => records,
-        Err(error) => return Some(Chain(&error).to_string()),
+        Err(error) => return Some(ErrorChain(&error).to_string()),
     };
     let mut before = -1;
     for record in RecordReader::new(header, records) {
@@ -181,7 +181,7 @@ fn wrong(header: &BatchHeader, bytes: &[u8], from: i64, scratch: &mut Vec<u8>) -
                 let offset = header.base_offset + i64::from(record.offset_delta);
                 return Some(format!("a record has the offset {offset}, which is not its turn"));
             }
-            Err(error) => return Some(Chain(&error).to_string()),
+            Err(error) => return Some(ErrorChain(&error).to_string()),
         }
     }
     None

@@ -7,7 +7,7 @@ use std::{
 };
 
 use millstream_client::{Consumer, ConsumerConfig, admin::OffsetSpec};
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use millstream_wire::batch::{BatchHeader, Batches, RecordReader, RecordView, TimestampType, decompress_records};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -105,7 +105,7 @@ async fn consume(
                 let damaged = |error: &(dyn std::error::Error + 'static)| {
                     let offset = header.base_offset;
                     let place = format!("read the batch of {topic}-{partition} at offset {offset}");
-                    Failure::new(USAGE, format!("{place}: {}", Chain(error)))
+                    Failure::new(USAGE, format!("{place}: {}", ErrorChain(error)))
                 };
                 let records = decompress_records(&header, bytes, MAX_BATCH_BYTES, &mut scratch);
                 let records = records.map_err(|error| damaged(&error))?;

@@ -7,7 +7,7 @@ use millstream_client::{
     admin::{ConfigResource, ListedOffset, OffsetSpec},
     config::IsolationLevel,
 };
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 pub async fn run(admin: &Admin, topics: &[TopicName], output: Output) -> Result<(), Failure> {
     let mut described = Vec::new();
     for (name, result) in admin.describe_topics(topics).await.map_err(failed)? {
-        let refused = |refused| Failure::new(USAGE, format!("describe topic {name}: {}", Chain(&refused)));
+        let refused = |refused| Failure::new(USAGE, format!("describe topic {name}: {}", ErrorChain(&refused)));
         let topic = result.map_err(refused)?;
         let entries = admin.describe_configs(&ConfigResource::Topic(name.clone())).await.map_err(failed)?;
         let configs: Map<String, Value> = entries

@@ -9,7 +9,7 @@ mod produce;
 use std::{collections::BTreeMap, time::Duration};
 
 use millstream_client::admin::{ConfigChange, ConfigResource, NewTopic, Refused};
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use serde_json::json;
 
 pub use args::TopicCommand;
@@ -79,7 +79,7 @@ fn each(verb: &str, done: &str, results: BTreeMap<TopicName, Result<(), Refused>
     for (name, result) in results {
         match result {
             Ok(()) => print(&format!("{done} topic {name}.\n"))?,
-            Err(error) => refused.push(format!("{verb} topic {name}: {}", Chain(&error))),
+            Err(error) => refused.push(format!("{verb} topic {name}: {}", ErrorChain(&error))),
         }
     }
     if refused.is_empty() { Ok(()) } else { Err(Failure::new(USAGE, refused.join("; "))) }
@@ -98,7 +98,7 @@ async fn alter(
         changes.push(ConfigChange::Set(key, value));
     }
     changes.extend(unset.into_iter().map(ConfigChange::Delete));
-    let refuse = |refused: Refused| Failure::new(USAGE, format!("alter topic {topic}: {}", Chain(&refused)));
+    let refuse = |refused: Refused| Failure::new(USAGE, format!("alter topic {topic}: {}", ErrorChain(&refused)));
     if !changes.is_empty() {
         let altered = admin.alter_configs(&ConfigResource::Topic(topic.clone()), &changes).await.map_err(failed)?;
         altered.map_err(refuse)?;
@@ -127,7 +127,7 @@ pub async fn partition_counts(
     let count = |(name, result): (TopicName, Result<millstream_client::admin::TopicDescription, Refused>)| match result
     {
         Ok(description) => Ok((name, i32::try_from(description.topic.partitions.len()).unwrap_or(i32::MAX))),
-        Err(refused) => Err(Failure::new(USAGE, format!("topic {name}: {}", Chain(&refused)))),
+        Err(refused) => Err(Failure::new(USAGE, format!("topic {name}: {}", ErrorChain(&refused)))),
     };
     described.into_iter().map(count).collect()
 }

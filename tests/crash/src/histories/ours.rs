@@ -11,7 +11,7 @@ use millstream_client::{
     Cluster, Consumer, ConsumerConfig, Producer, ProducerConfig, RecordRef, Sequence, TcpDial, TransactionError,
     consumer::OffsetAndMetadata,
 };
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use millstream_wire::batch::{Batches, RecordReader, decompress_records};
 
 use super::hands::{Membership, Setup};
@@ -43,7 +43,7 @@ impl Ours {
                 let consumer = self.consumer();
                 consumer.assign(places.iter().cloned());
                 let mut seeks = places.iter().map(|(topic, index)| consumer.seek(topic, *index, 0));
-                seeks.try_for_each(|seek| seek.map_err(|error| (Outcome::Failed, Chain(&error).to_string())))
+                seeks.try_for_each(|seek| seek.map_err(|error| (Outcome::Failed, ErrorChain(&error).to_string())))
             }
             Action::Subscribe => self.subscribe(),
             Action::Begin => failed(self.producer().begin_transaction()),
@@ -147,7 +147,7 @@ impl Ours {
             Membership::Member(_, partitions) => {
                 let topics = partitions.iter().map(|it| layout.place(*it).0);
                 let subscribed = self.consumer().subscribe(topics);
-                subscribed.map_err(|error| (Outcome::Failed, Chain(&error).to_string()))?;
+                subscribed.map_err(|error| (Outcome::Failed, ErrorChain(&error).to_string()))?;
             }
             Membership::Fixed(_, partitions) => {
                 self.consumer().assign(partitions.iter().map(|it| layout.place(*it)));
@@ -180,7 +180,7 @@ impl Ours {
     async fn poll(&mut self) -> (Outcome, String) {
         let polled = match self.consumer().poll(WAIT).await {
             Ok(polled) => polled,
-            Err(error) => return (Outcome::Failed, Chain(&error).to_string()),
+            Err(error) => return (Outcome::Failed, ErrorChain(&error).to_string()),
         };
         let mut found = Polled { moved: !polled.events.is_empty(), records: Vec::new() };
         if found.moved {
@@ -208,7 +208,7 @@ impl Ours {
 
     pub async fn position(&mut self, partition: Partition) -> Result<i64, String> {
         let (topic, index) = self.setup.layout.place(partition);
-        self.consumer().position(&topic, index).await.map_err(|error| Chain(&error).to_string())
+        self.consumer().position(&topic, index).await.map_err(|error| ErrorChain(&error).to_string())
     }
 
     async fn offsets(&mut self) -> Result<(), (Outcome, String)> {
@@ -250,6 +250,6 @@ impl Ours {
 fn failed(done: Result<(), TransactionError>) -> Result<(), (Outcome, String)> {
     done.map_err(|error| {
         let certain = error.is_abortable();
-        (if certain { Outcome::Failed } else { Outcome::Unknown }, Chain(&error).to_string())
+        (if certain { Outcome::Failed } else { Outcome::Unknown }, ErrorChain(&error).to_string())
     })
 }

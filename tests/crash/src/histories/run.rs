@@ -12,7 +12,7 @@ use millstream_client::{
     admin::{NewTopic, OffsetSpec},
     config::IsolationLevel,
 };
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::{sync::watch, task::JoinSet};
 
@@ -210,7 +210,7 @@ impl Ending {
     async fn ends(&self, partitions: &[Partition], isolation: IsolationLevel) -> Result<Vec<i64>, String> {
         let asked: Vec<_> = partitions.iter().map(|it| self.layout.place(*it)).collect();
         let asked: Vec<_> = asked.into_iter().map(|(topic, index)| (topic, index, OffsetSpec::Latest)).collect();
-        let found = self.admin.list_offsets(&asked, isolation).await.map_err(|error| Chain(&error).to_string())?;
+        let found = self.admin.list_offsets(&asked, isolation).await.map_err(|error| ErrorChain(&error).to_string())?;
         Ok(asked.iter().map(|(topic, index, _)| found[&(topic.clone(), *index)].offset.unwrap_or(0)).collect())
     }
 
@@ -291,7 +291,7 @@ impl Ending {
             let mut behind = Vec::new();
             for (group, partitions) in groups {
                 let offsets =
-                    self.admin.list_group_offsets(group, None).await.map_err(|error| Chain(&error).to_string())?;
+                    self.admin.list_group_offsets(group, None).await.map_err(|error| ErrorChain(&error).to_string())?;
                 for partition in partitions.iter() {
                     let committed = offsets.get(&self.layout.place(*partition)).map_or(-1, |known| known.offset);
                     if last.get(partition).is_some_and(|last| committed <= *last) {

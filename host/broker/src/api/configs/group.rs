@@ -1,6 +1,6 @@
 //! Settings of groups: what DescribeConfigs and AlterConfigs do to a resource of type GROUP.
 
-use millstream_record::Chain;
+use millstream_record::ErrorChain;
 use millstream_wire::protocol::{
     messages::{
         describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsSynonym},
@@ -163,6 +163,6 @@ async fn change_own(
             call.node.groups.configure(group, bounds.effective(&own)).map_err(|_| (code, words))
         }
         Ok(Err(refused)) => Err(refused),
-        Err(error) => Err((ErrorCode::KAFKA_STORAGE_ERROR, Chain(&error).to_string())),
+        Err(error) => Err((ErrorCode::KAFKA_STORAGE_ERROR, ErrorChain(&error).to_string())),
     }
 }

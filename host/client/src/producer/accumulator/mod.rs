@@ -14,7 +14,7 @@ use std::{
 };
 
 use millstream_metrics::ProducerRecords;
-use millstream_record::{Chain, TopicName};
+use millstream_record::{ErrorChain, TopicName};
 use millstream_wire::batch::RecordBatchBuilder;
 use tokio::time::Instant;
 
@@ -344,7 +344,7 @@ impl Accumulator {
             }
         }
         let (created, topic, partition) = oldest?;
-        let cause = topic.partitions[partition].last_error.as_ref().map(|error| Chain(error).to_string());
+        let cause = topic.partitions[partition].last_error.as_ref().map(|error| ErrorChain(error).to_string());
         let cause = cause.or_else(|| match metadata.topic(&topic.name).and_then(|topic| topic.error) {
             Some(code) => Some(code.to_string()),
             None if metadata.leader(&topic.name, partition as i32).is_none() => Some("it has no leader".to_owned()),

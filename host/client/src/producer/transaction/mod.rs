@@ -23,7 +23,7 @@ pub use self::error::{TransactionCause, TransactionError};
 pub(super) use self::requests::{Coordinators, StepResult, wire_transactional_id};
 use self::verdict::{StepVerdict, judge};
 use super::error::SendError;
-use crate::{admin::OffsetAndMetadata, cluster::RequestError, group::GroupMetadata, kafka_error::KafkaCode};
+use crate::{admin::OffsetAndMetadata, cluster::RequestError, group::GroupMetadata, kafka_error::ErrorCode};
 
 /// Producer id and epoch.
 pub(super) type Identity = (i64, i16);
@@ -74,7 +74,7 @@ pub(super) enum StepAnswer {
     Done {
         identity: Option<Identity>,
     },
-    Refused(KafkaCode),
+    Refused(ErrorCode),
     /// Never sent.
     NotSent(RequestError),
     /// Sent, and no answer came: it may have been carried out, or may be yet.
@@ -334,12 +334,12 @@ impl Transaction {
         };
         if let State::Open | State::Committing | State::Aborting | State::MustAbort(_) = self.state {
             match code {
-                Some(KafkaCode::PRODUCER_FENCED) => self.fenced(TransactionCause::records(error)),
+                Some(ErrorCode::PRODUCER_FENCED) => self.fenced(TransactionCause::records(error)),
                 Some(
-                    KafkaCode::CLUSTER_AUTHORIZATION_FAILED
-                    | KafkaCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-                    | KafkaCode::INVALID_PRODUCER_ID_MAPPING
-                    | KafkaCode::UNSUPPORTED_VERSION,
+                    ErrorCode::CLUSTER_AUTHORIZATION_FAILED
+                    | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                    | ErrorCode::INVALID_PRODUCER_ID_MAPPING
+                    | ErrorCode::UNSUPPORTED_VERSION,
                 ) => self.fail(TransactionCause::records(error)),
                 _ => self.must_abort(TransactionCause::records(error)),
             }
@@ -452,7 +452,7 @@ impl Transaction {
             }
             StepAnswer::Refused(code) => {
                 self.not_begun();
-                let pause = if code == KafkaCode::CONCURRENT_TRANSACTIONS { Some(WAIT_FOR_MARKERS) } else { None };
+                let pause = if code == ErrorCode::CONCURRENT_TRANSACTIONS { Some(WAIT_FOR_MARKERS) } else { None };
                 let error = RequestError::Refused { attempted: step.describe(), source: code };
                 match judge(&step, code) {
                     StepVerdict::Retry => return self.again(now, pause.unwrap_or_else(|| delay(self.failures))),

@@ -19,7 +19,7 @@ use crate::{
     cluster::{CoordinatorOf, Link, RequestError, wire_name},
     connection::{CallError, Connection},
     dial::HostPort,
-    kafka_error::KafkaCode,
+    kafka_error::ErrorCode,
 };
 
 /// Newest versions that belong to the first generation of the protocol.
@@ -57,7 +57,7 @@ impl Coordinators {
     pub(in crate::producer) fn learn(&mut self, result: &StepResult) {
         let known = match &result.answer {
             StepAnswer::Done { .. } => result.coordinator.clone(),
-            StepAnswer::Refused(code) if !code.is_stale_coordinator() && *code != KafkaCode::REQUEST_TIMED_OUT => {
+            StepAnswer::Refused(code) if !code.is_stale_coordinator() && *code != ErrorCode::REQUEST_TIMED_OUT => {
                 result.coordinator.clone()
             }
             StepAnswer::Refused(_) | StepAnswer::NotSent(_) | StepAnswer::Lost(_) => None,
@@ -153,7 +153,7 @@ impl StepWork {
                     .with_producer_epoch(identity.1)
                     .with_committed(*commit);
                 let response = connection.call_up_to(&request, newest::<EndTxnRequest>(*version, END_V1)).await?;
-                Ok(match KafkaCode::check(response.error_code) {
+                Ok(match ErrorCode::check(response.error_code) {
                     Err(code) => StepAnswer::Refused(code),
                     Ok(()) if response.producer_id.0 < 0 => StepAnswer::Done { identity: None },
                     Ok(()) => StepAnswer::Done { identity: Some((response.producer_id.0, response.producer_epoch)) },
@@ -178,12 +178,12 @@ impl StepWork {
             .with_producer_epoch(-1);
         if let Some((id, epoch)) = current {
             if connection.version(ApiKey::InitProducerId)? < RENEWING {
-                return Ok(StepAnswer::Refused(KafkaCode::UNSUPPORTED_VERSION));
+                return Ok(StepAnswer::Refused(ErrorCode::UNSUPPORTED_VERSION));
             }
             request = request.with_producer_id(ProducerId(id)).with_producer_epoch(epoch);
         }
         let response = connection.call(&request).await?;
-        Ok(match KafkaCode::check(response.error_code) {
+        Ok(match ErrorCode::check(response.error_code) {
             Ok(()) => StepAnswer::Done { identity: Some((response.producer_id.0, response.producer_epoch)) },
             Err(code) => StepAnswer::Refused(code),
         })
@@ -250,7 +250,7 @@ impl StepWork {
                 .with_group_instance_id(group.group_instance_id.clone().map(StrBytes::from_string));
         } else if !group.member_id.is_empty() {
             // Nobody would see to it that a member which the group has expelled commits nothing.
-            return Ok(StepAnswer::Refused(KafkaCode::UNSUPPORTED_VERSION));
+            return Ok(StepAnswer::Refused(ErrorCode::UNSUPPORTED_VERSION));
         }
         let response = connection.call_up_to(&request, ceiling).await?;
         let codes = response.topics.iter().flat_map(|topic| &topic.partitions);
@@ -271,7 +271,7 @@ pub(in crate::producer) fn wire_transactional_id(id: &str) -> TransactionalId {
 }
 
 fn plain(code: i16) -> StepAnswer {
-    match KafkaCode::check(code) {
+    match ErrorCode::check(code) {
         Ok(()) => StepAnswer::Done { identity: None },
         Err(code) => StepAnswer::Refused(code),
     }

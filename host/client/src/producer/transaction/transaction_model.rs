@@ -136,7 +136,7 @@ fn offsets_are_announced_to_the_coordinator_in_the_older_generation_only() {
 
 #[test]
 fn what_makes_a_producer_useless_is_told_apart_from_what_costs_a_transaction() {
-    use KafkaCode as Code;
+    use ErrorCode as Code;
     let fatal = |error: &TransactionError| matches!(error, TransactionError::Fatal { .. });
     let fenced = |error: &TransactionError| matches!(error, TransactionError::Fenced { .. });
     let abortable = TransactionError::is_abortable;
@@ -196,7 +196,7 @@ fn answer(transaction: &mut Transaction, step: Step, identity: Option<Identity>,
     transaction.answered(step, done, Some(abilities), Instant::now(), |_| Duration::ZERO);
 }
 
-fn refused(source: KafkaCode) -> SendError {
+fn refused(source: ErrorCode) -> SendError {
     let topic = TopicName::parse("t").expect("a name");
     SendError::Refused { topic, partition: 0, detail: None, source }
 }
@@ -233,12 +233,12 @@ impl Coordinator {
         match step {
             Step::InitProducerId { current } => match current {
                 Some((_, epoch)) if *epoch == self.last_epoch => done(self.epoch),
-                Some((_, epoch)) if *epoch != self.epoch => StepAnswer::Refused(KafkaCode::PRODUCER_FENCED),
+                Some((_, epoch)) if *epoch != self.epoch => StepAnswer::Refused(ErrorCode::PRODUCER_FENCED),
                 _ if self.ongoing => {
                     self.end(false);
                     (self.epoch, self.last_epoch) = (self.epoch + 1, -1);
                     if current.is_some() {
-                        return StepAnswer::Refused(KafkaCode::CONCURRENT_TRANSACTIONS);
+                        return StepAnswer::Refused(ErrorCode::CONCURRENT_TRANSACTIONS);
                     }
                     done(self.epoch)
                 }
@@ -251,7 +251,7 @@ impl Coordinator {
             },
             Step::AddPartitions { identity, .. } => {
                 if identity.1 != self.epoch {
-                    return StepAnswer::Refused(KafkaCode::PRODUCER_FENCED);
+                    return StepAnswer::Refused(ErrorCode::PRODUCER_FENCED);
                 }
                 (self.ongoing, self.added, self.ended) = (true, true, None);
                 StepAnswer::Done { identity: None }
@@ -259,14 +259,14 @@ impl Coordinator {
             Step::End { identity, commit, .. } => {
                 let repeated = self.version == V2 && identity.1 == self.last_epoch;
                 if identity.1 != self.epoch && !repeated {
-                    return StepAnswer::Refused(KafkaCode::PRODUCER_FENCED);
+                    return StepAnswer::Refused(ErrorCode::PRODUCER_FENCED);
                 }
                 let same_again = !self.ongoing && self.ended == Some(*commit);
                 match self.version {
                     V1 if same_again => return StepAnswer::Done { identity: None },
                     V2 if repeated && same_again => return done(self.epoch),
                     V2 if !repeated && !self.ongoing && !commit => {}
-                    _ if repeated || !self.ongoing => return StepAnswer::Refused(KafkaCode::INVALID_TXN_STATE),
+                    _ if repeated || !self.ongoing => return StepAnswer::Refused(ErrorCode::INVALID_TXN_STATE),
                     _ => {}
                 }
                 self.end(*commit);
@@ -287,16 +287,16 @@ impl Coordinator {
         (self.ongoing, self.added, self.ended) = (false, false, Some(committed));
     }
 
-    fn produce(&mut self, epoch: i16, record: u32) -> Result<(), KafkaCode> {
+    fn produce(&mut self, epoch: i16, record: u32) -> Result<(), ErrorCode> {
         if epoch != self.epoch {
-            return Err(KafkaCode::INVALID_PRODUCER_EPOCH);
+            return Err(ErrorCode::INVALID_PRODUCER_EPOCH);
         }
         if self.log.contains_key(&record) {
             // By its sequence number.
             return Ok(());
         }
         if self.version == V1 && !self.added {
-            return Err(KafkaCode::INVALID_TXN_STATE);
+            return Err(ErrorCode::INVALID_TXN_STATE);
         }
         (self.ongoing, self.ended) = (true, None);
         self.log.insert(record, Fate::Open);
@@ -320,7 +320,7 @@ enum Move {
     LoseAnswer,
     /// The connection ends, and the request is carried out later, or never.
     Delay,
-    Refuse(KafkaCode),
+    Refuse(ErrorCode),
     /// The oldest request that was delayed is carried out.
     Late,
     /// The batch is given up.
@@ -485,10 +485,10 @@ impl World {
         moves.extend([Move::Lose, Move::LoseAnswer, Move::Delay]);
         match request {
             Request::Ask(_) => {
-                moves.extend([KafkaCode::NOT_COORDINATOR, KafkaCode::CONCURRENT_TRANSACTIONS].map(Move::Refuse));
+                moves.extend([ErrorCode::NOT_COORDINATOR, ErrorCode::CONCURRENT_TRANSACTIONS].map(Move::Refuse));
             }
             Request::Produce { .. } => {
-                moves.extend([Move::Expire, Move::Refuse(KafkaCode::TOPIC_AUTHORIZATION_FAILED)]);
+                moves.extend([Move::Expire, Move::Refuse(ErrorCode::TOPIC_AUTHORIZATION_FAILED)]);
             }
         }
         moves

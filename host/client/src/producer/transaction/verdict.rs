@@ -1,7 +1,7 @@
 //! What an error code means for a transaction, by the request that it answers. The tables are those of Kafka's clients.
 
 use super::Step;
-use crate::kafka_error::KafkaCode;
+use crate::kafka_error::ErrorCode;
 
 /// What follows from a refusal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,47 +19,47 @@ pub(super) enum StepVerdict {
 }
 
 /// Judges a refusal.
-pub(super) fn judge(step: &Step, code: KafkaCode) -> StepVerdict {
+pub(super) fn judge(step: &Step, code: ErrorCode) -> StepVerdict {
     match code {
-        KafkaCode::INVALID_PRODUCER_EPOCH | KafkaCode::PRODUCER_FENCED => return StepVerdict::Fenced,
+        ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::PRODUCER_FENCED => return StepVerdict::Fenced,
         code if code.is_retriable() => return StepVerdict::Retry,
         _ => {}
     }
-    let forgotten = matches!(code, KafkaCode::UNKNOWN_PRODUCER_ID | KafkaCode::INVALID_PRODUCER_ID_MAPPING);
+    let forgotten = matches!(code, ErrorCode::UNKNOWN_PRODUCER_ID | ErrorCode::INVALID_PRODUCER_ID_MAPPING);
     match (step, code) {
         (Step::InitProducerId { .. }, _) => StepVerdict::Fail,
         _ if forgotten => StepVerdict::Expired,
-        (_, KafkaCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED) => StepVerdict::Fail,
-        (_, KafkaCode::TRANSACTION_ABORTABLE) => StepVerdict::Abort,
-        (Step::AddPartitions { .. }, KafkaCode::INVALID_TXN_STATE) => StepVerdict::Fail,
+        (_, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED) => StepVerdict::Fail,
+        (_, ErrorCode::TRANSACTION_ABORTABLE) => StepVerdict::Abort,
+        (Step::AddPartitions { .. }, ErrorCode::INVALID_TXN_STATE) => StepVerdict::Fail,
         // Anything else concerns a partition.
         (Step::AddPartitions { .. }, _) => StepVerdict::Abort,
-        (Step::AddOffsets { .. } | Step::CommitOffsets { .. }, KafkaCode::GROUP_AUTHORIZATION_FAILED) => {
+        (Step::AddOffsets { .. } | Step::CommitOffsets { .. }, ErrorCode::GROUP_AUTHORIZATION_FAILED) => {
             StepVerdict::Abort
         }
         (
             Step::CommitOffsets { .. },
-            KafkaCode::FENCED_INSTANCE_ID
-            | KafkaCode::UNKNOWN_MEMBER_ID
-            | KafkaCode::ILLEGAL_GENERATION
-            | KafkaCode::TOPIC_AUTHORIZATION_FAILED,
+            ErrorCode::FENCED_INSTANCE_ID
+            | ErrorCode::UNKNOWN_MEMBER_ID
+            | ErrorCode::ILLEGAL_GENERATION
+            | ErrorCode::TOPIC_AUTHORIZATION_FAILED,
         ) => StepVerdict::Abort,
         _ => StepVerdict::Fail,
     }
 }
 
 /// The one of several codes that decides; none where all is well.
-pub(super) fn most_serious(step: &Step, codes: impl IntoIterator<Item = i16>) -> Result<(), KafkaCode> {
-    let seriousness = |code: KafkaCode| match judge(step, code) {
+pub(super) fn most_serious(step: &Step, codes: impl IntoIterator<Item = i16>) -> Result<(), ErrorCode> {
+    let seriousness = |code: ErrorCode| match judge(step, code) {
         // It stands beside the partition that is the reason.
-        _ if code == KafkaCode::OPERATION_NOT_ATTEMPTED => 0,
+        _ if code == ErrorCode::OPERATION_NOT_ATTEMPTED => 0,
         StepVerdict::Retry => 1,
         StepVerdict::Abort => 2,
         StepVerdict::Expired => 3,
         StepVerdict::Fail => 4,
         StepVerdict::Fenced => 5,
     };
-    let refused = codes.into_iter().filter_map(|code| KafkaCode::check(code).err());
+    let refused = codes.into_iter().filter_map(|code| ErrorCode::check(code).err());
     refused.max_by_key(|code| seriousness(*code)).map_or(Ok(()), Err)
 }
 
@@ -99,7 +99,7 @@ mod tests {
             (50, [Fail, Abort, Fail, Fail, Fail]),
             (-1, [Fail, Abort, Fail, Fail, Fail]),
         ] {
-            let code = KafkaCode::check(code).expect_err("a code");
+            let code = ErrorCode::check(code).expect_err("a code");
             for (step, expected) in steps().iter().zip(verdicts) {
                 assert_eq!(judge(step, code), expected, "{code} to {step:?}");
             }
@@ -111,9 +111,9 @@ mod tests {
         let add = &steps()[1];
         assert_eq!(most_serious(add, [0, 0]), Ok(()));
         let decisive = |codes: &[i16]| most_serious(add, codes.iter().copied()).expect_err("refused");
-        assert_eq!(decisive(&[0, 3, 55]), KafkaCode::UNKNOWN_TOPIC_OR_PARTITION);
-        assert_eq!(decisive(&[55, 29, 55]), KafkaCode::TOPIC_AUTHORIZATION_FAILED);
-        assert_eq!(decisive(&[3, 90, 29]), KafkaCode::PRODUCER_FENCED);
+        assert_eq!(decisive(&[0, 3, 55]), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        assert_eq!(decisive(&[55, 29, 55]), ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        assert_eq!(decisive(&[3, 90, 29]), ErrorCode::PRODUCER_FENCED);
     }
 
     fn steps() -> [Step; 5] {

@@ -1,7 +1,7 @@
 //! What a guest imports to reach files, and how it sees their failures.
 
 use millstream_connector::{ErrorKind, Failure};
-use millstream_record::Chain as Causes;
+use millstream_record::ErrorChain as Causes;
 
 use super::FileError;
 
