@@ -68,8 +68,13 @@ fn a_worker_that_cannot_be_set_up_says_why() {
     assert_ended(&run(path, &["standalone", "missing.properties"]), 2, &["missing.properties"]);
     let number = "offset.flush.interval.ms=soon";
     assert_ended(&standalone(path, number, &[]), 2, &["worker.properties", "offset.flush.interval.ms", "soon"]);
-    assert_ended(&standalone(path, "config.providers=file", &[]), 2, &["config.providers", "not supported"]);
-    assert_ended(&standalone(path, "listeners=https://127.0.0.1:0", &[]), 2, &["https"]);
+    let provider = "config.providers=vault\nconfig.providers.vault.class=com.example.Vault";
+    let there_are = ["config.providers.vault.class", "com.example.Vault", "FileConfigProvider"];
+    assert_ended(&standalone(path, provider, &[]), 2, &there_are);
+    let no_keys = ["listeners", "ssl.keystore"];
+    assert_ended(&standalone(path, "listeners=https://127.0.0.1:0", &[]), 2, &no_keys);
+    let nobody = "rest.extension.classes=BasicAuthSecurityRestExtension";
+    assert_ended(&standalone(path, nobody, &[]), 2, &["rest.basic.auth.jaas.file", "htpasswd"]);
     let nobody = format!("bootstrap.servers=127.0.0.1:{}\ndefault.api.timeout.ms=500", harness::free_port());
     assert_ended(&standalone(path, &nobody, &[]), 2, &["bootstrap.servers", "remove it", "built-in broker"]);
     assert_ended(&standalone(path, "plugin.path=nowhere", &["name=a\nconnector.class=A\n"]), 3, &["A"]);
@@ -93,7 +98,7 @@ fn what_a_worker_can_know_at_its_start_is_checked_there() {
     assert_ended(&standalone(path, "producer.acks=7", &[]), 2, &["producer.acks", "7"]);
     assert_ended(&standalone(path, "consumer.security.protocol=TLS", &[]), 2, &["consumer.security.protocol", "SSL"]);
     assert_ended(&standalone(path, "security.protocol=SASL_PLAINTEXT", &[]), 2, &["sasl.mechanism", "SCRAM-SHA-512"]);
-    assert_ended(&standalone(path, "admin.listeners=http://:0", &[]), 2, &["admin.listeners", "not supported"]);
+    assert_ended(&standalone(path, "admin.listeners=ftp://:0", &[]), 2, &["admin.listeners", "http"]);
     let policy = "connector.client.config.override.policy=Some";
     assert_ended(&standalone(path, policy, &[]), 2, &["connector.client.config.override.policy", "Principal"]);
 }
