@@ -341,17 +341,23 @@ fn a_connector_keeps_its_offsets_in_a_topic_of_its_own_and_finds_those_of_before
     await_offset(&worker, "offsets", &lines(0..10));
     let mut own = source(&input);
     own["offsets.storage.topic"] = json!("own-offsets");
-    append(&input, &lines(10..20));
     let answer = worker.request("PUT", "/connectors/source/config", Some(&own.to_string()));
     assert_eq!(answer.status, 200, "{}", answer.body);
-    await_content(&output, &lines(0..20));
-    await_offset(&worker, "own-offsets", &lines(0..20));
+    // The answer does not wait for the new task: the old one may read some lines more.
+    let mut written = 10;
+    eventually("an offset is in own-offsets", || {
+        append(&input, &lines(written..written + 1));
+        written += 1;
+        offsets(&worker, "own-offsets").contains("\"position\":").then_some(())
+    });
+    await_content(&output, &lines(0..written));
+    await_offset(&worker, "own-offsets", &lines(0..written));
     // A copy for the way back.
-    await_offset(&worker, "offsets", &lines(0..20));
+    await_offset(&worker, "offsets", &lines(0..written));
     assert!(worker.terminate().success());
-    append(&input, &lines(20..30));
+    append(&input, &lines(written..written + 10));
     let worker = Worker::start_distributed(folder.path(), "");
-    await_content(&output, &lines(0..30));
+    await_content(&output, &lines(0..written + 10));
     drop(worker);
 }
 
@@ -359,11 +365,16 @@ fn a_connector_keeps_its_offsets_in_a_topic_of_its_own_and_finds_those_of_before
 #[track_caller]
 fn await_offset(worker: &Worker, topic: &str, text: &str) {
     eventually(&format!("the offset is in {topic}"), || {
-        let dumped = Command::new(millstream())
-            .args(["topic", "consume", topic, "--from-beginning", "--bootstrap-server", &worker.broker])
-            .args(["--timeout-ms", "300"])
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&dumped.stdout).contains(&format!("\"position\":{}", text.len())).then_some(())
+        offsets(worker, topic).contains(&format!("\"position\":{}", text.len())).then_some(())
     });
+}
+
+/// What is in an offsets topic by now.
+fn offsets(worker: &Worker, topic: &str) -> String {
+    let dumped = Command::new(millstream())
+        .args(["topic", "consume", topic, "--from-beginning", "--bootstrap-server", &worker.broker])
+        .args(["--timeout-ms", "300"])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&dumped.stdout).into_owned()
 }

@@ -484,7 +484,7 @@ fn records_of_the_coordinators_are_dumped_as_kafka_dump_log_does() {
             .unwrap();
         let address = broker.address.clone();
         eventually("the group has a member", move || {
-            let listed = output(&["group", "--bootstrap-server", &address, "list", "--output", "json"], "").stdout;
+            let listed = output(&["group", "list", "--bootstrap-server", &address, "--output", "json"], "").stdout;
             let groups: Value = serde_json::from_slice(&listed).ok()?;
             groups.as_array()?.iter().find(|group| group["group"] == "cats" && group["state"] == "Stable").map(drop)
         });
