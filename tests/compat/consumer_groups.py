@@ -122,7 +122,8 @@ def scenario(address):
     pattern.close()
 
     fixed, plain = Member("orders", "s", "one"), Member("orders", "s")
-    until("a static member and another", lambda: fixed.has | plain.has == whole and len(fixed.has) == 2, fixed, plain)
+    shared = lambda: fixed.has | plain.has == whole and len(fixed.has) == len(plain.has) == 2
+    until("a static member and another", shared, fixed, plain)
     had, steps = fixed.has, len(plain.history)
     fixed.close()
     again = Member("orders", "s", "one")
