@@ -49,7 +49,7 @@ pub enum AuthConfigError {
     )]
     NoUsers,
     /// A file cannot be read.
-    #[error("read {path}")]
+    #[error("read {path}, from which the users of the REST API are to come: see to the path and its permissions")]
     Read { path: PathBuf, source: std::io::Error },
     /// The JAAS file.
     #[error("read the JAAS file {path}")]

@@ -453,7 +453,8 @@ fn expiry_of(resolved: &Resolved) -> Option<Instant> {
     Some(Instant::now() + ttl)
 }
 
-fn class_of(config: &ConfigMap) -> &str {
+/// The class that a connector's configuration names; empty if it names none.
+pub(crate) fn class_of(config: &ConfigMap) -> &str {
     config.get(key::CONNECTOR_CLASS.name()).and_then(Option::as_deref).unwrap_or("").trim()
 }
 

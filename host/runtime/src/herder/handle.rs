@@ -23,7 +23,7 @@ use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
     TargetState, TaskInfo, event::Event, trial::Trial, view::View,
 };
-use crate::{Natives, kafka::Clients, log_levels::LogLevels, provided, status::StatusBoard};
+use crate::{Natives, kafka::Clients, log_levels::LogLevels, provided, status::StatusBoard, worker::class_of};
 
 /// Longest wait for the answer to a health probe.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -103,11 +103,6 @@ impl Shared {
             kind,
         })
     }
-}
-
-/// The class that a connector's configuration names; empty if it names none.
-pub(crate) fn class_of(config: &ConfigMap) -> &str {
-    config.get("connector.class").and_then(Option::as_deref).unwrap_or("").trim()
 }
 
 /// Values that name classes of plugins: connector, converters, transforms, predicates.

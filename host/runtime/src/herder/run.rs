@@ -16,14 +16,14 @@ use super::{
     ConnectorStatus, HerderError, PutConnector, RestartRequest, State, TargetState,
     event::{Event, Reconfigurations, Reply},
     group::{Ending, GroupRules},
-    handle::{Shared, class_of, mark_restarting},
+    handle::{Shared, mark_restarting},
     plan::{Action, Running, RunningConnector, plan},
     view::View,
 };
 use crate::{
     config_log::{Change, ConfigLog, Entry, Logged},
     membership::Membership,
-    worker::{TaskStart, Worker},
+    worker::{TaskStart, Worker, class_of},
 };
 
 /// Longest time for a change to be written to the config log and read back, as in Connect.
