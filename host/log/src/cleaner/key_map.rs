@@ -2,6 +2,9 @@
 //!
 //! 24 bytes for each key, as in Kafka's `SkimpyOffsetMap`: a hash of 16 and the offset. The hash is keyed at random, so
 //! that nobody can make two keys that share one; by chance two of a thousand million keys do so once in 10^20 runs.
+//!
+//! The map begins small and grows fourfold, so that the few keys of many records stay within the processor's caches. A
+//! growing map and the larger one exist together for a moment: the largest takes four fifths of the bytes allowed.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -11,6 +14,12 @@ const SLOT: usize = 24;
 /// Of a hundred slots, so many are filled at most: Kafka's `log.cleaner.io.buffer.load.factor`.
 const LOAD_PERCENT: usize = 90;
 
+/// Slots of an empty map, at least, where so many are allowed.
+const FIRST_SLOTS: usize = 1 << 10;
+
+/// How many times as many slots a map gets that is full.
+const GROWTH: usize = 4;
+
 /// Two halves of the hash, and the offset plus one; zero stands for an empty slot, so that memory nobody has written to
 /// is an empty map.
 type Slot = [u64; 3];
@@ -19,43 +28,46 @@ type Slot = [u64; 3];
 pub(crate) struct KeyMap {
     slots: Vec<Slot>,
     used: usize,
-    most: usize,
+    /// Slots that the map may have in the end.
+    largest: usize,
     hashers: [RandomState; 2],
 }
 
 impl KeyMap {
-    /// An empty map that takes no more than so many bytes, and at least one key. The operating system gives it pages as
-    /// they are filled.
+    /// An empty map that never takes more than so many bytes, but has room for one key at least.
     pub(crate) fn new(max_bytes: usize) -> Self {
-        let slots = (max_bytes / SLOT).max(2);
-        Self {
-            slots: vec![[0; 3]; slots],
-            used: 0,
-            most: (slots * LOAD_PERCENT / 100).max(1),
-            hashers: [RandomState::new(), RandomState::new()],
+        let allowed = max_bytes / SLOT;
+        let largest = (allowed - allowed / (GROWTH + 1)).max(2);
+        let mut first = largest;
+        while FIRST_SLOTS * GROWTH <= first {
+            first /= GROWTH;
         }
+        Self { slots: vec![[0; 3]; first], used: 0, largest, hashers: [RandomState::new(), RandomState::new()] }
     }
 
     /// Notes that a key occurred at an offset, which is beyond all that were noted before. False, and nothing is noted,
     /// where there is no room for another key.
     #[must_use]
     pub(crate) fn note(&mut self, key: &[u8], offset: i64) -> bool {
-        let (at, found) = self.find(key);
+        let hash = self.hash(key);
+        let (mut at, found) = self.find(hash);
         if !found {
-            if self.used == self.most {
-                return false;
+            if self.used == most(self.slots.len()) {
+                if self.slots.len() == self.largest {
+                    return false;
+                }
+                self.grow();
+                at = self.find(hash).0;
             }
             self.used += 1;
-            let [first, second] = self.hash(key);
-            self.slots[at] = [first, second, 0];
         }
-        self.slots[at][2] = offset as u64 + 1;
+        self.slots[at] = [hash[0], hash[1], offset as u64 + 1];
         true
     }
 
     /// Where the key occurred last.
     pub(crate) fn get(&self, key: &[u8]) -> Option<i64> {
-        let (at, found) = self.find(key);
+        let (at, found) = self.find(self.hash(key));
         found.then(|| self.slots[at][2] as i64 - 1)
     }
 
@@ -64,13 +76,23 @@ impl KeyMap {
         self.used
     }
 
+    fn grow(&mut self) {
+        let more = (self.slots.len() * GROWTH + GROWTH - 1).min(self.largest);
+        let old = std::mem::replace(&mut self.slots, vec![[0; 3]; more]);
+        for slot in old {
+            if slot[2] != 0 {
+                let (at, _) = self.find([slot[0], slot[1]]);
+                self.slots[at] = slot;
+            }
+        }
+    }
+
     fn hash(&self, key: &[u8]) -> [u64; 2] {
         [self.hashers[0].hash_one(key), self.hashers[1].hash_one(key)]
     }
 
     /// The key's slot, or else the empty one that it would get.
-    fn find(&self, key: &[u8]) -> (usize, bool) {
-        let [first, second] = self.hash(key);
+    fn find(&self, [first, second]: [u64; 2]) -> (usize, bool) {
         // Scaled by a multiplication: the number of slots is no power of two.
         let mut at = ((u128::from(first) * self.slots.len() as u128) >> 64) as usize;
         loop {
@@ -86,6 +108,11 @@ impl KeyMap {
     }
 }
 
+/// Keys that so many slots take.
+fn most(slots: usize) -> usize {
+    (slots * LOAD_PERCENT / 100).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -97,11 +124,13 @@ mod tests {
     #[test]
     fn it_knows_what_a_map_of_whole_keys_knows_until_it_is_full() {
         let mut dice = Dice::new(7);
-        for slots in [2, 3, 10, 1000] {
-            let mut map = KeyMap::new(slots * SLOT);
+        for allowed in [2, 3, 10, 1000, 40_000] {
+            let mut map = KeyMap::new(allowed * SLOT);
+            let slots = (allowed - allowed / 5).max(2);
             let mut model = BTreeMap::new();
             let mut refused = 0;
-            for offset in 0..5000 {
+            for offset in 0..5 * allowed.max(1000) as i64 {
+                assert!(map.slots.len() <= slots, "never more than it may take, beside the one it grew from");
                 let key = dice.below(2 * slots as u64).to_string().into_bytes();
                 if map.note(&key, offset) {
                     model.insert(key, offset);
