@@ -2,12 +2,13 @@
 //!
 //! [`RestServer::bind`] takes the listeners first, so that the worker knows under which address others reach
 //! it; [`RestServer::attach`] serves the API once there is a herder. What the API does is the herder's business:
-//! here are paths, bodies, statuses and headers only.
+//! here are paths, bodies, statuses and headers only. [`client`] is the other side.
 
 #![forbid(unsafe_code)]
 
 mod basic_auth;
 mod body;
+pub mod client;
 mod cors;
 mod entity;
 mod error;

@@ -96,7 +96,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
 const ANYTHING: &[&str] = &["*"];
 
 /// Libraries that have one home, and who may name them.
-const HOMES: [(&str, &[&str]); 22] = [
+const HOMES: [(&str, &[&str]); 25] = [
     ("ring", &["millstream-security"]),
     // Broker and client see its configurations and errors through millstream-security only.
     ("rustls", &["millstream-security"]),
@@ -115,6 +115,9 @@ const HOMES: [(&str, &[&str]); 22] = [
     ("wasmtime-wasi", &["millstream-plugin"]),
     ("kafka-protocol", &["millstream-wire"]),
     ("axum", &["millstream-rest"]),
+    ("hyper", &["millstream-rest"]),
+    ("hyper-util", &["millstream-rest"]),
+    ("http-body-util", &["millstream-rest"]),
     ("clap", &["millstream", "conformance", "bench", "crash"]),
     ("sqlx", &["millstream-plugin"]),
     ("zstd", &["millstream-wire"]),
