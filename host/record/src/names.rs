@@ -90,7 +90,7 @@ impl LogOffset {
         (0 <= offset).then_some(Self(offset))
     }
 
-    /// The number.
+    /// As the protocol writes it: 0 or more.
     pub fn get(self) -> i64 {
         self.0
     }

@@ -21,23 +21,23 @@ pub mod logical {
 /// What a schema describes, without its attributes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SchemaType {
-    /// `INT8`.
+    /// `INT8`, of [`Value::Int8`](crate::Value::Int8).
     Int8,
-    /// `INT16`.
+    /// `INT16`, of [`Value::Int16`](crate::Value::Int16).
     Int16,
-    /// `INT32`.
+    /// `INT32`, of [`Value::Int32`](crate::Value::Int32); also of dates and times of day, which are instants.
     Int32,
-    /// `INT64`.
+    /// `INT64`, of [`Value::Int64`](crate::Value::Int64); also of timestamps, which are instants.
     Int64,
-    /// `FLOAT32`.
+    /// `FLOAT32`, of [`Value::Float32`](crate::Value::Float32).
     Float32,
-    /// `FLOAT64`.
+    /// `FLOAT64`, of [`Value::Float64`](crate::Value::Float64).
     Float64,
-    /// `BOOLEAN`.
+    /// `BOOLEAN`, of [`Value::Boolean`](crate::Value::Boolean).
     Boolean,
-    /// `STRING`.
+    /// `STRING`, of [`Value::String`](crate::Value::String).
     String,
-    /// `BYTES`.
+    /// `BYTES`, of [`Value::Bytes`](crate::Value::Bytes); also of decimals.
     Bytes,
     /// `ARRAY`; the element schema is missing only where string parsing found no common one.
     Array(Option<Arc<Schema>>),
@@ -129,14 +129,12 @@ impl PartialEq for Parameters {
 }
 
 /// Why a schema cannot be built; Connect's SchemaBuilderException.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidSchema {
     /// Two fields of one name.
     #[error("Cannot create field because of field name duplication {name}")]
-    DuplicateField {
-        /// The name.
-        name: String,
-    },
+    DuplicateField { name: String },
     /// A field without a name.
     #[error("fieldName cannot be null.")]
     EmptyFieldName,

@@ -13,21 +13,21 @@ pub enum Value {
     /// Java's `null`.
     #[default]
     Null,
-    /// `Boolean`.
+    /// Java's `Boolean`.
     Boolean(bool),
-    /// `Byte`.
+    /// Java's `Byte`.
     Int8(i8),
-    /// `Short`.
+    /// Java's `Short`.
     Int16(i16),
-    /// `Integer`.
+    /// Java's `Integer`.
     Int32(i32),
-    /// `Long`.
+    /// Java's `Long`.
     Int64(i64),
-    /// `Float`.
+    /// Java's `Float`.
     Float32(f32),
-    /// `Double`.
+    /// Java's `Double`.
     Float64(f64),
-    /// `String`.
+    /// Java's `String`.
     String(String),
     /// `byte[]` or `ByteBuffer`.
     Bytes(Vec<u8>),
@@ -37,7 +37,7 @@ pub enum Value {
     BigInteger(Vec<u8>),
     /// `java.util.Date`: milliseconds since the epoch. Stands for dates, times and timestamps alike.
     Instant(i64),
-    /// `List`.
+    /// Java's `List`; its values may be of different classes.
     List(Vec<Value>),
     /// `Map`, in insertion order. Keys may be any value; no two are equal.
     Map(Vec<(Value, Value)>),

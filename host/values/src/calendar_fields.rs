@@ -10,7 +10,7 @@ pub(crate) enum DateField {
     Era,
     Year,
     WeekYear,
-    /// From 0.
+    /// 0 for January.
     Month,
     WeekOfYear,
     WeekOfMonth,

@@ -7,13 +7,13 @@ use crate::java_text::{java_trim, parse_int, parse_java_double};
 pub enum TextType {
     /// STRING, PASSWORD and CLASS: trimmed.
     Text,
-    /// BOOLEAN.
+    /// BOOLEAN: `true` or `false`, in any case.
     Boolean,
     /// SHORT, INT or LONG: a whole number that fits this many bits.
     Integer(u32),
-    /// DOUBLE.
+    /// DOUBLE: what Java's `Double.parseDouble` reads.
     Double,
-    /// LIST.
+    /// LIST: items between commas.
     List,
 }
 

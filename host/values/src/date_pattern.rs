@@ -52,7 +52,7 @@ pub enum InvalidDatePattern {
     /// A letter without a meaning.
     #[error("Illegal pattern character '{letter}'")]
     Letter {
-        /// That letter.
+        /// One of `A` to `Z`, `a` to `z`: all other characters stand for themselves.
         letter: char,
     },
     /// A quote that nothing closes.

@@ -38,17 +38,15 @@ impl JavaError {
         schema_projector = "org.apache.kafka.connect.errors.SchemaProjectorException";
         /// `ConfigException`: a setting that is refused.
         config = "org.apache.kafka.common.config.ConfigException";
-        /// `SerializationException`.
-        serialization = "org.apache.kafka.common.errors.SerializationException";
-        /// `IllegalArgumentException`.
+        /// `IllegalArgumentException`: a replacement or a name that its method does not take.
         illegal_argument = "java.lang.IllegalArgumentException";
-        /// `IndexOutOfBoundsException`.
+        /// `IndexOutOfBoundsException`: a group that its pattern does not have.
         index_out_of_bounds = "java.lang.IndexOutOfBoundsException";
-        /// `NumberFormatException`.
+        /// `NumberFormatException`: a text that is no number.
         number_format = "java.lang.NumberFormatException";
-        /// `NullPointerException`.
+        /// `NullPointerException`: a null where Java would have followed it.
         null_pointer = "java.lang.NullPointerException";
-        /// `ClassCastException`.
+        /// `ClassCastException`: a value of another class than its place asks for.
         class_cast = "java.lang.ClassCastException";
         /// `StackOverflowError`: nesting or backtracking beyond our limits, which Java would not survive either.
         stack_overflow = "java.lang.StackOverflowError";

@@ -6,14 +6,14 @@ use millstream_record::{Schema, Value};
 
 use crate::{JavaError, model};
 
-/// One header.
+/// A header, whose value [`Header::new`] holds against its schema.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
     /// Its key; several headers may share one.
     pub key: String,
     /// The schema of its value, if it has one.
     pub schema: Option<Arc<Schema>>,
-    /// Its value.
+    /// Anything if there is no schema; else what the schema allows.
     pub value: Value,
 }
 
@@ -86,7 +86,7 @@ impl Headers {
         self.0.iter()
     }
 
-    /// The last one of that key.
+    /// The last one of that key, which is the one that counts where a single one is wanted; `None` if there is none.
     pub fn last_with_name(&self, key: &str) -> Option<&Header> {
         self.0.iter().rfind(|header| header.key == key)
     }
@@ -101,7 +101,7 @@ impl Headers {
         self.0.retain(|header| header.key != key);
     }
 
-    /// Removes all.
+    /// Removes all headers, whatever their keys.
     pub fn clear(&mut self) {
         self.0.clear();
     }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 /// Bytes that are no text in the encoding they are in.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotText {
     /// What stands at the position cannot stand in UTF-8.
@@ -13,7 +14,6 @@ pub enum NotText {
     Utf8 {
         /// Bytes before it, the byte order mark aside.
         at: usize,
-        /// The byte.
         byte: u8,
     },
     /// Half of a pair stands alone.

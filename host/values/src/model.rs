@@ -167,7 +167,7 @@ impl StructValue {
         Ok(Self { schema, slots })
     }
 
-    /// Its schema.
+    /// The schema that the struct was made for; always one of a struct.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
     }

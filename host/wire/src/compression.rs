@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Codec {
-    /// Not at all.
+    /// Records as they are; attribute bits 0.
     #[default]
     None,
     /// RFC 1952.
@@ -70,24 +70,15 @@ impl Codec {
 }
 
 /// Why bytes could not be decompressed.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum DecompressError {
     /// More comes out than the caller allows.
     #[error("{} data expands to more than {max_bytes} bytes", codec.name())]
-    TooLarge {
-        /// Codec in use.
-        codec: Codec,
-        /// The limit.
-        max_bytes: usize,
-    },
+    TooLarge { codec: Codec, max_bytes: usize },
     /// The data is not of this codec, or is damaged.
     #[error("decompress {} data", codec.name())]
-    Damaged {
-        /// Codec in use.
-        codec: Codec,
-        /// What the codec says.
-        source: io::Error,
-    },
+    Damaged { codec: Codec, source: io::Error },
 }
 
 /// Why bytes could not be compressed.

@@ -28,22 +28,15 @@ const LEAST_OWN: usize = 64 * 1024;
 const MOST_READ: usize = 256 * 1024;
 
 /// Why a stream cannot be read as frames any further. The connection is to be closed.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum FrameError {
     /// The size prefix is negative.
     #[error("a frame announces the negative size {size}")]
-    Negative {
-        /// The announced size.
-        size: i32,
-    },
+    Negative { size: i32 },
     /// The size prefix is above the limit.
     #[error("a frame announces {size} bytes, and at most {max_bytes} are allowed")]
-    TooLarge {
-        /// The announced size.
-        size: usize,
-        /// The limit.
-        max_bytes: usize,
-    },
+    TooLarge { size: usize, max_bytes: usize },
 }
 
 /// Cuts a byte stream into frames. Holds what has arrived and nothing more.
@@ -152,69 +145,40 @@ impl FrameDecoder {
 }
 
 /// Why a message could not be encoded.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
     /// A field has a value that this version cannot carry.
     #[error("encode {what:?} version {version}")]
-    Message {
-        /// Which API.
-        what: ApiKey,
-        /// Which version.
-        version: i16,
-        /// What the message type says.
-        source: ForeignError,
-    },
+    Message { what: ApiKey, version: i16, source: ForeignError },
     /// The frame would be longer than an int32 can say.
     #[error("encode {what:?}: a frame of {size} bytes is too large")]
     TooLarge {
-        /// Which API.
         what: ApiKey,
         /// The size it would have.
         size: usize,
     },
     /// The header names an API that does not exist.
     #[error("encode a request for the unknown api key {api_key}")]
-    UnknownApi {
-        /// The key.
-        api_key: i16,
-    },
+    UnknownApi { api_key: i16 },
 }
 
 /// Why a frame could not be decoded.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// The header asks for an API that does not exist.
     #[error("decode a request for the unknown api key {api_key}")]
-    UnknownApi {
-        /// The key.
-        api_key: i16,
-    },
+    UnknownApi { api_key: i16 },
     /// The header is cut off or not well-formed.
     #[error("decode a message header")]
-    Header {
-        /// What is wrong with it.
-        source: Malformed,
-    },
+    Header { source: Malformed },
     /// The structure contradicts the frame.
     #[error("decode {what:?} version {version}")]
-    Malformed {
-        /// Which API.
-        what: ApiKey,
-        /// Which version.
-        version: i16,
-        /// What is wrong.
-        source: Malformed,
-    },
+    Malformed { what: ApiKey, version: i16, source: Malformed },
     /// The structure is sound but a value is not (a text that is not UTF-8, for instance).
     #[error("decode {what:?} version {version}")]
-    Message {
-        /// Which API.
-        what: ApiKey,
-        /// Which version.
-        version: i16,
-        /// What the message type says.
-        source: ForeignError,
-    },
+    Message { what: ApiKey, version: i16, source: ForeignError },
 }
 
 /// What the message library says, as text.

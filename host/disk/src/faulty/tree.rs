@@ -30,7 +30,7 @@ enum Node {
 
 #[derive(Debug)]
 struct File {
-    /// What is read.
+    /// What a reader sees while the machine runs.
     cached: Vec<u8>,
     /// What is on stable storage.
     durable: Vec<u8>,

@@ -18,7 +18,7 @@ use crate::{Decimal, Schema, SchemaType, Value};
 /// What a column holds. It can be looked at through the column, and not be changed: texts are read without a check.
 #[derive(Clone, Debug)]
 pub struct Cells<'a> {
-    /// What it holds.
+    /// How `data` and the children are laid out; which of the getters applies.
     pub kind: Kind,
     /// Whether one physical row stands for all rows.
     pub constant: bool,
@@ -194,12 +194,12 @@ impl<'a> Column<'a> {
         self.kind != Kind::Null && self.valid.is_none() && self.present.is_none()
     }
 
-    /// The child of that name.
+    /// The field, member or part of that name; `None` if there is none.
     pub fn child(&self, name: &str) -> Option<&Column<'a>> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// A boolean.
+    /// The row's value in a column of [`Kind::Bool`].
     #[inline]
     pub fn boolean(&self, row: usize) -> bool {
         bits::get(&self.data, self.physical(row))
@@ -236,13 +236,13 @@ impl<'a> Column<'a> {
         i64::from_le_bytes(self.fixed(row))
     }
 
-    /// A float.
+    /// The row's value in a column of [`Kind::Float32`].
     #[inline]
     pub fn float32(&self, row: usize) -> f32 {
         f32::from_le_bytes(self.fixed(row))
     }
 
-    /// A double.
+    /// The row's value in a column of [`Kind::Float64`].
     #[inline]
     pub fn float64(&self, row: usize) -> f64 {
         f64::from_le_bytes(self.fixed(row))

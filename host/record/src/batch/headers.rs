@@ -17,11 +17,11 @@ use crate::{Schema, Value};
 /// A header in place.
 #[derive(Clone, Copy, Debug)]
 pub struct HeaderRef<'a> {
-    /// Its key.
+    /// May stand several times in a row.
     pub key: &'a str,
     /// Place of its schema in the batch's table.
     pub schema: Option<u16>,
-    /// Its value.
+    /// As it stands in the batch, not yet read.
     pub value: Variant<'a>,
     /// All of its bytes, to be copied as they are.
     bytes: &'a [u8],
@@ -130,7 +130,7 @@ impl HeadersBuilder {
         self.heap.extend_from_slice(header.bytes);
     }
 
-    /// Ends the row.
+    /// Ends the row: what was pushed since the last end are its headers, possibly none.
     pub fn end_row(&mut self) {
         self.offsets.extend_from_slice(&end_of_heap(self.heap.len()).to_le_bytes());
     }

@@ -25,7 +25,7 @@ pub enum InvalidBatch {
         what: &'static str,
         /// How much.
         found: u64,
-        /// The limit.
+        /// How much is allowed.
         limit: u64,
     },
     /// A column that contradicts the format.
@@ -33,7 +33,7 @@ pub enum InvalidBatch {
     Column {
         /// Place in the directory.
         column: u32,
-        /// What is wrong with it.
+        /// Completes the sentence "column n …".
         problem: &'static str,
     },
     /// Two buffers share bytes.
@@ -47,7 +47,7 @@ pub enum InvalidBatch {
     Schema {
         /// Place in the table.
         place: usize,
-        /// What is wrong with it.
+        /// What its bytes have that a schema cannot have.
         source: InvalidSchemaBytes,
     },
     /// A variant is damaged.
@@ -57,7 +57,7 @@ pub enum InvalidBatch {
         column: u32,
         /// Row of the column.
         row: u32,
-        /// What is wrong with it.
+        /// Which rule of variants its bytes break.
         source: InvalidVariant,
     },
     /// The side's blocks and tags do not add up.

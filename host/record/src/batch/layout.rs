@@ -41,7 +41,7 @@ pub const MAX_BLOCKS: usize = 255;
 pub enum Kind {
     /// Nothing but nulls; no buffers.
     Null = 0,
-    /// Bits.
+    /// A bit each, the lowest of a byte first.
     Bool = 1,
     /// Bytes, signed.
     Int8 = 2,
@@ -122,7 +122,7 @@ impl Role {
     pub const TIMESTAMP: Self = Self(3);
     /// Int8: 0 none, 1 create time, 2 log append time.
     pub const TIMESTAMP_TYPE: Self = Self(4);
-    /// Headers.
+    /// The record's headers; a column of [`Kind::Headers`].
     pub const HEADERS: Self = Self(5);
     /// Source partition: a schemaless map.
     pub const SOURCE_PARTITION: Self = Self(6);

@@ -70,7 +70,7 @@ impl Batch {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// The batch as it crosses the boundary to a plugin.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -90,7 +90,7 @@ impl Batch {
         read::Reader::new(&self.0).outline(roles)
     }
 
-    /// Opens the batch.
+    /// Reads the directory. Nothing is copied: columns and schemas point into the batch.
     pub fn open(&self) -> Table<'_> {
         Table::open(self)
     }

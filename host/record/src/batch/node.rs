@@ -13,7 +13,7 @@ pub(super) struct Node {
     /// See the `FLAG_` constants.
     pub(super) flags: u8,
     pub(super) role: Role,
-    /// 0.
+    /// 0, for a later version.
     pub(super) reserved: u8,
     /// Where the name begins, and its bytes.
     pub(super) name: (u32, u32),

@@ -110,7 +110,7 @@ pub fn intern(schema: &Arc<Schema>) -> Result<Arc<Schema>, CannotEncode> {
 pub struct SchemaEntry<'a> {
     /// What the host calls the schema; 0 if the writer was no host.
     pub number: u32,
-    /// Its bytes.
+    /// In the batch's own encoding; read when the schema is first asked for.
     pub bytes: Cow<'a, [u8]>,
     parsed: OnceLock<Arc<Schema>>,
 }

@@ -15,9 +15,9 @@ use crate::{Schema, Value};
 /// Keys or values.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Side {
-    /// Keys.
+    /// What partitions and compaction go by.
     Key,
-    /// Values.
+    /// What the record says.
     Value,
 }
 
@@ -36,7 +36,7 @@ pub struct Union<'a> {
     /// Block of each row. `None`: every row is in block 0. Unless there is no block at all: then
     /// every row is null and has no schema.
     pub tags: Option<Cow<'a, [u8]>>,
-    /// The blocks.
+    /// One per schema that occurs, at most 255.
     pub blocks: Vec<Block<'a>>,
 }
 
@@ -122,9 +122,9 @@ pub struct Table<'a> {
     pub schemas: SchemaTable<'a>,
     /// Envelope columns with their roles, unknown roles included. A role stands once.
     pub envelope: Vec<(Role, Column<'a>)>,
-    /// Keys.
+    /// A row per record, whether or not it has a key.
     pub keys: Union<'a>,
-    /// Values.
+    /// A row per record, tombstones included.
     pub values: Union<'a>,
 }
 
@@ -134,7 +134,7 @@ impl<'a> Table<'a> {
         Self { rows, ..Self::default() }
     }
 
-    /// Opens a batch.
+    /// Opens a batch without copying: the table borrows its bytes until something is changed.
     pub fn open(batch: &'a Batch) -> Self {
         read::Reader::new(batch.as_bytes()).table()
     }
@@ -206,7 +206,7 @@ impl<'a> Table<'a> {
         self.set(Role::SELECTION, Column::new(Kind::Bool, self.rows, selection));
     }
 
-    /// The topic of a row.
+    /// `None` if the batch names no topics, or none for this row.
     pub fn topic(&self, row: usize) -> Option<&str> {
         self.get(Role::TOPIC).filter(|topics| !topics.is_null(row)).map(|topics| topics.str(row))
     }
@@ -217,7 +217,7 @@ impl<'a> Table<'a> {
         if column.is_null(row) { None } else { column.integer(row) }
     }
 
-    /// The schema of a block.
+    /// `None` for schemaless data. Parsed once, however often it is asked for.
     pub fn schema_of(&self, block: &Block<'_>) -> Option<Arc<Schema>> {
         block.schema.map(|place| self.schemas.get(place))
     }

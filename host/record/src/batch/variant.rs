@@ -93,12 +93,12 @@ impl<'a> VariantWriter<'a> {
         Self { out, names }
     }
 
-    /// A null.
+    /// Java's `null`.
     pub fn null(&mut self) {
         self.out.push(tag::NULL);
     }
 
-    /// A boolean.
+    /// A byte that is tag and value in one.
     pub fn boolean(&mut self, value: bool) {
         self.out.push(if value { tag::TRUE } else { tag::FALSE });
     }
@@ -108,12 +108,12 @@ impl<'a> VariantWriter<'a> {
         self.fixed(tag::INT64, &value.to_le_bytes());
     }
 
-    /// A double.
+    /// A 64-bit float.
     pub fn float64(&mut self, value: f64) {
         self.fixed(tag::FLOAT64, &value.to_le_bytes());
     }
 
-    /// Text.
+    /// Text, behind its length in bytes.
     pub fn string(&mut self, value: &str) {
         self.sized(tag::STRING, value.as_bytes());
     }
@@ -149,7 +149,7 @@ impl<'a> VariantWriter<'a> {
         }
     }
 
-    /// Ends a container.
+    /// Fills in the length of a container, all of whose entries are written.
     pub fn end(&mut self, container: OpenContainer) {
         let len = (self.out.len() - container.at - 4) as u32;
         self.out[container.at..container.at + 4].copy_from_slice(&len.to_le_bytes());
@@ -288,9 +288,9 @@ pub struct Variant<'a> {
 /// What a variant holds.
 #[derive(Clone, Copy, Debug)]
 pub enum VariantRef<'a> {
-    /// A null.
+    /// Java's `null`.
     Null,
-    /// A boolean.
+    /// Told by its tag.
     Boolean(bool),
     /// 8 bits.
     Int8(i8),
@@ -300,21 +300,21 @@ pub enum VariantRef<'a> {
     Int32(i32),
     /// 64 bits.
     Int64(i64),
-    /// A float.
+    /// 32 bits, as IEEE has them.
     Float32(f32),
-    /// A double.
+    /// 64 bits, as IEEE has them.
     Float64(f64),
-    /// Text.
+    /// UTF-8, which the batch's validation has seen.
     String(&'a str),
-    /// Bytes.
+    /// Any bytes, in place.
     Bytes(&'a [u8]),
     /// Scale and unscaled value.
     Decimal(i32, &'a [u8]),
-    /// A big integer.
+    /// Big-endian two's complement.
     BigInteger(&'a [u8]),
     /// Milliseconds since the epoch.
     Instant(i64),
-    /// A list.
+    /// A list, whose entries have no names.
     List(Entries<'a>),
     /// A map; keys and values alternate.
     Map(Entries<'a>),
@@ -453,7 +453,7 @@ pub enum EntryName<'a> {
 }
 
 impl<'a> EntryName<'a> {
-    /// The text.
+    /// The text: its own, or what `names`, the column's dictionary, has at its number.
     pub fn resolve(self, names: &dyn Fn(u16) -> &'a str) -> &'a str {
         match self {
             Self::Id(id) => names(id),

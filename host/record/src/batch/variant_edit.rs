@@ -14,7 +14,7 @@ use crate::append;
 /// What becomes of an entry of a map.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EntryEdit {
-    /// It stays as it is.
+    /// It stays as it is, byte for byte.
     Keep,
     /// It is left out.
     Drop,

@@ -2,10 +2,10 @@
 
 use crate::regex_class::{CharSet, Fold};
 
-/// One construct.
+/// One construct of a pattern, with all that stands inside it.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
-    /// Nothing.
+    /// Matches everywhere and covers no text.
     Empty,
     /// One character of a set.
     Set(CharSet),
@@ -15,19 +15,19 @@ pub(crate) enum Node {
     Alternatives(Vec<Node>),
     /// Parentheses; with a number if capturing.
     Group(Option<usize>, Box<Node>),
-    /// A quantifier.
+    /// A quantifier: `max` may be [`UNBOUNDED`], and is never below `min`.
     Repeat { node: Box<Node>, min: u32, max: u32, mode: Mode },
-    /// Lookahead.
+    /// Lookahead: what follows the place, covering none of it.
     Ahead { node: Box<Node>, negated: bool },
     /// Lookbehind, with the fewest and most characters it can cover.
     Behind { node: Box<Node>, negated: bool, shortest: u32, longest: u32 },
-    /// `(?>…)`.
+    /// `(?>…)`: the first way to match counts, and no other is tried later.
     Atomic(Box<Node>),
     /// What a group has matched.
     Back { group: usize, fold: Fold },
     /// A condition on the place.
     At(Place),
-    /// `\R`.
+    /// `\R`: one line terminator, `\r\n` counting as one.
     LineBreak,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Mode {
 pub(crate) enum Place {
     /// `^`, `\A`, `\G`: at the start of the text.
     Start,
-    /// `\z`.
+    /// `\z`: at the end, whatever stands before it.
     End,
     /// `$` and `\Z` outside multi-line mode: at the end, or before a last line terminator.
     LastLine { unix: bool },
@@ -52,9 +52,9 @@ pub(crate) enum Place {
     LineStart { unix: bool },
     /// `$` in multi-line mode.
     LineEnd { unix: bool },
-    /// `\b`.
+    /// `\b`: on one side stands a character of a word, on the other none. `unicode`: letters beyond ASCII count.
     WordBoundary { unicode: bool },
-    /// `\B`.
+    /// `\B`: wherever `\b` does not match.
     NotWordBoundary { unicode: bool },
 }
 

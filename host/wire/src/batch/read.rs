@@ -6,6 +6,7 @@ use crate::{
 };
 
 /// Why a batch's records cannot be read.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidRecord {
     /// A length or number runs over the end of its surroundings, or a varint over its longest form.
@@ -13,7 +14,7 @@ pub enum InvalidRecord {
     CutOff {
         /// Which record, from 0.
         index: usize,
-        /// Which part.
+        /// Part of the record, as the message names it: `key`, `header key`, `offset` and the like.
         what: &'static str,
     },
     /// A length is negative where there must be a value.
@@ -21,7 +22,7 @@ pub enum InvalidRecord {
     Negative {
         /// Which record, from 0.
         index: usize,
-        /// Which part.
+        /// Part of the record, as the message names it.
         what: &'static str,
     },
     /// A record is longer than its fields.
@@ -34,10 +35,7 @@ pub enum InvalidRecord {
     },
     /// The records could not be decompressed.
     #[error("read the records of a batch")]
-    Decompress {
-        /// What the codec says.
-        source: DecompressError,
-    },
+    Decompress { source: DecompressError },
     /// A control batch whose record is no marker.
     #[error("a control batch holds no transaction marker")]
     NoMarker,
@@ -58,7 +56,7 @@ pub struct RecordView<'a> {
     pub headers: HeaderIter<'a>,
 }
 
-/// One header of a record.
+/// A header as the record has it: neither its key nor its value is read as text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Header<'a> {
     /// The key: UTF-8 by the protocol's rule, which nothing enforces.

@@ -9,7 +9,7 @@ use crate::batch::{
 };
 
 impl ColumnBuilder {
-    /// The column.
+    /// The rows appended so far. A column without nulls has no validity bitmap, one of nothing but nulls has no data.
     pub fn finish(self) -> Column<'static> {
         let rows = end_of_heap(self.rows);
         let mut column = match self.store {
