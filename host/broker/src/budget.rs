@@ -1,8 +1,8 @@
 //! How much memory requests may take together, and answers, in bytes.
 //!
-//! What comes out of the one: requests larger than a connection's own buffer, and what compressed batches expand to. Out of
-//! the other: the records in answers to Fetch until they are written. Who finds nothing left waits, or makes do with little;
-//! one that is larger than all of it waits until it is alone.
+//! What comes out of the one: requests larger than a connection's own buffer as they arrive, and what compressed batches
+//! expand to. Out of the other: the records in answers to Fetch until they are written. Who finds nothing left waits, or
+//! makes do with little. Those who wait may hold what others wait for, so one of each kind at a time goes on beyond it.
 
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub struct Budget {
     total: u32,
     /// Held by the one that goes on although nothing is free.
     beyond: Arc<Semaphore>,
+    /// The same among those that arrive. It may need the other as well before it ends, and not the reverse.
+    beyond_arriving: Arc<Semaphore>,
 }
 
 /// A part of the budget, given back on drop.
@@ -32,6 +34,8 @@ pub struct Budget {
 pub struct Reservation {
     /// `None` for what needs none.
     permits: Option<OwnedSemaphorePermit>,
+    /// Leave to go on beyond the budget.
+    beyond: Option<OwnedSemaphorePermit>,
     bytes: usize,
 }
 
@@ -39,6 +43,23 @@ impl Reservation {
     /// How many bytes were asked for.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether it goes beyond the budget, for which others wait.
+    pub fn is_beyond(&self) -> bool {
+        self.beyond.is_some()
+    }
+
+    /// Takes in another of the same budget.
+    pub fn add(&mut self, more: Self) {
+        self.bytes += more.bytes;
+        for (own, more) in [(&mut self.permits, more.permits), (&mut self.beyond, more.beyond)] {
+            match (own.as_mut(), more) {
+                (Some(own), Some(more)) => own.merge(more),
+                (None, more) => *own = more,
+                (Some(_), None) => {}
+            }
+        }
     }
 
     /// Gives back what is not needed beyond so many bytes.
@@ -55,35 +76,39 @@ impl Budget {
     /// A budget of that many bytes, at least 1 MiB.
     pub fn new(bytes: usize) -> Self {
         let total = units(bytes.max(1 << 20));
-        Self { free: Arc::new(Semaphore::new(total as usize)), total, beyond: Arc::new(Semaphore::new(1)) }
+        let one = || Arc::new(Semaphore::new(1));
+        Self { free: Arc::new(Semaphore::new(total as usize)), total, beyond: one(), beyond_arriving: one() }
     }
 
-    /// Waits for room, in the order of asking. Dropping the future gives the place up.
-    ///
-    /// Only for those that hold nothing of the budget: waiting with something in hand may be waiting for oneself. See
-    /// [`Budget::reserve_more`].
+    /// Waits for room for what goes on to its end by itself, and may hold some already: one at a time goes on beyond the
+    /// budget. Dropping the future gives the place up.
     pub async fn reserve(&self, bytes: usize) -> Reservation {
-        Reservation { permits: Some(acquire(&self.free, units(bytes).min(self.total)).await), bytes }
+        self.reserve_or(bytes, &self.beyond).await
     }
 
-    /// Room for one that may hold some already. Never waits for itself: one at a time goes on beyond the budget.
-    pub async fn reserve_more(&self, bytes: usize) -> Reservation {
+    /// Waits for room for more of a request that arrives. One that [is beyond](Reservation::is_beyond) the budget needs
+    /// no more room, and is not to keep others waiting if its client stalls.
+    pub async fn reserve_arriving(&self, bytes: usize) -> Reservation {
+        self.reserve_or(bytes, &self.beyond_arriving).await
+    }
+
+    async fn reserve_or(&self, bytes: usize, beyond: &Arc<Semaphore>) -> Reservation {
         let wanted = units(bytes).min(self.total);
         if let Ok(permit) = Arc::clone(&self.free).try_acquire_many_owned(wanted) {
-            return Reservation { permits: Some(permit), bytes };
+            return Reservation { permits: Some(permit), beyond: None, bytes };
         }
-        let permits = tokio::select! {
+        tokio::select! {
             biased;
-            permit = acquire(&self.free, wanted) => permit,
-            permit = acquire(&self.beyond, 1) => permit,
-        };
-        Reservation { permits: Some(permits), bytes }
+            permit = acquire(&self.free, wanted) => Reservation { permits: Some(permit), beyond: None, bytes },
+            permit = acquire(beyond, 1) => Reservation { permits: None, beyond: Some(permit), bytes },
+        }
     }
 
     /// Whether nobody holds anything.
     #[cfg(test)]
     pub fn is_untouched(&self) -> bool {
-        self.free.available_permits() == self.total as usize && self.beyond.available_permits() == 1
+        let beyond = [&self.beyond, &self.beyond_arriving];
+        self.free.available_permits() == self.total as usize && beyond.iter().all(|it| it.available_permits() == 1)
     }
 
     /// Room for an answer that can have any size up to `most` bytes: a share of what is free, or [`OWN`] where that is
@@ -92,8 +117,8 @@ impl Budget {
         let share = most.min(self.free.available_permits() / SHARE * UNIT);
         let permits = if OWN < share { Arc::clone(&self.free).try_acquire_many_owned(units(share)).ok() } else { None };
         match permits {
-            Some(permits) => Reservation { permits: Some(permits), bytes: share },
-            None => Reservation { permits: None, bytes: most.min(OWN) },
+            Some(permits) => Reservation { permits: Some(permits), beyond: None, bytes: share },
+            None => Reservation { permits: None, beyond: None, bytes: most.min(OWN) },
         }
     }
 }
@@ -126,31 +151,39 @@ mod tests {
     }
 
     #[test]
-    fn who_finds_no_room_waits_and_one_larger_than_all_passes_alone() {
+    fn who_finds_no_room_waits_and_one_at_a_time_goes_on_beyond_the_budget() {
         let budget = Budget::new(4 * MIB);
         let first = now(budget.reserve(3 * MIB));
-        let mut huge = pin!(budget.reserve(100 * MIB));
-        assert!(poll(huge.as_mut()).is_pending());
+        let huge = now(budget.reserve(100 * MIB));
+        assert!(huge.is_beyond() && !first.is_beyond());
+        let mut next = pin!(budget.reserve(2 * MIB));
+        assert!(poll(next.as_mut()).is_pending());
         // Later ones stand behind it, or it would wait for ever.
         let mut small = pin!(budget.reserve(1));
         assert!(poll(small.as_mut()).is_pending());
         drop(first);
-        let Poll::Ready(alone) = poll(huge.as_mut()) else { panic!("nothing else is there") };
-        assert!(poll(small.as_mut()).is_pending());
-        drop(alone);
-        assert!(poll(small.as_mut()).is_ready());
+        assert!(poll(next.as_mut()).is_ready() && poll(small.as_mut()).is_ready());
+        drop(huge);
+        assert!(budget.is_untouched());
     }
 
     #[test]
-    fn one_that_holds_something_never_waits_for_itself() {
+    fn what_arrives_never_keeps_what_has_arrived_from_its_end() {
         let budget = Budget::new(MIB);
-        let (_one, _two) = (now(budget.reserve(MIB / 2)), now(budget.reserve(MIB / 2)));
-        let more = now(budget.reserve_more(MIB));
-        // The next such one waits until that has ended.
-        let mut waiting = pin!(budget.reserve_more(MIB));
+        let mut halves = [now(budget.reserve_arriving(MIB / 2)), now(budget.reserve_arriving(MIB / 2))];
+        // Both want more. One goes on to its end, and what its batches expand to is room of the other kind.
+        halves[0].add(now(budget.reserve_arriving(MIB)));
+        assert!(halves[0].is_beyond() && halves[0].bytes() == 3 * MIB / 2);
+        let mut waiting = pin!(budget.reserve_arriving(MIB / 2));
         assert!(poll(waiting.as_mut()).is_pending());
-        drop(more);
-        assert!(poll(waiting.as_mut()).is_ready());
+        drop(now(budget.reserve(MIB)));
+        let [ended, mut other] = halves;
+        drop(ended);
+        let Poll::Ready(more) = poll(waiting.as_mut()) else { panic!("there is room again") };
+        other.add(more);
+        assert!(!other.is_beyond());
+        drop(other);
+        assert!(budget.is_untouched());
     }
 
     #[test]
@@ -165,8 +198,8 @@ mod tests {
         let left = budget.free.available_permits();
         assert!(0 < left, "an eighth of what is free never is all of it");
         // One that is larger than what is left waits, and those that are small do not wait behind it.
-        let mut large = pin!(budget.reserve_more(64 * MIB));
-        let mut larger = pin!(budget.reserve_more(64 * MIB));
+        let mut large = pin!(budget.reserve(64 * MIB));
+        let mut larger = pin!(budget.reserve(64 * MIB));
         let Poll::Ready(_one) = poll(large.as_mut()) else { panic!("one at a time goes on") };
         assert!(poll(larger.as_mut()).is_pending());
         assert_eq!(budget.share(50 * MIB).bytes(), OWN);

@@ -17,7 +17,8 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use millstream_log::{BatchRest, ReadError};
 use millstream_record::ErrorChain;
 use millstream_wire::{
     frame::{FrameDecoder, FrameError},
@@ -33,8 +34,9 @@ use tracing::debug;
 use self::busy::Traffic;
 pub use self::busy::serve_tcp;
 use crate::{
-    api::{self, Answer, Blocking, Expected, Incoming, Later, Peer, Rejected, Reply},
+    api::{self, Answer, Blocking, Expected, Incoming, Later, Peer, Rejected, Reply, Unread},
     budget::Reservation,
+    changes::Interrupted,
     groups::coordinator::ConnectionId,
     node::Node,
     strangers::Trouble,
@@ -50,6 +52,16 @@ const MAX_PENDING_BYTES: usize = 1 << 20;
 /// What a connection may read without asking for memory, in bytes; also how much is read ahead while a request is
 /// parked, to notice a peer that hangs up.
 const OWN_BUFFER: usize = 64 * 1024;
+
+/// Memory for a request is asked for as it arrives: so many times what has arrived, for each time more costs a copy. Who
+/// only announces much holds nothing.
+const GROWTH: usize = 4;
+
+/// How long the next part of a request may take while others wait for the memory that it takes beyond the budget.
+const WHILE_OTHERS_WAIT: Duration = Duration::from_secs(5);
+
+/// How much of the rest of a batch is read at once when it is written, in bytes, if there is memory for that.
+const AT_ONCE: usize = 1 << 20;
 
 /// What is read at once from a peer that sends little, in bytes.
 const LEAST_READ: usize = 8 * 1024;
@@ -68,6 +80,10 @@ enum Ended {
     Stranger(Trouble),
     #[error("cut the stream into frames")]
     Frame { source: FrameError },
+    #[error("read the rest of an answer")]
+    Rest { source: ReadError },
+    #[error("read the rest of an answer")]
+    Interrupted { source: Interrupted },
     #[error("answer a request")]
     Rejected { source: Rejected },
     #[error("nothing was sent for {0:?}")]
@@ -86,6 +102,8 @@ impl Ended {
             Self::Read { .. } | Self::Write { .. } => true,
             Self::Stranger(_)
             | Self::Frame { .. }
+            | Self::Rest { .. }
+            | Self::Interrupted { .. }
             | Self::Rejected { .. }
             | Self::Idle(_)
             | Self::HalfRequest { .. }
@@ -103,7 +121,12 @@ impl Ended {
             }
             Self::HalfRequest { .. } => Some(Trouble::HalfRequest),
             Self::Unread { .. } => Some(Trouble::Unread),
-            Self::Read { .. } | Self::Write { .. } | Self::Rejected { .. } | Self::Idle(_) => None,
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Rest { .. }
+            | Self::Interrupted { .. }
+            | Self::Rejected { .. }
+            | Self::Idle(_) => None,
         }
     }
 }
@@ -289,7 +312,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
 
     /// Waits for bytes, for room for them, or for the oldest answer.
     async fn wait(&mut self) -> Result<Waited, Ended> {
-        let needed = self.decoder.size_ahead().filter(|&size| OWN_BUFFER < size && self.room.is_none());
+        let needed = self.more_room();
         let budget = Arc::clone(&self.node.budget);
         let muted_until = self.peer.session.muted_until().filter(|until| Instant::now() < *until);
         let reserving = async move {
@@ -299,7 +322,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                     if muted_until.is_some() {
                         sleep_until(muted_until).await;
                     }
-                    budget.reserve(bytes).await
+                    budget.reserve_arriving(bytes).await
                 }
                 None => std::future::pending().await,
             }
@@ -307,6 +330,8 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         tokio::pin!(reserving);
         let idle = self.decoder.pending() == 0;
         let limit = if idle { self.node.config.max_idle } else { self.node.config.read_timeout };
+        let others_wait = self.room.as_ref().is_some_and(Reservation::is_beyond);
+        let limit = if others_wait { limit.map(|limit| limit.min(WHILE_OTHERS_WAIT)) } else { limit };
         let since = if idle { Instant::now() } else { self.progress_since() };
         let deadline = limit.map(|limit| since + limit);
         // Silence on a thread, within a request or between two, ends the place there, and goes on to be measured elsewhere.
@@ -317,12 +342,15 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                 biased;
                 known = known(&mut self.pending), if !self.pending.is_empty() => known,
                 room = &mut reserving => {
-                    self.room = Some(room);
+                    match &mut self.room {
+                        Some(own) => own.add(room),
+                        None => self.room = Some(room),
+                    }
                     // It was not the peer that kept this waiting.
                     self.progress = None;
                     return Ok(Waited::Enough);
                 }
-                read = self.reader.read_buf(room_to_read(&mut self.decoder, self.room.as_ref(), self.at_once)), if needed.is_none() => {
+                read = read_more(&mut self.reader, &mut self.decoder, self.room.as_ref(), self.at_once), if needed.is_none() => {
                     let read = read.map_err(|source| Ended::Read { source })?;
                     self.note_read(read);
                     if read == 0 {
@@ -343,6 +371,18 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
             };
             self.write_known(known).await?;
         }
+    }
+
+    /// How much memory is to be asked for before more of a large request is read; `None` if there is enough.
+    fn more_room(&self) -> Option<usize> {
+        let size = self.decoder.size_ahead().filter(|&size| OWN_BUFFER < size)?;
+        let held = match &self.room {
+            Some(room) if room.is_beyond() => return None,
+            Some(room) => room.bytes(),
+            None if self.decoder.pending() < OWN_BUFFER => return None,
+            None => return Some((GROWTH * OWN_BUFFER).min(size)),
+        };
+        (held < size && held <= self.decoder.pending()).then(|| (GROWTH * held).min(size) - held)
     }
 
     /// Reads more at once from a peer that sends more than is read.
@@ -412,7 +452,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         match reply {
             Reply::Silence => {}
             Reply::Later(later) => self.pending.push_back(Pending { later, own_bytes, _room: room }),
-            Reply::Now(answer) if self.pending.is_empty() => self.write(&[answer]).await?,
+            Reply::Now(answer) if self.pending.is_empty() => self.write_all(&[answer]).await?,
             Reply::Now(answer) => {
                 let later = Later { answer: Expected::There(answer), partition: None };
                 self.pending.push_back(Pending { later, own_bytes: 0, _room: None });
@@ -462,16 +502,45 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                 Some(Expected::Coming(_)) | None => {}
             }
         }
-        self.write(&answers).await
+        self.write_all(&answers).await
     }
 
-    async fn write(&mut self, answers: &[Answer]) -> Result<(), Ended> {
+    async fn write_all(&mut self, answers: &[Answer]) -> Result<(), Ended> {
+        let mut pieces = Vec::new();
+        for answer in answers {
+            let mut all = std::iter::once(&answer.frame).chain(&answer.more).map(|piece| IoSlice::new(piece));
+            if let Some(Unread { after, rest }) = &answer.unread {
+                pieces.extend(all.by_ref().take(*after));
+                self.write(&mut pieces).await?;
+                pieces.clear();
+                self.write_rest(rest).await?;
+            }
+            pieces.extend(all);
+        }
+        self.write(&mut pieces).await?;
+        self.writer.flush().await.map_err(|source| Ended::Write { source })
+    }
+
+    /// Reads the rest of a batch piece by piece as the peer takes it.
+    async fn write_rest(&mut self, rest: &BatchRest) -> Result<(), Ended> {
+        let mut at = 0;
+        while at < rest.len() {
+            let (reading, part) = (&self.node.topics.threads().reading, rest.clone());
+            let room = self.node.answers.share(AT_ONCE.min(rest.len() - at));
+            // The memory goes along: where the connection ends, the read goes on.
+            let read = reading.run(move || (part.read(at, room.bytes()), room)).await;
+            let (part, _room) = read.map_err(|source| Ended::Interrupted { source })?;
+            let part = part.map_err(|source| Ended::Rest { source })?;
+            at += part.len();
+            self.write(&mut [IoSlice::new(&part)]).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, mut pieces: &mut [IoSlice<'_>]) -> Result<(), Ended> {
         let failed = |source| Ended::Write { source };
         let limit = self.node.config.write_timeout;
-        let pieces = answers.iter().flat_map(|answer| std::iter::once(&answer.frame).chain(&answer.more));
-        let mut pieces: Vec<IoSlice<'_>> = pieces.map(|piece| IoSlice::new(piece)).collect();
         let mut left: usize = pieces.iter().map(|piece| piece.len()).sum();
-        let mut pieces = &mut pieces[..];
         self.node.counts.bytes_out.add(left as u64);
         let (mut deadline, mut taken) = (limit.map(|limit| Instant::now() + limit), 0);
         while left != 0 {
@@ -492,7 +561,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                 (deadline, taken) = (limit.map(|limit| Instant::now() + limit), 0);
             }
         }
-        self.writer.flush().await.map_err(failed)
+        Ok(())
     }
 }
 
@@ -513,10 +582,23 @@ async fn write_some(writer: &mut (impl AsyncWrite + Unpin), pieces: &[IoSlice<'_
     }
 }
 
-/// Where the next bytes go.
-fn room_to_read<'a>(decoder: &'a mut FrameDecoder, room: Option<&Reservation>, at_once: usize) -> &'a mut BytesMut {
-    // With memory for all of a frame there is no reason to grow piece by piece.
-    if room.is_some() { decoder.spare_for_frame() } else { decoder.spare_of(at_once) }
+/// Reads what there is memory for.
+async fn read_more(
+    reader: &mut (impl AsyncRead + Unpin),
+    decoder: &mut FrameDecoder,
+    room: Option<&Reservation>,
+    at_once: usize,
+) -> io::Result<usize> {
+    let large = decoder.size_ahead().filter(|&size| OWN_BUFFER < size);
+    let held = room.map_or(OWN_BUFFER, Reservation::bytes);
+    match (large, room) {
+        (Some(size), _) if held < size && !room.is_some_and(Reservation::is_beyond) => {
+            reader.read_buf(&mut decoder.spare_within(held.saturating_sub(decoder.pending()))).await
+        }
+        // With memory for all of a frame there is no reason to grow piece by piece.
+        (_, Some(room)) if !room.is_beyond() => reader.read_buf(decoder.spare_for_frame()).await,
+        _ => reader.read_buf(decoder.spare_of(at_once)).await,
+    }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

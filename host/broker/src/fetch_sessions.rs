@@ -155,11 +155,16 @@ impl Session {
         }
     }
 
+    fn would_tell(&self, key: &PartitionKey, told: &Told) -> bool {
+        let known = self.partitions.get(key);
+        known.is_some_and(|known| told.has_records || told.is_error || known.told != told.offsets())
+    }
+
     /// Notes what an answer would say, and whether it has to.
     fn tell(&mut self, key: &PartitionKey, told: &Told) -> bool {
+        let has_to = self.would_tell(key, told);
         // It was forgotten by a request that came later.
         let Some(known) = self.partitions.get_mut(key) else { return false };
-        let is_new = known.told != told.offsets();
         known.told = told.offsets();
         if told.has_records {
             // What was read goes to the end, so that no partition starves the others.
@@ -168,7 +173,7 @@ impl Session {
             self.next_place += 1;
             self.order.insert(known.place, key.clone());
         }
-        told.has_records || told.is_error || is_new
+        has_to
     }
 }
 
@@ -235,7 +240,7 @@ impl FetchSessions {
         let next_epoch = session.epoch;
         let partitions = session.order.values().map(|key| (key.clone(), session.partitions[key].wanted)).collect();
         self.touch(id, now_ms);
-        if MOST_PARTITIONS < self.partitions {
+        if !self.make_room_for_growth(now_ms) {
             self.end(id);
             return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
         }
@@ -285,29 +290,39 @@ impl FetchSessions {
         }
     }
 
+    /// Whether an answer has to say this of a partition.
+    pub fn would_tell(&self, id: i32, key: &PartitionKey, told: &Told) -> bool {
+        self.sessions.get(&id).is_some_and(|session| session.would_tell(key, told))
+    }
+
     /// Notes what an answer would say of a partition, and whether it has to say it.
     pub fn tell(&mut self, id: i32, key: &PartitionKey, told: &Told) -> bool {
         self.sessions.get_mut(&id).is_some_and(|session| session.tell(key, told))
     }
 
-    /// Room for a session of so many partitions: a free slot, one that was not used for long, or one of fewer partitions
-    /// that is not young.
+    /// Room for a session of so many partitions: a free slot, and partitions of all that are free. Those that were not
+    /// used for long give way, then those of fewer partitions that are not young.
     fn make_room(&mut self, size: usize, now_ms: u64) -> bool {
-        if MOST_PARTITIONS < self.partitions + size {
+        if MOST_PARTITIONS < size {
             return false;
         }
-        if self.sessions.len() < self.slots {
-            return true;
+        while self.slots <= self.sessions.len() || MOST_PARTITIONS < self.partitions + size {
+            let idle = self.by_use.first().filter(|(used_ms, _)| EVICTION_MS < now_ms.saturating_sub(*used_ms));
+            let smaller = || self.evictable.first().filter(|(least, _)| *least < size).map(|(_, id)| *id);
+            let Some(id) = idle.map(|(_, id)| *id).or_else(smaller) else { return false };
+            self.end(id);
         }
-        let idle = self.by_use.first().filter(|(used_ms, _)| EVICTION_MS < now_ms.saturating_sub(*used_ms));
-        let smaller = || self.evictable.first().filter(|(least, _)| *least < size).map(|(_, id)| *id);
-        match idle.map(|(_, id)| *id).or_else(smaller) {
-            Some(id) => {
-                self.end(id);
-                true
-            }
-            None => false,
+        true
+    }
+
+    /// Ends sessions that were not used for long until all that are left have few enough partitions.
+    fn make_room_for_growth(&mut self, now_ms: u64) -> bool {
+        while MOST_PARTITIONS < self.partitions {
+            let idle = self.by_use.first().filter(|(used_ms, _)| EVICTION_MS < now_ms.saturating_sub(*used_ms));
+            let Some(&(_, id)) = idle else { return false };
+            self.end(id);
         }
+        true
     }
 
     fn touch(&mut self, id: i32, now_ms: u64) {

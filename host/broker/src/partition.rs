@@ -29,7 +29,8 @@ use std::{
 use bytes::Bytes;
 use millstream_disk::Disk;
 use millstream_log::{
-    AppendError, LogConfig, LogReader, OpenLogError, OpenMode, PartitionLog, ReadError, SyncError, SyncHandle,
+    AppendError, BatchRest, LogConfig, LogReader, OpenLogError, OpenMode, PartitionLog, ReadError, SyncError,
+    SyncHandle,
     checkpoint::{self, CheckpointError},
 };
 use millstream_record::{ErrorChain, LogOffset, Timestamp, TopicName};
@@ -295,8 +296,10 @@ pub struct AppendedAt {
 /// What a reader got.
 #[derive(Clone, Debug)]
 pub struct ReadOutcome {
-    /// Whole batches.
+    /// Whole batches, or the beginning of one.
     pub records: Bytes,
+    /// The rest of that one.
+    pub rest: Option<BatchRest>,
     /// End of what is durable.
     pub high_watermark: i64,
     /// Too many others read the partition at this moment: nothing was read, and its [`WaitList`] is woken when there

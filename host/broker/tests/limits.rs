@@ -334,6 +334,67 @@ async fn clients_that_never_read_cost_a_bounded_memory_and_disturb_nobody_until_
     broker.shutdown().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_of_large_batches_gets_them_whatever_memory_others_hold_that_do_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [LISTENER, ("request.memory.max.bytes", "67108864"), ("message.max.bytes", "20000000")];
+    let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();
+    let mut client = Client::new(&broker);
+    client.create("t").await;
+    let sent = large_batch(10_000_000, Codec::None);
+    for n in 0..2 {
+        assert_eq!(client.produce("t", -1, sent.clone()).await, (0, n));
+    }
+    let before = resident_kib();
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(reader_that_never_reads(broker.listen_addresses()[0], "t").await);
+    }
+    let mut reader = Client::over(TcpStream::connect(broker.listen_addresses()[0]).await.unwrap());
+    for offset in [0, 1, 0, 1] {
+        for max_bytes in [1, 1 << 20, 1 << 30] {
+            let request = fetch_request_of("t", offset, 0, max_bytes);
+            let answer: FetchResponse = reader.call(ApiKey::Fetch, 12, &request).await;
+            let records = answer.responses[0].partitions[0].records.clone().unwrap_or_default();
+            assert_eq!(records[..8], offset.to_be_bytes());
+            assert!(records[16..] == sent[16..], "{max_bytes}: {} bytes", records.len());
+        }
+        // A batch for each would be a gigabyte.
+        let grown = resident_kib().saturating_sub(before);
+        assert!(grown < 300_000, "{grown} KiB for answers that nobody reads");
+    }
+    drop(silent);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_stop_half_way_or_before_they_begin_keep_no_other_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    // Half of it, the least that is possible, is for requests.
+    let settings = [LISTENER, ("request.memory.max.bytes", "1048576"), ("message.max.bytes", "20000000")];
+    let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();
+    let mut stalled = Vec::new();
+    // Ninety megabytes are announced: of some nothing comes, of some all that is read of it without asking, of one more than
+    // there is memory for.
+    for sent in [0, 0, 0, 60_000, 60_000, 4_000_000] {
+        let mut stream = TcpStream::connect(broker.listen_addresses()[0]).await.unwrap();
+        stream.write_all(&90_000_000_i32.to_be_bytes()).await.unwrap();
+        let rest = tokio::spawn(async move {
+            // All of it may not be taken.
+            let _ = stream.write_all(&[&[0, 0, 0, 9][..], &vec![0; sent]].concat()).await;
+            std::future::pending::<()>().await;
+        });
+        stalled.push(rest);
+    }
+    let mut client = Client::new(&broker);
+    client.create("t").await;
+    for n in 0..3 {
+        assert_eq!(client.produce("t", -1, large_batch(8_000_000, Codec::None)).await, (0, n));
+    }
+    stalled.iter().for_each(tokio::task::JoinHandle::abort);
+    broker.shutdown().await.unwrap();
+}
+
 #[tokio::test]
 async fn half_a_request_and_silence_end_the_connection() {
     let dir = tempfile::tempdir().unwrap();

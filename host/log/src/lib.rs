@@ -37,7 +37,7 @@ pub use lookup::MOST_DECOMPRESSED;
 pub use opening::{OpenLogError, OpenMode, RecoveryReport};
 pub use partition::{AppendError, Appended, PartitionLog};
 pub use producers::{Admission, ProducerRefusal, ProducerState, ProducerStates};
-pub use reader::{FoundOffset, LogReader, LogSlice, ReadError};
+pub use reader::{BatchRest, FoundOffset, LogReader, LogSlice, ReadError};
 pub use repair::{Cut, FileRepair, RepairError, RepairPlan, plan_repair};
 pub use retention::{DeletedSegment, DeletionReason, RetentionError};
 pub use sync::{SyncError, SyncHandle};

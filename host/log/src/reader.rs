@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use bytes::Bytes;
 use millstream_record::{LogOffset, Timestamp};
-use millstream_wire::batch::Batches;
+use millstream_wire::batch::{BatchHeader, Batches, HEADER_LEN};
 
 use crate::{
     buffers::Buffer,
@@ -68,10 +68,41 @@ impl ReadError {
 /// Batches as they are on disk.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LogSlice {
-    /// Whole batches, one after another; empty where nothing was to be had.
+    /// Whole batches, one after another, or the beginning of one ([`LogReader::read_beginning`]); empty where nothing was
+    /// to be had.
     pub bytes: Bytes,
     /// The offset after the last of them, or the offset asked for.
     pub next_offset: LogOffset,
+}
+
+/// The rest of a batch whose beginning was read. It can be read for as long as this is kept, whatever becomes of its
+/// segment.
+#[derive(Clone, Debug)]
+pub struct BatchRest {
+    segment: Arc<Segment>,
+    position: u64,
+    len: usize,
+}
+
+impl BatchRest {
+    /// Its bytes.
+    #[expect(clippy::len_without_is_empty, reason = "where there is no rest there is no such value")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// At most so many bytes of it, from one of them on. Blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails.
+    pub fn read(&self, at: usize, max_bytes: usize) -> Result<Bytes, ReadError> {
+        let mut buffer = Buffer::of(self.len.saturating_sub(at).min(max_bytes));
+        let read = self.segment.log().read_exact_at(buffer.bytes(), self.position + at as u64);
+        read.map_err(|error| ReadError::io(&self.segment, error))?;
+        let len = buffer.bytes().len();
+        Ok(buffer.cut(len))
+    }
 }
 
 /// A record found by its timestamp.
@@ -138,6 +169,34 @@ impl LogReader {
         at_least_one: bool,
         up_to: LogOffset,
     ) -> Result<LogSlice, ReadError> {
+        let at_once = if at_least_one { usize::MAX } else { max_bytes };
+        self.read_some(from, max_bytes, at_least_one, at_once, up_to).map(|(slice, _)| slice)
+    }
+
+    /// As [`Self::read`] with at least one batch. Of a first batch that fits neither into `max_bytes` nor into `at_once`
+    /// only so many bytes are read, its header at least; the rest is left to the caller.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn read_beginning(
+        &self,
+        from: LogOffset,
+        max_bytes: usize,
+        at_once: usize,
+        up_to: LogOffset,
+    ) -> Result<(LogSlice, Option<BatchRest>), ReadError> {
+        self.read_some(from, max_bytes, true, at_once.max(max_bytes).max(HEADER_LEN), up_to)
+    }
+
+    fn read_some(
+        &self,
+        from: LogOffset,
+        max_bytes: usize,
+        at_least_one: bool,
+        at_once: usize,
+        up_to: LogOffset,
+    ) -> Result<(LogSlice, Option<BatchRest>), ReadError> {
         let (start, end) = (self.shared.start(), self.shared.end());
         if from.get() < start || end < from.get() {
             return Err(ReadError::OutOfRange { asked: from, start: offset(start), end: offset(end) });
@@ -153,12 +212,17 @@ impl LogReader {
                     if up_to <= header.last_offset() || (max_bytes < header.total_len() && !at_least_one) {
                         break;
                     }
-                    return read_batches(segment, position, header.total_len().max(max_bytes), up_to);
+                    if at_once < header.total_len() {
+                        return begin_batch(segment, position, &header, at_once)
+                            .map(|(slice, rest)| (slice, Some(rest)));
+                    }
+                    let most = header.total_len().max(max_bytes);
+                    return read_batches(segment, position, most, up_to).map(|slice| (slice, None));
                 }
                 // Compaction took the rest of this segment.
             }
         }
-        Ok(LogSlice { bytes: Bytes::new(), next_offset: from })
+        Ok((LogSlice { bytes: Bytes::new(), next_offset: from }, None))
     }
 
     /// As [`Self::read`] where that is certain to take no time worth mentioning: what follows an earlier read or begins a
@@ -228,6 +292,22 @@ fn read_batches(segment: &Segment, position: u64, max_bytes: usize, up_to: i64) 
     let mut buffer = Buffer::of(present.min(max_bytes));
     segment.log().read_exact_at(buffer.bytes(), position).map_err(|error| ReadError::io(segment, error))?;
     whole_batches(segment, buffer, position, up_to)
+}
+
+/// Reads the beginning of a batch.
+fn begin_batch(
+    segment: &Arc<Segment>,
+    position: u64,
+    header: &BatchHeader,
+    len: usize,
+) -> Result<(LogSlice, BatchRest), ReadError> {
+    let mut buffer = Buffer::of(len);
+    segment.log().read_exact_at(buffer.bytes(), position).map_err(|error| ReadError::io(segment, error))?;
+    let (end, next_offset) = (position + header.total_len() as u64, header.last_offset() + 1);
+    segment.remember(next_offset, end);
+    let rest =
+        BatchRest { segment: Arc::clone(segment), position: position + len as u64, len: header.total_len() - len };
+    Ok((LogSlice { bytes: buffer.cut(len), next_offset: offset(next_offset) }, rest))
 }
 
 /// Cuts what was read from a byte on after the last whole batch that ends before `up_to`.

@@ -6,13 +6,13 @@
 
 mod fetch;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut, buf::Limit};
 use kafka_protocol::{
     messages::{ApiKey, RequestHeader},
     protocol::{Decodable, Encodable, StrBytes},
 };
 
-pub use self::fetch::encode_fetch_response;
+pub use self::fetch::{FetchFrame, encode_fetch_response};
 use crate::guard::{self, Malformed};
 
 /// Bytes of the size prefix.
@@ -82,6 +82,12 @@ impl FrameDecoder {
         let most = MOST_READ.max(self.arrived.len()).max(least);
         self.arrived.reserve(missing.clamp(least, most));
         &mut self.arrived
+    }
+
+    /// As [`Self::spare`], for no more than so many bytes, for whoever has set memory aside for a part of a frame.
+    pub fn spare_within(&mut self, most: usize) -> Limit<&mut BytesMut> {
+        self.arrived.reserve(most);
+        (&mut self.arrived).limit(most)
     }
 
     /// As [`Self::spare`], with room for all of the frame that has begun, however large: for whoever has set memory aside

@@ -1,11 +1,13 @@
 //! Fetch: waits until there is enough to read. Sessions are `fetch_session`'s.
 //!
 //! Readers see what is durable. The answer holds whole batches; the first partition that has any gives at least
-//! one, however large.
+//! one, however large. What of that one finds no room in memory is read while the answer is written, so that nobody who
+//! reads waits for the memory of others who do not.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use millstream_log::BatchRest;
 use millstream_wire::protocol::messages::{
     FetchRequest, FetchResponse, ProducerId, TopicName,
     fetch_request::FetchPartition,
@@ -14,9 +16,9 @@ use millstream_wire::protocol::messages::{
 use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
-use super::Call;
+use super::{Answered, Call};
 use crate::{
-    budget::Reservation,
+    budget::{OWN, Reservation},
     error_code::ErrorCode,
     partition::{Isolation, Partition, Patience, ReadOutcome},
 };
@@ -37,8 +39,8 @@ struct Target {
     partitions: Vec<(FetchPartition, Result<Arc<Partition>, ErrorCode>)>,
 }
 
-/// The answer, and the memory that its records take.
-pub async fn handle(call: &Call<'_>, request: FetchRequest) -> (FetchResponse, Option<Reservation>) {
+/// The answer, with the memory that its records take.
+pub async fn handle(call: &Call<'_>, request: FetchRequest) -> Answered {
     let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let limits = Limits {
         isolation: if request.isolation_level == READ_COMMITTED {
@@ -50,6 +52,7 @@ pub async fn handle(call: &Call<'_>, request: FetchRequest) -> (FetchResponse, O
         min_bytes: usize::try_from(request.min_bytes.min(request.max_bytes))
             .unwrap_or(0)
             .min(call.node.config.fetch_max_bytes),
+        at_once: OWN,
         version: call.version,
     };
     let targets = Arc::new(look_up(call, request));
@@ -97,20 +100,12 @@ async fn look(call: &Call<'_>, targets: &Arc<Vec<Target>>, limits: Limits) -> Pa
     // Before anything is read: many that wait for memory must not have filled it already.
     let budget = &call.node.answers;
     let mut room = budget.share(limits.max_bytes);
-    let limits = Limits { max_bytes: room.bytes(), ..limits };
+    let limits = Limits { max_bytes: room.bytes(), at_once: room.bytes().max(OWN), ..limits };
     let mut pass = Pass::default().proceed(targets, &limits, Patience::Memory);
     if !pass.is_complete {
         (pass, room) = read_all(call, targets, limits, pass, room).await;
     }
-    if room.bytes() < pass.bytes {
-        // One batch gets through, however large. It is read again once there is room, for many that waited with theirs in
-        // hand would take any memory.
-        let wanted = Limits { max_bytes: pass.bytes, ..limits };
-        drop((pass, room));
-        room = budget.reserve_more(wanted.max_bytes).await;
-        (pass, room) = read_all(call, targets, wanted, Pass::default(), room).await;
-    }
-    room.shrink(pass.bytes);
+    room.shrink(pass.bytes - pass.rest.as_ref().map_or(0, BatchRest::len));
     pass.room = Some(room);
     pass
 }
@@ -129,7 +124,7 @@ async fn read_all(
         Ok(done) => done,
         Err(_) => {
             let pass = Pass::default().proceed(targets, &limits, Patience::Look);
-            (Pass { has_error: true, ..pass }, call.node.answers.reserve_more(0).await)
+            (Pass { has_error: true, ..pass }, call.node.answers.share(0))
         }
     }
 }
@@ -161,6 +156,8 @@ struct Limits {
     isolation: Isolation,
     max_bytes: usize,
     min_bytes: usize,
+    /// How much is read of the first batch if it is larger than `max_bytes`.
+    at_once: usize,
     version: i16,
 }
 
@@ -169,7 +166,10 @@ struct Limits {
 struct Pass {
     /// Those of all topics, one after another.
     partitions: Vec<PartitionData>,
+    /// Bytes of all records.
     bytes: usize,
+    /// Those that are not read yet: they follow the first.
+    rest: Option<BatchRest>,
     /// How many of them had something to read.
     reads: usize,
     has_error: bool,
@@ -204,7 +204,8 @@ impl Pass {
             self.partitions.push(match read {
                 Ok(None) => return self,
                 Ok(Some(outcome)) => {
-                    self.bytes += outcome.records.len();
+                    self.bytes += outcome.records.len() + outcome.rest.as_ref().map_or(0, BatchRest::len);
+                    self.rest = self.rest.or_else(|| outcome.rest.clone());
                     fill(data, outcome, limits)
                 }
                 Err((code, log_start)) => {
@@ -236,8 +237,8 @@ fn read(
     let room = limits.max_bytes.saturating_sub(so_far);
     let most = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(room);
     // At least one batch must get through, or a consumer would ask for it forever.
-    let whole_batch = so_far == 0;
-    partition.read(asked.fetch_offset, most, whole_batch, limits.isolation, patience)
+    let one_batch = (so_far == 0).then_some(limits.at_once);
+    partition.read(asked.fetch_offset, most, one_batch, limits.isolation, patience)
 }
 
 fn fill(data: PartitionData, outcome: ReadOutcome, limits: &Limits) -> PartitionData {
@@ -255,12 +256,13 @@ fn fill(data: PartitionData, outcome: ReadOutcome, limits: &Limits) -> Partition
     if 5 <= limits.version { data.with_log_start_offset(outcome.log_start) } else { data }
 }
 
-fn answer(targets: &[Target], pass: Pass, version: i16) -> (FetchResponse, Option<Reservation>) {
+fn answer(targets: &[Target], pass: Pass, version: i16) -> Answered {
     let mut partitions = pass.partitions.into_iter();
     let topics = targets.iter().map(|target| {
         let partitions = partitions.by_ref().take(target.partitions.len()).collect();
         let topic = FetchableTopicResponse::default().with_partitions(partitions);
         if 13 <= version { topic.with_topic_id(target.id) } else { topic.with_topic(target.name.clone()) }
     });
-    (FetchResponse::default().with_responses(topics.collect()), pass.room)
+    let response = FetchResponse::default().with_responses(topics.collect());
+    Answered { response, rest: pass.rest, room: pass.room }
 }

@@ -69,8 +69,19 @@ pub fn begin(call: &Call<'_>, request: &mut FetchRequest) -> Result<Context, Fet
     }
 }
 
-/// Leaves out of an answer what the client knows, and begins a session.
-pub fn complete(call: &Call<'_>, context: Context, response: &mut FetchResponse) {
+/// An answer as it is sent if nothing comes in between: what [`complete`] leaves out is left out, and nothing is noted.
+pub fn as_sent(call: &Call<'_>, context: &Context, response: &FetchResponse) -> FetchResponse {
+    let mut sent = response.clone();
+    if let Context::Incremental { id, .. } = *context {
+        let (by_id, sessions) = (IDS <= call.version, lock(call));
+        leave_out(&mut sent, by_id, |key, told| sessions.would_tell(id, key, told));
+    }
+    sent
+}
+
+/// Leaves out of an answer what the client knows, and begins a session. False where nothing is left of the answer
+/// because the session went on without it.
+pub fn complete(call: &Call<'_>, context: Context, response: &mut FetchResponse) -> bool {
     let by_id = IDS <= call.version;
     match context {
         Context::Once => {}
@@ -81,15 +92,22 @@ pub fn complete(call: &Call<'_>, context: Context, response: &mut FetchResponse)
             if let Err(code) = sessions.check(id, next_epoch) {
                 response.error_code = code.get();
                 response.responses.clear();
-                return;
+                return false;
             }
-            for topic in &mut response.responses {
-                let key = key(&topic.topic, topic.topic_id, by_id);
-                topic.partitions.retain(|data| sessions.tell(id, &(key.clone(), data.partition_index), &told(data)));
-            }
-            response.responses.retain(|topic| !topic.partitions.is_empty());
+            // No request came since, so no partition was forgotten, and those with records stay.
+            leave_out(response, by_id, |key, told| sessions.tell(id, key, told));
         }
     }
+    true
+}
+
+/// Leaves only those partitions for which `tell` holds.
+fn leave_out(response: &mut FetchResponse, by_id: bool, mut tell: impl FnMut(&PartitionKey, &Told) -> bool) {
+    for topic in &mut response.responses {
+        let key = key(&topic.topic, topic.topic_id, by_id);
+        topic.partitions.retain(|data| tell(&(key.clone(), data.partition_index), &told(data)));
+    }
+    response.responses.retain(|topic| !topic.partitions.is_empty());
 }
 
 /// The answer to a client that has to wait: nothing is told, and a session that exists goes on.

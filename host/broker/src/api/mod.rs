@@ -62,12 +62,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use millstream_log::BatchRest;
 use millstream_wire::{
     frame::{self, DecodeError, EncodeError},
     protocol::{
         messages::{
             ApiKey, BrokerId, CreateDelegationTokenRequest, DescribeClusterRequest, DescribeDelegationTokenRequest,
-            ExpireDelegationTokenRequest, RenewDelegationTokenRequest, RequestHeader, TopicName,
+            ExpireDelegationTokenRequest, FetchResponse, RenewDelegationTokenRequest, RequestHeader, TopicName,
         },
         protocol::{Encodable, StrBytes},
     },
@@ -154,6 +155,8 @@ pub struct Answer {
     pub frame: Bytes,
     /// The pieces of the frame that follow, records among them, which are not copied.
     pub more: Vec<Bytes>,
+    /// What is still to be read when it is written.
+    pub unread: Option<Unread>,
     /// How long its client has to wait for being over a quota that was held against it already, in milliseconds.
     pub over_ms: u64,
     /// Given back with the answer.
@@ -162,7 +165,31 @@ pub struct Answer {
 
 impl Answer {
     fn whole(frame: Bytes) -> Self {
-        Self { frame, more: Vec::new(), over_ms: 0, _room: None }
+        Self { frame, more: Vec::new(), unread: None, over_ms: 0, _room: None }
+    }
+}
+
+/// The rest of a batch, at its place in an answer.
+pub struct Unread {
+    /// How many pieces come before it, the first among them.
+    pub after: usize,
+    /// The bytes.
+    pub rest: BatchRest,
+}
+
+/// The answer to a fetch before it is encoded.
+struct Answered {
+    response: FetchResponse,
+    /// What follows its first records.
+    rest: Option<BatchRest>,
+    /// The memory that its records take.
+    room: Option<Reservation>,
+}
+
+impl Answered {
+    /// One without records.
+    fn empty(response: FetchResponse) -> Self {
+        Self { response, rest: None, room: None }
     }
 }
 
@@ -465,25 +492,31 @@ async fn reply_to(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Rejected
                 Ok(context) => context,
                 Err(response) => return it.answer(&response),
             };
-            let (mut response, room) = match access::check(call, &mut request, access::fetch) {
-                Verdict::Nothing(response) => (response, None),
+            let mut answered = match access::check(call, &mut request, access::fetch) {
+                Verdict::Nothing(response) => Answered::empty(response),
                 verdict => {
                     throttle::cap_fetch(call, &mut request);
-                    let (mut response, room) = fetch::handle(call, request).await;
-                    verdict.amend(&mut response);
-                    (response, room)
+                    let mut answered = fetch::handle(call, request).await;
+                    verdict.amend(&mut answered.response);
+                    answered
                 }
             };
-            let over_ms = throttle::over_fetch_quota(call, &response);
+            let over_ms = throttle::over_fetch_quota(call, &context, &answered);
             if over_ms == 0 {
-                fetch_session::complete(call, context, &mut response);
+                // Without its records there is no place for their rest.
+                if !fetch_session::complete(call, context, &mut answered.response) {
+                    answered = Answered::empty(answered.response);
+                }
             } else {
-                response = fetch_session::hold_back(call, &context);
+                answered = Answered::empty(fetch_session::hold_back(call, &context));
             }
-            let pieces = frame::encode_fetch_response(it.version(), it.header.correlation_id, response)?;
-            let mut pieces = pieces.into_iter();
+            let Answered { response, rest, room } = answered;
+            let missing = rest.as_ref().map_or(0, BatchRest::len);
+            let encoded = frame::encode_fetch_response(it.version(), it.header.correlation_id, response, missing)?;
+            let unread = rest.map(|rest| Unread { after: encoded.before_missing, rest });
+            let mut pieces = encoded.pieces.into_iter();
             let frame = pieces.next().unwrap_or_default();
-            Ok(Reply::Now(Answer { frame, more: pieces.collect(), over_ms, _room: room }))
+            Ok(Reply::Now(Answer { frame, more: pieces.collect(), unread, over_ms, _room: room }))
         }
         ApiKey::ListOffsets => {
             guarded!(call, it, access::list_offsets, |request| list_offsets::handle(call, request).await)

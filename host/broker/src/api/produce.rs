@@ -423,12 +423,12 @@ async fn check_aside(
     } else {
         batch.len()
     };
-    let room = call.node.budget.reserve_more(likely).await;
+    let room = call.node.budget.reserve(likely).await;
     let checked = check_blocking(batch.clone(), Arc::clone(config), call.version, likely, now_ms).await;
     match checked {
         Err(refused) if refused.expands_too_far && likely < max_decompressed_bytes => {
             drop(room);
-            let _room = call.node.budget.reserve_more(max_decompressed_bytes).await;
+            let _room = call.node.budget.reserve(max_decompressed_bytes).await;
             check_blocking(batch, Arc::clone(config), call.version, max_decompressed_bytes, now_ms).await
         }
         checked => checked,

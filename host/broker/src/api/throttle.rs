@@ -11,13 +11,14 @@ use std::{
 };
 
 use bytes::BytesMut;
+use millstream_log::BatchRest;
 use millstream_wire::protocol::{
-    messages::{ApiKey, FetchRequest, FetchResponse, ProduceResponse},
+    messages::{ApiKey, FetchRequest, ProduceResponse},
     protocol::Encodable,
 };
 use tokio::time::Instant;
 
-use super::{Answer, Call, Incoming, Peer, Rejected, Reply, access, carry_out};
+use super::{Answer, Answered, Call, Incoming, Peer, Rejected, Reply, access, carry_out, fetch_session};
 use crate::{error_code::ErrorCode, node::Node, quotas::limits::Kind};
 
 /// APIs whose answers begin with the time to wait, and from which version on. Of the others' answers it stands
@@ -153,7 +154,7 @@ pub(super) fn mutate(call: &Call<'_>, partitions: usize, strict_from: i16) -> Re
 }
 
 /// How long a client has to wait instead of being sent this, in milliseconds; 0 where it may be sent.
-pub(super) fn over_fetch_quota(call: &Call<'_>, response: &FetchResponse) -> u64 {
+pub(super) fn over_fetch_quota(call: &Call<'_>, context: &fetch_session::Context, answered: &Answered) -> u64 {
     if !call.node.quotas.are_set() || call.peer.session.is_trusted {
         return 0;
     }
@@ -162,7 +163,8 @@ pub(super) fn over_fetch_quota(call: &Call<'_>, response: &FetchResponse) -> u64
         quotas.record(Kind::Fetch, &call.peer.session.user, call.client_id, amount, quotas.now_ms())
     };
     // What cannot be written is refused when it is.
-    let size = response.compute_size(call.version).unwrap_or(0) as f64;
+    let sent = fetch_session::as_sent(call, context, &answered.response).compute_size(call.version).unwrap_or(0);
+    let size = (sent + answered.rest.as_ref().map_or(0, BatchRest::len)) as f64;
     let over_ms = record(size);
     if 0 < over_ms {
         // Nothing is sent, so nothing was used.

@@ -98,9 +98,10 @@ pub const BROKER_KEYS: &[Key] = &[
         "request.memory.max.bytes",
         Long,
         Some("536870912"),
-        "Memory for requests above 64 KiB and what compressed batches expand to, which get half of it, and for records on \
-         their way to readers, which get the other half. Who finds none left waits, or is answered with 64 KiB of \
-         records; one request or batch larger than its half passes alone.",
+        "Memory for requests above 64 KiB as they arrive and what compressed batches expand to, which get half of it, and \
+         for records on their way to readers, which get the other half. Requests that find none left wait, and one of \
+         them at a time goes on beyond it; readers are sent 64 KiB of records, and of a larger batch the rest as they \
+         take it.",
     )
     .min(1 << 20),
     Key::new("max.connections", Int, Some("10000"), "Most connections at once.").min(1),

@@ -358,6 +358,21 @@ fn all_sessions_together_have_a_bound() {
 }
 
 #[test]
+fn idle_sessions_give_way_where_there_are_too_many_partitions() {
+    let mut sessions = FetchSessions::new(10);
+    let most = i32::try_from(MOST_PARTITIONS).unwrap();
+    let (early, late) = (0, EVICTION_MS);
+    assert!(create(&mut sessions, 1, most / 2, early) && create(&mut sessions, 2, most / 2, late));
+    assert!(!create(&mut sessions, 3, most / 2, late), "none is idle yet");
+    assert!(create(&mut sessions, 3, most / 2, EVICTION_MS + 1), "the first was not used for long");
+    assert!(!sessions.contains(1) && sessions.contains(2));
+    // One that grows has the others give way as well.
+    let more = [((TopicKey::Id(Uuid::max()), 0), wanted(0))];
+    assert!(sessions.begin((3, 1), true, more, [], late + EVICTION_MS + 1).is_ok());
+    assert!(!sessions.contains(2) && sessions.contains(3));
+}
+
+#[test]
 fn epochs_count_on_from_one() {
     assert_eq!(next_epoch(i32::MAX), 1);
     assert_eq!(next_epoch(INITIAL_EPOCH), 1);

@@ -251,8 +251,8 @@ impl Partition {
         offset < self.readable_end(isolation)
     }
 
-    /// Reads whole batches from `offset` on, at most `max_bytes` unless `one_batch` asks for at least one. `None` where
-    /// `patience` does not allow to find out.
+    /// Reads whole batches from `offset` on, at most `max_bytes`. `one_batch` asks for at least one, however large, of
+    /// which so many bytes are read if it is larger than both. `None` where `patience` does not allow to find out.
     ///
     /// # Errors
     ///
@@ -261,7 +261,7 @@ impl Partition {
         &self,
         offset: i64,
         max_bytes: usize,
-        one_batch: bool,
+        one_batch: Option<usize>,
         isolation: Isolation,
         patience: Patience,
     ) -> Result<Option<ReadOutcome>, (ErrorCode, Option<i64>)> {
@@ -272,6 +272,7 @@ impl Partition {
         let from = from.ok_or((ErrorCode::OFFSET_OUT_OF_RANGE, Some(start)))?;
         let mut outcome = ReadOutcome {
             records: Bytes::new(),
+            rest: None,
             turned_away: false,
             high_watermark: 0,
             last_stable_offset: 0,
@@ -282,7 +283,7 @@ impl Partition {
         let up_to = self.readable_end_of(&open, isolation);
         outcome.high_watermark = self.end_of(&open);
         outcome.last_stable_offset = self.readable_end_of(&open, Isolation::Committed);
-        if up_to <= offset || (max_bytes == 0 && !one_batch) || patience == Patience::Look {
+        if up_to <= offset || (max_bytes == 0 && one_batch.is_none()) || patience == Patience::Look {
             return Ok(Some(outcome));
         }
         let up_to = LogOffset::new(up_to).unwrap_or(LogOffset::ZERO);
@@ -303,7 +304,11 @@ impl Partition {
             warn!(partition = %self.name(), error = %ErrorChain(&error), "a read failed");
             (code_of_read(&error), Some(start))
         };
-        let slice = open.reader.read(from, max_bytes, one_batch, up_to).map_err(failed)?;
+        let read = match one_batch {
+            Some(at_once) => open.reader.read_beginning(from, max_bytes, at_once, up_to),
+            None => open.reader.read(from, max_bytes, false, up_to).map(|slice| (slice, None)),
+        };
+        let (slice, rest) = read.map_err(failed)?;
         if isolation == Isolation::Committed && !slice.bytes.is_empty() {
             let aborted = open.reader.aborted_transactions(from, slice.next_offset).map_err(failed)?;
             // What was read may have been deleted before its aborted transactions were looked up, and they with it.
@@ -313,7 +318,7 @@ impl Partition {
             }
             outcome.aborted = aborted.iter().map(|aborted| (aborted.producer_id, aborted.first_offset)).collect();
         }
-        outcome.records = slice.bytes;
+        (outcome.records, outcome.rest) = (slice.bytes, rest);
         Ok(Some(outcome))
     }
 

@@ -171,7 +171,7 @@ async fn a_swap_that_stays_half_done_is_said_and_the_next_start_finishes_it() {
     let fault = fault(&broker).await;
     assert!(fault.starts_with("the compaction of partition t-0: put the compacted segment 0 in place"), "{fault}");
     assert_eq!(
-        first.read(0, 1 << 20, true, Isolation::Uncommitted, Patience::Disk).unwrap().unwrap().high_watermark,
+        first.read(0, 1 << 20, Some(0), Isolation::Uncommitted, Patience::Disk).unwrap().unwrap().high_watermark,
         3,
         "what is there is read"
     );

@@ -108,6 +108,8 @@ async fn a_request_at_a_stalled_partition_keeps_its_memory_although_its_client_h
         assert!(matches!(reply, Reply::Later(_)));
     }
     reached(&stall).await;
+    // One may go on beyond the budget, the next waits.
+    let _beyond = node.budget.reserve(node.config.request_memory_bytes).await;
     let mut third = Box::pin(node.budget.reserve(node.config.request_memory_bytes));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(third.as_mut().poll(&mut context).is_pending(), "both are in memory");

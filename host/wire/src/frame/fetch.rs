@@ -17,21 +17,40 @@ const FLEXIBLE: i16 = 12;
 /// Records of fewer bytes are copied: a piece of their own costs more.
 const LEAST_PIECE: usize = 2 << 10;
 
-/// Encodes a whole response frame as [`encode_response`] does, as pieces that are to be written one after another. The
-/// records of the response are not copied.
+/// A response frame in pieces that are to be written one after another.
+#[derive(Debug)]
+pub struct FetchFrame {
+    /// The pieces.
+    pub pieces: Vec<Bytes>,
+    /// How many of them come before the records that are missing.
+    pub before_missing: usize,
+}
+
+/// Encodes a whole response frame as [`encode_response`] does, in pieces. The records of the response are not copied. So
+/// many bytes of the first records are missing at their end: the frame has room for them, and whoever writes it adds them.
 ///
 /// # Errors
 ///
-/// The response has a value that the version cannot carry.
+/// The response has a value that the version cannot carry, or records are missing beside what is rare.
 pub fn encode_fetch_response(
     version: i16,
     correlation_id: i32,
     mut response: FetchResponse,
-) -> Result<Vec<Bytes>, EncodeError> {
-    if !is_worth_it(&response) {
-        return Ok(vec![encode_response(ApiKey::Fetch, version, correlation_id, &response)?]);
+    missing: usize,
+) -> Result<FetchFrame, EncodeError> {
+    if missing == 0 && !is_worth_it(&response) {
+        let whole = encode_response(ApiKey::Fetch, version, correlation_id, &response)?;
+        return Ok(FetchFrame { pieces: vec![whole], before_missing: 1 });
     }
-    let mut pieces = Pieces { version, done: Vec::with_capacity(3), open: BytesMut::with_capacity(512) };
+    if !is_plain(&response) {
+        return Err(EncodeError::Message {
+            what: ApiKey::Fetch,
+            version,
+            source: ForeignError("records are missing beside tagged fields".to_owned()),
+        });
+    }
+    let (done, open) = (Vec::with_capacity(3), BytesMut::with_capacity(512));
+    let mut pieces = Pieces { version, done, open, missing, before_missing: 0, size: missing };
     pieces.open.put_i32(0);
     let header = ResponseHeader::default().with_correlation_id(correlation_id);
     pieces.put(&header, response_header_version(ApiKey::Fetch, version))?;
@@ -45,7 +64,6 @@ pub fn encode_fetch_response(
         for mut partition in partitions {
             let records = partition.records.replace(Bytes::new()).unwrap_or_default();
             pieces.put_before_last(&partition)?;
-            pieces.put_len(records.len());
             pieces.put_records(records);
             pieces.put_no_tags();
         }
@@ -55,19 +73,22 @@ pub fn encode_fetch_response(
     pieces.finish()
 }
 
-/// Whether there are records to be spared a copy, and nothing else that is rare: tagged fields, or none instead of no
-/// records.
+/// Whether there are records to be spared a copy, and nothing else that is rare.
 fn is_worth_it(response: &FetchResponse) -> bool {
-    let partitions = || response.responses.iter().flat_map(|topic| &topic.partitions);
-    let large = partitions().any(|it| it.records.as_ref().is_some_and(|records| LEAST_PIECE <= records.len()));
-    large
-        && response.node_endpoints.is_empty()
-        && response.unknown_tagged_fields.is_empty()
-        && response.responses.iter().all(|topic| topic.unknown_tagged_fields.is_empty())
-        && partitions().all(is_plain)
+    let mut partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+    let large = partitions.any(|it| it.records.as_ref().is_some_and(|records| LEAST_PIECE <= records.len()));
+    large && is_plain(response)
 }
 
-fn is_plain(partition: &PartitionData) -> bool {
+/// Whether nothing is rare: tagged fields, or none instead of no records.
+fn is_plain(response: &FetchResponse) -> bool {
+    response.node_endpoints.is_empty()
+        && response.unknown_tagged_fields.is_empty()
+        && response.responses.iter().all(|topic| topic.unknown_tagged_fields.is_empty())
+        && response.responses.iter().flat_map(|topic| &topic.partitions).all(is_plain_partition)
+}
+
+fn is_plain_partition(partition: &PartitionData) -> bool {
     partition.records.is_some()
         && partition.diverging_epoch == EpochEndOffset::default()
         && partition.current_leader == LeaderIdAndEpoch::default()
@@ -79,6 +100,11 @@ struct Pieces {
     version: i16,
     done: Vec<Bytes>,
     open: BytesMut,
+    /// What is missing of the records that come next, if there are any.
+    missing: usize,
+    before_missing: usize,
+    /// Bytes that are missing in all.
+    size: usize,
 }
 
 impl Pieces {
@@ -114,12 +140,17 @@ impl Pieces {
     }
 
     fn put_records(&mut self, records: Bytes) {
-        if records.len() < LEAST_PIECE {
+        let missing = if records.is_empty() { 0 } else { std::mem::take(&mut self.missing) };
+        self.put_len(records.len() + missing);
+        if records.len() < LEAST_PIECE && missing == 0 {
             self.open.put(records);
             return;
         }
         self.done.push(self.open.split().freeze());
         self.done.push(records);
+        if missing != 0 {
+            self.before_missing = self.done.len();
+        }
     }
 
     fn put_no_tags(&mut self) {
@@ -128,17 +159,24 @@ impl Pieces {
         }
     }
 
-    fn finish(mut self) -> Result<Vec<Bytes>, EncodeError> {
+    fn finish(mut self) -> Result<FetchFrame, EncodeError> {
+        if self.missing != 0 {
+            return Err(EncodeError::Message {
+                what: ApiKey::Fetch,
+                version: self.version,
+                source: ForeignError("there are no records of which some are missing".to_owned()),
+            });
+        }
         if !self.open.is_empty() {
             self.done.push(self.open.freeze());
         }
-        let size = self.done.iter().map(Bytes::len).sum::<usize>() - PREFIX;
+        let size = self.done.iter().map(Bytes::len).sum::<usize>() + self.size - PREFIX;
         let prefix = i32::try_from(size).map_err(|_| EncodeError::TooLarge { what: ApiKey::Fetch, size })?;
         let first = std::mem::take(&mut self.done[0]);
         let mut first = first.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         first[..PREFIX].copy_from_slice(&prefix.to_be_bytes());
         self.done[0] = first.freeze();
-        Ok(self.done)
+        Ok(FetchFrame { pieces: self.done, before_missing: self.before_missing })
     }
 }
 
@@ -190,8 +228,24 @@ mod tests {
             for shape in shapes {
                 let response = response(version, shape);
                 let whole = encode_response(ApiKey::Fetch, version, -9, &response).unwrap();
-                let pieces = encode_fetch_response(version, -9, response).unwrap();
+                let pieces = encode_fetch_response(version, -9, response, 0).unwrap().pieces;
                 assert!(pieces.concat() == whole, "version {version}, {shape:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_has_room_for_records_that_are_missing() {
+        for version in 4..=16 {
+            for beginning in [1, LEAST_PIECE, 100_000] {
+                let shape = [&[0, beginning + 300_000, 9, LEAST_PIECE][..], &[7]];
+                let whole = encode_response(ApiKey::Fetch, version, -9, &response(version, &shape)).unwrap();
+                let mut cut = response(version, &shape);
+                let records = cut.responses[0].partitions[1].records.as_mut().unwrap();
+                let missing = records.split_off(beginning);
+                let frame = encode_fetch_response(version, -9, cut, missing.len()).unwrap();
+                let (before, after) = frame.pieces.split_at(frame.before_missing);
+                assert!([&before.concat()[..], &missing, &after.concat()].concat() == whole, "version {version}");
             }
         }
     }
@@ -200,7 +254,7 @@ mod tests {
     fn records_are_not_copied() {
         let response = response(12, &[&[1 << 20]]);
         let at = response.responses[0].partitions[0].records.as_ref().unwrap().as_ptr();
-        let pieces = encode_fetch_response(12, 1, response).unwrap();
+        let pieces = encode_fetch_response(12, 1, response, 0).unwrap().pieces;
         assert_eq!(pieces.len(), 3);
         assert_eq!(pieces[1].as_ptr(), at);
     }
@@ -218,7 +272,8 @@ mod tests {
             let mut response = response(16, &[&[9000, 9000]]);
             change(&mut response);
             let whole = encode_response(ApiKey::Fetch, 16, 1, &response).unwrap();
-            assert!(encode_fetch_response(16, 1, response).unwrap().concat() == whole);
+            assert!(encode_fetch_response(16, 1, response.clone(), 0).unwrap().pieces.concat() == whole);
+            assert!(encode_fetch_response(16, 1, response, 1).is_err());
         }
     }
 }
