@@ -91,10 +91,10 @@ pub struct HostPort {
 }
 
 /// Why a text is not an address of the form `host:port`.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{address:?} is not of the form host:port")]
 pub struct InvalidAddress {
-    /// The text.
     pub address: String,
 }
 

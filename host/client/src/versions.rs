@@ -46,10 +46,10 @@ const SPOKEN: &[(ApiKey, i16, i16)] = &[
 ];
 
 /// Broker and client have no version of an API in common.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the broker offers {api:?} in versions {} to {}, this client speaks {} to {}", offered.0, offered.1, spoken.0, spoken.1)]
 pub struct NoCommonVersion {
-    /// The API.
     pub api: ApiKey,
     /// Oldest and newest version of the broker; 0 to -1 when it does not have the API.
     pub offered: (i16, i16),

@@ -14,7 +14,7 @@ pub(crate) const AGAIN: Duration = Duration::from_secs(30);
 pub(crate) struct Waiting {
     /// For how long.
     pub(crate) lasting: Duration,
-    /// What is waited for, on what.
+    /// What is waited for, with its object, as a message can show it.
     pub(crate) what: String,
     /// Why it has not come yet, as far as that is known.
     pub(crate) cause: Option<String>,

@@ -73,7 +73,7 @@ async fn exercise<D: Dial + 'static>(trace: Arc<Mutex<Trace>>, inner: D, to: Opt
     trace
 }
 
-/// Bytes of the first frames.
+/// How many bytes the first `frames` take, size prefixes included.
 fn first_frames(bytes: &[u8], frames: usize) -> usize {
     let mut at = 0;
     for _ in 0..frames {

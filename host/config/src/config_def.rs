@@ -49,7 +49,7 @@ impl ConfigType {
         Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("STRING", |(_, name)| name)
     }
 
-    /// The type of that name.
+    /// As definitions spell it, in capitals; `None` for a type that Kafka does not have.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
     }
@@ -87,7 +87,7 @@ impl Importance {
         }
     }
 
-    /// The importance of that name.
+    /// As definitions spell it, in capitals; `None` for anything else.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::High, Self::Medium, Self::Low].into_iter().find(|known| known.as_str() == name)
     }
@@ -100,7 +100,7 @@ pub enum Width {
     None,
     /// A number or a flag.
     Short,
-    /// A name.
+    /// A host, a topic or another name.
     Medium,
     /// A class, a list or a path.
     Long,
@@ -117,7 +117,7 @@ impl Width {
         }
     }
 
-    /// The width of that name.
+    /// As definitions spell it, in capitals; `None` for anything else.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::None, Self::Short, Self::Medium, Self::Long].into_iter().find(|known| known.as_str() == name)
     }
@@ -161,7 +161,7 @@ pub struct ConfigKey {
     pub order: i32,
     /// Size of its input field.
     pub width: Width,
-    /// Its label.
+    /// What stands beside its input field.
     pub display_name: String,
     /// Names of keys that only matter with this one.
     pub dependents: Vec<String>,
@@ -316,7 +316,7 @@ impl ConfigDef {
         &self.keys
     }
 
-    /// The key of that name.
+    /// `None` for a key that the definition does not declare.
     pub fn get(&self, name: &str) -> Option<&ConfigKey> {
         self.keys.iter().find(|key| key.name == name)
     }

@@ -42,7 +42,7 @@ const MAX_VALIDATOR_DEPTH: usize = 8;
 #[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidDefinition {
-    /// Not an array.
+    /// The definition is no JSON array.
     #[error("a definition is an array of keys")]
     NotAnArray,
     /// A key without its name.
@@ -55,9 +55,8 @@ pub enum InvalidDefinition {
     #[error("key {key:?} has an invalid member {member:?}: {found}")]
     Member {
         key: String,
-        /// The member.
+        /// As the definition spells it: `type`, `default` and so on.
         member: &'static str,
-        /// What stands there.
         found: String,
     },
     /// The same key twice.

@@ -59,9 +59,9 @@ impl ConfigInfos {
 /// What a connector's own `validate` found wrong with a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OwnErrors {
-    /// The key.
+    /// The key it is reported at; one that nobody declares is added to the answer.
     pub name: String,
-    /// What is wrong with it.
+    /// A sentence each, for people; shown behind what validation itself has found.
     pub errors: Vec<String>,
 }
 

@@ -32,7 +32,7 @@ impl InitialState {
 pub struct ConnectorFile {
     /// Its name, which `config` holds too.
     pub name: String,
-    /// Its configuration.
+    /// All that the file sets, `name` included.
     pub config: ConfigMap,
     /// The state to begin in, if the file says so.
     pub initial_state: Option<InitialState>,
@@ -66,11 +66,7 @@ pub enum ConnectorFileError {
     TwoNames { file: String },
     /// `initial_state` is none of the three.
     #[error("'initial_state' at '{file}' is {found:?}, expected one of RUNNING, PAUSED, STOPPED")]
-    InitialState {
-        file: String,
-        /// What stands there.
-        found: String,
-    },
+    InitialState { file: String, found: String },
     /// A broken escape.
     #[error("parse connector configuration at '{file}'")]
     Properties { file: String, source: PropertiesError },

@@ -305,7 +305,7 @@ impl<T> Key<T> {
         self.declaration.name
     }
 
-    /// What is declared of it.
+    /// The same key without its type, for tables that are searched by name.
     pub const fn declaration(&self) -> &Declaration {
         &self.declaration
     }

@@ -14,17 +14,17 @@ use crate::{ConfigDef, ConfigError, ConfigMap, ConfigType, Default, Environment,
 pub enum ParsedValue {
     /// Not set, or set to null.
     Null,
-    /// STRING.
+    /// STRING, trimmed.
     Text(String),
     /// PASSWORD; hidden when printed.
     Password(String),
-    /// BOOLEAN.
+    /// BOOLEAN, whatever the case it was written in.
     Boolean(bool),
     /// SHORT, INT or LONG, within the range of the type.
     Integer(i64),
-    /// DOUBLE.
+    /// DOUBLE; possibly NaN or an infinity.
     Double(f64),
-    /// LIST.
+    /// LIST; without blanks around its items.
     List(Vec<String>),
     /// CLASS: a plugin's class name, or the text as written where nobody looked it up.
     Class(String),

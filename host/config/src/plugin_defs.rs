@@ -14,9 +14,9 @@ pub enum PluginKind {
     Source,
     /// Sink connector.
     Sink,
-    /// Transform.
+    /// A step of `transforms`.
     Transform,
-    /// Predicate.
+    /// A condition of `predicates`, on which a transform is applied.
     Predicate,
     /// Converter of keys and values.
     Converter,
@@ -70,7 +70,7 @@ impl PluginKind {
 /// What is known about one plugin without entering it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PluginDef {
-    /// Its role.
+    /// One of its roles: a class that has several stands once for each.
     pub kind: PluginKind,
     /// Its full class name.
     pub class: String,
@@ -80,7 +80,7 @@ pub struct PluginDef {
     pub version: Option<String>,
     /// For people, in Markdown.
     pub documentation: String,
-    /// Its keys.
+    /// What it declares to be configured by.
     pub config: ConfigDef,
 }
 
@@ -166,7 +166,7 @@ pub enum UnknownConnector {
     NotFound {
         /// The name as written.
         name: String,
-        /// All connectors.
+        /// Class names of all that there are, with commas between them.
         available: String,
     },
     /// Several have.

@@ -17,7 +17,7 @@ use crate::{
 /// A key that nobody declares.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UnknownKey {
-    /// As written.
+    /// As the user wrote it.
     pub key: String,
     /// The declared key that was probably meant.
     pub nearest: Option<String>,

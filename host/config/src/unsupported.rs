@@ -9,7 +9,7 @@ struct NotYet {
     remedy: &'static str,
 }
 
-/// Of workers.
+/// What a worker's configuration may ask for that is not there yet.
 const WORKER: [NotYet; 1] = [NotYet {
     key: worker_key::EXACTLY_ONCE_SOURCE.name(),
     asks: |value| is_filled(value) && !is(value, "disabled"),

@@ -53,7 +53,7 @@ impl Environment for PlainEnvironment {
 /// What validation says about one key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigValue {
-    /// The key.
+    /// As written in the configuration, or as declared if it is not set there.
     pub name: String,
     /// The value in effect as text, hidden for a password; null if it could not be read.
     pub value: Option<String>,

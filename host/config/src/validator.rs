@@ -69,7 +69,7 @@ impl Validator {
         Self::List { allow_empty, allow_null, allow_duplicates: false, one_of: Vec::new() }
     }
 
-    /// At least this.
+    /// `min` or more, whatever the type of number.
     pub fn at_least(min: i32) -> Self {
         Self::Range { min: Some(min.into()), max: None }
     }

@@ -10,7 +10,7 @@ use crate::{
 /// How a worker runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
-    /// Alone.
+    /// One worker without a group; its connectors come from files and REST, and its source offsets are in a file.
     Standalone,
     /// In a cluster of workers.
     Distributed,
@@ -104,7 +104,7 @@ impl WorkerConfig {
         self.mode
     }
 
-    /// All values.
+    /// Every declared key of the worker with the value in effect.
     pub fn config(&self) -> &ParsedConfig {
         &self.config
     }

@@ -9,9 +9,9 @@ use crate::PluginError;
 /// A connector's answer about a guarantee.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Support {
-    /// Given with this configuration.
+    /// The connector promises it for this configuration.
     Supported,
-    /// Not given.
+    /// The connector says that it cannot promise it.
     Unsupported,
     /// The connector does not say.
     Unknown,
@@ -70,7 +70,7 @@ pub trait SourceTask: Send {
     async fn stop(&mut self) -> Result<(), PluginError>;
 }
 
-/// A partition of a topic.
+/// Names a partition of Kafka's; whether it exists is another question.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(missing_docs, reason = "the names are Kafka's")]
 pub struct TopicPartition {

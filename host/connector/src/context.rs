@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{Failure, RowError, TopicOffset, TopicPartition};
 
-/// For connectors.
+/// For connectors. No call waits: what they ask for happens soon afterwards.
 pub trait ConnectorContext: Send + Sync {
     /// Asks for new task configurations, soon.
     fn request_task_reconfiguration(&self);

@@ -134,7 +134,7 @@ pub struct RowError {
     pub row: u32,
     /// Which link of a chain failed; 0 elsewhere.
     pub link: u32,
-    /// What happened.
+    /// What the plugin says, for the error policy and the dead-letter headers.
     pub failure: Failure,
     /// Path of the field at fault, which the failure's `at` shows.
     pub field: Option<String>,

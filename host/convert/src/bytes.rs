@@ -15,7 +15,7 @@ use crate::{
     trees::{class_text, data},
 };
 
-/// The converter.
+/// Bytes as they are, in both directions; any other value is refused.
 pub struct ByteArrayConverter;
 
 static SCHEMA: LazyLock<Arc<Schema>> = LazyLock::new(|| Arc::new(Schema::new(SchemaType::Bytes).optional()));

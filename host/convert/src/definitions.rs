@@ -21,7 +21,7 @@ pub struct Definition {
     pub class: &'static str,
     /// Whether it converts keys and values.
     pub converts_data: bool,
-    /// What it does.
+    /// A sentence for the reference page.
     pub documentation: &'static str,
 }
 

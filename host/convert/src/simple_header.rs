@@ -8,7 +8,7 @@ use millstream_values::values;
 
 use crate::{definitions, trees::failure};
 
-/// The converter.
+/// Writes any value as text, and reads text as what it looks like (`values`).
 pub struct SimpleHeaderConverter {
     /// Deepest nesting of text that is more than bytes.
     pub max_nesting: usize,

@@ -19,7 +19,7 @@ use crate::{
     rows::{lend_rows, write_rows},
 };
 
-/// The converter.
+/// Java's `toString` of any value, in the character set of `converter.encoding`; read as text and nothing else.
 pub struct StringConverter {
     charset: Charset,
     schema: Arc<Schema>,

@@ -53,7 +53,7 @@ pub fn failure(error: JavaError) -> Failure {
     Failure::new(kind, error.class(), error.message())
 }
 
-/// The failure of a row.
+/// Outside a chain, and not of one field.
 pub fn row_error(row: usize, failure: Failure) -> RowError {
     RowError { row: row as u32, link: 0, failure, field: None }
 }
@@ -93,7 +93,7 @@ pub fn instant_from_stored(name: &str, stored: i64) -> Result<i64, Failure> {
     }
 }
 
-/// The scale of a Decimal schema.
+/// The number of digits behind the point, from the schema's parameters.
 pub fn decimal_scale(schema: &Schema) -> Result<i32, Failure> {
     let Some(parameters) = &schema.parameters else {
         return Err(Failure::new(

@@ -33,7 +33,7 @@ impl Buffer {
         Self { memory: free.unwrap_or_else(|| vec![0; BYTES]), len }
     }
 
-    /// All of it.
+    /// The bytes asked for; what an earlier user left in them is still there.
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
         &mut self.memory[..self.len]
     }

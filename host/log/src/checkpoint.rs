@@ -10,28 +10,18 @@ use std::{
 use millstream_disk::Disk;
 
 /// Why a checkpoint could not be read or written.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file could not be read.
     #[error("read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// The file could not be replaced; the old one is still there.
     #[error("write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
     /// The content is not of the format.
     #[error("{} is damaged in line {line}", path.display())]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// Which line, from 1.
         line: usize,

@@ -12,7 +12,7 @@ pub struct Damage {
     pub position: u64,
     /// The offset that the record there should have.
     pub offset: i64,
-    /// What is wrong.
+    /// What the bytes there are, and so what repair can do.
     pub kind: DamageKind,
 }
 
@@ -37,7 +37,7 @@ pub enum DamageKind {
     Misplaced,
     /// The log ends before the offset up to which it was on stable storage.
     Missing {
-        /// That offset.
+        /// One past the last offset that was known to be on stable storage.
         recovery_point: i64,
     },
     /// The log ends before its own start.

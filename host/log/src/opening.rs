@@ -7,30 +7,20 @@ use millstream_record::LogOffset;
 use crate::damage::Damage;
 
 /// Why a partition's log could not be opened.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum OpenLogError {
     /// The folder could not be made or listed.
     #[error("list segments in {}", dir.display())]
-    ListSegments {
-        /// The folder.
-        dir: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    ListSegments { dir: PathBuf, source: io::Error },
     /// A leftover of an interrupted deletion could not be removed.
     #[error("clear up {}", path.display())]
-    ClearUp {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    ClearUp { path: PathBuf, source: io::Error },
     /// A segment's files could not be opened, read, cut or written to stable storage.
     #[error("recover segment {base_offset}")]
     Segment {
         /// The segment's first offset.
         base_offset: i64,
-        /// What the operating system says.
         source: io::Error,
     },
     /// Records that were stored are not what they were, or are missing. Nothing was changed.
@@ -45,10 +35,7 @@ pub enum OpenLogError {
         "{} was to take the place of other segments when the broker was interrupted; start the broker once, which \
          finishes that", file.display()
     )]
-    InterruptedCleaning {
-        /// The file.
-        file: PathBuf,
-    },
+    InterruptedCleaning { file: PathBuf },
     /// As above, and the compacted segment is not as it was written. Nothing was changed.
     #[error(
         "{} was to take the place of other segments when the broker was interrupted, and is damaged at byte {position}; \
@@ -56,19 +43,13 @@ pub enum OpenLogError {
          there, it can be removed instead, with the others that end in .swap", file.display()
     )]
     DamagedSwap {
-        /// The file.
         file: PathBuf,
         /// Where its first unsound batch begins.
         position: u64,
     },
     /// The leader epochs or producer states could not be read or written.
     #[error("recover the state of {}", dir.display())]
-    State {
-        /// The folder.
-        dir: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    State { dir: PathBuf, source: io::Error },
 }
 
 impl OpenLogError {

@@ -36,6 +36,7 @@ pub struct Appended {
 }
 
 /// Why a batch was not appended. The log is as before, or offline.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// The log accepts nothing until it is opened again.
@@ -46,24 +47,13 @@ pub enum AppendError {
     },
     /// The bytes are not one whole batch.
     #[error("append a record batch")]
-    Invalid {
-        /// What is wrong.
-        source: InvalidBatch,
-    },
+    Invalid { source: InvalidBatch },
     /// A control batch without a marker.
     #[error("append a control batch")]
-    InvalidMarker {
-        /// What is wrong.
-        source: InvalidRecord,
-    },
+    InvalidMarker { source: InvalidRecord },
     /// The batch is larger than the topic allows.
     #[error("a batch of {bytes} bytes is larger than the {max_bytes} that are allowed")]
-    TooLarge {
-        /// Its bytes.
-        bytes: usize,
-        /// The limit.
-        max_bytes: usize,
-    },
+    TooLarge { bytes: usize, max_bytes: usize },
     /// The producer may not append it.
     #[error("append a batch of an idempotent producer")]
     Producer {
@@ -75,7 +65,6 @@ pub enum AppendError {
     Write {
         /// The segment's first offset.
         base_offset: i64,
-        /// What the operating system says.
         source: io::Error,
     },
 }
@@ -485,7 +474,7 @@ impl PartitionLog {
     }
 }
 
-/// The checkpoint of leader epochs.
+/// Kafka's name and format: an epoch and its first offset per line.
 pub(crate) const EPOCHS_FILE: &str = "leader-epoch-checkpoint";
 
 /// Adds index entries for a batch at a byte of the log, if enough bytes have passed since the last ones.

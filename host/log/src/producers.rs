@@ -80,7 +80,7 @@ impl ProducerState {
 /// What is to be done with a batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Admission {
-    /// Append it.
+    /// It is new, and what its producer may write next.
     Append,
     /// It is in the log already: answer with these, and append nothing.
     Duplicate {
@@ -94,12 +94,12 @@ pub enum Admission {
 }
 
 /// Why a producer's batch is refused.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ProducerRefusal {
     /// A newer instance of the producer has taken over.
     #[error("producer {producer_id} has epoch {known}, and the batch has the older epoch {epoch}")]
     OldEpoch {
-        /// The producer.
         producer_id: i64,
         /// Epoch of the batch.
         epoch: i16,
@@ -109,7 +109,6 @@ pub enum ProducerRefusal {
     /// Something is missing before the batch, or it is a repetition from before the window.
     #[error("producer {producer_id} continues with sequence {first} where {last} was last")]
     OutOfOrder {
-        /// The producer.
         producer_id: i64,
         /// First sequence number of the batch.
         first: i32,
@@ -118,20 +117,13 @@ pub enum ProducerRefusal {
     },
     /// A batch outside of the producer's open transaction.
     #[error("producer {producer_id} wrote outside of its open transaction")]
-    TransactionOpen {
-        /// The producer.
-        producer_id: i64,
-    },
+    TransactionOpen { producer_id: i64 },
     /// The first batch of a transaction of which the coordinator was not asked, or which has ended since.
     #[error("producer {producer_id} wrote outside of a transaction that the coordinator knows")]
-    NotVerified {
-        /// The producer.
-        producer_id: i64,
-    },
+    NotVerified { producer_id: i64 },
     /// A marker of a coordinator that was replaced.
     #[error("coordinator epoch {epoch} ends a transaction of producer {producer_id}, and {known} did so before")]
     OldCoordinator {
-        /// The producer.
         producer_id: i64,
         /// Epoch of the marker.
         epoch: i32,

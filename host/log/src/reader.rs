@@ -19,12 +19,12 @@ use crate::{
 const MOST_CACHED: usize = 1 << 20;
 
 /// Why a partition's log could not be read.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The offset lies before the start or beyond the end.
     #[error("offset {asked} is not within {start} and {end}")]
     OutOfRange {
-        /// The offset asked for.
         asked: LogOffset,
         /// Where the log begins.
         start: LogOffset,
@@ -36,7 +36,6 @@ pub enum ReadError {
     Io {
         /// The segment's first offset.
         base_offset: i64,
-        /// What the operating system says.
         source: io::Error,
     },
     /// A batch is not what was once written.
@@ -46,7 +45,6 @@ pub enum ReadError {
         base_offset: i64,
         /// Where the batch begins.
         position: u64,
-        /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
@@ -108,9 +106,9 @@ impl BatchRest {
 /// A record found by its timestamp.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FoundOffset {
-    /// Its offset.
+    /// Where it is: the first record, in the order of offsets, that is as late as asked for.
     pub offset: LogOffset,
-    /// Its timestamp.
+    /// When it is from: as late as asked for, or later.
     pub timestamp: Timestamp,
     /// The leader epoch of its batch; -1 if it has none.
     pub leader_epoch: i32,

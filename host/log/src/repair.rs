@@ -40,7 +40,7 @@ pub struct RepairPlan {
 /// What is to be cut out of one file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FileRepair {
-    /// The file.
+    /// The segment's `.log` file.
     pub file: PathBuf,
     /// Its first offset, after which it is named.
     pub base_offset: LogOffset,
@@ -73,6 +73,7 @@ impl RepairPlan {
 }
 
 /// Why a log could not be repaired.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
     /// It cannot be looked at, or what is wrong with it cannot be put right here.
@@ -85,26 +86,13 @@ pub enum RepairError {
     },
     /// A file could not be read.
     #[error("read {}", file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    Read { file: PathBuf, source: io::Error },
     /// A file could not be written. What was to be cut has been set aside, or is where it was.
     #[error("repair {}", file.display())]
-    Write {
-        /// The file.
-        file: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    Write { file: PathBuf, source: io::Error },
     /// Somebody changed a file since the plan was made.
     #[error("{} has changed since it was looked at; look at it again", file.display())]
-    Changed {
-        /// The file.
-        file: PathBuf,
-    },
+    Changed { file: PathBuf },
 }
 
 /// Looks at every byte of a log and says what has to be given up; `None` where it can be opened as it is and every

@@ -20,40 +20,26 @@ use crate::{
 };
 
 /// Why old data could not be deleted. Nothing that is still needed is gone.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
     /// A file could not be renamed or unlinked.
     #[error("delete {}", path.display())]
-    Delete {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    Delete { path: PathBuf, source: io::Error },
     /// The active segment could not be closed.
     #[error("close the active segment before deleting it")]
-    Roll {
-        /// Why.
-        source: AppendError,
-    },
+    Roll { source: AppendError },
     /// The leader epochs could not be written.
     #[error("write the leader epochs")]
-    Epochs {
-        /// What the operating system says.
-        source: io::Error,
-    },
+    Epochs { source: io::Error },
     /// What is to be deleted could not be written to stable storage before.
     #[error("make the log durable up to its new start")]
-    Sync {
-        /// Why.
-        source: SyncError,
-    },
+    Sync { source: SyncError },
     /// The new start lies beyond the end of the log.
     #[error("records up to offset {before} are to be deleted, and the log ends at {end}")]
     BeyondEnd {
         /// The start asked for.
         before: LogOffset,
-        /// The end of the log.
         end: LogOffset,
     },
 }

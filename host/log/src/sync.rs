@@ -15,6 +15,7 @@ use millstream_record::LogOffset;
 use crate::{epochs::LeaderEpochs, segment::Segment};
 
 /// Why a partition's data could not be made durable.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     /// The operating system failed to write: what it held may be gone, so the log accepts nothing more until it
@@ -23,7 +24,6 @@ pub enum SyncError {
     Failed {
         /// The segment's first offset.
         base_offset: i64,
-        /// What the operating system says.
         source: io::Error,
     },
     /// The log went offline before.
@@ -34,10 +34,7 @@ pub enum SyncError {
     },
     /// The files that a clean stop leaves behind could not be written.
     #[error("write the state of a clean stop")]
-    Close {
-        /// What the operating system says.
-        source: io::Error,
-    },
+    Close { source: io::Error },
 }
 
 /// What the one writer and any number of readers and syncs share.

@@ -16,6 +16,7 @@ enum Hash {
 }
 
 /// What is wrong with a line.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidHtpasswd {
     /// No colon.
@@ -31,7 +32,6 @@ pub enum InvalidHtpasswd {
     Hash {
         /// Counted from 1.
         line: usize,
-        /// Whose.
         user: String,
     },
 }

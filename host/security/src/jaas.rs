@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, iter::Peekable, str::Chars};
 /// What `java.security.auth.login.config` names: login modules by the name of their section.
 pub type JaasFile = BTreeMap<String, Vec<JaasEntry>>;
 
-/// One entry.
+/// A login module with what is set for it; the control flag makes no difference and is not kept.
 #[derive(Clone, Eq, PartialEq)]
 pub struct JaasEntry {
     /// The class of the login module, whole.
@@ -27,6 +27,7 @@ impl std::fmt::Debug for JaasEntry {
 }
 
 /// Why a text is no JAAS configuration, without any of its values.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidJaas {
     /// Nothing is there.
@@ -37,16 +38,10 @@ pub enum InvalidJaas {
     LoginModule,
     /// The word behind the class is missing or unknown.
     #[error("'required' (or another control flag) was expected after {module}")]
-    Flag {
-        /// The class.
-        module: String,
-    },
+    Flag { module: String },
     /// An option without a value.
     #[error("the option '{name}' has no value; write {name}=\"…\"")]
-    Value {
-        /// The option.
-        name: String,
-    },
+    Value { name: String },
     /// Something between options that is none.
     #[error("the name of an option was expected, or a semicolon")]
     OptionName,

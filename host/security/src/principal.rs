@@ -10,7 +10,7 @@ pub struct PrincipalMapping {
 
 #[derive(Debug)]
 enum Rule {
-    /// The subject as it is.
+    /// `DEFAULT`: the subject as it is.
     Default,
     Replace {
         pattern: JavaRegex,
@@ -27,18 +27,15 @@ enum Case {
 }
 
 /// Why rules cannot be read.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidMapping {
     /// Neither of the two forms.
     #[error("'{rule}' is neither DEFAULT nor RULE:pattern/replacement/ with L, U or nothing behind it")]
-    Rule {
-        /// As written.
-        rule: String,
-    },
+    Rule { rule: String },
     /// The pattern is none of Java's.
     #[error("the pattern '{pattern}' cannot be read: {reason}")]
     Pattern {
-        /// As written.
         pattern: String,
         /// In Java's words.
         reason: String,
@@ -46,18 +43,15 @@ pub enum InvalidMapping {
 }
 
 /// Why a subject has no name.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum MapError {
     /// Kafka refuses such a client.
     #[error("no rule of ssl.principal.mapping.rules fits the subject '{subject}'; add DEFAULT as the last rule")]
-    NoRule {
-        /// The subject.
-        subject: String,
-    },
+    NoRule { subject: String },
     /// A pattern takes too long, or its replacement names no group.
     #[error("a rule of ssl.principal.mapping.rules cannot be applied to '{subject}': {reason}")]
     Rule {
-        /// The subject.
         subject: String,
         /// In Java's words.
         reason: String,

@@ -13,10 +13,10 @@ use millstream_wire::protocol::{
 use super::{Admin, Refused};
 use crate::cluster::RequestError;
 
-/// What is configured.
+/// What settings belong to.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum ConfigResource {
-    /// A topic.
+    /// The topic's own settings, with the broker's for what it leaves out.
     Topic(TopicName),
     /// A broker, by its node id.
     Broker(i32),
@@ -38,10 +38,10 @@ impl ConfigResource {
     }
 }
 
-/// One setting.
+/// One setting, as the broker describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigEntry {
-    /// Its key.
+    /// As in `server.properties` or a topic's configuration.
     pub name: String,
     /// Its value; `None` when it is unset or secret.
     pub value: Option<String>,

@@ -39,10 +39,10 @@ impl OffsetAndMetadata {
     }
 }
 
-/// A group in a list.
+/// A group as its coordinator lists it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GroupListing {
-    /// Its id.
+    /// As members name it in `group.id`.
     pub group_id: String,
     /// `consumer`, `connect` and the like; empty for a group of offsets only.
     pub protocol_type: String,
@@ -53,7 +53,7 @@ pub struct GroupListing {
 /// A group in detail.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GroupDescription {
-    /// Its id.
+    /// As members name it in `group.id`.
     pub group_id: String,
     /// `Stable`, `Empty`, `Dead` (there is none) and so on.
     pub state: String,
@@ -61,11 +61,11 @@ pub struct GroupDescription {
     pub protocol_type: String,
     /// The protocol its members agreed on.
     pub protocol: String,
-    /// Its members.
+    /// Those that the coordinator knows at this moment; empty for `Empty` and `Dead`.
     pub members: Vec<MemberDescription>,
 }
 
-/// A member of a group.
+/// A member as the coordinator describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MemberDescription {
     /// The id its coordinator gave it.

@@ -36,7 +36,7 @@ use crate::{
 pub struct Refused {
     /// What the broker says in words.
     pub message: Option<String>,
-    /// Its code.
+    /// Which refusal it is.
     pub source: ErrorCode,
 }
 

@@ -23,7 +23,7 @@ use crate::{
 /// A topic to be made.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewTopic {
-    /// Its name.
+    /// A topic of that name must not exist yet.
     pub name: TopicName,
     /// Number of partitions; `None` for the broker's default.
     pub partitions: Option<u32>,
@@ -45,16 +45,16 @@ impl NewTopic {
 /// What a topic looks like.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TopicDescription {
-    /// Its name.
+    /// As asked for.
     pub name: TopicName,
-    /// Its partitions.
+    /// Leader, replicas and the like of each partition.
     pub topic: Topic,
 }
 
 /// What a cluster looks like.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClusterDescription {
-    /// Its id.
+    /// Given when the cluster was formatted; `None` from brokers too old to tell.
     pub cluster_id: Option<String>,
     /// The broker that changes topics.
     pub controller: Option<i32>,

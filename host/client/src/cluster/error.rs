@@ -13,21 +13,16 @@ use crate::{
 };
 
 /// Why a broker could not be connected to.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The stream could not be opened.
     #[error("connect to {address}")]
-    Dial {
-        /// Where to.
-        address: HostPort,
-        /// What the transport says.
-        source: io::Error,
-    },
+    Dial { address: HostPort, source: io::Error },
     /// Nothing came of it in time.
     #[error("connect to {address}: {} within {} ms",
         if *accepted { "the connection was accepted, but no answer came" } else { "no answer" }, timeout.as_millis())]
     Timeout {
-        /// Where to.
         address: HostPort,
         /// Whether there was a connection, so that only the first answer was missing.
         accepted: bool,
@@ -36,20 +31,10 @@ pub enum ConnectError {
     },
     /// TLS could not be put around the connection.
     #[error("agree on TLS with {address}")]
-    Tls {
-        /// Where.
-        address: HostPort,
-        /// What rustls or the transport says.
-        source: io::Error,
-    },
+    Tls { address: HostPort, source: io::Error },
     /// What answers there does not speak Kafka's protocol, or not a version in use here.
     #[error("agree on versions with {address}")]
-    Handshake {
-        /// Where.
-        address: HostPort,
-        /// Why.
-        source: HandshakeError,
-    },
+    Handshake { address: HostPort, source: HandshakeError },
 }
 
 impl ConnectError {
@@ -114,6 +99,7 @@ impl ConnectError {
 }
 
 /// Why a request to a cluster failed.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RequestError {
     /// None of the known addresses answers.
@@ -129,7 +115,6 @@ pub enum RequestError {
     Connect {
         /// Its node id.
         node: i32,
-        /// Why.
         source: Arc<ConnectError>,
     },
     /// The cluster has no broker with this id at the moment.
@@ -147,7 +132,6 @@ pub enum RequestError {
     /// The request was not answered.
     #[error("send a request to a broker")]
     Call {
-        /// Why.
         #[from]
         source: CallError,
     },
@@ -156,7 +140,6 @@ pub enum RequestError {
     Refused {
         /// What was asked.
         attempted: String,
-        /// Its answer.
         source: ErrorCode,
     },
     /// Repetitions took too long.

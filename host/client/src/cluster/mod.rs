@@ -59,9 +59,9 @@ impl fmt::Debug for Cluster {
 /// Which topics to ask about.
 #[derive(Clone, Copy, Debug)]
 pub enum TopicsWanted<'a> {
-    /// These.
+    /// These; one that does not exist is missing in the answer.
     Named(&'a [TopicName]),
-    /// All that exist.
+    /// All that exist and may be described.
     All,
 }
 
@@ -246,7 +246,7 @@ impl fmt::Debug for Pool {
 
 type Attempt = Shared<BoxFuture<'static, Result<Connection, Arc<ConnectError>>>>;
 
-/// One address.
+/// What is known and under way for one address.
 #[derive(Default)]
 struct Slot {
     state: SlotState,

@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{dial::HostPort, security::Security};
 
-/// What a client is for.
+/// Which of Kafka's clients it stands for: its connections are counted as theirs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ClientKind {
-    /// Produces.
+    /// Sends records.
     Producer,
-    /// Consumes.
+    /// Fetches records, alone or in a group.
     Consumer,
     /// Asks and changes.
     Admin,
@@ -52,7 +52,7 @@ pub struct ConnectionSettings {
     pub max_response_bytes: usize,
     /// How connections are protected.
     pub security: Security,
-    /// What the connections are for.
+    /// Which of Kafka's clients the connections are counted for.
     pub kind: ClientKind,
     /// Where the client counts, by its `client.id`. Those that share one count together.
     pub metrics: Metrics,

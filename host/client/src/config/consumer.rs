@@ -25,7 +25,7 @@ pub enum AutoOffsetReset {
 /// Which records of transactions are seen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum IsolationLevel {
-    /// All of them.
+    /// Those of aborted and of open transactions, too.
     ReadUncommitted,
     /// Those of committed transactions only.
     ReadCommitted,

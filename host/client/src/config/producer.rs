@@ -14,7 +14,7 @@ use crate::dial::HostPort;
 /// When a broker answers a produce request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Acks {
-    /// Never.
+    /// Never: a lost record is not noticed, and no offset comes back.
     None,
     /// When the leader has the records.
     Leader,

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use millstream_config::{ConfigDef, ConfigMap, ConfigType, FromConfig, Key};
 
 /// Why properties are no usable client configuration.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("invalid value {value:?} for configuration {key}: {reason}")]
 pub struct ConfigError {
-    /// The key.
     pub key: String,
     /// Its value as given; empty when the key is missing.
     pub value: String,

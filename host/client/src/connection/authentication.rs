@@ -34,18 +34,10 @@ const MOST_STEPS: usize = 8;
 pub enum AuthenticationError {
     /// There is nothing to log in with.
     #[error("log in ({mechanism})")]
-    Login {
-        mechanism: Mechanism,
-        /// Why.
-        source: LoginError,
-    },
+    Login { mechanism: Mechanism, source: LoginError },
     /// The exchange broke off.
     #[error("log in ({mechanism})")]
-    Call {
-        mechanism: Mechanism,
-        /// Why.
-        source: CallError,
-    },
+    Call { mechanism: Mechanism, source: CallError },
     /// The broker offers other mechanisms.
     #[error("log in ({mechanism}): the broker offers {offered} (sasl.mechanism)")]
     Mechanism {
@@ -53,7 +45,6 @@ pub enum AuthenticationError {
         mechanism: Mechanism,
         /// Those of the broker.
         offered: String,
-        /// Its answer.
         source: ErrorCode,
     },
     /// The broker does not accept the credentials.
@@ -62,16 +53,11 @@ pub enum AuthenticationError {
         mechanism: Mechanism,
         /// What the broker says about it in words.
         message: Option<String>,
-        /// Its answer.
         source: ErrorCode,
     },
     /// The broker's tokens cannot be accepted.
     #[error("log in ({mechanism})")]
-    Exchange {
-        mechanism: Mechanism,
-        /// Why.
-        source: SaslError,
-    },
+    Exchange { mechanism: Mechanism, source: SaslError },
 }
 
 impl AuthenticationError {

@@ -23,11 +23,7 @@ pub enum CallError {
     },
     /// The request has a value that its version cannot carry.
     #[error("send {api:?}")]
-    Encode {
-        api: ApiKey,
-        /// What is wrong with it.
-        source: Arc<EncodeError>,
-    },
+    Encode { api: ApiKey, source: Arc<EncodeError> },
     /// The connection ended before the answer. The broker may have carried out the request.
     #[error("the connection ended before {api:?} was answered")]
     Disconnected {
@@ -37,11 +33,7 @@ pub enum CallError {
     },
     /// The answer could not be read.
     #[error("read the answer to {api:?}")]
-    Decode {
-        api: ApiKey,
-        /// What is wrong with it.
-        source: Arc<DecodeError>,
-    },
+    Decode { api: ApiKey, source: Arc<DecodeError> },
 }
 
 impl CallError {
@@ -52,14 +44,12 @@ impl CallError {
 }
 
 /// Why a connection ended.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum Disconnect {
     /// The stream broke.
     #[error("exchange bytes with the broker")]
-    Io {
-        /// What the transport says.
-        source: io::Error,
-    },
+    Io { source: io::Error },
     /// The broker closed the stream.
     #[error("the broker closed the connection")]
     Closed,
@@ -81,10 +71,7 @@ pub enum Disconnect {
     },
     /// Nothing was asked for so long that the connection is not kept.
     #[error("nothing was asked over the connection for connections.max.idle.ms ({} ms)", timeout.as_millis())]
-    Idle {
-        /// The setting.
-        timeout: Duration,
-    },
+    Idle { timeout: Duration },
     /// The bytes are no frames.
     #[error("split the broker's answers into frames")]
     Frame {
@@ -107,10 +94,7 @@ pub enum Disconnect {
     Dropped,
     /// The login was about to run out, and the broker did not accept it again.
     #[error("renew the login")]
-    LoginNotRenewed {
-        /// Why.
-        source: AuthenticationError,
-    },
+    LoginNotRenewed { source: AuthenticationError },
 }
 
 impl Disconnect {
@@ -129,24 +113,16 @@ impl Disconnect {
 }
 
 /// Why a connection could not be made usable.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
     /// The versions could not be asked for.
     #[error("ask for the broker's API versions")]
-    Call {
-        /// Why.
-        source: CallError,
-    },
+    Call { source: CallError },
     /// The broker refused to tell its versions.
     #[error("ask for the broker's API versions")]
-    Refused {
-        /// What it answered.
-        source: ErrorCode,
-    },
+    Refused { source: ErrorCode },
     /// The broker does not accept the login.
     #[error("authenticate with the broker (security.protocol, sasl.*)")]
-    Authentication {
-        /// Why.
-        source: AuthenticationError,
-    },
+    Authentication { source: AuthenticationError },
 }

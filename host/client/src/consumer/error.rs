@@ -12,7 +12,6 @@ pub enum ConsumeError {
     /// The membership in the group is over.
     #[error("take part in the consumer group")]
     Group {
-        /// Why.
         #[from]
         source: GroupError,
     },
@@ -28,12 +27,7 @@ pub enum ConsumeError {
              auto.offset.reset is none: set the group's offset to one that exists, or auto.offset.reset to earliest or \
              latest"
     )]
-    OutOfRange {
-        topic: TopicName,
-        partition: i32,
-        /// The position.
-        offset: i64,
-    },
+    OutOfRange { topic: TopicName, partition: i32, offset: i64 },
     /// Records that were read are no longer in the partition's log, and `auto.offset.reset` is `none`.
     #[error("the log of {topic}-{partition} was cut off before offset {offset}, up to which it was read{}, and \
              auto.offset.reset is none: set the group's offset to where reading is to go on, or auto.offset.reset to \
@@ -41,19 +35,13 @@ pub enum ConsumeError {
     Truncated {
         topic: TopicName,
         partition: i32,
-        /// The position.
         offset: i64,
         /// First offset at which the log differs from what was read; `None` where that is not known.
         end: Option<i64>,
     },
     /// A broker refuses to hand out a partition.
     #[error("read {topic}-{partition}")]
-    Refused {
-        topic: TopicName,
-        partition: i32,
-        /// Its answer.
-        source: ErrorCode,
-    },
+    Refused { topic: TopicName, partition: i32, source: ErrorCode },
     /// A batch is damaged. To go on, seek past it.
     #[error("read {topic}-{partition} at offset {offset}")]
     Damaged {
@@ -61,13 +49,11 @@ pub enum ConsumeError {
         partition: i32,
         /// The position at which it was found.
         offset: i64,
-        /// What is wrong with it.
         source: InvalidBatch,
     },
     /// The cluster refuses something for good.
     #[error("ask the cluster")]
     Request {
-        /// What and why.
         #[from]
         source: RequestError,
     },
@@ -113,20 +99,10 @@ pub enum CommitError {
     Rebalancing { group_id: String },
     /// The coordinator refuses the offset of a partition.
     #[error("commit the offset of {topic}-{partition} in group {group_id}")]
-    Refused {
-        group_id: String,
-        topic: TopicName,
-        partition: i32,
-        /// Its answer.
-        source: ErrorCode,
-    },
+    Refused { group_id: String, topic: TopicName, partition: i32, source: ErrorCode },
     /// The coordinator cannot be asked.
     #[error("commit offsets of group {group_id}")]
-    Request {
-        group_id: String,
-        /// Why.
-        source: RequestError,
-    },
+    Request { group_id: String, source: RequestError },
     /// `group.id` is missing.
     #[error("commits need a group.id")]
     NoGroup,

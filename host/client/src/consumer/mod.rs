@@ -46,9 +46,9 @@ use crate::{
 /// Whole record batches of one partition, as they are on the wire.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FetchedRecordBatches {
-    /// The topic.
+    /// The topic that the batches are from.
     pub topic: TopicName,
-    /// The partition.
+    /// Its number within the topic.
     pub partition: i32,
     /// The consumer's position before. The first batch may begin earlier: its records below this offset were
     /// handed out already and are to be left out.
@@ -79,7 +79,7 @@ pub enum RebalanceEvent {
 /// What a poll brought. Data and events never come together.
 #[derive(Clone, Debug, Default)]
 pub struct Polled {
-    /// Data.
+    /// Of any assigned partitions; nothing where there are events, or where the poll ran out of time.
     pub fetched: Vec<FetchedRecordBatches>,
     /// Changes of the assignment, in order.
     pub events: Vec<RebalanceEvent>,

@@ -21,7 +21,7 @@ pub(super) enum Search {
     At(OffsetSpec),
 }
 
-/// One partition.
+/// What is known of one assigned partition.
 #[derive(Debug)]
 struct Place {
     /// The next record to hand out.
@@ -137,7 +137,7 @@ impl Positions {
         Some((place.end_offset? - place.position?).max(0))
     }
 
-    /// All known positions.
+    /// Of each partition the next offset to hand out; partitions whose position is still looked up are left out.
     pub(super) fn known(&self) -> Vec<(TopicPartition, i64)> {
         self.places.iter().filter_map(|(key, place)| Some((key.clone(), place.position?))).collect()
     }

@@ -78,7 +78,7 @@ pub struct WorkAssignment {
     pub offset: i64,
     /// What is to be done: everything for [`ConnectVersion::Eager`], else what is new.
     pub assigned: Vec<Share>,
-    /// What is to be given up.
+    /// What the member has to stop before it joins again; always empty for [`ConnectVersion::Eager`].
     pub revoked: Vec<Share>,
     /// After so many milliseconds the member is to join again; 0 for no need.
     pub delay_ms: i32,

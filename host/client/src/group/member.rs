@@ -41,7 +41,7 @@ const JOIN_GRACE: Duration = Duration::from_secs(5);
 /// How a member presents itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GroupConfig {
-    /// The group.
+    /// `group.id`: names the group in the cluster, and in its access rules.
     pub group_id: String,
     /// Makes the member a static one: a restart within the session timeout causes no rebalance.
     pub group_instance_id: Option<String>,
@@ -82,7 +82,7 @@ pub struct JoinedMember {
 pub enum GroupEvent {
     /// This member leads the new generation: answer with [`GroupMember::assign`].
     Elected {
-        /// The generation.
+        /// Counts the group's rebalances; requests that carry an older one are refused.
         generation: i32,
         /// The chosen protocol.
         protocol: String,
@@ -91,7 +91,7 @@ pub enum GroupEvent {
     },
     /// The generation is complete and this is the member's part.
     Assigned {
-        /// The generation.
+        /// Counts the group's rebalances; requests that carry an older one are refused.
         generation: i32,
         /// The chosen protocol.
         protocol: String,
@@ -115,26 +115,18 @@ pub enum GroupEvent {
 }
 
 /// Why a group went on without a member.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LostReason {
     /// The coordinator says so.
     #[error("the group has expelled this member")]
-    Expelled {
-        /// Its answer.
-        source: ErrorCode,
-    },
+    Expelled { source: ErrorCode },
     /// Polls came too slowly, so the member left.
     #[error("no poll for more than max.poll.interval.ms ({} ms)", interval.as_millis())]
-    PollInterval {
-        /// The setting.
-        interval: Duration,
-    },
+    PollInterval { interval: Duration },
     /// The coordinator could not be reached for a whole session timeout.
     #[error("the coordinator was out of reach for session.timeout.ms ({} ms)", timeout.as_millis())]
-    SessionTimeout {
-        /// The setting.
-        timeout: Duration,
-    },
+    SessionTimeout { timeout: Duration },
 }
 
 /// Why a membership failed.
@@ -143,18 +135,10 @@ pub enum LostReason {
 pub enum GroupError {
     /// The coordinator refuses the member for good.
     #[error("join group {group_id}")]
-    Refused {
-        group_id: String,
-        /// Its answer.
-        source: ErrorCode,
-    },
+    Refused { group_id: String, source: ErrorCode },
     /// The coordinator cannot be asked, and trying again cannot help.
     #[error("join group {group_id}")]
-    Request {
-        group_id: String,
-        /// Why.
-        source: RequestError,
-    },
+    Request { group_id: String, source: RequestError },
     /// The task behind the membership ended unexpectedly.
     #[error("the membership in group {group_id} ended")]
     Ended { group_id: String },

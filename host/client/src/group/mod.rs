@@ -14,7 +14,7 @@ pub use member::{GroupConfig, GroupError, GroupEvent, GroupMember, GroupProtocol
 /// In whose name a transactional producer commits offsets of a group: a member of it, or nobody.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GroupMetadata {
-    /// The group.
+    /// The group whose offsets are committed.
     pub group_id: String,
     /// The generation that the member belongs to; -1 for nobody.
     pub generation: i32,

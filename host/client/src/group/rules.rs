@@ -43,7 +43,7 @@ pub(super) fn after_sync(code: ErrorCode) -> JoinStep {
 /// What a heartbeat's answer means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum HeartbeatStep {
-    /// All is well.
+    /// The membership goes on as it is.
     Fine,
     /// The group rebalances and waits for this member to join again.
     Rejoin,

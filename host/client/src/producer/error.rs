@@ -64,37 +64,20 @@ pub enum SendError {
         partition: i32,
         /// What the broker says about it in words.
         detail: Option<String>,
-        /// Its answer.
         source: ErrorCode,
     },
     /// The request was not answered. The records may or may not be in the log.
     #[error("write to {topic}-{partition}")]
-    Request {
-        topic: TopicName,
-        partition: i32,
-        /// Why.
-        source: RequestError,
-    },
+    Request { topic: TopicName, partition: i32, source: RequestError },
     /// The cluster gave no producer id.
     #[error("get a producer id")]
-    ProducerId {
-        /// Why.
-        source: RequestError,
-    },
+    ProducerId { source: RequestError },
     /// The batch could not be compressed.
     #[error("compress records for {topic}-{partition}")]
-    Compress {
-        topic: TopicName,
-        partition: i32,
-        /// What the codec says.
-        source: Arc<CompressError>,
-    },
+    Compress { topic: TopicName, partition: i32, source: Arc<CompressError> },
     /// The transaction does not take records, or can no longer be committed.
     #[error("write records in a transaction")]
-    Transaction {
-        /// Why.
-        source: Box<TransactionError>,
-    },
+    Transaction { source: Box<TransactionError> },
     /// The transaction was aborted before the records were acknowledged.
     #[error("the transaction was aborted before the records were acknowledged")]
     Aborted,

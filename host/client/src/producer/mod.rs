@@ -72,7 +72,7 @@ impl<'a> RecordRef<'a> {
 /// Where records were written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Delivery {
-    /// The partition.
+    /// Number of the partition, chosen by the producer where the record names none.
     pub partition: i32,
     /// Offset of the first record of the acknowledgement; the others follow without a gap. -1 where the
     /// broker does not tell (`acks=0`, or a repetition it recognised).
@@ -85,7 +85,7 @@ pub struct Delivery {
 /// records were spread over partitions.
 #[derive(Clone, Debug)]
 pub struct Ack {
-    /// First of the sequences.
+    /// First of the sequences it acknowledges.
     pub first: Sequence,
     /// Last of them.
     pub last: Sequence,

@@ -43,7 +43,7 @@ pub(super) enum Verdict {
     },
     /// Sent again in two halves.
     Split,
-    /// Given up.
+    /// Not sent again: its records fail with the broker's answer.
     Fail,
 }
 

@@ -41,7 +41,7 @@ pub(super) enum Content {
     Records(RecordBatchBuilder),
     /// As sent, with the stamp it carries.
     Encoded(Bytes, Stamp),
-    /// At the sender.
+    /// At the sender, which gives it back with the answer.
     Lent,
 }
 

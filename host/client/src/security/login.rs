@@ -19,24 +19,15 @@ const MAX_TOKEN: u64 = 64 << 10;
 const UNSECURED_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Why there is nothing to log in with.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     /// The file with the token cannot be read.
     #[error("read a token from {} (sasl.oauthbearer.token.endpoint.url)", path.display())]
-    TokenFile {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    TokenFile { path: PathBuf, source: io::Error },
     /// The token cannot be sent.
     #[error("use the token from {origin}")]
-    Token {
-        /// Where it is from.
-        origin: String,
-        /// What is wrong with it.
-        source: InvalidBearerToken,
-    },
+    Token { origin: String, source: InvalidBearerToken },
 }
 
 /// A login. It holds secrets, and shows none.

@@ -48,7 +48,7 @@ type Found<'a> = BTreeMap<(&'a str, &'a str), BTreeMap<String, String>>;
 /// A configuration whose variables are resolved.
 #[derive(Clone, Default)]
 pub struct Resolved {
-    /// What to use.
+    /// The configuration with values in place of variables: never to be stored or shown.
     pub config: ConfigMap,
     /// When to look the values up again; `None` if they hold for good.
     pub ttl: Option<Duration>,

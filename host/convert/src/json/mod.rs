@@ -36,7 +36,7 @@ const ENVELOPE: &str = "JsonConverter with schemas.enable requires \"schema\" an
     additional fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter \
     configuration.";
 
-/// The converter.
+/// JSON as Connect writes it, with or without the envelope of schema and payload (`schemas.enable`).
 pub struct JsonConverter {
     schemas_enabled: bool,
     /// The schema of every message read, if the configuration gives one.

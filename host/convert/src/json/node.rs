@@ -7,20 +7,20 @@ use super::scan::{Malformed, Scanner};
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
-    /// `null`.
+    /// `null`; a member that is not there reads the same.
     Null,
     /// `true`, `false`.
     Boolean(bool),
     /// A number as it was written.
     Number {
-        /// Its characters.
+        /// As they stand, so that no digit is lost.
         text: String,
         /// Without fraction and exponent.
         integral: bool,
     },
-    /// A text.
+    /// Without quotes, escapes resolved.
     Text(String),
-    /// An array.
+    /// Elements in their order; they may be of different kinds.
     Array(Vec<Node>),
     /// An object; names are unique, the last of two equal ones wins.
     Object(Vec<(String, Node)>),

@@ -18,7 +18,7 @@ pub struct Malformed {
 /// A number as it stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Number<'a> {
-    /// Its characters.
+    /// As they stand in the message.
     pub text: &'a str,
     /// Without fraction and exponent.
     pub integral: bool,
@@ -154,7 +154,7 @@ impl<'a> Scanner<'a> {
         &self.text[from..to]
     }
 
-    /// What is left.
+    /// The text from the position on.
     pub fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }

@@ -66,7 +66,7 @@ pub(super) struct Counts {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kept {
     Nothing,
-    /// As it was.
+    /// All of it: the bytes can be taken as they are.
     Whole,
     /// What was appended to the output.
     Part,

@@ -37,6 +37,7 @@ use crate::{
 };
 
 /// Why a log was not compacted to the end. What was swapped in stays, all else is as it was.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum CleanError {
     /// The caller wanted it to end.
@@ -56,18 +57,13 @@ pub enum CleanError {
     },
     /// What is kept instead of older records could not be made durable before those go.
     #[error("make the log durable before older records go")]
-    Sync {
-        /// Why.
-        source: SyncError,
-    },
+    Sync { source: SyncError },
     /// A segment could not be read.
     #[error("read segment {base_offset} at byte {position}")]
     Read {
         /// The segment's first offset.
         base_offset: i64,
-        /// Where.
         position: u64,
-        /// What the operating system says.
         source: io::Error,
     },
     /// A batch is not what was once written, or cannot be written again.
@@ -77,7 +73,6 @@ pub enum CleanError {
         base_offset: i64,
         /// Where the batch begins.
         position: u64,
-        /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The compacted segment could not be written.
@@ -85,7 +80,6 @@ pub enum CleanError {
     Write {
         /// The segment's first offset.
         base_offset: i64,
-        /// What the operating system says.
         source: io::Error,
     },
     /// The compacted segment could not be put in place of the old ones. If some of them were gone, the log is offline,
@@ -94,7 +88,6 @@ pub enum CleanError {
     Swap {
         /// The segment's first offset.
         base_offset: i64,
-        /// What the operating system says.
         source: io::Error,
     },
     /// An old segment could not be set aside. The log is offline, and its next opening puts that right.
@@ -102,7 +95,6 @@ pub enum CleanError {
     SetAside {
         /// The segment's first offset.
         base_offset: i64,
-        /// Which file.
         source: RetentionError,
     },
 }

@@ -30,7 +30,7 @@ pub struct CleanedSegment {
     pub(super) base_offset: i64,
     /// What it replaces, neighbours in their order.
     pub(super) old: Vec<Arc<Segment>>,
-    /// The end of all that the pass cleans.
+    /// One past the last offset that the pass cleans, in this segment or a later one.
     pub(super) pass_end: i64,
 }
 

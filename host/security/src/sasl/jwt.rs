@@ -172,7 +172,7 @@ pub struct TokenValidator {
 }
 
 impl TokenValidator {
-    /// For signed tokens.
+    /// Takes tokens that one of `keys` has signed, and no unsigned one.
     pub fn signed(rules: TokenRules, keys: KeySet) -> Self {
         Self { rules, keys: Some(keys) }
     }

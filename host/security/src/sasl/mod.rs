@@ -29,7 +29,7 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    /// All of them.
+    /// What `sasl.enabled.mechanisms` may list; GSSAPI is not among them.
     pub const ALL: [Self; 4] =
         [Self::Plain, Self::Scram(ScramHash::Sha256), Self::Scram(ScramHash::Sha512), Self::OauthBearer];
 
@@ -43,7 +43,7 @@ impl Mechanism {
         }
     }
 
-    /// The mechanism of this name.
+    /// As `sasl.mechanism` and the handshake spell it, in capitals; `None` for a mechanism we do not speak.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mechanism| mechanism.name() == name)
     }
@@ -56,6 +56,7 @@ impl fmt::Display for Mechanism {
 }
 
 /// Why an exchange failed, in words for whoever is at the other end: no word of what is secret or of who exists.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SaslError {
     /// The credentials are wrong. Kafka's words.
@@ -64,7 +65,6 @@ pub enum SaslError {
     /// A token does not follow the mechanism's form.
     #[error("the other side breaks the rules of {mechanism}: {reason}")]
     Malformed {
-        /// The mechanism.
         mechanism: Mechanism,
         /// What is wrong with the token.
         reason: &'static str,

@@ -12,6 +12,7 @@ pub struct BearerToken {
 }
 
 /// Why a token cannot be sent.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidBearerToken {
     /// Not the letters that RFC 6750 allows.
@@ -19,10 +20,7 @@ pub enum InvalidBearerToken {
     Token,
     /// The name or value of an extension.
     #[error("the extension '{name}' has a name or value that is not allowed")]
-    Extension {
-        /// Its name.
-        name: String,
-    },
+    Extension { name: String },
 }
 
 impl BearerToken {

@@ -25,9 +25,9 @@ const MOST_ROUNDS: u32 = 1_000_000;
 /// The hash function of a mechanism.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum ScramHash {
-    /// SHA-256.
+    /// `SCRAM-SHA-256`; digests of 32 bytes.
     Sha256,
-    /// SHA-512.
+    /// `SCRAM-SHA-512`; digests of 64 bytes.
     Sha512,
 }
 

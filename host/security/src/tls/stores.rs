@@ -27,16 +27,16 @@ use crate::{
 const MAX_FILE: u64 = 16 << 20;
 
 /// Why TLS cannot be set up. Messages name the key and the file.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A value that its key does not take.
     #[error("{key} cannot be '{value}': {reason}")]
     Value {
-        /// The key.
         key: &'static str,
         /// The value; not of a secret.
         value: String,
-        /// What it takes.
+        /// What the key takes instead.
         reason: &'static str,
     },
     /// One of two keys that belong together.
@@ -54,32 +54,19 @@ pub enum TlsError {
     NoTrustStore,
     /// The file cannot be read.
     #[error("read {key}={}", path.display())]
-    File {
-        /// The key.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    File { key: &'static str, path: PathBuf, source: io::Error },
     /// The old format of Java.
     #[error(
         "{key}={} is a key store of type JKS, which is not read; convert it with: keytool -importkeystore -srckeystore {} \
          -destkeystore {}.p12 -deststoretype PKCS12",
         path.display(), path.display(), path.display()
     )]
-    Jks {
-        /// The key.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-    },
+    Jks { key: &'static str, path: PathBuf },
     /// The content is not what its type says.
     #[error("read {what}")]
     Pem {
         /// Key and file.
         what: String,
-        /// What is wrong.
         source: PemError,
     },
     /// The content cannot be opened.
@@ -87,7 +74,6 @@ pub enum TlsError {
     Pkcs12 {
         /// Key and file.
         what: String,
-        /// What is wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A key that a password protects.
@@ -97,7 +83,6 @@ pub enum TlsError {
         what: String,
         /// Which key to look at.
         hint: &'static str,
-        /// What is wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A traditional encrypted key.
@@ -122,7 +107,6 @@ pub enum TlsError {
     Certificate {
         /// Key and file.
         what: String,
-        /// What is wrong.
         source: InvalidCertificate,
     },
     /// A key of a kind that is not supported, or that is not its certificate's.
@@ -130,7 +114,6 @@ pub enum TlsError {
     Unusable {
         /// Key and file.
         what: String,
-        /// What is wrong.
         source: rustls::Error,
     },
     /// The key is not that of the certificate.
@@ -144,7 +127,6 @@ pub enum TlsError {
     Anchor {
         /// Key and file.
         what: String,
-        /// What is wrong.
         source: rustls::Error,
     },
     /// The system trusts nobody.
@@ -152,16 +134,10 @@ pub enum TlsError {
     NoSystemTrust,
     /// The versions and cipher suites do not go together.
     #[error("no cipher suite is left for the versions (ssl.enabled.protocols, ssl.cipher.suites)")]
-    Protocols {
-        /// What is wrong.
-        source: rustls::Error,
-    },
+    Protocols { source: rustls::Error },
     /// The address that is dialled.
     #[error("'{host}' is neither a host name nor an address")]
-    ServerName {
-        /// As given.
-        host: String,
-    },
+    ServerName { host: String },
 }
 
 /// The algorithms: all that rustls has with ring, or those of `ssl.cipher.suites`.

@@ -5,20 +5,15 @@ use std::{sync::Arc, time::Duration};
 use crate::{cluster::RequestError, producer::error::SendError};
 
 /// What is behind the failure of a transaction.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TransactionCause {
     /// Records were not written.
     #[error("write records in the transaction")]
-    Records {
-        /// Why.
-        source: Box<SendError>,
-    },
+    Records { source: Box<SendError> },
     /// A coordinator did not do what it was asked.
     #[error("ask the coordinator")]
-    Coordinator {
-        /// Why.
-        source: RequestError,
-    },
+    Coordinator { source: RequestError },
 }
 
 impl From<RequestError> for TransactionCause {
@@ -41,6 +36,7 @@ impl TransactionCause {
 }
 
 /// Why a call of a transactional producer failed. Cheap to clone.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TransactionError {
     /// `transactional.id` is not set.
@@ -54,44 +50,31 @@ pub enum TransactionError {
     WrongState {
         /// What was called.
         attempted: &'static str,
-        /// The producer.
         transactional_id: Arc<str>,
-        /// What it is doing.
+        /// What state it is in, completing "the producer … is …".
         state: &'static str,
     },
     /// The transaction can only be aborted; a new one may succeed.
     #[error("the transaction of {transactional_id} cannot be committed and has to be aborted")]
-    MustAbort {
-        /// The producer.
-        transactional_id: Arc<str>,
-        /// Why.
-        source: TransactionCause,
-    },
+    MustAbort { transactional_id: Arc<str>, source: TransactionCause },
     /// Another producer with the same name has begun after this one, or the coordinator has aborted the transaction
     /// because it was open for longer than `transaction.timeout.ms`. This producer can do nothing any more.
     #[error(
         "the producer {transactional_id} is fenced off: a newer one uses the same transactional.id, or its transaction was open for longer than transaction.timeout.ms"
     )]
     Fenced {
-        /// The producer.
         transactional_id: Arc<str>,
         /// The answer that said so.
         source: TransactionCause,
     },
     /// This producer can do nothing any more.
     #[error("the producer {transactional_id} can write no more transactions")]
-    Fatal {
-        /// The producer.
-        transactional_id: Arc<str>,
-        /// Why.
-        source: TransactionCause,
-    },
+    Fatal { transactional_id: Arc<str>, source: TransactionCause },
     /// Not done within `max.block.ms`. It goes on: the same call waits for it again.
     #[error("{attempted} with the producer {transactional_id}: not done after {} ms; it goes on", waited.as_millis())]
     Timeout {
         /// What was called.
         attempted: &'static str,
-        /// The producer.
         transactional_id: Arc<str>,
         /// How long it was waited for.
         waited: Duration,

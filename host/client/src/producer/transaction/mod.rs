@@ -63,7 +63,7 @@ pub(super) enum Step {
     AddOffsets { identity: Identity, group_id: String },
     /// Write the offsets of a group.
     CommitOffsets { identity: Identity, version: TransactionVersion, offsets: Arc<GroupOffsets> },
-    /// End the transaction.
+    /// `EndTxn`: commit or abort, and perhaps a new epoch with the answer.
     End { identity: Identity, version: TransactionVersion, commit: bool },
 }
 
@@ -108,7 +108,7 @@ pub(super) enum Standing {
     Busy,
     /// There is no transaction.
     Ready,
-    /// There is one.
+    /// It was begun, and nothing is under way.
     Open,
     /// The producer was not made ready yet.
     New,

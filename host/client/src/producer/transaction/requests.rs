@@ -84,7 +84,7 @@ pub(in crate::producer) struct StepWork {
     coordinator: Option<(i32, HostPort)>,
 }
 
-/// What came of it.
+/// An answer with the step it is for, so that the state can be moved on.
 pub(in crate::producer) struct StepResult {
     pub(in crate::producer) step: Step,
     pub(in crate::producer) answer: StepAnswer,
