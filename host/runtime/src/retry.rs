@@ -40,7 +40,7 @@ impl Retry {
         control.metrics.failed(1, verdict);
         match verdict {
             Verdict::RetryAfter(delay) => {
-                let wait = self.wait.get_or_insert_with(|| LongWait::since(control, "a retry", self.started));
+                let wait = self.wait.get_or_insert_with(|| LongWait::since(&control.status, "a retry", self.started));
                 let attempts = self.attempts;
                 wait.tell(|| {
                     format!(

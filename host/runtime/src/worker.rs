@@ -1,4 +1,4 @@
-//! Runs connector instances and tasks: starts them, tells them to pause, stops them within Connect's
+//! Runs the instance and the tasks of a connector: starts them, tells them to pause, stops them within Connect's
 //! times, and says what became of them.
 //!
 //! Every task that is spawned is owned here. One that does not end in time is cancelled: its future is
@@ -25,6 +25,7 @@ use crate::{
     converters::{Converters, Natives},
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
     kafka::{Clients, ProducerUse},
+    long_wait::{CALL, call_text, told_of},
     offsets::{OffsetStore, OffsetTopics, StoredOffsets, store_of},
     provided,
     report::LogPolicy,
@@ -37,7 +38,7 @@ use crate::{
 };
 
 /// Time that a connector has to stop.
-const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The worker's settings that concern connectors and tasks.
 #[derive(Clone, Debug)]
@@ -99,6 +100,8 @@ pub struct Worker {
     connectors: BTreeMap<String, RunningConnector>,
     tasks: BTreeMap<TaskId, RunningTask>,
     metrics: Arc<millstream_metrics::Worker>,
+    /// Connectors and tasks that it has told the metrics of.
+    counted: (i64, i64),
 }
 
 struct RunningConnector {
@@ -128,6 +131,13 @@ impl Drop for RunningTask {
     }
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        (self.connectors, self.tasks) = Default::default();
+        self.count();
+    }
+}
+
 /// A task to be started.
 #[derive(Clone, Debug)]
 pub(crate) struct TaskStart {
@@ -144,7 +154,15 @@ impl Worker {
     /// connector asks for new task configurations.
     pub(crate) fn new(parts: WorkerParts, statuses: StatusBoard, reconfigure: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
         let metrics = parts.metrics.group(Labels::none());
-        Self { parts, statuses, reconfigure, connectors: BTreeMap::new(), tasks: BTreeMap::new(), metrics }
+        Self {
+            parts,
+            statuses,
+            reconfigure,
+            connectors: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            metrics,
+            counted: (0, 0),
+        }
     }
 
     /// Makes a connector instance and, if the target says so, starts it.
@@ -161,7 +179,12 @@ impl Worker {
     ) -> Result<(), Failure> {
         let status = self.statuses.writer(name, None);
         let (control, stopping) = watch::channel(false);
-        let looked_up = provided::resolve(&self.parts.settings.providers, config).await;
+        let look_up = provided::resolve(&self.parts.settings.providers, config);
+        let what = || {
+            "config providers to look up values; a disk that does not answer makes the look-up fail after 30 seconds"
+                .to_owned()
+        };
+        let looked_up = told_of(&status, "config providers", what, look_up).await;
         let resolved = Arc::new(looked_up.as_ref().map_or_else(|_| Resolved::default(), Clone::clone));
         let context = InstanceContext {
             name: name.to_owned(),
@@ -263,7 +286,9 @@ impl Worker {
         let Some(running) = self.connectors.get_mut(name) else { return Ok(None) };
         let (true, Some(connector)) = (running.started, &mut running.connector) else { return Ok(None) };
         let limits = TaskLimits::read(&running.resolved.config);
-        let made = unbroken(connector.task_configs(limits.max)).await;
+        let call = unbroken(connector.task_configs(limits.max));
+        let made =
+            told_of(&running.status, CALL, || call_text("the connector to make task configurations"), call).await;
         let made = made.and_then(|configs| limits.check(name, configs.len()).map(|()| configs));
         let mut configs = made.map_err(|failure| running.fail(failure))?;
         for task in &mut configs {
@@ -290,21 +315,32 @@ impl Worker {
         let Some(mut running) = self.connectors.remove(name) else { return };
         self.count();
         running.control.send_replace(true);
-        let stopped = tokio::time::timeout(CONNECTOR_STOP_TIMEOUT, running.stop()).await;
-        match stopped {
-            Ok(Ok(())) => {}
-            Ok(Err(failure)) => {
-                tracing::warn!(connector = name, error = %failure, "the connector did not stop cleanly")
-            }
-            Err(_) => tracing::warn!(connector = name, "the connector did not stop in time and was given up"),
+        if let Err(failure) = running.stop().await {
+            tracing::warn!(connector = name, error = %failure, "the connector did not stop cleanly");
         }
         running.status.set(State::Unassigned);
         running.status.silence();
     }
 
-    fn count(&self) {
-        self.metrics.connectors.set(self.connectors.len() as i64);
-        self.metrics.tasks.set(self.tasks.len() as i64);
+    fn count(&mut self) {
+        let now = (self.connectors.len() as i64, self.tasks.len() as i64);
+        let before = std::mem::replace(&mut self.counted, now);
+        self.metrics.connectors.change(now.0 - before.0);
+        self.metrics.tasks.change(now.1 - before.1);
+    }
+
+    /// Whether there is an instance of the connector that can be used.
+    pub(crate) fn has_instance(&self, name: &str) -> bool {
+        self.connectors.get(name).is_some_and(|running| running.connector.is_some())
+    }
+
+    /// Forgets an instance in which a call was given up.
+    pub(crate) fn discard_connector(&mut self, name: &str) {
+        if let Some(running) = self.connectors.remove(name) {
+            running.control.send_replace(true);
+            running.status.silence();
+        }
+        self.count();
     }
 
     /// Starts a task. What it fails over, from its first step on, is in its status.
@@ -394,7 +430,8 @@ impl RunningConnector {
         let resolved = Arc::clone(&self.resolved);
         let class = class_of(&resolved.config);
         let name = context.name.clone();
-        match unbroken(plugins.connector(class, &name, Arc::new(context))).await {
+        let call = unbroken(plugins.connector(class, &name, Arc::new(context)));
+        match told_of(&self.status, CALL, || call_text("the connector to be made"), call).await {
             Ok(connector) => {
                 self.connector = Some(connector);
                 self.turn(&resolved.config, target).await
@@ -415,7 +452,10 @@ impl RunningConnector {
         match target {
             TargetState::Started => {
                 if let (false, Some(connector)) = (self.started, &mut self.connector) {
-                    if let Err(failure) = unbroken(connector.start(config)).await {
+                    let call = unbroken(connector.start(config));
+                    if let Err(failure) =
+                        told_of(&self.status, CALL, || call_text("the connector to start"), call).await
+                    {
                         return Err(self.fail(failure));
                     }
                     self.started = true;
@@ -438,11 +478,20 @@ impl RunningConnector {
         Ok(())
     }
 
+    /// Stops it, in at most five seconds; after that there is no instance any more.
     async fn stop(&mut self) -> Result<(), Failure> {
-        match &mut self.connector {
-            Some(connector) if std::mem::take(&mut self.started) => unbroken(connector.stop()).await,
-            _ => Ok(()),
+        let Some(connector) = self.connector.as_mut().filter(|_| std::mem::take(&mut self.started)) else {
+            return Ok(());
+        };
+        if let Ok(stopped) = tokio::time::timeout(CONNECTOR_STOP_TIMEOUT, unbroken(connector.stop())).await {
+            return stopped;
         }
+        self.connector = None;
+        let seconds = CONNECTOR_STOP_TIMEOUT.as_secs();
+        let message = format!(
+            "The connector did not return from stop within {seconds} seconds, and the call was given up; a restart begins with another instance"
+        );
+        Err(Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, message))
     }
 }
 

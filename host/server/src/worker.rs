@@ -36,6 +36,9 @@ use crate::{
     start_checks, time_zone,
 };
 
+/// Time that requests have to be answered before connectors are stopped, and once more after that.
+const REQUEST_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Reads a worker's file, and says what the user should know about it.
 pub fn read(worker_file: &Path, mode: Mode) -> Result<WorkerConfig, Failure> {
     let properties: ConfigMap =
@@ -242,9 +245,14 @@ impl Running {
 
     /// Stops it: the API first, then connectors and tasks.
     pub async fn stop(self) -> Result<(), Failure> {
-        self.rest.stop().await;
         let handle = self.herder.handle();
+        let mut api = std::pin::pin!(self.rest.stop());
+        // Requests may wait for a plugin that hangs, and that only a stop ends.
+        let served = tokio::time::timeout(REQUEST_GRACE, &mut api).await.is_ok();
         handle.shutdown().await.map_err(|error| Failure::of(USAGE, &error))?;
+        if !served && tokio::time::timeout(REQUEST_GRACE, api).await.is_err() {
+            tracing::warn!("requests to the REST API were still running after everything had stopped and were ended");
+        }
         drop(handle);
         if self.herder.ended().await { Ok(()) } else { Err(Failure::new(USAGE, "the worker's main loop broke")) }
     }

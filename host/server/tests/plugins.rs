@@ -1,30 +1,14 @@
 //! The binary and its plugins: many of them, new ones, and those that convert headers.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    sync::OnceLock,
-    time::Instant,
-};
+#[path = "support/odd.rs"]
+mod odd;
+
+use std::{env, fs, path::Path, time::Instant};
 
 use harness::{Worker, eventually};
-use millstream_plugin::guest_build::GuestBuild;
 use serde_json::json;
 
-/// A folder with the hostile guest, whose plugins are named Odd.
-fn odd() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let tmp = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/hostile");
-        let build = GuestBuild { folder, packages: Vec::new(), target_dir: tmp.join("guests"), locked: false };
-        let built = build.component("hostile").unwrap_or_else(|error| panic!("{error}"));
-        let folder = tmp.join("server-plugins");
-        fs::create_dir_all(&folder).unwrap();
-        fs::copy(built, folder.join("odd.wasm")).unwrap();
-        folder
-    })
-}
+use odd::odd;
 
 #[track_caller]
 fn await_content(file: &Path, expected: &str) {

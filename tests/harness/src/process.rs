@@ -241,6 +241,11 @@ impl Worker {
         request(&self.rest, method, path, body).expect("the worker answers")
     }
 
+    /// Where its REST API is, for requests that may get no answer.
+    pub fn address(&self) -> &str {
+        &self.rest
+    }
+
     /// The status of a connector.
     pub fn status(&self, connector: &str) -> Value {
         self.get(&format!("/connectors/{connector}/status")).json()

@@ -152,7 +152,6 @@ impl World {
                 drop(self.answered("restart in the calm", handle.restart(&connector.name, request)).await);
             }
         }
-        // Resuming is answered before it is done.
         let _ = self.answered("health in the calm", handle.health()).await;
         let running = |state| matches!(state, Status::Running);
         let all_run = |status: &Result<ConnectorStatus, HerderError>| {
@@ -160,8 +159,8 @@ impl World {
                 running(status.connector.state) && status.tasks.iter().all(|(_, task)| running(task.state))
             })
         };
-        // What is written to a topic is read a moment later.
-        let until = Instant::now() + Duration::from_secs(if plan.in_topics { 10 } else { 0 });
+        // Resuming is answered before it is done, and what is written to a topic is read a moment later.
+        let until = Instant::now() + Duration::from_secs(10);
         for connector in &plan.connectors {
             let mut status = handle.status(&connector.name);
             while !all_run(&status) && Instant::now() < until {

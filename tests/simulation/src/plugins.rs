@@ -172,12 +172,15 @@ impl Connector for FakeConnector {
     }
 
     async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
-        let faults = [Some(Fault::ConnectorStartFails), Some(Fault::ConnectorStartPanics), None];
+        let faults =
+            [Some(Fault::ConnectorStartFails), Some(Fault::ConnectorStartPanics), Some(Fault::ConnectorStartHangs)];
         self.world.trouble(&self.name, faults, ErrorKind::Fatal).await
     }
 
     async fn task_configs(&mut self, most: u32) -> Result<Vec<ConfigMap>, PluginError> {
-        self.world.trouble(&self.name, [Some(Fault::TaskConfigsFail), None, None], ErrorKind::Fatal).await?;
+        self.world
+            .trouble(&self.name, [Some(Fault::TaskConfigsFail), None, Some(Fault::TaskConfigsHang)], ErrorKind::Fatal)
+            .await?;
         let partitions = self.world.state().plan.connector(&self.name).partitions;
         let tasks = i32::try_from(most).unwrap_or(1).clamp(1, partitions);
         let config = |task: i32| {
@@ -312,7 +315,9 @@ impl SourceTask for Source {
 
     async fn commit(&mut self) -> Result<(), PluginError> {
         self.world.state().history.acts(self.run, "is told of a commit");
-        self.world.trouble(&self.task.connector, [Some(Fault::CommitFails), None, None], ErrorKind::Fatal).await
+        self.world
+            .trouble(&self.task.connector, [Some(Fault::CommitFails), None, Some(Fault::CommitHangs)], ErrorKind::Fatal)
+            .await
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
@@ -395,7 +400,9 @@ impl SinkTask for Sink {
 
     async fn open(&mut self, _: &[TopicPartition]) -> Result<(), PluginError> {
         self.world.state().history.acts(self.run, "opens");
-        self.world.trouble(&self.task.connector, [Some(Fault::OpenFails), None, None], ErrorKind::Fatal).await
+        self.world
+            .trouble(&self.task.connector, [Some(Fault::OpenFails), None, Some(Fault::OpenHangs)], ErrorKind::Fatal)
+            .await
     }
 
     async fn put(&mut self, records: &Batch) -> Result<(), PluginError> {
@@ -492,7 +499,9 @@ impl SinkTask for Sink {
                 state.history.lost_buffer(self.run, partition);
             }
         }
-        self.world.trouble(&self.task.connector, [Some(Fault::CloseFails), None, None], ErrorKind::Fatal).await
+        self.world
+            .trouble(&self.task.connector, [Some(Fault::CloseFails), None, Some(Fault::CloseHangs)], ErrorKind::Fatal)
+            .await
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {

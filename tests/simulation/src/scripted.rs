@@ -90,10 +90,12 @@ pub struct State {
     pub sought: Vec<i64>,
     /// Why a sink wants every batch again.
     pub redeliver: Option<String>,
-    /// How long a connector takes to start.
-    pub start_takes: Duration,
     /// How long a sink takes for a batch.
     pub put_takes: Duration,
+    /// Calls into plugins of connector `c` that do not return, by role and name: `sink put`.
+    pub hangs: BTreeSet<&'static str>,
+    /// Calls into plugins of connector `c` that fail, named alike.
+    pub fails: BTreeSet<&'static str>,
     /// Parts that panic.
     pub panics: BTreeSet<&'static str>,
     /// What the worker counts.
@@ -121,6 +123,19 @@ impl World {
     fn may_panic(&self, part: &'static str) {
         let panics = self.state().panics.contains(part);
         assert!(!panics, "{part} breaks");
+    }
+
+    /// Hangs or fails if a call into a plugin of connector `c` is to.
+    async fn trouble(&self, connector: &str, call: &'static str) -> Result<(), PluginError> {
+        let (hangs, fails) = {
+            let state = self.state();
+            (state.hangs.contains(call), state.fails.contains(call))
+        };
+        match connector == "c" {
+            true if hangs => std::future::pending().await,
+            true if fails => Err(PluginError::Reported(Failure::new(ErrorKind::Fatal, "", format!("{call} fails")))),
+            _ => Ok(()),
+        }
     }
 
     /// A worker in this world.
@@ -254,29 +269,29 @@ impl Plugins for World {
     async fn connector(
         &self,
         _: &str,
-        _: &str,
+        name: &str,
         _: Arc<dyn ConnectorContext>,
     ) -> Result<Box<dyn Connector>, PluginError> {
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(Of { world: self.clone(), connector: name.to_owned() }))
     }
 
     async fn source_task(
         &self,
         _: &str,
-        _: &TaskId,
+        task: &TaskId,
         _: Arc<dyn SourceContext>,
     ) -> Result<Box<dyn SourceTask>, PluginError> {
-        Ok(Box::new(Lines { world: self.clone(), position: 0 }))
+        Ok(Box::new(Lines { world: self.clone(), connector: task.connector.clone(), position: 0 }))
     }
 
     async fn sink_task(
         &self,
         _: &str,
-        _: &TaskId,
+        task: &TaskId,
         context: Arc<dyn SinkContext>,
     ) -> Result<Box<dyn SinkTask>, PluginError> {
         self.state().sink = Some(context);
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(Of { world: self.clone(), connector: task.connector.clone() }))
     }
 
     async fn chain(&self, _: &TaskId, _: &[Link]) -> Result<Box<dyn LinkedTransforms>, (usize, PluginError)> {
@@ -303,28 +318,41 @@ impl Plugins for World {
     }
 }
 
+/// An instance of a connector, or the task of a sink.
+struct Of {
+    world: World,
+    connector: String,
+}
+
+impl Of {
+    async fn trouble(&self, call: &'static str) -> Result<(), PluginError> {
+        self.world.trouble(&self.connector, call).await
+    }
+}
+
 #[async_trait]
-impl Connector for World {
+impl Connector for Of {
     async fn validate(&mut self, _: &ConfigMap) -> Result<Vec<(String, Vec<String>)>, PluginError> {
         tokio::task::yield_now().await;
+        self.trouble("connector validate").await?;
         Ok(Vec::new())
     }
 
     async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
-        let takes = self.state().start_takes;
-        tokio::time::sleep(takes).await;
-        self.may_panic("connector");
+        self.trouble("connector start").await?;
+        self.world.may_panic("connector");
         Ok(())
     }
 
     async fn task_configs(&mut self, most: u32) -> Result<Vec<ConfigMap>, PluginError> {
         tokio::task::yield_now().await;
+        self.trouble("connector task configs").await?;
         Ok((0..most).map(|_| ConfigMap::new()).collect())
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
         tokio::task::yield_now().await;
-        Ok(())
+        self.trouble("connector stop").await
     }
 
     async fn exactly_once_support(&mut self, _: &ConfigMap) -> Result<Support, PluginError> {
@@ -357,24 +385,25 @@ impl LinkedTransforms for World {
 }
 
 #[async_trait]
-impl SinkTask for World {
+impl SinkTask for Of {
     async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
-        Ok(())
+        self.trouble("sink start").await
     }
 
     async fn open(&mut self, _: &[TopicPartition]) -> Result<(), PluginError> {
-        Ok(())
+        self.trouble("sink open").await
     }
 
     async fn put(&mut self, records: &Batch) -> Result<(), PluginError> {
         let table = records.open();
         let given = texts_of(&table);
+        self.trouble(if given.is_empty() { "sink put nothing" } else { "sink put" }).await?;
         if !given.is_empty() {
-            self.may_panic("put");
-            let takes = self.state().put_takes;
+            self.world.may_panic("put");
+            let takes = self.world.state().put_takes;
             tokio::time::sleep(takes).await;
         }
-        let mut state = self.state();
+        let mut state = self.world.state();
         if let Some(why) = state.redeliver.clone().filter(|_| !given.is_empty()) {
             return Err(PluginError::Reported(Failure::new(ErrorKind::Retriable, "", why)));
         }
@@ -383,33 +412,36 @@ impl SinkTask for World {
     }
 
     async fn pre_commit(&mut self, _: &[TopicOffset]) -> Result<Option<Vec<TopicOffset>>, PluginError> {
+        self.trouble("sink pre commit").await?;
         Ok(None)
     }
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {
-        self.state().closed.extend_from_slice(partitions);
-        Ok(())
+        self.world.state().closed.extend_from_slice(partitions);
+        self.trouble("sink close").await
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
-        Ok(())
+        self.trouble("sink stop").await
     }
 }
 
 /// A source of the world's lines, whose offsets are their numbers.
 struct Lines {
     world: World,
+    connector: String,
     position: i64,
 }
 
 #[async_trait]
 impl SourceTask for Lines {
     async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
-        Ok(())
+        self.world.trouble(&self.connector, "source start").await
     }
 
     async fn poll(&mut self, _: PollLimits) -> Result<Option<Batch>, PluginError> {
         self.world.may_panic("poll");
+        self.world.trouble(&self.connector, "source poll").await?;
         let lines = std::mem::take(&mut self.world.state().lines);
         if lines.is_empty() {
             return Ok(None);
@@ -428,15 +460,15 @@ impl SourceTask for Lines {
     }
 
     async fn committed(&mut self, _: &Batch, _: &[AcknowledgedRow]) -> Result<(), PluginError> {
-        Ok(())
+        self.world.trouble(&self.connector, "source committed").await
     }
 
     async fn commit(&mut self) -> Result<(), PluginError> {
-        Ok(())
+        self.world.trouble(&self.connector, "source commit").await
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
-        Ok(())
+        self.world.trouble(&self.connector, "source stop").await
     }
 }
 

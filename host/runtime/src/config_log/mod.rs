@@ -49,6 +49,14 @@ pub struct RestartRequest {
     pub only_failed: bool,
 }
 
+impl RestartRequest {
+    /// The one of two requests that restarts more, in Connect's order.
+    pub fn stronger(self, other: Self) -> Self {
+        let strength = |request: &Self| (!request.only_failed, request.include_tasks);
+        if strength(&self) < strength(&other) { other } else { self }
+    }
+}
+
 /// An entry where it stands in the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Logged {

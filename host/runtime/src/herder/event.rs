@@ -62,6 +62,19 @@ impl Event {
         }
     }
 
+    /// The connector that it concerns.
+    pub(crate) fn connector(&self) -> Option<&str> {
+        match self {
+            Self::Put { name, .. }
+            | Self::Delete { name, .. }
+            | Self::SetTarget { name, .. }
+            | Self::RestartConnector { name, .. }
+            | Self::Restart { name, .. }
+            | Self::RestartTask { name, .. } => Some(name),
+            Self::SetLogLevel { .. } | Self::Ping { .. } | Self::Shutdown { .. } => None,
+        }
+    }
+
     /// What it brings about, for people.
     pub(crate) fn describe(&self) -> String {
         match self {

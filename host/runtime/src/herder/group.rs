@@ -127,12 +127,13 @@ impl Loop {
     }
 
     fn holds(&self) -> Work {
-        let held = |(name, running): (&String, &super::Running)| {
+        let held = |(name, charge): (&String, &super::caretaker::Charge)| {
+            let running = charge.running();
             let connector = running.connector.iter().map(|_| CONNECTOR);
             let tasks = running.tasks.keys().map(|&number| i32::try_from(number).unwrap_or(i32::MAX));
             (name.clone(), connector.chain(tasks).collect::<Vec<_>>())
         };
-        self.running.iter().map(held).filter(|(_, numbers)| !numbers.is_empty()).collect()
+        self.charges.iter().map(held).filter(|(_, numbers)| !numbers.is_empty()).collect()
     }
 
     /// Everything there is to do in the group.
@@ -165,8 +166,7 @@ impl Loop {
     async fn give_up_all(&mut self) {
         self.member = false;
         self.key_due = None;
-        self.worker.stop_all().await;
-        self.running.clear();
+        self.stop_all(HerderError::NoLeader).await;
     }
 
     /// Decides, as the leader, who does what.
@@ -247,7 +247,7 @@ impl Loop {
         if self.group.is_some() {
             self.shared.ready.store(true, Ordering::Release);
         }
-        self.follow().await;
+        self.follow();
         self.shared.does(None);
         None
     }

@@ -2,14 +2,16 @@
 //!
 //! [`HerderHandle`] is what the REST API and the command line hold. Questions are answered at once
 //! from what is known; everything that changes something goes through one bounded queue to the
-//! herder's loop ([`run`]): it appends an entry to the config log, reads it back, and only then is anything changed;
-//! [`plan`] says what to do about that, and the worker does it. HTTP is deliberately absent: [`HerderError`] says what went wrong in Connect's words, and the caller
+//! herder's loop ([`run`]): it appends an entry to the config log, reads it back, and only then is anything changed.
+//! What follows for a connector its [`caretaker`] does, beside all others: [`plan`] says what, and the worker does it. HTTP is deliberately absent: [`HerderError`] says what went wrong in Connect's words, and the caller
 //! chooses a status for it.
 
+mod caretaker;
 mod error;
 mod event;
 mod group;
 mod handle;
+mod mailbox;
 mod plan;
 mod run;
 mod start;

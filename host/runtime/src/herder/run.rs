@@ -1,5 +1,6 @@
 //! The herder's loop: an event becomes entries of the config log; what is read back from it, from whomever, changes
-//! what is desired; then [`plan`] is asked and the worker acts, until there is nothing left to do.
+//! what is desired, and the connector's caretaker is told. The loop waits for the config log and its group, never for
+//! a connector: what answers when something has been done is left with the caretaker.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -8,26 +9,35 @@ use std::{
 };
 
 use millstream_config::ConfigMap;
-use millstream_connector::{ErrorKind, Failure, TaskId};
 use millstream_record::ErrorChain;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
 
 use super::{
-    ConnectorStatus, HerderError, PutConnector, RestartRequest, State, TargetState,
+    HerderError, PutConnector, RestartRequest, TargetState,
+    caretaker::{Caretaker, Charge, Write},
     event::{Event, Reconfigurations, Reply},
     group::{Ending, GroupRules},
     handle::{Shared, mark_restarting},
-    plan::{Action, Running, RunningConnector, plan},
-    view::View,
+    mailbox::{Settled, Unsettled, Wish},
 };
 use crate::{
     config_log::{Change, ConfigLog, Entry, Logged},
     membership::Membership,
-    worker::{TaskStart, Worker, class_of},
+    worker::{CONNECTOR_STOP_TIMEOUT, Worker, class_of},
 };
 
 /// Longest time for a change to be written to the config log and read back, as in Connect.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Writes of caretakers that may wait for the loop; further ones wait before it.
+const WRITES: usize = 16;
+
+/// Time over that which connectors and tasks have to stop, after which a caretaker is abandoned.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// Longest time for leaving the group and for what is still on its way to the config log.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,7 +45,10 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// See the module's documentation.
 pub(super) struct Loop {
     pub(super) shared: Arc<Shared>,
-    pub(super) worker: Worker,
+    /// Makes the worker of one more caretaker.
+    workers: Box<dyn Fn() -> Worker + Send>,
+    /// Time that tasks have to stop.
+    shutdown_timeout: Duration,
     pub(super) log: Box<dyn ConfigLog>,
     pub(super) membership: Box<dyn Membership>,
     /// Set for a worker in a group.
@@ -45,32 +58,43 @@ pub(super) struct Loop {
     /// When a new session key is due, of a leader.
     pub(super) key_due: Option<Instant>,
     reconfigurations: Arc<Reconfigurations>,
-    pub(super) running: BTreeMap<String, Running>,
+    /// Who looks after the connectors that run, or are to run.
+    pub(super) charges: BTreeMap<String, Charge>,
+    caretakers: JoinSet<String>,
+    /// Where caretakers ask for entries; each waits for its answer, so that there is at most one of each.
+    asked: mpsc::Receiver<Write>,
+    ask: mpsc::Sender<Write>,
     /// Connectors about which something was read, and that may not be as desired.
     pub(super) due: BTreeSet<String>,
-    /// Restarts that were read and not yet carried out.
+    /// Restarts that were read and not yet passed on.
     pub(super) restarts: VecDeque<(String, RestartRequest)>,
 }
 
 impl Loop {
     pub(super) fn new(
         shared: Arc<Shared>,
-        worker: Worker,
+        workers: Box<dyn Fn() -> Worker + Send>,
+        shutdown_timeout: Duration,
         log: Box<dyn ConfigLog>,
         membership: Box<dyn Membership>,
         group: Option<GroupRules>,
         reconfigurations: Arc<Reconfigurations>,
     ) -> Self {
+        let (ask, asked) = mpsc::channel(WRITES);
         Self {
             shared,
-            worker,
+            workers,
+            shutdown_timeout,
             log,
             membership,
             group,
             member: false,
             key_due: None,
             reconfigurations,
-            running: BTreeMap::new(),
+            charges: BTreeMap::new(),
+            caretakers: JoinSet::new(),
+            asked,
+            ask,
             due: BTreeSet::new(),
             restarts: VecDeque::new(),
         }
@@ -94,35 +118,32 @@ impl Loop {
                     Some(event) if self.member => {
                         self.shared.does(Some(event.describe()));
                         self.handle(event).await;
-                        self.follow().await;
+                        self.follow();
                         self.shared.does(None);
                     }
                     Some(event) => event.refuse(HerderError::NoLeader),
                     None => ending = Some(Ending::Asked(None)),
                 },
                 event = self.membership.next() => ending = self.member(event).await,
-                name = self.reconfigurations.next() => {
-                    self.shared.does(Some(format!("reconfiguring the tasks of connector {name}")));
-                    self.reconfigure(&name);
-                    self.follow().await;
+                Some(ended) = self.caretakers.join_next() => self.caretaker_ended(ended),
+                Some(write) = self.asked.recv() => {
+                    self.shared.does(Some(format!("storing the task configurations of connector {}", write.name)));
+                    self.write_for(write).await;
+                    self.follow();
                     self.shared.does(None);
                 }
-                name = self.worker.expired() => {
-                    self.shared.does(Some(format!("looking up the values of connector {name} again")));
-                    self.renew(&name).await;
-                    self.follow().await;
-                    self.shared.does(None);
+                name = self.reconfigurations.next() => {
+                    self.reconfigure(&name);
+                    self.follow();
                 }
                 logged = self.log.next() => {
                     self.take(logged);
-                    self.shared.does(Some("following the config log".to_owned()));
-                    self.follow().await;
-                    self.shared.does(None);
+                    self.follow();
                 }
                 () = key_due => self.renew_session_key().await,
             }
         }
-        self.worker.stop_all().await;
+        self.stop_all(HerderError::ShuttingDown).await;
         // Dropping what still waits answers it with `ShuttingDown`, or with the reason why it has broken.
         if let Some(Ending::Failed(reason)) = &ending {
             tracing::error!("the worker ends: {reason}");
@@ -137,17 +158,25 @@ impl Loop {
     }
 
     async fn handle(&mut self, event: Event) {
+        if let Some(name) = event.connector()
+            && let Some(charge) = self.charges.get(name)
+            && !charge.mailbox.has_room()
+        {
+            let message = format!("Too many requests wait for connector {name}: ask again later, or restart it");
+            return event.refuse(HerderError::failed(message));
+        }
         match event {
             Event::Put { name, config, initial, replace, based_on, reply } => {
-                let stale = based_on.is_some_and(|before| self.shared.view().cluster().config(&name) != Some(&before));
-                let put = if stale { Err(HerderError::Stale) } else { self.put(&name, config, initial, replace).await };
-                answer(reply, put);
+                if based_on.is_some_and(|before| self.shared.view().cluster().config(&name) != Some(&before)) {
+                    return answer(reply, Err(HerderError::Stale));
+                }
+                self.put(&name, config, initial, replace, reply).await;
             }
-            Event::Delete { name, reply } => answer(reply, self.delete(&name).await),
+            Event::Delete { name, reply } => self.delete(&name, reply).await,
             Event::SetTarget { name, target, reply } => self.set_target(&name, target, reply).await,
-            Event::RestartConnector { name, reply } => answer(reply, self.restart_connector(&name).await),
-            Event::Restart { name, request, reply } => answer(reply, self.restart(&name, request).await),
-            Event::RestartTask { name, number, reply } => answer(reply, self.restart_task(&name, number).await),
+            Event::RestartConnector { name, reply } => self.restart_connector(&name, reply),
+            Event::Restart { name, request, reply } => self.restart(&name, request, reply).await,
+            Event::RestartTask { name, number, reply } => self.restart_task(&name, number, reply),
             Event::SetLogLevel { logger, level, reply } => {
                 answer(reply, self.write(vec![Entry::LoggerLevel { logger, level }]).await)
             }
@@ -217,17 +246,90 @@ impl Loop {
         }
     }
 
-    /// Does everything that is due. What fails says so in its status.
-    pub(super) async fn follow(&mut self) {
-        loop {
-            if let Some((name, request)) = self.restarts.pop_front() {
-                self.carry_out(&name, request).await;
-            } else if let Some(name) = self.due.pop_first() {
-                let _ = self.reconcile(&name).await;
-            } else {
-                return;
+    /// Passes on what is due to those who look after it.
+    pub(super) fn follow(&mut self) {
+        if !self.member {
+            // What this worker may not run, it does not want; of what is gone nothing is said any more.
+            self.restarts.clear();
+            for name in std::mem::take(&mut self.due).into_iter().filter(|name| !self.knows(name)) {
+                self.shared.statuses.remove(&name);
+            }
+            return;
+        }
+        for name in std::mem::take(&mut self.due) {
+            if !self.charge(&name).mailbox.due() {
+                self.charges.remove(&name);
+                self.charge(&name).mailbox.due();
             }
         }
+        while let Some((name, request)) = self.restarts.pop_front() {
+            self.wish(&name, Wish::Restart(request));
+        }
+    }
+
+    /// The caretaker of a connector, which may be a new one.
+    fn charge(&mut self, name: &str) -> &Charge {
+        self.charges.entry(name.to_owned()).or_insert_with(|| {
+            let (shared, ask) = (Arc::clone(&self.shared), self.ask.clone());
+            let (caretaker, charge) = Caretaker::new(shared, (self.workers)(), name, self.group.is_some(), ask);
+            self.caretakers.spawn(caretaker.run());
+            charge
+        })
+    }
+
+    fn wish(&mut self, name: &str, wish: Wish) {
+        if let Err(wish) = self.charge(name).mailbox.wish(wish) {
+            // It went when there was nothing left to do.
+            self.charges.remove(name);
+            let taken = self.charge(name).mailbox.wish(wish);
+            debug_assert!(taken.is_ok(), "a new caretaker takes wishes");
+        }
+    }
+
+    fn caretaker_ended(&mut self, ended: Result<String, JoinError>) {
+        match ended {
+            Ok(name) => self.charges.retain(|known, charge| *known != name || !charge.mailbox.is_closed()),
+            Err(error) => {
+                // Over a connector whose state nobody knows any more the whole worker breaks.
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
+    }
+
+    async fn write_for(&mut self, write: Write) {
+        let Write { name, desired, entries, reply } = write;
+        let now = self.shared.view().desired(&name);
+        let is_same = |wanted: &super::Desired| {
+            now.is_some_and(|now| (now.generation, now.target) == (wanted.generation, wanted.target))
+        };
+        if desired.as_ref().is_some_and(|wanted| !is_same(wanted)) {
+            return answer(reply, Err(HerderError::Stale));
+        }
+        answer(reply, self.write(entries).await);
+    }
+
+    /// Stops everything at the same time, and waits for it no longer than connectors and tasks have for it.
+    pub(super) async fn stop_all(&mut self, reason: HerderError) {
+        for charge in std::mem::take(&mut self.charges).into_values() {
+            charge.mailbox.end(reason.clone());
+        }
+        // A call that is under way and a call to stop, then the tasks.
+        let deadline = Instant::now() + 2 * CONNECTOR_STOP_TIMEOUT + self.shutdown_timeout + STOP_GRACE;
+        loop {
+            tokio::select! {
+                biased;
+                ended = self.caretakers.join_next() => match ended {
+                    Some(ended) => self.caretaker_ended(ended),
+                    None => return,
+                },
+                Some(write) = self.asked.recv() => answer(write.reply, Err(reason.clone())),
+                () = tokio::time::sleep_until(deadline) => break,
+            }
+        }
+        tracing::error!(connectors = self.caretakers.len(), "connectors did not stop in time and are abandoned");
+        self.caretakers.shutdown().await;
     }
 
     async fn put(
@@ -236,10 +338,11 @@ impl Loop {
         config: ConfigMap,
         initial: TargetState,
         replace: bool,
-    ) -> Result<PutConnector, HerderError> {
+        reply: Reply<PutConnector>,
+    ) {
         let created = !self.knows(name);
         if !created && !replace {
-            return Err(HerderError::AlreadyExists(format!("Connector {name} already exists")));
+            return answer(reply, Err(HerderError::AlreadyExists(format!("Connector {name} already exists"))));
         }
         let mut entries = Vec::new();
         if created && initial != TargetState::default() {
@@ -247,33 +350,53 @@ impl Loop {
             entries.push(Entry::Target { name: name.to_owned(), target: Some(initial) });
         }
         entries.push(Entry::Connector { name: name.to_owned(), config: Some(config) });
-        self.write(entries).await?;
-        // In a group it is started after the answer, by whom it falls to.
-        if self.group.is_none() {
-            self.reconcile(name).await.map_err(|failure| {
-                let message = format!("Failed to transition connector {name} to state {}", initial.name());
-                HerderError::caused(message, failure)
-            })?;
+        if let Err(error) = self.write(entries).await {
+            return answer(reply, Err(error));
         }
-        let info = self.shared.info(name).ok_or_else(|| HerderError::no_connector(name))?;
-        Ok(PutConnector { created, info })
+        let (shared, of) = (Arc::clone(&self.shared), name.to_owned());
+        let put = move || {
+            let info = shared.info(&of).ok_or_else(|| HerderError::no_connector(&of))?;
+            Ok(PutConnector { created, info })
+        };
+        // In a group it is started after the answer, by whom it falls to.
+        if self.group.is_some() {
+            return answer(reply, put());
+        }
+        let message = format!("Failed to transition connector {name} to state {}", initial.name());
+        self.settle(name, message, reply, put);
     }
 
-    async fn delete(&mut self, name: &str) -> Result<(), HerderError> {
+    /// Answers when a connector is as desired.
+    fn settle<T: Send + 'static>(
+        &mut self,
+        name: &str,
+        failed: String,
+        reply: Reply<T>,
+        then: impl FnOnce() -> Result<T, HerderError> + Send + 'static,
+    ) {
+        self.wish(name, Wish::Settle(settled(failed, reply, then)));
+    }
+
+    async fn delete(&mut self, name: &str, reply: Reply<()>) {
         if !self.knows(name) {
-            return Err(HerderError::no_connector(name));
+            return answer(reply, Err(HerderError::no_connector(name)));
         }
-        let name = name.to_owned();
-        self.write(vec![
-            Entry::Connector { name: name.clone(), config: None },
-            Entry::Target { name: name.clone(), target: None },
-        ])
-        .await?;
-        if self.group.is_none() {
-            // Nothing is started here that could fail.
-            let _ = self.reconcile(&name).await;
+        let written = self
+            .write(vec![
+                Entry::Connector { name: name.to_owned(), config: None },
+                Entry::Target { name: name.to_owned(), target: None },
+            ])
+            .await;
+        self.answer_when_done(name, written, reply);
+    }
+
+    /// Answers, of a worker by itself, when what was written has been done. Nothing is started that could fail.
+    fn answer_when_done(&mut self, name: &str, written: Result<(), HerderError>, reply: Reply<()>) {
+        if written.is_err() || self.group.is_some() {
+            return answer(reply, written);
         }
-        Ok(())
+        let done: Settled = Box::new(move |_| answer(reply, Ok(())));
+        self.wish(name, Wish::Settle(done));
     }
 
     /// Pausing and resuming is answered at once, stopping, of a worker by itself, when everything has stopped.
@@ -286,99 +409,49 @@ impl Loop {
             entries.insert(0, Entry::Commit { name: name.to_owned(), tasks: Some(0) });
         }
         let written = self.write(entries).await;
-        if target == TargetState::Stopped && written.is_ok() && self.group.is_none() {
-            let _ = self.reconcile(name).await;
+        if target == TargetState::Stopped {
+            self.answer_when_done(name, written, reply);
+        } else {
+            answer(reply, written);
         }
-        answer(reply, written);
     }
 
-    async fn restart_connector(&mut self, name: &str) -> Result<(), HerderError> {
+    fn restart_connector(&mut self, name: &str, reply: Reply<()>) {
         if !self.knows(name) {
-            return Err(HerderError::no_connector(name));
+            return answer(reply, Err(HerderError::no_connector(name)));
         }
-        self.stop_instance(name).await;
-        self.reconcile(name)
-            .await
-            .map_err(|failure| HerderError::caused(format!("Failed to start connector: {name}"), failure))
+        let settled = settled(format!("Failed to start connector: {name}"), reply, || Ok(()));
+        self.wish(name, Wish::RestartInstance(settled));
     }
 
-    async fn stop_instance(&mut self, name: &str) {
-        self.worker.stop_connector(name).await;
-        self.shared.statuses.set(name, None, State::Restarting, None);
-        if let Some(running) = self.running.get_mut(name) {
-            running.connector = None;
-        }
-        self.shared.view().want_task_configs(name, true);
-    }
-
-    async fn stop_tasks(&mut self, name: &str, numbers: &[u32]) {
-        let ids: Vec<TaskId> = numbers.iter().map(|&number| id(name, number)).collect();
-        self.worker.stop_tasks(&ids).await;
-        if let Some(running) = self.running.get_mut(name) {
-            running.tasks.retain(|number, _| !numbers.contains(number));
-        }
-    }
-
-    async fn restart(&mut self, name: &str, request: RestartRequest) -> Result<ConnectorStatus, HerderError> {
+    async fn restart(&mut self, name: &str, request: RestartRequest, reply: Reply<super::ConnectorStatus>) {
         if !self.knows(name) {
-            return Err(HerderError::NotFound(format!("Unknown connector: {name}")));
+            return answer(reply, Err(HerderError::NotFound(format!("Unknown connector: {name}"))));
         }
-        let missing = || HerderError::NotFound(format!("Status for connector {name} not found"));
-        let (status, _) = mark_restarting(self.shared.status(name).ok_or_else(missing)?, request);
+        let Some(status) = self.shared.status(name) else {
+            return answer(reply, Err(HerderError::NotFound(format!("Status for connector {name} not found"))));
+        };
+        let (status, _) = mark_restarting(status, request);
         let RestartRequest { include_tasks, only_failed } = request;
-        self.write(vec![Entry::Restart { name: name.to_owned(), include_tasks, only_failed }]).await?;
-        self.follow().await;
-        Ok(status)
+        if let Err(error) = self.write(vec![Entry::Restart { name: name.to_owned(), include_tasks, only_failed }]).await
+        {
+            return answer(reply, Err(error));
+        }
+        // What was read comes before the answer.
+        self.follow();
+        // What fails says so in its status.
+        self.wish(name, Wish::Settle(Box::new(move |_| answer(reply, Ok(status)))));
     }
 
-    /// Restarts what a request chooses of what runs here. What fails to start says so in its status.
-    async fn carry_out(&mut self, name: &str, request: RestartRequest) {
-        let Some(status) = self.shared.status(name) else { return };
-        let (_, parts) = mark_restarting(status, request);
-        self.stop_tasks(name, &parts.tasks).await;
-        for &number in &parts.tasks {
-            self.shared.statuses.set(name, Some(number), State::Restarting, None);
-        }
-        if parts.connector {
-            self.stop_instance(name).await;
-        }
-        self.due.insert(name.to_owned());
-    }
-
-    async fn restart_task(&mut self, name: &str, number: u32) -> Result<(), HerderError> {
-        let desired = self.shared.view().desired(name).ok_or_else(|| HerderError::no_connector(name))?;
+    fn restart_task(&mut self, name: &str, number: u32, reply: Reply<()>) {
+        let Some(desired) = self.shared.view().desired(name) else {
+            return answer(reply, Err(HerderError::no_connector(name)));
+        };
         if desired.tasks <= number {
-            return Err(HerderError::NotFound(format!("Task {name}-{number} not found")));
+            return answer(reply, Err(HerderError::NotFound(format!("Task {name}-{number} not found"))));
         }
-        self.stop_tasks(name, &[number]).await;
-        self.shared.statuses.set(name, Some(number), State::Restarting, None);
-        self.reconcile(name)
-            .await
-            .map_err(|failure| HerderError::caused(format!("Failed to start task: {name}-{number}"), failure))
-    }
-
-    /// Restarts a connector and its tasks if config providers give other values than they run with.
-    async fn renew(&mut self, name: &str) {
-        let Some(config) = self.config(name) else { return };
-        match self.worker.values_have_changed(name, &config).await {
-            Ok(false) => {}
-            Ok(true) => {
-                tracing::info!(connector = name, "config providers have new values: the connector is restarted");
-                let request = RestartRequest { include_tasks: true, only_failed: false };
-                if let Err(error) = self.restart(name, request).await {
-                    tracing::error!(
-                        connector = name,
-                        error = %ErrorChain(&error),
-                        "the connector could not be restarted and goes on with the old values: restart it by hand"
-                    );
-                }
-            }
-            Err(failure) => tracing::warn!(
-                connector = name,
-                error = %failure,
-                "the config providers fail: the connector goes on with the values it has, and they are asked again later"
-            ),
-        }
+        let settled = settled(format!("Failed to start task: {name}-{number}"), reply, || Ok(()));
+        self.wish(name, Wish::RestartTask(number, settled));
     }
 
     fn reconfigure(&mut self, name: &str) {
@@ -386,145 +459,24 @@ impl Loop {
             self.due.insert(name.to_owned());
         }
     }
-
-    /// Acts until a connector is as desired. Gives back the first failure of the connector itself; what
-    /// has failed is left as it is.
-    async fn reconcile(&mut self, name: &str) -> Result<(), Failure> {
-        let mut first = Ok(());
-        loop {
-            self.due.remove(name);
-            let wanted = self.shared.view().desired(name);
-            // What this worker may not run, it does not want.
-            let desired = wanted.filter(|_| self.member);
-            let running = self.running.entry(name.to_owned()).or_default();
-            let actions = plan(desired.as_ref(), running);
-            if actions.is_empty() {
-                if wanted.is_none() {
-                    self.running.remove(name);
-                    self.shared.statuses.remove(name);
-                } else if desired.is_some() {
-                    // Of tasks that were stopped for a restart, some may not be there any more.
-                    self.shared.statuses.keep_tasks(name, |number| running.tasks.contains_key(&number));
-                }
-                return first;
-            }
-            for action in actions {
-                let done = self.perform(name, action).await;
-                if first.is_ok() {
-                    first = done;
-                }
-            }
-        }
-    }
-
-    async fn perform(&mut self, name: &str, action: Action) -> Result<(), Failure> {
-        match action {
-            Action::StopTasks(numbers) => {
-                self.stop_tasks(name, &numbers).await;
-                // In a group a task that begins anew shows what became of it until it runs again.
-                let kept = self.group.is_some().then(|| self.shared.view().desired(name)).flatten();
-                let kept =
-                    kept.filter(|desired| desired.target != TargetState::Stopped).map_or(0, |desired| desired.tasks);
-                let gone = numbers.iter().filter(|number| kept <= **number);
-                gone.for_each(|&number| self.shared.statuses.remove_task(name, number));
-                Ok(())
-            }
-            Action::StopConnector => {
-                self.worker.stop_connector(name).await;
-                if let Some(running) = self.running.get_mut(name) {
-                    running.connector = None;
-                }
-                Ok(())
-            }
-            Action::StartConnector => {
-                let of = |view: &View| Some((view.cluster().config(name)?.clone(), view.desired(name)?));
-                let Some((config, desired)) = of(&self.shared.view()) else { return Ok(()) };
-                let started = self.worker.start_connector(name, &config, desired.target).await;
-                let failed = started.is_err();
-                self.running.entry(name.to_owned()).or_default().connector =
-                    Some(RunningConnector { generation: desired.generation, target: desired.target, failed });
-                started
-            }
-            Action::TurnConnector(target) => {
-                let Some(config) = self.config(name) else { return Ok(()) };
-                let mut turned = Ok(());
-                if let Some(connector) = self.running.get_mut(name).and_then(|running| running.connector.as_mut()) {
-                    connector.target = target;
-                    // A connector that has failed can only be stopped.
-                    if !connector.failed || target == TargetState::Stopped {
-                        turned = self.worker.turn_connector(name, &config, target).await;
-                        connector.failed = turned.is_err();
-                    }
-                }
-                turned
-            }
-            Action::MakeTaskConfigs => self.make_task_configs(name).await,
-            Action::StartTask(number) => {
-                self.start_task(name, number);
-                Ok(())
-            }
-            Action::TurnTask(number, target) => {
-                self.worker.turn_task(&id(name, number), target);
-                if let Some(task) = self.running.get_mut(name).and_then(|running| running.tasks.get_mut(&number)) {
-                    task.1 = target;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Asks for task configurations and writes them if anything changed.
-    async fn make_task_configs(&mut self, name: &str) -> Result<(), Failure> {
-        self.shared.view().want_task_configs(name, false);
-        let Some(config) = self.config(name) else { return Ok(()) };
-        let found = self.shared.plugins.find_connector(class_of(&config));
-        let task_class = found.map_or(String::new(), |plugin| plugin.task_class.clone());
-        let failure = match self.worker.task_configs(name, &config, &task_class).await {
-            Ok(Some(configs)) if self.shared.view().is_news(name, &config, &configs) => {
-                let tasks = u32::try_from(configs.len()).unwrap_or(u32::MAX);
-                let mut entries: Vec<Entry> = (0..tasks)
-                    .zip(configs)
-                    .map(|(number, config)| Entry::Task { name: name.to_owned(), number, config: Some(config) })
-                    .collect();
-                entries.push(Entry::Commit { name: name.to_owned(), tasks: Some(tasks) });
-                let Err(error) = self.write(entries).await else { return Ok(()) };
-                let message = format!(
-                    "the task configurations of connector {name} could not be stored ({error}); restart the connector when they can be"
-                );
-                let failure = Failure::new(ErrorKind::Fatal, "", message);
-                self.worker.fail_connector(name, failure.clone());
-                failure
-            }
-            Ok(_) => return Ok(()),
-            Err(failure) => failure,
-        };
-        if let Some(connector) = self.running.get_mut(name).and_then(|running| running.connector.as_mut()) {
-            connector.failed = true;
-        }
-        Err(failure)
-    }
-
-    fn start_task(&mut self, name: &str, number: u32) {
-        let of = |view: &View| {
-            let (cluster, desired) = (view.cluster(), view.desired(name)?);
-            let start = TaskStart {
-                id: id(name, number),
-                connector_config: cluster.config(name)?.clone(),
-                task_config: (*cluster.tasks(name).get(number as usize)?).clone(),
-                count: desired.tasks,
-                target: desired.target,
-            };
-            Some((start, desired.tasks_generation))
-        };
-        let Some((start, generation)) = of(&self.shared.view()) else { return };
-        let target = start.target;
-        self.worker.start_task(start);
-        self.running.entry(name.to_owned()).or_default().tasks.insert(number, (generation, target));
-    }
 }
 
-fn id(name: &str, number: u32) -> TaskId {
-    TaskId { connector: name.to_owned(), number }
+/// Answers when a wish has been granted, with what `then` finds.
+fn settled<T: Send + 'static>(
+    failed: String,
+    reply: Reply<T>,
+    then: impl FnOnce() -> Result<T, HerderError> + Send + 'static,
+) -> Settled {
+    Box::new(move |result| {
+        answer(
+            reply,
+            match result {
+                Ok(()) => then(),
+                Err(Unsettled::Failed(failure)) => Err(HerderError::caused(failed, failure)),
+                Err(Unsettled::Ended(error)) => Err(error),
+            },
+        );
+    })
 }
 
 /// Answers; the asker may have gone away.

@@ -7,6 +7,7 @@ use std::{
 
 use futures::FutureExt as _;
 use millstream_config::OverridePolicy;
+use millstream_metrics::Labels;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -98,8 +99,23 @@ impl Herder {
         });
         let (events, mut requests) = mpsc::channel(MAX_REQUESTS);
         let asked = Arc::clone(&reconfigurations);
-        let worker = Worker::new(parts, statuses, Arc::new(move |name: &str| asked.request(name)));
-        let looped = Loop::new(Arc::clone(&shared), worker, log, membership, settings.group, reconfigurations);
+        let reconfigure: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(move |name: &str| asked.request(name));
+        let shutdown_timeout = parts.settings.shutdown_timeout;
+        // What the workers of all connectors add up is there as long as the loop is.
+        let sums: Arc<millstream_metrics::Worker> = parts.metrics.group(Labels::none());
+        let workers = Box::new(move || {
+            let _ = &sums;
+            Worker::new(parts.clone(), statuses.clone(), Arc::clone(&reconfigure))
+        });
+        let looped = Loop::new(
+            Arc::clone(&shared),
+            workers,
+            shutdown_timeout,
+            log,
+            membership,
+            settings.group,
+            reconfigurations,
+        );
         let ending = Arc::clone(&shared);
         let task = runtime.spawn(async move {
             let ended = AssertUnwindSafe(looped.run(&mut requests)).catch_unwind().await;

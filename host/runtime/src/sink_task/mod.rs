@@ -30,7 +30,7 @@ use crate::{
     config_log::TargetState,
     error_policy::CONNECT_EXCEPTION,
     kafka::{Rebalance, RecordConsumer},
-    long_wait::{self, LongWait, told},
+    long_wait::{self, CALL, LongWait, call_text, told},
     status::State,
     task::{Halt, TaskControl},
 };
@@ -116,8 +116,8 @@ impl SinkTask {
         }
         // Offsets of batches that were taken are kept even when a later one failed.
         self.give_up(self.commits.assigned(), true).await;
-        let what = || "the sink to stop".to_owned();
-        if let Err(error) = told(&self.control, "a call", what, self.task.stop()).await {
+        let what = || call_text("the sink to stop");
+        if let Err(error) = told(&self.control, CALL, what, self.task.stop()).await {
             tracing::warn!(task = %self.control.id, error = %error, "the sink task did not stop cleanly");
         }
         self.stages.close().await;
@@ -129,7 +129,8 @@ impl SinkTask {
         if !self.control.wait_until_started().await {
             return Ok(());
         }
-        self.task.start(config).await.map_err(fatal)?;
+        let what = || call_text("the sink to start");
+        told(&self.control, CALL, what, self.task.start(config)).await.map_err(fatal)?;
         self.control.status.set(State::Running);
         self.control.metrics.started(true);
         self.unassigned = Some((LongWait::begin(&self.control, "partitions"), false));
@@ -260,7 +261,8 @@ impl SinkTask {
     async fn put(&mut self) -> Result<(), Halt> {
         if self.backlog.is_empty() {
             self.context.begin_put(0);
-            let put = self.task.put(&Table::new(0).into_batch()).await;
+            let (what, nothing) = (|| call_text("the sink to take no records"), Table::new(0).into_batch());
+            let put = told(&self.control, CALL, what, self.task.put(&nothing)).await;
             self.context.take_reports();
             return match put {
                 Err(error) if !error.is_retriable() => Err(unrecoverable(&error)),
@@ -271,9 +273,9 @@ impl SinkTask {
             self.context.begin_put(delivery.batch.rows());
             self.control.works_on(delivery.records());
             let rows = delivery.batch.rows();
-            let what = || format!("the sink to take {rows} record(s)");
+            let what = || call_text(&format!("the sink to take {rows} record(s)"));
             let began = Instant::now();
-            let put = told(&self.control, "a call", what, self.task.put(&delivery.batch)).await;
+            let put = told(&self.control, CALL, what, self.task.put(&delivery.batch)).await;
             self.counts.put_time.record_time(began.elapsed());
             self.control.metrics.batch(u64::from(rows));
             let reported = self.context.take_reports();
@@ -328,8 +330,8 @@ impl SinkTask {
                     self.consumer.pause(&fresh);
                 }
                 if !fresh.is_empty() {
-                    let what = || "the sink to open partitions".to_owned();
-                    let opened = told(&self.control, "a call", what, self.task.open(&fresh)).await;
+                    let what = || call_text("the sink to open partitions");
+                    let opened = told(&self.control, CALL, what, self.task.open(&fresh)).await;
                     opened.map_err(fatal)?;
                 }
                 self.follow_requests();
@@ -392,8 +394,8 @@ impl SinkTask {
             letters.await_ends(PARTING, &self.control).await;
         }
         let committable = if ours { self.pre_commit(&partitions).await } else { None };
-        let what = || "the sink to close partitions".to_owned();
-        if let Err(error) = told(&self.control, "a call", what, self.task.close(&partitions)).await {
+        let what = || call_text("the sink to close partitions");
+        if let Err(error) = told(&self.control, CALL, what, self.task.close(&partitions)).await {
             tracing::error!(task = %self.control.id, error = %error, "the sink task failed to close partitions");
         }
         if let Some(offsets) = committable {
@@ -449,9 +451,9 @@ impl SinkTask {
         // Offsets of dead letters that are not written must not be committed.
         let held = self.stages.dead_letters().map_or_else(Held::new, |letters| letters.held());
         let offered = self.commits.offered(partitions, &held);
-        let what = || "the sink to say what may be committed".to_owned();
+        let what = || call_text("the sink to say what may be committed");
         let began = Instant::now();
-        match told(&self.control, "a call", what, self.task.pre_commit(&offered)).await {
+        match told(&self.control, CALL, what, self.task.pre_commit(&offered)).await {
             Ok(None) => Some(self.commits.committable(offered, &held)),
             Ok(Some(offsets)) => Some(self.commits.committable(offsets, &held)),
             Err(error) => {

@@ -16,7 +16,7 @@ use crate::{
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Tolerance},
     in_flight::{BatchId, InFlight, Offsets},
     kafka::{RecordProducer, send_failure},
-    long_wait::{self, LongWait, told},
+    long_wait::{self, CALL, LongWait, call_text, told},
     offsets::{OffsetWriter, row_json},
     report::{self, LogPolicy, Report},
     task::{Halt, TaskControl},
@@ -380,15 +380,15 @@ impl Flow {
     /// Tells the plugin what has ended and what was stored. Its exceptions change nothing.
     pub(super) async fn tell(&mut self, task: &mut dyn SourceTask) {
         for (batch, rows) in std::mem::take(&mut self.ended) {
-            let what = || "the source to take note of records that ended".to_owned();
-            let noted = told(&self.control, "a call", what, task.committed(&batch, &rows));
+            let what = || call_text("the source to take note of records that ended");
+            let noted = told(&self.control, CALL, what, task.committed(&batch, &rows));
             if let Err(error) = noted.await {
                 tracing::warn!(task = %self.control.id, error = %error, "the source task failed to take note of records that ended");
             }
         }
         if std::mem::take(&mut self.owes_commit) {
-            let what = || "the source to take note of a commit".to_owned();
-            let noted = told(&self.control, "a call", what, task.commit());
+            let what = || call_text("the source to take note of a commit");
+            let noted = told(&self.control, CALL, what, task.commit());
             if let Err(error) = noted.await {
                 tracing::warn!(task = %self.control.id, error = %error, "the source task failed to commit");
             }

@@ -21,7 +21,7 @@ pub(crate) use self::{
 };
 use crate::{
     config_log::TargetState,
-    long_wait::told,
+    long_wait::{CALL, call_text, told},
     offsets::OffsetStore,
     status::State,
     task::{Halt, TaskControl},
@@ -54,8 +54,8 @@ impl SourceTask {
         let ended = self.work(config).await;
         // Offsets of records that did end are kept even when the task failed.
         self.flow.finish(self.task.as_mut()).await;
-        let what = || "the source to stop".to_owned();
-        if let Err(error) = told(&self.control, "a call", what, self.task.stop()).await {
+        let what = || call_text("the source to stop");
+        if let Err(error) = told(&self.control, CALL, what, self.task.stop()).await {
             tracing::warn!(task = %self.control.id, error = %error, "the source task did not stop cleanly");
         }
         self.flow.close().await;
@@ -66,7 +66,8 @@ impl SourceTask {
         if !self.control.wait_until_started().await {
             return Ok(());
         }
-        self.task.start(config).await.map_err(|error| error.failure())?;
+        let what = || call_text("the source to start");
+        told(&self.control, CALL, what, self.task.start(config)).await.map_err(|error| error.failure())?;
         self.control.status.set(State::Running);
         self.control.metrics.started(true);
         loop {
@@ -86,8 +87,8 @@ impl SourceTask {
             self.flow.make_room().await;
             self.flow.check()?;
             let asked = tokio::time::Instant::now();
-            let what = || "the source to return from a poll".to_owned();
-            let poll = told(&self.control, "a call", what, self.task.poll(POLL_LIMITS));
+            let what = || call_text("the source to return from a poll");
+            let poll = told(&self.control, CALL, what, self.task.poll(POLL_LIMITS));
             let polled = self.flow.attend(poll).await;
             let took = asked.elapsed();
             self.flow.tell(self.task.as_mut()).await;

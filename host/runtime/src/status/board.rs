@@ -154,14 +154,31 @@ impl StatusWriter {
             None => said.notes.remove(kind),
         };
         let trace = said.trace();
-        if let Some((state, shown)) = &said.last
-            && state.may_wait()
-            && *shown != trace
-        {
-            let state = *state;
+        let (state, shown) = match &said.last {
+            Some((state, shown)) => (*state, shown.clone()),
+            // It has not come to say anything yet.
+            None if trace.is_some() => (self.before(), None),
+            None => return,
+        };
+        if state.may_wait() && shown != trace {
             // Nobody asked for this: if the instance is another worker's by now, that one's word stands.
             self.write(&mut said, state, trace, true);
         }
+    }
+
+    /// The state of one that has said nothing itself: that it is being restarted, or that it does not run.
+    fn before(&self) -> State {
+        let known = self.board.get(self.of.connector()).unwrap_or_default();
+        known
+            .get(&self.of)
+            .map(|status| status.state)
+            .filter(|state| *state == State::Restarting)
+            .unwrap_or(State::Unassigned)
+    }
+
+    /// What it is the status of.
+    pub(crate) fn of(&self) -> &Instance {
+        &self.of
     }
 
     /// Writes FAILED with a trace.
@@ -205,7 +222,9 @@ mod tests {
         let board = board();
         let writer = board.writer("c", Some(0));
         writer.note("a", Some("waiting for a".to_owned()));
-        assert_eq!(trace_of(&board), None);
+        // It has said nothing yet.
+        assert_eq!(status_of(&board).map(|status| status.state), Some(State::Unassigned));
+        assert_eq!(trace_of(&board).as_deref(), Some("waiting for a\n"));
         writer.set(State::Running);
         assert_eq!(trace_of(&board).as_deref(), Some("waiting for a\n"));
         writer.note("b", Some("waiting for b".to_owned()));

@@ -58,7 +58,7 @@ impl State {
 
     /// Whether an instance in this state can wait for something that its status shows.
     fn may_wait(self) -> bool {
-        matches!(self, Self::Running | Self::Paused)
+        matches!(self, Self::Running | Self::Paused | Self::Unassigned | Self::Restarting)
     }
 }
 
@@ -92,6 +92,15 @@ pub enum Instance {
     Connector(String),
     /// A task.
     Task(TaskId),
+}
+
+impl std::fmt::Display for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connector(name) => f.write_str(name),
+            Self::Task(task) => task.fmt(f),
+        }
+    }
 }
 
 impl Instance {

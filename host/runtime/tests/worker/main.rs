@@ -3,6 +3,7 @@
 mod changes;
 mod counts;
 mod dead_letters;
+mod hangs;
 mod others;
 mod panics;
 mod seeks;

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use millstream_runtime::herder::{Health, HerderError, TargetState};
+use async_trait::async_trait;
+use millstream_runtime::{
+    config_log::{AppendEntriesError, ConfigLog, Entry, Logged, MemoryLog, ReadEntriesError},
+    herder::{Health, HerderError, TargetState},
+};
 use simulation::scripted::{SINK, SOURCE, World, config, eventually, is_healthy, run, trace_with};
 
 #[tokio::test(start_paused = true)]
@@ -117,11 +121,33 @@ async fn a_chain_that_traps_names_the_record_it_trapped_over() {
     );
 }
 
+/// A log that takes its time for everything about connector `other`.
+struct SlowLog(MemoryLog);
+
+#[async_trait]
+impl ConfigLog for SlowLog {
+    async fn append(&mut self, entries: Vec<Entry>) -> Result<u64, AppendEntriesError> {
+        if entries.iter().any(|entry| matches!(entry, Entry::Connector { name, .. } if name == "other")) {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+        self.0.append(entries).await
+    }
+
+    async fn next(&mut self) -> Logged {
+        self.0.next().await
+    }
+
+    async fn catch_up(&mut self) -> Result<Vec<Logged>, ReadEntriesError> {
+        self.0.catch_up().await
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_herder_that_is_held_up_says_by_what() {
     let world = World::default();
-    let (_herder, handle) = run(&world, SOURCE, &[]).await;
-    world.state().start_takes = Duration::from_secs(60);
+    let herder = world.start_with_log(Box::new(SlowLog(MemoryLog::default())));
+    let handle = herder.handle();
+    handle.mark_ready();
     let mut other = config(SOURCE, &[]);
     other.insert("name".to_owned(), Some("other".to_owned()));
     let put = handle.put_config("other", other, TargetState::Started, false);

@@ -99,6 +99,22 @@ fn misbehave(behaviour: &str) -> bool {
     true
 }
 
+/// What a call at some place of the life cycle may be asked to do by a behaviour `PLACE: loop`, `: wait` or `: fail`.
+fn at(place: &str, behaviour: &str) -> Result<(), Error> {
+    match behaviour.strip_prefix(place).and_then(|rest| rest.strip_prefix(": ")) {
+        Some("fail") => Err(failure(ErrorKind::Fatal, "failed on purpose")),
+        Some("wait") => loop {
+            host_wait::wait(1000);
+            std::thread::sleep(std::time::Duration::from_millis(1000));
+        },
+        Some(other) => {
+            misbehave(other);
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
 /// What a sink may be asked to do with its files. False if the behaviour is another one.
 fn use_files(behaviour: &str) -> Result<bool, Error> {
     match behaviour {
@@ -129,6 +145,7 @@ impl Connector {
     }
 
     fn begin(&self, config: &Config) -> Result<(), Error> {
+        at("connector start", &behaviour(config))?;
         self.behaviour.replace(behaviour(config));
         match self.behaviour.borrow().as_str() {
             "refuse" => Err(failure(ErrorKind::Config, "refused on purpose")),
@@ -144,19 +161,25 @@ impl Connector {
         }
     }
 
-    fn check(config: &Config) -> String {
-        match behaviour(config).as_str() {
+    fn check(config: &Config) -> Result<String, Error> {
+        at("validate", &behaviour(config))?;
+        Ok(match behaviour(config).as_str() {
             "no json" => "not JSON".into(),
             "bad" => r#"[{"name":"behaviour","errors":["is bad"]}]"#.into(),
             _ => "[]".into(),
-        }
+        })
     }
 
-    fn configs(&self, count: u32) -> Vec<Config> {
+    fn end(&self) -> Result<(), Error> {
+        at("connector stop", &self.behaviour.borrow())
+    }
+
+    fn configs(&self, count: u32) -> Result<Vec<Config>, Error> {
+        at("task configs", &self.behaviour.borrow())?;
         let behaviour = self.behaviour.borrow();
-        (0..count)
+        Ok((0..count)
             .map(|task| vec![("behaviour".into(), Some(behaviour.clone())), ("task".into(), Some(task.to_string()))])
-            .collect()
+            .collect())
     }
 }
 
@@ -170,16 +193,16 @@ impl source_api::GuestSourceConnector for Connector {
         Ok(source_api::SourceConnector::new(Self::make(&class)?))
     }
     fn validate(&self, config: Config) -> Result<String, Error> {
-        Ok(Self::check(&config))
+        Self::check(&config)
     }
     fn start(&self, config: Config) -> Result<(), Error> {
         self.begin(&config)
     }
     fn task_configs(&self, max_tasks: u32) -> Result<Vec<Config>, Error> {
-        Ok(self.configs(max_tasks))
+        self.configs(max_tasks)
     }
     fn stop(&self) -> Result<(), Error> {
-        Ok(())
+        self.end()
     }
     fn exactly_once_support(&self, _config: Config) -> Result<source_api::Support, Error> {
         Ok(source_api::Support::Supported)
@@ -205,12 +228,14 @@ impl source_api::GuestSourceTask for SourceTask {
     }
 
     fn start(&self, config: Config) -> Result<(), Error> {
+        at("task start", &behaviour(&config))?;
         self.config.replace(config);
         Ok(())
     }
 
     fn poll(&self, limits: source_api::PollLimits) -> Result<Option<Vec<u8>>, Error> {
         let behaviour = behaviour(&self.config.borrow());
+        at("poll", &behaviour)?;
         if misbehave(&behaviour) {
             return Ok(None);
         }
@@ -301,11 +326,11 @@ impl source_api::GuestSourceTask for SourceTask {
     }
 
     fn commit(&self) -> Result<(), Error> {
-        Ok(())
+        at("commit", &behaviour(&self.config.borrow()))
     }
 
     fn stop(&self) -> Result<(), Error> {
-        Ok(())
+        at("task stop", &behaviour(&self.config.borrow()))
     }
 }
 
@@ -319,16 +344,16 @@ impl sink_api::GuestSinkConnector for Connector {
         Ok(sink_api::SinkConnector::new(Self::make(&class)?))
     }
     fn validate(&self, config: Config) -> Result<String, Error> {
-        Ok(Self::check(&config))
+        Self::check(&config)
     }
     fn start(&self, config: Config) -> Result<(), Error> {
         self.begin(&config)
     }
     fn task_configs(&self, max_tasks: u32) -> Result<Vec<Config>, Error> {
-        Ok(self.configs(max_tasks))
+        self.configs(max_tasks)
     }
     fn stop(&self) -> Result<(), Error> {
-        Ok(())
+        self.end()
     }
     fn alter_offsets(&self, _: Config, _: Vec<(TopicPartition, Option<TopicOffset>)>) -> Result<bool, Error> {
         Ok(true)
@@ -346,11 +371,13 @@ impl sink_api::GuestSinkTask for SinkTask {
     }
 
     fn start(&self, config: Config) -> Result<(), Error> {
+        at("task start", &behaviour(&config))?;
         self.behaviour.replace(behaviour(&config));
         Ok(())
     }
 
     fn open(&self, partitions: Vec<TopicPartition>) -> Result<(), Error> {
+        at("open", &self.behaviour.borrow())?;
         if partitions.len() == host_sink::assignment().len() {
             return Ok(());
         }
@@ -358,6 +385,7 @@ impl sink_api::GuestSinkTask for SinkTask {
     }
 
     fn put(&self, records: Vec<u8>) -> Result<(), Error> {
+        at("put", &self.behaviour.borrow())?;
         if misbehave(&self.behaviour.borrow()) || use_files(&self.behaviour.borrow())? {
             return Ok(());
         }
@@ -382,6 +410,7 @@ impl sink_api::GuestSinkTask for SinkTask {
     }
 
     fn pre_commit(&self, mut offsets: Vec<TopicOffset>) -> Result<Option<Vec<TopicOffset>>, Error> {
+        at("pre-commit", &self.behaviour.borrow())?;
         if let Some(told) = self.behaviour.borrow().strip_prefix("commit ")
             && (misbehave(told) || use_files(told)?)
         {
@@ -401,11 +430,11 @@ impl sink_api::GuestSinkTask for SinkTask {
     }
 
     fn close(&self, _partitions: Vec<TopicPartition>) -> Result<(), Error> {
-        Ok(())
+        at("close", &self.behaviour.borrow())
     }
 
     fn stop(&self) -> Result<(), Error> {
-        Ok(())
+        at("task stop", &self.behaviour.borrow())
     }
 }
 

@@ -1,0 +1,448 @@
+//! Looks after one connector and its tasks, as a task of its own: asks [`plan`] what is to be done, and has the worker
+//! do it.
+//!
+//! A call into a connector, or a look-up of its values, that takes long holds up nobody but this connector. When
+//! something else is wanted of the connector meanwhile, the call has five more seconds and is given up then.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use millstream_connector::{ErrorKind, Failure, TaskId};
+use millstream_record::ErrorChain;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Desired, HerderError, RestartRequest, State, TargetState,
+    event::Reply,
+    handle::{Shared, mark_restarting},
+    mailbox::{Mailbox, Next, Settled, Unsettled, Wish},
+    plan::{Action, Running, RunningConnector, plan},
+    view::View,
+};
+use crate::{
+    config_log::Entry,
+    worker::{CONNECTOR_STOP_TIMEOUT, TaskStart, Worker, class_of},
+};
+
+/// Entries that a caretaker asks the herder's loop to write.
+pub(super) struct Write {
+    /// The connector that they are for.
+    pub(super) name: String,
+    /// What the connector has to be still, for them to make sense.
+    pub(super) desired: Option<Desired>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) reply: Reply<()>,
+}
+
+/// What the herder's loop holds of a caretaker.
+pub(super) struct Charge {
+    pub(super) mailbox: Arc<Mailbox>,
+    running: Arc<Mutex<Running>>,
+}
+
+impl Charge {
+    /// What of the connector runs.
+    pub(super) fn running(&self) -> Running {
+        locked(&self.running).clone()
+    }
+}
+
+/// See the module's documentation. Dropping it abandons what runs.
+pub(super) struct Caretaker {
+    shared: Arc<Shared>,
+    worker: Worker,
+    name: String,
+    /// In a group a task that begins anew shows what became of it until it runs again.
+    in_group: bool,
+    mailbox: Arc<Mailbox>,
+    running: Arc<Mutex<Running>>,
+    writes: mpsc::Sender<Write>,
+}
+
+fn locked(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
+    running.lock().expect("what runs is changed by whole values, which does not panic")
+}
+
+impl Caretaker {
+    /// A caretaker that looks after nothing yet, and what to hold of it.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        worker: Worker,
+        name: &str,
+        in_group: bool,
+        writes: mpsc::Sender<Write>,
+    ) -> (Self, Charge) {
+        let charge = Charge { mailbox: Arc::default(), running: Arc::default() };
+        let (mailbox, running) = (Arc::clone(&charge.mailbox), Arc::clone(&charge.running));
+        (Self { shared, worker, name: name.to_owned(), in_group, mailbox, running, writes }, charge)
+    }
+
+    /// Runs until it is told to end, or the connector is gone.
+    pub(super) async fn run(mut self) -> String {
+        loop {
+            tokio::select! {
+                biased;
+                next = self.mailbox.next() => match next {
+                    Next::End(error) => {
+                        self.worker.stop_all().await;
+                        self.mailbox.close(&error);
+                        return self.name;
+                    }
+                    // What fails says so in its status.
+                    Next::Due => drop(self.reconcile().await),
+                    Next::Wish(wish) => self.grant(wish).await,
+                },
+                _ = self.worker.expired() => self.renew().await,
+            }
+            if !self.shared.view().knows(&self.name) && self.is_idle() && self.mailbox.close_if_empty() {
+                return self.name;
+            }
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        locked(&self.running)
+    }
+
+    fn is_idle(&self) -> bool {
+        *self.running() == Running::default()
+    }
+
+    async fn grant(&mut self, wish: Wish) {
+        match wish {
+            Wish::Settle(settled) => self.settle(settled).await,
+            Wish::RestartInstance(settled) => {
+                self.stop_instance().await;
+                self.settle(settled).await;
+            }
+            Wish::RestartTask(number, settled) => {
+                self.stop_tasks(&[number]).await;
+                self.shared.statuses.set(&self.name, Some(number), State::Restarting, None);
+                self.settle(settled).await;
+            }
+            Wish::Restart(request) => self.restart(request).await,
+        }
+    }
+
+    async fn settle(&mut self, settled: Settled) {
+        let result = self.reconcile().await;
+        settled(match (result, self.mailbox.is_ending()) {
+            (Ok(()), true) => Err(Unsettled::Ended(HerderError::ShuttingDown)),
+            (result, _) => result.map_err(Unsettled::Failed),
+        });
+    }
+
+    /// Restarts what a request chooses of what runs here. What fails to start says so in its status.
+    async fn restart(&mut self, request: RestartRequest) {
+        let Some(status) = self.shared.status(&self.name) else { return };
+        let (_, parts) = mark_restarting(status, request);
+        self.stop_tasks(&parts.tasks).await;
+        for &number in &parts.tasks {
+            self.shared.statuses.set(&self.name, Some(number), State::Restarting, None);
+        }
+        if parts.connector {
+            self.stop_instance().await;
+        }
+        drop(self.reconcile().await);
+    }
+
+    async fn stop_instance(&mut self) {
+        self.worker.stop_connector(&self.name).await;
+        self.shared.statuses.set(&self.name, None, State::Restarting, None);
+        self.running().connector = None;
+        self.shared.view().want_task_configs(&self.name, true);
+    }
+
+    async fn stop_tasks(&mut self, numbers: &[u32]) {
+        let ids: Vec<TaskId> = numbers.iter().map(|&number| self.id(number)).collect();
+        self.worker.stop_tasks(&ids).await;
+        self.running().tasks.retain(|number, _| !numbers.contains(number));
+    }
+
+    /// Restarts the connector and its tasks if config providers give other values than they run with.
+    async fn renew(&mut self) {
+        let name = self.name.clone();
+        let of = |view: &View| Some((view.cluster().config(&name)?.clone(), view.desired(&name)?));
+        let Some((config, desired)) = of(&self.shared.view()) else { return };
+        let meanwhile = Meanwhile::of(&self.mailbox, &self.shared, &name, &desired);
+        let looked_up = meanwhile.unless("looked up", self.worker.values_have_changed(&name, &config)).await;
+        // What was wanted meanwhile looks them up itself.
+        let Ok(changed) = looked_up else { return };
+        match changed {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!(connector = name, "config providers have new values: the connector is restarted");
+                let entry = Entry::Restart { name: name.clone(), include_tasks: true, only_failed: false };
+                if let Err(error) = self.write(None, vec![entry]).await {
+                    tracing::error!(
+                        connector = name,
+                        error = %ErrorChain(&error),
+                        "the connector could not be restarted and goes on with the old values: restart it by hand"
+                    );
+                }
+            }
+            Err(failure) => tracing::warn!(
+                connector = name,
+                error = %failure,
+                "the config providers fail: the connector goes on with the values it has, and they are asked again later"
+            ),
+        }
+    }
+
+    /// Has entries written, and read back, by the herder's loop.
+    async fn write(&mut self, desired: Option<Desired>, entries: Vec<Entry>) -> Result<(), HerderError> {
+        let (reply, answer) = oneshot::channel();
+        let write = Write { name: self.name.clone(), desired, entries, reply };
+        if self.writes.send(write).await.is_err() {
+            return Err(HerderError::ShuttingDown);
+        }
+        answer.await.unwrap_or(Err(HerderError::ShuttingDown))
+    }
+
+    /// Acts until the connector is as desired. Gives back the first failure of the connector itself; what
+    /// has failed is left as it is.
+    async fn reconcile(&mut self) -> Result<(), Failure> {
+        let mut first = Ok(());
+        while !self.mailbox.is_ending() {
+            let desired = self.shared.view().desired(&self.name);
+            let actions = plan(desired.as_ref(), &self.running());
+            if actions.is_empty() {
+                if desired.is_none() {
+                    self.shared.statuses.remove(&self.name);
+                } else {
+                    // Of tasks that were stopped for a restart, some may not be there any more.
+                    let running = self.running();
+                    self.shared.statuses.keep_tasks(&self.name, |number| running.tasks.contains_key(&number));
+                }
+                return first;
+            }
+            for action in actions {
+                match self.perform(action).await {
+                    Ok(()) => {}
+                    Err(Trouble::Failed(failure)) => first = first.and(Err(failure)),
+                    Err(Trouble::GivenUp(failure)) => {
+                        // What it was given up for comes first.
+                        self.mailbox.due();
+                        return first.and(Err(failure));
+                    }
+                }
+            }
+        }
+        first
+    }
+
+    async fn perform(&mut self, action: Action) -> Result<(), Trouble> {
+        let name = self.name.clone();
+        match action {
+            Action::StopTasks(numbers) => {
+                self.stop_tasks(&numbers).await;
+                let kept = self.in_group.then(|| self.shared.view().desired(&name)).flatten();
+                let kept =
+                    kept.filter(|desired| desired.target != TargetState::Stopped).map_or(0, |desired| desired.tasks);
+                let gone = numbers.iter().filter(|number| kept <= **number);
+                gone.for_each(|&number| self.shared.statuses.remove_task(&name, number));
+                Ok(())
+            }
+            Action::StopConnector => {
+                self.worker.stop_connector(&name).await;
+                self.running().connector = None;
+                Ok(())
+            }
+            Action::StartConnector => {
+                let of = |view: &View| Some((view.cluster().config(&name)?.clone(), view.desired(&name)?));
+                let Some((config, desired)) = of(&self.shared.view()) else { return Ok(()) };
+                let meanwhile = Meanwhile::of(&self.mailbox, &self.shared, &name, &desired);
+                let start = self.worker.start_connector(&name, &config, desired.target);
+                let started = meanwhile.unless("started", start).await?;
+                let failed = started.is_err();
+                self.running().connector =
+                    Some(RunningConnector { generation: desired.generation, target: desired.target, failed });
+                started.map_err(Trouble::Failed)
+            }
+            Action::TurnConnector(target) => self.turn(target).await,
+            Action::MakeTaskConfigs => self.make_task_configs().await,
+            Action::StartTask(number) => {
+                self.start_task(number);
+                Ok(())
+            }
+            Action::TurnTask(number, target) => {
+                self.worker.turn_task(&self.id(number), target);
+                if let Some(task) = self.running().tasks.get_mut(&number) {
+                    task.1 = target;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn turn(&mut self, target: TargetState) -> Result<(), Trouble> {
+        let name = self.name.clone();
+        let of = |view: &View| Some((view.cluster().config(&name)?.clone(), view.desired(&name)?));
+        let Some((config, desired)) = of(&self.shared.view()) else { return Ok(()) };
+        let failed = match &mut self.running().connector {
+            Some(connector) => {
+                connector.target = target;
+                connector.failed
+            }
+            None => return Ok(()),
+        };
+        // A connector that has failed can only be stopped.
+        if failed && target != TargetState::Stopped {
+            return Ok(());
+        }
+        let turn = self.worker.turn_connector(&name, &config, target);
+        let turned = if target == TargetState::Started {
+            let meanwhile = Meanwhile::of(&self.mailbox, &self.shared, &name, &desired);
+            match meanwhile.unless("started", turn).await {
+                Ok(turned) => turned,
+                Err(trouble) => return Err(self.without_instance(trouble)),
+            }
+        } else {
+            // Bounded by the worker.
+            turn.await
+        };
+        let mut running = self.running();
+        if target == TargetState::Stopped && !self.worker.has_instance(&name) {
+            // What had to be given up cannot be started again: another instance takes its place.
+            running.connector = None;
+        } else if let Some(connector) = &mut running.connector {
+            connector.failed = turned.is_err();
+        }
+        drop(running);
+        turned.map_err(Trouble::Failed)
+    }
+
+    /// After a call was given up the instance cannot be used any more, and another one takes its place.
+    fn without_instance(&mut self, trouble: Trouble) -> Trouble {
+        self.worker.discard_connector(&self.name);
+        self.running().connector = None;
+        self.shared.view().want_task_configs(&self.name, true);
+        trouble
+    }
+
+    /// Asks for task configurations and has them written if anything changed.
+    async fn make_task_configs(&mut self) -> Result<(), Trouble> {
+        let name = self.name.clone();
+        let of = |view: &mut View| {
+            view.want_task_configs(&name, false);
+            Some((view.cluster().config(&name)?.clone(), view.desired(&name)?))
+        };
+        let Some((config, desired)) = of(&mut self.shared.view()) else { return Ok(()) };
+        let found = self.shared.plugins.find_connector(class_of(&config));
+        let task_class = found.map_or(String::new(), |plugin| plugin.task_class.clone());
+        let meanwhile = Meanwhile::of(&self.mailbox, &self.shared, &name, &desired);
+        let asked = self.worker.task_configs(&name, &config, &task_class);
+        let made = match meanwhile.unless("asked for task configurations", asked).await {
+            Ok(made) => made,
+            Err(trouble) => return Err(self.without_instance(trouble)),
+        };
+        let failure = match made {
+            Ok(Some(configs)) if self.shared.view().is_news(&name, &config, &configs) => {
+                let tasks = u32::try_from(configs.len()).unwrap_or(u32::MAX);
+                let mut entries: Vec<Entry> = (0..tasks)
+                    .zip(configs)
+                    .map(|(number, config)| Entry::Task { name: name.clone(), number, config: Some(config) })
+                    .collect();
+                entries.push(Entry::Commit { name: name.clone(), tasks: Some(tasks) });
+                let error = match self.write(Some(desired), entries).await {
+                    // What was changed meanwhile asks for them anew.
+                    Ok(()) | Err(HerderError::Stale) => return Ok(()),
+                    Err(error) => error,
+                };
+                let message = format!(
+                    "the task configurations of connector {name} could not be stored ({error}); restart the connector when they can be"
+                );
+                let failure = Failure::new(ErrorKind::Fatal, "", message);
+                self.worker.fail_connector(&name, failure.clone());
+                failure
+            }
+            Ok(_) => return Ok(()),
+            Err(failure) => failure,
+        };
+        if let Some(connector) = &mut self.running().connector {
+            connector.failed = true;
+        }
+        Err(Trouble::Failed(failure))
+    }
+
+    fn start_task(&mut self, number: u32) {
+        let id = self.id(number);
+        let of = |view: &View| {
+            let (cluster, desired) = (view.cluster(), view.desired(&id.connector)?);
+            let start = TaskStart {
+                id: id.clone(),
+                connector_config: cluster.config(&id.connector)?.clone(),
+                task_config: (*cluster.tasks(&id.connector).get(number as usize)?).clone(),
+                count: desired.tasks,
+                target: desired.target,
+            };
+            Some((start, desired.tasks_generation))
+        };
+        let Some((start, generation)) = of(&self.shared.view()) else { return };
+        let target = start.target;
+        self.worker.start_task(start);
+        self.running().tasks.insert(number, (generation, target));
+    }
+
+    fn id(&self, number: u32) -> TaskId {
+        TaskId { connector: self.name.clone(), number }
+    }
+}
+
+/// Why an action did not come to its end.
+enum Trouble {
+    /// The connector failed.
+    Failed(Failure),
+    /// Something else was wanted of the connector.
+    GivenUp(Failure),
+}
+
+/// What may come while a call into the connector is awaited.
+struct Meanwhile {
+    mailbox: Arc<Mailbox>,
+    shared: Arc<Shared>,
+    name: String,
+    /// Generation and target that the call is for.
+    wanted: (u64, TargetState),
+}
+
+impl Meanwhile {
+    fn of(mailbox: &Arc<Mailbox>, shared: &Arc<Shared>, name: &str, desired: &Desired) -> Self {
+        let wanted = (desired.generation, desired.target);
+        Self { mailbox: Arc::clone(mailbox), shared: Arc::clone(shared), name: name.to_owned(), wanted }
+    }
+
+    /// Returns when something else is wanted.
+    async fn superseded(&self) {
+        loop {
+            let desired = self.shared.view().desired(&self.name);
+            if self.mailbox.interrupts()
+                || desired.is_none_or(|desired| (desired.generation, desired.target) != self.wanted)
+            {
+                return;
+            }
+            self.mailbox.news().await;
+        }
+    }
+
+    /// Awaits a call, for at most so long once something else is wanted.
+    async fn unless<T>(&self, done: &str, call: impl Future<Output = T>) -> Result<T, Trouble> {
+        tokio::pin!(call);
+        tokio::select! {
+            biased;
+            value = &mut call => return Ok(value),
+            () = self.superseded() => {}
+        }
+        let Self { name, .. } = self;
+        tokio::time::timeout(CONNECTOR_STOP_TIMEOUT, call).await.map_err(|_| {
+            let seconds = Duration::as_secs(&CONNECTOR_STOP_TIMEOUT);
+            tracing::warn!(connector = name, "the call in which the connector is {done} was given up, since something else is wanted of it and it did not return within {seconds} seconds");
+            let message = format!(
+                "The call in which connector {name} is {done} was given up: something else was asked of the connector, and the call did not return within {seconds} seconds"
+            );
+            Trouble::GivenUp(Failure::new(ErrorKind::Fatal, crate::error_policy::CONNECT_EXCEPTION, message))
+        })
+    }
+}
