@@ -6,7 +6,6 @@ use millstream_sdk::{
     config::{ConfigDef, ConfigValues, Importance::High, Key, PluginConfig, Validator},
 };
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct DropHeadersConfig {
     headers: Vec<String>,
@@ -28,7 +27,6 @@ impl PluginConfig for DropHeadersConfig {
     }
 }
 
-/// The transform.
 pub struct DropHeaders(DropHeadersConfig);
 
 impl Transform for DropHeaders {

@@ -31,7 +31,6 @@ key_and_value!(
 
 const PURPOSE: &str = "field extraction";
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct ExtractFieldConfig {
     path: FieldPath,
@@ -67,7 +66,6 @@ impl PluginConfig for ExtractFieldConfig {
     }
 }
 
-/// The transform.
 pub struct ExtractField {
     config: ExtractFieldConfig,
 }

@@ -2,7 +2,6 @@
 
 use millstream_sdk::{Info, Records, Result, Transform};
 
-/// The transform.
 pub struct Filter;
 
 impl Transform for Filter {

@@ -26,7 +26,6 @@ key_and_value!(
 
 const PURPOSE: &str = "flattening";
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct FlattenConfig {
     delimiter: String,
@@ -48,7 +47,6 @@ impl PluginConfig for FlattenConfig {
     }
 }
 
-/// The transform.
 pub struct Flatten {
     delimiter: String,
     schemas: SchemaCache<Result<Arc<Schema>>>,

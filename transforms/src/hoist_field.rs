@@ -23,7 +23,6 @@ key_and_value!(
     "Wraps data into a field of a new struct (or map, without a schema)."
 );
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct HoistFieldConfig {
     field: String,
@@ -40,7 +39,6 @@ impl PluginConfig for HoistFieldConfig {
     }
 }
 
-/// The transform.
 pub struct HoistField {
     config: HoistFieldConfig,
     schemas: SchemaCache,

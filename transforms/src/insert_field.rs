@@ -25,7 +25,6 @@ key_and_value!(
 
 const PURPOSE: &str = "field insertion";
 
-/// What is inserted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Source {
     Topic,
@@ -42,7 +41,6 @@ struct Insertion {
     required: bool,
 }
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct InsertFieldConfig {
     insertions: Vec<Insertion>,
@@ -96,7 +94,6 @@ impl PluginConfig for InsertFieldConfig {
     }
 }
 
-/// The transform.
 pub struct InsertField {
     config: InsertFieldConfig,
     schemas: SchemaCache,

@@ -9,7 +9,6 @@ use millstream_sdk::{
     values::values,
 };
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct InsertHeaderConfig {
     header: String,
@@ -42,7 +41,6 @@ impl PluginConfig for InsertHeaderConfig {
     }
 }
 
-/// The transform.
 pub struct InsertHeader(InsertHeaderConfig);
 
 impl Transform for InsertHeader {

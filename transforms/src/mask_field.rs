@@ -30,7 +30,6 @@ key_and_value!(
 
 const PURPOSE: &str = "mask fields";
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct MaskFieldConfig {
     fields: Vec<String>,
@@ -66,7 +65,6 @@ impl PluginConfig for MaskFieldConfig {
     }
 }
 
-/// The transform.
 pub struct MaskField {
     config: MaskFieldConfig,
 }

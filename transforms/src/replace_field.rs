@@ -25,7 +25,6 @@ key_and_value!(
 
 const PURPOSE: &str = "field replacement";
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct ReplaceFieldConfig {
     exclude: Vec<String>,
@@ -112,7 +111,6 @@ struct Plan {
     sources: Arc<[usize]>,
 }
 
-/// The transform.
 pub struct ReplaceField {
     config: ReplaceFieldConfig,
     plans: SchemaCache<Result<Plan>>,

@@ -25,7 +25,6 @@ key_and_value!(
 
 const PURPOSE: &str = "updating schema metadata";
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct SetSchemaMetadataConfig {
     name: Option<String>,
@@ -51,7 +50,6 @@ impl PluginConfig for SetSchemaMetadataConfig {
     }
 }
 
-/// The transform.
 pub struct SetSchemaMetadata {
     config: SetSchemaMetadataConfig,
     schemas: SchemaCache,

@@ -136,7 +136,6 @@ impl Precision {
     }
 }
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct TimestampConverterConfig {
     /// Empty for the whole key or value.
@@ -324,7 +323,6 @@ struct Plan {
     field: Option<(usize, Form)>,
 }
 
-/// The transform.
 pub struct TimestampConverter {
     config: TimestampConverterConfig,
     plans: SchemaCache<Result<Plan>>,

@@ -14,7 +14,6 @@ use crate::trees::{
 
 const PURPOSE: &str = "copying fields from value to key";
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct ValueToKeyConfig {
     fields: Vec<String>,
@@ -39,7 +38,6 @@ impl PluginConfig for ValueToKeyConfig {
     }
 }
 
-/// The transform.
 pub struct ValueToKey {
     config: ValueToKeyConfig,
     schemas: SchemaCache<Result<Arc<Schema>>>,

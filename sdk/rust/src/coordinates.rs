@@ -3,25 +3,25 @@
 /// A partition of a Kafka topic.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct TopicPartition {
-    /// Its topic.
+    /// As the cluster names it.
     pub topic: String,
-    /// Its number.
+    /// Counted from 0 within the topic.
     pub partition: u32,
 }
 
 /// A position in a Kafka topic: the offset of the next record.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct TopicOffset {
-    /// Its topic.
+    /// As the cluster names it.
     pub topic: String,
-    /// Its partition.
+    /// Counted from 0 within the topic.
     pub partition: u32,
     /// The offset of the next record.
     pub offset: u64,
 }
 
 impl TopicPartition {
-    /// A partition of a topic.
+    /// The `partition` of `topic`, whether or not there is one.
     pub fn new(topic: impl Into<String>, partition: u32) -> Self {
         Self { topic: topic.into(), partition }
     }

@@ -13,11 +13,11 @@ pub enum PluginKind {
     Sink,
     /// A single message transform.
     Transform,
-    /// A predicate.
+    /// A condition on which transforms are applied.
     Predicate,
     /// A converter for keys and values.
     Converter,
-    /// A converter for headers.
+    /// A converter for the values of headers.
     HeaderConverter,
 }
 
@@ -96,11 +96,11 @@ impl Info {
 /// One plugin of a component, as far as the description goes.
 #[derive(Clone, Debug)]
 pub struct Described {
-    /// What it is.
+    /// In which lists of the host it stands.
     pub kind: PluginKind,
     /// What users see of it.
     pub info: Info,
-    /// Its keys.
+    /// What it can be configured with.
     pub config: ConfigDef,
 }
 

@@ -6,7 +6,6 @@ use millstream_sdk::{
     config::{ConfigDef, ConfigValues, Importance::Medium, Key, PluginConfig},
 };
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct HasHeaderKeyConfig {
     name: String,
@@ -22,7 +21,6 @@ impl PluginConfig for HasHeaderKeyConfig {
     }
 }
 
-/// The predicate.
 pub struct HasHeaderKey(HasHeaderKeyConfig);
 
 impl Predicate for HasHeaderKey {

@@ -7,7 +7,6 @@ use millstream_sdk::{
     values::JavaRegex,
 };
 
-/// Its configuration.
 #[derive(Debug)]
 pub struct TopicNameMatchesConfig {
     pattern: JavaRegex,
@@ -33,7 +32,6 @@ impl PluginConfig for TopicNameMatchesConfig {
     }
 }
 
-/// The predicate.
 pub struct TopicNameMatches {
     pattern: JavaRegex,
     last: Option<(String, Result<bool>)>,

@@ -29,7 +29,7 @@ impl ConfigDef {
         self
     }
 
-    /// The keys.
+    /// In the order in which they were declared, which is that of the reference page.
     pub fn keys(&self) -> &[Key] {
         &self.keys
     }

@@ -13,17 +13,17 @@ pub enum ConfigValue {
     Null,
     /// STRING, PASSWORD and CLASS, trimmed.
     String(String),
-    /// BOOLEAN.
+    /// BOOLEAN: written as `true` or `false`, in any case.
     Boolean(bool),
-    /// SHORT.
+    /// SHORT: 16 bits.
     Short(i16),
-    /// INT.
+    /// INT: 32 bits.
     Int(i32),
-    /// LONG.
+    /// LONG: 64 bits.
     Long(i64),
-    /// DOUBLE.
+    /// DOUBLE; possibly NaN or an infinity.
     Double(f64),
-    /// LIST.
+    /// LIST: without blanks around its items, empty ones included.
     List(Vec<String>),
 }
 

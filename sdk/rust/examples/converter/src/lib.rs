@@ -10,7 +10,7 @@ millstream_sdk::plugin! {
     converters: [RowsInRole<PairsConverter>],
 }
 
-/// The converter.
+/// Maps with text keys and values, as `key=value` lines.
 pub struct PairsConverter;
 
 impl RowConverter for PairsConverter {

@@ -9,7 +9,7 @@ millstream_sdk::plugin! {
     predicates: [Rows<Contains>],
 }
 
-/// What to look for.
+/// What the user has set.
 pub struct ContainsConfig {
     text: String,
 }
@@ -25,7 +25,7 @@ impl PluginConfig for ContainsConfig {
     }
 }
 
-/// The predicate.
+/// A predicate, made once per task.
 pub struct Contains {
     text: String,
 }
