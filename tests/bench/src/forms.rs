@@ -8,7 +8,7 @@ use crate::json::{self, Messages, decode};
 /// How the records look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Form {
-    /// One schema.
+    /// One schema for all records.
     Schema,
     /// No schema, one shape.
     Shredded,
@@ -21,7 +21,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// All of them.
+    /// In the order of the tables.
     pub const ALL: [Self; 5] = [Self::Schema, Self::Shredded, Self::Conflict, Self::Variant, Self::Mixed];
 
     /// Name in tables.

@@ -28,9 +28,9 @@ pub enum Isolation {
 /// A record to be sent.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Message {
-    /// Where to.
+    /// The partition that it is sent to.
     pub partition: Partition,
-    /// What.
+    /// Unique in the whole history: by it a read tells which send it saw.
     pub value: Value,
     /// The value that was read and is written on, for a client that copies each record exactly once.
     pub copy_of: Option<Value>,
@@ -55,7 +55,7 @@ pub enum Action {
     Offsets,
     /// Commits the transaction.
     Commit,
-    /// Aborts it.
+    /// Aborts the transaction.
     Abort,
     /// Ends the life, or is killed. An open transaction is nobody's to commit any more.
     Close,
@@ -110,9 +110,9 @@ pub enum What {
 /// One entry of a history.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Event {
-    /// Whose.
+    /// Who asked, or was answered.
     pub client: Client,
-    /// What.
+    /// The request or the answer.
     pub what: What,
 }
 

@@ -15,9 +15,9 @@ pub type At = usize;
 pub struct MalformedHistory {
     /// Number of the event, from 0.
     pub at: usize,
-    /// Its client.
+    /// Who is said to have done it.
     pub client: Client,
-    /// What is wrong with it.
+    /// Which rule of histories it breaks.
     pub reason: &'static str,
 }
 
@@ -32,10 +32,10 @@ pub enum Verdict {
     Unknown,
 }
 
-/// One transaction.
+/// A transaction, from its first record on.
 #[derive(Clone, Debug)]
 pub struct Transaction {
-    /// Whose.
+    /// The client whose transaction it is.
     pub client: Client,
     /// When a commit was first asked for.
     pub commit_asked: Option<At>,
@@ -46,9 +46,9 @@ pub struct Transaction {
 /// Whether a record is in its partition for readers of committed records.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Standing {
-    /// It has to be.
+    /// It has to be there: its client was told so.
     Certain,
-    /// It may be.
+    /// It may be there: its client was told nothing.
     Perhaps,
     /// It must not be.
     Never,
@@ -59,17 +59,17 @@ pub enum Standing {
 pub struct Write {
     /// By whom, in which of its lives.
     pub life: usize,
-    /// Where to.
+    /// The partition that it was sent to.
     pub partition: Partition,
-    /// What.
+    /// Unique in the whole history.
     pub value: Value,
-    /// What it copies.
+    /// The value that was read and written on, if it is a copy.
     pub copy_of: Option<Value>,
     /// When it was sent.
     pub asked: At,
     /// What its client knows of it.
     pub fate: Fate,
-    /// In which transaction.
+    /// Place among the transactions; `None` outside of one.
     pub transaction: Option<usize>,
     /// What that means, once the whole history is known.
     pub standing: Standing,
@@ -80,26 +80,26 @@ pub struct Write {
 pub struct Read {
     /// The reader's positions were its own from one read of a stretch to the next.
     pub stretch: usize,
-    /// What it sees.
+    /// Whether it sees records of open and aborted transactions.
     pub isolation: Isolation,
-    /// Where.
+    /// The partition that was polled.
     pub partition: Partition,
-    /// Where.
+    /// The offset that came with the record.
     pub offset: Offset,
-    /// What.
+    /// Unique in the whole history: names the write that was seen.
     pub value: Value,
     /// When the poll was asked for.
     pub poll: At,
     /// When it returned.
     pub answered: At,
-    /// In which transaction.
+    /// Place among the transactions: the one that was open when it was polled.
     pub transaction: Option<usize>,
 }
 
 /// Reads during which nobody but polls has moved the positions.
 #[derive(Clone, Copy, Debug)]
 pub struct Stretch {
-    /// Whose.
+    /// The client that polls.
     pub client: Client,
     /// It begins at the first record of each partition.
     pub from_start: bool,

@@ -26,7 +26,7 @@ use crate::history::{
 pub struct UnreadableHistory {
     /// Number of the line, from 1.
     pub line: usize,
-    /// The line.
+    /// The line as it stands.
     pub text: String,
 }
 

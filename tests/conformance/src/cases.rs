@@ -6,35 +6,25 @@ use std::{fs, io};
 use serde_json::{Map, Value as Json};
 
 /// Why cases cannot be read.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum CasesError {
     /// A file or folder cannot be read.
     #[error("read {}", path.display())]
-    Read {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A file is not JSON.
     #[error("parse {} as JSON", path.display())]
     Json {
-        /// Which one.
         path: PathBuf,
         /// Where it is wrong.
         source: serde_json::Error,
     },
     /// A file is JSON, but holds no cases.
     #[error("{} {problem}", path.display())]
-    Format {
-        /// Which one.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
+    Format { path: PathBuf, problem: &'static str },
 }
 
-/// A file.
+/// A file of cases that are read alike.
 pub struct File {
     /// Path below the folder, without the extension.
     pub name: String,
@@ -44,11 +34,11 @@ pub struct File {
     pub kind: String,
     /// Whether produced bytes are JSON documents.
     pub compare_json: bool,
-    /// The cases.
+    /// In the order of the file.
     pub cases: Vec<Case>,
 }
 
-/// A case.
+/// One input with what is expected of it.
 pub struct Case {
     /// Name, unique in its file.
     pub name: String,
@@ -71,7 +61,7 @@ impl Case {
         self.get(name).as_str().ok_or_else(|| format!("the case has no text {name:?}"))
     }
 
-    /// What is expected.
+    /// `null` where the case names nothing.
     pub fn expect(&self) -> &Json {
         self.get("expect")
     }

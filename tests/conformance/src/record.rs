@@ -13,15 +13,15 @@ use crate::notation::{self, Datum, datum};
 /// A record of a case.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Topic.
+    /// `None` where the case leaves it open.
     pub topic: Option<String>,
-    /// Partition.
+    /// `None` where the case leaves it open.
     pub partition: Option<i32>,
     /// Milliseconds since the epoch.
     pub timestamp: Option<i64>,
-    /// Key.
+    /// Without a schema and null where the case has none.
     pub key: Datum,
-    /// Value.
+    /// Without a schema and null where the case has none.
     pub value: Datum,
     /// Headers, in order.
     pub headers: Vec<(String, Datum)>,
@@ -36,7 +36,7 @@ pub enum Ending {
     Record(Box<Record>),
     /// It was left out on purpose.
     Dropped,
-    /// It failed.
+    /// It failed, and the error policy would have to decide.
     Failed(Failure),
 }
 

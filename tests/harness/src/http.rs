@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::SOON;
 
-/// An answer.
+/// What an HTTP server answered, read to its end.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Status code.

@@ -28,7 +28,7 @@ pub enum Part {
     Records,
     /// The producer of dead letters.
     Letters,
-    /// The consumer.
+    /// The consumer of a sink.
     Consumer,
 }
 
@@ -258,7 +258,7 @@ impl History {
         self.run(run).parts.insert(part, false);
     }
 
-    /// The life that a task is in.
+    /// The newest life of the task; 0 for one that never began.
     pub fn life(&self, task: &TaskId) -> RunId {
         self.current.get(&(task.connector.clone(), task.number)).copied().unwrap_or(0)
     }

@@ -34,7 +34,7 @@ impl Rng {
         self.below(1000) < per_mille
     }
 
-    /// One of several.
+    /// One of these, each as likely; there must be one.
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len() as u64) as usize]
     }
@@ -110,7 +110,7 @@ pub enum Fault {
 
 use Fault::*;
 
-/// All of them.
+/// Every fault, so that a run can draw from them.
 const FAULTS: [Fault; 62] = [
     ConnectorMakeFails,
     ConnectorStartFails,
@@ -179,7 +179,7 @@ const FAULTS: [Fault; 62] = [
 /// Which stage a record fails at.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Stage {
-    /// A transform.
+    /// The transforms.
     Chain,
     /// The value converter.
     Converter,
@@ -207,7 +207,7 @@ pub enum Fate {
 /// One connector of a run.
 #[derive(Clone, Debug)]
 pub struct ConnectorPlan {
-    /// Its name.
+    /// Unique in its run.
     pub name: String,
     /// Whether it reads from Kafka.
     pub sink: bool,
@@ -240,7 +240,7 @@ pub struct Plan {
     pub seed: u64,
     /// How often each kind happens, of a thousand; kinds of other runs are left out.
     pub rates: BTreeMap<Fault, u64>,
-    /// The connectors.
+    /// All that the run begins with.
     pub connectors: Vec<ConnectorPlan>,
     /// Whether a rebalance takes everything from everybody first.
     pub eager: bool,
@@ -286,7 +286,7 @@ impl Plan {
         }
     }
 
-    /// The plan of a connector.
+    /// Panics for a connector that is not in the plan.
     pub fn connector(&self, name: &str) -> &ConnectorPlan {
         self.connectors.iter().find(|connector| connector.name == name).expect("connectors of a run are planned")
     }

@@ -653,11 +653,11 @@ impl HeaderBatchConverter for Headers {
 
 /// What befalls the converter of a connector.
 pub struct Troubled {
-    /// The world it is in.
+    /// Where it asks what goes wrong, and notes what it did.
     pub world: World,
     /// The connector that it converts for.
     pub connector: String,
-    /// What it converts.
+    /// Whether it is for keys, values or headers.
     pub role: ConverterRole,
 }
 

@@ -35,7 +35,7 @@ pub struct State {
     pub begun: Instant,
     /// Whether nothing goes wrong any more.
     pub calm: bool,
-    /// What happened.
+    /// What parts of the run have noted so far, checked at its end.
     pub history: History,
     /// The config log of all workers.
     pub log: FakeConfigLog,

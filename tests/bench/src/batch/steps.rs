@@ -12,7 +12,7 @@ use crate::{
     measure::Work,
 };
 
-/// A step.
+/// What is timed, apart from all else.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
     /// JSON to a batch.
@@ -31,9 +31,9 @@ pub enum Step {
     Edit,
     /// The same in a guest, validation and outcome check included.
     GuestLook,
-    /// As above.
+    /// Reading in a guest, with the same checks.
     GuestRead,
-    /// As above.
+    /// A guest that changes nothing, with the same checks.
     GuestIdentity,
     /// As above, in one transform.
     GuestEdit,

@@ -40,7 +40,7 @@ impl Process {
         Self { child, address }
     }
 
-    /// Its process.
+    /// The operating system's number for it, for reading its memory and processor time.
     pub fn id(&self) -> u32 {
         self.child.id()
     }

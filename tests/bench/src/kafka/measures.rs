@@ -68,7 +68,7 @@ impl Load {
         }
     }
 
-    /// What it should be.
+    /// How much of Kafka's own speed is asked for, or how much memory or time at most.
     pub(super) fn target(self, durability: &str) -> Target {
         match self {
             Self::Produced { record_bytes: 100 } => Target::Times(3.0),

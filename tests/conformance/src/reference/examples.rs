@@ -18,32 +18,22 @@ use std::{fs, io};
 use serde_json::{Map, Value as Json};
 
 /// Why a page cannot be made.
+#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum PagesError {
     /// A file or folder of examples cannot be read.
     #[error("read {}", path.display())]
-    Read {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A file is not JSON, or not that of examples.
     #[error("parse the examples in {}", path.display())]
     Parse {
-        /// Which one.
         path: PathBuf,
         /// Where it is wrong.
         source: serde_json::Error,
     },
     /// A class without examples, or examples without a class.
     #[error("{class}: {problem}")]
-    Class {
-        /// Which class.
-        class: String,
-        /// What is wrong.
-        problem: String,
-    },
+    Class { class: String, problem: String },
 }
 
 /// The examples of a class.
@@ -53,13 +43,13 @@ pub struct Examples {
     pub notes: Option<String>,
     /// The lines of a configuration, unless an example has its own.
     config: Map<String, Json>,
-    /// What works.
+    /// Inputs with what comes of them.
     pub examples: Vec<Example>,
     /// What does not.
     pub errors: Vec<Example>,
 }
 
-/// One example.
+/// An input and what comes of it, as the file has them.
 #[derive(Clone, Debug)]
 pub struct Example(Map<String, Json>);
 

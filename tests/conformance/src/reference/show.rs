@@ -16,9 +16,9 @@ const WIDTH: usize = 100;
 pub enum Doc {
     /// Anything without parts.
     Leaf(String),
-    /// An array.
+    /// Shown a line per element where one line is too long.
     List(Vec<Doc>),
-    /// An object.
+    /// Members in their order.
     Object(Vec<(String, Doc)>),
 }
 
@@ -28,7 +28,7 @@ impl Doc {
         Self::Leaf(serde_json::Value::from(text).to_string())
     }
 
-    /// On one line.
+    /// The whole document on one line, however long.
     pub fn line(&self) -> String {
         match self {
             Self::Leaf(text) => text.clone(),

@@ -37,7 +37,7 @@ const AFTER_BEGIN: Duration = Duration::from_millis(8);
 /// What happens to connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Disturbance {
-    /// Nothing.
+    /// They are left alone.
     None,
     /// They are closed.
     Cut,

@@ -32,7 +32,7 @@ impl TextFaults for () {}
 
 /// Texts as they are.
 pub struct Text<F> {
-    /// What it is called.
+    /// The class name that it reports.
     pub class: &'static str,
     /// What goes wrong.
     pub faults: F,

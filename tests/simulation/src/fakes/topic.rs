@@ -42,7 +42,7 @@ struct State {
     polls: u64,
 }
 
-/// One topic.
+/// What the cluster has of a topic.
 #[derive(Clone, Debug, Default)]
 struct Topic {
     policy: String,

@@ -27,23 +27,23 @@ pub struct Fakes {
     pub plugins: Arc<dyn Plugins>,
     /// Converters that are no plugins.
     pub natives: Natives,
-    /// Kafka.
+    /// Producers, consumers and the admin client.
     pub clients: Arc<dyn Clients>,
     /// Source offsets.
     pub offsets: Arc<dyn OffsetStore>,
-    /// Statuses.
+    /// Where statuses are written and read.
     pub statuses: Arc<dyn StatusStore>,
     /// The config log, as this worker reads it.
     pub log: Box<dyn ConfigLog>,
     /// The group, if the worker is in one.
     pub group: Option<GroupRules>,
-    /// Its place in it.
+    /// Its place in the group; a group of one where there is none.
     pub membership: Box<dyn Membership>,
     /// Random numbers.
     pub random: Arc<Random>,
     /// The worker's converter of keys and values.
     pub converter: &'static str,
-    /// All classes.
+    /// What `validate` and the herder know of every class.
     pub classes: Vec<PluginDef>,
     /// Where the worker counts.
     pub metrics: Metrics,
