@@ -62,10 +62,11 @@ impl Part {
     }
 }
 
-/// A part of the API, whose requests are run by `requests`.
-pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
-    let routes: [(&str, &'static str, MethodRouter<Api>); 18] = [
+/// Every path below the root with its methods, and who answers.
+fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Api>)> {
+    vec![
         ("/health", GET, get(root::health)),
+        ("/openapi.json", GET, get(root::openapi)),
         ("/connectors", "GET,HEAD,POST,OPTIONS", get(connectors::list).post(connectors::create)),
         ("/connectors/{connector}", "GET,HEAD,DELETE,OPTIONS", get(connectors::info).delete(connectors::delete)),
         (
@@ -87,13 +88,17 @@ pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
         ("/connector-plugins", GET, get(plugins::list)),
         ("/connector-plugins/{plugin}/config", GET, get(plugins::config)),
         ("/connector-plugins/{plugin}/config/validate", PUT, put(plugins::validate)),
-    ];
+    ]
+}
+
+/// A part of the API, whose requests are run by `requests`.
+pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
     let mut router = Router::new();
     if part.has("/") {
         router = router.route("/", guarded(GET, get(root::version), requests));
     }
     let missing = NOT_YET.map(|(path, allow)| (path, allow, not_yet(path, allow)));
-    for (path, allow, methods) in routes.into_iter().chain(missing).filter(|(path, ..)| part.has(path)) {
+    for (path, allow, methods) in routes().into_iter().chain(missing).filter(|(path, ..)| part.has(path)) {
         let methods = guarded(allow, methods, requests);
         // JAX-RS takes a path with and without a slash at its end.
         router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
@@ -128,5 +133,7 @@ fn not_yet(endpoint: &'static str, allow: &'static str) -> MethodRouter<Api> {
     methods
 }
 
+#[cfg(test)]
+mod openapi_tests;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,6 +1,10 @@
 //! Who the worker is and how it is.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use millstream_runtime::herder::Health;
 use serde_json::json;
 
@@ -14,6 +18,14 @@ pub(crate) async fn version(State(api): State<Api>) -> Response {
         "commit": api.version.commit,
         "kafka_cluster_id": api.herder.cluster_id(),
     }))
+}
+
+/// What the API is, for programs: written by hand, and held against the routes by a test.
+pub(super) const OPENAPI: &str = include_str!("../../reference/openapi.json");
+
+/// `GET /openapi.json`, which Connect does not have.
+pub(crate) async fn openapi() -> Response {
+    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
 /// `GET /health`.

@@ -239,8 +239,8 @@ impl LogLevels for FakeLevels {
     }
 }
 
-struct Answered {
-    response: Response,
+pub(super) struct Answered {
+    pub(super) response: Response,
     herder: Arc<Fake>,
 }
 
@@ -274,7 +274,7 @@ async fn send(request: Request<Body>) -> Answered {
     Answered { response, herder }
 }
 
-async fn ask(method: Method, path: &str) -> Answered {
+pub(super) async fn ask(method: Method, path: &str) -> Answered {
     send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
 }
 
@@ -282,7 +282,7 @@ async fn ask_get(path: &str) -> Answered {
     ask(Method::GET, path).await
 }
 
-async fn ask_with(method: Method, path: &str, body: &str) -> Answered {
+pub(super) async fn ask_with(method: Method, path: &str, body: &str) -> Answered {
     let request = Request::builder()
         .method(method)
         .uri(path)
