@@ -32,6 +32,7 @@ const PURPOSE: &str = "cast types";
 const SUPPORTED_OUT: &str = "[INT8, INT16, INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, STRING]";
 const DAY_MS: i64 = 86_400_000;
 
+/// What to cast to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Target {
     Int8,
@@ -89,6 +90,7 @@ impl Target {
     }
 }
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct CastConfig {
     whole: Option<Target>,
@@ -144,6 +146,7 @@ impl PluginConfig for CastConfig {
     }
 }
 
+/// The transform.
 pub struct Cast {
     config: CastConfig,
     schemas: SchemaCache<Result<Arc<Schema>>>,

@@ -6,6 +6,7 @@ use millstream_sdk::{
     config::{ConfigDef, ConfigValues, Importance::High, Key, PluginConfig, Validator},
 };
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct DropHeadersConfig {
     headers: Vec<String>,
@@ -27,6 +28,7 @@ impl PluginConfig for DropHeadersConfig {
     }
 }
 
+/// The transform.
 pub struct DropHeaders(DropHeadersConfig);
 
 impl Transform for DropHeaders {

@@ -31,6 +31,7 @@ key_and_value!(
 
 const PURPOSE: &str = "field extraction";
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct ExtractFieldConfig {
     path: FieldPath,
@@ -66,6 +67,7 @@ impl PluginConfig for ExtractFieldConfig {
     }
 }
 
+/// The transform.
 pub struct ExtractField {
     config: ExtractFieldConfig,
 }

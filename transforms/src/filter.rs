@@ -2,6 +2,7 @@
 
 use millstream_sdk::{Info, Records, Result, Transform};
 
+/// The transform.
 pub struct Filter;
 
 impl Transform for Filter {

@@ -26,6 +26,7 @@ key_and_value!(
 
 const PURPOSE: &str = "flattening";
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct FlattenConfig {
     delimiter: String,
@@ -47,6 +48,7 @@ impl PluginConfig for FlattenConfig {
     }
 }
 
+/// The transform.
 pub struct Flatten {
     delimiter: String,
     schemas: SchemaCache<Result<Arc<Schema>>>,

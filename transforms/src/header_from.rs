@@ -15,6 +15,7 @@ use crate::{
     trees::{field_names, found, get, require_map, require_struct},
 };
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct HeaderFromConfig {
     fields: Vec<String>,

@@ -23,6 +23,7 @@ key_and_value!(
     "Wraps data into a field of a new struct (or map, without a schema)."
 );
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct HoistFieldConfig {
     field: String,
@@ -39,6 +40,7 @@ impl PluginConfig for HoistFieldConfig {
     }
 }
 
+/// The transform.
 pub struct HoistField {
     config: HoistFieldConfig,
     schemas: SchemaCache,

@@ -25,6 +25,7 @@ key_and_value!(
 
 const PURPOSE: &str = "field insertion";
 
+/// What is inserted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Source {
     Topic,
@@ -41,6 +42,7 @@ struct Insertion {
     required: bool,
 }
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct InsertFieldConfig {
     insertions: Vec<Insertion>,
@@ -94,6 +96,7 @@ impl PluginConfig for InsertFieldConfig {
     }
 }
 
+/// The transform.
 pub struct InsertField {
     config: InsertFieldConfig,
     schemas: SchemaCache,

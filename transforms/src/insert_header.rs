@@ -9,6 +9,7 @@ use millstream_sdk::{
     values::values,
 };
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct InsertHeaderConfig {
     header: String,
@@ -41,6 +42,7 @@ impl PluginConfig for InsertHeaderConfig {
     }
 }
 
+/// The transform.
 pub struct InsertHeader(InsertHeaderConfig);
 
 impl Transform for InsertHeader {

@@ -6,25 +6,25 @@
 // The component's exports, which only exist there, are unsafe by nature; everything else is compiled natively, too.
 #![cfg_attr(not(target_arch = "wasm32"), forbid(unsafe_code))]
 
-mod cast;
-mod drop_headers;
-mod extract_field;
-mod filter;
-mod flatten;
-mod header_from;
-mod hoist_field;
-mod insert_field;
-mod insert_header;
-mod mask_field;
-mod predicates;
-mod regex_router;
-mod replace_field;
-mod set_schema_metadata;
-mod side;
-mod timestamp_converter;
-mod timestamp_router;
-mod trees;
-mod value_to_key;
+pub mod cast;
+pub mod drop_headers;
+pub mod extract_field;
+pub mod filter;
+pub mod flatten;
+pub mod header_from;
+pub mod hoist_field;
+pub mod insert_field;
+pub mod insert_header;
+pub mod mask_field;
+pub mod predicates;
+pub mod regex_router;
+pub mod replace_field;
+pub mod set_schema_metadata;
+pub mod side;
+pub mod timestamp_converter;
+pub mod timestamp_router;
+pub mod trees;
+pub mod value_to_key;
 
 use millstream_sdk::config::{Importance, Key};
 

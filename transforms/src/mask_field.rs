@@ -30,6 +30,7 @@ key_and_value!(
 
 const PURPOSE: &str = "mask fields";
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct MaskFieldConfig {
     fields: Vec<String>,
@@ -65,6 +66,7 @@ impl PluginConfig for MaskFieldConfig {
     }
 }
 
+/// The transform.
 pub struct MaskField {
     config: MaskFieldConfig,
 }

@@ -9,6 +9,7 @@ use millstream_sdk::{
 
 use crate::trees::found;
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct RegexRouterConfig {
     regex: JavaRegex,
@@ -42,6 +43,7 @@ impl PluginConfig for RegexRouterConfig {
     }
 }
 
+/// The transform.
 pub struct RegexRouter {
     config: RegexRouterConfig,
     /// The topic that was routed last, and to where; topics repeat.

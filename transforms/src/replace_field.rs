@@ -25,6 +25,7 @@ key_and_value!(
 
 const PURPOSE: &str = "field replacement";
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct ReplaceFieldConfig {
     exclude: Vec<String>,
@@ -111,6 +112,7 @@ struct Plan {
     sources: Arc<[usize]>,
 }
 
+/// The transform.
 pub struct ReplaceField {
     config: ReplaceFieldConfig,
     plans: SchemaCache<Result<Plan>>,

@@ -25,6 +25,7 @@ key_and_value!(
 
 const PURPOSE: &str = "updating schema metadata";
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct SetSchemaMetadataConfig {
     name: Option<String>,
@@ -50,6 +51,7 @@ impl PluginConfig for SetSchemaMetadataConfig {
     }
 }
 
+/// The transform.
 pub struct SetSchemaMetadata {
     config: SetSchemaMetadataConfig,
     schemas: SchemaCache,

@@ -45,9 +45,16 @@ pub struct OpenBlock<'b, 'a> {
     pub rows: Option<&'b [u32]>,
 }
 
+impl OpenBlock<'_, '_> {
+    /// Whether every row of the batch is in the block.
+    pub fn is_whole(&self) -> bool {
+        self.rows.is_none()
+    }
+}
+
 /// A row that is being changed, with the rest of its record.
 pub struct RowContext<'b, 'a> {
-    /// The batch, without the side that is being changed.
+    /// The batch.
     pub table: &'b Table<'a>,
     /// Row of the batch.
     pub row: usize,

@@ -136,6 +136,7 @@ impl Precision {
     }
 }
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct TimestampConverterConfig {
     /// Empty for the whole key or value.
@@ -323,6 +324,7 @@ struct Plan {
     field: Option<(usize, Form)>,
 }
 
+/// The transform.
 pub struct TimestampConverter {
     config: TimestampConverterConfig,
     plans: SchemaCache<Result<Plan>>,

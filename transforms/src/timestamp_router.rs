@@ -10,6 +10,7 @@ use millstream_sdk::{
 
 use crate::trees::found;
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct TimestampRouterConfig {
     topic_format: String,
@@ -45,6 +46,7 @@ impl PluginConfig for TimestampRouterConfig {
     }
 }
 
+/// The transform.
 pub struct TimestampRouter {
     config: TimestampRouterConfig,
     /// What the last timestamp was written as.

@@ -14,6 +14,7 @@ use crate::trees::{
 
 const PURPOSE: &str = "copying fields from value to key";
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct ValueToKeyConfig {
     fields: Vec<String>,
@@ -38,6 +39,7 @@ impl PluginConfig for ValueToKeyConfig {
     }
 }
 
+/// The transform.
 pub struct ValueToKey {
     config: ValueToKeyConfig,
     schemas: SchemaCache<Result<Arc<Schema>>>,

@@ -8,6 +8,7 @@ mod bundled;
 mod catalogue;
 mod cli;
 mod cluster;
+mod connector;
 mod distributed;
 mod embedded;
 mod exit;
@@ -26,6 +27,8 @@ mod start_checks;
 mod time_zone;
 mod topic;
 mod worker;
+mod worker_api;
+mod yaml;
 
 use std::process::ExitCode;
 

@@ -34,11 +34,11 @@ pub(crate) enum Values {
     Words(&'static [&'static str]),
     /// A text with a number behind it, between both bounds.
     Numbered { prefix: &'static str, min: u16, max: u16 },
-    /// A struct of such values.
+    /// A struct.
     Struct { name: &'static str, fields: &'static [FieldSpec] },
 }
 
-/// A field of a record's value; never null.
+/// A field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FieldSpec {
     pub(crate) name: &'static str,

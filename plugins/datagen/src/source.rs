@@ -163,7 +163,7 @@ fn stored_record(offset: &Value) -> Result<u64> {
     }
 }
 
-/// Makes the records of one task; all that it has to remember is the number of the next.
+/// The task.
 #[derive(Debug)]
 pub struct DatagenTask {
     config: DatagenConfig,

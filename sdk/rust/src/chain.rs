@@ -26,7 +26,7 @@ struct Condition {
 pub struct LinkSpec {
     /// Class of the transform.
     pub class: String,
-    /// What the user has set for it, not yet parsed.
+    /// Its configuration.
     pub config: ConfigMap,
     /// Class and configuration of the predicate, and whether the transform is applied where it is
     /// false.

@@ -24,7 +24,7 @@ pub fn describe<C: Component>() -> String {
     crate::describe::document(C::plugins().into_iter().map(described))
 }
 
-/// A plugin as [`plugin!`](crate::plugin!) lists it: its description, and how the host's calls make one.
+/// A plugin of a component.
 pub struct Plugin {
     kind: PluginKind,
     info: Info,
@@ -46,31 +46,31 @@ impl Plugin {
         Self { kind, info, definition, made }
     }
 
-    /// Lists `S` as a source connector.
+    /// A source.
     pub fn source<S: Source>() -> Self {
         let made = Made::Source(Box::new(SourceOf::<S>(None, None)));
         Self::new(PluginKind::Source, S::INFO, S::Config::definition, made)
     }
 
-    /// Lists `S` as a sink connector.
+    /// A sink.
     pub fn sink<S: Sink>() -> Self {
         let made = Made::Sink(Box::new(SinkOf::<S>(None, None)));
         Self::new(PluginKind::Sink, S::INFO, S::Config::definition, made)
     }
 
-    /// Lists `T` as a transform.
+    /// A transform.
     pub fn transform<T: Transform>() -> Self {
         let made = Made::Transform(|config| Ok(Box::new(T::configure(T::Config::parse(config)?)?)));
         Self::new(PluginKind::Transform, T::INFO, T::Config::definition, made)
     }
 
-    /// Lists `P` as a predicate.
+    /// A predicate.
     pub fn predicate<P: Predicate>() -> Self {
         let made = Made::Predicate(|config| Ok(Box::new(P::configure(P::Config::parse(config)?)?)));
         Self::new(PluginKind::Predicate, P::INFO, P::Config::definition, made)
     }
 
-    /// Lists `C` as a converter, in the role that [`Converter::KIND`] names.
+    /// A converter.
     pub fn converter<C: Converter>() -> Self {
         let made = Made::Converter(|config, role| Ok(Box::new(C::configure(C::Config::parse(config)?, role)?)));
         Self::new(C::KIND, C::INFO, C::Config::definition, made)

@@ -28,7 +28,7 @@ pub trait Converter: Sized + 'static {
     const INFO: Info;
     /// Whether it is for keys and values, or for headers.
     const KIND: PluginKind = PluginKind::Converter;
-    /// What users set for it; `()` for nothing.
+    /// Its configuration.
     type Config: PluginConfig;
 
     /// The converter, ready for use by one task.
@@ -70,7 +70,7 @@ pub trait RowConverter: Sized + 'static {
     const INFO: Info;
     /// Whether it is for keys and values, or for headers.
     const KIND: PluginKind = PluginKind::Converter;
-    /// What users set for it; `()` for nothing.
+    /// Its configuration.
     type Config: PluginConfig;
 
     /// The converter, ready for use by one task.

@@ -3,25 +3,25 @@
 /// A partition of a Kafka topic.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct TopicPartition {
-    /// As the cluster names it.
+    /// Its topic.
     pub topic: String,
-    /// Counted from 0 within the topic.
+    /// Its number.
     pub partition: u32,
 }
 
 /// A position in a Kafka topic: the offset of the next record.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct TopicOffset {
-    /// As the cluster names it.
+    /// Its topic.
     pub topic: String,
-    /// Counted from 0 within the topic.
+    /// Its partition.
     pub partition: u32,
     /// The offset of the next record.
     pub offset: u64,
 }
 
 impl TopicPartition {
-    /// The `partition` of `topic`, whether or not there is one.
+    /// A partition of a topic.
     pub fn new(topic: impl Into<String>, partition: u32) -> Self {
         Self { topic: topic.into(), partition }
     }

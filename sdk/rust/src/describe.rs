@@ -13,11 +13,11 @@ pub enum PluginKind {
     Sink,
     /// A single message transform.
     Transform,
-    /// A condition on which transforms are applied.
+    /// A predicate.
     Predicate,
     /// A converter for keys and values.
     Converter,
-    /// A converter for the values of headers.
+    /// A converter for headers.
     HeaderConverter,
 }
 
@@ -96,11 +96,11 @@ impl Info {
 /// One plugin of a component, as far as the description goes.
 #[derive(Clone, Debug)]
 pub struct Described {
-    /// In which lists of the host it stands.
+    /// What it is.
     pub kind: PluginKind,
     /// What users see of it.
     pub info: Info,
-    /// What it can be configured with.
+    /// Its keys.
     pub config: ConfigDef,
 }
 

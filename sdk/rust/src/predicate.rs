@@ -55,7 +55,7 @@ impl Verdict {
 pub trait Predicate: Sized + 'static {
     /// What users see of it.
     const INFO: Info;
-    /// What users set for it; `()` for nothing.
+    /// Its configuration.
     type Config: PluginConfig;
 
     /// The predicate, ready for use by one task.
@@ -78,7 +78,7 @@ pub trait Predicate: Sized + 'static {
 pub trait RowPredicate: Sized + 'static {
     /// What users see of it.
     const INFO: Info;
-    /// What users set for it; `()` for nothing.
+    /// Its configuration.
     type Config: PluginConfig;
 
     /// The predicate, ready for use by one task.

@@ -7,21 +7,21 @@ use crate::{
     batch::{Place, Role, Side, Table},
 };
 
-/// A header, on its way from or to Kafka.
+/// A header.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
     /// Its key; several headers may share one.
     pub key: String,
     /// Schema of its value.
     pub schema: Option<Arc<Schema>>,
-    /// Of the schema, if there is one.
+    /// Its value.
     pub value: Value,
 }
 
 /// Where a record stands in a Kafka topic; sinks and what runs before them only.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KafkaPosition {
-    /// Of the record in its partition, counted from 0.
+    /// Its offset.
     pub offset: i64,
     /// Topic before any transform changed it.
     pub original_topic: String,
@@ -43,7 +43,7 @@ pub struct KafkaPosition {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
-    /// Where it is from, or for a source where it goes.
+    /// Its topic.
     pub topic: String,
     /// Its partition; `None` lets the producer choose one by the key.
     pub partition: Option<i32>,
@@ -51,7 +51,7 @@ pub struct Record {
     pub timestamp_ms: Option<i64>,
     /// Schema of the key; `None` for schemaless data.
     pub key_schema: Option<Arc<Schema>>,
-    /// [`Value::Null`] for a record without a key.
+    /// The key.
     pub key: Value,
     /// Schema of the value; `None` for schemaless data.
     pub value_schema: Option<Arc<Schema>>,

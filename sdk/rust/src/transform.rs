@@ -8,7 +8,7 @@ use crate::{Info, Record, Records, Result, config::PluginConfig};
 pub trait Transform: Sized + 'static {
     /// What users see of it.
     const INFO: Info;
-    /// What users set for it; `()` for nothing.
+    /// Its configuration.
     type Config: PluginConfig;
 
     /// The transform, ready for use by one task.
@@ -32,7 +32,7 @@ pub trait Transform: Sized + 'static {
 pub trait RowTransform: Sized + 'static {
     /// What users see of it.
     const INFO: Info;
-    /// What users set for it; `()` for nothing.
+    /// Its configuration.
     type Config: PluginConfig;
 
     /// The transform, ready for use by one task.

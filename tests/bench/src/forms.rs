@@ -8,7 +8,7 @@ use crate::json::{self, Messages, decode};
 /// How the records look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Form {
-    /// One schema for all records.
+    /// One schema.
     Schema,
     /// No schema, one shape.
     Shredded,
@@ -21,7 +21,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// In the order of the tables.
+    /// All of them.
     pub const ALL: [Self; 5] = [Self::Schema, Self::Shredded, Self::Conflict, Self::Variant, Self::Mixed];
 
     /// Name in tables.

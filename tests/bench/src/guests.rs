@@ -37,7 +37,7 @@ impl Guests {
         Self { plugins }
     }
 
-    /// Transforms that run in guests, one after the other.
+    /// A chain in guests.
     pub async fn chain(&self, links: &[Link]) -> Box<dyn LinkedTransforms> {
         let task = TaskId { connector: "bench".into(), number: 0 };
         let chain = self.plugins.chain(&task, links).await;

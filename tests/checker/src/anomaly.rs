@@ -42,7 +42,7 @@ pub enum Kind {
 /// One thing that went wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Anomaly {
-    /// Which guarantee was broken.
+    /// What kind.
     pub kind: Kind,
     /// Where, and what the history says about it.
     pub detail: String,
@@ -69,7 +69,7 @@ pub struct Allowed {
 pub struct Report {
     /// What must not happen.
     pub anomalies: Vec<Anomaly>,
-    /// What may happen, and how often it did.
+    /// What may.
     pub allowed: Allowed,
     /// Records that were sent.
     pub sends: usize,

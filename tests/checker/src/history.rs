@@ -28,9 +28,9 @@ pub enum Isolation {
 /// A record to be sent.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Message {
-    /// The partition that it is sent to.
+    /// Where to.
     pub partition: Partition,
-    /// Unique in the whole history: by it a read tells which send it saw.
+    /// What.
     pub value: Value,
     /// The value that was read and is written on, for a client that copies each record exactly once.
     pub copy_of: Option<Value>,
@@ -55,7 +55,7 @@ pub enum Action {
     Offsets,
     /// Commits the transaction.
     Commit,
-    /// Aborts the transaction.
+    /// Aborts it.
     Abort,
     /// Ends the life, or is killed. An open transaction is nobody's to commit any more.
     Close,
@@ -110,9 +110,9 @@ pub enum What {
 /// One entry of a history.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Event {
-    /// Who asked, or was answered.
+    /// Whose.
     pub client: Client,
-    /// The request or the answer.
+    /// What.
     pub what: What,
 }
 

@@ -15,9 +15,9 @@ pub type At = usize;
 pub struct MalformedHistory {
     /// Number of the event, from 0.
     pub at: usize,
-    /// Who is said to have done it.
+    /// Its client.
     pub client: Client,
-    /// Which rule of histories it breaks.
+    /// What is wrong with it.
     pub reason: &'static str,
 }
 
@@ -32,10 +32,10 @@ pub enum Verdict {
     Unknown,
 }
 
-/// A transaction, from its first record on.
+/// One transaction.
 #[derive(Clone, Debug)]
 pub struct Transaction {
-    /// The client whose transaction it is.
+    /// Whose.
     pub client: Client,
     /// When a commit was first asked for.
     pub commit_asked: Option<At>,
@@ -46,9 +46,9 @@ pub struct Transaction {
 /// Whether a record is in its partition for readers of committed records.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Standing {
-    /// It has to be there: its client was told so.
+    /// It has to be.
     Certain,
-    /// It may be there: its client was told nothing.
+    /// It may be.
     Perhaps,
     /// It must not be.
     Never,
@@ -59,17 +59,17 @@ pub enum Standing {
 pub struct Write {
     /// By whom, in which of its lives.
     pub life: usize,
-    /// The partition that it was sent to.
+    /// Where to.
     pub partition: Partition,
-    /// Unique in the whole history.
+    /// What.
     pub value: Value,
-    /// The value that was read and written on, if it is a copy.
+    /// What it copies.
     pub copy_of: Option<Value>,
     /// When it was sent.
     pub asked: At,
     /// What its client knows of it.
     pub fate: Fate,
-    /// Place among the transactions; `None` outside of one.
+    /// In which transaction.
     pub transaction: Option<usize>,
     /// What that means, once the whole history is known.
     pub standing: Standing,
@@ -80,26 +80,26 @@ pub struct Write {
 pub struct Read {
     /// The reader's positions were its own from one read of a stretch to the next.
     pub stretch: usize,
-    /// Whether it sees records of open and aborted transactions.
+    /// What it sees.
     pub isolation: Isolation,
-    /// The partition that was polled.
+    /// Where.
     pub partition: Partition,
-    /// The offset that came with the record.
+    /// Where.
     pub offset: Offset,
-    /// Unique in the whole history: names the write that was seen.
+    /// What.
     pub value: Value,
     /// When the poll was asked for.
     pub poll: At,
     /// When it returned.
     pub answered: At,
-    /// Place among the transactions: the one that was open when it was polled.
+    /// In which transaction.
     pub transaction: Option<usize>,
 }
 
 /// Reads during which nobody but polls has moved the positions.
 #[derive(Clone, Copy, Debug)]
 pub struct Stretch {
-    /// The client that polls.
+    /// Whose.
     pub client: Client,
     /// It begins at the first record of each partition.
     pub from_start: bool,

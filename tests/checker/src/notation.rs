@@ -26,7 +26,7 @@ use crate::history::{
 pub struct UnreadableHistory {
     /// Number of the line, from 1.
     pub line: usize,
-    /// The line as it stands.
+    /// The line.
     pub text: String,
 }
 

@@ -6,25 +6,35 @@ use std::{fs, io};
 use serde_json::{Map, Value as Json};
 
 /// Why cases cannot be read.
-#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum CasesError {
     /// A file or folder cannot be read.
     #[error("read {}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A file is not JSON.
     #[error("parse {} as JSON", path.display())]
     Json {
+        /// Which one.
         path: PathBuf,
         /// Where it is wrong.
         source: serde_json::Error,
     },
     /// A file is JSON, but holds no cases.
     #[error("{} {problem}", path.display())]
-    Format { path: PathBuf, problem: &'static str },
+    Format {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
 }
 
-/// A file of cases that are read alike.
+/// A file.
 pub struct File {
     /// Path below the folder, without the extension.
     pub name: String,
@@ -34,11 +44,11 @@ pub struct File {
     pub kind: String,
     /// Whether produced bytes are JSON documents.
     pub compare_json: bool,
-    /// In the order of the file.
+    /// The cases.
     pub cases: Vec<Case>,
 }
 
-/// One input with what is expected of it.
+/// A case.
 pub struct Case {
     /// Name, unique in its file.
     pub name: String,
@@ -61,7 +71,7 @@ impl Case {
         self.get(name).as_str().ok_or_else(|| format!("the case has no text {name:?}"))
     }
 
-    /// `null` where the case names nothing.
+    /// What is expected.
     pub fn expect(&self) -> &Json {
         self.get("expect")
     }

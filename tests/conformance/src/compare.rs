@@ -26,7 +26,7 @@ pub struct Thrown {
     pub when: &'static str,
     /// Full or simple class name.
     pub class: String,
-    /// Without its causes.
+    /// Its message.
     pub message: String,
 }
 

@@ -60,7 +60,7 @@ pub struct FileResult {
 /// A case that does not hold.
 #[derive(Clone, Debug)]
 pub struct Failed {
-    /// Unique in its file.
+    /// Its name.
     pub name: String,
     /// What was expected and what was found.
     pub difference: String,

@@ -37,7 +37,7 @@ impl NotYet {
         self.0.contains(file)
     }
 
-    /// In alphabetical order.
+    /// All names.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

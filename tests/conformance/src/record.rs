@@ -13,15 +13,15 @@ use crate::notation::{self, Datum, datum};
 /// A record of a case.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// `None` where the case leaves it open.
+    /// Topic.
     pub topic: Option<String>,
-    /// `None` where the case leaves it open.
+    /// Partition.
     pub partition: Option<i32>,
     /// Milliseconds since the epoch.
     pub timestamp: Option<i64>,
-    /// Without a schema and null where the case has none.
+    /// Key.
     pub key: Datum,
-    /// Without a schema and null where the case has none.
+    /// Value.
     pub value: Datum,
     /// Headers, in order.
     pub headers: Vec<(String, Datum)>,
@@ -36,7 +36,7 @@ pub enum Ending {
     Record(Box<Record>),
     /// It was left out on purpose.
     Dropped,
-    /// It failed, and the error policy would have to decide.
+    /// It failed.
     Failed(Failure),
 }
 

@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 const PRODUCE: i16 = 9;
 const FETCH: i16 = 12;
 
-/// A connection that speaks frames by hand: no client between the test and the broker.
+/// One connection.
 pub struct Frames {
     stream: TcpStream,
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::SOON;
 
-/// What an HTTP server answered, read to its end.
+/// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Status code.

@@ -241,7 +241,7 @@ impl Worker {
         request(&self.rest, method, path, body).expect("the worker answers")
     }
 
-    /// What `/connectors/{connector}/status` shows at this moment.
+    /// The status of a connector.
     pub fn status(&self, connector: &str) -> Value {
         self.get(&format!("/connectors/{connector}/status")).json()
     }

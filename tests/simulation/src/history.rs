@@ -28,7 +28,7 @@ pub enum Part {
     Records,
     /// The producer of dead letters.
     Letters,
-    /// The consumer of a sink.
+    /// The consumer.
     Consumer,
 }
 
@@ -258,7 +258,7 @@ impl History {
         self.run(run).parts.insert(part, false);
     }
 
-    /// The newest life of the task; 0 for one that never began.
+    /// The life that a task is in.
     pub fn life(&self, task: &TaskId) -> RunId {
         self.current.get(&(task.connector.clone(), task.number)).copied().unwrap_or(0)
     }

@@ -47,7 +47,7 @@ use crate::{
 };
 
 impl World {
-    /// Starts a worker whose plugins, clients and stores are this world's.
+    /// A worker in this world.
     async fn worker(&self) -> Herder {
         let (log, statuses) = self.stores().await;
         let (one, two, three) = (self.clone(), self.clone(), self.clone());

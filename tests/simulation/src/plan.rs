@@ -34,7 +34,7 @@ impl Rng {
         self.below(1000) < per_mille
     }
 
-    /// One of these, each as likely; there must be one.
+    /// One of several.
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len() as u64) as usize]
     }
@@ -110,7 +110,7 @@ pub enum Fault {
 
 use Fault::*;
 
-/// Every fault, so that a run can draw from them.
+/// All of them.
 const FAULTS: [Fault; 62] = [
     ConnectorMakeFails,
     ConnectorStartFails,
@@ -179,7 +179,7 @@ const FAULTS: [Fault; 62] = [
 /// Which stage a record fails at.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Stage {
-    /// The transforms.
+    /// A transform.
     Chain,
     /// The value converter.
     Converter,
@@ -207,7 +207,7 @@ pub enum Fate {
 /// One connector of a run.
 #[derive(Clone, Debug)]
 pub struct ConnectorPlan {
-    /// Unique in its run.
+    /// Its name.
     pub name: String,
     /// Whether it reads from Kafka.
     pub sink: bool,
@@ -240,7 +240,7 @@ pub struct Plan {
     pub seed: u64,
     /// How often each kind happens, of a thousand; kinds of other runs are left out.
     pub rates: BTreeMap<Fault, u64>,
-    /// All that the run begins with.
+    /// The connectors.
     pub connectors: Vec<ConnectorPlan>,
     /// Whether a rebalance takes everything from everybody first.
     pub eager: bool,
@@ -286,7 +286,7 @@ impl Plan {
         }
     }
 
-    /// Panics for a connector that is not in the plan.
+    /// The plan of a connector.
     pub fn connector(&self, name: &str) -> &ConnectorPlan {
         self.connectors.iter().find(|connector| connector.name == name).expect("connectors of a run are planned")
     }

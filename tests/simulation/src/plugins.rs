@@ -653,11 +653,11 @@ impl HeaderBatchConverter for Headers {
 
 /// What befalls the converter of a connector.
 pub struct Troubled {
-    /// Where it asks what goes wrong, and notes what it did.
+    /// The world it is in.
     pub world: World,
     /// The connector that it converts for.
     pub connector: String,
-    /// Whether it is for keys, values or headers.
+    /// What it converts.
     pub role: ConverterRole,
 }
 

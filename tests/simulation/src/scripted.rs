@@ -175,7 +175,7 @@ pub fn partition() -> TopicPartition {
     TopicPartition { topic: "t".to_owned(), partition: 0 }
 }
 
-/// A configuration in which every key is set.
+/// A configuration.
 pub fn texts(entries: &[(&str, &str)]) -> ConfigMap {
     entries.iter().map(|&(key, value)| (key.to_owned(), Some(value.to_owned()))).collect()
 }

@@ -35,7 +35,7 @@ pub struct State {
     pub begun: Instant,
     /// Whether nothing goes wrong any more.
     pub calm: bool,
-    /// What parts of the run have noted so far, checked at its end.
+    /// What happened.
     pub history: History,
     /// The config log of all workers.
     pub log: FakeConfigLog,

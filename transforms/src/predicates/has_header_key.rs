@@ -6,6 +6,7 @@ use millstream_sdk::{
     config::{ConfigDef, ConfigValues, Importance::Medium, Key, PluginConfig},
 };
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct HasHeaderKeyConfig {
     name: String,
@@ -21,6 +22,7 @@ impl PluginConfig for HasHeaderKeyConfig {
     }
 }
 
+/// The predicate.
 pub struct HasHeaderKey(HasHeaderKeyConfig);
 
 impl Predicate for HasHeaderKey {

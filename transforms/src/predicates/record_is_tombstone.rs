@@ -2,6 +2,7 @@
 
 use millstream_sdk::{Info, Predicate, Result, Verdict, batch::Table};
 
+/// The predicate.
 pub struct RecordIsTombstone;
 
 impl Predicate for RecordIsTombstone {

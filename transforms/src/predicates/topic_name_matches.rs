@@ -7,6 +7,7 @@ use millstream_sdk::{
     values::JavaRegex,
 };
 
+/// Its configuration.
 #[derive(Debug)]
 pub struct TopicNameMatchesConfig {
     pattern: JavaRegex,
@@ -32,6 +33,7 @@ impl PluginConfig for TopicNameMatchesConfig {
     }
 }
 
+/// The predicate.
 pub struct TopicNameMatches {
     pattern: JavaRegex,
     last: Option<(String, Result<bool>)>,

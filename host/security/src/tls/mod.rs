@@ -1,7 +1,7 @@
 //! TLS as Kafka's `ssl.*` keys describe it, carried out by rustls with ring.
 //!
-//! A [`TlsServer`] or [`TlsClient`] reads its files when it is made, and again when [`TlsSide::reload`]
-//! finds them changed; a connection is made with the configuration of its moment. What cannot be
+//! A [`TlsServer`] or [`TlsClient`] reads its files when it is made, and again when [`TlsServer::reload`] or
+//! [`TlsClient::reload`] finds them changed; a connection is made with the configuration of its moment. What cannot be
 //! read leaves the last good configuration in place.
 //!
 //! Key stores are PEM (files, or inline in the keys) or PKCS #12. JKS is refused with the command that converts it.
@@ -11,7 +11,7 @@ mod stores;
 mod verify;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -31,22 +31,11 @@ use verify::{ServerCheck, Trust};
 /// How long before a certificate's end a warning is due.
 pub const EXPIRES_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What a build makes of keys and files: the configuration, the files as they were, and the certificates in them.
-type Built<C> = (Arc<C>, Files, Vec<Certificate>);
-
 /// The side that is dialled.
-pub type TlsServer = TlsSide<ServerConfig>;
-
-/// The side that dials.
-pub type TlsClient = TlsSide<ClientConfig>;
-
-/// One side's configuration, which follows its files.
 #[derive(Debug)]
-pub struct TlsSide<C> {
+pub struct TlsServer {
     keys: TlsKeys,
-    build: fn(&TlsKeys) -> Result<Built<C>, TlsError>,
-    /// Replaced as a whole, so that whoever died with the lock left nothing half done.
-    current: Mutex<Built<C>>,
+    current: Mutex<(Arc<ServerConfig>, Files, Vec<Certificate>)>,
 }
 
 impl TlsServer {
@@ -56,34 +45,14 @@ impl TlsServer {
     ///
     /// Names the key, the file and what to do.
     pub fn new(keys: TlsKeys) -> Result<Self, TlsError> {
-        Self::built(keys, build_server)
-    }
-}
-
-impl TlsClient {
-    /// Reads keys and files; without a trust store, the certificates that the system trusts. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// Names the key, the file and what to do.
-    pub fn new(keys: TlsKeys) -> Result<Self, TlsError> {
-        Self::built(keys, build_client)
-    }
-}
-
-impl<C> TlsSide<C> {
-    fn built(keys: TlsKeys, build: fn(&TlsKeys) -> Result<Built<C>, TlsError>) -> Result<Self, TlsError> {
-        let current = Mutex::new(build(&keys)?);
-        Ok(Self { keys, build, current })
-    }
-
-    fn current(&self) -> MutexGuard<'_, Built<C>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        let built = build_server(&keys)?;
+        Ok(Self { keys, current: Mutex::new(built) })
     }
 
     /// For the next connection.
-    pub fn config(&self) -> Arc<C> {
-        Arc::clone(&self.current().0)
+    pub fn config(&self) -> Arc<ServerConfig> {
+        // What is inside is replaced as a whole.
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Reads the files again if one of them has changed; true if there is a new configuration. Blocks.
@@ -93,16 +62,16 @@ impl<C> TlsSide<C> {
     /// The last good configuration stays, and the same change is not tried again.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let files = Files::of(&self.keys);
-        if self.current().1 == files {
+        if self.current.lock().unwrap_or_else(PoisonError::into_inner).1 == files {
             return Ok(false);
         }
-        match (self.build)(&self.keys) {
+        match build_server(&self.keys) {
             Ok(built) => {
-                *self.current() = built;
+                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = built;
                 Ok(true)
             }
             Err(error) => {
-                self.current().1 = files;
+                self.current.lock().unwrap_or_else(PoisonError::into_inner).1 = files;
                 Err(error)
             }
         }
@@ -110,12 +79,15 @@ impl<C> TlsSide<C> {
 
     /// Its own certificates that have ended or end within [`EXPIRES_SOON`].
     pub fn expiring(&self, now: SystemTime) -> Vec<Certificate> {
-        let ends_soon = |certificate: &&Certificate| certificate.not_after <= now + EXPIRES_SOON;
-        self.current().2.iter().filter(ends_soon).cloned().collect()
+        expiring(&self.current.lock().unwrap_or_else(PoisonError::into_inner).2, now)
     }
 }
 
-fn build_server(keys: &TlsKeys) -> Result<Built<ServerConfig>, TlsError> {
+fn expiring(own: &[Certificate], now: SystemTime) -> Vec<Certificate> {
+    own.iter().filter(|certificate| certificate.not_after <= now + EXPIRES_SOON).cloned().collect()
+}
+
+fn build_server(keys: &TlsKeys) -> Result<(Arc<ServerConfig>, Files, Vec<Certificate>), TlsError> {
     // Before reading: a change meanwhile is then found later, not lost.
     let files = Files::of(keys);
     let identity = Identity::read(keys)?.ok_or(TlsError::NoKeyStore)?;
@@ -139,6 +111,57 @@ fn versions(keys: &TlsKeys) -> Vec<&'static rustls::SupportedProtocolVersion> {
     all.into_iter().filter(|(wanted, _)| *wanted).map(|(_, version)| version).collect()
 }
 
+/// The side that dials.
+#[derive(Debug)]
+pub struct TlsClient {
+    keys: TlsKeys,
+    current: Mutex<(Arc<ClientConfig>, Files, Vec<Certificate>)>,
+}
+
+impl TlsClient {
+    /// Reads keys and files; without a trust store, the certificates that the system trusts. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Names the key, the file and what to do.
+    pub fn new(keys: TlsKeys) -> Result<Self, TlsError> {
+        let built = build_client(&keys)?;
+        Ok(Self { keys, current: Mutex::new(built) })
+    }
+
+    /// For the next connection.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// Reads the files again if one of them has changed; true if there is a new configuration. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The last good configuration stays, and the same change is not tried again.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let files = Files::of(&self.keys);
+        if self.current.lock().unwrap_or_else(PoisonError::into_inner).1 == files {
+            return Ok(false);
+        }
+        match build_client(&self.keys) {
+            Ok(built) => {
+                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = built;
+                Ok(true)
+            }
+            Err(error) => {
+                self.current.lock().unwrap_or_else(PoisonError::into_inner).1 = files;
+                Err(error)
+            }
+        }
+    }
+
+    /// Its own certificates that have ended or end within [`EXPIRES_SOON`].
+    pub fn expiring(&self, now: SystemTime) -> Vec<Certificate> {
+        expiring(&self.current.lock().unwrap_or_else(PoisonError::into_inner).2, now)
+    }
+}
+
 /// The name or address that is dialled, as rustls wants it. An IPv6 address has no brackets.
 ///
 /// # Errors
@@ -148,7 +171,7 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
     ServerName::try_from(host.to_owned()).map_err(|_| TlsError::ServerName { host: host.to_owned() })
 }
 
-fn build_client(keys: &TlsKeys) -> Result<Built<ClientConfig>, TlsError> {
+fn build_client(keys: &TlsKeys) -> Result<(Arc<ClientConfig>, Files, Vec<Certificate>), TlsError> {
     let files = Files::of(keys);
     let provider = Arc::new(provider(keys)?);
     let trust = Trust::read(keys, Arc::clone(&provider))?;

@@ -29,7 +29,7 @@ impl ConfigDef {
         self
     }
 
-    /// In the order in which they were declared, which is that of the reference page.
+    /// The keys.
     pub fn keys(&self) -> &[Key] {
         &self.keys
     }

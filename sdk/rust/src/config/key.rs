@@ -77,7 +77,7 @@ pub enum Width {
     Short,
     /// A few words.
     Medium,
-    /// A whole line: a class, a path, a list.
+    /// A line.
     Long,
 }
 

@@ -13,17 +13,17 @@ pub enum ConfigValue {
     Null,
     /// STRING, PASSWORD and CLASS, trimmed.
     String(String),
-    /// BOOLEAN: written as `true` or `false`, in any case.
+    /// BOOLEAN.
     Boolean(bool),
-    /// SHORT: 16 bits.
+    /// SHORT.
     Short(i16),
-    /// INT: 32 bits.
+    /// INT.
     Int(i32),
-    /// LONG: 64 bits.
+    /// LONG.
     Long(i64),
-    /// DOUBLE; possibly NaN or an infinity.
+    /// DOUBLE.
     Double(f64),
-    /// LIST: without blanks around its items, empty ones included.
+    /// LIST.
     List(Vec<String>),
 }
 

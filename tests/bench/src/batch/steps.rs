@@ -12,7 +12,7 @@ use crate::{
     measure::Work,
 };
 
-/// What is timed, apart from all else.
+/// A step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
     /// JSON to a batch.
@@ -31,9 +31,9 @@ pub enum Step {
     Edit,
     /// The same in a guest, validation and outcome check included.
     GuestLook,
-    /// Reading in a guest, with the same checks.
+    /// As above.
     GuestRead,
-    /// A guest that changes nothing, with the same checks.
+    /// As above.
     GuestIdentity,
     /// As above, in one transform.
     GuestEdit,

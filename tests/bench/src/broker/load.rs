@@ -37,13 +37,13 @@ fn topic() -> TopicName {
     TopicName(StrBytes::from_static_str("bench"))
 }
 
-/// A connection that sends one request at a time and reads its answer.
+/// One connection.
 pub struct Client {
     stream: TcpStream,
 }
 
 impl Client {
-    /// Panics where nobody listens: a measurement without a broker is none.
+    /// Connects.
     pub fn connect(address: &str) -> Self {
         let stream = TcpStream::connect(address).expect("the broker listens");
         stream.set_nodelay(true).expect("a connected socket");
@@ -127,7 +127,7 @@ fn request_frame<B: Encodable>(api: ApiKey, version: i16, body: &B) -> Bytes {
 /// A batch of records of one size, uncompressed.
 pub struct Batch {
     bytes: Bytes,
-    /// As the batch's header says.
+    /// Records in it.
     pub records: u64,
 }
 

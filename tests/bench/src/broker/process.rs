@@ -40,7 +40,7 @@ impl Process {
         Self { child, address }
     }
 
-    /// The operating system's number for it, for reading its memory and processor time.
+    /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }

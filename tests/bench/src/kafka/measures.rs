@@ -68,7 +68,7 @@ impl Load {
         }
     }
 
-    /// How much of Kafka's own speed is asked for, or how much memory or time at most.
+    /// What it should be.
     pub(super) fn target(self, durability: &str) -> Target {
         match self {
             Self::Produced { record_bytes: 100 } => Target::Times(3.0),

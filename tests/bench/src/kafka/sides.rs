@@ -18,7 +18,7 @@ const MACHINE: &str = "-Xms1g -Xmx1g -server -XX:+UseG1GC -XX:MaxGCPauseMillis=2
 /// Settings of both: the log cleaner looks for work soon, so that waiting for it costs neither much.
 const SETTINGS: [&str; 1] = ["log.cleaner.backoff.ms=500"];
 
-/// Whose broker is measured.
+/// Which broker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Side {
     /// Ours, with this `acks.durability`.

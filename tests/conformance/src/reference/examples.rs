@@ -18,22 +18,32 @@ use std::{fs, io};
 use serde_json::{Map, Value as Json};
 
 /// Why a page cannot be made.
-#[expect(missing_docs, reason = "the message tells what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum PagesError {
     /// A file or folder of examples cannot be read.
     #[error("read {}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A file is not JSON, or not that of examples.
     #[error("parse the examples in {}", path.display())]
     Parse {
+        /// Which one.
         path: PathBuf,
         /// Where it is wrong.
         source: serde_json::Error,
     },
     /// A class without examples, or examples without a class.
     #[error("{class}: {problem}")]
-    Class { class: String, problem: String },
+    Class {
+        /// Which class.
+        class: String,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 /// The examples of a class.
@@ -43,13 +53,13 @@ pub struct Examples {
     pub notes: Option<String>,
     /// The lines of a configuration, unless an example has its own.
     config: Map<String, Json>,
-    /// Inputs with what comes of them.
+    /// What works.
     pub examples: Vec<Example>,
     /// What does not.
     pub errors: Vec<Example>,
 }
 
-/// An input and what comes of it, as the file has them.
+/// One example.
 #[derive(Clone, Debug)]
 pub struct Example(Map<String, Json>);
 

@@ -16,9 +16,9 @@ const WIDTH: usize = 100;
 pub enum Doc {
     /// Anything without parts.
     Leaf(String),
-    /// Shown a line per element where one line is too long.
+    /// An array.
     List(Vec<Doc>),
-    /// Members in their order.
+    /// An object.
     Object(Vec<(String, Doc)>),
 }
 
@@ -28,7 +28,7 @@ impl Doc {
         Self::Leaf(serde_json::Value::from(text).to_string())
     }
 
-    /// The whole document on one line, however long.
+    /// On one line.
     pub fn line(&self) -> String {
         match self {
             Self::Leaf(text) => text.clone(),

@@ -50,7 +50,7 @@ pub async fn build(runner: &Runner, mut config: ConfigMap, sink: bool) -> Result
     })
 }
 
-/// Runs a case's transforms over its record, and compares what comes out.
+/// A chain.
 pub async fn chain(runner: &Runner, case: &Case) -> Result<(), String> {
     let expect = case.expect();
     let input = Record::read(case.get("input"))?;

@@ -37,7 +37,7 @@ const AFTER_BEGIN: Duration = Duration::from_millis(8);
 /// What happens to connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Disturbance {
-    /// They are left alone.
+    /// Nothing.
     None,
     /// They are closed.
     Cut,

@@ -30,9 +30,9 @@ pub fn texts_of(table: &Table<'_>) -> Vec<String> {
 
 /// A record as a consumer returns it.
 pub struct Fetched {
-    /// Its offset in the partition.
+    /// Where it is.
     pub offset: i64,
-    /// Its bytes, as text.
+    /// What it says.
     pub value: String,
     /// Key and value of its header, if it has one.
     pub header: Option<(&'static str, String)>,
@@ -48,7 +48,7 @@ fn push_length(buffer: &mut Vec<u8>, length: usize) {
     buffer.push(rest as u8);
 }
 
-/// Records of one partition as a consumer hands them out: their bytes in one buffer.
+/// Records of a partition.
 pub fn fetched(partition: &TopicPartition, of: impl IntoIterator<Item = Fetched>) -> FetchedRecords {
     let (mut buffer, mut records) = (Vec::new(), Vec::new());
     for Fetched { offset, value, header } in of {

@@ -32,7 +32,7 @@ impl TextFaults for () {}
 
 /// Texts as they are.
 pub struct Text<F> {
-    /// The class name that it reports.
+    /// What it is called.
     pub class: &'static str,
     /// What goes wrong.
     pub faults: F,

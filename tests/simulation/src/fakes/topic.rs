@@ -42,7 +42,7 @@ struct State {
     polls: u64,
 }
 
-/// What the cluster has of a topic.
+/// One topic.
 #[derive(Clone, Debug, Default)]
 struct Topic {
     policy: String,

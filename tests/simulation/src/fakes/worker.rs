@@ -27,23 +27,23 @@ pub struct Fakes {
     pub plugins: Arc<dyn Plugins>,
     /// Converters that are no plugins.
     pub natives: Natives,
-    /// Producers, consumers and the admin client.
+    /// Kafka.
     pub clients: Arc<dyn Clients>,
     /// Source offsets.
     pub offsets: Arc<dyn OffsetStore>,
-    /// Where statuses are written and read.
+    /// Statuses.
     pub statuses: Arc<dyn StatusStore>,
     /// The config log, as this worker reads it.
     pub log: Box<dyn ConfigLog>,
     /// The group, if the worker is in one.
     pub group: Option<GroupRules>,
-    /// Its place in the group; a group of one where there is none.
+    /// Its place in it.
     pub membership: Box<dyn Membership>,
     /// Random numbers.
     pub random: Arc<Random>,
     /// The worker's converter of keys and values.
     pub converter: &'static str,
-    /// What `validate` and the herder know of every class.
+    /// All classes.
     pub classes: Vec<PluginDef>,
     /// Where the worker counts.
     pub metrics: Metrics,

@@ -10,7 +10,7 @@ millstream_sdk::plugin! {
     converters: [RowsInRole<PairsConverter>],
 }
 
-/// Maps with text keys and values, as `key=value` lines.
+/// The converter.
 pub struct PairsConverter;
 
 impl RowConverter for PairsConverter {

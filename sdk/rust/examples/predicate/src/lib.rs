@@ -9,7 +9,7 @@ millstream_sdk::plugin! {
     predicates: [Rows<Contains>],
 }
 
-/// What the user has set.
+/// What to look for.
 pub struct ContainsConfig {
     text: String,
 }
@@ -25,7 +25,7 @@ impl PluginConfig for ContainsConfig {
     }
 }
 
-/// A predicate, made once per task.
+/// The predicate.
 pub struct Contains {
     text: String,
 }
