@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use millstream_config::{ConfigDef, ConfigInfos, ConfigMap};
 use millstream_runtime::LogLevels;
 use millstream_runtime::herder::{
-    ConnectorInfo, ConnectorStatus, Health, HerderError, HerderHandle, InstanceStatus, PutConnector, RestartRequest,
-    TargetState, TaskInfo,
+    ConnectorInfo, ConnectorStatus, Health, HerderError, HerderHandle, InstanceStatus, OffsetChange, OffsetEntry,
+    PutConnector, RestartRequest, TargetState, TaskInfo,
 };
 
 /// A plugin as the API lists it.
@@ -70,6 +70,10 @@ pub trait Herder: Send + Sync + 'static {
     fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError>;
     /// Validates a connector's configuration.
     async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError>;
+    /// The offsets of a connector.
+    async fn offsets(&self, name: &str) -> Result<Vec<OffsetEntry>, HerderError>;
+    /// Changes offsets of a connector that is stopped; `false` if it may keep others elsewhere.
+    async fn change_offsets(&self, name: &str, change: OffsetChange) -> Result<bool, HerderError>;
     /// Levels of the worker's own loggers.
     fn log_levels(&self) -> Arc<dyn LogLevels>;
     /// Gives a logger of every worker a level, which has to be one.
@@ -165,6 +169,14 @@ impl Herder for HerderHandle {
 
     async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError> {
         HerderHandle::validate(self, config).await
+    }
+
+    async fn offsets(&self, name: &str) -> Result<Vec<OffsetEntry>, HerderError> {
+        HerderHandle::offsets(self, name).await
+    }
+
+    async fn change_offsets(&self, name: &str, change: OffsetChange) -> Result<bool, HerderError> {
+        HerderHandle::change_offsets(self, name, change).await
     }
 
     fn log_levels(&self) -> Arc<dyn LogLevels> {

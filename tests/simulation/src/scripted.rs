@@ -11,9 +11,10 @@ use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{Ack, Delivery, ErrorCode, RecordRef, SendError, Sequence, TryAppendError};
 use millstream_config::{ConfigDef, ConfigMap, PluginKind as DefKind};
 use millstream_connector::{
-    AcknowledgedRow, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
-    HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits,
-    RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
+    AcknowledgedRow, AlteredOffsets, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
+    FindPluginError, HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind,
+    Plugins, PollLimits, RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset,
+    TopicPartition,
 };
 use millstream_metrics::{Metrics, Value as Counted};
 use millstream_record::{
@@ -24,7 +25,7 @@ use millstream_runtime::{
     Natives,
     config_log::{ConfigLog, MemoryLog},
     herder::{Health, Herder, HerderHandle, InstanceStatus, TargetState},
-    kafka::{Clients, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer},
+    kafka::{Clients, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer},
     membership::Solo,
     offsets::{OffsetStore, OffsetStoreError},
     status::MemoryStatusStore,
@@ -330,6 +331,10 @@ impl Connector for World {
     async fn exactly_once_support(&mut self, _: &ConfigMap) -> Result<Support, PluginError> {
         Ok(Support::Unknown)
     }
+
+    async fn alter_offsets(&mut self, _: &ConfigMap, _: &AlteredOffsets) -> Result<bool, PluginError> {
+        Ok(true)
+    }
 }
 
 /// A chain that refuses rows whose value is `odd`, for now those whose value is `later`, and traps over `trap`.
@@ -457,6 +462,10 @@ impl Clients for World {
 
     async fn consumer(&self, _: &TaskId, _: &[TopicName], _: &ConfigMap) -> Result<Box<dyn RecordConsumer>, Failure> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn group_offsets(&self, _: &str, _: &ConfigMap) -> Result<Box<dyn GroupOffsets>, Failure> {
+        Err(Failure::new(ErrorKind::Fatal, "", "offsets are not changed from outside here"))
     }
 
     async fn create_topic(&self, _: &TaskId, _: &TopicName, _: i16, _: &ConfigMap) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 mod connectors;
 mod lifecycle;
 mod loggers;
+mod offsets;
 mod plugins;
 mod root;
 mod tasks;
@@ -35,11 +36,8 @@ impl FromRef<Api> for Arc<dyn Herder> {
 }
 
 /// Endpoints of Connect 4.3 that are not there yet, with the methods that they have there.
-const NOT_YET: [(&str, &str); 3] = [
-    ("/connectors/{connector}/topics", GET),
-    ("/connectors/{connector}/topics/reset", PUT),
-    ("/connectors/{connector}/offsets", "GET,HEAD,PATCH,DELETE,OPTIONS"),
-];
+const NOT_YET: [(&str, &str); 2] =
+    [("/connectors/{connector}/topics", GET), ("/connectors/{connector}/topics/reset", PUT)];
 
 /// What a listener serves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,6 +78,11 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Api>)> {
         ("/connectors/{connector}/resume", PUT, put(lifecycle::resume)),
         ("/connectors/{connector}/stop", PUT, put(lifecycle::stop)),
         ("/connectors/{connector}/tasks", "GET,HEAD,POST,OPTIONS", get(tasks::tasks).post(tasks::refuse_task_configs)),
+        (
+            "/connectors/{connector}/offsets",
+            "GET,HEAD,PATCH,DELETE,OPTIONS",
+            get(offsets::list).patch(offsets::alter).delete(offsets::reset),
+        ),
         ("/connectors/{connector}/fence", PUT, put(tasks::refuse_fencing)),
         ("/connectors/{connector}/tasks/{task}/status", GET, get(tasks::status)),
         ("/connectors/{connector}/tasks/{task}/restart", POST, post(tasks::restart)),

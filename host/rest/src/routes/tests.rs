@@ -19,8 +19,8 @@ use axum::{
 use millstream_config::{ConfigDef, ConfigInfos, ConfigKey, ConfigMap, ConfigType};
 use millstream_connector::TaskId;
 use millstream_runtime::herder::{
-    ConnectorInfo, ConnectorStatus, ConnectorType, Health, HerderError, InstanceStatus, PutConnector, RestartRequest,
-    State, TargetState, TaskInfo,
+    ConnectorInfo, ConnectorStatus, ConnectorType, Health, HerderError, InstanceStatus, OffsetChange, OffsetEntry,
+    PutConnector, RestartRequest, State, TargetState, TaskInfo,
 };
 use millstream_runtime::{InvalidLevel, LogLevels, LoggerLevel};
 use serde_json::{Value, json};
@@ -206,6 +206,17 @@ impl Herder for Fake {
         Ok(ConfigInfos { name, error_count: 0, groups: Vec::new(), configs: Vec::new() })
     }
 
+    async fn offsets(&self, name: &str) -> Result<Vec<OffsetEntry>, HerderError> {
+        Self::known(name)?;
+        Ok(vec![OffsetEntry { partition: json!({"file": "f"}), offset: json!({"position": 3}) }])
+    }
+
+    /// Keeps offsets elsewhere, which it can reset itself.
+    async fn change_offsets(&self, name: &str, change: OffsetChange) -> Result<bool, HerderError> {
+        self.change(format!("change {name} {change:?}")).await;
+        Self::known(name).map(|()| change == OffsetChange::Reset)
+    }
+
     fn log_levels(&self) -> Arc<dyn LogLevels> {
         Arc::new(FakeLevels)
     }
@@ -312,6 +323,25 @@ async fn connectors_are_listed_with_what_is_asked_for() {
     assert!(both.get("no status").is_none());
     assert_eq!(ask_get("/connectors?expand=info").await.json().await.as_object().unwrap().len(), 2);
     assert_eq!(ask_get("/connectors?expand=x").await.json().await, json!({"c": {}, "no status": {}}));
+}
+
+#[tokio::test]
+async fn offsets_are_shown_altered_and_reset() {
+    let path = "/connectors/c/offsets";
+    let shown = ask_get(path).await;
+    assert_eq!(shown.text().await, r#"{"offsets":[{"partition":{"file":"f"},"offset":{"position":3}}]}"#);
+    assert_eq!(ask_get("/connectors/x/offsets").await.status(), 404);
+    let altered = ask_with(Method::PATCH, path, r#"{"offsets": [{"partition": {"file": "f"}, "offset": null}]}"#).await;
+    let message = "The Connect framework-managed offsets for this connector have been altered successfully. However, if \
+                   this connector manages offsets externally, they will need to be manually altered in the system that \
+                   the connector uses.";
+    assert_eq!((altered.status(), altered.json().await), (200, json!({ "message": message })));
+    let reset = ask(Method::DELETE, path).await;
+    assert_eq!(reset.text().await, r#"{"message":"The offsets for this connector have been reset successfully"}"#);
+    let none = ask_with(Method::PATCH, path, r#"{"offsets": []}"#).await;
+    assert_eq!(none.status(), 400);
+    assert_eq!(none.herder.begun(), 0);
+    assert_eq!(ask_with(Method::PATCH, path, "{").await.status(), 500);
 }
 
 #[tokio::test]

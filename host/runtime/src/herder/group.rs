@@ -208,7 +208,7 @@ impl Loop {
     }
 
     /// Reads what others wrote, for as long as a worker has for it.
-    async fn catch_up(&mut self) {
+    pub(super) async fn catch_up(&mut self) {
         let limit = self.group.as_ref().map_or(CATCH_UP_RETRY, |rules| rules.sync_timeout);
         match tokio::time::timeout(limit, self.log.catch_up()).await {
             Ok(Ok(entries)) => entries.into_iter().for_each(|logged| self.take(logged)),

@@ -23,7 +23,15 @@ use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
     TargetState, TaskInfo, event::Event, trial::Trial, view::View,
 };
-use crate::{Natives, kafka::Clients, log_levels::LogLevels, provided, status::StatusBoard, worker::class_of};
+use crate::{
+    Natives,
+    kafka::Clients,
+    log_levels::LogLevels,
+    offsets::{OffsetStore, OffsetTopics},
+    provided,
+    status::StatusBoard,
+    worker::class_of,
+};
 
 /// Longest wait for the answer to a health probe.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) levels: Arc<dyn LogLevels>,
     pub(crate) providers: Arc<Providers>,
     pub(crate) cluster_id: String,
+    pub(crate) offsets: Arc<dyn OffsetStore>,
+    pub(crate) offset_topics: Option<Arc<dyn OffsetTopics>>,
     pub(crate) ready: AtomicBool,
     /// Whether the config log has been read to its end once.
     pub(crate) informed: AtomicBool,
@@ -518,7 +528,7 @@ impl HerderHandle {
         self.ask(|reply| Event::Shutdown { reply }).await
     }
 
-    async fn ask<T>(&self, event: impl FnOnce(super::event::Reply<T>) -> Event) -> Result<T, HerderError> {
+    pub(super) async fn ask<T>(&self, event: impl FnOnce(super::event::Reply<T>) -> Event) -> Result<T, HerderError> {
         let (reply, answer) = oneshot::channel();
         if self.events.send(event(reply)).await.is_ok()
             && let Ok(answer) = answer.await
@@ -531,14 +541,14 @@ impl HerderHandle {
     }
 }
 
-/// The context of a connector that is only asked to validate.
-struct NoContext;
+/// The context of a connector that is only asked something.
+pub(super) struct NoContext;
 
 impl ConnectorContext for NoContext {
     fn request_task_reconfiguration(&self) {}
 
     fn raise_error(&self, failure: Failure) {
-        tracing::warn!(error = %failure, "a connector raised an error while it validated a configuration");
+        tracing::warn!(error = %failure, "a connector raised an error while it was only asked something");
     }
 
     fn is_stopping(&self) -> bool {

@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod group;
 mod handle;
+mod offsets;
 mod plan;
 mod run;
 mod start;
@@ -19,6 +20,7 @@ mod view;
 pub use error::HerderError;
 pub use group::{GroupRules, SecretSource};
 pub use handle::{DefinitionsNow, Health, HerderHandle};
+pub use offsets::OffsetChange;
 pub use plan::{Action, Desired, Running, RunningConnector, plan};
 pub use start::{Herder, HerderSettings, StartHerderError};
 
@@ -27,6 +29,7 @@ use millstream_connector::{PluginKind, TaskId};
 
 pub use crate::{
     config_log::{RestartRequest, TargetState},
+    offsets::OffsetEntry,
     status::{InstanceStatus, State},
 };
 

@@ -151,6 +151,10 @@ impl Loop {
             Event::SetLogLevel { logger, level, reply } => {
                 answer(reply, self.write(vec![Entry::LoggerLevel { logger, level }]).await)
             }
+            Event::LendOffsets { name, reply } => {
+                let lent = self.lend_offsets(&name).await;
+                answer(reply, lent);
+            }
             Event::Ping { reply } | Event::Shutdown { reply } => answer(reply, Ok(())),
         }
     }
@@ -300,6 +304,22 @@ impl Loop {
         self.reconcile(name)
             .await
             .map_err(|failure| HerderError::caused(format!("Failed to start connector: {name}"), failure))
+    }
+
+    /// What was asked for before has been done when this is: tasks that end have written their last offsets.
+    async fn lend_offsets(&mut self, name: &str) -> Result<ConfigMap, HerderError> {
+        if self.group.is_some() {
+            self.catch_up().await;
+            self.follow().await;
+        }
+        let view = self.shared.view();
+        let config = view.cluster().config(name).ok_or_else(|| HerderError::no_connector(name))?;
+        if view.cluster().target(name) != Some(TargetState::Stopped) || view.cluster().task_count(name) != 0 {
+            return Err(HerderError::BadRequest(format!(
+                "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
+            )));
+        }
+        Ok(config.clone())
     }
 
     async fn stop_instance(&mut self, name: &str) {

@@ -91,6 +91,8 @@ impl Herder {
             levels: settings.levels,
             providers: Arc::clone(&parts.settings.providers),
             cluster_id: settings.cluster_id,
+            offsets: Arc::clone(&parts.offsets),
+            offset_topics: parts.offset_topics.clone(),
             ready: AtomicBool::new(false),
             informed: AtomicBool::new(false),
             doing: Mutex::new(None),

@@ -21,8 +21,8 @@ use millstream_wire::{
 };
 
 use super::{
-    Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer,
-    RecordSlot, RecordTransactions,
+    Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
+    RecordProducer, RecordSlot, RecordTransactions, group_offsets::ClientGroupOffsets,
 };
 use crate::error_policy::CONNECT_EXCEPTION;
 
@@ -237,6 +237,14 @@ impl Clients for KafkaClients {
         let mut consumer = Consumer::new(&cluster, config);
         consumer.subscribe(topics.iter().cloned()).map_err(|error| consume_failure(&error))?;
         Ok(Box::new(ClientConsumer::new(consumer, max_decompressed)))
+    }
+
+    fn group_offsets(&self, connector: &str, config: &ConfigMap) -> Result<Box<dyn GroupOffsets>, Failure> {
+        let admin = self.admin(&format!("connector-worker-adminclient-{connector}"), config)?;
+        let own = format!("connect-{connector}");
+        let mut consumer = self.properties(&[("group.id", &own)], "consumer", config)?;
+        let group = consumer.remove("group.id").unwrap_or(own);
+        Ok(Box::new(ClientGroupOffsets::new(admin, group)))
     }
 
     async fn create_topic(
