@@ -70,6 +70,10 @@ pub trait Herder: Send + Sync + 'static {
     fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError>;
     /// Validates a connector's configuration.
     async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError>;
+    /// Topics that a connector uses.
+    fn topics(&self, name: &str) -> Result<Vec<String>, HerderError>;
+    /// Forgets them.
+    fn reset_topics(&self, name: &str) -> Result<(), HerderError>;
     /// The offsets of a connector.
     async fn offsets(&self, name: &str) -> Result<Vec<OffsetEntry>, HerderError>;
     /// Changes offsets of a connector that is stopped; `false` if it may keep others elsewhere.
@@ -169,6 +173,14 @@ impl Herder for HerderHandle {
 
     async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError> {
         HerderHandle::validate(self, config).await
+    }
+
+    fn topics(&self, name: &str) -> Result<Vec<String>, HerderError> {
+        HerderHandle::topics(self, name)
+    }
+
+    fn reset_topics(&self, name: &str) -> Result<(), HerderError> {
+        HerderHandle::reset_topics(self, name)
     }
 
     async fn offsets(&self, name: &str) -> Result<Vec<OffsetEntry>, HerderError> {

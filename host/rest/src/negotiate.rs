@@ -33,14 +33,6 @@ pub(crate) fn other_method(method: &Method, allow: &'static str) -> Response {
     response
 }
 
-/// Answers an endpoint of Connect's that is not there yet.
-pub(crate) async fn not_yet(method: Method, endpoint: &'static str) -> Response {
-    let message = format!(
-        "{method} {endpoint} is an endpoint of Kafka Connect that this version of Millstream does not have yet"
-    );
-    RestError::new(StatusCode::NOT_IMPLEMENTED, message).into_response()
-}
-
 /// Answers an unknown path.
 pub(crate) async fn unknown_path() -> Response {
     RestError::not_found().into_response()

@@ -50,6 +50,10 @@ pub struct WorkerSettings {
     pub flush_timeout: Duration,
     /// Time that tasks have to stop.
     pub shutdown_timeout: Duration,
+    /// Whether the topics that connectors use are noted (`topic.tracking.enable`).
+    pub track_topics: bool,
+    /// Whether users may have them forgotten (`topic.tracking.allow.reset`).
+    pub allow_topic_reset: bool,
     /// Where the values of variables in configurations come from.
     pub providers: Arc<Providers>,
 }
@@ -63,6 +67,8 @@ impl WorkerSettings {
             flush_interval: worker_key::OFFSET_FLUSH_INTERVAL.get(config),
             flush_timeout: worker_key::OFFSET_FLUSH_TIMEOUT.get(config),
             shutdown_timeout: worker_key::TASK_SHUTDOWN_TIMEOUT.get(config),
+            track_topics: worker_key::TOPIC_TRACKING_ENABLE.get(config),
+            allow_topic_reset: worker_key::TOPIC_TRACKING_ALLOW_RESET.get(config),
             providers: Arc::clone(worker.providers()),
         }
     }

@@ -1,6 +1,10 @@
-//! Offsets of connectors, seen and changed over the REST API: the same requests to Kafka Connect 4.3 and to this worker.
+//! Offsets and topics of connectors, seen and changed over the REST API: the same requests to Kafka Connect 4.3 and to this worker.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::Path,
+};
 
 use harness::{
     Worker, eventually, get,
@@ -109,6 +113,7 @@ fn talk_about_offsets(rest: &str, folder: &Path, suffix: &str) -> Conversation {
     talk.configure("sink", &json!({"connector.class": "FileStreamSink", "file": output, "topics": topic}));
     talk.await_offsets("source", "\"position\":6");
     talk.await_offsets("sink", "\"kafka_offset\":3");
+    talk_about_topics(&mut talk, &input);
     for connector in ["source", "sink", "nobody"] {
         talk.shown(connector);
         talk.offsets(connector, &json!({"filename": input}), &json!({"position": 1}));
@@ -146,7 +151,7 @@ fn talk_about_offsets(rest: &str, folder: &Path, suffix: &str) -> Conversation {
     let member = json!({"connector.class": "FileStreamSink", "file": folder.join("member.txt"), "topics": topic,
         "consumer.override.group.id": group});
     talk.configure("member", &member);
-    talk.await_offsets("member", "\"kafka_offset\":3");
+    talk.await_offsets("member", "\"kafka_offset\":4");
     let partition = json!({"kafka_topic": topic, "kafka_partition": 0});
     talk.shown("sink");
     talk.offsets("sink", &partition, &json!({"kafka_offset": 1}));
@@ -159,6 +164,33 @@ fn talk_about_offsets(rest: &str, folder: &Path, suffix: &str) -> Conversation {
         talk.ask("DELETE", &path, "");
     }
     talk.said
+}
+
+/// Both connectors have used their topic. It is forgotten, and used again.
+fn talk_about_topics(talk: &mut Talk<'_>, input: &Path) {
+    for connector in ["source", "sink", "nobody"] {
+        let path = format!("/connectors/{}/topics", talk.name(connector));
+        talk.ask("GET", &path, "");
+        talk.ask("PUT", &format!("{path}/reset"), "");
+        // Statuses of a group are read back from their topic.
+        eventually("the topics are forgotten", || {
+            let answer = get(talk.rest, &path)?.json();
+            (answer[talk.name(connector)]["topics"] == json!([])).then_some(())
+        });
+        talk.ask("GET", &path, "");
+    }
+    let path = format!("/connectors/{}/topics", talk.name("source"));
+    talk.ask("POST", &path, "");
+    talk.ask("GET", &format!("{path}/reset"), "");
+    OpenOptions::new().append(true).open(input).unwrap().write_all(b"d\n").unwrap();
+    for connector in ["source", "sink"] {
+        let path = format!("/connectors/{}/topics", talk.name(connector));
+        let topic = talk.name("lines");
+        eventually("the topic is used again", || get(talk.rest, &path).filter(|answer| answer.body.contains(&topic)));
+        talk.ask("GET", &path, "");
+    }
+    talk.await_offsets("source", "\"position\":8");
+    talk.await_offsets("sink", "\"kafka_offset\":4");
 }
 
 fn talk_to_the_source(talk: &mut Talk<'_>, known: &Value) {
@@ -282,7 +314,25 @@ fn compare(worker: &Conversation, connect: &Conversation) {
 }
 
 #[test]
-fn offsets_are_shown_altered_and_reset_as_connect_does() {
+fn topics_are_neither_noted_nor_forgotten_where_that_is_not_wished() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |worker: &Worker, method: &str, path: &str| {
+        let answer = worker.request(method, path, None);
+        assert_eq!(answer.status, 403, "{}", answer.body);
+        answer.json()["message"].as_str().unwrap().to_owned()
+    };
+    let worker = Worker::start(folder.path(), "topic.tracking.allow.reset=false", &[]);
+    assert_eq!(worker.get("/connectors/c/topics").json(), json!({"c": {"topics": []}}));
+    assert_eq!(refused(&worker, "PUT", "/connectors/c/topics/reset"), "Topic tracking reset is disabled.");
+    assert!(worker.terminate().success());
+    let worker = Worker::start(folder.path(), "topic.tracking.enable=false", &[]);
+    assert_eq!(refused(&worker, "GET", "/connectors/c/topics"), "Topic tracking is disabled.");
+    assert_eq!(refused(&worker, "PUT", "/connectors/c/topics/reset"), "Topic tracking is disabled.");
+    assert!(worker.terminate().success());
+}
+
+#[test]
+fn offsets_and_topics_are_answered_and_changed_as_connect_does() {
     if !have_kafka() {
         return;
     }

@@ -7,6 +7,7 @@ mod offsets;
 mod plugins;
 mod root;
 mod tasks;
+mod topics;
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use axum::{
     extract::FromRef,
     http::Method,
     middleware::from_fn_with_state,
-    routing::{MethodFilter, MethodRouter, get, post, put},
+    routing::{MethodRouter, get, post, put},
 };
 
 use crate::{HealthCheck, Herder, WorkerVersion, negotiate, requests::Requests};
@@ -34,10 +35,6 @@ impl FromRef<Api> for Arc<dyn Herder> {
         Arc::clone(&api.herder)
     }
 }
-
-/// Endpoints of Connect 4.3 that are not there yet, with the methods that they have there.
-const NOT_YET: [(&str, &str); 2] =
-    [("/connectors/{connector}/topics", GET), ("/connectors/{connector}/topics/reset", PUT)];
 
 /// What a listener serves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,6 +80,8 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Api>)> {
             "GET,HEAD,PATCH,DELETE,OPTIONS",
             get(offsets::list).patch(offsets::alter).delete(offsets::reset),
         ),
+        ("/connectors/{connector}/topics", GET, get(topics::list)),
+        ("/connectors/{connector}/topics/reset", PUT, put(topics::reset)),
         ("/connectors/{connector}/fence", PUT, put(tasks::refuse_fencing)),
         ("/connectors/{connector}/tasks/{task}/status", GET, get(tasks::status)),
         ("/connectors/{connector}/tasks/{task}/restart", POST, post(tasks::restart)),
@@ -100,8 +99,7 @@ pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
     if part.has("/") {
         router = router.route("/", guarded(GET, get(root::version), requests));
     }
-    let missing = NOT_YET.map(|(path, allow)| (path, allow, not_yet(path, allow)));
-    for (path, allow, methods) in routes().into_iter().chain(missing).filter(|(path, ..)| part.has(path)) {
+    for (path, allow, methods) in routes().into_iter().filter(|(path, ..)| part.has(path)) {
         let methods = guarded(allow, methods, requests);
         // JAX-RS takes a path with and without a slash at its end.
         router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
@@ -118,22 +116,6 @@ fn guarded(allow: &'static str, methods: MethodRouter<Api>, requests: &Requests)
     methods
         .route_layer(from_fn_with_state(requests.clone(), negotiate::guard))
         .fallback(move |method: Method| async move { negotiate::other_method(&method, allow) })
-}
-
-/// Says of each of these methods that the endpoint is not there yet.
-fn not_yet(endpoint: &'static str, allow: &'static str) -> MethodRouter<Api> {
-    let mut methods = MethodRouter::new();
-    for (name, filter) in [
-        ("GET", MethodFilter::GET),
-        ("PUT", MethodFilter::PUT),
-        ("PATCH", MethodFilter::PATCH),
-        ("DELETE", MethodFilter::DELETE),
-    ] {
-        if allow.split(',').any(|allowed| allowed == name) {
-            methods = methods.on(filter, move |method: Method| negotiate::not_yet(method, endpoint));
-        }
-    }
-    methods
 }
 
 #[cfg(test)]

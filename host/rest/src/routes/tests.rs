@@ -206,6 +206,18 @@ impl Herder for Fake {
         Ok(ConfigInfos { name, error_count: 0, groups: Vec::new(), configs: Vec::new() })
     }
 
+    fn topics(&self, name: &str) -> Result<Vec<String>, HerderError> {
+        if name == "forbidden" {
+            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
+        }
+        Ok(vec!["a".to_owned(), "b".to_owned()])
+    }
+
+    fn reset_topics(&self, name: &str) -> Result<(), HerderError> {
+        self.note(format!("reset topics {name}"));
+        self.topics(name).map(drop)
+    }
+
     async fn offsets(&self, name: &str) -> Result<Vec<OffsetEntry>, HerderError> {
         Self::known(name)?;
         Ok(vec![OffsetEntry { partition: json!({"file": "f"}), offset: json!({"position": 3}) }])
@@ -342,6 +354,20 @@ async fn offsets_are_shown_altered_and_reset() {
     assert_eq!(none.status(), 400);
     assert_eq!(none.herder.begun(), 0);
     assert_eq!(ask_with(Method::PATCH, path, "{").await.status(), 500);
+}
+
+#[tokio::test]
+async fn topics_are_shown_and_forgotten_where_they_are_noted() {
+    assert_eq!(ask_get("/connectors/c/topics").await.text().await, r#"{"c":{"topics":["a","b"]}}"#);
+    let reset = ask(Method::PUT, "/connectors/c/topics/reset").await;
+    assert_eq!((reset.status(), reset.herder.begun()), (202, 1));
+    let body = r#"{"error_code":403,"message":"Topic tracking is disabled."}"#;
+    for (method, path) in
+        [(Method::GET, "/connectors/forbidden/topics"), (Method::PUT, "/connectors/forbidden/topics/reset")]
+    {
+        let refused = ask(method, path).await;
+        assert_eq!((refused.status(), refused.text().await.as_str()), (403, body));
+    }
 }
 
 #[tokio::test]
@@ -607,26 +633,6 @@ async fn what_is_broken_beside_the_herder_makes_the_worker_unhealthy() {
         asked.json().await,
         json!({"status": "unhealthy", "message": "Worker was unable to handle this request and may be unable to handle other requests. partition a-0 is offline; a timer died"})
     );
-}
-
-#[tokio::test]
-async fn an_endpoint_of_connect_that_is_missing_says_so() {
-    for (method, path, endpoint) in [
-        (Method::GET, "/connectors/c/offsets", "/connectors/{connector}/offsets"),
-        (Method::PATCH, "/connectors/c/offsets", "/connectors/{connector}/offsets"),
-        (Method::DELETE, "/connectors/c/offsets", "/connectors/{connector}/offsets"),
-        (Method::GET, "/connectors/c/topics", "/connectors/{connector}/topics"),
-        (Method::PUT, "/connectors/c/topics/reset/", "/connectors/{connector}/topics/reset"),
-    ] {
-        let asked = ask(method.clone(), path).await;
-        assert_eq!(asked.status(), 501, "{method} {path}");
-        let message = format!(
-            "{method} {endpoint} is an endpoint of Kafka Connect that this version of Millstream does not have yet"
-        );
-        assert_eq!(asked.json().await, json!({"error_code": 501, "message": message}));
-    }
-    assert_eq!(ask(Method::POST, "/connectors/c/offsets").await.status(), 405);
-    assert_eq!(ask_get("/connectors/c/nothing").await.status(), 404);
 }
 
 #[tokio::test]

@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) cluster_id: String,
     pub(crate) offsets: Arc<dyn OffsetStore>,
     pub(crate) offset_topics: Option<Arc<dyn OffsetTopics>>,
+    pub(crate) track_topics: bool,
+    pub(crate) allow_topic_reset: bool,
     pub(crate) ready: AtomicBool,
     /// Whether the config log has been read to its end once.
     pub(crate) informed: AtomicBool,
@@ -265,6 +267,36 @@ impl HerderHandle {
             });
         }
         Ok(def)
+    }
+
+    /// Topics that a connector uses; none of one that is not known.
+    ///
+    /// # Errors
+    ///
+    /// They are not noted.
+    pub fn topics(&self, name: &str) -> Result<Vec<String>, HerderError> {
+        if !self.shared.track_topics {
+            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
+        }
+        self.informed()?;
+        Ok(self.shared.statuses.topics(name))
+    }
+
+    /// Forgets the topics that a connector uses; they come again when it goes on using them.
+    ///
+    /// # Errors
+    ///
+    /// They are not noted, or may not be forgotten.
+    pub fn reset_topics(&self, name: &str) -> Result<(), HerderError> {
+        if !self.shared.track_topics {
+            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
+        }
+        if !self.shared.allow_topic_reset {
+            return Err(HerderError::Forbidden("Topic tracking reset is disabled.".to_owned()));
+        }
+        self.informed()?;
+        self.shared.statuses.forget_topics(name);
+        Ok(())
     }
 
     /// Plugin files that are being compiled, if the configuration names a class that is in none of the others.

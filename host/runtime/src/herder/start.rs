@@ -23,7 +23,7 @@ use crate::{
     log_levels::LogLevels,
     membership::Membership,
     status::StatusBoard,
-    worker::{Worker, WorkerParts, panic_text},
+    worker::{Worker, WorkerParts, WorkerSettings, panic_text},
 };
 
 /// Requests that may wait for the loop; further ones wait before it.
@@ -78,7 +78,8 @@ impl Herder {
         membership: Box<dyn Membership>,
     ) -> Result<Self, StartHerderError> {
         let runtime = tokio::runtime::Handle::try_current()?;
-        let statuses = StatusBoard::new(&settings.worker_id, Arc::clone(&parts.statuses));
+        let WorkerSettings { track_topics, allow_topic_reset, .. } = parts.settings;
+        let statuses = StatusBoard::new(&settings.worker_id, Arc::clone(&parts.statuses)).tracking_topics(track_topics);
         let reconfigurations = Arc::new(Reconfigurations::default());
         let shared = Arc::new(Shared {
             view: Mutex::default(),
@@ -93,6 +94,8 @@ impl Herder {
             cluster_id: settings.cluster_id,
             offsets: Arc::clone(&parts.offsets),
             offset_topics: parts.offset_topics.clone(),
+            track_topics,
+            allow_topic_reset,
             ready: AtomicBool::new(false),
             informed: AtomicBool::new(false),
             doing: Mutex::new(None),

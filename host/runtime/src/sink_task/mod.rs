@@ -168,6 +168,8 @@ impl SinkTask {
             }
             let consumed: usize = polled.fetched.iter().map(|fetched| fetched.records.len()).sum();
             self.counts.read.add(consumed as u64);
+            let used = polled.fetched.iter().filter(|fetched| !fetched.records.is_empty());
+            used.for_each(|fetched| self.control.status.uses_topic(fetched.topic.as_str()));
             self.stages.prepare(polled.fetched, &mut self.backlog).await?;
             self.put().await?;
             self.control.has_worked();

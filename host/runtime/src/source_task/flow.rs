@@ -255,6 +255,7 @@ impl Flow {
         self.unacknowledged = None;
         match ack.result {
             Ok(delivery) => {
+                self.control.status.uses_topic(ack.topic.as_str());
                 self.counts.written.add(ack.last - ack.first + 1);
                 if self.settings.commit_records {
                     let ended = &mut self.ended;

@@ -10,8 +10,9 @@ use std::{
 };
 
 use millstream_connector::TaskId;
+use millstream_record::Timestamp;
 
-use super::{ConnectorStatuses, Instance, InstanceStatus, State, StatusStore};
+use super::{ConnectorStatuses, Instance, InstanceStatus, State, StatusStore, TopicUse};
 
 /// Writes for one worker. Cheap to clone; clones share what they hold.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub(crate) struct StatusBoard {
     versions: Arc<Mutex<BTreeMap<String, String>>>,
     /// Generation of the group that this worker is in; 0 of one that is in none, as Connect writes it.
     generation: Arc<AtomicI32>,
+    /// Whether topics are noted that connectors use.
+    tracks_topics: bool,
 }
 
 impl std::fmt::Debug for StatusBoard {
@@ -32,7 +35,18 @@ impl std::fmt::Debug for StatusBoard {
 
 impl StatusBoard {
     pub(crate) fn new(worker_id: &str, store: Arc<dyn StatusStore>) -> Self {
-        Self { store, worker_id: worker_id.into(), versions: Arc::default(), generation: Arc::default() }
+        Self {
+            store,
+            worker_id: worker_id.into(),
+            versions: Arc::default(),
+            generation: Arc::default(),
+            tracks_topics: false,
+        }
+    }
+
+    /// Notes the topics that connectors use if that is wished.
+    pub(crate) fn tracking_topics(self, tracks_topics: bool) -> Self {
+        Self { tracks_topics, ..self }
     }
 
     /// Sets the generation that statuses show from here on.
@@ -92,6 +106,16 @@ impl StatusBoard {
     /// Forgets the connectors that are not to be kept.
     pub(crate) fn keep_connectors(&self, keep: impl Fn(&str) -> bool) {
         self.store.connectors().iter().filter(|name| !keep(name)).for_each(|name| self.remove(name));
+    }
+
+    /// Topics that a connector uses.
+    pub(crate) fn topics(&self, connector: &str) -> Vec<String> {
+        self.store.topics(connector)
+    }
+
+    /// Forgets the topics that a connector uses.
+    pub(crate) fn forget_topics(&self, connector: &str) {
+        self.store.forget_topics(connector);
     }
 
     /// Forgets a connector and its tasks.
@@ -161,6 +185,18 @@ impl StatusWriter {
             let state = *state;
             // Nobody asked for this: if the instance is another worker's by now, that one's word stands.
             self.write(&mut said, state, trace, true);
+        }
+    }
+
+    /// Notes that the task uses a topic.
+    pub(crate) fn uses_topic(&self, topic: &str) {
+        let Instance::Task(TaskId { connector, number }) = &self.of else { return };
+        // Held, so that a task that was given up cannot be late.
+        let said = self.said();
+        if self.board.tracks_topics && !said.silenced {
+            let (topic, connector) = (topic.to_owned(), connector.clone());
+            let discovered_ms = Timestamp::now().as_millis();
+            self.board.store.use_topic(&TopicUse { topic, connector, task: *number, discovered_ms });
         }
     }
 
