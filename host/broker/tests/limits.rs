@@ -538,7 +538,7 @@ async fn requests_connections_and_bytes_are_counted() {
     let counted = |instrument: &str| {
         let readings = metrics.read();
         let reading = readings.iter().find(|reading| reading.definition.name == "broker-request-metrics").unwrap();
-        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| *value).unwrap()
+        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| value.clone()).unwrap()
     };
     let mut client = Client::new(&broker);
     for _ in 0..3 {

@@ -16,7 +16,7 @@ use millstream_connector::{
     Plugins, PollLimits, RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset,
     TopicPartition,
 };
-use millstream_metrics::{Metrics, Value as Counted};
+use millstream_metrics::{Metrics, Reading, Value as Counted};
 use millstream_record::{
     TopicName,
     batch::{Batch, Column, Kind, Role, Table, Union},
@@ -99,6 +99,8 @@ pub struct State {
     pub panics: BTreeSet<&'static str>,
     /// What the worker counts.
     pub metrics: Metrics,
+    /// How far the consumer is behind.
+    pub lag: Option<i64>,
 }
 
 /// The world; cheap to clone.
@@ -110,8 +112,21 @@ impl World {
     pub fn counted(&self, group: &str, instrument: &str) -> Option<Counted> {
         let metrics = self.state().metrics.clone();
         let readings = metrics.read();
-        let reading = readings.iter().find(|reading| reading.definition.name == group)?;
-        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| *value)
+        let of_group = readings.iter().filter(|reading| reading.definition.name == group);
+        let mut values = of_group.flat_map(|reading| &reading.values);
+        values.find(|(name, _)| *name == instrument).map(|(_, value)| value.clone())
+    }
+
+    /// How many batches the stage of a task has timed.
+    pub fn timed(&self, stage: &str) -> u64 {
+        let readings = self.state().metrics.clone().read();
+        let is_it = |reading: &&Reading| reading.labels.pairs().contains(&("stage", stage.to_owned()));
+        let timed = readings.iter().filter(is_it).flat_map(|reading| &reading.values);
+        let count = |value: &Counted| match value {
+            Counted::Histogram { counts, .. } => counts.iter().sum(),
+            _ => 0,
+        };
+        timed.map(|(_, value)| count(value)).sum()
     }
 
     /// The state. Fakes panic on purpose only while they do not hold it.
@@ -501,6 +516,10 @@ impl RecordConsumer for World {
     async fn commit(&mut self, offsets: &[TopicOffset]) -> Result<(), Failure> {
         self.state().committed.extend(offsets.iter().map(|offset| offset.offset));
         Ok(())
+    }
+
+    fn lag(&self, _: &TopicPartition) -> Option<i64> {
+        self.state().lag
     }
 
     fn seek(&mut self, to: &TopicOffset) {

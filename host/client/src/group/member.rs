@@ -422,6 +422,7 @@ impl Task {
             Ok(Joined::Assigned(event)) => {
                 self.counts.rebalances.add(1);
                 self.counts.rebalance_time.record_time(began.elapsed());
+                self.counts.last_rebalance.set(Instant::now().into_std());
                 self.rejoin_told = false;
                 self.heard = Instant::now();
                 self.tell(event).await
@@ -684,6 +685,7 @@ impl Task {
             request = request.with_group_instance_id(self.instance_id());
         }
         let began = Instant::now();
+        self.counts.last_heartbeat.set(began.into_std());
         let answer = connection.call_within(&request, self.config.session_timeout).await?;
         self.spoken_on = Some(connection);
         self.counts.heartbeats.add(1);

@@ -218,6 +218,7 @@ impl Loop {
     }
 
     async fn assigned(&mut self, assigned: Assigned) -> Option<Ending> {
+        let began = self.rebalances.begins(&assigned);
         let Assigned { generation, leads, work, .. } = assigned;
         if self.group.is_some() && !leads {
             return Some(Ending::Failed(format!(
@@ -249,6 +250,7 @@ impl Loop {
         }
         self.follow().await;
         self.shared.does(None);
+        self.rebalances.ends(began);
         None
     }
 

@@ -12,6 +12,7 @@ mod group;
 mod handle;
 mod offsets;
 mod plan;
+mod rebalances;
 mod run;
 mod start;
 mod trial;

@@ -18,6 +18,7 @@ use super::{
     group::{Ending, GroupRules},
     handle::{Shared, mark_restarting},
     plan::{Action, Running, RunningConnector, plan},
+    rebalances::Rebalances,
     view::View,
 };
 use crate::{
@@ -40,6 +41,7 @@ pub(super) struct Loop {
     pub(super) membership: Box<dyn Membership>,
     /// Set for a worker in a group.
     pub(super) group: Option<GroupRules>,
+    pub(super) rebalances: Rebalances,
     /// Whether this worker may run anything, and change anything.
     pub(super) member: bool,
     /// When a new session key is due, of a leader.
@@ -59,6 +61,7 @@ impl Loop {
         log: Box<dyn ConfigLog>,
         membership: Box<dyn Membership>,
         group: Option<GroupRules>,
+        rebalances: Rebalances,
         reconfigurations: Arc<Reconfigurations>,
     ) -> Self {
         Self {
@@ -67,6 +70,7 @@ impl Loop {
             log,
             membership,
             group,
+            rebalances,
             member: false,
             key_due: None,
             reconfigurations,

@@ -7,6 +7,7 @@ use std::{
 
 use futures::FutureExt as _;
 use millstream_config::OverridePolicy;
+use millstream_metrics::Labels;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -16,6 +17,7 @@ use super::{
     event::Reconfigurations,
     group::GroupRules,
     handle::{DefinitionsNow, HerderHandle, Shared},
+    rebalances::Rebalances,
     run::Loop,
 };
 use crate::{
@@ -103,8 +105,10 @@ impl Herder {
         });
         let (events, mut requests) = mpsc::channel(MAX_REQUESTS);
         let asked = Arc::clone(&reconfigurations);
+        let rebalances = Rebalances::new(settings.group.is_some().then(|| parts.metrics.group(Labels::none())));
         let worker = Worker::new(parts, statuses, Arc::new(move |name: &str| asked.request(name)));
-        let looped = Loop::new(Arc::clone(&shared), worker, log, membership, settings.group, reconfigurations);
+        let looped =
+            Loop::new(Arc::clone(&shared), worker, log, membership, settings.group, rebalances, reconfigurations);
         let ending = Arc::clone(&shared);
         let task = runtime.spawn(async move {
             let ended = AssertUnwindSafe(looped.run(&mut requests)).catch_unwind().await;

@@ -390,6 +390,10 @@ impl RecordConsumer for ClientConsumer {
         self.consumer.position(&name, partition.partition).await.map_err(|error| consume_failure(&error))
     }
 
+    fn lag(&self, partition: &TopicPartition) -> Option<i64> {
+        self.consumer.current_lag(&topic(&partition.topic)?, partition.partition)
+    }
+
     async fn commit(&mut self, offsets: &[TopicOffset]) -> Result<(), Failure> {
         let offsets: Vec<(TopicName, i32, OffsetAndMetadata)> = offsets
             .iter()

@@ -165,6 +165,11 @@ pub trait RecordConsumer: Send {
     ///
     /// The coordinator refused, or did not answer.
     async fn commit(&mut self, offsets: &[TopicOffset]) -> Result<(), Failure>;
+    /// Records between the position in an assigned partition and its end, as of the last fetch; `None` before one.
+    fn lag(&self, partition: &TopicPartition) -> Option<i64> {
+        let _ = partition;
+        None
+    }
     /// Continues at this offset.
     fn seek(&mut self, to: &TopicOffset);
     /// Returns nothing from these partitions.

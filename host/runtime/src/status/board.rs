@@ -60,7 +60,7 @@ impl StatusBoard {
 
     /// A writer for the connector itself (`None`) or one of its tasks.
     pub(crate) fn writer(&self, connector: &str, task: Option<u32>) -> StatusWriter {
-        StatusWriter { board: self.clone(), of: instance(connector, task), said: Arc::default() }
+        StatusWriter { board: self.clone(), of: instance(connector, task), said: Arc::default(), observer: None }
     }
 
     /// Writes a state of an instance that nobody runs at the moment.
@@ -139,6 +139,17 @@ pub(crate) struct StatusWriter {
     board: StatusBoard,
     of: Instance,
     said: Arc<Mutex<Said>>,
+    observer: Option<Observer>,
+}
+
+/// Hears of each state before it is written.
+#[derive(Clone)]
+struct Observer(Arc<dyn Fn(State) + Send + Sync>);
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Observer")
+    }
 }
 
 /// What an instance has said, and has to say.
@@ -159,6 +170,11 @@ impl Said {
 }
 
 impl StatusWriter {
+    /// Tells somebody, who must not block, of each state before it is written, one at a time.
+    pub(crate) fn observed_by(self, observer: impl Fn(State) + Send + Sync + 'static) -> Self {
+        Self { observer: Some(Observer(Arc::new(observer))), ..self }
+    }
+
     fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().expect("what is said is changed by whole values, which does not panic")
     }
@@ -209,6 +225,9 @@ impl StatusWriter {
     fn write(&self, said: &mut Said, state: State, trace: Option<String>, safe: bool) {
         if !said.silenced {
             said.last = Some((state, trace.clone()));
+            if let Some(Observer(tell)) = &self.observer {
+                tell(state);
+            }
             self.board.write(&self.of, state, trace, safe);
         }
     }
