@@ -30,6 +30,8 @@ pub trait Herder: Send + Sync + 'static {
     fn cluster_id(&self) -> String;
     /// Whether the worker answers, after at most ten seconds.
     async fn health(&self) -> Health;
+    /// Whether the worker has broken for good.
+    fn is_broken(&self) -> bool;
     /// Names of all connectors.
     fn connectors(&self) -> Result<Vec<String>, HerderError>;
     /// A connector as it was configured.
@@ -92,6 +94,10 @@ impl Herder for HerderHandle {
 
     async fn health(&self) -> Health {
         HerderHandle::health(self).await
+    }
+
+    fn is_broken(&self) -> bool {
+        HerderHandle::is_broken(self)
     }
 
     fn connectors(&self) -> Result<Vec<String>, HerderError> {

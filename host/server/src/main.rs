@@ -26,6 +26,7 @@ mod standalone;
 mod start_checks;
 mod time_zone;
 mod topic;
+mod watching;
 mod worker;
 mod worker_api;
 mod yaml;

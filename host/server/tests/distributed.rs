@@ -68,6 +68,18 @@ fn everything_comes_back_after_a_kill() {
     assert_eq!(worker.request("PUT", "/connectors/stopped/stop", None).status, 204);
     await_states(&worker, "paused", "PAUSED", &["PAUSED"]);
     await_states(&worker, "stopped", "STOPPED", &[]);
+    let page = worker.get("/metrics").body;
+    for line in [
+        "kafka_connect_worker_rebalance_rebalancing 0",
+        "kafka_connect_worker_rebalance_connect_protocol{connect_protocol=\"SESSIONED\"} 1",
+    ] {
+        assert!(page.lines().any(|known| known == line), "{line} in {page}");
+    }
+    for name in ["worker_rebalance_completed_rebalances_total ", "coordinator_heartbeat_total{", "connection_count{"] {
+        let name = format!("kafka_connect_{name}");
+        let series = page.lines().find(|line| line.starts_with(&name)).unwrap_or_else(|| panic!("{name} in {page}"));
+        assert!(!series.ends_with(" 0") || name.contains("heartbeat"), "{series}");
+    }
     let body = json!({"connector.class": "FileStreamSink", "file": "gone.txt", "topics": "lines"}).to_string();
     assert_eq!(worker.request("PUT", "/connectors/deleted/config", Some(&body)).status, 201);
     await_states(&worker, "deleted", "RUNNING", &["RUNNING"]);

@@ -3,6 +3,7 @@
 mod connectors;
 mod lifecycle;
 mod loggers;
+mod metrics;
 mod offsets;
 mod plugins;
 mod root;
@@ -21,6 +22,9 @@ use axum::{
 
 use crate::{HealthCheck, Herder, WorkerVersion, negotiate, requests::Requests};
 
+pub use metrics::MetricsPage;
+pub(crate) use root::is_probe;
+
 /// What handlers share.
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -28,6 +32,7 @@ pub(crate) struct Api {
     pub(crate) version: WorkerVersion,
     pub(crate) checks: Arc<[HealthCheck]>,
     pub(crate) max_body_bytes: usize,
+    pub(crate) metrics: Option<MetricsPage>,
 }
 
 impl FromRef<Api> for Arc<dyn Herder> {
@@ -37,30 +42,39 @@ impl FromRef<Api> for Arc<dyn Herder> {
 }
 
 /// What a listener serves.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Part {
-    /// Everything.
-    All,
-    /// Everything but `/admin`.
-    WithoutAdmin,
-    /// `/admin` alone.
-    Admin,
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Part {
+    /// Everything but what follows.
+    pub(crate) api: bool,
+    /// `/admin`.
+    pub(crate) admin: bool,
+    /// `/metrics`, and `/health` with what is below it.
+    pub(crate) metrics: bool,
 }
 
 impl Part {
+    /// All there is.
+    #[cfg(test)]
+    pub(crate) const ALL: Self = Self { api: true, admin: true, metrics: true };
+
     fn has(self, path: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::WithoutAdmin => !path.starts_with("/admin/"),
-            Self::Admin => path.starts_with("/admin/"),
+        match path {
+            METRICS => self.metrics,
+            path if path.starts_with("/health") => self.api || self.metrics,
+            path if path.starts_with("/admin/") => self.admin,
+            _ => self.api,
         }
     }
 }
+
+const METRICS: &str = "/metrics";
 
 /// Every path below the root with its methods, and who answers.
 fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Api>)> {
     vec![
         ("/health", GET, get(root::health)),
+        (root::LIVE, GET, get(root::live)),
+        (root::READY, GET, get(root::ready)),
         ("/openapi.json", GET, get(root::openapi)),
         ("/connectors", "GET,HEAD,POST,OPTIONS", get(connectors::list).post(connectors::create)),
         ("/connectors/{connector}", "GET,HEAD,DELETE,OPTIONS", get(connectors::info).delete(connectors::delete)),
@@ -103,6 +117,13 @@ pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
         let methods = guarded(allow, methods, requests);
         // JAX-RS takes a path with and without a slash at its end.
         router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
+    }
+    if part.has(METRICS) && api.metrics.is_some() {
+        // No JSON, so that what guards the others does not suit it.
+        let methods = get(metrics::page)
+            .route_layer(from_fn_with_state(requests.clone(), negotiate::run))
+            .fallback(|method: Method| async move { negotiate::other_method(&method, GET) });
+        router = router.route("/metrics/", methods.clone()).route(METRICS, methods);
     }
     router.fallback(negotiate::unknown_path).with_state(api)
 }

@@ -28,6 +28,38 @@ pub(crate) async fn openapi() -> Response {
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
+/// Path of the liveness probe.
+pub(super) const LIVE: &str = "/health/live";
+/// Path of the readiness probe.
+pub(super) const READY: &str = "/health/ready";
+
+/// Whether a path is one of those that Kubernetes asks, which show nothing and need no user.
+pub(crate) fn is_probe(path: &str) -> bool {
+    [LIVE, READY].contains(&path.strip_suffix('/').unwrap_or(path))
+}
+
+fn probed(status: StatusCode, word: &str) -> Response {
+    json_response(status, &json!({"status": word}))
+}
+
+/// `GET /health/live`: whether there is any sense in letting the process live. Waits for nothing.
+pub(crate) async fn live(State(api): State<Api>) -> Response {
+    match api.herder.is_broken() {
+        false => probed(StatusCode::OK, "live"),
+        true => probed(StatusCode::INTERNAL_SERVER_ERROR, "broken"),
+    }
+}
+
+/// `GET /health/ready`: whether the worker takes requests. What is broken beside the herder does not count: somebody has to
+/// be able to ask about it.
+pub(crate) async fn ready(State(api): State<Api>) -> Response {
+    match api.herder.health().await {
+        Health::Healthy => probed(StatusCode::OK, "ready"),
+        Health::Starting(_) => probed(StatusCode::SERVICE_UNAVAILABLE, "starting"),
+        Health::Unhealthy(_) => probed(StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
+    }
+}
+
 /// `GET /health`.
 pub(crate) async fn health(State(api): State<Api>) -> Response {
     let mut health = api.herder.health().await;

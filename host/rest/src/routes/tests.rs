@@ -97,6 +97,10 @@ impl Herder for Fake {
         Health::Starting(None)
     }
 
+    fn is_broken(&self) -> bool {
+        false
+    }
+
     fn connectors(&self) -> Result<Vec<String>, HerderError> {
         Ok(vec!["c".to_owned(), "no status".to_owned()])
     }
@@ -288,12 +292,19 @@ impl Answered {
 
 fn api(herder: &Arc<Fake>, checks: Vec<HealthCheck>) -> Api {
     let version = WorkerVersion { version: "4.3.0".to_owned(), commit: "abc".to_owned() };
-    Api { herder: Arc::clone(herder) as Arc<dyn Herder>, version, checks: checks.into(), max_body_bytes: 1000 }
+    let page: MetricsPage = Arc::new(|accepted: &[&str]| ("text/plain; version=0.0.4", format!("for {accepted:?}\n")));
+    Api {
+        herder: Arc::clone(herder) as Arc<dyn Herder>,
+        version,
+        checks: checks.into(),
+        max_body_bytes: 1000,
+        metrics: Some(page),
+    }
 }
 
 async fn send(request: Request<Body>) -> Answered {
     let herder = Arc::new(Fake::default());
-    let response = router(api(&herder, Vec::new()), &Requests::new(1000), Part::All).oneshot(request).await.unwrap();
+    let response = router(api(&herder, Vec::new()), &Requests::new(1000), Part::ALL).oneshot(request).await.unwrap();
     Answered { response, herder }
 }
 
@@ -508,6 +519,43 @@ async fn methods_and_media_types_are_refused_as_jax_rs_does() {
 }
 
 #[tokio::test]
+async fn metrics_are_a_text_whatever_the_caller_takes() {
+    let request = Request::builder().uri("/metrics").header("accept", "text/plain").header("accept", "x/y;q=0.1");
+    let asked = send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(asked.response.headers()[header::CONTENT_TYPE], "text/plain; version=0.0.4");
+    assert_eq!(asked.text().await, "for [\"text/plain\", \"x/y;q=0.1\"]\n");
+    assert_eq!(ask_get("/metrics/").await.text().await, "for []\n");
+    assert_eq!(ask(Method::POST, "/metrics").await.status(), 405);
+}
+
+#[tokio::test]
+async fn probes_say_one_word() {
+    assert_eq!(ask_get("/health/live").await.text().await, r#"{"status":"live"}"#);
+    let ready = ask_get("/health/ready").await;
+    assert_eq!(ready.status(), 503);
+    assert_eq!(ready.text().await, r#"{"status":"starting"}"#);
+}
+
+#[tokio::test]
+async fn each_listener_has_its_part() {
+    let metrics = Part { metrics: true, ..Part::default() };
+    let without = Part { api: true, admin: true, metrics: false };
+    let admin = Part { admin: true, ..Part::default() };
+    for (part, found, missing) in [
+        (metrics, &["/metrics", "/health", "/health/live"][..], &["/", "/connectors", "/admin/loggers"][..]),
+        (without, &["/", "/connectors", "/health/ready", "/admin/loggers"], &["/metrics"]),
+        (admin, &["/admin/loggers"], &["/metrics", "/health", "/"]),
+    ] {
+        let router = router(api(&Arc::new(Fake::default()), Vec::new()), &Requests::new(1000), part);
+        for (path, is_there) in found.iter().map(|path| (path, true)).chain(missing.iter().map(|path| (path, false))) {
+            let request = Request::builder().uri(*path).body(Body::empty()).unwrap();
+            let status = router.clone().oneshot(request).await.unwrap().status();
+            assert_eq!(status != StatusCode::NOT_FOUND, is_there, "{path} of {part:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn states_are_shown_and_changed() {
     assert_eq!(
         ask_get("/connectors/c/status").await.text().await,
@@ -548,7 +596,7 @@ async fn a_request_that_takes_too_long_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn questions_are_answered_while_changes_pile_up() {
     let herder = Arc::new(Fake::default());
-    let router = router(api(&herder, Vec::new()), &Requests::new(1000), Part::All);
+    let router = router(api(&herder, Vec::new()), &Requests::new(1000), Part::ALL);
     let request = |method, path| Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     let mut changes = tokio::task::JoinSet::new();
     for _ in 0..2000 {
@@ -588,7 +636,7 @@ async fn a_change_that_has_begun_ends_whenever_its_caller_hangs_up() {
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(Body::from(body));
             let answered = {
-                let mut asked = pin!(router(api(&herder, Vec::new()), &requests, Part::All).oneshot(request.unwrap()));
+                let mut asked = pin!(router(api(&herder, Vec::new()), &requests, Part::ALL).oneshot(request.unwrap()));
                 let mut answered = false;
                 for _ in 0..polls {
                     answered = asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
@@ -626,7 +674,7 @@ async fn what_is_broken_beside_the_herder_makes_the_worker_unhealthy() {
         vec![Arc::new(Vec::new), Arc::new(|| vec!["partition a-0 is offline".to_owned(), "a timer died".to_owned()])];
     let request = Request::get("/health").body(Body::empty()).unwrap();
     let herder = Arc::new(Fake::default());
-    let response = router(api(&herder, checks), &Requests::new(1000), Part::All).oneshot(request).await.unwrap();
+    let response = router(api(&herder, checks), &Requests::new(1000), Part::ALL).oneshot(request).await.unwrap();
     let asked = Answered { response, herder };
     assert_eq!(asked.status(), 500);
     assert_eq!(

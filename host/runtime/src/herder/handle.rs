@@ -535,6 +535,11 @@ impl HerderHandle {
         }
     }
 
+    /// Whether its loop has ended without being told to.
+    pub fn is_broken(&self) -> bool {
+        self.shared.broken.borrow().is_some()
+    }
+
     /// Returns when the herder has broken, with the reason; never if it is shut down in good order.
     pub async fn broken(&self) -> String {
         let mut broken = self.shared.broken.subscribe();
