@@ -1,30 +1,13 @@
 //! A worker of a group: its state outlives it in topics.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    path::Path,
-    process::Command,
+use std::{fs, path::Path, process::Command};
+
+use harness::{
+    Broker, Worker, eventually,
+    files::{append, await_content, lines},
+    free_port, get, millstream,
 };
-
-use harness::{Broker, Worker, eventually, free_port, get, millstream};
 use serde_json::{Value, json};
-
-fn append(file: &Path, text: &str) {
-    let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-}
-
-fn lines(numbers: std::ops::Range<u32>) -> String {
-    numbers.map(|number| format!("line {number}\n")).collect()
-}
-
-#[track_caller]
-fn await_content(file: &Path, expected: &str) {
-    let read = || fs::read_to_string(file).unwrap_or_default();
-    eventually(&format!("{} is complete", file.display()), || (expected.len() <= read().len()).then_some(()));
-    assert_eq!(read(), expected);
-}
 
 fn create(worker: &Worker, name: &str, config: Value) {
     let body = json!({"name": name, "config": config}).to_string();
