@@ -1,9 +1,10 @@
 //! Starting and stopping: from a data folder to a serving node, and back to a data folder left in order.
 
 use std::{
+    collections::HashMap,
     future::{Future, poll_fn},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{
@@ -53,6 +54,7 @@ use crate::{
     node::Node,
     open_files,
     partition::Partition,
+    places::{Full, Limits, Places, parse_overrides, resolve},
     producer_ids::ProducerIds,
     quotas::{Quotas, rate::Window},
     recovery,
@@ -67,6 +69,9 @@ use crate::{
 
 /// Room in each direction of an in-memory connection, in bytes.
 const STREAM_BYTES: usize = 1 << 20;
+
+/// Most connections that are held and not served, because their address has connected too fast.
+const MOST_HELD: usize = 1_000;
 
 /// How long connections may take to end once the broker stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -90,7 +95,7 @@ pub struct Broker {
     /// Ends what does not end by itself.
     abort: CancellationToken,
     _ends_with: (DropGuard, DropGuard),
-    connections: Arc<Semaphore>,
+    connections: Arc<Places>,
 }
 
 /// Why a broker did not stop in order. The next start recovers its data folder.
@@ -260,7 +265,7 @@ impl Broker {
             config,
         });
         let broker = Self {
-            connections: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            connections: Arc::default(),
             node,
             addresses,
             data_dir,
@@ -473,7 +478,8 @@ impl Broker {
         let (tasks, abort) = (self.tasks.clone(), self.abort.clone());
         let connections = Arc::clone(&self.connections);
         self.spawn_lasting(format!("listener {number}"), async move {
-            let (mut refused, mut too_fast) = (Seldom::default(), Seldom::default());
+            let (mut refused, mut too_many, mut too_fast) = (Seldom::default(), Seldom::default(), Seldom::default());
+            let (mut overrides, held) = (AddressLimits::default(), Arc::new(Semaphore::new(MOST_HELD)));
             loop {
                 let accepted = tokio::select! {
                     () = node.stopping.cancelled() => return,
@@ -488,16 +494,21 @@ impl Broker {
                         continue;
                     }
                 };
-                let (limit, rate) = connection_limits(&node);
-                let open = Semaphore::MAX_PERMITS - connections.available_permits();
-                let permit = Some(()).filter(|()| open < limit);
-                let Some(permit) = permit.and_then(|()| Arc::clone(&connections).try_acquire_owned().ok()) else {
+                let (limits, rate) = connection_limits(&node, &mut overrides).await;
+                let mut refuse_all = || {
                     if let Some(refused) = refused.add(Instant::now()) {
-                        warn!(refused, limit, "too many connections (max.connections): new ones are refused");
+                        warn!(
+                            refused,
+                            limit = limits.most,
+                            "too many connections (max.connections): new ones are refused"
+                        );
                     }
-                    continue;
                 };
-                let Ok(peer) = peer_of(&node, number, &stream) else { continue };
+                if connections.is_full(&limits) {
+                    refuse_all();
+                    continue;
+                }
+                let (Ok(peer), Ok(address)) = (peer_of(&node, number, &stream), stream.peer_addr()) else { continue };
                 let too_soon = node.quotas.admit_ip(peer.host.trim_start_matches('/'), node.quotas.now_ms());
                 if 0 < too_soon {
                     let (stop, host, pause) = (node.stopping.clone(), peer.host, Duration::from_millis(too_soon));
@@ -507,16 +518,36 @@ impl Broker {
                             connections, "connections come too fast (quota connection_creation_rate): closed"
                         );
                     }
+                    // It is none of the connections that are counted: those that wait must not keep others out.
+                    let Ok(place) = Arc::clone(&held).try_acquire_owned() else { continue };
                     tasks.spawn(async move {
                         // As Kafka's, it is closed only after the wait, so that its client does not try again at once.
-                        let _held = (permit, stream);
+                        let _held = (place, stream);
                         let _stopped = timeout(pause, stop.cancelled()).await;
                     });
                     continue;
                 }
+                let place = match connections.take(address.ip().to_canonical(), &limits) {
+                    Ok(place) => place,
+                    Err(Full::All) => {
+                        refuse_all();
+                        continue;
+                    }
+                    Err(Full::OfAddress { most }) => {
+                        if let Some(refused) = too_many.add(Instant::now()) {
+                            warn!(
+                                peer = peer.host,
+                                refused,
+                                most,
+                                "too many connections from one address (max.connections.per.ip): new ones are refused"
+                            );
+                        }
+                        continue;
+                    }
+                };
                 let (serving, abort) = (Arc::clone(&node), abort.clone());
                 tasks.spawn(async move {
-                    let _permit = permit;
+                    let _place = place;
                     serve_socket(serving, number, peer, stream, abort).await;
                 });
                 if let Some(rate) = rate {
@@ -528,14 +559,45 @@ impl Broker {
     }
 }
 
+/// Limits of single addresses, and the text that they were read from.
+#[derive(Default)]
+struct AddressLimits {
+    text: String,
+    known: Arc<HashMap<IpAddr, usize>>,
+}
+
+impl AddressLimits {
+    /// Reads them if the text has changed, which waits for names to be looked up.
+    async fn follow(&mut self, text: &str) {
+        if self.text == text {
+            return;
+        }
+        let parsed = parse_overrides(text).unwrap_or_default();
+        let Ok((known, unknown)) = run_blocking(move || resolve(parsed)).await else { return };
+        if !unknown.is_empty() {
+            let hosts = unknown.join(", ");
+            warn!(hosts, "hosts without an address have no limit of their own (max.connections.per.ip.overrides)");
+        }
+        *self = Self { text: text.to_owned(), known: Arc::new(known) };
+    }
+}
+
 /// Most connections at once, and most new ones a second if that is limited, as of now.
-fn connection_limits(node: &Node) -> (usize, Option<f64>) {
+async fn connection_limits(node: &Node, of_addresses: &mut AddressLimits) -> (Limits, Option<f64>) {
     let layers = node.topics.dynamic().layers();
     let set = |name: &str| layers.get(name).and_then(|(value, _)| value.trim().parse::<u32>().ok());
+    let text = layers.get("max.connections.per.ip.overrides").map_or("", |(value, _)| value);
+    of_addresses.follow(text).await;
+    let per_address = set("max.connections.per.ip").and_then(|most| usize::try_from(most).ok());
     let most = set("max.connections").and_then(|most| usize::try_from(most).ok());
     let rate = set("max.connection.creation.rate").filter(|rate| *rate < i32::MAX as u32);
     // A rate of none would be no broker at all: one in a while is let through.
-    (most.unwrap_or(node.config.max_connections), rate.map(|rate| f64::from(rate).max(0.01)))
+    let limits = Limits {
+        most: most.unwrap_or(node.config.max_connections),
+        per_address: per_address.unwrap_or(usize::MAX),
+        overrides: Arc::clone(&of_addresses.known),
+    };
+    (limits, rate.map(|rate| f64::from(rate).max(0.01)))
 }
 
 /// A connection of a listener, from its handshake to its end.

@@ -31,6 +31,7 @@ mod log_codes;
 mod node;
 mod open_files;
 mod partition;
+mod places;
 mod producer_ids;
 mod quotas;
 mod recompress;

@@ -39,13 +39,13 @@ use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+pub use self::{door::Waiting, transactional::ActiveProducer, unsynced::Waits};
 use self::{
-    door::{Crowd, Door, Next, Readers, Waiting},
+    door::{Crowd, Door, Next, Readers},
     offline::Offline,
     sync_turn::SyncTurn,
     unsynced::Unsynced,
 };
-pub use self::{transactional::ActiveProducer, unsynced::Waits};
 use crate::{
     changes::Interrupted,
     config::{Durability, topic::TopicConfig},

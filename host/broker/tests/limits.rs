@@ -19,10 +19,12 @@ use millstream_wire::{
     compression::Codec,
     frame::encode_request,
     protocol::messages::{
-        ApiKey, ApiVersionsRequest, FetchResponse, MetadataRequest, MetadataResponse, ProduceResponse, RequestHeader,
+        ApiKey, ApiVersionsRequest, FetchResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+        MetadataRequest, MetadataResponse, ProduceResponse, RequestHeader,
+        incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
     },
 };
-use support::{Client, Log, batch, config, fetch_request_of, produce_request, with};
+use support::{Client, Log, batch, config, fetch_request_of, produce_request, text, with};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -146,6 +148,42 @@ async fn a_flood_of_connections_stops_at_the_limit_and_disturbs_nobody() {
         }
         assert!(begin.elapsed() < LIMIT, "the place is free in time");
     }
+}
+
+#[tokio::test]
+async fn an_address_has_no_more_connections_than_it_may_and_the_limit_can_be_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _guard) = Log::collect();
+    let settings = [LISTENER, ("max.connections.per.ip", "1"), ("max.connections.per.ip.overrides", "127.0.0.1:3")];
+    let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();
+    let dial = || async { Client::over(TcpStream::connect(broker.listen_addresses()[0]).await.unwrap()) };
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut client = dial().await;
+        let _: MetadataResponse = client.call(ApiKey::Metadata, 12, &MetadataRequest::default()).await;
+        held.push(client);
+    }
+    for _ in 0..20 {
+        let stream = TcpStream::connect(broker.listen_addresses()[0]).await.unwrap();
+        assert!(closed_without_an_answer(stream).await);
+    }
+    assert_eq!(log.lines(&["WARN", "127.0.0.1", "max.connections.per.ip"]).len(), 1);
+    set_of_broker(&broker, "max.connections.per.ip.overrides", "localhost:4").await;
+    let mut client = dial().await;
+    let _: MetadataResponse = client.call(ApiKey::Metadata, 12, &MetadataRequest::default()).await;
+    let stream = TcpStream::connect(broker.listen_addresses()[0]).await.unwrap();
+    assert!(closed_without_an_answer(stream).await, "four of this host");
+    broker.shutdown().await.unwrap();
+}
+
+async fn set_of_broker(broker: &Broker, key: &str, value: &str) {
+    let set = AlterableConfig::default().with_name(text(key)).with_value(Some(text(value)));
+    let resource =
+        AlterConfigsResource::default().with_resource_type(4).with_resource_name(text("")).with_configs(vec![set]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let answer: IncrementalAlterConfigsResponse =
+        Client::new(broker).call(ApiKey::IncrementalAlterConfigs, 1, &request).await;
+    assert_eq!(answer.responses[0].error_code, 0, "{:?}", answer.responses[0].error_message);
 }
 
 /// A file system of a few megabytes; unmounted on drop.
@@ -500,7 +538,7 @@ async fn requests_connections_and_bytes_are_counted() {
     let counted = |instrument: &str| {
         let readings = metrics.read();
         let reading = readings.iter().find(|reading| reading.definition.name == "broker-request-metrics").unwrap();
-        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| *value).unwrap()
+        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| value.clone()).unwrap()
     };
     let mut client = Client::new(&broker);
     for _ in 0..3 {

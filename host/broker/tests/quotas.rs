@@ -14,6 +14,7 @@ use millstream_wire::protocol::messages::{
     ProduceResponse,
     alter_client_quotas_request::{EntityData, EntryData, OpData},
     create_topics_request::CreatableTopic,
+    metadata_request::MetadataRequestTopic,
 };
 use support::{Client, batch, fetch_request, name, produce_request, text, with};
 use tokio::net::TcpStream;
@@ -21,6 +22,8 @@ use tokio::net::TcpStream;
 fn config(dir: &Path) -> BrokerConfig {
     with(dir, &[("listeners", "PLAINTEXT://127.0.0.1:0")])
 }
+
+const LISTENING: (&str, &str) = ("listeners", "PLAINTEXT://127.0.0.1:0");
 
 async fn dial(broker: &Broker) -> Client<TcpStream> {
     Client::over(TcpStream::connect(broker.listen_addresses()[0]).await.unwrap())
@@ -192,6 +195,24 @@ async fn who_changes_topics_too_fast_is_refused_for_a_while_or_waits_as_old_clie
 }
 
 #[tokio::test]
+async fn a_topic_that_is_made_by_asking_for_it_counts_as_a_change_of_topics() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(with(dir.path(), &[("num.partitions", "40"), LISTENING])).await.unwrap();
+    assert_eq!(set(&broker, "client-id", Some("test"), "controller_mutation_rate", Some(1.0)).await, 0);
+    let mut client = dial(&broker).await;
+    let wanted = |topic| {
+        let wanted = MetadataRequestTopic::default().with_name(Some(name(topic)));
+        MetadataRequest::default().with_topics(Some(vec![wanted])).with_allow_auto_topic_creation(true)
+    };
+    let answer: MetadataResponse = client.call(ApiKey::Metadata, 9, &wanted("a")).await;
+    assert_eq!((answer.topics[0].error_code, answer.topics[0].partitions.len()), (0, 40), "it is not refused");
+    assert!(20_000 < answer.throttle_time_ms, "{} ms to wait", answer.throttle_time_ms);
+    let (code, _) = make(&mut dial(&broker).await, "b", 1, 6).await;
+    assert_eq!(code, 89, "THROTTLING_QUOTA_EXCEEDED");
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_address_that_connects_too_fast_is_held_and_closed() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(config(dir.path())).await.unwrap();
@@ -207,6 +228,22 @@ async fn an_address_that_connects_too_fast_is_held_and_closed() {
         assert!(served < 100, "there is a limit");
     }
     assert!(9 <= served, "{served} within the window");
+    assert_eq!(set(&broker, "ip", Some("127.0.0.1"), "connection_creation_rate", None).await, 0);
+    let mut client = dial(&broker).await;
+    let _: MetadataResponse = client.call(ApiKey::Metadata, 9, &MetadataRequest::default()).await;
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_that_are_held_for_coming_too_fast_keep_no_others_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("listeners", "PLAINTEXT://127.0.0.1:0"), ("max.connections", "14")];
+    let broker = Broker::start(with(dir.path(), &settings)).await.unwrap();
+    assert_eq!(set(&broker, "ip", Some("127.0.0.1"), "connection_creation_rate", Some(1.0)).await, 0);
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        held.push(TcpStream::connect(broker.listen_addresses()[0]).await.unwrap());
+    }
     assert_eq!(set(&broker, "ip", Some("127.0.0.1"), "connection_creation_rate", None).await, 0);
     let mut client = dial(&broker).await;
     let _: MetadataResponse = client.call(ApiKey::Metadata, 9, &MetadataRequest::default()).await;

@@ -25,7 +25,7 @@ fn counted(metrics: &Metrics, group: &str, client: &str, instrument: &str) -> Va
     let of_client =
         readings.iter().filter(|reading| reading.definition.name == group && reading.labels == Labels::client(client));
     let mut values = of_client.flat_map(|reading| &reading.values).filter(|(name, _)| *name == instrument);
-    values.next().unwrap_or_else(|| panic!("{group} of {client} has no {instrument}")).1
+    values.next().unwrap_or_else(|| panic!("{group} of {client} has no {instrument}")).1.clone()
 }
 
 #[track_caller]

@@ -45,13 +45,14 @@ pub fn unknown_keys_warning(unknown: &[UnknownKey]) -> Option<String> {
 }
 
 /// Prefixes of a worker's keys that stand for whatever follows, or that are checked elsewhere.
-const WORKER_PREFIXES: [&str; 7] = [
+const WORKER_PREFIXES: [&str; 8] = [
     // The built-in broker checks its keys itself.
     "broker.",
     "config.providers.",
     "metrics.context.",
     "listeners.https.",
     "admin.listeners.https.",
+    "metrics.listeners.https.",
     "internal.key.converter.",
     "internal.value.converter.",
 ];

@@ -226,6 +226,11 @@ keys! {
 keys! {
     /// Keys that are ours alone.
     ours:
+    METRICS_LISTENERS: Option<Vec<String>> = Key::optional_list("metrics.listeners").importance(Low).validator(|| Validator::list(true, true))
+        .doc("Where `/metrics` is served: with `listeners` when not set (whatever `admin.listeners` says), nowhere when empty. These listeners have `/health` and what is below it, too. Keys of TLS for them begin with `metrics.listeners.https.`.");
+    METRICS_SERIES_MAX: i32 = Key::int("metrics.series.max").default("50000").importance(Low)
+        .min(0)
+        .doc("Most series that `/metrics` shows. Groups of metrics beyond are left out whole, and `millstream_exposition_series_left_out` says how many series they have.");
     BASIC_AUTH_JAAS: Option<String> = Key::optional_string("rest.basic.auth.jaas.file").importance(Medium)
         .doc("JAAS file for `BasicAuthSecurityRestExtension`: its section `KafkaConnect` has a `PropertyFileLoginModule` whose option `file` names a file of `user=password`. Unless set, the one in `KAFKA_OPTS` (`-Djava.security.auth.login.config=…`).");
     BASIC_AUTH_HTPASSWD: Option<String> = Key::optional_string("rest.basic.auth.htpasswd.file").importance(Medium)

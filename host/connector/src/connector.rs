@@ -17,6 +17,15 @@ pub enum Support {
     Unknown,
 }
 
+/// Offsets that are to stand in place of those that are stored; `None` for a reset.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AlteredOffsets {
+    /// Of source partitions. An offset is a JSON object, a partition that or `null`.
+    Source(Vec<(String, Option<String>)>),
+    /// Of partitions of topics, none of which is negative.
+    Sink(Vec<(TopicPartition, Option<i64>)>),
+}
+
 /// A connector, source or sink. One call at a time; dropping the future of a call discards the
 /// instance.
 #[async_trait]
@@ -31,6 +40,9 @@ pub trait Connector: Send {
     async fn stop(&mut self) -> Result<(), PluginError>;
     /// Source connectors: whether records can be delivered exactly once.
     async fn exactly_once_support(&mut self, config: &ConfigMap) -> Result<Support, PluginError>;
+    /// Asks a connector that is not started whether these offsets may be changed, before they are. `false`: they may, but
+    /// there are others, which the connector keeps elsewhere.
+    async fn alter_offsets(&mut self, config: &ConfigMap, offsets: &AlteredOffsets) -> Result<bool, PluginError>;
 }
 
 /// What a poll may return.

@@ -18,10 +18,23 @@ impl dyn Disk + '_ {
     ///
     /// The file has its old content, or the new one if only the last step, the sync of its folder, failed.
     pub fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.replace_as(Open::Truncate, path, content)
+    }
+
+    /// As [`Self::replace`], and nobody but its owner may read the file.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn replace_private(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.replace_as(Open::Private, path, content)
+    }
+
+    fn replace_as(&self, how: Open, path: &Path, content: &[u8]) -> io::Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(TEMPORARY);
         let temporary = PathBuf::from(temporary);
-        let written = self.write_durably(&temporary, content).and_then(|()| self.rename(&temporary, path));
+        let written = self.write_durably(how, &temporary, content).and_then(|()| self.rename(&temporary, path));
         if let Err(error) = written {
             // On a full disk it would take the place that the next try needs; the first error is the one to report.
             let _ = self.remove_file(&temporary);
@@ -30,8 +43,8 @@ impl dyn Disk + '_ {
         self.sync_dir(parent(path))
     }
 
-    fn write_durably(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let file = self.open(path, Open::Truncate)?;
+    fn write_durably(&self, how: Open, path: &Path, content: &[u8]) -> io::Result<()> {
+        let file = self.open(path, how)?;
         file.write_all_at(content, 0)?;
         file.sync_all()
     }

@@ -26,6 +26,8 @@ pub enum Open {
     Create,
     /// To read and write; empty afterwards.
     Truncate,
+    /// As [`Open::Truncate`], and nobody but its owner may read it: for what holds secrets.
+    Private,
     /// To read and write; an error where it exists.
     New,
 }

@@ -2,9 +2,9 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, TryLockError},
+    fs::{self, File, Permissions, TryLockError},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt},
     path::Path,
     sync::Arc,
     time::SystemTime,
@@ -33,6 +33,9 @@ pub(crate) fn limited(most_open: usize) -> (Arc<dyn Disk>, Arc<Handles>) {
     (Arc::new(Real { handles: Arc::clone(&handles) }), handles)
 }
 
+/// The owner may read and write, and nobody else anything.
+const PRIVATE: u32 = 0o600;
+
 #[derive(Debug)]
 struct Real {
     handles: Arc<Handles>,
@@ -48,6 +51,7 @@ impl Disk for Real {
             Open::Read | Open::Write => &mut options,
             Open::Create => options.create(true).truncate(false),
             Open::Truncate => options.create(true).truncate(true),
+            Open::Private => options.create(true).truncate(true).mode(PRIVATE),
             Open::New => options.create_new(true),
         };
         // Without noting when it was read: the first read after a write would change the file's inode, and that may wait
@@ -62,6 +66,10 @@ impl Disk for Real {
             }
             opened => (opened?, flags),
         };
+        if how == Open::Private {
+            // One that a crash has left may have any.
+            fs::set_permissions(path, Permissions::from_mode(PRIVATE))?;
+        }
         Ok(Box::new(RealFile { handle, reads_change_it: flags == 0 }))
     }
 
@@ -225,6 +233,19 @@ mod tests {
         }
         assert!(!file.read_cached_at(&mut buffer, 4), "a part is not enough");
         assert!(file.read_cached_at(&mut [], 99));
+    }
+
+    #[test]
+    fn what_holds_secrets_is_its_owners_only_whatever_was_there_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, path) = (real(), folder.path().join("secret"));
+        for name in ["secret", "secret.tmp"] {
+            std::fs::write(folder.path().join(name), "before").unwrap();
+            std::fs::set_permissions(folder.path().join(name), Permissions::from_mode(0o644)).unwrap();
+        }
+        disk.replace_private(&path, b"after").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"after");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, PRIVATE);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What is counted with. Each value is right by itself; two of them may be read at slightly different moments.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::value::Value;
 
@@ -42,7 +43,7 @@ impl Gauge {
     }
 }
 
-/// When something happened last.
+/// When something happened last, by the calendar.
 #[derive(Debug, Default)]
 pub struct Timestamp(AtomicU64);
 
@@ -59,12 +60,50 @@ impl Timestamp {
     }
 }
 
-/// Sizes or times that vary: how many there were, their sum, and the largest.
+/// How long ago something happened last.
 #[derive(Debug, Default)]
+pub struct Last(Mutex<Option<Instant>>);
+
+impl Last {
+    /// It happened at this moment.
+    pub fn set(&self, at: Instant) {
+        *held(&self.0) = Some(at);
+    }
+}
+
+/// A text that says what something is.
+#[derive(Debug, Default)]
+pub struct Text(Mutex<Arc<str>>);
+
+impl Text {
+    /// It is this from now on.
+    pub fn set(&self, text: &str) {
+        let mut held = held(&self.0);
+        if **held != *text {
+            *held = text.into();
+        }
+    }
+}
+
+/// Nothing panics while one of these values is replaced.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sizes or times that vary: how many there were, their sum, the largest and the smallest.
+#[derive(Debug)]
 pub struct Distribution {
     count: AtomicU64,
     sum: AtomicU64,
     largest: AtomicU64,
+    smallest: AtomicU64,
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        let [count, sum, largest] = Default::default();
+        Self { count, sum, largest, smallest: AtomicU64::new(u64::MAX) }
+    }
 }
 
 impl Distribution {
@@ -73,6 +112,7 @@ impl Distribution {
         self.count.fetch_add(1, Ordering::Relaxed);
         self.sum.fetch_add(value, Ordering::Relaxed);
         self.largest.fetch_max(value, Ordering::Relaxed);
+        self.smallest.fetch_min(value, Ordering::Relaxed);
     }
 
     /// One more, which took so long, in whole milliseconds as Connect counts them.
@@ -80,19 +120,14 @@ impl Distribution {
         self.record(millis(took));
     }
 
-    /// Count, sum, and the largest since `largest` was forgotten. Who shows the largest of a window forgets it at the
-    /// window's end.
+    /// Count, sum, and the largest and smallest since these were taken.
     pub fn value(&self) -> Value {
-        Value::Distribution {
-            count: self.count.load(Ordering::Relaxed),
-            sum: self.sum.load(Ordering::Relaxed),
-            largest: self.largest.load(Ordering::Relaxed),
-        }
+        self.with(self.largest.load(Ordering::Relaxed), self.smallest.load(Ordering::Relaxed))
     }
 
-    /// Begins to look for the largest anew.
-    pub fn forget_largest(&self) {
-        self.largest.store(0, Ordering::Relaxed);
+    fn with(&self, largest: u64, smallest: u64) -> Value {
+        let (count, sum) = (self.count.load(Ordering::Relaxed), self.sum.load(Ordering::Relaxed));
+        Value::Distribution { count, sum, largest, smallest }
     }
 }
 
@@ -102,35 +137,55 @@ fn millis(duration: Duration) -> u64 {
 
 /// What a group's instruments have in common.
 pub(crate) trait Instrument {
-    fn read(&self) -> Value;
-    fn end_window(&self) {}
+    /// What it says.
+    fn read(&self, now: Instant) -> Value;
+
+    /// The same; the largest and the smallest are looked for anew.
+    fn take(&self, now: Instant) -> Value {
+        self.read(now)
+    }
 }
 
 impl Instrument for Counter {
-    fn read(&self) -> Value {
+    fn read(&self, _: Instant) -> Value {
         Value::Total(self.total())
     }
 }
 
 impl Instrument for Gauge {
-    fn read(&self) -> Value {
+    fn read(&self, _: Instant) -> Value {
         Value::Current(self.value())
     }
 }
 
 impl Instrument for Timestamp {
-    fn read(&self) -> Value {
+    fn read(&self, _: Instant) -> Value {
         Value::Total(self.millis())
     }
 }
 
+impl Instrument for Last {
+    fn read(&self, now: Instant) -> Value {
+        Value::Ago(held(&self.0).map(|at| now.saturating_duration_since(at)))
+    }
+}
+
+impl Instrument for Text {
+    fn read(&self, _: Instant) -> Value {
+        Value::Text(Arc::clone(&held(&self.0)))
+    }
+}
+
 impl Instrument for Distribution {
-    fn read(&self) -> Value {
+    fn read(&self, _: Instant) -> Value {
         self.value()
     }
 
-    fn end_window(&self) {
-        self.forget_largest();
+    fn take(&self, _: Instant) -> Value {
+        // Before the count is read, so that a value that is recorded meanwhile is seen here or the next time.
+        let largest = self.largest.swap(0, Ordering::Relaxed);
+        let smallest = self.smallest.swap(u64::MAX, Ordering::Relaxed);
+        self.with(largest, smallest)
     }
 }
 
@@ -139,14 +194,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_distribution_has_count_sum_and_the_largest_of_the_window() {
+    fn a_distribution_has_count_sum_and_the_extremes_since_these_were_taken() {
         let times = Distribution::default();
+        let value = |count, sum, largest, smallest| Value::Distribution { count, sum, largest, smallest };
         times.record(7);
         times.record_time(Duration::from_micros(3_900));
-        assert_eq!(times.value(), Value::Distribution { count: 2, sum: 10, largest: 7 });
-        times.forget_largest();
+        assert_eq!(times.value(), value(2, 10, 7, 3));
+        assert_eq!(times.take(Instant::now()), value(2, 10, 7, 3));
+        assert_eq!(times.value(), value(2, 10, 0, u64::MAX));
         times.record(2);
-        assert_eq!(times.value(), Value::Distribution { count: 3, sum: 12, largest: 2 });
+        assert_eq!(times.value(), value(3, 12, 2, 2));
     }
 
     #[test]
@@ -155,5 +212,9 @@ mod tests {
         assert_eq!(last.millis(), 0);
         last.set(UNIX_EPOCH + Duration::from_secs(2));
         assert_eq!(last.millis(), 2000);
+        let (ago, now) = (Last::default(), Instant::now());
+        assert_eq!(ago.read(now), Value::Ago(None));
+        ago.set(now);
+        assert_eq!(ago.read(now + Duration::from_secs(3)), Value::Ago(Some(Duration::from_secs(3))));
     }
 }

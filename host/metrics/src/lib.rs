@@ -4,24 +4,37 @@
 //! Whoever does something holds a group for it and counts in place; an instrument is a few atomics, so that counting
 //! takes no lock and no allocation. [`Metrics`] lists the groups that somebody holds and reads them.
 //!
-//! How metrics are shown (JMX names, Prometheus, a page) is not here, nor are moving windows: who shows rates and averages
-//! takes a reading now and then, and compares two of them.
+//! [`Watch`] adds the moving windows: rates, averages, extremes. [`prometheus`] is the text that a scrape gets, and
+//! [`reference_page`] the page for people; both come from the table. What is not here: sockets, clocks, and who counts.
 
 #![forbid(unsafe_code)]
 
 mod groups;
+mod histogram;
 mod instrument;
+mod lifecycle;
+pub mod prometheus;
 mod reference;
 mod registry;
+mod shown;
+mod state;
 mod table;
 mod value;
+mod window;
 
 pub use groups::{
-    BrokerRequests, ClientConnections, ConsumerFetches, ConsumerGroup, GroupMembership, LogCleaner, PluginInstance,
-    ProducerRecords, SinkTask, SourceTask, Task, TaskErrors, Worker, WorkerRebalances, all_groups,
+    AppInfo, BrokerRequests, ClientConnections, Connector, ConnectorLatency, ConnectorTasks, ConsumerFetches,
+    ConsumerGroup, Exposition, GroupMembership, LogCleaner, PluginInstance, ProducerRecords, SinkPartition, SinkTask,
+    SourceTask, SourceTransactions, Task, TaskErrors, TaskMemory, TaskStage, Worker, WorkerAssignment,
+    WorkerRebalances, all_groups,
 };
-pub use instrument::{Counter, Distribution, Gauge, Timestamp};
+pub use histogram::Histogram;
+pub use instrument::{Counter, Distribution, Gauge, Last, Text, Timestamp};
+pub use lifecycle::Lifecycle;
 pub use reference::reference_page;
 pub use registry::{Labels, Metrics, Reading};
-pub use table::{Attribute, Group, GroupDefinition, Statistic, Unit};
-pub use value::Value;
+pub use shown::{Shown, ShownGroup, Watch};
+pub use state::State;
+pub use table::{Attribute, Group, GroupDefinition, Origin, Statistic, Unit};
+pub use value::{BOUNDS, Value};
+pub use window::WindowSettings;

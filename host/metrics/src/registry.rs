@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Instant;
 
 use crate::table::{Group, GroupDefinition};
 use crate::value::Value;
@@ -56,6 +57,8 @@ pub struct Reading {
     pub definition: &'static GroupDefinition,
     /// Which one.
     pub labels: Labels,
+    /// Tells it from one before it that had the same labels and ended.
+    pub id: u64,
     /// Its instruments by name; attributes say how they follow from these.
     pub values: Vec<(&'static str, Value)>,
 }
@@ -68,27 +71,30 @@ pub struct Metrics(Arc<Mutex<Groups>>);
 struct Groups {
     /// A group that is shown as one may be counted by several types.
     by_name: BTreeMap<(&'static str, Labels, TypeId), Counting>,
+    /// How many were made so far.
+    made: u64,
     /// How many there may be before those that nobody holds any more are looked for.
     look_at: usize,
 }
 
 struct Counting {
     definition: &'static GroupDefinition,
+    id: u64,
     group: Weak<dyn Readable>,
 }
 
 trait Readable: Any + Send + Sync {
-    fn values(&self) -> Vec<(&'static str, Value)>;
-    fn end_window(&self);
+    fn values(&self, now: Instant) -> Vec<(&'static str, Value)>;
+    fn take_values(&self, now: Instant) -> Vec<(&'static str, Value)>;
 }
 
 impl<G: Group> Readable for G {
-    fn values(&self) -> Vec<(&'static str, Value)> {
-        Group::values(self)
+    fn values(&self, now: Instant) -> Vec<(&'static str, Value)> {
+        Group::values(self, now)
     }
 
-    fn end_window(&self) {
-        Group::end_window(self);
+    fn take_values(&self, now: Instant) -> Vec<(&'static str, Value)> {
+        Group::take_values(self, now)
     }
 }
 
@@ -109,7 +115,9 @@ impl Metrics {
         }
         let group = Arc::new(G::default());
         let weak: Weak<G> = Arc::downgrade(&group);
-        groups.by_name.insert(name, Counting { definition, group: weak });
+        groups.made += 1;
+        let counting = Counting { definition, id: groups.made, group: weak };
+        groups.by_name.insert(name, counting);
         if groups.look_at < groups.by_name.len() {
             groups.by_name.retain(|_, counting| 0 < counting.group.strong_count());
             groups.look_at = FEW_GROUPS.max(2 * groups.by_name.len());
@@ -119,21 +127,20 @@ impl Metrics {
 
     /// What all groups say, by name and labels.
     pub fn read(&self) -> Vec<Reading> {
-        self.read_each(|_| {})
+        let now = Instant::now();
+        self.read_each(|group| group.values(now))
     }
 
-    /// What all groups say, at the end of a window: what is the largest begins anew.
-    pub fn read_window(&self) -> Vec<Reading> {
-        self.read_each(|group| group.end_window())
+    /// What all groups say at `now`; what is the largest or the smallest is looked for anew. For a single owner of windows.
+    pub(crate) fn take(&self, now: Instant) -> Vec<Reading> {
+        self.read_each(|group| group.take_values(now))
     }
 
-    fn read_each(&self, then: impl Fn(&dyn Readable)) -> Vec<Reading> {
+    fn read_each(&self, values: impl Fn(&dyn Readable) -> Vec<(&'static str, Value)>) -> Vec<Reading> {
         let groups = self.groups();
-        let readings = groups.by_name.iter().filter_map(|((_, labels, _), Counting { definition, group })| {
+        let readings = groups.by_name.iter().filter_map(|((_, labels, _), Counting { definition, id, group })| {
             let group = group.upgrade()?;
-            let values = group.values();
-            then(&*group);
-            Some(Reading { definition, labels: labels.clone(), values })
+            Some(Reading { definition, labels: labels.clone(), id: *id, values: values(&*group) })
         });
         readings.collect()
     }
@@ -202,7 +209,10 @@ mod tests {
         let value = |group: &str, instrument: &str| {
             let readings = metrics.read();
             let of_group = readings.iter().filter(|reading| reading.definition.name == group);
-            of_group.flat_map(|reading| &reading.values).find(|(name, _)| *name == instrument).map(|(_, value)| *value)
+            of_group
+                .flat_map(|reading| &reading.values)
+                .find(|(name, _)| *name == instrument)
+                .map(|(_, value)| value.clone())
         };
         assert_eq!(value("producer-metrics", "sent"), Some(Value::Total(1)));
         assert_eq!(value("producer-metrics", "made"), Some(Value::Total(2)));
@@ -220,16 +230,17 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_window_begins_the_search_for_the_largest_anew() {
+    fn what_was_taken_is_not_the_largest_any_more() {
         let metrics = Metrics::default();
         let source = metrics.group::<SourceTask>(Labels::task("lines", 0));
-        let poll_time =
-            |reading: &Reading| reading.values.iter().find(|(name, _)| *name == "poll_time").map(|(_, value)| *value);
+        let poll_time = |reading: &Reading| {
+            reading.values.iter().find(|(name, _)| *name == "poll_time").map(|(_, value)| value.clone())
+        };
+        let value = |count, sum, largest, smallest| Some(Value::Distribution { count, sum, largest, smallest });
         source.poll_time.record(9);
-        let first = Value::Distribution { count: 1, sum: 9, largest: 9 };
-        assert_eq!(poll_time(&metrics.read()[0]), Some(first), "reading changes nothing");
-        assert_eq!(poll_time(&metrics.read_window()[0]), Some(first));
+        assert_eq!(poll_time(&metrics.read()[0]), value(1, 9, 9, 9), "reading changes nothing");
+        assert_eq!(poll_time(&metrics.take(Instant::now())[0]), value(1, 9, 9, 9));
         source.poll_time.record(4);
-        assert_eq!(poll_time(&metrics.read()[0]), Some(Value::Distribution { count: 2, sum: 13, largest: 4 }));
+        assert_eq!(poll_time(&metrics.read()[0]), value(2, 13, 4, 4));
     }
 }

@@ -1,5 +1,8 @@
 //! What a group of metrics is: rows of a table, and the macro that declares them together with their instruments.
 
+use std::time::Instant;
+
+use crate::state::State;
 use crate::value::Value;
 
 /// How an attribute follows from its instrument.
@@ -9,14 +12,30 @@ pub enum Statistic {
     Total,
     /// The sum per second, over the moving window.
     Rate,
+    /// The events per hour, over the moving window.
+    RatePerHour,
     /// As it is at the moment.
     Current,
     /// The largest in the moving window; not a number without one.
     Max,
+    /// The smallest in the moving window; not a number without one.
+    Min,
     /// The average over the moving window; not a number without one.
     Average,
-    /// The share of this counter in the sum of the attributes named, over the moving window: 0 to 1, 0 without any.
+    /// The share of this counter in the sum of it and the instrument named, over the moving window: 0 to 1, 0 without any.
     ShareWith(&'static str),
+    /// The share of a state in the time since the group exists: 0 to 1.
+    TimeIn(State),
+    /// Milliseconds since something happened last; infinite if it never has.
+    MillisSince,
+    /// Whole seconds since something happened last; -1 if it never has.
+    SecondsSince,
+    /// A time by the calendar.
+    Time,
+    /// How many fell into which bucket.
+    Buckets,
+    /// A text.
+    Text,
 }
 
 /// What a value counts.
@@ -30,10 +49,25 @@ pub enum Unit {
     Bytes,
     /// Milliseconds.
     Millis,
+    /// Seconds.
+    Seconds,
     /// Nanoseconds.
     Nanos,
     /// Milliseconds since 1970.
     Time,
+    /// None: a text.
+    Word,
+}
+
+/// Who has given a group its names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// Kafka Connect.
+    Connect,
+    /// Kafka's clients.
+    Client,
+    /// Nobody but Millstream.
+    Ours,
 }
 
 /// One metric as it is shown.
@@ -56,6 +90,8 @@ pub struct Attribute {
 pub struct GroupDefinition {
     /// Connect's name of the group, or one of ours.
     pub name: &'static str,
+    /// Whose name that is.
+    pub origin: Origin,
     /// What it is about, for people.
     pub about: &'static str,
     /// What tells the groups of this kind apart.
@@ -70,17 +106,29 @@ pub trait Group: Default + Send + Sync + 'static {
     const DEFINITION: &'static GroupDefinition;
 
     /// What each instrument says, by its name.
-    fn values(&self) -> Vec<(&'static str, Value)>;
+    fn values(&self, now: Instant) -> Vec<(&'static str, Value)>;
 
-    /// Begins a new window for what is the largest in one.
-    fn end_window(&self);
+    /// The same; what is the largest or smallest is looked for anew.
+    fn take_values(&self, now: Instant) -> Vec<(&'static str, Value)>;
 }
 
-/// Declares a group: its name, labels, instruments, and the attributes that are read from each.
+macro_rules! origin {
+    (connect) => {
+        crate::table::Origin::Connect
+    };
+    (client) => {
+        crate::table::Origin::Client
+    };
+    (ours) => {
+        crate::table::Origin::Ours
+    };
+}
+
+/// Declares a group: whose it is, its name, labels, instruments, and the attributes that are read from each.
 macro_rules! group {
     (
         $(#[doc = $about:literal])+
-        $group:ident = $name:literal by $labels:expr;
+        $group:ident = $origin:ident $name:literal by $labels:expr;
         $(
             $field:ident: $instrument:ty, $unit:ident, $help:literal => {
                 $($attribute:literal: $statistic:expr),+ $(,)?
@@ -94,27 +142,32 @@ macro_rules! group {
         }
 
         impl crate::table::Group for $group {
-            const DEFINITION: &'static crate::table::GroupDefinition = &crate::table::GroupDefinition {
-                name: $name,
-                about: concat!($($about),+),
-                labels: &$labels,
-                attributes: &[$($(crate::table::Attribute {
-                    name: $attribute,
-                    instrument: stringify!($field),
-                    statistic: $statistic,
-                    unit: crate::table::Unit::$unit,
-                    help: $help,
-                }),+),+],
+            const DEFINITION: &'static crate::table::GroupDefinition = {
+                // A static, so that it is known by its address.
+                static DEFINITION: crate::table::GroupDefinition = crate::table::GroupDefinition {
+                    name: $name,
+                    origin: crate::table::origin!($origin),
+                    about: concat!($($about),+),
+                    labels: &$labels,
+                    attributes: &[$($(crate::table::Attribute {
+                        name: $attribute,
+                        instrument: stringify!($field),
+                        statistic: $statistic,
+                        unit: crate::table::Unit::$unit,
+                        help: $help,
+                    }),+),+],
+                };
+                &DEFINITION
             };
 
-            fn values(&self) -> Vec<(&'static str, crate::value::Value)> {
-                vec![$((stringify!($field), crate::instrument::Instrument::read(&self.$field))),+]
+            fn values(&self, now: std::time::Instant) -> Vec<(&'static str, crate::value::Value)> {
+                vec![$((stringify!($field), crate::instrument::Instrument::read(&self.$field, now))),+]
             }
 
-            fn end_window(&self) {
-                $(crate::instrument::Instrument::end_window(&self.$field);)+
+            fn take_values(&self, now: std::time::Instant) -> Vec<(&'static str, crate::value::Value)> {
+                vec![$((stringify!($field), crate::instrument::Instrument::take(&self.$field, now))),+]
             }
         }
     };
 }
-pub(crate) use group;
+pub(crate) use {group, origin};

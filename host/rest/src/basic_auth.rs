@@ -22,6 +22,8 @@ use millstream_security::{
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::routes::is_probe;
+
 /// The extension, by which it is asked for.
 const EXTENSION: &str = "BasicAuthSecurityRestExtension";
 const SECTION: &str = "KafkaConnect";
@@ -163,9 +165,10 @@ impl BasicAuth {
     }
 }
 
-/// Lets a request through if its user is known, or if it is one of those that workers sign.
+/// Lets a request through if its user is known, or if it is one of those that workers sign or that probe.
 pub(crate) async fn guard(State(auth): State<BasicAuth>, request: Request, next: Next) -> Response {
-    if is_internal(request.method(), request.uri().path()) || auth.admits(request.headers()).await {
+    let path = request.uri().path();
+    if is_internal(request.method(), path) || is_probe(path) || auth.admits(request.headers()).await {
         return next.run(request).await;
     }
     let text = [(header::CONTENT_TYPE, "text/plain")];
@@ -272,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn known_users_pass_and_signed_requests_need_no_user() {
+    async fn known_users_pass_and_signed_requests_and_probes_need_no_user() {
         let folder = tempfile::tempdir().unwrap();
         let file = jaas(folder.path(), "alice=won:der\nbob=\n");
         let auth = BasicAuth::of(&worker(&[("rest.basic.auth.jaas.file", &file)])).unwrap().unwrap();
@@ -295,6 +298,11 @@ mod tests {
             (Method::POST, "/connectors//tasks", 401),
             (Method::POST, "/connectors/c/tasks/0/restart", 401),
             (Method::PUT, "/connectors/c/fence/x", 401),
+            (Method::GET, "/health/live", 200),
+            (Method::GET, "/health/ready/", 200),
+            (Method::GET, "/health", 401),
+            (Method::GET, "/health/live/x", 401),
+            (Method::GET, "/metrics", 401),
         ] {
             assert_eq!(status(&auth, method.clone(), path, None).await, expected, "{method} {path}");
         }

@@ -2,7 +2,7 @@
 
 use axum::{body::Body, http::StatusCode};
 use millstream_config::{ConfigMap, InitialState, first_json_value};
-use millstream_runtime::herder::TargetState;
+use millstream_runtime::herder::{OffsetEntry, TargetState};
 use serde_json::{Map, Value};
 
 use crate::error::RestError;
@@ -54,12 +54,7 @@ pub(crate) fn create_connector(bytes: &[u8]) -> Result<CreateConnector, RestErro
         }
         Some(other) => return Err(unexpected("a JSON object", &other)),
     };
-    let known = ["name", "config", "initial_state"];
-    if let Some(unknown) = object.keys().find(|member| !known.contains(&member.as_str())) {
-        return Err(RestError::internal(format!(
-            "Unrecognized field \"{unknown}\" (3 known properties: \"name\", \"config\", \"initial_state\")"
-        )));
-    }
+    known_members(&object, &["name", "config", "initial_state"])?;
     let name = match object.get("name") {
         Some(name) => scalar("name", name)?.unwrap_or_default(),
         None => String::new(),
@@ -70,6 +65,46 @@ pub(crate) fn create_connector(bytes: &[u8]) -> Result<CreateConnector, RestErro
         Some(other) => return Err(unexpected("a JSON object of texts", other)),
     };
     Ok(CreateConnector { name: name.trim().to_owned(), config, initial: initial_state(object.get("initial_state"))? })
+}
+
+/// Reads the body of `PATCH /connectors/{connector}/offsets`: partitions with their offsets, each an object or null.
+/// Nothing of it is one that names none.
+pub(crate) fn offsets(bytes: &[u8]) -> Result<Vec<OffsetEntry>, RestError> {
+    let object = match first_value(bytes)? {
+        Some(Value::Object(object)) => object,
+        Some(Value::Null) | None => {
+            return Err(RestError::internal("'offsets' are needed, but the request has no body"));
+        }
+        Some(other) => return Err(unexpected("a JSON object", &other)),
+    };
+    known_members(&object, &["offsets"])?;
+    let list = match object.get("offsets") {
+        Some(Value::Array(list)) => list,
+        Some(Value::Null) | None => return Ok(Vec::new()),
+        Some(other) => return Err(unexpected("an array of partitions and offsets", other)),
+    };
+    let entry = |entry: &Value| {
+        let Value::Object(entry) = entry else {
+            return Err(unexpected("an object with 'partition' and 'offset'", entry));
+        };
+        known_members(entry, &["partition", "offset"])?;
+        let member = |name: &str| match entry.get(name) {
+            Some(value @ (Value::Object(_) | Value::Null)) => Ok(value.clone()),
+            None => Ok(Value::Null),
+            Some(other) => Err(unexpected("an object or null", other)),
+        };
+        Ok(OffsetEntry { partition: member("partition")?, offset: member("offset")? })
+    };
+    list.iter().map(entry).collect()
+}
+
+/// Refuses members that Connect does not know.
+fn known_members(object: &Map<String, Value>, known: &[&str]) -> Result<(), RestError> {
+    let Some(unknown) = object.keys().find(|member| !known.contains(&member.as_str())) else { return Ok(()) };
+    let count =
+        if known.len() == 1 { "one known property".to_owned() } else { format!("{} known properties", known.len()) };
+    let known: Vec<String> = known.iter().map(|name| format!("\"{name}\"")).collect();
+    Err(RestError::internal(format!("Unrecognized field \"{unknown}\" ({count}: {})", known.join(", "))))
 }
 
 fn initial_state(value: Option<&Value>) -> Result<TargetState, RestError> {
@@ -151,6 +186,25 @@ mod tests {
         }
         assert!(config(b"{\"a\": \"\xff\"}").is_err());
         assert!(config("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn offsets_are_a_list_of_partitions_and_offsets_that_are_objects_or_null() {
+        let read = offsets(br#"{"offsets": [{"partition": {"a": 1}, "offset": null}, {}]}"#).unwrap();
+        let expected = [
+            OffsetEntry { partition: serde_json::json!({"a": 1}), offset: Value::Null },
+            OffsetEntry { partition: Value::Null, offset: Value::Null },
+        ];
+        assert_eq!(read, expected);
+        for body in ["{}", r#"{"offsets": null}"#, r#"{"offsets": []}"#] {
+            assert_eq!(offsets(body.as_bytes()).unwrap(), [], "{body}");
+        }
+        for body in ["", "null", "[]", r#"{"offsets": {}}"#, r#"{"offsets": [null]}"#, r#"{"offsets": [{"x": 1}]}"#] {
+            assert!(offsets(body.as_bytes()).is_err(), "{body}");
+        }
+        for body in [r#"{"offsets": [], "x": 1}"#, r#"{"offsets": [{"partition": 3}]}"#] {
+            assert!(offsets(body.as_bytes()).is_err(), "{body}");
+        }
     }
 
     #[test]

@@ -58,6 +58,7 @@ impl From<HerderError> for RestError {
             HerderError::NotFound(_) => StatusCode::NOT_FOUND,
             HerderError::AlreadyExists(_) | HerderError::Stale | HerderError::NoLeader => StatusCode::CONFLICT,
             HerderError::BadRequest(_) => StatusCode::BAD_REQUEST,
+            HerderError::Forbidden(_) => StatusCode::FORBIDDEN,
             HerderError::Failed { .. } | HerderError::ShuttingDown | HerderError::Broken(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use millstream_config::{ConfigDef, ConfigInfos, ConfigMap};
 use millstream_runtime::LogLevels;
 use millstream_runtime::herder::{
-    ConnectorInfo, ConnectorStatus, Health, HerderError, HerderHandle, InstanceStatus, PutConnector, RestartRequest,
-    TargetState, TaskInfo,
+    ConnectorInfo, ConnectorStatus, Health, HerderError, HerderHandle, InstanceStatus, OffsetChange, OffsetEntry,
+    PutConnector, RestartRequest, TargetState, TaskInfo,
 };
 
 /// A plugin as the API lists it.
@@ -30,6 +30,8 @@ pub trait Herder: Send + Sync + 'static {
     fn cluster_id(&self) -> String;
     /// Whether the worker answers, after at most ten seconds.
     async fn health(&self) -> Health;
+    /// Whether the worker has broken for good.
+    fn is_broken(&self) -> bool;
     /// Names of all connectors.
     fn connectors(&self) -> Result<Vec<String>, HerderError>;
     /// A connector as it was configured.
@@ -70,6 +72,14 @@ pub trait Herder: Send + Sync + 'static {
     fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError>;
     /// Validates a connector's configuration.
     async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError>;
+    /// Topics that a connector uses.
+    fn topics(&self, name: &str) -> Result<Vec<String>, HerderError>;
+    /// Forgets them.
+    fn reset_topics(&self, name: &str) -> Result<(), HerderError>;
+    /// The offsets of a connector.
+    async fn offsets(&self, name: &str) -> Result<Vec<OffsetEntry>, HerderError>;
+    /// Changes offsets of a connector that is stopped; `false` if it may keep others elsewhere.
+    async fn change_offsets(&self, name: &str, change: OffsetChange) -> Result<bool, HerderError>;
     /// Levels of the worker's own loggers.
     fn log_levels(&self) -> Arc<dyn LogLevels>;
     /// Gives a logger of every worker a level, which has to be one.
@@ -84,6 +94,10 @@ impl Herder for HerderHandle {
 
     async fn health(&self) -> Health {
         HerderHandle::health(self).await
+    }
+
+    fn is_broken(&self) -> bool {
+        HerderHandle::is_broken(self)
     }
 
     fn connectors(&self) -> Result<Vec<String>, HerderError> {
@@ -165,6 +179,22 @@ impl Herder for HerderHandle {
 
     async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError> {
         HerderHandle::validate(self, config).await
+    }
+
+    fn topics(&self, name: &str) -> Result<Vec<String>, HerderError> {
+        HerderHandle::topics(self, name)
+    }
+
+    fn reset_topics(&self, name: &str) -> Result<(), HerderError> {
+        HerderHandle::reset_topics(self, name)
+    }
+
+    async fn offsets(&self, name: &str) -> Result<Vec<OffsetEntry>, HerderError> {
+        HerderHandle::offsets(self, name).await
+    }
+
+    async fn change_offsets(&self, name: &str, change: OffsetChange) -> Result<bool, HerderError> {
+        HerderHandle::change_offsets(self, name, change).await
     }
 
     fn log_levels(&self) -> Arc<dyn LogLevels> {

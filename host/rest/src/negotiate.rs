@@ -23,6 +23,11 @@ pub(crate) async fn guard(State(requests): State<Requests>, request: Request, ne
     requests.run(request, next).await
 }
 
+/// Runs a request, whatever it takes.
+pub(crate) async fn run(State(requests): State<Requests>, request: Request, next: Next) -> Response {
+    requests.run(request, next).await
+}
+
 /// Answers a known path asked with a method other than those in `allow`.
 pub(crate) fn other_method(method: &Method, allow: &'static str) -> Response {
     let mut response = match *method {
@@ -31,14 +36,6 @@ pub(crate) fn other_method(method: &Method, allow: &'static str) -> Response {
     };
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     response
-}
-
-/// Answers an endpoint of Connect's that is not there yet.
-pub(crate) async fn not_yet(method: Method, endpoint: &'static str) -> Response {
-    let message = format!(
-        "{method} {endpoint} is an endpoint of Kafka Connect that this version of Millstream does not have yet"
-    );
-    RestError::new(StatusCode::NOT_IMPLEMENTED, message).into_response()
 }
 
 /// Answers an unknown path.

@@ -25,7 +25,7 @@ use crate::{
     cors::Cors,
     requests::{Peer, Requests},
     response_headers::{self, HeaderRule},
-    routes::{self, Api, Part},
+    routes::{self, Api, MetricsPage, Part},
     stream::BoundedListener,
 };
 
@@ -55,6 +55,9 @@ pub struct RestConfig {
     /// Where `/admin` is served; `None` for beside everything else, empty for nowhere.
     admin_listeners: Option<Vec<Listener>>,
     admin_tls: Option<TlsKeys>,
+    /// Where `/metrics` is served, likewise.
+    metrics_listeners: Option<Vec<Listener>>,
+    metrics_tls: Option<TlsKeys>,
     /// Which of the listeners others are told of.
     advertised: usize,
     advertised_host: Option<String>,
@@ -81,6 +84,9 @@ pub enum RestConfigError {
     /// `admin.listeners`.
     #[error("read the key admin.listeners")]
     AdminListeners(#[source] ListenerError),
+    /// `metrics.listeners`.
+    #[error("read the key metrics.listeners")]
+    MetricsListeners(#[source] ListenerError),
     /// The keys of TLS.
     #[error("read the TLS keys of the REST API ({prefix}ssl.*, or ssl.* if there is none of these)")]
     Tls { prefix: &'static str, source: TlsError },
@@ -150,17 +156,23 @@ impl RestConfig {
             }
             None => listeners.iter().position(|listener| listener.protocol == Protocol::Http).unwrap_or(0),
         };
-        let admin_listeners = match key::ADMIN_LISTENERS.get(config) {
-            Some(admin) if !admin.is_empty() => {
-                Some(Listener::parse_all(&admin).map_err(RestConfigError::AdminListeners)?)
-            }
-            other => other.map(|_| Vec::new()),
+        let beside = |texts: Option<Vec<String>>| match texts {
+            Some(texts) if !texts.is_empty() => Listener::parse_all(&texts).map(Some),
+            other => Ok(other.map(|_| Vec::new())),
+        };
+        let admin_listeners = beside(key::ADMIN_LISTENERS.get(config)).map_err(RestConfigError::AdminListeners)?;
+        let metrics_listeners =
+            beside(key::METRICS_LISTENERS.get(config)).map_err(RestConfigError::MetricsListeners)?;
+        let tls_of = |listeners: &Option<Vec<Listener>>, prefix| {
+            tls_keys(worker, listeners.as_deref().unwrap_or_default(), prefix)
         };
         Ok(Self {
             tls: tls_keys(worker, &listeners, "listeners.https.")?,
-            admin_tls: tls_keys(worker, admin_listeners.as_deref().unwrap_or_default(), "admin.listeners.https.")?,
+            admin_tls: tls_of(&admin_listeners, "admin.listeners.https.")?,
+            metrics_tls: tls_of(&metrics_listeners, "metrics.listeners.https.")?,
             listeners,
             admin_listeners,
+            metrics_listeners,
             advertised,
             advertised_host: key::ADVERTISED_HOST.get(config).filter(|host| !host.is_empty()),
             advertised_port,
@@ -203,6 +215,7 @@ pub struct RestServer {
     tls: Vec<Arc<TlsServer>>,
     serving: JoinSet<io::Result<()>>,
     requests: Requests,
+    metrics: Option<MetricsPage>,
     stop: watch::Sender<bool>,
 }
 
@@ -213,14 +226,19 @@ impl RestServer {
     ///
     /// The first that cannot be had.
     pub async fn bind(config: RestConfig) -> Result<Self, StartRestError> {
-        let main = if config.admin_listeners.is_none() { Part::All } else { Part::WithoutAdmin };
+        let main =
+            Part { api: true, admin: config.admin_listeners.is_none(), metrics: config.metrics_listeners.is_none() };
         let admin = config.admin_listeners.as_deref().unwrap_or_default();
+        let metrics = config.metrics_listeners.as_deref().unwrap_or_default();
+        let (only_admin, only_metrics) =
+            (Part { admin: true, ..Part::default() }, Part { metrics: true, ..Part::default() });
         let mut addresses = Vec::new();
         let mut waiting = Vec::new();
         let mut all_tls = Vec::new();
         for (key, listeners, keys, part) in [
             ("listeners", &config.listeners[..], &config.tls, main),
-            ("admin.listeners", admin, &config.admin_tls, Part::Admin),
+            ("admin.listeners", admin, &config.admin_tls, only_admin),
+            ("metrics.listeners", metrics, &config.metrics_tls, only_metrics),
         ] {
             let made = keys.clone().map(TlsServer::new).transpose();
             let tls = made.map_err(|source| StartRestError::Tls { key, source })?.map(Arc::new);
@@ -241,10 +259,16 @@ impl RestServer {
         }
         let requests = Requests::new(config.max_body_bytes);
         let (serving, stop) = (JoinSet::new(), watch::Sender::new(false));
-        Ok(Self { config, addresses, waiting, tls: all_tls, serving, requests, stop })
+        Ok(Self { config, addresses, waiting, tls: all_tls, serving, requests, metrics: None, stop })
     }
 
-    /// Where it listens, in the order of the keys `listeners` and `admin.listeners`; ports are real ones.
+    /// What `/metrics` shows, from the next [`Self::attach`] on; there is none without.
+    pub fn show_metrics(&mut self, page: MetricsPage) {
+        self.metrics = Some(page);
+    }
+
+    /// Where it listens, in the order of the keys `listeners`, `admin.listeners` and `metrics.listeners`; ports are real
+    /// ones.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -267,7 +291,8 @@ impl RestServer {
     /// Serves the API from here on. Further calls change nothing. `checks` are what `/health` asks beside the
     /// herder.
     pub fn attach(&mut self, herder: Arc<dyn Herder>, version: WorkerVersion, checks: Vec<HealthCheck>) {
-        let api = Api { herder, version, checks: checks.into(), max_body_bytes: self.config.max_body_bytes };
+        let max_body_bytes = self.config.max_body_bytes;
+        let api = Api { herder, version, checks: checks.into(), max_body_bytes, metrics: self.metrics.clone() };
         for (listener, part) in self.waiting.drain(..) {
             let mut router = routes::router(api.clone(), &self.requests, part);
             if let Some(auth) = &self.config.auth {

@@ -21,6 +21,8 @@ pub trait Offsets {
     fn offset(&self, row: u32) -> Self::Offset;
     /// Memory it takes.
     fn bytes(&self) -> usize;
+    /// All of its rows have ended, and in their source partitions all before them.
+    fn ended(&self) {}
 }
 
 /// Names a batch in the ledger.
@@ -107,6 +109,11 @@ impl<B: Offsets> InFlight<B> {
     /// Whether another batch may come in. A batch larger than the whole limit gets in alone.
     pub fn has_room(&self) -> bool {
         self.bytes < self.max_bytes
+    }
+
+    /// Memory of the batches that are held.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Rows that have not ended.
@@ -291,6 +298,7 @@ impl<B: Offsets> InFlight<B> {
     fn release(&mut self, id: u64) {
         let Some(entry) = self.entry(id) else { return };
         let Some(batch) = entry.batch.take() else { return };
+        batch.ended();
         let (runs, bytes) = (std::mem::take(&mut entry.runs), entry.bytes);
         entry.ended = Vec::new();
         entry.children = Vec::new();

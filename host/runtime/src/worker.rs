@@ -51,6 +51,10 @@ pub struct WorkerSettings {
     pub flush_timeout: Duration,
     /// Time that tasks have to stop.
     pub shutdown_timeout: Duration,
+    /// Whether the topics that connectors use are noted (`topic.tracking.enable`).
+    pub track_topics: bool,
+    /// Whether users may have them forgotten (`topic.tracking.allow.reset`).
+    pub allow_topic_reset: bool,
     /// Where the values of variables in configurations come from.
     pub providers: Arc<Providers>,
 }
@@ -64,6 +68,8 @@ impl WorkerSettings {
             flush_interval: worker_key::OFFSET_FLUSH_INTERVAL.get(config),
             flush_timeout: worker_key::OFFSET_FLUSH_TIMEOUT.get(config),
             shutdown_timeout: worker_key::TASK_SHUTDOWN_TIMEOUT.get(config),
+            track_topics: worker_key::TOPIC_TRACKING_ENABLE.get(config),
+            allow_topic_reset: worker_key::TOPIC_TRACKING_ALLOW_RESET.get(config),
             providers: Arc::clone(worker.providers()),
         }
     }
@@ -104,6 +110,18 @@ pub struct Worker {
     counted: (i64, i64),
 }
 
+/// A state as metrics have it.
+fn counted(state: State) -> millstream_metrics::State {
+    match state {
+        State::Unassigned => millstream_metrics::State::Unassigned,
+        State::Running => millstream_metrics::State::Running,
+        State::Paused => millstream_metrics::State::Paused,
+        State::Stopped => millstream_metrics::State::Stopped,
+        State::Failed => millstream_metrics::State::Failed,
+        State::Restarting => millstream_metrics::State::Restarting,
+    }
+}
+
 struct RunningConnector {
     /// `None` if the instance could not be made.
     connector: Option<Box<dyn Connector>>,
@@ -114,6 +132,8 @@ struct RunningConnector {
     resolved: Arc<Resolved>,
     /// When the values in it are looked up again.
     expiry: Option<Instant>,
+    /// Exists until the connector is stopped.
+    _metrics: Arc<millstream_metrics::Connector>,
 }
 
 struct RunningTask {
@@ -177,7 +197,10 @@ impl Worker {
         config: &ConfigMap,
         target: TargetState,
     ) -> Result<(), Failure> {
+        let metrics: Arc<millstream_metrics::Connector> = self.parts.metrics.group(Labels::connector(name));
+        let counts = Arc::clone(&metrics);
         let status = self.statuses.writer(name, None);
+        let status = status.observed_by(move |state| counts.state.enter(counted(state), Instant::now().into_std()));
         let (control, stopping) = watch::channel(false);
         let look_up = provided::resolve(&self.parts.settings.providers, config);
         let what = || {
@@ -186,6 +209,7 @@ impl Worker {
         };
         let looked_up = told_of(&status, "config providers", what, look_up).await;
         let resolved = Arc::new(looked_up.as_ref().map_or_else(|_| Resolved::default(), Clone::clone));
+        self.describe(&metrics, class_of(&resolved.config));
         let context = InstanceContext {
             name: name.to_owned(),
             status: status.clone(),
@@ -194,7 +218,8 @@ impl Worker {
             resolved: Arc::clone(&resolved),
         };
         let expiry = expiry_of(&resolved);
-        let mut running = RunningConnector { connector: None, status, control, started: false, resolved, expiry };
+        let mut running =
+            RunningConnector { connector: None, status, control, started: false, resolved, expiry, _metrics: metrics };
         let result = match looked_up {
             Ok(_) => running.make(self.parts.plugins.as_ref(), context, target).await,
             Err(failure) => Err(running.fail(failure)),
@@ -213,6 +238,15 @@ impl Worker {
         }
         self.count();
         result
+    }
+
+    /// Says what a connector is.
+    fn describe(&self, metrics: &millstream_metrics::Connector, class: &str) {
+        if let Ok(plugin) = self.parts.plugins.find_connector(class) {
+            metrics.class.set(&plugin.class);
+            metrics.kind.set(if plugin.kind == PluginKind::Sink { "sink" } else { "source" });
+            metrics.version.set(&plugin.version);
+        }
     }
 
     /// Pauses, resumes or stops a connector instance; it stays the same instance.
@@ -346,9 +380,14 @@ impl Worker {
     /// Starts a task. What it fails over, from its first step on, is in its status.
     pub(crate) fn start_task(&mut self, start: TaskStart) {
         let (target, told) = watch::channel(start.target);
+        let known = self.statuses.get(&start.id.connector);
+        let known = known.and_then(|known| Some(known.tasks.get(&start.id.number)?.state));
+        let state = counted(known.unwrap_or(State::Unassigned));
+        let metrics = TaskMetrics::new(&self.parts.metrics, Arc::clone(&self.metrics), &start.id, state);
+        let counts = metrics.clone();
         let status = self.statuses.writer(&start.id.connector, Some(start.id.number));
+        let status = status.observed_by(move |state| counts.enters(counted(state)));
         let cancel = CancellationToken::new();
-        let metrics = TaskMetrics::new(&self.parts.metrics, Arc::clone(&self.metrics), &start.id);
         let random = Arc::clone(&self.parts.random);
         let control = TaskControl::new(start.id.clone(), told, status.clone(), random, metrics.clone());
         let id = start.id.clone();

@@ -2,16 +2,19 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap_complete::Shell;
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    broker_command, distributed,
+    broker_command,
+    connector::{self, ConnectorArgs},
+    distributed,
     exit::{self, Failure},
     group::{self, GroupCommand},
     log_files::{coordinator::Decoder, dump, verify},
     logging,
-    output::Output,
+    output::{Output, print},
     plugin_command::{self, PluginCommand},
     repair_command, standalone,
     topic::{self, TopicCommand},
@@ -63,6 +66,17 @@ enum Command {
     /// Work with consumer groups of a Kafka cluster or of the built-in broker
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Work with connectors of a worker, Millstream's or Kafka Connect's
+    Connector(ConnectorArgs),
+    /// Print what a shell needs to complete these commands
+    #[command(after_help = "Examples:
+  millstream completion bash > ~/.local/share/bash-completion/completions/millstream
+  millstream completion zsh > ~/.zfunc/_millstream
+  millstream completion fish > ~/.config/fish/completions/millstream.fish")]
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -164,6 +178,8 @@ pub fn run() -> ExitCode {
             Command::Plugin(command) => plugin_command::run(command).await,
             Command::Topic(command) => topic::run(command).await,
             Command::Group(command) => group::run(command).await,
+            Command::Connector(arguments) => connector::run(arguments).await,
+            Command::Completion { shell } => completion(shell),
         }
     });
     // Blocking reads of standard input cannot be interrupted; the process does not wait for them.
@@ -171,5 +187,21 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+fn completion(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "millstream", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
     }
 }

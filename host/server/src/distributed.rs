@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use millstream_config::{Mode, WorkerConfig, worker_key as key};
+use millstream_metrics::Metrics;
 use millstream_runtime::{
     config_log::TopicConfigLog,
     herder::GroupRules,
@@ -74,10 +75,12 @@ async fn start(
     prepared: Prepared,
     kafka: &Kafka,
 ) -> Result<(Running, Stores), Failure> {
+    let metrics = prepared.metrics.clone();
     let group = ConnectGroupSettings::of(config, &kafka.bootstrap).map_err(|error| Failure::of(SETUP, &error))?;
+    let group = group.counted_by(metrics.clone());
     let bound = Bound::of(config, prepared, kafka).await?;
     // In Connect's order.
-    let offset_clients = clients(config, kafka, "offsets")?;
+    let offset_clients = clients(config, kafka, "offsets", &metrics)?;
     let offset_topics = ConnectorOffsetTopics {
         dial: Arc::clone(&kafka.dial),
         bootstrap: kafka.bootstrap.clone(),
@@ -88,11 +91,11 @@ async fn start(
     };
     let offsets = open(offset_clients, &topics.offsets).await?;
     let offsets = Arc::new(TopicOffsetStore::start(offsets).await.map_err(|error| Failure::of(USAGE, &error))?);
-    let statuses = open(clients(config, kafka, "statuses")?, &topics.statuses).await?;
+    let statuses = open(clients(config, kafka, "statuses", &metrics)?, &topics.statuses).await?;
     let statuses = Arc::new(
         TopicStatusStore::start(statuses, &bound.worker_id()).await.map_err(|error| Failure::of(USAGE, &error))?,
     );
-    let log = TopicConfigLog::new(open(clients(config, kafka, "configs")?, &topics.configs).await?);
+    let log = TopicConfigLog::new(open(clients(config, kafka, "configs", &metrics)?, &topics.configs).await?);
     let worker_id = bound.worker_id();
     let state = State {
         offsets: Arc::clone(&offsets) as _,
@@ -105,8 +108,9 @@ async fn start(
     Ok((bound.start(config, kafka, state)?, Stores { offsets, statuses }))
 }
 
-fn clients(config: &WorkerConfig, kafka: &Kafka, store: &str) -> Result<InternalClients, Failure> {
-    let clients = InternalClients::new(Arc::clone(&kafka.dial), &kafka.bootstrap, config.config().originals(), store);
+fn clients(config: &WorkerConfig, kafka: &Kafka, store: &str, metrics: &Metrics) -> Result<InternalClients, Failure> {
+    let (dial, worker) = (Arc::clone(&kafka.dial), config.config().originals());
+    let clients = InternalClients::new(dial, &kafka.bootstrap, worker, store, metrics);
     clients.map_err(|error| Failure::of(SETUP, &error))
 }
 

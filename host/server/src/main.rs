@@ -8,6 +8,7 @@ mod bundled;
 mod catalogue;
 mod cli;
 mod cluster;
+mod connector;
 mod distributed;
 mod embedded;
 mod exit;
@@ -25,7 +26,10 @@ mod standalone;
 mod start_checks;
 mod time_zone;
 mod topic;
+mod watching;
 mod worker;
+mod worker_api;
+mod yaml;
 
 use std::process::ExitCode;
 

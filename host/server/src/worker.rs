@@ -4,12 +4,13 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use millstream_config::{ConfigMap, Mode, PluginDefs, WorkerConfig, worker_key};
 use millstream_connector::Plugins;
 use millstream_convert::ReadLimits;
-use millstream_metrics::Metrics;
+use millstream_metrics::{AppInfo, Labels, Metrics};
 use millstream_plugin::{PluginLimits, WasmPlugins};
 use millstream_record::ErrorChain;
 use millstream_rest::{RestConfig, RestServer, WorkerVersion};
@@ -34,6 +35,7 @@ use crate::{
     logging,
     signals::{Ended, Signals},
     start_checks, time_zone,
+    watching::Watching,
 };
 
 /// Time that requests have to be answered before connectors are stopped, and once more after that.
@@ -169,6 +171,12 @@ impl Bound {
     pub fn start(self, config: &WorkerConfig, kafka: &Kafka, state: State) -> Result<Running, Failure> {
         let Self { prepared: Parts { catalogue, natives, metrics }, settings, clients, cluster_id, mut rest } = self;
         let State { offsets, offset_topics, statuses, log, membership, group } = state;
+        let info = metrics.group::<AppInfo>(Labels::none().and("id", rest.worker_id()));
+        info.version.set(KAFKA_VERSION);
+        info.commit.set(env!("CARGO_PKG_VERSION"));
+        info.started.set(SystemTime::now());
+        let watching = Watching::start(&metrics, config);
+        rest.show_metrics(watching.page());
         let herder = HerderSettings {
             worker_id: rest.worker_id(),
             cluster_id,
@@ -196,7 +204,7 @@ impl Bound {
         let version = WorkerVersion { version: KAFKA_VERSION.to_owned(), commit: env!("CARGO_PKG_VERSION").to_owned() };
         let checks = kafka.broker.iter().map(health_of).collect();
         rest.attach(Arc::new(herder.handle()), version, checks);
-        Ok(Running { rest, herder })
+        Ok(Running { rest, herder, _watching: watching, _info: info })
     }
 }
 
@@ -204,6 +212,9 @@ impl Bound {
 pub struct Running {
     rest: RestServer,
     herder: Herder,
+    /// Shown as long as the worker runs.
+    _watching: Watching,
+    _info: Arc<AppInfo>,
 }
 
 impl Running {

@@ -1,30 +1,13 @@
 //! A worker of a group: its state outlives it in topics.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    path::Path,
-    process::Command,
+use std::{fs, path::Path, process::Command};
+
+use harness::{
+    Broker, Worker, eventually,
+    files::{append, await_content, lines},
+    free_port, get, millstream,
 };
-
-use harness::{Broker, Worker, eventually, free_port, get, millstream};
 use serde_json::{Value, json};
-
-fn append(file: &Path, text: &str) {
-    let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-}
-
-fn lines(numbers: std::ops::Range<u32>) -> String {
-    numbers.map(|number| format!("line {number}\n")).collect()
-}
-
-#[track_caller]
-fn await_content(file: &Path, expected: &str) {
-    let read = || fs::read_to_string(file).unwrap_or_default();
-    eventually(&format!("{} is complete", file.display()), || (expected.len() <= read().len()).then_some(()));
-    assert_eq!(read(), expected);
-}
 
 fn create(worker: &Worker, name: &str, config: Value) {
     let body = json!({"name": name, "config": config}).to_string();
@@ -68,6 +51,18 @@ fn everything_comes_back_after_a_kill() {
     assert_eq!(worker.request("PUT", "/connectors/stopped/stop", None).status, 204);
     await_states(&worker, "paused", "PAUSED", &["PAUSED"]);
     await_states(&worker, "stopped", "STOPPED", &[]);
+    let page = worker.get("/metrics").body;
+    for line in [
+        "kafka_connect_worker_rebalance_rebalancing 0",
+        "kafka_connect_worker_rebalance_connect_protocol{connect_protocol=\"SESSIONED\"} 1",
+    ] {
+        assert!(page.lines().any(|known| known == line), "{line} in {page}");
+    }
+    for name in ["worker_rebalance_completed_rebalances_total ", "coordinator_heartbeat_total{", "connection_count{"] {
+        let name = format!("kafka_connect_{name}");
+        let series = page.lines().find(|line| line.starts_with(&name)).unwrap_or_else(|| panic!("{name} in {page}"));
+        assert!(!series.ends_with(" 0") || name.contains("heartbeat"), "{series}");
+    }
     let body = json!({"connector.class": "FileStreamSink", "file": "gone.txt", "topics": "lines"}).to_string();
     assert_eq!(worker.request("PUT", "/connectors/deleted/config", Some(&body)).status, 201);
     await_states(&worker, "deleted", "RUNNING", &["RUNNING"]);

@@ -1,33 +1,13 @@
 //! A group's topics are handed over between Kafka Connect 4.3 and this worker, both ways.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    path::Path,
-};
-
 use harness::{
-    Worker, eventually, get,
+    Worker, eventually,
+    files::{append, await_content, lines},
+    get,
     peers::{Connect, Kafka, have_kafka},
     request,
 };
 use serde_json::{Value, json};
-
-fn append(file: &Path, text: &str) {
-    let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-}
-
-fn lines(numbers: std::ops::Range<u32>) -> String {
-    numbers.map(|number| format!("line {number}\n")).collect()
-}
-
-#[track_caller]
-fn await_content(file: &Path, expected: &str) {
-    let read = || fs::read_to_string(file).unwrap_or_default();
-    eventually(&format!("{} is complete", file.display()), || (expected.len() <= read().len()).then_some(()));
-    assert_eq!(read(), expected);
-}
 
 /// The states of a connector and its tasks, as soon as there are so many.
 #[track_caller]

@@ -1,31 +1,12 @@
 //! The worker beside Apache Kafka 4.3 and Kafka Connect 4.3 themselves.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use harness::{
     Broker, Worker, eventually,
+    files::{append, await_content, lines},
     peers::{Connect, Kafka, have_kafka},
 };
-
-fn append(file: &Path, text: &str) {
-    let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-}
-
-fn lines(numbers: std::ops::Range<u32>) -> String {
-    numbers.map(|number| format!("line {number}\n")).collect()
-}
-
-#[track_caller]
-fn await_content(file: &Path, expected: &str) {
-    let read = || fs::read_to_string(file).unwrap_or_default();
-    eventually(&format!("{} is complete", file.display()), || (expected.len() <= read().len()).then_some(()));
-    assert_eq!(read(), expected);
-}
 
 fn source(file: &Path) -> String {
     format!("name=source\nconnector.class=FileStreamSource\nfile={}\ntopic=lines\n", file.display())

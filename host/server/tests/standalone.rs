@@ -1,24 +1,13 @@
 //! The binary as users run it: files in, files out, REST, bad records.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    net::TcpStream,
-    path::Path,
-    process::Command,
-};
+use std::{fs, io::Write, net::TcpStream, path::Path, process::Command};
 
-use harness::{Worker, eventually, millstream};
+use harness::{Worker, eventually, files::append, millstream};
 use serde_json::json;
 
 const SCHEMAS: &str = "\
     key.converter=org.apache.kafka.connect.json.JsonConverter\n\
     value.converter=org.apache.kafka.connect.json.JsonConverter\n";
-
-fn append(file: &Path, text: &str) {
-    let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-}
 
 fn read(file: &Path) -> String {
     fs::read_to_string(file).unwrap_or_default()

@@ -107,6 +107,27 @@ class Python:
         return {test: results[named(test)] for test in tests if named(test) in results}
 
 
+class Programs:
+    """A suite of our own: a file of `programs` with scenarios for pytest, which finds the broker by its variable BROKER."""
+
+    def __init__(self, file):
+        self.file = file
+        self.python = None
+
+    def prepare(self, home):
+        self.python = Python(home)
+
+    def tests(self, short):
+        return self.python.collected(self.file, cwd=HERE / "programs", env=environment(BROKER=""))
+
+    def brokers(self, tests, short):
+        yield {"num.partitions": 1, "allow.everyone.if.no.acl.found": "true",
+               "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer"}, tests
+
+    def run(self, address, tests, short):
+        return self.python.pytest(["--timeout=300"], tests, 1800, cwd=HERE / "programs", env=environment(BROKER=address))
+
+
 def pinned(package):
     """The version of a package in requirements.txt."""
     lines = (HERE.parent / "requirements.txt").read_text().splitlines()

@@ -1,26 +1,8 @@
 """Scenarios with aiokafka, whose distribution brings no tests that can be run: programs/test_aiokafka.py."""
 
-from . import HERE, Python, environment, pinned
+from . import Programs, pinned
 
 VERSION = pinned("aiokafka")
-FILE = "test_aiokafka.py"
 
-python = None
-
-
-def prepare(home):
-    global python
-    python = Python(home)
-
-
-def tests(short):
-    return python.collected(FILE, cwd=HERE / "programs", env=environment(BROKER=""))
-
-
-def brokers(tests, short):
-    yield {"num.partitions": 1, "allow.everyone.if.no.acl.found": "true",
-           "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer"}, tests
-
-
-def run(address, tests, short):
-    return python.pytest(["--timeout=300"], tests, 1800, cwd=HERE / "programs", env=environment(BROKER=address))
+scenarios = Programs("test_aiokafka.py")
+prepare, tests, brokers, run = scenarios.prepare, scenarios.tests, scenarios.brokers, scenarios.run

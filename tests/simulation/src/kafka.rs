@@ -16,7 +16,8 @@ use millstream_config::ConfigMap;
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_record::TopicName;
 use millstream_runtime::kafka::{
-    Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer,
+    Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
+    RecordProducer,
 };
 use tokio::time::Instant;
 
@@ -160,6 +161,10 @@ impl Clients for World {
         drop(state);
         let (world, task, connector) = (self.clone(), task.clone(), task.connector.clone());
         Ok(Box::new(Consumer { world, task, connector, id, run, closed: false }))
+    }
+
+    fn group_offsets(&self, _: &str, _: &ConfigMap) -> Result<Box<dyn GroupOffsets>, Failure> {
+        Err(Failure::new(ErrorKind::Fatal, "", "offsets are not changed from outside here"))
     }
 
     async fn create_topic(&self, _: &TaskId, _: &TopicName, _: i16, _: &ConfigMap) -> Result<(), Failure> {

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_connector::{
-    AcknowledgedRow, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
-    HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits,
-    RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
+    AcknowledgedRow, AlteredOffsets, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
+    FindPluginError, HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind,
+    Plugins, PollLimits, RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset,
+    TopicPartition,
 };
 use millstream_record::{
     Value,
@@ -197,6 +198,10 @@ impl Connector for FakeConnector {
 
     async fn exactly_once_support(&mut self, _: &ConfigMap) -> Result<Support, PluginError> {
         Ok(Support::Unknown)
+    }
+
+    async fn alter_offsets(&mut self, _: &ConfigMap, _: &AlteredOffsets) -> Result<bool, PluginError> {
+        Ok(true)
     }
 }
 

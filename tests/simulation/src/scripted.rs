@@ -11,11 +11,12 @@ use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{Ack, Delivery, ErrorCode, RecordRef, SendError, Sequence, TryAppendError};
 use millstream_config::{ConfigDef, ConfigMap, PluginKind as DefKind};
 use millstream_connector::{
-    AcknowledgedRow, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError,
-    HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind, Plugins, PollLimits,
-    RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset, TopicPartition,
+    AcknowledgedRow, AlteredOffsets, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
+    FindPluginError, HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind,
+    Plugins, PollLimits, RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset,
+    TopicPartition,
 };
-use millstream_metrics::{Metrics, Value as Counted};
+use millstream_metrics::{Metrics, Reading, Value as Counted};
 use millstream_record::{
     TopicName,
     batch::{Batch, Column, Kind, Role, Table, Union},
@@ -24,7 +25,7 @@ use millstream_runtime::{
     Natives,
     config_log::{ConfigLog, MemoryLog},
     herder::{Health, Herder, HerderHandle, InstanceStatus, TargetState},
-    kafka::{Clients, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer},
+    kafka::{Clients, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer},
     membership::Solo,
     offsets::{OffsetStore, OffsetStoreError},
     status::MemoryStatusStore,
@@ -100,6 +101,8 @@ pub struct State {
     pub panics: BTreeSet<&'static str>,
     /// What the worker counts.
     pub metrics: Metrics,
+    /// How far the consumer is behind.
+    pub lag: Option<i64>,
 }
 
 /// The world; cheap to clone.
@@ -111,8 +114,21 @@ impl World {
     pub fn counted(&self, group: &str, instrument: &str) -> Option<Counted> {
         let metrics = self.state().metrics.clone();
         let readings = metrics.read();
-        let reading = readings.iter().find(|reading| reading.definition.name == group)?;
-        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| *value)
+        let of_group = readings.iter().filter(|reading| reading.definition.name == group);
+        let mut values = of_group.flat_map(|reading| &reading.values);
+        values.find(|(name, _)| *name == instrument).map(|(_, value)| value.clone())
+    }
+
+    /// How many batches the stage of a task has timed.
+    pub fn timed(&self, stage: &str) -> u64 {
+        let readings = self.state().metrics.clone().read();
+        let is_it = |reading: &&Reading| reading.labels.pairs().contains(&("stage", stage.to_owned()));
+        let timed = readings.iter().filter(is_it).flat_map(|reading| &reading.values);
+        let count = |value: &Counted| match value {
+            Counted::Histogram { counts, .. } => counts.iter().sum(),
+            _ => 0,
+        };
+        timed.map(|(_, value)| count(value)).sum()
     }
 
     /// The state. Fakes panic on purpose only while they do not hold it.
@@ -358,6 +374,10 @@ impl Connector for Of {
     async fn exactly_once_support(&mut self, _: &ConfigMap) -> Result<Support, PluginError> {
         Ok(Support::Unknown)
     }
+
+    async fn alter_offsets(&mut self, _: &ConfigMap, _: &AlteredOffsets) -> Result<bool, PluginError> {
+        Ok(true)
+    }
 }
 
 /// A chain that refuses rows whose value is `odd`, for now those whose value is `later`, and traps over `trap`.
@@ -491,6 +511,10 @@ impl Clients for World {
         Ok(Box::new(self.clone()))
     }
 
+    fn group_offsets(&self, _: &str, _: &ConfigMap) -> Result<Box<dyn GroupOffsets>, Failure> {
+        Err(Failure::new(ErrorKind::Fatal, "", "offsets are not changed from outside here"))
+    }
+
     async fn create_topic(&self, _: &TaskId, _: &TopicName, _: i16, _: &ConfigMap) -> Result<(), Failure> {
         Ok(())
     }
@@ -524,6 +548,10 @@ impl RecordConsumer for World {
     async fn commit(&mut self, offsets: &[TopicOffset]) -> Result<(), Failure> {
         self.state().committed.extend(offsets.iter().map(|offset| offset.offset));
         Ok(())
+    }
+
+    fn lag(&self, _: &TopicPartition) -> Option<i64> {
+        self.state().lag
     }
 
     fn seek(&mut self, to: &TopicOffset) {

@@ -96,7 +96,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
 const ANYTHING: &[&str] = &["*"];
 
 /// Libraries that have one home, and who may name them.
-const HOMES: [(&str, &[&str]); 25] = [
+const HOMES: [(&str, &[&str]); 27] = [
     ("ring", &["millstream-security"]),
     // Broker and client see its configurations and errors through millstream-security only.
     ("rustls", &["millstream-security"]),
@@ -119,6 +119,8 @@ const HOMES: [(&str, &[&str]); 25] = [
     ("hyper-util", &["millstream-rest"]),
     ("http-body-util", &["millstream-rest"]),
     ("clap", &["millstream", "conformance", "bench", "crash"]),
+    ("clap_complete", &["millstream"]),
+    ("saphyr-parser", &["millstream"]),
     ("sqlx", &["millstream-plugin"]),
     ("zstd", &["millstream-wire"]),
     ("lz4_flex", &["millstream-wire"]),

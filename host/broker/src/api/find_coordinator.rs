@@ -29,6 +29,12 @@ fn message_of(code: ErrorCode) -> &'static str {
 pub async fn handle(call: &Call<'_>, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
     let code = verdict(call, request.key_type).await;
     let found = code == ErrorCode::NONE;
+    if found && request.key_type == GROUP {
+        let key = (call.version < 4).then_some(&request.key);
+        for group in key.into_iter().chain(&request.coordinator_keys) {
+            call.node.groups.client_asks(group, call.client_id, &call.peer.host);
+        }
+    }
     let node_id = if found { broker_id(call.node) } else { BrokerId(-1) };
     let host = text(if found { call.peer.advertised.host.as_str() } else { "" });
     let port = if found { i32::from(call.peer.advertised.port) } else { -1 };

@@ -6,7 +6,7 @@ use millstream_wire::protocol::messages::{
 };
 use uuid::Uuid;
 
-use super::{Call, broker_id, name_of, text};
+use super::{Call, broker_id, name_of, text, throttle};
 use crate::{
     error_code::ErrorCode,
     topics::{NewTopic, Topic},
@@ -59,6 +59,8 @@ async fn by_name(call: &Call<'_>, name: &TopicName, may_create: bool) -> Metadat
         return failed(Some(name.clone()), Uuid::nil(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
     let partitions = call.node.config.num_partitions;
+    // It is never refused, but waited for.
+    let _never = throttle::mutate(call, usize::try_from(partitions).unwrap_or(0), i16::MAX);
     match call.node.topics.create(NewTopic { name: parsed, partitions, overrides: Default::default() }).await {
         Ok(topic) => describe(call, &topic),
         // Somebody else made it meanwhile, or it cannot be made.

@@ -46,6 +46,7 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
         via: Some(call.via()),
         version: call.version,
     };
+    node.groups.room_to_commit(committer.group).await;
     let pending = match node.groups.begin_commit(&committer, commits) {
         Ok(pending) => pending,
         Err(code) => return incoming.answer(&answer(&request.topics, |_, _| code)),

@@ -63,6 +63,7 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
         commits: commits(&request, &known, &verdicts),
         may_append: move |partition| transactions.may_append(&id, producer, OFFSETS_TOPIC, partition),
     };
+    node.groups.room_to_commit(begin.committer.group).await;
     let pending = match node.groups.begin_transactional_commit(begin) {
         Ok(pending) => pending,
         Err(code) => return incoming.answer(&answer(&request.topics, |_, _| code)),

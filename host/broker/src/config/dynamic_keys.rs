@@ -32,6 +32,8 @@ const DYNAMIC: &[&str] = &[
     "log.segment.delete.delay.ms",
     "max.connection.creation.rate",
     "max.connections",
+    "max.connections.per.ip",
+    "max.connections.per.ip.overrides",
     "message.max.bytes",
     "min.insync.replicas",
     "num.recovery.threads.per.data.dir",

@@ -105,6 +105,13 @@ pub const BROKER_KEYS: &[Key] = &[
     )
     .min(1 << 20),
     Key::new("max.connections", Int, Some("10000"), "Most connections at once.").min(1),
+    Key::new("max.connections.per.ip", Int, Some("2147483647"), "Most connections at once from one address.").min(0),
+    Key::new(
+        "max.connections.per.ip.overrides",
+        Text,
+        Some(""),
+        "The same for single addresses or names of hosts: `host:number,…`. Names are looked up when it is set.",
+    ),
     Key::new(
         "max.connection.creation.rate",
         Int,
@@ -221,7 +228,8 @@ pub const BROKER_KEYS: &[Key] = &[
         Int,
         Some("-1"),
         "How long a member has to come back whose connections broke off, as when its process was killed; below 0 for as \
-         long as its session lasts. Static members always have their session.",
+         long as its session lasts. If its client asks for the group's coordinator meanwhile, it has another third of its \
+         session and a second. Static members always have their session.",
     )
     .min(-1),
     Key::new(

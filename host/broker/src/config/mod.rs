@@ -18,6 +18,8 @@ use layers::Layers;
 use listener::Endpoint;
 use millstream_metrics::Metrics;
 
+use crate::places::parse_overrides;
+
 /// When acks=all, offset commits and coordinator records are acknowledged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Durability {
@@ -298,6 +300,18 @@ impl BrokerConfig {
                 value: protocols,
                 reason: "disabling the 'classic' protocol is not supported".into(),
             });
+        }
+        let overrides = values.text("max.connections.per.ip.overrides");
+        let reason = match parse_overrides(&overrides) {
+            Ok(parsed) if parsed.is_empty() && values.int("max.connections.per.ip") == 0 => Some((
+                "max.connections.per.ip",
+                "it can be set to zero only if max.connections.per.ip.overrides is set".to_owned(),
+            )),
+            Ok(_) => None,
+            Err(reason) => Some(("max.connections.per.ip.overrides", reason)),
+        };
+        if let Some((key, reason)) = reason {
+            return Err(InvalidBrokerConfig::Value { key: key.into(), value: values.text(key), reason });
         }
         let node_key = if properties.contains_key("node.id") { "node.id" } else { "broker.id" };
         let node_id = values.int(node_key).max(0);

@@ -14,7 +14,7 @@ use super::{
     Groups,
     records::{RecordKey, StoredGroup},
 };
-use crate::partition::{AppendRefused, Partition};
+use crate::partition::{AppendRefused, Partition, Waiting};
 
 impl Groups {
     /// Appends a group's metadata now, behind the deletions of these records, and reports back when it is durable.
@@ -80,15 +80,31 @@ impl Groups {
         let partition = self.topics.offsets_partition(group).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
         let now = now_ms();
         let batch = build_batch(records, &BatchStamp::default(), now).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
+        let counted = partition.join_crowd(memory_of(&batch));
         let appended = Box::pin(partition.append_own(batch, now));
-        Ok(Written { partition, appended })
+        Ok(Written { partition, appended, _counted: counted })
     }
+
+    /// Waits until what a group's partition has to write takes little enough memory for more of it. Clients that give up,
+    /// come back and commit again would otherwise fill it while a disk stalls.
+    pub async fn room_to_commit(&self, group: &str) {
+        if let Some(partition) = self.topics.offsets_partition(group) {
+            partition.room_at_door().await;
+        }
+    }
+}
+
+/// What a batch of the group's takes until it is durable, with all that waits for that, in bytes.
+pub(super) fn memory_of(batch: &[u8]) -> usize {
+    1024 + 4 * batch.len()
 }
 
 /// Records that were handed to the log. They are appended even if this is dropped.
 pub(super) struct Written {
     pub(super) partition: Arc<Partition>,
     pub(super) appended: Pin<Box<dyn Future<Output = Result<i64, AppendRefused>> + Send>>,
+    /// Counted among what the partition has to write until it is durable.
+    pub(super) _counted: Waiting,
 }
 
 impl Written {

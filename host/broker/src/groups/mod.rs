@@ -247,6 +247,13 @@ impl Groups {
         Ok(())
     }
 
+    /// A client asks who coordinates a group.
+    pub fn client_asks(&self, group: &str, client_id: &str, client_host: &str) {
+        // Where the state is uncertain nobody is given up.
+        let Ok(mut state) = self.lock() else { return };
+        state.coordinator.client_asks(self.clock.now(), group, client_id, client_host);
+    }
+
     /// A connection has ended: it broke off if the peer went away, and otherwise the broker closed it. Never blocks on a
     /// disk.
     pub fn connection_ended(&self, connection: ConnectionId, broke_off: bool) {

@@ -10,7 +10,7 @@ use millstream_wire::{batch::BatchStamp, error_code::ErrorCode};
 use super::{
     Commit, Groups,
     coordinator::{CommitTo, Committer, HeldCommit},
-    log::{Written, build_batch, now_ms},
+    log::{Written, build_batch, memory_of, now_ms},
     offsets::CommittedOffset,
     records::RecordKey,
 };
@@ -77,13 +77,15 @@ impl Groups {
         let now = now_ms();
         let batch = build_batch(records, &stamp, now).ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
         let index = partition.index();
+        let counted = partition.join_crowd(memory_of(&batch));
         let appended = Box::pin(partition.append_own_if(batch, now, move || may_append(index)));
         let offsets = commits
             .into_iter()
             .map(|commit| (commit.topic, commit.partition, CommittedOffset::stored(commit.offset, NOWHERE)))
             .collect();
         let held = state.coordinator.hold((index, producer_id), group, offsets);
-        Ok(Some(PendingTransactionalCommit { group: group.to_owned(), held, written: Written { partition, appended } }))
+        let written = Written { partition, appended, _counted: counted };
+        Ok(Some(PendingTransactionalCommit { group: group.to_owned(), held, written }))
     }
 
     /// The second half: waits until the commit is durable, and keeps it for the end of the transaction, which happens

@@ -5,11 +5,11 @@
 //! (KIP-612).
 
 pub mod bucket;
+pub mod few;
 pub mod limits;
 pub mod rate;
 
 use std::{
-    collections::HashMap,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -22,13 +22,11 @@ use tokio::time::Instant;
 
 use crate::security::line_file::{LineFile, LineFileError};
 use bucket::Bucket;
+use few::Few;
 use limits::{Entity, Kind, Limits, Name, Sharers};
 use rate::{Rate, Window};
 
 const FILE: &str = "client-quotas";
-
-/// Most rates that are kept; what comes on top shares one.
-const MAX_RATES: usize = 10_000;
 
 /// Limits, and what was used of them.
 #[derive(Debug)]
@@ -37,9 +35,10 @@ pub struct Quotas {
     window: Window,
     limits: RwLock<Arc<Limits>>,
     are_set: AtomicBool,
-    rates: Mutex<HashMap<(Kind, Sharers), Rate>>,
+    rates: Mutex<Few<(Kind, Sharers), Rate>>,
     mutation_window: Window,
-    buckets: Mutex<HashMap<Sharers, Bucket>>,
+    /// Those that share one do so with others of the same limit, whose bits are the number.
+    buckets: Mutex<Few<(Sharers, u64), Bucket>>,
     /// All connections together.
     connections: Mutex<Rate>,
     /// Held by who changes.
@@ -117,14 +116,9 @@ impl Quotas {
     fn record_of(&self, kind: Kind, limit: f64, sharers: Sharers, amount: f64, now_ms: u64) -> u64 {
         // A rate is whole whatever happened to who held the lock.
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut key = (kind, sharers);
-        if MAX_RATES <= rates.len() && !rates.contains_key(&key) {
-            rates.retain(|_, rate| !rate.is_idle(self.window, now_ms));
-            if MAX_RATES <= rates.len() {
-                key.1 = Sharers::default();
-            }
-        }
-        let rate = rates.entry(key).or_default();
+        let shared = (kind, Sharers::default());
+        let at = (now_ms, self.window.sample_ms);
+        let rate = rates.of((kind, sharers), shared, at, |rate| rate.is_idle(self.window, now_ms), Rate::default);
         rate.record(amount, self.window, now_ms);
         rate.wait_ms(limit, self.window, now_ms)
     }
@@ -164,17 +158,13 @@ impl Quotas {
         is_strict: bool,
         now_ms: u64,
     ) -> Result<u64, u64> {
-        let Some((limit, mut sharers)) = self.limits().of(Kind::Mutation, user, client_id) else { return Ok(0) };
+        let Some((limit, sharers)) = self.limits().of(Kind::Mutation, user, client_id) else { return Ok(0) };
         let burst = limit * f64::from(self.mutation_window.samples) * (self.mutation_window.sample_ms as f64 / 1000.0);
         // A bucket is whole whatever happened to who held the lock.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if MAX_RATES <= buckets.len() && !buckets.contains_key(&sharers) {
-            buckets.retain(|_, bucket| !bucket.is_full(limit, burst, now_ms));
-            if MAX_RATES <= buckets.len() {
-                sharers = Sharers::default();
-            }
-        }
-        let bucket = buckets.entry(sharers).or_insert_with(|| Bucket::full(burst, now_ms));
+        let (shared, at) = ((Sharers::default(), limit.to_bits()), (now_ms, self.mutation_window.sample_ms));
+        let full = || Bucket::full(limit, burst, now_ms);
+        let bucket = buckets.of((sharers, 0), shared, at, |bucket| bucket.is_full(now_ms), full);
         let wait_ms = bucket.wait_ms(limit, burst, now_ms);
         if is_strict && 0 < wait_ms {
             return Err(wait_ms);
@@ -271,10 +261,10 @@ mod tests {
         let quotas = Quotas::open(WINDOW, WINDOW, &millstream_disk::real(), folder.path()).unwrap();
         let everybody = Entity { client_id: Some(Name::Default), ..Entity::default() };
         quotas.change(|limits| limits.set(&everybody, Kind::Fetch, Some(100.0))).await.unwrap();
-        for client in 0..MAX_RATES + 5 {
+        for client in 0..few::MOST + 5 {
             quotas.record(Kind::Fetch, "u", &client.to_string(), 400.0, 0);
         }
-        assert!(quotas.rates.lock().unwrap().len() <= MAX_RATES + 1);
+        assert!(quotas.rates.lock().unwrap().len() <= few::MOST + 1);
         assert!(0 < quotas.record(Kind::Fetch, "u", "one more", 0.0, 0), "nobody gets away by a new name");
         assert_eq!(quotas.record(Kind::Fetch, "u", "later", 400.0, 20_000), 0);
     }

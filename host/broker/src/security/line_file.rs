@@ -1,4 +1,5 @@
-//! Small files of lines that are replaced as a whole, with a checksum at their end: users, access rules, quotas.
+//! Small files of lines that are replaced as a whole, with a checksum at their end: users, access rules, quotas. Only who
+//! runs the broker may read them.
 //!
 //! The first line is the version, `1`; then come the lines; the last one is `crc32c` and the checksum of all before it.
 
@@ -99,7 +100,7 @@ impl LineFile {
             text.push('\n');
         }
         text.push_str(&format!("{CHECKSUM}{:08x}\n", hash::crc32c(text.as_bytes())));
-        let written = self.disk.replace(&self.path, text.as_bytes());
+        let written = self.disk.replace_private(&self.path, text.as_bytes());
         written.map_err(|source| LineFileError::Write { path: self.path.clone(), source })
     }
 

@@ -252,17 +252,11 @@ async fn run(seed: u64) {
             model.never.extend(open.0.into_iter().map(|known| known.value));
         }
         disk.heal();
-        if dice.below(3) == 0 {
-            // The process may have died in some work of its own; the next start shows what came of it.
-            let _ = broker.shutdown().await;
+        leave(broker, dice.below(3) == 0).await;
+        if last_life {
+            disk.lose_power();
         } else {
-            broker.abandon().await;
-        }
-        match dice.below(3) {
-            _ if last_life => disk.lose_power(),
-            0 => disk.kill(),
-            1 => disk.kill_and_drop_caches(),
-            _ => disk.lose_power(),
+            crash(&disk, &mut dice);
         }
     }
     let broker = busy(disk.process()).await;
@@ -282,14 +276,7 @@ async fn run(seed: u64) {
 
 #[tokio::test]
 async fn compaction_keeps_the_newest_committed_record_of_each_key_over_any_failure() {
-    let seeds = match std::env::var("COMPACTION_SEEDS") {
-        Ok(range) => {
-            let (first, last) = range.split_once("..").expect("FIRST..LAST");
-            first.parse().unwrap()..last.parse().unwrap()
-        }
-        Err(_) => 0..60,
-    };
-    for seed in seeds {
+    for seed in seeds("COMPACTION_SEEDS", 60) {
         run(seed).await;
     }
 }

@@ -25,12 +25,7 @@ async fn state(node: &Arc<Node>, group: &str) -> String {
 #[tokio::test]
 async fn offsets_of_a_deleted_topic_that_could_not_be_read_are_not_those_of_the_next_of_its_name() {
     let disk = FaultyDisk::new(1);
-    let broker = start(disk.process()).await;
-    assert_eq!(create(&broker.node, "b").await, 0);
-    for (group, offset) in [("g", 5), ("h", 6)] {
-        assert_eq!(commit_offset(&broker.node, group, "b", offset).await, 0);
-    }
-    broker.shutdown().await.unwrap();
+    leave_offsets(&disk).await;
 
     // The topic is deleted while the groups of one partition cannot be read, and made anew after a restart.
     disk.fail(Trigger::on(Operation::Open).path("__consumer_offsets-1/").always(), ErrorKind::Other);

@@ -353,12 +353,7 @@ async fn a_partition_that_cannot_be_opened_keeps_its_checkpoints_and_comes_back(
 #[tokio::test]
 async fn groups_whose_records_cannot_be_read_are_refused_until_they_can_and_the_others_are_served() {
     let disk = FaultyDisk::new(1);
-    let broker = start(disk.process()).await;
-    assert_eq!(create(&broker.node, "b").await, 0);
-    for (group, offset) in [("g", 5), ("h", 6)] {
-        assert_eq!(commit_offset(&broker.node, group, "b", offset).await, 0);
-    }
-    broker.shutdown().await.unwrap();
+    leave_offsets(&disk).await;
     disk.fail(Trigger::on(Operation::Open).path("__consumer_offsets-1/").always(), ErrorKind::Other);
     let broker = start(disk.process()).await;
     let node = &broker.node;
@@ -386,12 +381,7 @@ async fn groups_whose_records_cannot_be_read_are_refused_until_they_can_and_the_
 #[tokio::test]
 async fn offsets_are_not_read_from_a_batch_that_lost_its_checksum() {
     let disk = FaultyDisk::new(1);
-    let broker = start(disk.process()).await;
-    assert_eq!(create(&broker.node, "b").await, 0);
-    for (group, offset) in [("g", 5), ("h", 6)] {
-        assert_eq!(commit_offset(&broker.node, group, "b", offset).await, 0);
-    }
-    broker.shutdown().await.unwrap();
+    leave_offsets(&disk).await;
     let log = in_data("__consumer_offsets-1/00000000000000000000.log");
     let content = disk.content(&log).unwrap();
     let at = content.windows(8).position(|bytes| bytes == 5_i64.to_be_bytes()).expect("the offset stands there");

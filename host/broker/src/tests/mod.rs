@@ -11,10 +11,13 @@ mod short_ways;
 mod starting;
 mod transactions;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use millstream_disk::Disk;
+use millstream_disk::{
+    Disk,
+    faulty::{Dice, FaultyDisk},
+};
 use millstream_wire::{
     batch::{BatchStamp, Batches, RecordBatchBuilder, RecordReader},
     frame,
@@ -66,6 +69,32 @@ async fn try_start_with(disk: Arc<dyn Disk>, own: &[(&str, &str)]) -> Result<Bro
     ];
     let properties = pairs.iter().chain(own).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Broker::start_on(disk, BrokerConfig::from_properties(&properties).unwrap()).await
+}
+
+/// Ends a broker whose disk may have failed: in order, or as a process does that is killed.
+async fn leave(broker: Broker, in_order: bool) {
+    if in_order {
+        // The process may have died in some work of its own; the next start shows what came of it.
+        let _ = broker.shutdown().await;
+    } else {
+        broker.abandon().await;
+    }
+}
+
+/// Takes from the disk what a process leaves behind that is killed, in one of three ways.
+fn crash(disk: &FaultyDisk, dice: &mut Dice) {
+    match dice.below(3) {
+        0 => disk.kill(),
+        1 => disk.kill_and_drop_caches(),
+        _ => disk.lose_power(),
+    }
+}
+
+/// The seeds that a variable names as `FIRST..LAST`; without it so many.
+fn seeds(variable: &str, usual: u64) -> Range<u64> {
+    let Ok(range) = std::env::var(variable) else { return 0..usual };
+    let (first, last) = range.split_once("..").expect("FIRST..LAST");
+    first.parse().unwrap()..last.parse().unwrap()
 }
 
 fn peer() -> Peer {
@@ -198,6 +227,16 @@ async fn append(node: &Arc<Node>, topic: &str, value: &str) -> i16 {
 async fn commit_offset(node: &Arc<Node>, group: &str, topic: &str, offset: i64) -> i16 {
     let done: OffsetCommitResponse = call(node, ApiKey::OffsetCommit, 8, &commit(group, topic, offset)).await;
     done.topics[0].partitions[0].error_code
+}
+
+/// Leaves a topic `b` behind, and offsets in it of two groups whose records are in partitions of their own.
+async fn leave_offsets(disk: &FaultyDisk) {
+    let broker = start(disk.process()).await;
+    assert_eq!(create(&broker.node, "b").await, 0);
+    for (group, offset) in [("g", 5), ("h", 6)] {
+        assert_eq!(commit_offset(&broker.node, group, "b", offset).await, 0);
+    }
+    broker.shutdown().await.unwrap();
 }
 
 /// Moves the start of partition 0 up.

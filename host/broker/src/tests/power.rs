@@ -173,17 +173,8 @@ async fn run(seed: u64) {
             }
         }
         disk.heal();
-        if through && dice.below(2) == 0 {
-            // The process may have died in some work of its own; the next start shows what came of it.
-            let _ = broker.shutdown().await;
-        } else {
-            broker.abandon().await;
-        }
-        match dice.below(3) {
-            0 => disk.kill(),
-            1 => disk.kill_and_drop_caches(),
-            _ => disk.lose_power(),
-        }
+        leave(broker, through && dice.below(2) == 0).await;
+        crash(&disk, &mut dice);
     }
     let broker = start(disk.process()).await;
     check(&broker.node, &mut model, &format!("seed {seed}, at the end")).await;
@@ -192,14 +183,7 @@ async fn run(seed: u64) {
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_any_failure_and_what_was_deleted_stays_deleted() {
-    let seeds = match std::env::var("STORE_SEEDS") {
-        Ok(range) => {
-            let (first, last) = range.split_once("..").expect("FIRST..LAST");
-            first.parse().unwrap()..last.parse().unwrap()
-        }
-        Err(_) => 0..150,
-    };
-    for seed in seeds {
+    for seed in seeds("STORE_SEEDS", 150) {
         run(seed).await;
     }
 }

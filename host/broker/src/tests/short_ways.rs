@@ -2,7 +2,10 @@
 //! request for several partitions, of which one is in trouble.
 
 use millstream_disk::faulty::{FaultyDisk, Operation, Trigger};
-use millstream_wire::protocol::messages::MetadataRequest;
+use millstream_wire::protocol::messages::{
+    GroupId, MetadataRequest, OffsetCommitRequest,
+    offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -116,6 +119,47 @@ async fn a_request_at_a_stalled_partition_keeps_its_memory_although_its_client_h
     let _ = done.send(());
     stall.release();
     drop(timeout(LIMIT, third).await.expect("what is appended takes no more memory"));
+    broker.abandon().await;
+}
+
+#[tokio::test]
+async fn commits_at_a_stalled_partition_whose_clients_have_gone_do_not_pile_up() {
+    let disk = FaultyDisk::new(1);
+    let broker = start(disk.process()).await;
+    let node = &broker.node;
+    make(node, &["a"]).await;
+    for operation in [Operation::Write, Operation::Sync] {
+        assert_eq!(commit_offset(node, "g", "a", 0).await, 0);
+        let (stall, done) = stall(&disk, Trigger::on(operation).path("/__consumer_offsets-").always());
+        let partition = OffsetCommitRequestPartition::default()
+            .with_committed_offset(1)
+            .with_committed_metadata(Some(text(&"m".repeat(4000))));
+        let topic = OffsetCommitRequestTopic::default().with_name(name("a")).with_partitions(vec![partition; 500]);
+        let request = OffsetCommitRequest::default()
+            .with_group_id(GroupId(text("g")))
+            .with_generation_id_or_member_epoch(-1)
+            .with_topics(vec![topic]);
+        let mut commits = 0;
+        let mut next = loop {
+            let (shared, request) = (Arc::clone(node), request.clone());
+            let mut next = tokio::spawn(async move {
+                // Dropped with its answer.
+                api::handle(&shared, &peer(), incoming(ApiKey::OffsetCommit, 8, &request)).await.map(drop).is_ok()
+            });
+            // The disk is reached by the first; whether the next is taken does not depend on it.
+            match timeout(std::time::Duration::from_secs(1), &mut next).await {
+                Ok(taken) => assert!(taken.unwrap()),
+                Err(_) => break next,
+            }
+            commits += 1;
+            // Two megabytes each, and four times that with what waits for it.
+            assert!(commits < 20, "{operation:?}: nothing holds them back");
+        };
+        assert!(2 < commits, "{operation:?}: a few are taken");
+        let _ = done.send(());
+        stall.release();
+        assert!(timeout(LIMIT, &mut next).await.expect("it is its turn").unwrap());
+    }
     broker.abandon().await;
 }
 

@@ -460,17 +460,8 @@ async fn run(seed: u64) {
         }
         model.ended.extend(open.into_iter().flatten());
         disk.heal();
-        if dice.below(3) == 0 {
-            // The process may have died in some work of its own; the next start shows what came of it.
-            let _ = broker.shutdown().await;
-        } else {
-            broker.abandon().await;
-        }
-        match dice.below(3) {
-            0 => disk.kill(),
-            1 => disk.kill_and_drop_caches(),
-            _ => disk.lose_power(),
-        }
+        leave(broker, dice.below(3) == 0).await;
+        crash(&disk, &mut dice);
     }
     let broker = start(disk.process()).await;
     if has_hole(&broker.node) {
@@ -515,14 +506,7 @@ async fn an_end_that_comes_while_the_offsets_of_its_group_are_read_late_is_not_m
 
 #[tokio::test]
 async fn transactions_of_two_producers_are_whole_or_not_there_after_any_failure() {
-    let seeds = match std::env::var("TRANSACTION_SEEDS") {
-        Ok(range) => {
-            let (first, last) = range.split_once("..").expect("FIRST..LAST");
-            first.parse().unwrap()..last.parse().unwrap()
-        }
-        Err(_) => 0..100,
-    };
-    for seed in seeds {
+    for seed in seeds("TRANSACTION_SEEDS", 100) {
         run(seed).await;
     }
 }

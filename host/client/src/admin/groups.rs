@@ -215,8 +215,13 @@ impl Admin {
             let results = commit_offsets(&self.link, group_id, &committer, offsets).await?;
             let mut checked = BTreeMap::new();
             for (key, result) in results {
-                let code = result.err().map_or(0, ErrorCode::get);
-                let result = not_worth_repeating(&attempted, code)?;
+                // A partition that is unknown may stay so; only what concerns the coordinator is worth repeating.
+                let result = match result {
+                    Err(source) if of_coordinator(source) => {
+                        return Err(RequestError::Refused { attempted: attempted.clone(), source });
+                    }
+                    result => result,
+                };
                 checked.insert(key, result.map_err(|source| Refused { message: None, source }));
             }
             Ok(checked)
@@ -261,6 +266,16 @@ impl Admin {
         })
         .await
     }
+}
+
+fn of_coordinator(code: ErrorCode) -> bool {
+    [
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        ErrorCode::NOT_COORDINATOR,
+        ErrorCode::REBALANCE_IN_PROGRESS,
+    ]
+    .contains(&code)
 }
 
 /// An error worth repeating fails the attempt; any other is part of the result.

@@ -188,6 +188,11 @@ impl Connection {
         !self.shared.requests.is_closed() && self.shared.ended.get().is_none()
     }
 
+    /// Waits until no more requests can be sent.
+    pub(crate) async fn ended(&self) {
+        self.shared.requests.closed().await;
+    }
+
     /// The version of an API on this connection.
     pub(crate) fn version(&self, api: ApiKey) -> Result<i16, CallError> {
         let versions = self.shared.versions.get().expect("the handshake is over before anyone gets the handle");

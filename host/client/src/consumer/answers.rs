@@ -78,6 +78,9 @@ impl Consumer {
                         continue;
                     }
                     self.positions.fetched(&key, version, bytes, visible, end_offset);
+                    if let Some(lag) = self.positions.lag(&key) {
+                        self.fetches.lag.record(u64::try_from(lag).unwrap_or(0));
+                    }
                 }
                 FetchAnswer::Refused(ErrorCode::OFFSET_OUT_OF_RANGE) => {
                     if self.config.auto_offset_reset == AutoOffsetReset::None {

@@ -231,6 +231,7 @@ impl GroupMember {
             shared: Arc::clone(&shared),
             events: sender,
             coordinator: None,
+            spoken_on: None,
             member_id: String::new(),
             generation: None,
             rejoin_told: false,
@@ -307,6 +308,8 @@ struct Task {
     shared: Arc<Shared>,
     events: mpsc::Sender<GroupEvent>,
     coordinator: Option<(i32, HostPort)>,
+    /// Where it was last heard by the coordinator.
+    spoken_on: Option<Connection>,
     member_id: String,
     generation: Option<i32>,
     rejoin_told: bool,
@@ -345,11 +348,21 @@ impl Task {
                     None => std::future::pending().await,
                 }
             };
+            // The coordinator may give up a member whose connection has ended and that says nothing on another one.
+            let spoken_on = self.spoken_on.clone().filter(|_| self.generation.is_some());
+            let cut_off = async {
+                match spoken_on {
+                    Some(connection) => connection.ended().await,
+                    None => std::future::pending().await,
+                }
+            };
             let step = tokio::select! {
                 biased;
                 step = shared.requested_step(take_requested) => Some(step),
                 () = heartbeat => None,
+                () = cut_off => None,
             };
+            let was_cut_off = self.spoken_on.as_ref().is_some_and(|connection| !connection.is_open());
             match step {
                 Some(Step::Leave(reason)) => {
                     self.leave(&reason).await;
@@ -365,6 +378,10 @@ impl Task {
                         return;
                     }
                 }
+            }
+            if was_cut_off {
+                // Not again before the next heartbeat that is due: a peer may close every connection.
+                self.spoken_on = None;
             }
             next_heartbeat = Instant::now() + self.config.heartbeat_interval;
         }
@@ -405,6 +422,7 @@ impl Task {
             Ok(Joined::Assigned(event)) => {
                 self.counts.rebalances.add(1);
                 self.counts.rebalance_time.record_time(began.elapsed());
+                self.counts.last_rebalance.set(Instant::now().into_std());
                 self.rejoin_told = false;
                 self.heard = Instant::now();
                 self.tell(event).await
@@ -578,6 +596,7 @@ impl Task {
         let timeout = timeout.max(self.link.cluster.settings().request_timeout);
         let began = Instant::now();
         let joined = connection.call_within(&request, timeout).await?;
+        self.spoken_on = Some(connection.clone());
         if let Err(code) = ErrorCode::check(joined.error_code) {
             let step = after_join(code);
             if step == JoinStep::WithGivenId {
@@ -666,7 +685,9 @@ impl Task {
             request = request.with_group_instance_id(self.instance_id());
         }
         let began = Instant::now();
+        self.counts.last_heartbeat.set(began.into_std());
         let answer = connection.call_within(&request, self.config.session_timeout).await?;
+        self.spoken_on = Some(connection);
         self.counts.heartbeats.add(1);
         self.counts.heartbeat_time.record_time(began.elapsed());
         Ok(ErrorCode::check(answer.error_code))

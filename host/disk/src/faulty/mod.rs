@@ -307,12 +307,14 @@ impl Disk for Process {
         let node = match (state.tree.file(path), how) {
             (Ok(_), Open::New) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Ok(node), _) => node,
-            (Err(error), Open::Create | Open::Truncate | Open::New) if error.kind() == io::ErrorKind::NotFound => {
+            (Err(error), Open::Create | Open::Truncate | Open::Private | Open::New)
+                if error.kind() == io::ErrorKind::NotFound =>
+            {
                 state.tree.create(path)?
             }
             (Err(error), _) => return Err(error),
         };
-        if how == Open::Truncate {
+        if matches!(how, Open::Truncate | Open::Private) {
             state.tree.set_len(node, 0);
         }
         let file = OpenFile { process: self.clone(), path: path.to_owned(), node, writable: how != Open::Read };

@@ -7,7 +7,8 @@
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_connector::{
-    Condition, ConverterRole, PluginError, PluginKind, PollLimits, RowError, Support, TopicOffset, TopicPartition,
+    AlteredOffsets, Condition, ConverterRole, PluginError, PluginKind, PollLimits, RowError, Support, TopicOffset,
+    TopicPartition,
 };
 
 use crate::instance::{Guest, GuestFault};
@@ -64,6 +65,13 @@ pub(crate) trait GuestConnector: Send + Sync {
     async fn stop(&self, guest: &mut Guest) -> Result<(), PluginError>;
     /// Unknown for sinks, of which nobody asks it.
     async fn exactly_once_support(&self, guest: &mut Guest, config: &ConfigMap) -> Result<Support, PluginError>;
+    /// Offsets are those of the connector's own direction; there is nothing to say about others.
+    async fn alter_offsets(
+        &self,
+        guest: &mut Guest,
+        config: &ConfigMap,
+        offsets: &AlteredOffsets,
+    ) -> Result<bool, PluginError>;
 }
 
 /// A source task.

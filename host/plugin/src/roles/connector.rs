@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
-use millstream_connector::{Connector, ConnectorContext, PluginError, Support};
+use millstream_connector::{AlteredOffsets, Connector, ConnectorContext, PluginError, Support};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
@@ -84,6 +84,12 @@ impl Connector for WasmConnector {
 
     async fn exactly_once_support(&mut self, config: &ConfigMap) -> Result<Support, PluginError> {
         self.connector.exactly_once_support(&mut self.guest, config).await
+    }
+
+    async fn alter_offsets(&mut self, config: &ConfigMap, offsets: &AlteredOffsets) -> Result<bool, PluginError> {
+        // It may ask what it keeps elsewhere, which it reaches as its configuration lets it.
+        self.guest.grant(&self.factory.openings, config);
+        self.connector.alter_offsets(&mut self.guest, config, offsets).await
     }
 }
 

@@ -442,7 +442,7 @@ async fn what_an_instance_uses_is_counted_while_it_is_there() {
     let counted = |instrument: &str| {
         let readings = metrics.read();
         let [reading] = &readings[..] else { panic!("{readings:?}") };
-        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| *value).unwrap()
+        reading.values.iter().find(|(name, _)| *name == instrument).map(|(_, value)| value.clone()).unwrap()
     };
     let mut lines = source(&plugins, &[("behaviour", "lines")]).await;
     lines.poll(LIMITS).await.unwrap();

@@ -3,9 +3,12 @@
 mod connectors;
 mod lifecycle;
 mod loggers;
+mod metrics;
+mod offsets;
 mod plugins;
 mod root;
 mod tasks;
+mod topics;
 
 use std::sync::Arc;
 
@@ -14,10 +17,13 @@ use axum::{
     extract::FromRef,
     http::Method,
     middleware::from_fn_with_state,
-    routing::{MethodFilter, MethodRouter, get, post, put},
+    routing::{MethodRouter, get, post, put},
 };
 
 use crate::{HealthCheck, Herder, WorkerVersion, negotiate, requests::Requests};
+
+pub use metrics::MetricsPage;
+pub(crate) use root::is_probe;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -26,6 +32,7 @@ pub(crate) struct Api {
     pub(crate) version: WorkerVersion,
     pub(crate) checks: Arc<[HealthCheck]>,
     pub(crate) max_body_bytes: usize,
+    pub(crate) metrics: Option<MetricsPage>,
 }
 
 impl FromRef<Api> for Arc<dyn Herder> {
@@ -34,38 +41,41 @@ impl FromRef<Api> for Arc<dyn Herder> {
     }
 }
 
-/// Endpoints of Connect 4.3 that are not there yet, with the methods that they have there.
-const NOT_YET: [(&str, &str); 3] = [
-    ("/connectors/{connector}/topics", GET),
-    ("/connectors/{connector}/topics/reset", PUT),
-    ("/connectors/{connector}/offsets", "GET,HEAD,PATCH,DELETE,OPTIONS"),
-];
-
 /// What a listener serves.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Part {
-    /// Everything.
-    All,
-    /// Everything but `/admin`.
-    WithoutAdmin,
-    /// `/admin` alone.
-    Admin,
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Part {
+    /// Everything but what follows.
+    pub(crate) api: bool,
+    /// `/admin`.
+    pub(crate) admin: bool,
+    /// `/metrics`, and `/health` with what is below it.
+    pub(crate) metrics: bool,
 }
 
 impl Part {
+    /// All there is.
+    #[cfg(test)]
+    pub(crate) const ALL: Self = Self { api: true, admin: true, metrics: true };
+
     fn has(self, path: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::WithoutAdmin => !path.starts_with("/admin/"),
-            Self::Admin => path.starts_with("/admin/"),
+        match path {
+            METRICS => self.metrics,
+            path if path.starts_with("/health") => self.api || self.metrics,
+            path if path.starts_with("/admin/") => self.admin,
+            _ => self.api,
         }
     }
 }
 
-/// A part of the API, whose requests are run by `requests`.
-pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
-    let routes: [(&str, &'static str, MethodRouter<Api>); 18] = [
+const METRICS: &str = "/metrics";
+
+/// Every path below the root with its methods, and who answers.
+fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Api>)> {
+    vec![
         ("/health", GET, get(root::health)),
+        (root::LIVE, GET, get(root::live)),
+        (root::READY, GET, get(root::ready)),
+        ("/openapi.json", GET, get(root::openapi)),
         ("/connectors", "GET,HEAD,POST,OPTIONS", get(connectors::list).post(connectors::create)),
         ("/connectors/{connector}", "GET,HEAD,DELETE,OPTIONS", get(connectors::info).delete(connectors::delete)),
         (
@@ -79,6 +89,13 @@ pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
         ("/connectors/{connector}/resume", PUT, put(lifecycle::resume)),
         ("/connectors/{connector}/stop", PUT, put(lifecycle::stop)),
         ("/connectors/{connector}/tasks", "GET,HEAD,POST,OPTIONS", get(tasks::tasks).post(tasks::refuse_task_configs)),
+        (
+            "/connectors/{connector}/offsets",
+            "GET,HEAD,PATCH,DELETE,OPTIONS",
+            get(offsets::list).patch(offsets::alter).delete(offsets::reset),
+        ),
+        ("/connectors/{connector}/topics", GET, get(topics::list)),
+        ("/connectors/{connector}/topics/reset", PUT, put(topics::reset)),
         ("/connectors/{connector}/fence", PUT, put(tasks::refuse_fencing)),
         ("/connectors/{connector}/tasks/{task}/status", GET, get(tasks::status)),
         ("/connectors/{connector}/tasks/{task}/restart", POST, post(tasks::restart)),
@@ -87,16 +104,26 @@ pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
         ("/connector-plugins", GET, get(plugins::list)),
         ("/connector-plugins/{plugin}/config", GET, get(plugins::config)),
         ("/connector-plugins/{plugin}/config/validate", PUT, put(plugins::validate)),
-    ];
+    ]
+}
+
+/// A part of the API, whose requests are run by `requests`.
+pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
     let mut router = Router::new();
     if part.has("/") {
         router = router.route("/", guarded(GET, get(root::version), requests));
     }
-    let missing = NOT_YET.map(|(path, allow)| (path, allow, not_yet(path, allow)));
-    for (path, allow, methods) in routes.into_iter().chain(missing).filter(|(path, ..)| part.has(path)) {
+    for (path, allow, methods) in routes().into_iter().filter(|(path, ..)| part.has(path)) {
         let methods = guarded(allow, methods, requests);
         // JAX-RS takes a path with and without a slash at its end.
         router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
+    }
+    if part.has(METRICS) && api.metrics.is_some() {
+        // No JSON, so that what guards the others does not suit it.
+        let methods = get(metrics::page)
+            .route_layer(from_fn_with_state(requests.clone(), negotiate::run))
+            .fallback(|method: Method| async move { negotiate::other_method(&method, GET) });
+        router = router.route("/metrics/", methods.clone()).route(METRICS, methods);
     }
     router.fallback(negotiate::unknown_path).with_state(api)
 }
@@ -112,21 +139,7 @@ fn guarded(allow: &'static str, methods: MethodRouter<Api>, requests: &Requests)
         .fallback(move |method: Method| async move { negotiate::other_method(&method, allow) })
 }
 
-/// Says of each of these methods that the endpoint is not there yet.
-fn not_yet(endpoint: &'static str, allow: &'static str) -> MethodRouter<Api> {
-    let mut methods = MethodRouter::new();
-    for (name, filter) in [
-        ("GET", MethodFilter::GET),
-        ("PUT", MethodFilter::PUT),
-        ("PATCH", MethodFilter::PATCH),
-        ("DELETE", MethodFilter::DELETE),
-    ] {
-        if allow.split(',').any(|allowed| allowed == name) {
-            methods = methods.on(filter, move |method: Method| negotiate::not_yet(method, endpoint));
-        }
-    }
-    methods
-}
-
+#[cfg(test)]
+mod openapi_tests;
 #[cfg(test)]
 pub(crate) mod tests;

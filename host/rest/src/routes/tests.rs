@@ -19,8 +19,8 @@ use axum::{
 use millstream_config::{ConfigDef, ConfigInfos, ConfigKey, ConfigMap, ConfigType};
 use millstream_connector::TaskId;
 use millstream_runtime::herder::{
-    ConnectorInfo, ConnectorStatus, ConnectorType, Health, HerderError, InstanceStatus, PutConnector, RestartRequest,
-    State, TargetState, TaskInfo,
+    ConnectorInfo, ConnectorStatus, ConnectorType, Health, HerderError, InstanceStatus, OffsetChange, OffsetEntry,
+    PutConnector, RestartRequest, State, TargetState, TaskInfo,
 };
 use millstream_runtime::{InvalidLevel, LogLevels, LoggerLevel};
 use serde_json::{Value, json};
@@ -95,6 +95,10 @@ impl Herder for Fake {
 
     async fn health(&self) -> Health {
         Health::Starting(None)
+    }
+
+    fn is_broken(&self) -> bool {
+        false
     }
 
     fn connectors(&self) -> Result<Vec<String>, HerderError> {
@@ -206,6 +210,29 @@ impl Herder for Fake {
         Ok(ConfigInfos { name, error_count: 0, groups: Vec::new(), configs: Vec::new() })
     }
 
+    fn topics(&self, name: &str) -> Result<Vec<String>, HerderError> {
+        if name == "forbidden" {
+            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
+        }
+        Ok(vec!["a".to_owned(), "b".to_owned()])
+    }
+
+    fn reset_topics(&self, name: &str) -> Result<(), HerderError> {
+        self.note(format!("reset topics {name}"));
+        self.topics(name).map(drop)
+    }
+
+    async fn offsets(&self, name: &str) -> Result<Vec<OffsetEntry>, HerderError> {
+        Self::known(name)?;
+        Ok(vec![OffsetEntry { partition: json!({"file": "f"}), offset: json!({"position": 3}) }])
+    }
+
+    /// Keeps offsets elsewhere, which it can reset itself.
+    async fn change_offsets(&self, name: &str, change: OffsetChange) -> Result<bool, HerderError> {
+        self.change(format!("change {name} {change:?}")).await;
+        Self::known(name).map(|()| change == OffsetChange::Reset)
+    }
+
     fn log_levels(&self) -> Arc<dyn LogLevels> {
         Arc::new(FakeLevels)
     }
@@ -239,8 +266,8 @@ impl LogLevels for FakeLevels {
     }
 }
 
-struct Answered {
-    response: Response,
+pub(super) struct Answered {
+    pub(super) response: Response,
     herder: Arc<Fake>,
 }
 
@@ -265,16 +292,23 @@ impl Answered {
 
 fn api(herder: &Arc<Fake>, checks: Vec<HealthCheck>) -> Api {
     let version = WorkerVersion { version: "4.3.0".to_owned(), commit: "abc".to_owned() };
-    Api { herder: Arc::clone(herder) as Arc<dyn Herder>, version, checks: checks.into(), max_body_bytes: 1000 }
+    let page: MetricsPage = Arc::new(|accepted: &[&str]| ("text/plain; version=0.0.4", format!("for {accepted:?}\n")));
+    Api {
+        herder: Arc::clone(herder) as Arc<dyn Herder>,
+        version,
+        checks: checks.into(),
+        max_body_bytes: 1000,
+        metrics: Some(page),
+    }
 }
 
 async fn send(request: Request<Body>) -> Answered {
     let herder = Arc::new(Fake::default());
-    let response = router(api(&herder, Vec::new()), &Requests::new(1000), Part::All).oneshot(request).await.unwrap();
+    let response = router(api(&herder, Vec::new()), &Requests::new(1000), Part::ALL).oneshot(request).await.unwrap();
     Answered { response, herder }
 }
 
-async fn ask(method: Method, path: &str) -> Answered {
+pub(super) async fn ask(method: Method, path: &str) -> Answered {
     send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
 }
 
@@ -282,7 +316,7 @@ async fn ask_get(path: &str) -> Answered {
     ask(Method::GET, path).await
 }
 
-async fn ask_with(method: Method, path: &str, body: &str) -> Answered {
+pub(super) async fn ask_with(method: Method, path: &str, body: &str) -> Answered {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -312,6 +346,39 @@ async fn connectors_are_listed_with_what_is_asked_for() {
     assert!(both.get("no status").is_none());
     assert_eq!(ask_get("/connectors?expand=info").await.json().await.as_object().unwrap().len(), 2);
     assert_eq!(ask_get("/connectors?expand=x").await.json().await, json!({"c": {}, "no status": {}}));
+}
+
+#[tokio::test]
+async fn offsets_are_shown_altered_and_reset() {
+    let path = "/connectors/c/offsets";
+    let shown = ask_get(path).await;
+    assert_eq!(shown.text().await, r#"{"offsets":[{"partition":{"file":"f"},"offset":{"position":3}}]}"#);
+    assert_eq!(ask_get("/connectors/x/offsets").await.status(), 404);
+    let altered = ask_with(Method::PATCH, path, r#"{"offsets": [{"partition": {"file": "f"}, "offset": null}]}"#).await;
+    let message = "The Connect framework-managed offsets for this connector have been altered successfully. However, if \
+                   this connector manages offsets externally, they will need to be manually altered in the system that \
+                   the connector uses.";
+    assert_eq!((altered.status(), altered.json().await), (200, json!({ "message": message })));
+    let reset = ask(Method::DELETE, path).await;
+    assert_eq!(reset.text().await, r#"{"message":"The offsets for this connector have been reset successfully"}"#);
+    let none = ask_with(Method::PATCH, path, r#"{"offsets": []}"#).await;
+    assert_eq!(none.status(), 400);
+    assert_eq!(none.herder.begun(), 0);
+    assert_eq!(ask_with(Method::PATCH, path, "{").await.status(), 500);
+}
+
+#[tokio::test]
+async fn topics_are_shown_and_forgotten_where_they_are_noted() {
+    assert_eq!(ask_get("/connectors/c/topics").await.text().await, r#"{"c":{"topics":["a","b"]}}"#);
+    let reset = ask(Method::PUT, "/connectors/c/topics/reset").await;
+    assert_eq!((reset.status(), reset.herder.begun()), (202, 1));
+    let body = r#"{"error_code":403,"message":"Topic tracking is disabled."}"#;
+    for (method, path) in
+        [(Method::GET, "/connectors/forbidden/topics"), (Method::PUT, "/connectors/forbidden/topics/reset")]
+    {
+        let refused = ask(method, path).await;
+        assert_eq!((refused.status(), refused.text().await.as_str()), (403, body));
+    }
 }
 
 #[tokio::test]
@@ -452,6 +519,43 @@ async fn methods_and_media_types_are_refused_as_jax_rs_does() {
 }
 
 #[tokio::test]
+async fn metrics_are_a_text_whatever_the_caller_takes() {
+    let request = Request::builder().uri("/metrics").header("accept", "text/plain").header("accept", "x/y;q=0.1");
+    let asked = send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(asked.response.headers()[header::CONTENT_TYPE], "text/plain; version=0.0.4");
+    assert_eq!(asked.text().await, "for [\"text/plain\", \"x/y;q=0.1\"]\n");
+    assert_eq!(ask_get("/metrics/").await.text().await, "for []\n");
+    assert_eq!(ask(Method::POST, "/metrics").await.status(), 405);
+}
+
+#[tokio::test]
+async fn probes_say_one_word() {
+    assert_eq!(ask_get("/health/live").await.text().await, r#"{"status":"live"}"#);
+    let ready = ask_get("/health/ready").await;
+    assert_eq!(ready.status(), 503);
+    assert_eq!(ready.text().await, r#"{"status":"starting"}"#);
+}
+
+#[tokio::test]
+async fn each_listener_has_its_part() {
+    let metrics = Part { metrics: true, ..Part::default() };
+    let without = Part { api: true, admin: true, metrics: false };
+    let admin = Part { admin: true, ..Part::default() };
+    for (part, found, missing) in [
+        (metrics, &["/metrics", "/health", "/health/live"][..], &["/", "/connectors", "/admin/loggers"][..]),
+        (without, &["/", "/connectors", "/health/ready", "/admin/loggers"], &["/metrics"]),
+        (admin, &["/admin/loggers"], &["/metrics", "/health", "/"]),
+    ] {
+        let router = router(api(&Arc::new(Fake::default()), Vec::new()), &Requests::new(1000), part);
+        for (path, is_there) in found.iter().map(|path| (path, true)).chain(missing.iter().map(|path| (path, false))) {
+            let request = Request::builder().uri(*path).body(Body::empty()).unwrap();
+            let status = router.clone().oneshot(request).await.unwrap().status();
+            assert_eq!(status != StatusCode::NOT_FOUND, is_there, "{path} of {part:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn states_are_shown_and_changed() {
     assert_eq!(
         ask_get("/connectors/c/status").await.text().await,
@@ -492,7 +596,7 @@ async fn a_request_that_takes_too_long_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn questions_are_answered_while_changes_pile_up() {
     let herder = Arc::new(Fake::default());
-    let router = router(api(&herder, Vec::new()), &Requests::new(1000), Part::All);
+    let router = router(api(&herder, Vec::new()), &Requests::new(1000), Part::ALL);
     let request = |method, path| Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     let mut changes = tokio::task::JoinSet::new();
     for _ in 0..2000 {
@@ -532,7 +636,7 @@ async fn a_change_that_has_begun_ends_whenever_its_caller_hangs_up() {
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(Body::from(body));
             let answered = {
-                let mut asked = pin!(router(api(&herder, Vec::new()), &requests, Part::All).oneshot(request.unwrap()));
+                let mut asked = pin!(router(api(&herder, Vec::new()), &requests, Part::ALL).oneshot(request.unwrap()));
                 let mut answered = false;
                 for _ in 0..polls {
                     answered = asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
@@ -570,33 +674,13 @@ async fn what_is_broken_beside_the_herder_makes_the_worker_unhealthy() {
         vec![Arc::new(Vec::new), Arc::new(|| vec!["partition a-0 is offline".to_owned(), "a timer died".to_owned()])];
     let request = Request::get("/health").body(Body::empty()).unwrap();
     let herder = Arc::new(Fake::default());
-    let response = router(api(&herder, checks), &Requests::new(1000), Part::All).oneshot(request).await.unwrap();
+    let response = router(api(&herder, checks), &Requests::new(1000), Part::ALL).oneshot(request).await.unwrap();
     let asked = Answered { response, herder };
     assert_eq!(asked.status(), 500);
     assert_eq!(
         asked.json().await,
         json!({"status": "unhealthy", "message": "Worker was unable to handle this request and may be unable to handle other requests. partition a-0 is offline; a timer died"})
     );
-}
-
-#[tokio::test]
-async fn an_endpoint_of_connect_that_is_missing_says_so() {
-    for (method, path, endpoint) in [
-        (Method::GET, "/connectors/c/offsets", "/connectors/{connector}/offsets"),
-        (Method::PATCH, "/connectors/c/offsets", "/connectors/{connector}/offsets"),
-        (Method::DELETE, "/connectors/c/offsets", "/connectors/{connector}/offsets"),
-        (Method::GET, "/connectors/c/topics", "/connectors/{connector}/topics"),
-        (Method::PUT, "/connectors/c/topics/reset/", "/connectors/{connector}/topics/reset"),
-    ] {
-        let asked = ask(method.clone(), path).await;
-        assert_eq!(asked.status(), 501, "{method} {path}");
-        let message = format!(
-            "{method} {endpoint} is an endpoint of Kafka Connect that this version of Millstream does not have yet"
-        );
-        assert_eq!(asked.json().await, json!({"error_code": 501, "message": message}));
-    }
-    assert_eq!(ask(Method::POST, "/connectors/c/offsets").await.status(), 405);
-    assert_eq!(ask_get("/connectors/c/nothing").await.status(), 404);
 }
 
 #[tokio::test]

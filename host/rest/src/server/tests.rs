@@ -47,6 +47,7 @@ async fn the_worker_is_known_by_its_listener_unless_told_otherwise() {
 fn keys_that_cannot_be_obeyed_are_refused() {
     assert!(matches!(config(&[("listeners", "ftp://h:1")]), Err(RestConfigError::Listeners(_))));
     assert!(matches!(config(&[("admin.listeners", "h:1")]), Err(RestConfigError::AdminListeners(_))));
+    assert!(matches!(config(&[("metrics.listeners", "h:1")]), Err(RestConfigError::MetricsListeners(_))));
     let old = [("listeners", "https://h:1"), ("ssl.enabled.protocols", "SSLv3")];
     assert!(matches!(config(&old), Err(RestConfigError::Tls { prefix: "listeners.https.", .. })));
     assert!(matches!(config(&[("response.http.headers.config", "x")]), Err(RestConfigError::Headers(_))));
@@ -55,6 +56,16 @@ fn keys_that_cannot_be_obeyed_are_refused() {
         config(&[("rest.advertised.listener", "https")]),
         Err(RestConfigError::AdvertisedListener { .. })
     ));
+}
+
+#[tokio::test]
+async fn metrics_have_listeners_of_their_own_where_these_are_named() {
+    let listen = ("listeners", "http://127.0.0.1:0");
+    for (told, addresses) in [("http://127.0.0.1:0,http://localhost:0", 3), ("", 1)] {
+        let server = RestServer::bind(config(&[listen, ("metrics.listeners", told)]).unwrap()).await.unwrap();
+        let parts: Vec<bool> = server.waiting.iter().map(|(_, part)| part.metrics).collect();
+        assert_eq!(parts, (0..addresses).map(|listener| 0 < listener).collect::<Vec<_>>());
+    }
 }
 
 /// Reads from a connection until it has seen the text.

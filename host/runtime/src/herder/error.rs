@@ -15,6 +15,9 @@ pub enum HerderError {
     /// The configuration or the request is at fault: 400.
     #[error("{0}")]
     BadRequest(String),
+    /// The worker's configuration does not allow it: 403.
+    #[error("{0}")]
+    Forbidden(String),
     /// The worker is not part of its group at the moment, or has not read what it has to know: 409.
     #[error("Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway.")]
     NoLeader,

@@ -38,6 +38,8 @@ pub(crate) enum Event {
     RestartTask { name: String, number: u32, reply: Reply<()> },
     /// Give a logger of every worker a level.
     SetLogLevel { logger: String, level: String, reply: Reply<()> },
+    /// Answer with the configuration of a connector whose offsets may be changed: nothing of it runs.
+    LendOffsets { name: String, reply: Reply<ConfigMap> },
     /// Answer, to show that the loop is alive.
     Ping { reply: Reply<()> },
     /// Stop everything and end.
@@ -51,6 +53,7 @@ impl Event {
         match self {
             Self::Put { reply, .. } => drop(reply.send(Err(error))),
             Self::Restart { reply, .. } => drop(reply.send(Err(error))),
+            Self::LendOffsets { reply, .. } => drop(reply.send(Err(error))),
             // That the loop answers is all that is asked.
             Self::Ping { reply } => drop(reply.send(Ok(()))),
             Self::Delete { reply, .. }
@@ -70,7 +73,8 @@ impl Event {
             | Self::SetTarget { name, .. }
             | Self::RestartConnector { name, .. }
             | Self::Restart { name, .. }
-            | Self::RestartTask { name, .. } => Some(name),
+            | Self::RestartTask { name, .. }
+            | Self::LendOffsets { name, .. } => Some(name),
             Self::SetLogLevel { .. } | Self::Ping { .. } | Self::Shutdown { .. } => None,
         }
     }
@@ -84,6 +88,7 @@ impl Event {
             Self::RestartConnector { name, .. } | Self::Restart { name, .. } => format!("restarting connector {name}"),
             Self::RestartTask { name, number, .. } => format!("restarting task {name}-{number}"),
             Self::SetLogLevel { logger, .. } => format!("setting the level of logger {logger}"),
+            Self::LendOffsets { name, .. } => format!("making sure that connector {name} is stopped"),
             Self::Ping { .. } => "answering a health check".to_owned(),
             Self::Shutdown { .. } => "shutting down".to_owned(),
         }

@@ -208,7 +208,7 @@ impl Loop {
     }
 
     /// Reads what others wrote, for as long as a worker has for it.
-    async fn catch_up(&mut self) {
+    pub(super) async fn catch_up(&mut self) {
         let limit = self.group.as_ref().map_or(CATCH_UP_RETRY, |rules| rules.sync_timeout);
         match tokio::time::timeout(limit, self.log.catch_up()).await {
             Ok(Ok(entries)) => entries.into_iter().for_each(|logged| self.take(logged)),
@@ -218,6 +218,7 @@ impl Loop {
     }
 
     async fn assigned(&mut self, assigned: Assigned) -> Option<Ending> {
+        let began = self.rebalances.begins(&assigned);
         let Assigned { generation, leads, work, .. } = assigned;
         if self.group.is_some() && !leads {
             return Some(Ending::Failed(format!(
@@ -249,6 +250,7 @@ impl Loop {
         }
         self.follow();
         self.shared.does(None);
+        self.rebalances.ends(began);
         None
     }
 

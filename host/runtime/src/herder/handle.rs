@@ -23,7 +23,15 @@ use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
     TargetState, TaskInfo, event::Event, trial::Trial, view::View,
 };
-use crate::{Natives, kafka::Clients, log_levels::LogLevels, provided, status::StatusBoard, worker::class_of};
+use crate::{
+    Natives,
+    kafka::Clients,
+    log_levels::LogLevels,
+    offsets::{OffsetStore, OffsetTopics},
+    provided,
+    status::StatusBoard,
+    worker::class_of,
+};
 
 /// Longest wait for the answer to a health probe.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,6 +57,10 @@ pub(crate) struct Shared {
     pub(crate) levels: Arc<dyn LogLevels>,
     pub(crate) providers: Arc<Providers>,
     pub(crate) cluster_id: String,
+    pub(crate) offsets: Arc<dyn OffsetStore>,
+    pub(crate) offset_topics: Option<Arc<dyn OffsetTopics>>,
+    pub(crate) track_topics: bool,
+    pub(crate) allow_topic_reset: bool,
     pub(crate) ready: AtomicBool,
     /// Whether the config log has been read to its end once.
     pub(crate) informed: AtomicBool,
@@ -255,6 +267,36 @@ impl HerderHandle {
             });
         }
         Ok(def)
+    }
+
+    /// Topics that a connector uses; none of one that is not known.
+    ///
+    /// # Errors
+    ///
+    /// They are not noted.
+    pub fn topics(&self, name: &str) -> Result<Vec<String>, HerderError> {
+        if !self.shared.track_topics {
+            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
+        }
+        self.informed()?;
+        Ok(self.shared.statuses.topics(name))
+    }
+
+    /// Forgets the topics that a connector uses; they come again when it goes on using them.
+    ///
+    /// # Errors
+    ///
+    /// They are not noted, or may not be forgotten.
+    pub fn reset_topics(&self, name: &str) -> Result<(), HerderError> {
+        if !self.shared.track_topics {
+            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
+        }
+        if !self.shared.allow_topic_reset {
+            return Err(HerderError::Forbidden("Topic tracking reset is disabled.".to_owned()));
+        }
+        self.informed()?;
+        self.shared.statuses.forget_topics(name);
+        Ok(())
     }
 
     /// Plugin files that are being compiled, if the configuration names a class that is in none of the others.
@@ -493,6 +535,11 @@ impl HerderHandle {
         }
     }
 
+    /// Whether its loop has ended without being told to.
+    pub fn is_broken(&self) -> bool {
+        self.shared.broken.borrow().is_some()
+    }
+
     /// Returns when the herder has broken, with the reason; never if it is shut down in good order.
     pub async fn broken(&self) -> String {
         let mut broken = self.shared.broken.subscribe();
@@ -518,7 +565,7 @@ impl HerderHandle {
         self.ask(|reply| Event::Shutdown { reply }).await
     }
 
-    async fn ask<T>(&self, event: impl FnOnce(super::event::Reply<T>) -> Event) -> Result<T, HerderError> {
+    pub(super) async fn ask<T>(&self, event: impl FnOnce(super::event::Reply<T>) -> Event) -> Result<T, HerderError> {
         let (reply, answer) = oneshot::channel();
         if self.events.send(event(reply)).await.is_ok()
             && let Ok(answer) = answer.await
@@ -531,14 +578,14 @@ impl HerderHandle {
     }
 }
 
-/// The context of a connector that is only asked to validate.
-struct NoContext;
+/// The context of a connector that is only asked something.
+pub(super) struct NoContext;
 
 impl ConnectorContext for NoContext {
     fn request_task_reconfiguration(&self) {}
 
     fn raise_error(&self, failure: Failure) {
-        tracing::warn!(error = %failure, "a connector raised an error while it validated a configuration");
+        tracing::warn!(error = %failure, "a connector raised an error while it was only asked something");
     }
 
     fn is_stopping(&self) -> bool {

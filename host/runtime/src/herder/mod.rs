@@ -12,7 +12,9 @@ mod event;
 mod group;
 mod handle;
 mod mailbox;
+mod offsets;
 mod plan;
+mod rebalances;
 mod run;
 mod start;
 mod trial;
@@ -21,6 +23,7 @@ mod view;
 pub use error::HerderError;
 pub use group::{GroupRules, SecretSource};
 pub use handle::{DefinitionsNow, Health, HerderHandle};
+pub use offsets::OffsetChange;
 pub use plan::{Action, Desired, Running, RunningConnector, plan};
 pub use start::{Herder, HerderSettings, StartHerderError};
 
@@ -29,6 +32,7 @@ use millstream_connector::{PluginKind, TaskId};
 
 pub use crate::{
     config_log::{RestartRequest, TargetState},
+    offsets::OffsetEntry,
     status::{InstanceStatus, State},
 };
 

@@ -23,6 +23,7 @@ use super::{
     group::{Ending, GroupRules},
     handle::{Shared, mark_restarting},
     mailbox::{Settled, Unsettled, Wish},
+    rebalances::Rebalances,
 };
 use crate::{
     config_log::{Change, ConfigLog, Entry, Logged},
@@ -53,6 +54,7 @@ pub(super) struct Loop {
     pub(super) membership: Box<dyn Membership>,
     /// Set for a worker in a group.
     pub(super) group: Option<GroupRules>,
+    pub(super) rebalances: Rebalances,
     /// Whether this worker may run anything, and change anything.
     pub(super) member: bool,
     /// When a new session key is due, of a leader.
@@ -78,6 +80,7 @@ impl Loop {
         log: Box<dyn ConfigLog>,
         membership: Box<dyn Membership>,
         group: Option<GroupRules>,
+        rebalances: Rebalances,
         reconfigurations: Arc<Reconfigurations>,
     ) -> Self {
         let (ask, asked) = mpsc::channel(WRITES);
@@ -88,6 +91,7 @@ impl Loop {
             log,
             membership,
             group,
+            rebalances,
             member: false,
             key_due: None,
             reconfigurations,
@@ -180,6 +184,7 @@ impl Loop {
             Event::SetLogLevel { logger, level, reply } => {
                 answer(reply, self.write(vec![Entry::LoggerLevel { logger, level }]).await)
             }
+            Event::LendOffsets { name, reply } => self.lend_offsets(&name, reply).await,
             Event::Ping { reply } | Event::Shutdown { reply } => answer(reply, Ok(())),
         }
     }
@@ -422,6 +427,34 @@ impl Loop {
         }
         let settled = settled(format!("Failed to start connector: {name}"), reply, || Ok(()));
         self.wish(name, Wish::RestartInstance(settled));
+    }
+
+    /// What was asked for before has been done when this is answered: tasks that end have written their last offsets.
+    async fn lend_offsets(&mut self, name: &str, reply: Reply<ConfigMap>) {
+        if self.group.is_some() {
+            self.catch_up().await;
+            self.follow();
+        }
+        let lent = {
+            let view = self.shared.view();
+            let is_stopped = view.cluster().target(name) == Some(TargetState::Stopped);
+            let config = view.cluster().config(name).cloned().ok_or_else(|| HerderError::no_connector(name));
+            config.and_then(|config| {
+                if is_stopped && view.cluster().task_count(name) == 0 {
+                    return Ok(config);
+                }
+                Err(HerderError::BadRequest(format!(
+                    "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
+                )))
+            })
+        };
+        match lent {
+            Ok(config) if self.member => {
+                // A connector that does not stop cleanly has no tasks any more all the same.
+                self.wish(name, Wish::Settle(Box::new(move |_| answer(reply, Ok(config)))));
+            }
+            lent => answer(reply, lent),
+        }
     }
 
     async fn restart(&mut self, name: &str, request: RestartRequest, reply: Reply<super::ConnectorStatus>) {

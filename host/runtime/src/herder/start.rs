@@ -17,6 +17,7 @@ use super::{
     event::Reconfigurations,
     group::GroupRules,
     handle::{DefinitionsNow, HerderHandle, Shared},
+    rebalances::Rebalances,
     run::Loop,
 };
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     log_levels::LogLevels,
     membership::Membership,
     status::StatusBoard,
-    worker::{Worker, WorkerParts, panic_text},
+    worker::{Worker, WorkerParts, WorkerSettings, panic_text},
 };
 
 /// Requests that may wait for the loop; further ones wait before it.
@@ -79,7 +80,8 @@ impl Herder {
         membership: Box<dyn Membership>,
     ) -> Result<Self, StartHerderError> {
         let runtime = tokio::runtime::Handle::try_current()?;
-        let statuses = StatusBoard::new(&settings.worker_id, Arc::clone(&parts.statuses));
+        let WorkerSettings { track_topics, allow_topic_reset, .. } = parts.settings;
+        let statuses = StatusBoard::new(&settings.worker_id, Arc::clone(&parts.statuses)).tracking_topics(track_topics);
         let reconfigurations = Arc::new(Reconfigurations::default());
         let shared = Arc::new(Shared {
             view: Mutex::default(),
@@ -92,6 +94,10 @@ impl Herder {
             levels: settings.levels,
             providers: Arc::clone(&parts.settings.providers),
             cluster_id: settings.cluster_id,
+            offsets: Arc::clone(&parts.offsets),
+            offset_topics: parts.offset_topics.clone(),
+            track_topics,
+            allow_topic_reset,
             ready: AtomicBool::new(false),
             informed: AtomicBool::new(false),
             doing: Mutex::new(None),
@@ -99,6 +105,7 @@ impl Herder {
         });
         let (events, mut requests) = mpsc::channel(MAX_REQUESTS);
         let asked = Arc::clone(&reconfigurations);
+        let rebalances = Rebalances::new(settings.group.is_some().then(|| parts.metrics.group(Labels::none())));
         let reconfigure: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(move |name: &str| asked.request(name));
         let shutdown_timeout = parts.settings.shutdown_timeout;
         // What the workers of all connectors add up is there as long as the loop is.
@@ -114,6 +121,7 @@ impl Herder {
             log,
             membership,
             settings.group,
+            rebalances,
             reconfigurations,
         );
         let ending = Arc::clone(&shared);

@@ -21,8 +21,8 @@ use millstream_wire::{
 };
 
 use super::{
-    Clients, FetchedRecords, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer,
-    RecordSlot, RecordTransactions,
+    Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
+    RecordProducer, RecordSlot, RecordTransactions, group_offsets::ClientGroupOffsets,
 };
 use crate::error_policy::CONNECT_EXCEPTION;
 
@@ -239,6 +239,14 @@ impl Clients for KafkaClients {
         Ok(Box::new(ClientConsumer::new(consumer, max_decompressed)))
     }
 
+    fn group_offsets(&self, connector: &str, config: &ConfigMap) -> Result<Box<dyn GroupOffsets>, Failure> {
+        let admin = self.admin(&format!("connector-worker-adminclient-{connector}"), config)?;
+        let own = format!("connect-{connector}");
+        let mut consumer = self.properties(&[("group.id", &own)], "consumer", config)?;
+        let group = consumer.remove("group.id").unwrap_or(own);
+        Ok(Box::new(ClientGroupOffsets::new(admin, group)))
+    }
+
     async fn create_topic(
         &self,
         _task: &TaskId,
@@ -380,6 +388,10 @@ impl RecordConsumer for ClientConsumer {
     async fn position(&mut self, partition: &TopicPartition) -> Result<i64, Failure> {
         let Some(name) = topic(&partition.topic) else { return Ok(-1) };
         self.consumer.position(&name, partition.partition).await.map_err(|error| consume_failure(&error))
+    }
+
+    fn lag(&self, partition: &TopicPartition) -> Option<i64> {
+        self.consumer.current_lag(&topic(&partition.topic)?, partition.partition)
     }
 
     async fn commit(&mut self, offsets: &[TopicOffset]) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ use millstream_client::{
 };
 use millstream_config::{ConfigMap, OverridePolicy, originals_with_prefix};
 use millstream_connector::{ErrorKind, Failure};
+use millstream_metrics::Metrics;
 use millstream_record::{ErrorChain, TopicName};
 
 use super::{
@@ -136,12 +137,18 @@ fn with(properties: &BTreeMap<String, String>, own: &[(&str, &str)]) -> BTreeMap
 }
 
 impl InternalClients {
-    /// Clients for one store (`configs`, `statuses`, `offsets`), which shows in their client ids.
+    /// Clients for one store (`configs`, `statuses`, `offsets`), which shows in their client ids, and by which they count.
     ///
     /// # Errors
     ///
     /// The first setting of the worker that a client refuses.
-    pub fn new(dial: Arc<dyn Dial>, bootstrap: &str, worker: &ConfigMap, store: &str) -> Result<Self, Failure> {
+    pub fn new(
+        dial: Arc<dyn Dial>,
+        bootstrap: &str,
+        worker: &ConfigMap,
+        store: &str,
+        metrics: &Metrics,
+    ) -> Result<Self, Failure> {
         let settings = worker_settings(worker, bootstrap);
         let filled = |key: &str| settings.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
         let group = filled("group.id").unwrap_or_default();
@@ -163,12 +170,16 @@ impl InternalClients {
         }
         let producer = ProducerConfig::from_properties(&with(&settings, &own)).map_err(wrong_setting)?;
         // Most of a worker's keys concern other parts of it; those that concern none are named at its start.
-        let producer = ProducerConfig { ignored: Vec::new(), ..producer };
+        let mut producer = ProducerConfig { ignored: Vec::new(), ..producer };
+        producer.connection.metrics = metrics.clone();
         let own = [("client.id", id.as_str()), ("enable.auto.commit", "false"), ("auto.offset.reset", "earliest")];
         let consumer = ConsumerConfig::from_properties(&with(&settings, &own)).map_err(wrong_setting)?;
-        let consumer = ConsumerConfig { ignored: Vec::new(), ..consumer };
+        let mut consumer = ConsumerConfig { ignored: Vec::new(), ..consumer };
+        consumer.connection.metrics = metrics.clone();
         let id = format!("{group}-{client}shared-admin");
-        let admin = AdminConfig::from_properties(&with(&settings, &[("client.id", &id)])).map_err(wrong_setting)?;
+        let admin = AdminConfig::from_properties(&with(&settings, &[("client.id", &id)]));
+        let mut admin = admin.map_err(wrong_setting)?;
+        admin.connection.metrics = metrics.clone();
         let cluster = Cluster::connect(dial, &admin.bootstrap, admin.connection.clone());
         Ok(Self { admin: Admin::new(&cluster, &admin), reads: cluster.clone(), cluster, producer, consumer })
     }

@@ -4,6 +4,7 @@
 //! in a [`Clients`], which knows addresses and settings; tasks only name what they need a client for.
 
 mod client;
+mod group_offsets;
 mod internal;
 
 use std::{ops::Range, time::Duration};
@@ -164,6 +165,11 @@ pub trait RecordConsumer: Send {
     ///
     /// The coordinator refused, or did not answer.
     async fn commit(&mut self, offsets: &[TopicOffset]) -> Result<(), Failure>;
+    /// Records between the position in an assigned partition and its end, as of the last fetch; `None` before one.
+    fn lag(&self, partition: &TopicPartition) -> Option<i64> {
+        let _ = partition;
+        None
+    }
     /// Continues at this offset.
     fn seek(&mut self, to: &TopicOffset);
     /// Returns nothing from these partitions.
@@ -172,6 +178,38 @@ pub trait RecordConsumer: Send {
     fn resume(&mut self, partitions: &[TopicPartition]);
     /// Leaves the group.
     async fn close(self: Box<Self>);
+}
+
+/// Why the offsets of a group were not changed, or not all of them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AlterOffsetsError {
+    /// The group has members, who alone may change them.
+    HasMembers(Failure),
+    /// Anything else.
+    Failed(Failure),
+}
+
+/// The committed offsets of one consumer group, for somebody who is no member of it.
+#[async_trait]
+pub trait GroupOffsets: Send + Sync {
+    /// All of them; none of a group that does not exist.
+    ///
+    /// # Errors
+    ///
+    /// The group's coordinator cannot be asked, or refuses.
+    async fn list(&self) -> Result<Vec<TopicOffset>, Failure>;
+    /// Sets some and forgets those without a value.
+    ///
+    /// # Errors
+    ///
+    /// Some may have been changed nevertheless.
+    async fn alter(&self, offsets: &[(TopicPartition, Option<i64>)]) -> Result<(), AlterOffsetsError>;
+    /// Deletes the group with all of them. One that does not exist is deleted.
+    ///
+    /// # Errors
+    ///
+    /// It is still there.
+    async fn delete(&self) -> Result<(), AlterOffsetsError>;
 }
 
 /// Which producer a task asks for.
@@ -217,6 +255,13 @@ pub trait Clients: Send + Sync {
         topics: &[TopicName],
         connector: &ConfigMap,
     ) -> Result<Box<dyn RecordConsumer>, Failure>;
+
+    /// The offsets of a sink's consumer group.
+    ///
+    /// # Errors
+    ///
+    /// The settings cannot be used.
+    fn group_offsets(&self, connector: &str, config: &ConfigMap) -> Result<Box<dyn GroupOffsets>, Failure>;
 
     /// Creates a topic with one partition unless it exists.
     ///

@@ -1,16 +1,22 @@
 //! Membership in a group of type `connect`, over the client's group member.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use millstream_client::{
     AdminConfig, Cluster, Dial, GroupMember,
+    config::ClientKind,
     group::{GroupConfig, GroupEvent, GroupProtocol, JoinedMember, connect_protocol::WorkerState},
 };
 use millstream_config::{WorkerConfig, worker_key as key};
+use millstream_metrics::{Labels, Metrics, WorkerAssignment};
 use millstream_record::ErrorChain;
 
-use super::{Assigned, ConnectVersion, Member, Membership, MembershipEvent, Work, WorkAssignment, shares};
+use super::{Assigned, CONNECTOR, ConnectVersion, Member, Membership, MembershipEvent, Work, WorkAssignment, shares};
 
 const PROTOCOL_TYPE: &str = "connect";
 
@@ -82,6 +88,13 @@ impl ConnectGroupSettings {
             client: AdminConfig::from_properties(&properties)?,
         })
     }
+
+    /// Counts here what the member does.
+    pub fn counted_by(mut self, metrics: Metrics) -> Self {
+        self.client.connection.kind = ClientKind::Worker;
+        self.client.connection.metrics = metrics;
+        self
+    }
 }
 
 /// See the module's documentation.
@@ -92,6 +105,9 @@ pub struct ConnectGroup {
     url: String,
     /// How members work together since the last round.
     version: ConnectVersion,
+    /// What it held when it joined last.
+    held: Work,
+    counts: Arc<WorkerAssignment>,
 }
 
 impl ConnectGroup {
@@ -102,9 +118,10 @@ impl ConnectGroup {
         if connection.client_id.trim().is_empty() {
             connection.client_id = format!("connect-{worker_id}");
         }
+        let counts = connection.metrics.group(Labels::client(&connection.client_id));
         let cluster = Cluster::connect(dial, &settings.client.bootstrap, connection);
         let member = GroupMember::new(&cluster, settings.group.clone());
-        Self { member, cluster, url: format!("{url}/"), version: settings.newest, settings }
+        Self { member, cluster, url: format!("{url}/"), version: settings.newest, held: Work::new(), counts, settings }
     }
 
     fn group_id(&self) -> &str {
@@ -126,6 +143,7 @@ impl ConnectGroup {
                 match read() {
                     Ok((version, work)) => {
                         self.version = version;
+                        self.count(&work);
                         MembershipEvent::Assigned(Assigned { generation, leads: leader, version, work })
                     }
                     Err::<_, String>(reason) => MembershipEvent::Failed(format!(
@@ -138,6 +156,24 @@ impl ConnectGroup {
             GroupEvent::Lost(reason) => MembershipEvent::Lost(ErrorChain(&reason).to_string()),
             GroupEvent::Failed(error) => MembershipEvent::Failed(ErrorChain(&error).to_string()),
         }
+    }
+
+    /// What there is to do now: under the cooperative protocols what was held, with what is new and without what is not
+    /// wanted any more.
+    fn count(&self, told: &WorkAssignment) {
+        let mut all: BTreeSet<(&str, i32)> = BTreeSet::new();
+        if self.version != ConnectVersion::Eager {
+            all.extend(self.held.iter().flat_map(|(name, numbers)| numbers.iter().map(|of| (name.as_str(), *of))));
+        }
+        all.extend(told.assigned.iter().flat_map(|(name, numbers)| numbers.iter().map(|of| (name.as_str(), *of))));
+        for (name, numbers) in &told.revoked {
+            numbers.iter().for_each(|of| {
+                all.remove(&(name.as_str(), *of));
+            });
+        }
+        let connectors = all.iter().filter(|(_, number)| *number == CONNECTOR).count();
+        self.counts.connectors.set(connectors as i64);
+        self.counts.tasks.set((all.len() - connectors) as i64);
     }
 
     fn elected(&mut self, protocol: &str, members: &[JoinedMember]) -> Result<MembershipEvent, String> {
@@ -161,6 +197,7 @@ impl ConnectGroup {
 #[async_trait]
 impl Membership for ConnectGroup {
     fn join(&mut self, offset: i64, holds: &Work) {
+        self.held.clone_from(holds);
         let holds = shares(holds);
         let protocol = |version: ConnectVersion| {
             let held = WorkAssignment { offset, assigned: holds.clone(), ..WorkAssignment::default() };

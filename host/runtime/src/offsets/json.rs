@@ -73,6 +73,13 @@ fn push_value(out: &mut String, field: &str, value: &Value) -> Result<(), String
     Ok(())
 }
 
+/// A number as Java prints it, and as text what JSON has no number for.
+pub(super) fn java_double(value: f64) -> String {
+    let mut out = String::new();
+    push_float(&mut out, format!("{value:e}"), value);
+    out
+}
+
 /// A number as Java prints it; `shortest` holds its digits in Rust's exponent form.
 fn push_float(out: &mut String, shortest: String, value: f64) {
     if value.is_nan() {

@@ -6,6 +6,7 @@
 mod file_store;
 mod java_map;
 mod json;
+mod named;
 mod own_topic;
 mod table;
 mod topic_store;
@@ -18,6 +19,8 @@ use millstream_connector::{ErrorKind, Failure};
 
 pub use file_store::{FileOffsetStore, OpenOffsetFileError};
 pub(crate) use json::row_json;
+pub use named::OffsetEntry;
+pub(crate) use named::{sink as named_sink_offsets, source as named_source_offsets};
 pub use own_topic::OffsetTopics;
 pub(crate) use own_topic::store_of;
 pub use topic_store::TopicOffsetStore;

@@ -6,6 +6,7 @@
 mod commits;
 mod context;
 mod dead_letters;
+mod lags;
 mod raw;
 mod stages;
 
@@ -13,12 +14,13 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use millstream_config::ConfigMap;
 use millstream_connector::{ErrorKind, Failure, PluginError, TopicOffset, TopicPartition};
-use millstream_record::batch::Table;
+use millstream_record::{Timestamp, batch::Table};
 use tokio::time::Instant;
 
 use self::{
     commits::{Commits, Held},
     dead_letters::PARTING,
+    lags::Lags,
     stages::Delivery,
 };
 pub(crate) use self::{
@@ -33,6 +35,7 @@ use crate::{
     long_wait::{self, CALL, LongWait, call_text, told},
     status::State,
     task::{Halt, TaskControl},
+    task_metrics::Part,
 };
 
 /// How often and how long a sink task commits.
@@ -65,6 +68,7 @@ pub(crate) struct SinkTask {
     /// While no partition is assigned: since when, and whether the group has said so.
     unassigned: Option<(LongWait, bool)>,
     counts: Arc<millstream_metrics::SinkTask>,
+    lags: Lags,
 }
 
 impl SinkTask {
@@ -77,6 +81,7 @@ impl SinkTask {
         settings: CommitSettings,
         counts: Arc<millstream_metrics::SinkTask>,
     ) -> Self {
+        let lags = Lags::new(control.metrics.clone());
         Self {
             task,
             consumer,
@@ -92,6 +97,7 @@ impl SinkTask {
             held_back: false,
             unassigned: None,
             counts,
+            lags,
         }
     }
 
@@ -169,7 +175,11 @@ impl SinkTask {
             }
             let consumed: usize = polled.fetched.iter().map(|fetched| fetched.records.len()).sum();
             self.counts.read.add(consumed as u64);
+            let used = polled.fetched.iter().filter(|fetched| !fetched.records.is_empty());
+            used.for_each(|fetched| self.control.status.uses_topic(fetched.topic.as_str()));
+            self.lags.follow(self.consumer.as_ref(), &polled.fetched, &self.commits);
             self.stages.prepare(polled.fetched, &mut self.backlog).await?;
+            self.count_held();
             self.put().await?;
             self.control.has_worked();
         }
@@ -277,6 +287,7 @@ impl SinkTask {
             let began = Instant::now();
             let put = told(&self.control, CALL, what, self.task.put(&delivery.batch)).await;
             self.counts.put_time.record_time(began.elapsed());
+            self.control.metrics.spent(Part::Put, began.elapsed());
             self.control.metrics.batch(u64::from(rows));
             let reported = self.context.take_reports();
             self.stages.reported(delivery, &reported.errors);
@@ -289,6 +300,7 @@ impl SinkTask {
                     let Some(delivery) = self.backlog.pop_front() else { break };
                     self.commits.consumed(&delivery.consumed);
                     self.count_active();
+                    self.came_through(&delivery);
                     if let Some(failure) = delivery.failure {
                         return Err(failure.into());
                     }
@@ -402,6 +414,7 @@ impl SinkTask {
             self.write_offsets(offsets).await;
         }
         self.commits.unassign(&partitions);
+        self.lags.forget(&partitions);
         if let Some(letters) = self.stages.dead_letters() {
             letters.forget(&partitions);
         }
@@ -438,6 +451,23 @@ impl SinkTask {
                 self.resume_partitions();
             }
         }
+    }
+
+    /// The plugin has taken a batch.
+    fn came_through(&self, delivery: &Delivery) {
+        self.count_held();
+        // Batches of one poll count once, with the last.
+        if self.backlog.front().is_none_or(|next| !next.is_with(delivery))
+            && let Some(oldest) = delivery.oldest()
+        {
+            let ms = Timestamp::now().as_millis().saturating_sub(oldest);
+            // Clocks differ.
+            self.control.metrics.came_through(Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        }
+    }
+
+    fn count_held(&self) {
+        self.control.metrics.holds(self.backlog.iter().map(|delivery| delivery.batch.as_bytes().len()).sum());
     }
 
     fn count_active(&self) {

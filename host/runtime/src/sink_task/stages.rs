@@ -8,6 +8,7 @@ use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use millstream_connector::{Failure, PluginError, RowError, TopicOffset};
 use millstream_record::batch::{Batch, Role, Table};
+use tokio::time::Instant;
 
 use super::{
     dead_letters::DeadLetters,
@@ -20,6 +21,7 @@ use crate::{
     report::{self, LogPolicy, Report, consumed_record},
     retry::Retry,
     task::{Halt, TaskControl},
+    task_metrics::Part,
     transform_chain::TransformChain,
 };
 
@@ -41,6 +43,18 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
+    /// Whether it comes from the same poll as another one.
+    pub(super) fn is_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.fetched, &other.fetched)
+    }
+
+    /// Timestamp of the oldest among the first records of each partition that were consumed with these; none if they
+    /// have none.
+    pub(super) fn oldest(&self) -> Option<i64> {
+        let first = |fetched: &FetchedRecords| Some(fetched.records.first()?.timestamp);
+        self.fetched.0.iter().filter_map(first).filter(|timestamp| 0 <= *timestamp).min()
+    }
+
     /// Which records were consumed together with these.
     pub(super) fn records(&self) -> impl Fn() -> String + Send + Sync + 'static {
         let fetched = Arc::clone(&self.fetched);
@@ -106,9 +120,11 @@ impl Stages {
         self.control.works_on(move || working_on.describe());
         let originals = self.chain.is_some();
         let mut cursor = Cursor::default();
-        while let Some((batch, chunk, troubles)) =
-            next_batch(&fetched, &mut cursor, &mut self.converters, originals).await.map_err(broken)?
-        {
+        loop {
+            let began = Instant::now();
+            let next = next_batch(&fetched, &mut cursor, &mut self.converters, originals).await.map_err(broken)?;
+            let Some((batch, chunk, troubles)) = next else { break };
+            self.control.metrics.spent(Part::Convert, began.elapsed());
             if !self.chunk(batch, &chunk, troubles, out).await? {
                 break;
             }
@@ -192,7 +208,10 @@ impl Stages {
             self.deliver(&segment, segment.batch.clone(), None, chunk, end, failed, out);
             return Ok(going_on);
         };
-        let outcome = match chain.chain.apply(&segment.batch).await {
+        let began = Instant::now();
+        let applied = chain.chain.apply(&segment.batch).await;
+        self.control.metrics.spent(Part::Transform, began.elapsed());
+        let outcome = match applied {
             Ok(outcome) => outcome,
             Err(error) => {
                 let table = segment.batch.open();

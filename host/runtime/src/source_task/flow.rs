@@ -1,7 +1,13 @@
 //! Everything of a source task that is under way: records at the producer, rows in the ledger, offsets
 //! that are to be stored, and what the plugin is still to be told.
 
-use std::{collections::HashMap, future::Future, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    ops::Range,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use millstream_client::{Ack, SendError};
 use millstream_connector::{AcknowledgedRow, ErrorKind, Failure, SourceTask};
@@ -20,6 +26,7 @@ use crate::{
     offsets::{OffsetWriter, row_json},
     report::{self, LogPolicy, Report},
     task::{Halt, TaskControl},
+    task_metrics::{Part, TaskMetrics},
 };
 
 /// Bytes of polled batches that may be under way. The producer's requests in flight come to about one
@@ -33,9 +40,37 @@ const MAX_PARTITIONS: usize = 50_000;
 /// Class that Connect names for failures of its producer.
 const WORKER_SOURCE_TASK: &str = "org.apache.kafka.connect.runtime.WorkerSourceTask";
 
-/// A polled batch in the ledger.
+/// A polled batch in the ledger, and the times that it takes.
 #[derive(Clone, Debug)]
-pub(super) struct SourceBatch(pub(super) Batch);
+pub(super) struct SourceBatch(pub(super) Batch, pub(super) Arc<Timing>);
+
+/// How long a polled batch is under way.
+#[derive(Debug)]
+pub(super) struct Timing {
+    polled: Instant,
+    handed: OnceLock<Instant>,
+    metrics: TaskMetrics,
+}
+
+impl Timing {
+    /// Of a batch that has just been polled.
+    pub(super) fn of(metrics: &TaskMetrics) -> Self {
+        Self { polled: Instant::now(), handed: OnceLock::new(), metrics: metrics.clone() }
+    }
+
+    /// The first of its records goes to the producer.
+    pub(super) fn handed(&self) {
+        self.handed.get_or_init(Instant::now);
+    }
+
+    fn ended(&self) {
+        let now = Instant::now();
+        if let Some(handed) = self.handed.get() {
+            self.metrics.spent(Part::Produce, now - *handed);
+        }
+        self.metrics.came_through(now - self.polled);
+    }
+}
 
 impl Offsets for SourceBatch {
     /// JSON of the offset, `None` for null; or why it cannot be stored.
@@ -51,6 +86,10 @@ impl Offsets for SourceBatch {
 
     fn bytes(&self) -> usize {
         self.0.as_bytes().len()
+    }
+
+    fn ended(&self) {
+        self.1.ended();
     }
 }
 
@@ -234,6 +273,7 @@ impl Flow {
         let records = u64::from(records);
         self.counts.polled.add(records);
         self.counts.poll_time.record_time(took);
+        self.control.metrics.spent(Part::Poll, took);
         self.control.metrics.batch(records);
         self.counts.active_seen.record(self.ledger.outstanding() + records);
     }
@@ -248,6 +288,7 @@ impl Flow {
             self.take(ack);
         }
         self.counts.active.set(i64::try_from(self.ledger.outstanding()).unwrap_or(i64::MAX));
+        self.control.metrics.holds(self.ledger.bytes());
     }
 
     fn take(&mut self, ack: Ack) {
@@ -255,6 +296,7 @@ impl Flow {
         self.unacknowledged = None;
         match ack.result {
             Ok(delivery) => {
+                self.control.status.uses_topic(ack.topic.as_str());
                 self.counts.written.add(ack.last - ack.first + 1);
                 if self.settings.commit_records {
                     let ended = &mut self.ended;

@@ -11,9 +11,10 @@ use millstream_record::{
     TopicName,
     batch::{Batch, Role, Side, Table},
 };
+use tokio::time::Instant;
 
 use super::{
-    flow::{Flow, SourceBatch},
+    flow::{Flow, SourceBatch, Timing},
     view::{Stop, View, partition_runs, source_position, source_record, source_span},
 };
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     report::{self, LogPolicy, Report},
     retry::Retry,
     task::{Halt, TaskControl},
+    task_metrics::Part,
     transform_chain::TransformChain,
 };
 
@@ -78,6 +80,7 @@ struct Trouble {
 struct Polled<'a> {
     batch: &'a Batch,
     id: BatchId,
+    timing: &'a Timing,
 }
 
 impl Pipeline {
@@ -89,12 +92,16 @@ impl Pipeline {
         self.control.works_on(move || source_span(&working_on));
         let runs = partition_runs(&polled.open(), &mut self.scratch.partition)
             .map_err(|message| Failure::new(ErrorKind::Data, "", message))?;
-        let id = flow.ledger.begin(SourceBatch(polled.clone()), runs);
-        let polled = Polled { batch: &polled, id };
+        let timing = Arc::new(Timing::of(&self.control.metrics));
+        let id = flow.ledger.begin(SourceBatch(polled.clone(), Arc::clone(&timing)), runs);
+        let polled = Polled { batch: &polled, id, timing: &timing };
         let (batch, errors) = match &mut self.chain {
             None => (polled.batch.clone(), Vec::new()),
             Some(chain) => {
-                let outcome = match chain.chain.apply(polled.batch).await {
+                let began = Instant::now();
+                let applied = chain.chain.apply(polled.batch).await;
+                self.control.metrics.spent(Part::Transform, began.elapsed());
+                let outcome = match applied {
                     Ok(outcome) => outcome,
                     Err(error) => {
                         let table = polled.batch.open();
@@ -124,7 +131,10 @@ impl Pipeline {
         errors: Vec<RowError>,
     ) -> Result<(), Halt> {
         let mut encoded = std::mem::take(&mut self.scratch.encoded);
+        let began = Instant::now();
         let troubles = self.convert(batch, &mut encoded).await?;
+        self.control.metrics.spent(Part::Convert, began.elapsed());
+        polled.timing.handed();
         let table = batch.open();
         let view = View::new(&table, origin, &mut self.scratch.topic);
         let (mut errors, mut troubles) = (errors.into_iter().peekable(), troubles.into_iter().peekable());

@@ -10,8 +10,9 @@ use std::{
 };
 
 use millstream_connector::TaskId;
+use millstream_record::Timestamp;
 
-use super::{ConnectorStatuses, Instance, InstanceStatus, State, StatusStore};
+use super::{ConnectorStatuses, Instance, InstanceStatus, State, StatusStore, TopicUse};
 
 /// Writes for one worker. Cheap to clone; clones share what they hold.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub(crate) struct StatusBoard {
     versions: Arc<Mutex<BTreeMap<String, String>>>,
     /// Generation of the group that this worker is in; 0 of one that is in none, as Connect writes it.
     generation: Arc<AtomicI32>,
+    /// Whether topics are noted that connectors use.
+    tracks_topics: bool,
 }
 
 impl std::fmt::Debug for StatusBoard {
@@ -32,7 +35,18 @@ impl std::fmt::Debug for StatusBoard {
 
 impl StatusBoard {
     pub(crate) fn new(worker_id: &str, store: Arc<dyn StatusStore>) -> Self {
-        Self { store, worker_id: worker_id.into(), versions: Arc::default(), generation: Arc::default() }
+        Self {
+            store,
+            worker_id: worker_id.into(),
+            versions: Arc::default(),
+            generation: Arc::default(),
+            tracks_topics: false,
+        }
+    }
+
+    /// Notes the topics that connectors use if that is wished.
+    pub(crate) fn tracking_topics(self, tracks_topics: bool) -> Self {
+        Self { tracks_topics, ..self }
     }
 
     /// Sets the generation that statuses show from here on.
@@ -46,7 +60,7 @@ impl StatusBoard {
 
     /// A writer for the connector itself (`None`) or one of its tasks.
     pub(crate) fn writer(&self, connector: &str, task: Option<u32>) -> StatusWriter {
-        StatusWriter { board: self.clone(), of: instance(connector, task), said: Arc::default() }
+        StatusWriter { board: self.clone(), of: instance(connector, task), said: Arc::default(), observer: None }
     }
 
     /// Writes a state of an instance that nobody runs at the moment.
@@ -94,6 +108,16 @@ impl StatusBoard {
         self.store.connectors().iter().filter(|name| !keep(name)).for_each(|name| self.remove(name));
     }
 
+    /// Topics that a connector uses.
+    pub(crate) fn topics(&self, connector: &str) -> Vec<String> {
+        self.store.topics(connector)
+    }
+
+    /// Forgets the topics that a connector uses.
+    pub(crate) fn forget_topics(&self, connector: &str) {
+        self.store.forget_topics(connector);
+    }
+
     /// Forgets a connector and its tasks.
     pub(crate) fn remove(&self, connector: &str) {
         self.set_version(connector, None);
@@ -115,6 +139,17 @@ pub(crate) struct StatusWriter {
     board: StatusBoard,
     of: Instance,
     said: Arc<Mutex<Said>>,
+    observer: Option<Observer>,
+}
+
+/// Hears of each state before it is written.
+#[derive(Clone)]
+struct Observer(Arc<dyn Fn(State) + Send + Sync>);
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Observer")
+    }
 }
 
 /// What an instance has said, and has to say.
@@ -135,6 +170,11 @@ impl Said {
 }
 
 impl StatusWriter {
+    /// Tells somebody, who must not block, of each state before it is written, one at a time.
+    pub(crate) fn observed_by(self, observer: impl Fn(State) + Send + Sync + 'static) -> Self {
+        Self { observer: Some(Observer(Arc::new(observer))), ..self }
+    }
+
     fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().expect("what is said is changed by whole values, which does not panic")
     }
@@ -181,6 +221,18 @@ impl StatusWriter {
         &self.of
     }
 
+    /// Notes that the task uses a topic.
+    pub(crate) fn uses_topic(&self, topic: &str) {
+        let Instance::Task(TaskId { connector, number }) = &self.of else { return };
+        // Held, so that a task that was given up cannot be late.
+        let said = self.said();
+        if self.board.tracks_topics && !said.silenced {
+            let (topic, connector) = (topic.to_owned(), connector.clone());
+            let discovered_ms = Timestamp::now().as_millis();
+            self.board.store.use_topic(&TopicUse { topic, connector, task: *number, discovered_ms });
+        }
+    }
+
     /// Writes FAILED with a trace.
     pub(crate) fn failed(&self, trace: String) {
         self.write(&mut self.said(), State::Failed, Some(trace), State::Failed.may_be_late());
@@ -190,6 +242,9 @@ impl StatusWriter {
     fn write(&self, said: &mut Said, state: State, trace: Option<String>, safe: bool) {
         if !said.silenced {
             said.last = Some((state, trace.clone()));
+            if let Some(Observer(tell)) = &self.observer {
+                tell(state);
+            }
             self.board.write(&self.of, state, trace, safe);
         }
     }

@@ -1,21 +1,29 @@
 //! Statuses of a worker that is alone: gone with the process.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard},
 };
 
 use millstream_connector::TaskId;
 
-use super::{ConnectorStatuses, Instance, InstanceStatus, StatusStore};
+use super::{ConnectorStatuses, Instance, InstanceStatus, StatusStore, TopicUse};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub struct MemoryStatusStore(Mutex<BTreeMap<String, ConnectorStatuses>>);
+pub struct MemoryStatusStore {
+    statuses: Mutex<BTreeMap<String, ConnectorStatuses>>,
+    /// By connector.
+    topics: Mutex<BTreeMap<String, BTreeSet<String>>>,
+}
 
 impl MemoryStatusStore {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, ConnectorStatuses>> {
-        self.0.lock().expect("statuses are changed by whole values, which does not panic")
+        self.statuses.lock().expect("statuses are changed by whole values, which does not panic")
+    }
+
+    fn lock_topics(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<String>>> {
+        self.topics.lock().expect("nothing panics while a name is added or taken")
     }
 }
 
@@ -37,6 +45,7 @@ impl StatusStore for MemoryStatusStore {
         match of {
             Instance::Connector(name) => {
                 statuses.remove(name);
+                self.lock_topics().remove(name);
             }
             Instance::Task(TaskId { connector, number }) => {
                 if let Some(known) = statuses.get_mut(connector) {
@@ -52,6 +61,21 @@ impl StatusStore for MemoryStatusStore {
 
     fn connectors(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
+    }
+
+    fn use_topic(&self, TopicUse { topic, connector, .. }: &TopicUse) {
+        let mut topics = self.lock_topics();
+        if !topics.get(connector).is_some_and(|known| known.contains(topic)) {
+            topics.entry(connector.clone()).or_default().insert(topic.clone());
+        }
+    }
+
+    fn topics(&self, connector: &str) -> Vec<String> {
+        self.lock_topics().get(connector).into_iter().flatten().cloned().collect()
+    }
+
+    fn forget_topics(&self, connector: &str) {
+        self.lock_topics().remove(connector);
     }
 }
 
@@ -77,6 +101,27 @@ mod tests {
         assert_eq!((known.connector.is_some(), known.tasks.into_keys().collect::<Vec<_>>()), (true, vec![1]));
         store.remove(&connector);
         assert_eq!(store.get("c"), None);
+    }
+
+    #[test]
+    fn topics_are_known_until_they_or_their_connector_are_forgotten() {
+        let store = MemoryStatusStore::default();
+        let used = |topic: &str, connector: &str| {
+            let (topic, connector) = (topic.to_owned(), connector.to_owned());
+            store.use_topic(&TopicUse { topic, connector, task: 0, discovered_ms: 0 });
+        };
+        for (topic, connector) in [("b", "c"), ("a", "c"), ("b", "c"), ("b", "d")] {
+            used(topic, connector);
+        }
+        assert_eq!(
+            (store.topics("c"), store.topics("d")),
+            (vec!["a".to_owned(), "b".to_owned()], vec!["b".to_owned()])
+        );
+        store.forget_topics("c");
+        store.remove(&Instance::Connector("d".to_owned()));
+        assert_eq!((store.topics("c"), store.topics("d")), (Vec::new(), Vec::new()));
+        used("b", "c");
+        assert_eq!(store.topics("c"), ["b"]);
     }
 
     #[test]

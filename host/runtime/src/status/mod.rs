@@ -140,6 +140,19 @@ impl ConnectorStatuses {
     }
 }
 
+/// A connector's use of a topic, and how it was found out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TopicUse {
+    /// The topic.
+    pub topic: String,
+    /// The connector.
+    pub connector: String,
+    /// The task that used it first.
+    pub task: u32,
+    /// When, in milliseconds of Unix time.
+    pub discovered_ms: i64,
+}
+
 /// The statuses of all connectors and tasks, of whatever worker, as one worker sees them.
 ///
 /// Every method returns at once. A store that keeps statuses elsewhere shows what has arrived there, holds no more
@@ -153,7 +166,7 @@ pub trait StatusStore: Send + Sync {
     /// tried again.
     fn put_safe(&self, of: &Instance, status: InstanceStatus);
 
-    /// Forgets a status; a connector's tasks are forgotten with it.
+    /// Forgets a status; a connector's tasks, and the topics that it uses, are forgotten with it.
     fn remove(&self, of: &Instance);
 
     /// What is known of a connector and its tasks; `None` for nothing.
@@ -161,6 +174,15 @@ pub trait StatusStore: Send + Sync {
 
     /// Names of all connectors of which anything is known.
     fn connectors(&self) -> Vec<String>;
+
+    /// Notes that a connector uses a topic, unless that is known.
+    fn use_topic(&self, used: &TopicUse);
+
+    /// Topics that a connector uses, in order.
+    fn topics(&self, connector: &str) -> Vec<String>;
+
+    /// Forgets the topics that a connector uses; they are noted again when it goes on using them.
+    fn forget_topics(&self, connector: &str);
 }
 
 #[cfg(test)]

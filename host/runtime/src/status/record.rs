@@ -3,26 +3,36 @@
 use millstream_connector::TaskId;
 use serde_json::{Value, json};
 
-use super::{Instance, InstanceStatus, State};
+use super::{Instance, InstanceStatus, State, TopicUse};
 
 const CONNECTOR: &str = "status-connector-";
 const TASK: &str = "status-task-";
 const TOPIC: &str = "status-topic-";
 
+const USED_BY: &str = ":connector-";
+
 /// What a record is about.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum StatusKey {
     /// The status of a connector or a task.
     Of(Instance),
     /// A topic that a connector uses.
-    ActiveTopic,
+    ActiveTopic { topic: String, connector: String },
+}
+
+/// What a record says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum StatusValue {
+    Of(InstanceStatus),
+    ActiveTopic(TopicUse),
 }
 
 /// The key under which a status stands.
-pub(super) fn key_of(of: &Instance) -> String {
+pub(super) fn key_of(of: &StatusKey) -> String {
     match of {
-        Instance::Connector(name) => format!("{CONNECTOR}{name}"),
-        Instance::Task(TaskId { connector, number }) => format!("{TASK}{connector}-{number}"),
+        StatusKey::Of(Instance::Connector(name)) => format!("{CONNECTOR}{name}"),
+        StatusKey::Of(Instance::Task(TaskId { connector, number })) => format!("{TASK}{connector}-{number}"),
+        StatusKey::ActiveTopic { topic, connector } => format!("{TOPIC}{topic}{USED_BY}{connector}"),
     }
 }
 
@@ -36,11 +46,25 @@ pub(super) fn read_key(key: &str) -> Option<StatusKey> {
         let task = TaskId { connector: connector.to_owned(), number: number.parse().ok()? };
         return Some(StatusKey::Of(Instance::Task(task)));
     }
-    key.strip_prefix(TOPIC).filter(|rest| rest.contains(":connector-")).map(|_| StatusKey::ActiveTopic)
+    // No topic has a colon in its name.
+    let (topic, connector) = key.strip_prefix(TOPIC)?.split_once(USED_BY)?;
+    Some(StatusKey::ActiveTopic { topic: topic.to_owned(), connector: connector.to_owned() })
 }
 
 /// The value of a status: compact JSON in Connect's order.
-pub(super) fn value_of(status: &InstanceStatus) -> String {
+pub(super) fn value_of(value: &StatusValue) -> String {
+    match value {
+        StatusValue::Of(status) => status_of(status),
+        StatusValue::ActiveTopic(TopicUse { topic, connector, task, discovered_ms }) => {
+            let (topic, connector) = (json!(topic), json!(connector));
+            format!(
+                r#"{{"topic":{{"name":{topic},"connector":{connector},"task":{task},"discoverTimestamp":{discovered_ms}}}}}"#
+            )
+        }
+    }
+}
+
+fn status_of(status: &InstanceStatus) -> String {
     let InstanceStatus { state, worker_id, generation, trace, version } = status;
     let (state, trace, worker_id, version) = (json!(state.name()), json!(trace), json!(worker_id), json!(version));
     format!(
@@ -48,7 +72,7 @@ pub(super) fn value_of(status: &InstanceStatus) -> String {
     )
 }
 
-/// Reads a value.
+/// Reads a status.
 ///
 /// # Errors
 ///
@@ -98,7 +122,7 @@ mod tests {
                 r#"{"state":"FAILED","trace":"a \"b\"\n\tc","worker_id":"127.0.0.1:24083","generation":7,"version":null}"#,
             ),
         ] {
-            assert_eq!(value_of(&status), bytes);
+            assert_eq!(status_of(&status), bytes);
             assert_eq!(read_value(bytes.as_bytes()), Ok(status));
         }
     }
@@ -111,13 +135,24 @@ mod tests {
             (task("src-1", 0), "status-task-src-1-0"),
             (task("a", 12), "status-task-a-12"),
         ] {
+            let of = StatusKey::Of(of);
             assert_eq!(key_of(&of), key);
-            assert_eq!(read_key(key), Some(StatusKey::Of(of)));
+            assert_eq!(read_key(key), Some(of));
         }
-        assert_eq!(read_key("status-topic-lines:connector-src-1"), Some(StatusKey::ActiveTopic));
+        let used = StatusKey::ActiveTopic { topic: "a-b".to_owned(), connector: "src:connector-1".to_owned() };
+        assert_eq!(key_of(&used), "status-topic-a-b:connector-src:connector-1");
+        assert_eq!(read_key("status-topic-a-b:connector-src:connector-1"), Some(used));
         for key in ["status-task-a", "status-task-a-x", "status-topic-a", "other"] {
             assert_eq!(read_key(key), None, "{key}");
         }
+    }
+
+    #[test]
+    fn the_use_of_a_topic_has_the_bytes_that_connect_4_3_wrote() {
+        let used =
+            TopicUse { topic: "t".to_owned(), connector: "k".to_owned(), task: 0, discovered_ms: 1_796_019_273_108 };
+        let bytes = r#"{"topic":{"name":"t","connector":"k","task":0,"discoverTimestamp":1796019273108}}"#;
+        assert_eq!(value_of(&StatusValue::ActiveTopic(used)), bytes);
     }
 
     #[test]

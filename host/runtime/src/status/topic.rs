@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use super::{
-    ConnectorStatuses, Instance, InstanceStatus, State, StatusStore,
-    record::{StatusKey, key_of, read_key, read_value, value_of},
+    ConnectorStatuses, Instance, InstanceStatus, State, StatusStore, TopicUse,
+    record::{StatusKey, StatusValue, key_of, read_key, read_value, value_of},
 };
 use crate::topic_log::{EndId, LogRecord, NewRecord, Step, TopicLog, WriteId};
 
@@ -43,7 +43,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Inner {
     known: BTreeMap<String, ConnectorStatuses>,
-    wanted: BTreeMap<Instance, Wanted>,
+    /// Topics by connector; `false` for one whose record has not been read back.
+    topics: BTreeMap<String, BTreeMap<String, bool>>,
+    wanted: BTreeMap<StatusKey, Wanted>,
     /// Statuses that were asked for so far.
     asked: u64,
 }
@@ -53,8 +55,8 @@ struct Inner {
 struct Wanted {
     /// Its place in the order of all that were asked for.
     turn: u64,
-    /// `None` to forget the instance.
-    status: Option<InstanceStatus>,
+    /// `None` to forget what it is about.
+    value: Option<StatusValue>,
     safe: bool,
     /// Not before.
     due: Option<Instant>,
@@ -65,16 +67,53 @@ impl Shared {
         self.inner.lock().expect("statuses are changed by whole values, which does not panic")
     }
 
-    fn want(&self, of: &Instance, status: Option<InstanceStatus>, safe: bool) {
-        self.inner().want(of, status, safe);
+    fn want(&self, of: &Instance, status: InstanceStatus, safe: bool) {
+        self.inner().want(StatusKey::Of(of.clone()), Some(StatusValue::Of(status)), safe);
         self.changed.notify_one();
     }
 }
 
 impl Inner {
-    fn want(&mut self, of: &Instance, status: Option<InstanceStatus>, safe: bool) {
+    fn want(&mut self, of: StatusKey, value: Option<StatusValue>, safe: bool) {
         self.asked += 1;
-        self.wanted.insert(of.clone(), Wanted { turn: self.asked, status, safe, due: None });
+        self.wanted.insert(of, Wanted { turn: self.asked, value, safe, due: None });
+    }
+
+    fn use_topic(&mut self, used: &TopicUse) -> bool {
+        if self.topics.get(&used.connector).is_some_and(|topics| topics.contains_key(&used.topic)) {
+            return false;
+        }
+        self.topics.entry(used.connector.clone()).or_default().insert(used.topic.clone(), false);
+        let TopicUse { topic, connector, .. } = used.clone();
+        self.want(StatusKey::ActiveTopic { topic, connector }, Some(StatusValue::ActiveTopic(used.clone())), false);
+        true
+    }
+
+    fn forget_topics(&mut self, connector: &str) {
+        // What is asked for again from here on is written again, behind these.
+        for topic in self.topics.remove(connector).unwrap_or_default().into_keys() {
+            self.want(StatusKey::ActiveTopic { topic, connector: connector.to_owned() }, None, false);
+        }
+    }
+
+    /// Takes what was read of the use of a topic.
+    fn take_use(&mut self, topic: String, connector: String, used: bool) {
+        if used {
+            let asked = StatusKey::ActiveTopic { topic, connector };
+            // It is about to be forgotten.
+            let forgotten = self.wanted.get(&asked).is_some_and(|wanted| wanted.value.is_none());
+            if let (StatusKey::ActiveTopic { topic, connector }, false) = (asked, forgotten) {
+                self.topics.entry(connector).or_default().insert(topic, true);
+            }
+        } else if let Some(topics) = self.topics.get_mut(&connector) {
+            // Its use may have been noted again meanwhile.
+            if topics.get(&topic) == Some(&true) {
+                topics.remove(&topic);
+            }
+            if topics.is_empty() {
+                self.topics.remove(&connector);
+            }
+        }
     }
 
     fn known(&self, of: &Instance) -> Option<&InstanceStatus> {
@@ -113,16 +152,20 @@ impl Inner {
     }
 
     /// Takes out what may be written now, in order: nothing of an instance that has a record on its way.
-    fn writable(&mut self, busy: impl Fn(&Instance) -> bool, now: Instant) -> Vec<(Instance, Wanted)> {
+    fn writable(&mut self, busy: impl Fn(&StatusKey) -> bool, now: Instant) -> Vec<(StatusKey, Wanted)> {
         let due = |wanted: &Wanted| wanted.due.is_none_or(|due| due <= now);
-        let mut free: Vec<Instance> =
+        let mut free: Vec<StatusKey> =
             self.wanted.iter().filter(|(of, wanted)| due(wanted) && !busy(of)).map(|(of, _)| of.clone()).collect();
         free.sort_by_key(|of| self.wanted.get(of).map(|wanted| wanted.turn));
         let mut writable = Vec::new();
         for of in free {
             let Some(wanted) = self.wanted.remove(&of) else { continue };
-            let overruled =
-                wanted.safe && wanted.status.as_ref().is_some_and(|status| !status.may_overrule(self.known(&of)));
+            let overruled = match (&of, &wanted.value) {
+                (StatusKey::Of(of), Some(StatusValue::Of(status))) => {
+                    wanted.safe && !status.may_overrule(self.known(of))
+                }
+                _ => false,
+            };
             if !overruled {
                 writable.push((of, wanted));
             }
@@ -190,11 +233,11 @@ impl Drop for TopicStatusStore {
 
 impl StatusStore for TopicStatusStore {
     fn put(&self, of: &Instance, status: InstanceStatus) {
-        self.shared.want(of, Some(status), false);
+        self.shared.want(of, status, false);
     }
 
     fn put_safe(&self, of: &Instance, status: InstanceStatus) {
-        self.shared.want(of, Some(status), true);
+        self.shared.want(of, status, true);
     }
 
     fn remove(&self, of: &Instance) {
@@ -205,13 +248,17 @@ impl StatusStore for TopicStatusStore {
             let mut tasks: Vec<Instance> = known
                 .map(|number| Instance::Task(millstream_connector::TaskId { connector: name.clone(), number }))
                 .collect();
-            let waiting = inner.wanted.keys().filter(|of| matches!(of, Instance::Task(_)) && of.connector() == name);
-            tasks.extend(waiting.cloned());
+            let waiting = inner.wanted.keys().filter_map(|of| match of {
+                StatusKey::Of(of @ Instance::Task(_)) if of.connector() == name => Some(of.clone()),
+                _ => None,
+            });
+            tasks.extend(waiting);
             tasks.sort();
             tasks.dedup();
-            tasks.iter().for_each(|task| inner.want(task, None, false));
+            tasks.into_iter().for_each(|task| inner.want(StatusKey::Of(task), None, false));
+            inner.forget_topics(name);
         }
-        inner.want(of, None, false);
+        inner.want(StatusKey::Of(of.clone()), None, false);
         drop(inner);
         self.shared.changed.notify_one();
     }
@@ -221,13 +268,34 @@ impl StatusStore for TopicStatusStore {
     }
 
     fn connectors(&self) -> Vec<String> {
-        self.shared.inner().known.keys().cloned().collect()
+        let inner = self.shared.inner();
+        let mut names: Vec<String> = inner.known.keys().chain(inner.topics.keys()).cloned().collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn use_topic(&self, used: &TopicUse) {
+        if self.shared.inner().use_topic(used) {
+            self.shared.changed.notify_one();
+        }
+    }
+
+    fn topics(&self, connector: &str) -> Vec<String> {
+        let inner = self.shared.inner();
+        let read = inner.topics.get(connector).into_iter().flatten().filter(|(_, read)| **read);
+        read.map(|(topic, _)| topic.clone()).collect()
+    }
+
+    fn forget_topics(&self, connector: &str) {
+        self.shared.inner().forget_topics(connector);
+        self.shared.changed.notify_one();
     }
 }
 
 struct Work {
     shared: Arc<Shared>,
-    on_their_way: BTreeMap<WriteId, (Instance, Wanted)>,
+    on_their_way: BTreeMap<WriteId, (StatusKey, Wanted)>,
     worker_id: String,
     /// Other workers that were named; `None` while what was written before the start is read.
     strangers: Option<BTreeSet<String>>,
@@ -238,11 +306,11 @@ impl Work {
         loop {
             let now = Instant::now();
             let writable = {
-                let busy = |of: &Instance| self.on_their_way.values().any(|(busy, _)| busy == of);
+                let busy = |of: &StatusKey| self.on_their_way.values().any(|(busy, _)| busy == of);
                 self.shared.inner().writable(busy, now)
             };
             for (of, wanted) in writable {
-                let value = wanted.status.as_ref().map(|status| value_of(status).into_bytes());
+                let value = wanted.value.as_ref().map(|value| value_of(value).into_bytes());
                 match log.write(&[NewRecord { key: key_of(&of).into_bytes(), value }]).await {
                     Ok(id) => drop(self.on_their_way.insert(id, (of, wanted))),
                     Err(error) => self.failed(&log, of, wanted, &error),
@@ -283,7 +351,7 @@ impl Work {
     }
 
     /// A status whose record was lost is written again, unless there is a newer one.
-    fn failed(&self, log: &TopicLog, of: Instance, wanted: Wanted, error: &millstream_client::SendError) {
+    fn failed(&self, log: &TopicLog, of: StatusKey, wanted: Wanted, error: &millstream_client::SendError) {
         let again = error.is_retriable();
         let shown = millstream_record::ErrorChain(error);
         let (topic, key) = (log.topic(), key_of(&of));
@@ -314,7 +382,9 @@ impl Work {
         let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()).and_then(read_key);
         let of = match key {
             Some(StatusKey::Of(of)) => of,
-            Some(StatusKey::ActiveTopic) => return,
+            Some(StatusKey::ActiveTopic { topic, connector }) => {
+                return self.shared.inner().take_use(topic, connector, record.value.is_some());
+            }
             None => return skipped("its key is none of Connect's"),
         };
         match record.value.as_deref().map(read_value).transpose() {

@@ -63,6 +63,8 @@ impl Fakes {
             statuses: self.statuses,
             random: self.random,
             settings: WorkerSettings {
+                track_topics: true,
+                allow_topic_reset: true,
                 properties: properties.clone(),
                 flush_interval: Duration::from_secs(2),
                 flush_timeout: Duration::from_secs(5),

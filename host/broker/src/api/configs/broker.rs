@@ -27,6 +27,7 @@ use crate::{
     },
     dynamic::{Altered, MOST},
     error_code::ErrorCode,
+    places::parse_overrides,
 };
 
 /// What a key that Kafka knows and this broker does not heed is documented as.
@@ -228,6 +229,10 @@ fn check(key: &str, value: &str) -> Result<String, Refused> {
             let words = format!("{key} must be unlimited (-1) or, equal or greater than 1");
             return Err(invalid_request(words));
         }
+        if key == "max.connections.per.ip.overrides" {
+            parse_overrides(&read)
+                .map_err(|reason| invalid_request(format!("{key} contains invalid addresses: {reason}")))?;
+        }
         return if is_dynamic(key) { Ok(read) } else { Err(fixed()) };
     }
     match kafkas_keys::find(key) {
@@ -291,6 +296,7 @@ mod tests {
             ("log.retention.ms", "0".to_owned()),
             ("log.cleaner.dedupe.buffer.size", "-1".to_owned()),
             ("message.max.bytes", "-1".to_owned()),
+            ("max.connections.per.ip.overrides", "nobody".to_owned()),
             (&"k".repeat(MOST_KEY_BYTES + 1), "v".to_owned()),
             ("k", "v".repeat(MOST_BYTES + 1)),
         ] {

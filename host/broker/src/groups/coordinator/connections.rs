@@ -12,6 +12,9 @@ use crate::clock::Tick;
 /// So many groups are noted of a connection before those are left out that it has no member of any more.
 const MANY: usize = 64;
 
+/// What a heartbeat may be late, in milliseconds.
+const AFTER_HEARTBEAT_MS: i32 = 1_000;
+
 /// The protocol type of Kafka Connect's workers.
 const CONNECT: &str = "connect";
 
@@ -44,6 +47,24 @@ impl Coordinator {
             noted.many = 2 * noted.groups.len();
         }
         noted.groups.insert(group_id.to_owned());
+    }
+
+    /// A client asks for a group. The members that it has there are about to be heard of: Java's workers and
+    /// consumers, upon the end of a connection to the coordinator, ask for it at once, and speak when their next heartbeat
+    /// is due, which is within a third of their session. Ours send one at once.
+    pub fn client_asks(&mut self, now: Tick, group_id: &str, client_id: &str, client_host: &str) {
+        let Some(group) = self.groups.get_mut(group_id) else { return };
+        let consumers_ms = self.own.get(group_id).unwrap_or(&self.settings).consumer_times.session_ms;
+        let until = |session_ms: i32| now.plus_ms(session_ms / 3).plus_ms(AFTER_HEARTBEAT_MS);
+        match &mut group.protocol {
+            Protocol::Classic(classic) => {
+                let own = classic.members.values_mut();
+                let own = own.filter(|member| member.client_id == client_id && member.client_host == client_host);
+                own.for_each(|member| member.presence.is_asked_for(until(member.session_timeout_ms)));
+            }
+            Protocol::Consumer(consumer) => consumer.client_asks(client_id, client_host, until(consumers_ms)),
+        }
+        self.reschedule(group_id);
     }
 
     /// A connection has ended: it broke off if the peer went away, and otherwise the broker closed it.
@@ -296,6 +317,19 @@ mod tests {
             }
         }
         assert!(1_000 < given_up, "{given_up}");
+    }
+
+    #[test]
+    fn a_client_that_asks_for_its_group_has_until_the_next_heartbeat_and_another_client_changes_nothing() {
+        for kind in [Kind::Connect, Kind::Classic, Kind::Parked, Kind::Consumer] {
+            for (client, host, stays) in [("c", "/h", true), ("other", "/h", false), ("c", "/other", false)] {
+                let mut world = World::new(kind, None, false);
+                world.happens(Event::BreaksOff(1));
+                world.coordinator.client_asks(world.now(), "g", client, host);
+                (0..3).for_each(|_| world.happens(Event::Waits));
+                assert_eq!(world.has_member(), stays, "{kind:?} {client} {host}");
+            }
+        }
     }
 
     #[test]

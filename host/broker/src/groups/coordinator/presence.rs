@@ -20,12 +20,16 @@ pub struct Presence {
     open: Vec<ConnectionId>,
     /// When it is given up unless it speaks again.
     given_up_at: Option<Tick>,
+    /// Until when it has time to speak since its client was last heard of, if that came before the end of a connection.
+    expected_until: Option<Tick>,
+    /// Whether its time was prolonged for that already.
+    is_prolonged: bool,
 }
 
 impl Presence {
     /// The member speaks: on this connection, if it is known on which.
     pub fn speaks(&mut self, on: Option<ConnectionId>) {
-        self.given_up_at = None;
+        (self.given_up_at, self.expected_until, self.is_prolonged) = (None, None, false);
         let Some(on) = on else { return };
         self.open.retain(|known| *known != on);
         if self.open.len() == MOST {
@@ -34,13 +38,28 @@ impl Presence {
         self.open.push(on);
     }
 
+    /// A client of its name is there, and asks for the group: the member has until then to speak, once for each time that
+    /// its connections are gone. It may be another client of that name, which must not keep it for ever.
+    pub fn is_asked_for(&mut self, until: Tick) {
+        match &mut self.given_up_at {
+            None => self.expected_until = Some(until),
+            Some(_) if self.is_prolonged => {}
+            Some(at) => {
+                *at = until.max(*at);
+                self.is_prolonged = true;
+            }
+        }
+    }
+
     /// A connection has ended. If it broke off and was the last, the member has until then to speak on another one; `None`
     /// for as long as its session lasts.
     pub fn ended(&mut self, connection: ConnectionId, broke_off: bool, until: Option<Tick>) {
         let known = self.open.len();
         self.open.retain(|open| *open != connection);
         if broke_off && self.open.is_empty() && known != 0 {
-            self.given_up_at = until;
+            let expected_until = self.expected_until.take();
+            self.is_prolonged = expected_until.zip(until).is_some_and(|(expected, until)| until < expected);
+            self.given_up_at = until.map(|until| expected_until.unwrap_or(until).max(until));
         }
     }
 
@@ -114,6 +133,31 @@ mod tests {
                 assert_eq!(presence.given_up_at(), expected(course, grace_ms), "{course:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_member_whose_client_asks_for_the_group_has_longer_once() {
+        let [soon, later, latest] = [5, 9, 13].map(Tick::from_millis);
+        let mut presence = Presence::default();
+        for asks_first in [false, true] {
+            presence.speaks(Some(ConnectionId(1)));
+            if asks_first {
+                presence.is_asked_for(later);
+            }
+            presence.ended(ConnectionId(1), true, Some(soon));
+            assert_eq!(presence.given_up_at(), Some(if asks_first { later } else { soon }));
+            presence.is_asked_for(later);
+            presence.is_asked_for(latest);
+            assert_eq!(presence.given_up_at(), Some(later), "whoever else has its name does not keep it");
+            presence.speaks(Some(ConnectionId(1)));
+            assert_eq!(presence.given_up_at(), None);
+        }
+        // What was long ago means nothing.
+        presence.is_asked_for(soon);
+        presence.ended(ConnectionId(1), true, Some(later));
+        assert_eq!(presence.given_up_at(), Some(later));
+        presence.is_asked_for(latest);
+        assert_eq!(presence.given_up_at(), Some(latest));
     }
 
     #[test]

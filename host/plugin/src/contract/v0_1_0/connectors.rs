@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
-use millstream_connector::{PluginError, Support};
+use millstream_connector::{AlteredOffsets, PluginError, Support, TopicOffset};
 use wasmtime::component::ResourceAny;
 
 use super::exports::{sink_api, source_api};
@@ -71,6 +71,17 @@ impl GuestConnector for SourceConnector {
             source_api::Support::Unknown => Support::Unknown,
         })
     }
+
+    async fn alter_offsets(
+        &self,
+        guest: &mut Guest,
+        config: &ConfigMap,
+        offsets: &AlteredOffsets,
+    ) -> Result<bool, PluginError> {
+        let AlteredOffsets::Source(offsets) = offsets else { return Ok(true) };
+        let (api, config) = (self.api.source_connector(), lift::config(config));
+        answer(call!(guest, "alter-offsets", |store| api.call_alter_offsets(store, self.connector, &config, offsets)))
+    }
 }
 
 #[async_trait]
@@ -99,5 +110,21 @@ impl GuestConnector for SinkConnector {
 
     async fn exactly_once_support(&self, _guest: &mut Guest, _config: &ConfigMap) -> Result<Support, PluginError> {
         Ok(Support::Unknown)
+    }
+
+    async fn alter_offsets(
+        &self,
+        guest: &mut Guest,
+        config: &ConfigMap,
+        offsets: &AlteredOffsets,
+    ) -> Result<bool, PluginError> {
+        let AlteredOffsets::Sink(offsets) = offsets else { return Ok(true) };
+        let (api, config) = (self.api.sink_connector(), lift::config(config));
+        let lowered = offsets.iter().map(|(of, offset)| {
+            let to = offset.map(|offset| TopicOffset { topic: of.topic.clone(), partition: of.partition, offset });
+            (lift::partition_lowered(of), to.as_ref().map(lift::offset_lowered))
+        });
+        let lowered: Vec<_> = lowered.collect();
+        answer(call!(guest, "alter-offsets", |store| api.call_alter_offsets(store, self.connector, &config, &lowered)))
     }
 }

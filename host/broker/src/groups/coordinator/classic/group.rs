@@ -79,8 +79,8 @@ pub(in crate::groups::coordinator) struct InitialDelay {
 pub(in crate::groups::coordinator) enum AfterStore {
     /// The assignment of this generation is handed out.
     HandOutAssignment { generation: i32 },
-    /// The successor of a static member is told its new id.
-    AnswerStaticJoin { to: Ticket, answer: Box<JoinAnswer> },
+    /// The successor of a static member is told its new id, or gives way to the one it has replaced.
+    AnswerStaticJoin { to: Ticket, answer: Box<JoinAnswer>, replaced: Box<Member> },
     /// Nobody waits.
     Nothing,
 }
@@ -418,7 +418,7 @@ impl ClassicGroup {
             waiting.extend(member.sync.map(|to| AfterAppend::Sync(to, SyncAnswer::error(again))));
         }
         for after in self.storing.into_values() {
-            if let AfterStore::AnswerStaticJoin { to, answer } = after {
+            if let AfterStore::AnswerStaticJoin { to, answer, .. } = after {
                 waiting.push(AfterAppend::Join(to, JoinAnswer::error(again, &answer.member_id)));
             }
         }

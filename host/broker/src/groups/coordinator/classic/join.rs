@@ -2,7 +2,10 @@
 
 use millstream_wire::error_code::ErrorCode;
 
-use super::{group::AfterStore, step::Step};
+use super::{
+    group::{AfterStore, Member},
+    step::Step,
+};
 use crate::groups::coordinator::{
     action::Ticket,
     messages::{GroupState, JoinAnswer, JoinRequest, SyncAnswer},
@@ -103,6 +106,7 @@ impl Step<'_, '_> {
         let fresh = request.new_member_id.clone();
         let leader_before = self.group.leader.clone().unwrap_or_default();
         let Some(mut member) = self.group.members.remove(displaced) else { return };
+        let replaced = Member { join: None, sync: None, ..member.clone() };
         if let Some(ticket) = member.join.take() {
             self.out.join(ticket, JoinAnswer::error(ErrorCode::FENCED_INSTANCE_ID, displaced));
         }
@@ -127,7 +131,8 @@ impl Step<'_, '_> {
                 answer.leader = leader_before;
                 answer.members.clear();
             }
-            self.store(AfterStore::AnswerStaticJoin { to, answer: Box::new(answer) });
+            let (answer, replaced) = (Box::new(answer), Box::new(replaced));
+            self.store(AfterStore::AnswerStaticJoin { to, answer, replaced });
             return;
         }
         self.park_join(&fresh, to);

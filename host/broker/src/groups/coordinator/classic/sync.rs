@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use millstream_wire::error_code::ErrorCode;
 
-use super::{group::AfterStore, step::Step};
+use super::{
+    group::{AfterStore, Member},
+    step::Step,
+};
 use crate::groups::coordinator::{
     action::Ticket,
     messages::{GroupState, JoinAnswer, SyncAnswer, SyncRequest},
@@ -67,6 +70,31 @@ impl Step<'_, '_> {
         }
     }
 
+    /// The log says still that a static member has its earlier id, so it has; unless it has gone on under the new one, or a
+    /// record that names that is on its way.
+    fn take_back_replacement(&mut self, fresh: &str, replaced: Member) {
+        let Some(instance) = replaced.instance_id.clone() else { return };
+        let is_current = self.group.static_members.get(&instance).is_some_and(|id| id == fresh);
+        if !is_current || !self.group.storing.is_empty() {
+            return;
+        }
+        let Some(mut member) = self.group.members.remove(fresh) else { return };
+        if let Some(ticket) = member.join.take() {
+            self.out.join(ticket, JoinAnswer::error(ErrorCode::COORDINATOR_NOT_AVAILABLE, fresh));
+        }
+        if let Some(ticket) = member.sync.take() {
+            self.out.sync(ticket, SyncAnswer::error(ErrorCode::COORDINATOR_NOT_AVAILABLE));
+        }
+        let earlier = replaced.id.clone();
+        self.group.static_members.insert(instance, earlier.clone());
+        if self.group.is_leader(fresh) {
+            self.group.leader = Some(earlier.clone());
+        }
+        let kept = Member { assignment: member.assignment, synced: member.synced, ..replaced };
+        self.group.members.insert(earlier.clone(), kept);
+        self.restart_session(&earlier);
+    }
+
     fn end_syncs_if_all_came(&mut self) {
         if self.group.members.values().all(|member| member.synced) {
             self.group.syncs_close = None;
@@ -77,8 +105,9 @@ impl Step<'_, '_> {
         self.group.deleted(store, durable);
         match self.group.storing.remove(&store) {
             None | Some(AfterStore::Nothing) => {}
-            Some(AfterStore::AnswerStaticJoin { to, mut answer }) => {
+            Some(AfterStore::AnswerStaticJoin { to, mut answer, replaced }) => {
                 if !durable {
+                    self.take_back_replacement(&answer.member_id, *replaced);
                     *answer = JoinAnswer::error(ErrorCode::COORDINATOR_NOT_AVAILABLE, "");
                 }
                 self.out.join(to, *answer);

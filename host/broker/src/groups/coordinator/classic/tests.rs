@@ -474,6 +474,28 @@ fn a_returning_static_member_gets_a_new_id_and_causes_no_rebalance() {
 }
 
 #[test]
+fn a_static_member_that_came_back_stays_who_it_was_if_that_cannot_be_written() {
+    let mut bench = Bench::new();
+    let first = bench.join(&static_member("s1", "inst"));
+    assert_eq!(bench.joined(first).error, ErrorCode::NONE);
+    bench.sync("s1", 1, &[("s1", "share")]);
+    bench.store_done(true);
+    let back = bench.join(&static_member("s2", "inst"));
+    assert_eq!(bench.heartbeat("s1", 1), ErrorCode::UNKNOWN_MEMBER_ID, "until it is known, the new one has its place");
+    bench.store_done(false);
+    assert_eq!(bench.joined(back).error, ErrorCode::COORDINATOR_NOT_AVAILABLE);
+    assert_eq!((bench.heartbeat("s1", 1), bench.heartbeat("s2", 1)), (ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID));
+    let synced = bench.sync("s1", 1, &[]);
+    assert_eq!(bench.synced(synced).assignment, Bytes::from_static(b"share"));
+    // It comes back once more, and this time it can be written.
+    let again = bench.join(&static_member("s3", "inst"));
+    bench.store_done(true);
+    let again = bench.joined(again);
+    assert_eq!((again.error, again.member_id.as_str(), again.leader.as_str()), (ErrorCode::NONE, "s3", "s1"));
+    assert_eq!(bench.heartbeat("s3", 1), ErrorCode::NONE);
+}
+
+#[test]
 fn the_parked_requests_of_a_displaced_static_member_are_fenced() {
     let mut bench = Bench::new();
     bench.join(&member("a"));

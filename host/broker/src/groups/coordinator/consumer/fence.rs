@@ -43,6 +43,13 @@ impl ConsumerGroup {
         }
     }
 
+    /// A client asks for the group: its members have until then to speak.
+    pub fn client_asks(&mut self, client_id: &str, client_host: &str, until: Tick) {
+        let own = self.members.values_mut();
+        let own = own.filter(|member| member.client_id == client_id && member.client_host == client_host);
+        own.for_each(|member| member.presence.is_asked_for(until));
+    }
+
     /// Takes out the members at hosts that died.
     pub fn remove_hosts(&mut self, died: impl Fn(&str) -> bool, moment: &Moment<'_>) {
         let over: Vec<String> =

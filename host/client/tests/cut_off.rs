@@ -1,0 +1,101 @@
+//! A member of a group whose connections are cut, as by a balancer between it and the broker.
+
+mod common;
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use common::Kafka;
+use millstream_client::{
+    Admin, AdminConfig, Cluster, Dial, GroupMember, Stream, TcpDial,
+    group::{GroupConfig, GroupEvent, GroupProtocol},
+};
+use tokio::{task::AbortHandle, time::timeout};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Dials over TCP, and cuts what it has dialled.
+#[derive(Default)]
+struct Cutting(Mutex<Vec<AbortHandle>>);
+
+impl Cutting {
+    fn cut(&self) {
+        self.0.lock().unwrap().drain(..).for_each(|stream| stream.abort());
+    }
+}
+
+#[async_trait::async_trait]
+impl Dial for Cutting {
+    async fn dial(&self, host: &str, port: u16) -> io::Result<Box<dyn Stream>> {
+        let mut outer = tokio::net::TcpStream::connect((host, port)).await?;
+        let (near, mut far) = tokio::io::duplex(64 << 10);
+        let copying = tokio::spawn(async move { tokio::io::copy_bidirectional(&mut far, &mut outer).await });
+        self.0.lock().unwrap().push(copying.abort_handle());
+        Ok(Box::new(near))
+    }
+}
+
+fn member(cluster: &Cluster, group: &str) -> GroupMember {
+    let config = GroupConfig {
+        group_id: group.to_owned(),
+        group_instance_id: None,
+        protocol_type: "connect".to_owned(),
+        session_timeout: Duration::from_secs(300),
+        rebalance_timeout: Duration::from_secs(300),
+        // Longer than the broker waits for a member whose connection broke off.
+        heartbeat_interval: Duration::from_secs(100),
+        max_poll_interval: None,
+    };
+    let mut member = GroupMember::new(cluster, config);
+    member.join(vec![GroupProtocol { name: "sessioned".to_owned(), metadata: "m".into() }]);
+    member
+}
+
+async fn assigned(member: &mut GroupMember) {
+    loop {
+        match timeout(PATIENCE, member.next_event()).await.expect("an event in time") {
+            GroupEvent::Elected { members, .. } => {
+                member.assign(members.into_iter().map(|it| (it.member_id, it.metadata)).collect());
+            }
+            GroupEvent::Assigned { .. } => return,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn state(admin: &Admin, group: &str) -> String {
+    admin.describe_group(group).await.expect("answered").state
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_whose_connections_are_cut_says_at_once_that_it_is_there() {
+    let broker = Kafka::ours(&[("group.disconnect.grace.connect.ms", "1000")]);
+    let config = AdminConfig::from_properties(&broker.properties(&[])).expect("valid");
+    let cluster = |dial: Arc<dyn Dial>| Cluster::connect(dial, &config.bootstrap, config.connection.clone());
+    let (staying, going) = (Arc::<Cutting>::default(), Arc::<Cutting>::default());
+    let shared: Arc<dyn Dial> = Arc::<Cutting>::clone(&staying);
+    let mut stays = member(&cluster(shared), "stays");
+    let shared: Arc<dyn Dial> = Arc::<Cutting>::clone(&going);
+    let mut goes = member(&cluster(shared), "goes");
+    assigned(&mut stays).await;
+    assigned(&mut goes).await;
+    // Under a name of its own: who asks for a group by a member's name may be that member's client.
+    let watching = AdminConfig::from_properties(&broker.properties(&[("client.id", "watcher")])).expect("valid");
+    let watched = Cluster::connect(Arc::new(TcpDial), &watching.bootstrap, watching.connection.clone());
+    let admin = Admin::new(&watched, &watching);
+    staying.cut();
+    // As when its process is killed: it does not come back.
+    drop(goes);
+    going.cut();
+    let given_up = async {
+        while state(&admin, "goes").await != "Empty" {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, given_up).await.expect("given up in time");
+    assert_eq!(state(&admin, "stays").await, "Stable");
+    assert!(stays.try_event().is_none(), "it has noticed nothing");
+}

@@ -1,0 +1,61 @@
+//! What Connect does not count.
+
+use crate::histogram::Histogram;
+use crate::instrument::{Counter, Gauge};
+use crate::table::Statistic::{Buckets, Current, Rate, Total};
+use crate::table::group;
+
+group! {
+    /// Where the time of a task goes: one of these for each stage. Of a source these are `poll` (a call that returned
+    /// records), `transform`, `convert` and `produce` (from the first record that is handed to the producer until the
+    /// batch, and every one before it, is acknowledged); of a sink `convert`, `transform` and `put`; of both `commit` (of
+    /// offsets). Each batch counts once.
+    TaskStage = ours "task-stage-metrics" by ["connector", "task", "stage"];
+    time: Histogram, Seconds, "Time that a batch spent in the stage" => { "duration-seconds": Buckets }
+}
+
+group! {
+    /// How long the way through a connector is, over all its tasks on this worker.
+    ConnectorLatency = ours "connector-latency-metrics" by ["connector"];
+    end_to_end: Histogram, Seconds, "Of a source the time from the end of a poll until all of its batch has ended; of a sink the time from the timestamp of a batch's first record until the plugin has taken the batch" => {
+        "end-to-end-seconds": Buckets,
+    }
+}
+
+group! {
+    /// What a task holds in memory.
+    TaskMemory = ours "task-memory-metrics" by ["connector", "task"];
+    in_flight: Gauge, Bytes, "Bytes of batches that have not ended: of a source polled and not acknowledged, of a sink consumed and not taken by the plugin" => {
+        "in-flight-bytes": Current,
+    }
+}
+
+group! {
+    /// How far a sink task is behind, for each partition that it has.
+    SinkPartition = ours "sink-partition-metrics" by ["connector", "task", "topic", "partition"];
+    lag: Gauge, Records, "Records between what the task has read and the partition's end, as of the last fetch" => {
+        "records-lag": Current,
+    }
+}
+
+group! {
+    /// What this page shows, and what it does not.
+    Exposition = ours "exposition-metrics" by [];
+    series: Gauge, Count, "Series shown" => { "series": Current }
+    left_out: Gauge, Count, "Series beyond the limit (metrics.series.max), which are not shown" => {
+        "series-left-out": Current,
+    }
+}
+
+group! {
+    /// Instances of a plugin that one connector (without a task) or one task has. Ours, not Connect's.
+    PluginInstance = ours "plugin-instance-metrics" by ["connector", "plugin", "task"];
+    calls: Counter, Count, "Calls into the plugin" => { "call-rate": Rate, "call-total": Total }
+    cpu_time: Counter, Nanos, "Time that the plugin computed in calls, without waiting for the host" => {
+        "cpu-time-ns-total": Total,
+    }
+    memory: Gauge, Bytes, "Bytes of memories and tables that the plugin holds" => { "memory-bytes": Current }
+    instances: Counter, Count, "Instances that were made" => { "instance-created-total": Total }
+    faults: Counter, Count, "Instances that broke or could not be made: traps, limits, broken promises" => { "instance-fault-total": Total }
+    lines_dropped: Counter, Count, "Log lines beyond the rate limit" => { "log-line-dropped-total": Total }
+}

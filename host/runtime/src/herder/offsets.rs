@@ -1,0 +1,231 @@
+//! The offsets of connectors, seen and changed from outside.
+
+use std::{sync::Arc, time::Duration};
+
+use millstream_config::{ConfigMap, Resolved};
+use millstream_connector::{AlteredOffsets, ConnectorContext, ErrorKind, Failure, TopicOffset, TopicPartition};
+use millstream_record::ErrorChain;
+use serde_json::{Value, json};
+
+use super::{ConnectorType, HerderError, HerderHandle, event::Event, handle::NoContext};
+use crate::{
+    error_policy::CONNECT_EXCEPTION,
+    kafka::{AlterOffsetsError, GroupOffsets},
+    offsets::{OffsetEntry, OffsetStore, OffsetStoreError, named_sink_offsets, named_source_offsets, store_of},
+    provided,
+    worker::class_of,
+};
+
+/// Longest time for asking or changing offsets, as in Connect.
+const TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What a connector throws that offers no say in its offsets.
+const UNSUPPORTED: &str = "java.lang.UnsupportedOperationException";
+
+/// Which offsets are to be changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OffsetChange {
+    /// These. Where one is given twice, the last counts.
+    Alter(Vec<OffsetEntry>),
+    /// All that are known are forgotten.
+    Reset,
+}
+
+impl OffsetChange {
+    /// Connect's word for what is being done.
+    fn verb(&self) -> &'static str {
+        match self {
+            Self::Alter(_) => "alter",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+impl HerderHandle {
+    /// The offsets of a connector, in whatever state it is.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name, or they cannot be read.
+    pub async fn offsets(&self, name: &str) -> Result<Vec<OffsetEntry>, HerderError> {
+        let config = self.connector_config(name)?;
+        let read = async {
+            let (resolved, kind) = self.resolved(&config).await?;
+            match kind {
+                ConnectorType::Sink => self.sink_offsets(name, &resolved.config).await,
+                _ => self.source_offsets(name, &resolved.config).await,
+            }
+        };
+        tokio::time::timeout(TIMEOUT, read).await.unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    /// Changes offsets of a connector that is stopped. `false` if the connector may keep others elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// It is not stopped, it refuses the offsets, or they cannot be written; some of them may be changed then.
+    pub async fn change_offsets(&self, name: &str, change: OffsetChange) -> Result<bool, HerderError> {
+        let changed = async {
+            let config = self.ask(|reply| Event::LendOffsets { name: name.to_owned(), reply }).await?;
+            let (resolved, kind) = self.resolved(&config).await?;
+            match kind {
+                ConnectorType::Sink => self.change_sink(name, &resolved, change).await,
+                _ => self.change_source(name, &resolved, change).await,
+            }
+        };
+        let changed = tokio::time::timeout(TIMEOUT, changed).await.unwrap_or_else(|_| Err(timed_out()));
+        if let Err(error @ HerderError::Failed { source: Some(_), .. }) = &changed {
+            tracing::error!(connector = name, error = %ErrorChain(error), "offsets were not changed");
+        }
+        changed
+    }
+
+    async fn source_offsets(&self, name: &str, config: &ConfigMap) -> Result<Vec<OffsetEntry>, HerderError> {
+        let words = format!("Failed to retrieve offsets for source connector {name}");
+        let store = self.store_of(config).await.map_err(|failure| HerderError::caused(&*words, failure))?;
+        let listed = store.list(name).await.map_err(|error| HerderError::caused(&*words, store_failure(&error)))?;
+        let value = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+        let entry = |(partition, offset): (String, String)| OffsetEntry {
+            partition: value(&partition),
+            offset: value(&offset),
+        };
+        Ok(listed.into_iter().map(entry).collect())
+    }
+
+    async fn sink_offsets(&self, name: &str, config: &ConfigMap) -> Result<Vec<OffsetEntry>, HerderError> {
+        let failed = |failure: Failure| {
+            HerderError::caused(format!("Failed to retrieve consumer group offsets for sink connector {name}"), failure)
+        };
+        let group = self.shared.clients.group_offsets(name, config).map_err(failed)?;
+        let entry = |TopicOffset { topic, partition, offset }| OffsetEntry {
+            partition: json!({"kafka_partition": partition, "kafka_topic": topic}),
+            offset: json!({"kafka_offset": offset}),
+        };
+        Ok(group.list().await.map_err(failed)?.into_iter().map(entry).collect())
+    }
+
+    async fn change_source(&self, name: &str, resolved: &Resolved, change: OffsetChange) -> Result<bool, HerderError> {
+        let failed = |cause: Failure| {
+            HerderError::caused(format!("Failed to modify offsets for source connector {name}"), cause)
+        };
+        let store = self.store_of(&resolved.config).await.map_err(failed)?;
+        let offsets = match change {
+            OffsetChange::Alter(entries) => named_source_offsets(&entries).map_err(HerderError::failed)?,
+            OffsetChange::Reset => {
+                let known = store.list(name).await.map_err(|error| failed(store_failure(&error)))?;
+                known.into_iter().map(|(partition, _)| (partition, None)).collect()
+            }
+        };
+        let altered = AlteredOffsets::Source(offsets);
+        let alone = self.agrees(name, "source", resolved, &altered).await?;
+        let AlteredOffsets::Source(offsets) = altered else { return Ok(alone) };
+        if !offsets.is_empty() {
+            let offsets = offsets.into_iter().map(|(partition, offset)| (Arc::from(partition), offset)).collect();
+            store.write(name, offsets).await.map_err(|error| failed(store_failure(&error)))?;
+        }
+        Ok(alone)
+    }
+
+    async fn change_sink(&self, name: &str, resolved: &Resolved, change: OffsetChange) -> Result<bool, HerderError> {
+        let failed =
+            |cause: Failure| HerderError::caused(format!("Failed to modify offsets for sink connector {name}"), cause);
+        let verb = change.verb();
+        let refused = |error: AlterOffsetsError| not_changed(name, verb, error);
+        let group = self.shared.clients.group_offsets(name, &resolved.config).map_err(failed)?;
+        let offsets = match &change {
+            OffsetChange::Alter(entries) => {
+                let offsets = named_sink_offsets(entries).map_err(HerderError::BadRequest)?;
+                if let Some(negative) = offsets.iter().find_map(|(_, offset)| offset.filter(|offset| *offset < 0)) {
+                    let text = format!("Invalid negative offset {negative}");
+                    return Err(failed(Failure::new(ErrorKind::Fatal, "java.lang.IllegalArgumentException", text)));
+                }
+                if let Some((of, _)) = offsets.iter().find(|(of, _)| of.partition < 0) {
+                    let text = format!("topic {} has no partition {}", of.topic, of.partition);
+                    return Err(refused(AlterOffsetsError::Failed(Failure::new(ErrorKind::Fatal, "", text))));
+                }
+                offsets
+            }
+            OffsetChange::Reset => known_to(group.as_ref()).await.map_err(|cause| {
+                let words = format!("Failed to list offsets prior to resetting offsets for sink connector {name}");
+                HerderError::caused(words, cause)
+            })?,
+        };
+        let altered = AlteredOffsets::Sink(offsets);
+        let alone = self.agrees(name, "sink", resolved, &altered).await?;
+        match (&change, &altered) {
+            (OffsetChange::Alter(_), AlteredOffsets::Sink(offsets)) => group.alter(offsets).await.map_err(refused)?,
+            _ => group.delete().await.map_err(refused)?,
+        }
+        Ok(alone)
+    }
+
+    /// Asks an instance of the connector, made for this, whether the offsets may be changed.
+    async fn agrees(
+        &self,
+        name: &str,
+        direction: &str,
+        resolved: &Resolved,
+        altered: &AlteredOffsets,
+    ) -> Result<bool, HerderError> {
+        let config = &resolved.config;
+        let refused = |failure: Failure| {
+            let failure = provided::hidden(resolved, failure);
+            if failure.class == UNSUPPORTED {
+                let words = format!(
+                    "Failed to modify offsets for connector {name} because it doesn't support external modification of offsets"
+                );
+                return HerderError::caused(words, failure);
+            }
+            // Connect shows the words of its own exceptions, and hides those of others.
+            if failure.class.starts_with("org.apache.kafka.connect.") {
+                return HerderError::caused(failure.message.clone(), failure);
+            }
+            HerderError::caused(format!("Failed to modify offsets for {direction} connector {name}"), failure)
+        };
+        let context: Arc<dyn ConnectorContext> = Arc::new(NoContext);
+        let made = self.shared.plugins.connector(class_of(config), name, context).await;
+        let mut connector = made.map_err(|error| refused(error.failure()))?;
+        connector.alter_offsets(config, altered).await.map_err(|error| refused(error.failure()))
+    }
+
+    /// A connector's configuration with its variables resolved, and its direction.
+    async fn resolved(&self, config: &ConfigMap) -> Result<(Resolved, ConnectorType), HerderError> {
+        let resolved = provided::resolve(&self.shared.providers, config).await;
+        let resolved = resolved.map_err(|failure| HerderError::caused(failure.message.clone(), failure))?;
+        let plugin = self.shared.plugins.find_connector(class_of(&resolved.config));
+        let plugin = plugin.map_err(|error| HerderError::failed(error.to_string()))?;
+        Ok((resolved, ConnectorType::of(plugin.kind)))
+    }
+
+    async fn store_of(&self, config: &ConfigMap) -> Result<Arc<dyn OffsetStore>, Failure> {
+        store_of(self.shared.offset_topics.as_ref(), &self.shared.offsets, config).await
+    }
+}
+
+async fn known_to(group: &dyn GroupOffsets) -> Result<Vec<(TopicPartition, Option<i64>)>, Failure> {
+    let forgotten = |TopicOffset { topic, partition, .. }| (TopicPartition { topic, partition }, None);
+    Ok(group.list().await?.into_iter().map(forgotten).collect())
+}
+
+fn not_changed(name: &str, verb: &str, error: AlterOffsetsError) -> HerderError {
+    match error {
+        AlterOffsetsError::HasMembers(cause) => {
+            let words = format!(
+                "Failed to {verb} consumer group offsets for connector {name} either because its tasks haven't stopped completely yet or the connector was resumed before the request to {verb} its offsets could be successfully completed. If the connector is in a stopped state, this operation can be safely retried. If it doesn't eventually succeed, the Connect cluster may need to be restarted to get rid of the zombie sink tasks."
+            );
+            HerderError::caused(words, cause)
+        }
+        AlterOffsetsError::Failed(cause) => {
+            let of = if verb == "reset" { "sink connector" } else { "connector" };
+            HerderError::caused(format!("Failed to {verb} consumer group offsets for {of} {name}"), cause)
+        }
+    }
+}
+
+fn store_failure(error: &OffsetStoreError) -> Failure {
+    Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, ErrorChain(error).to_string())
+}
+
+fn timed_out() -> HerderError {
+    HerderError::failed("Request timed out")
+}

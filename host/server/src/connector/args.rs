@@ -1,0 +1,244 @@
+//! Arguments of `millstream connector`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::{exit::CODES, worker_api::WorkerArgs};
+
+/// What to print.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Form {
+    /// Tables and text for people; what may be secret is hidden
+    #[default]
+    Text,
+    /// JSON for programs, as the worker has it
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
+/// Whether to wait until what was asked for is so.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Wait {
+    /// Wait until it is so, or a task has failed; at most so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
+    wait: Option<u32>,
+}
+
+impl Wait {
+    /// The longest wait, if there is one.
+    pub fn bound(self) -> Option<Duration> {
+        self.wait.map(|seconds| Duration::from_secs(seconds.into()))
+    }
+}
+
+/// Files with connectors.
+#[derive(Args, Clone, Debug)]
+pub struct Files {
+    /// Files with connectors: .properties, JSON (a configuration, or name and config) or YAML, also several in one file;
+    /// - for standard input
+    #[arg(short = 'f', long = "file", required = true, num_args = 1.., value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// A connector by name.
+#[derive(Args, Clone, Debug)]
+pub struct Names {
+    /// Names of connectors
+    #[arg(required = true)]
+    pub names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = CODES)]
+pub struct ConnectorArgs {
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+    #[command(subcommand)]
+    pub command: ConnectorCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConnectorCommand {
+    /// List connectors with their states
+    #[command(after_help = "Example: millstream connector list --url http://connect:8083 --output json")]
+    List {
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// Show the state of a connector and its tasks
+    #[command(after_help = "Example: millstream connector status orders")]
+    Status {
+        /// Its name
+        name: String,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// Show all there is to know of a connector, and why tasks have failed: record, stage, cause, what to do
+    #[command(after_help = "Example: millstream connector describe orders")]
+    Describe {
+        /// Its name
+        name: String,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// Create connectors that must not exist yet
+    #[command(after_help = "Example: millstream connector create -f orders.properties --wait")]
+    Create {
+        #[command(flatten)]
+        files: Files,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Make connectors be as files say: creates, changes, or leaves alone
+    #[command(after_help = "Examples:
+  millstream connector apply -f connectors/*.yaml --dry-run
+  millstream connector apply -f orders.json --wait=120
+
+A key that the file leaves out is removed. What may be secret is not shown in differences.")]
+    Apply {
+        #[command(flatten)]
+        files: Files,
+        /// Show the differences and what the worker thinks of the configuration; change nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Show how files differ from what runs; ends with 8 if they do
+    #[command(after_help = "Example: millstream connector diff -f orders.yaml")]
+    Diff {
+        #[command(flatten)]
+        files: Files,
+    },
+    /// Open a connector's configuration in $VISUAL or $EDITOR, and apply it once the worker finds it valid
+    #[command(after_help = "Example: EDITOR=nano millstream connector edit orders
+
+A configuration that is not valid is opened again with the errors on top; left unchanged, it is given up.")]
+    Edit {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Pause connectors: tasks stay, and do nothing
+    #[command(after_help = "Example: millstream connector pause orders --wait")]
+    Pause {
+        #[command(flatten)]
+        names: Names,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Resume connectors that are paused or stopped
+    #[command(after_help = "Example: millstream connector resume orders --wait")]
+    Resume {
+        #[command(flatten)]
+        names: Names,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Stop connectors: tasks end, the configuration stays, and offsets may be changed
+    #[command(after_help = "Example: millstream connector stop orders --wait")]
+    Stop {
+        #[command(flatten)]
+        names: Names,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Restart a connector and its tasks
+    #[command(after_help = "Examples:
+  millstream connector restart orders --only-failed --wait
+  millstream connector restart orders --task 2")]
+    Restart {
+        /// Its name
+        name: String,
+        /// Only this task
+        #[arg(long, value_name = "NUMBER", conflicts_with_all = ["only_failed", "without_tasks"])]
+        task: Option<u32>,
+        /// Only what has failed
+        #[arg(long)]
+        only_failed: bool,
+        /// Not the tasks
+        #[arg(long)]
+        without_tasks: bool,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Show or change where a connector goes on
+    #[command(subcommand)]
+    Offsets(OffsetsCommand),
+    /// Show the topics that a connector has used, or forget them
+    #[command(after_help = "Examples:
+  millstream connector topics orders
+  millstream connector topics orders --reset")]
+    Topics {
+        /// Its name
+        name: String,
+        /// Forget them; those in use come back
+        #[arg(long)]
+        reset: bool,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// Delete connectors; their offsets stay
+    #[command(after_help = "Example: millstream connector delete orders --wait")]
+    Delete {
+        #[command(flatten)]
+        names: Names,
+        /// None of that name is no error
+        #[arg(long)]
+        if_exists: bool,
+        #[command(flatten)]
+        wait: Wait,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OffsetsCommand {
+    /// Show where a connector goes on
+    #[command(after_help = "Example: millstream connector offsets show orders --output json > orders-offsets.json")]
+    Show {
+        /// Its name
+        name: String,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// Change where a stopped connector goes on
+    #[command(after_help = "Examples:
+  millstream connector offsets set orders --at orders:0=1500 --at orders:1=0
+  millstream connector offsets set file --partition '{\"filename\":\"in.txt\"}' --offset '{\"position\":0}'
+  millstream connector offsets set orders -f orders-offsets.json")]
+    Set {
+        /// Its name
+        name: String,
+        /// For a sink: the next record that it reads of a partition
+        #[arg(long, value_name = "TOPIC:PARTITION=OFFSET")]
+        at: Vec<String>,
+        /// For a source: a partition as JSON, followed by its --offset
+        #[arg(long, value_name = "JSON", requires = "offset")]
+        partition: Vec<String>,
+        /// The offset of the partition in the same place; null removes it
+        #[arg(long, value_name = "JSON", requires = "partition")]
+        offset: Vec<String>,
+        /// A file as `offsets show --output json` prints it; - for standard input
+        #[arg(short = 'f', long, value_name = "FILE", conflicts_with_all = ["at", "partition"], required_unless_present_any = ["at", "partition"])]
+        file: Option<PathBuf>,
+    },
+    /// Let a stopped connector begin anew
+    #[command(after_help = "Examples:
+  millstream connector offsets reset orders
+  millstream connector offsets reset file --partition '{\"filename\":\"in.txt\"}'")]
+    Reset {
+        /// Its name
+        name: String,
+        /// Only this partition, as JSON
+        #[arg(long, value_name = "JSON")]
+        partition: Vec<String>,
+    },
+}
