@@ -19,7 +19,8 @@ pub enum Mode {
 /// Prefixes that are ours: a key beneath one of them that nobody declares is an error.
 ///
 /// Keys beneath `broker.` are the built-in broker's own, which checks them itself.
-const OUR_PREFIXES: [&str; 6] = ["plugin.", "converter.", "restart.", "quota.", "rest.basic.", "metrics.series."];
+const OUR_PREFIXES: [&str; 7] =
+    ["plugin.", "converter.", "restart.", "quota.", "rest.basic.", "metrics.series.", "metrics.otlp."];
 
 const BROKER_PREFIX: &str = "broker.";
 

@@ -228,6 +228,16 @@ keys! {
     ours:
     METRICS_LISTENERS: Option<Vec<String>> = Key::optional_list("metrics.listeners").importance(Low).validator(|| Validator::list(true, true))
         .doc("Where `/metrics` is served: with `listeners` when not set (whatever `admin.listeners` says), nowhere when empty. These listeners have `/health` and what is below it, too. Keys of TLS for them begin with `metrics.listeners.https.`.");
+    METRICS_OTLP_ENDPOINT: Option<String> = Key::optional_string("metrics.otlp.endpoint").importance(Low)
+        .doc("URL to which metrics are pushed by OTLP over HTTP in its JSON encoding, such as `http://collector:4318/v1/metrics`. Nothing is pushed unless set.");
+    METRICS_OTLP_HEADERS: Option<String> = Key::password("metrics.otlp.headers").importance(Low)
+        .doc("Headers of these requests, as `name=value` with commas between.");
+    METRICS_OTLP_INTERVAL: Duration = Key::millis("metrics.otlp.interval.ms").default("60000").importance(Low)
+        .min(1_000)
+        .doc("Milliseconds between two pushes.");
+    METRICS_OTLP_TIMEOUT: Duration = Key::millis("metrics.otlp.timeout.ms").default("10000").importance(Low)
+        .min(1)
+        .doc("Milliseconds that a request may take. One that fails is made again twice at most, one and two seconds later; the next push has everything anyway.");
     METRICS_SERIES_MAX: i32 = Key::int("metrics.series.max").default("50000").importance(Low)
         .min(0)
         .doc("Most series that `/metrics` shows. Groups of metrics beyond are left out whole, and `millstream_exposition_series_left_out` says how many series they have.");

@@ -18,6 +18,7 @@ mod log_files;
 mod logging;
 mod moment;
 mod offset_topics;
+mod otlp;
 mod output;
 mod plugin_command;
 mod repair_command;

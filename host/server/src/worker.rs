@@ -33,6 +33,7 @@ use crate::{
     cluster::{Kafka, broker_config, health_of},
     exit::{Failure, SETUP, START, USAGE},
     logging,
+    otlp::{OtlpSettings, Pushing},
     signals::{Ended, Signals},
     start_checks, time_zone,
     watching::Watching,
@@ -66,6 +67,7 @@ pub struct Prepared {
     catalogue: Arc<Catalogue>,
     natives: Natives,
     rest: RestConfig,
+    otlp: Option<OtlpSettings>,
     /// Counts what happens, in the broker too.
     pub metrics: Metrics,
 }
@@ -74,6 +76,7 @@ impl Prepared {
     /// Reads what the plugins and the API have to be told, and checks it.
     pub async fn of(worker_file: &Path, config: &WorkerConfig) -> Result<Self, Failure> {
         let rest = RestConfig::of(config).map_err(|error| Failure::of(SETUP, &error))?;
+        let otlp = OtlpSettings::of(config).map_err(|error| Failure::of(SETUP, &error))?;
         let originals = config.config().originals();
         let metrics = Metrics::default();
         let catalogue = Arc::new(Catalogue::new(plugins(config).await?.counted_by(metrics.clone()), originals));
@@ -84,7 +87,7 @@ impl Prepared {
         let definitions = catalogue.definitions();
         let natives = natives(ReadLimits::of(config.config()));
         start_checks::check(worker_file, config, &definitions, catalogue.as_ref(), &natives).await?;
-        Ok(Self { catalogue, natives, rest, metrics })
+        Ok(Self { catalogue, natives, rest, otlp, metrics })
     }
 }
 
@@ -109,6 +112,7 @@ pub struct Bound {
 struct Parts {
     catalogue: Arc<Catalogue>,
     natives: Natives,
+    otlp: Option<OtlpSettings>,
     metrics: Metrics,
 }
 
@@ -131,7 +135,7 @@ pub struct State {
 impl Bound {
     /// Looks for the cluster and takes the listeners.
     pub async fn of(config: &WorkerConfig, prepared: Prepared, kafka: &Kafka) -> Result<Self, Failure> {
-        let Prepared { catalogue, natives, rest, metrics } = prepared;
+        let Prepared { catalogue, natives, rest, otlp, metrics } = prepared;
         let settings = WorkerSettings::from_config(config);
         let policy = config.override_policy().clone();
         let clients =
@@ -154,7 +158,7 @@ impl Bound {
             Failure::new(SETUP, format!("{failure} (bootstrap.servers={}: {causes}){hint}", kafka.bootstrap))
         })?;
         let rest = RestServer::bind(rest).await.map_err(|error| Failure::of(SETUP, &error))?;
-        Ok(Self { prepared: Parts { catalogue, natives, metrics }, settings, clients, cluster_id, rest })
+        Ok(Self { prepared: Parts { catalogue, natives, otlp, metrics }, settings, clients, cluster_id, rest })
     }
 
     /// `host:port` under which the worker is known.
@@ -169,7 +173,8 @@ impl Bound {
 
     /// Starts the worker and its API.
     pub fn start(self, config: &WorkerConfig, kafka: &Kafka, state: State) -> Result<Running, Failure> {
-        let Self { prepared: Parts { catalogue, natives, metrics }, settings, clients, cluster_id, mut rest } = self;
+        let Self { prepared: Parts { catalogue, natives, otlp, metrics }, settings, clients, cluster_id, mut rest } =
+            self;
         let State { offsets, offset_topics, statuses, log, membership, group } = state;
         let info = metrics.group::<AppInfo>(Labels::none().and("id", rest.worker_id()));
         info.version.set(KAFKA_VERSION);
@@ -177,6 +182,7 @@ impl Bound {
         info.started.set(SystemTime::now());
         let watching = Watching::start(&metrics, config);
         rest.show_metrics(watching.page());
+        let pushing = otlp.map(|settings| Pushing::start(settings, &rest.worker_id(), watching.show()));
         let herder = HerderSettings {
             worker_id: rest.worker_id(),
             cluster_id,
@@ -204,7 +210,7 @@ impl Bound {
         let version = WorkerVersion { version: KAFKA_VERSION.to_owned(), commit: env!("CARGO_PKG_VERSION").to_owned() };
         let checks = kafka.broker.iter().map(health_of).collect();
         rest.attach(Arc::new(herder.handle()), version, checks);
-        Ok(Running { rest, herder, _watching: watching, _info: info })
+        Ok(Running { rest, herder, _watching: watching, _pushing: pushing, _info: info })
     }
 }
 
@@ -214,6 +220,7 @@ pub struct Running {
     herder: Herder,
     /// Shown as long as the worker runs.
     _watching: Watching,
+    _pushing: Option<Pushing>,
     _info: Arc<AppInfo>,
 }
 
