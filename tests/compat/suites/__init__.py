@@ -5,9 +5,11 @@
     tests(short)                   the names of its tests
     brokers(tests, short)          what brokers they need: pairs of settings and the tests that run against such a broker
     run(address, tests, short)     runs them: test -> (passed, failed or skipped; its words)
+    WORKER                         true if it is about the REST API: what is started then is a worker
 """
 
 import fcntl
+import json
 import os
 import pathlib
 import re
@@ -126,6 +128,30 @@ class Programs:
 
     def run(self, address, tests, short):
         return self.python.pytest(["--timeout=300"], tests, 1800, cwd=HERE / "programs", env=environment(BROKER=address))
+
+
+class Alone:
+    """An environment of Python with one package: those of clients of the REST API want different versions of the same."""
+
+    def __init__(self, home, package):
+        need("python3")
+        self.folder = home / f"python-{package.replace('==', '-')}"
+        once(self.folder, lambda folder: self.build(folder, package))
+        self.python = self.folder / "bin/python"
+
+    def build(self, folder, package):
+        call("python3", "-m", "venv", folder)
+        call(folder / "bin/pip", "install", "-q", "--disable-pip-version-check", package)
+
+    def scenario(self, program, address, folder):
+        """Runs a program that prints a line of JSON for each of its tests: [name, ending, words]."""
+        done = subprocess.run([self.python, HERE / "programs" / program, f"http://{address}", folder], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300, env=environment())
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+        results = {name: (ending, words) for name, ending, words in lines}
+        if done.returncode != 0:
+            results["the whole"] = ("failed", " ".join(done.stderr.split())[-300:])
+        return results
 
 
 def pinned(package):
