@@ -45,7 +45,9 @@ pub use millstream_values::config_text;
 pub use overrides::OverridePolicy;
 pub use parsed::{ParsedConfig, ParsedValue, originals_with_prefix};
 pub use plugin_defs::{PluginDef, PluginDefs, PluginDirectory, PluginKind, UnknownConnector, aliases_of};
-pub use properties::{PropertiesError, parse as parse_properties, parse_str as parse_properties_str};
+pub use properties::{
+    PropertiesError, lines_of_keys as lines_of_properties, parse as parse_properties, parse_str as parse_properties_str,
+};
 pub use providers::{Providers, Resolved, restore_references, without_providers};
 pub use unknown_keys::{UnknownKey, nearest, unknown_connector_keys, unknown_keys_warning, unknown_worker_keys};
 pub use validate::{ConfigValue, Environment, PlainEnvironment};

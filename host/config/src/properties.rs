@@ -1,5 +1,7 @@
 //! Java's `.properties` syntax, character for character as `java.util.Properties` reads it.
 
+use std::collections::BTreeMap;
+
 /// Why a properties text could not be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PropertiesError {
@@ -39,6 +41,19 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, PropertiesError> {
 /// See [`PropertiesError`].
 pub fn parse_str(text: &str) -> Result<Vec<(String, String)>, PropertiesError> {
     parse_chars(&text.chars().collect::<Vec<_>>())
+}
+
+/// The line, counted from 1, of each key's last entry in a file in ISO-8859-1; a key with a broken escape has none.
+pub fn lines_of_keys(bytes: &[u8]) -> BTreeMap<String, usize> {
+    let text: Vec<char> = bytes.iter().map(|&byte| char::from(byte)).collect();
+    let mut lines = LogicalLines { text: &text, position: 0, line: 1 };
+    let mut found = BTreeMap::new();
+    while let Some((line, number)) = lines.next_line() {
+        if let Ok(key) = unescape(split(&line).0, number) {
+            found.insert(key, number);
+        }
+    }
+    found
 }
 
 fn parse_chars(text: &[char]) -> Result<Vec<(String, String)>, PropertiesError> {
@@ -198,6 +213,12 @@ fn unescape(raw: &[char], line: usize) -> Result<String, PropertiesError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_found_in_the_line_of_its_last_entry() {
+        let found = lines_of_keys(b"# c\na=1\n\nb = 2 \\\n  more\na: 3\n");
+        assert_eq!(found, BTreeMap::from([("a".to_owned(), 6), ("b".to_owned(), 4)]));
+    }
 
     fn one(text: &str) -> (String, String) {
         let mut entries = parse(text.as_bytes()).unwrap();

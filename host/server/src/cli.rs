@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::{
     broker_command,
+    check::{self, ConfigCommand, MigrateArgs},
     connector::{self, ConnectorArgs},
     distributed,
     exit::{self, Failure},
@@ -68,6 +69,11 @@ enum Command {
     Group(GroupCommand),
     /// Work with connectors of a worker, Millstream's or Kafka Connect's
     Connector(ConnectorArgs),
+    /// Look at configurations without a worker
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Say which connectors of a running Kafka Connect cluster would work here, which would not, and why
+    Migrate(MigrateArgs),
     /// Print what a shell needs to complete these commands
     #[command(after_help = "Examples:
   millstream completion bash > ~/.local/share/bash-completion/completions/millstream
@@ -179,6 +185,8 @@ pub fn run() -> ExitCode {
             Command::Topic(command) => topic::run(command).await,
             Command::Group(command) => group::run(command).await,
             Command::Connector(arguments) => connector::run(arguments).await,
+            Command::Config(command) => check::run(command).await,
+            Command::Migrate(arguments) => check::migrate(arguments).await,
             Command::Completion { shell } => completion(shell),
         }
     });

@@ -6,6 +6,7 @@ mod bootstrap;
 mod broker_command;
 mod bundled;
 mod catalogue;
+mod check;
 mod cli;
 mod cluster;
 mod connector;

@@ -25,26 +25,42 @@ pub async fn check(
     if let Some(unknown) = unknown_keys_warning(&unknown_worker_keys(originals, definitions)) {
         warn!("{}: {unknown}", worker_file.display());
     }
+    match converters(config, definitions, plugins, natives).await.into_iter().next() {
+        None => Ok(()),
+        Some((_, message)) => Err(Failure::new(SETUP, format!("{}: {message}", worker_file.display()))),
+    }
+}
+
+/// What is wrong with the worker's own converters: the key, and the words.
+pub async fn converters(
+    config: &WorkerConfig,
+    definitions: &PluginDirectory,
+    plugins: &dyn Plugins,
+    natives: &Natives,
+) -> Vec<(String, String)> {
+    let originals = config.config().originals();
+    let mut wrong = Vec::new();
     for (role, kind) in [
         (ConverterRole::Key, PluginKind::Converter),
         (ConverterRole::Value, PluginKind::Converter),
         (ConverterRole::Header, PluginKind::HeaderConverter),
     ] {
         let key = format!("{}.converter", role.name());
-        let failed = |message: &str| Failure::new(SETUP, format!("{}: {message}", worker_file.display()));
         let class = config_text::text(config.config().string(&key));
         if definitions.find(kind, class).is_none() {
             let remedy = there_are(definitions, kind, class);
-            return Err(failed(&format!(
-                "Invalid value {class} for configuration {key}: Class {class} could not be found. {remedy}"
-            )));
+            let message =
+                format!("Invalid value {class} for configuration {key}: Class {class} could not be found. {remedy}");
+            wrong.push((key, message));
+            continue;
         }
         let task = TaskId { connector: "the worker".to_owned(), number: 0 };
-        check_converter(plugins, natives, &task, role, originals)
-            .await
-            .map_err(|failure| failed(&format!("configure the {key} {class}: {}", in_one_line(&failure.trace()))))?;
+        if let Err(failure) = check_converter(plugins, natives, &task, role, originals).await {
+            let message = format!("configure the {key} {class}: {}", in_one_line(&failure.trace()));
+            wrong.push((key, message));
+        }
     }
-    Ok(())
+    wrong
 }
 
 /// What could stand in the place of a class.

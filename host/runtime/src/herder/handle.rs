@@ -9,11 +9,10 @@ use std::{
 };
 
 use millstream_config::{
-    ConfigDef, ConfigInfos, ConfigMap, ConnectorConfigError, OverridePolicy, OwnErrors, PluginDefs, Providers,
-    Resolved, connector_config_def, connector_key_names, invalid_config_message, unknown_connector_keys,
-    unknown_keys_warning, validate_connector, without_providers,
+    ConfigDef, ConfigInfos, ConfigMap, OverridePolicy, PluginDefs, Providers, connector_config_def,
+    connector_key_names, invalid_config_message, unknown_connector_keys, unknown_keys_warning, without_providers,
 };
-use millstream_connector::{ConnectorContext, Failure, PluginError, PluginInfo, PluginKind, Plugins, TaskId};
+use millstream_connector::{PluginInfo, PluginKind, Plugins, TaskId};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -21,7 +20,7 @@ use tokio::{
 
 use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
-    TargetState, TaskInfo, event::Event, trial::Trial, view::View,
+    TargetState, TaskInfo, event::Event, validation::Validation, view::View,
 };
 use crate::{
     Natives,
@@ -324,52 +323,18 @@ impl HerderHandle {
         let submitted = without_providers(config);
         let resolved = provided::resolve(&self.shared.providers, &submitted);
         let resolved = resolved.await.map_err(|failure| HerderError::failed(failure.message))?;
-        let mut infos = self.validate_resolved(&resolved).await?;
-        resolved.redact(&submitted, &mut infos);
-        Ok(infos)
-    }
-
-    async fn validate_resolved(&self, resolved: &Resolved) -> Result<ConfigInfos, HerderError> {
-        let (shared, config) = (&self.shared, &resolved.config);
+        let shared = &self.shared;
         let definitions = (shared.definitions)();
-        let mut own = Vec::new();
-        if let Some(class) = config.get("connector.class").and_then(Option::as_deref)
-            && definitions.connector(class.trim()).is_ok()
-        {
-            let name = config.get("name").and_then(Option::as_deref).unwrap_or("");
-            let failed = |error: PluginError| {
-                let failure = provided::hidden(resolved, error.failure());
-                if let PluginError::NoRoom { .. } = error {
-                    return HerderError::BadRequest(failure.message);
-                }
-                HerderError::caused(failure.message.clone(), failure)
-            };
-            let context: Arc<dyn ConnectorContext> = Arc::new(NoContext);
-            let mut connector = shared.plugins.connector(class.trim(), name, context).await.map_err(failed)?;
-            let found = connector.validate(config).await.map_err(failed)?;
-            own.extend(found.into_iter().map(|(name, errors)| OwnErrors { name, errors }));
-        }
-        let validate = |own: &[OwnErrors]| {
-            validate_connector(config, definitions.as_ref(), own, &shared.policy).map_err(|error| match error {
-                ConnectorConfigError::NoClass | ConnectorConfigError::Unknown(_) => {
-                    HerderError::BadRequest(error.to_string())
-                }
-                _ => HerderError::failed(resolved.hide(&error.to_string())),
-            })
-        };
-        let infos = validate(&own)?;
-        let trial = Trial {
+        let validation = Validation {
             plugins: shared.plugins.as_ref(),
             natives: &shared.natives,
             definitions: definitions.as_ref(),
             clients: shared.clients.as_ref(),
+            policy: &shared.policy,
         };
-        let refusals = trial.refusals(config, &infos).await;
-        if refusals.is_empty() {
-            return Ok(infos);
-        }
-        own.extend(refusals);
-        validate(&own)
+        let mut infos = validation.of_resolved(&resolved).await?;
+        resolved.redact(&submitted, &mut infos);
+        Ok(infos)
     }
 
     /// Creates a connector, or replaces its configuration if `replace` allows it, and waits until it
@@ -575,21 +540,6 @@ impl HerderHandle {
         // Why the loop is gone is known before its queue is.
         self.events.closed().await;
         Err(self.shared.broken.borrow().clone().map_or(HerderError::ShuttingDown, HerderError::Broken))
-    }
-}
-
-/// The context of a connector that is only asked something.
-pub(super) struct NoContext;
-
-impl ConnectorContext for NoContext {
-    fn request_task_reconfiguration(&self) {}
-
-    fn raise_error(&self, failure: Failure) {
-        tracing::warn!(error = %failure, "a connector raised an error while it was only asked something");
-    }
-
-    fn is_stopping(&self) -> bool {
-        false
     }
 }
 

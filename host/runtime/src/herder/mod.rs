@@ -18,6 +18,7 @@ mod rebalances;
 mod run;
 mod start;
 mod trial;
+mod validation;
 mod view;
 
 pub use error::HerderError;
@@ -26,6 +27,7 @@ pub use handle::{DefinitionsNow, Health, HerderHandle};
 pub use offsets::OffsetChange;
 pub use plan::{Action, Desired, Running, RunningConnector, plan};
 pub use start::{Herder, HerderSettings, StartHerderError};
+pub use validation::Validation;
 
 use millstream_config::ConfigMap;
 use millstream_connector::{PluginKind, TaskId};

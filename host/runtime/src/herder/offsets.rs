@@ -7,7 +7,7 @@ use millstream_connector::{AlteredOffsets, ConnectorContext, ErrorKind, Failure,
 use millstream_record::ErrorChain;
 use serde_json::{Value, json};
 
-use super::{ConnectorType, HerderError, HerderHandle, event::Event, handle::NoContext};
+use super::{ConnectorType, HerderError, HerderHandle, event::Event, validation::NoContext};
 use crate::{
     error_policy::CONNECT_EXCEPTION,
     kafka::{AlterOffsetsError, GroupOffsets},

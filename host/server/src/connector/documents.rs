@@ -71,7 +71,12 @@ pub fn read_bytes(path: &Path) -> Result<(Vec<u8>, String), Failure> {
     Ok((bytes, origin))
 }
 
-fn parse(path: &Path, origin: &str, bytes: &[u8]) -> Result<Vec<Document>, String> {
+/// The connectors of a file with this content; `origin` names it in errors.
+///
+/// # Errors
+///
+/// What is wrong, and where.
+pub fn parse(path: &Path, origin: &str, bytes: &[u8]) -> Result<Vec<Document>, String> {
     let documents = match form(path, bytes) {
         Form::Properties => return Ok(vec![document(origin.to_owned(), bytes)?]),
         Form::Yaml => {

@@ -4,7 +4,7 @@ mod args;
 mod change;
 mod diagnosis;
 mod diff;
-mod documents;
+pub mod documents;
 mod edit;
 mod offsets;
 mod show;
@@ -13,6 +13,7 @@ mod state;
 use serde_json::Value;
 
 pub use args::{ConnectorArgs, Form};
+pub use change::config_map;
 
 use crate::{
     exit::Failure,

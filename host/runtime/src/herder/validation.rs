@@ -1,0 +1,85 @@
+//! Validation of a connector's configuration with all that its tasks would use: the definitions, the connector's own check,
+//! and a trial of its parts. No herder has to run for it.
+
+use std::sync::Arc;
+
+use millstream_config::{
+    ConfigInfos, ConnectorConfigError, OverridePolicy, OwnErrors, PluginDefs, Resolved, validate_connector,
+};
+use millstream_connector::{ConnectorContext, Failure, PluginError, Plugins};
+
+use super::{HerderError, trial::Trial};
+use crate::{Natives, kafka::Clients, provided};
+
+/// What configurations are validated with.
+pub struct Validation<'a> {
+    /// Connectors, transforms and so on.
+    pub plugins: &'a dyn Plugins,
+    /// Connect's own converters.
+    pub natives: &'a Natives,
+    /// What the plugins declare.
+    pub definitions: &'a dyn PluginDefs,
+    /// Says which client settings would be refused; nothing is connected.
+    pub clients: &'a dyn Clients,
+    /// Which client settings connectors may override.
+    pub policy: &'a OverridePolicy,
+}
+
+impl Validation<'_> {
+    /// Validates a configuration whose variables are resolved. What is wrong with it is in the result.
+    ///
+    /// # Errors
+    ///
+    /// No connector can be told from the configuration, or the connector's check itself failed.
+    pub async fn of_resolved(&self, resolved: &Resolved) -> Result<ConfigInfos, HerderError> {
+        let config = &resolved.config;
+        let mut own = Vec::new();
+        if let Some(class) = config.get("connector.class").and_then(Option::as_deref)
+            && self.definitions.connector(class.trim()).is_ok()
+        {
+            let name = config.get("name").and_then(Option::as_deref).unwrap_or("");
+            let failed = |error: PluginError| {
+                let failure = provided::hidden(resolved, error.failure());
+                if let PluginError::NoRoom { .. } = error {
+                    return HerderError::BadRequest(failure.message);
+                }
+                HerderError::caused(failure.message.clone(), failure)
+            };
+            let context: Arc<dyn ConnectorContext> = Arc::new(NoContext);
+            let mut connector = self.plugins.connector(class.trim(), name, context).await.map_err(failed)?;
+            let found = connector.validate(config).await.map_err(failed)?;
+            own.extend(found.into_iter().map(|(name, errors)| OwnErrors { name, errors }));
+        }
+        let validate = |own: &[OwnErrors]| {
+            validate_connector(config, self.definitions, own, self.policy).map_err(|error| match error {
+                ConnectorConfigError::NoClass | ConnectorConfigError::Unknown(_) => {
+                    HerderError::BadRequest(error.to_string())
+                }
+                _ => HerderError::failed(resolved.hide(&error.to_string())),
+            })
+        };
+        let infos = validate(&own)?;
+        let Self { plugins, natives, definitions, clients, .. } = *self;
+        let refusals = Trial { plugins, natives, definitions, clients }.refusals(config, &infos).await;
+        if refusals.is_empty() {
+            return Ok(infos);
+        }
+        own.extend(refusals);
+        validate(&own)
+    }
+}
+
+/// The context of a connector that is only asked something.
+pub(super) struct NoContext;
+
+impl ConnectorContext for NoContext {
+    fn request_task_reconfiguration(&self) {}
+
+    fn raise_error(&self, failure: Failure) {
+        tracing::warn!(error = %failure, "a connector raised an error while it was only asked something");
+    }
+
+    fn is_stopping(&self) -> bool {
+        false
+    }
+}
