@@ -7,9 +7,10 @@ use millstream_values::config_text;
 use serde_json::{Value, json};
 
 use crate::{
-    ConfigDef, ConfigKey, ConfigMap, ConfigType, ConfigValue, Importance, OverridePolicy, PluginDef, PluginDefs,
-    PluginKind, UnknownConnector, Validator, Width, connector_keys::names, originals_with_prefix, parsed::ParsedValue,
-    plugin_defs::AmongPlugins, sink_keys, source_keys, topic_list, unsupported,
+    ConfigDef, ConfigKey, ConfigMap, ConfigType, ConfigValue, Importance, InvalidVersions, NoSuchVersion,
+    OverridePolicy, PluginDef, PluginDefs, PluginKind, UnknownConnector, Validator, Wanted, WantedError, Width,
+    connector_keys::names, originals_with_prefix, parsed::ParsedValue, plugin_defs::AmongPlugins, sink_keys,
+    source_keys, topic_list, unsupported,
 };
 
 /// One line of a validation result.
@@ -75,6 +76,9 @@ pub enum ConnectorConfigError {
     /// No such connector. The REST API answers 400.
     #[error(transparent)]
     Unknown(#[from] UnknownConnector),
+    /// What stands for its version is no version. The REST API answers 400.
+    #[error(transparent)]
+    Versions(#[from] InvalidVersions),
     /// `topics.regex` is none, and a dead letter topic is to be matched against it. The REST API answers 500.
     #[error("{message}")]
     TopicsRegex {
@@ -101,11 +105,16 @@ pub fn invalid_config_message(infos: &ConfigInfos) -> Option<String> {
 }
 
 /// The framework's keys for a connector with this configuration: common ones, those of its kind, and those
-/// of the transforms and predicates it names. A transform whose class is unknown only has its `type`.
-pub fn connector_config_def(kind: PluginKind, config: &ConfigMap, plugins: &dyn PluginDefs) -> ConfigDef {
+/// of the transforms and predicates it names, those first that come from `beside`, as the connector does. A transform whose class is unknown only has its `type` and version.
+pub fn connector_config_def(
+    kind: PluginKind,
+    beside: Option<&str>,
+    config: &ConfigMap,
+    plugins: &dyn PluginDefs,
+) -> ConfigDef {
     let mut def = if kind == PluginKind::Sink { sink_keys() } else { source_keys() };
     for stage in [&TRANSFORMS, &PREDICATES] {
-        stage.expand(config, plugins, &mut def);
+        stage.expand(config, beside, plugins, &mut def);
     }
     def
 }
@@ -125,8 +134,12 @@ pub fn validate_connector(
     policy: &OverridePolicy,
 ) -> Result<ConfigInfos, ConnectorConfigError> {
     let class = text(config, names::CONNECTOR_CLASS.name()).ok_or(ConnectorConfigError::NoClass)?;
-    let connector = plugins.connector(class.trim())?;
-    let mut def = connector_config_def(connector.kind, config, plugins);
+    let connector = match plugins.select_connector(&Wanted::connector(config)?) {
+        Ok(connector) => connector,
+        Err(UnknownConnector::Version(error)) => return Ok(without_version(class, config, plugins, &error)),
+        Err(error) => return Err(error.into()),
+    };
+    let mut def = connector_config_def(connector.kind, Some(&connector.location), config, plugins);
     fill_in(&mut def, config, connector, plugins);
     let mut framework = Values::of(&def, config, plugins);
 
@@ -134,7 +147,7 @@ pub fn validate_connector(
         stage.check(config, plugins, &mut framework);
     }
     for converter in &CONVERTERS {
-        converter.check_class(plugins, &mut framework);
+        converter.check_class(config, plugins, &mut framework);
     }
     if connector.kind == PluginKind::Sink {
         check_topics(config, plugins, &mut framework)?;
@@ -146,11 +159,9 @@ pub fn validate_connector(
             framework.add_error(&key, error);
         }
     }
-    for (key, _) in config.iter().filter(|(_, value)| value.is_none()) {
-        framework.add_error(key, "Null value can not be supplied as the configuration value.".to_owned());
-    }
+    framework.refuse_nulls(config);
     let mut parts = overrides(connector, config, policy);
-    parts.extend(converters(config, plugins, &framework));
+    parts.extend(converters(config, connector, plugins, &framework));
     let mut of_main = Vec::new();
     for found in own {
         let mut infos = parts.iter_mut().flat_map(|part| &mut part.configs);
@@ -163,32 +174,83 @@ pub fn validate_connector(
     Ok(parts.into_iter().fold(main, append))
 }
 
+/// What is known of a configuration whose connector is there in other versions only: what is wrong with that.
+fn without_version(class: &str, config: &ConfigMap, plugins: &dyn PluginDefs, error: &NoSuchVersion) -> ConfigInfos {
+    let mut def = names::common();
+    offer_connector(&mut def, &error.class, plugins);
+    let mut values = Values::of(&def, config, plugins);
+    for key in [names::CONNECTOR_CLASS.name(), names::CONNECTOR_VERSION.name()] {
+        values.add_error(key, error.to_string());
+    }
+    values.refuse_nulls(config);
+    let groups = def.groups();
+    values.infos(class, &def, groups)
+}
+
+fn offer_connector(def: &mut ConfigDef, class: &str, plugins: &dyn PluginDefs) {
+    let kinds = [PluginKind::Source, PluginKind::Sink];
+    let versions: Vec<_> = kinds.into_iter().flat_map(|kind| plugins.versions(kind, class)).collect();
+    offer(def, names::CONNECTOR_VERSION.name(), versions.last().copied(), &versions);
+}
+
+/// Shows under a key which versions there are, and which is used unless another one is asked for.
+fn offer(def: &mut ConfigDef, key: &str, default: Option<&PluginDef>, versions: &[&PluginDef]) {
+    let Some(known) = def.get(key).cloned() else { return };
+    let known = known.recommended(versions.iter().map(|plugin| plugin.version_text().to_owned()).collect());
+    def.define(match default.and_then(|plugin| plugin.version.clone()) {
+        Some(version) => known.default_text(version),
+        None => known,
+    });
+}
+
 /// Gives the keys of converters and versions the defaults and recommendations that the worker and its
 /// plugins imply.
 fn fill_in(def: &mut ConfigDef, config: &ConfigMap, connector: &PluginDef, plugins: &dyn PluginDefs) {
-    let mut version_of = |key: &str, plugin: Option<&PluginDef>| {
-        if let (Some(known), Some(version)) = (def.get(key), plugin.and_then(|plugin| plugin.version.clone())) {
-            let known = known.clone().validator(Validator::one_of(&[version.as_str()]));
-            def.define(known.default_text(version.clone()).recommended(vec![version]));
-        }
-    };
-    version_of(names::CONNECTOR_VERSION.name(), Some(connector));
+    offer_connector(def, &connector.class, plugins);
     for converter in &CONVERTERS {
-        let default = plugins.worker_converter(converter.key);
-        let class = text(config, converter.key).map(str::trim).map(str::to_owned).or_else(|| default.clone());
-        let plugin = class.and_then(|class| plugins.find(converter.kind, &class));
-        version_of(&format!("{}.plugin.version", converter.key), plugin);
+        let own = text(config, converter.key).map(|class| unless_told(class.trim(), Some(&connector.location)));
+        let Some(wanted) = own.or_else(|| plugins.worker_converter(converter.key)) else { continue };
+        let default = plugins.select(converter.kind, &wanted).ok();
+        offer(def, &converter.version_key(), default, &plugins.versions(converter.kind, &wanted.name));
     }
     for converter in &CONVERTERS {
         let Some(key) = def.get(converter.key).cloned() else { continue };
         let classes = plugins.of_kind(converter.kind).iter().map(|plugin| plugin.class.clone()).collect();
         let key = key.recommended(classes);
-        let default = plugins.worker_converter(converter.key);
+        let default = plugins.worker_converter(converter.key).map(|wanted| wanted.name);
         def.define(match default.filter(|class| plugins.find(converter.kind, class).is_some()) {
             Some(class) => key.default_text(class),
             None => key,
         });
     }
+}
+
+/// A part of a connector without a version: what came with the connector is preferred.
+fn unless_told(class: &str, beside: Option<&str>) -> Wanted {
+    Wanted { beside: beside.map(str::to_owned), ..class.into() }
+}
+
+/// Why no version of a class is the one that a configuration asks for.
+fn wrong_version(
+    plugins: &dyn PluginDefs,
+    kind: PluginKind,
+    (class, version_key): (&str, &str),
+    config: &ConfigMap,
+) -> Option<WrongVersion> {
+    match Wanted::of(config, class, version_key, None) {
+        Err(error) => Some(WrongVersion::Unreadable(error.to_string())),
+        Ok(wanted) => match plugins.select(kind, &wanted) {
+            Err(WantedError::Version(error)) => Some(WrongVersion::Missing(error.to_string())),
+            // Of a class that is unknown that is said.
+            Ok(_) | Err(WantedError::Unknown(_)) => None,
+        },
+    }
+}
+
+/// What is wrong with a version, in words.
+enum WrongVersion {
+    Unreadable(String),
+    Missing(String),
 }
 
 /// The text of a key that is present and not null.
@@ -217,6 +279,27 @@ impl Values {
                 self.0.push((value, ParsedValue::Null));
             }
         }
+    }
+
+    fn refuse_nulls(&mut self, config: &ConfigMap) {
+        for (key, _) in config.iter().filter(|(_, value)| value.is_none()) {
+            self.add_error(key, "Null value can not be supplied as the configuration value.".to_owned());
+        }
+    }
+
+    /// The result, in the order of the definitions.
+    fn infos(self, class: &str, def: &ConfigDef, groups: Vec<String>) -> ConfigInfos {
+        let error_count = self.0.iter().map(|(value, _)| value.errors.len()).sum();
+        let (defined, undefined): (Vec<_>, Vec<_>) =
+            self.0.into_iter().map(|(value, _)| value).partition(|value| def.get(&value.name).is_some());
+        let undefined = undefined.into_iter().map(|value| ConfigInfo { definition: None, value });
+        let mut defined: std::collections::HashMap<String, ConfigValue> =
+            defined.into_iter().map(|value| (value.name.clone(), value)).collect();
+        let defined = def.keys().iter().map(|key| ConfigInfo {
+            definition: Some(key.clone()),
+            value: defined.remove(&key.name).unwrap_or_else(|| ConfigValue::new(&key.name)),
+        });
+        ConfigInfos { name: class.to_owned(), error_count, groups, configs: undefined.chain(defined).collect() }
     }
 
     /// The class that a key was resolved to.
@@ -263,7 +346,7 @@ impl Stage {
         aliases
     }
 
-    fn expand(&self, config: &ConfigMap, plugins: &dyn PluginDefs, def: &mut ConfigDef) {
+    fn expand(&self, config: &ConfigMap, beside: Option<&str>, plugins: &dyn PluginDefs, def: &mut ConfigDef) {
         for alias in self.aliases(config) {
             let prefix = format!("{}.{alias}.", self.list);
             let group = format!("{}: {alias}", self.group);
@@ -276,20 +359,20 @@ impl Stage {
                     .placed(&group, 0, Width::Long, format!("{interface} type for {alias}"))
                     .recommended(classes),
             );
-            let class = text(config, &format!("{prefix}type")).map(str::trim);
-            let plugin = class.and_then(|class| plugins.find(self.kind, class));
-            let version = ConfigKey::new(format!("{prefix}plugin.version"), ConfigType::String)
+            let class = text(config, &format!("{prefix}type")).map(str::trim).unwrap_or_default();
+            let version_key = format!("{prefix}plugin.version");
+            let versions = plugins.versions(self.kind, class);
+            let version = ConfigKey::new(&version_key, ConfigType::String)
                 .importance(Importance::High)
-                .doc(format!("Version of the '{alias}' {} to use.", interface.to_lowercase()))
-                .placed(&group, 1, Width::Long, format!("{interface} version for {alias}"));
-            def.define(match plugin.and_then(|plugin| plugin.version.clone()) {
-                Some(version_used) => version
-                    .default_text(version_used.clone())
-                    .validator(Validator::one_of(&[version_used.as_str()]))
-                    .recommended(vec![version_used]),
-                None => version.default_null(),
-            });
-            if let Some(plugin) = plugin {
+                .doc(format!(
+                    "Version of the '{alias}' {} to use: one, or ranges of them in Maven's notation.",
+                    interface.to_lowercase()
+                ))
+                .placed(&group, 1, Width::Long, format!("{interface} version for {alias}"))
+                .default_null();
+            def.define(version);
+            offer(def, &version_key, unless_told(class, beside).choose(&versions), &versions);
+            if let Some(plugin) = plugins.part(self.kind, config, class, &version_key, beside) {
                 embed(def, &prefix, &group, &self.with_implicit_keys(&plugin.config));
             }
         }
@@ -324,8 +407,15 @@ impl Stage {
                         "Config '{negate}' was provided but there is no config '{predicate}' defining a predicate to be negated."
                     ),
                 );
-            } else if let Some(error) = values.class(&key).and_then(|class| wrong_class(plugins, self.kind, &class)) {
-                values.add_error(&key, error);
+            } else if let Some(class) = values.class(&key) {
+                let version_key = format!("{prefix}plugin.version");
+                if let Some(error) = wrong_class(plugins, self.kind, &class) {
+                    values.add_error(&key, error);
+                } else if let Some(wrong) = wrong_version(plugins, self.kind, (&class, &version_key), config) {
+                    let (WrongVersion::Unreadable(error) | WrongVersion::Missing(error)) = wrong;
+                    values.add_error(&key, error.clone());
+                    values.add_error(&version_key, error);
+                }
             }
         }
     }
@@ -417,9 +507,24 @@ const CONVERTERS: [Converter; 3] = [
 ];
 
 impl Converter {
-    fn check_class(&self, plugins: &dyn PluginDefs, values: &mut Values) {
-        if let Some(error) = values.class(self.key).and_then(|class| wrong_class(plugins, self.kind, &class)) {
+    fn version_key(&self) -> String {
+        format!("{}.plugin.version", self.key)
+    }
+
+    /// The version counts with a class of the connector's own.
+    fn check_class(&self, config: &ConfigMap, plugins: &dyn PluginDefs, values: &mut Values) {
+        let Some(class) = values.class(self.key) else { return };
+        if let Some(error) = wrong_class(plugins, self.kind, &class) {
             values.add_error(self.key, error);
+        } else if config.contains_key(self.key) {
+            match wrong_version(plugins, self.kind, (&class, &self.version_key()), config) {
+                Some(WrongVersion::Unreadable(error)) => values.add_error(&self.version_key(), error),
+                Some(WrongVersion::Missing(error)) => {
+                    values.add_error(self.key, error.clone());
+                    values.add_error(&self.version_key(), error);
+                }
+                None => {}
+            }
         }
     }
 }
@@ -431,13 +536,15 @@ struct Part {
 }
 
 /// The settings of the converters that the connector brings along.
-fn converters(config: &ConfigMap, plugins: &dyn PluginDefs, values: &Values) -> Vec<Part> {
+fn converters(config: &ConfigMap, connector: &PluginDef, plugins: &dyn PluginDefs, values: &Values) -> Vec<Part> {
     let mut parts = Vec::new();
     for converter in &CONVERTERS {
         let own = config.contains_key(converter.key);
         let faultless = own && values.get(converter.key).is_some_and(|(value, _)| value.errors.is_empty());
         let class = if faultless { values.class(converter.key) } else { None };
-        let Some(plugin) = class.and_then(|class| plugins.find(converter.kind, &class)) else { continue };
+        let (version_key, beside) = (converter.version_key(), Some(connector.location.as_str()));
+        let plugin = class.and_then(|class| plugins.part(converter.kind, config, &class, &version_key, beside));
+        let Some(plugin) = plugin else { continue };
         let mut settings = originals_with_prefix(config, converter.prefix);
         settings.entry("converter.type".to_owned()).or_insert_with(|| Some(converter.converter_type.to_owned()));
         let configs = plugin
@@ -498,17 +605,7 @@ fn merge(
             framework.add_error(name, error.clone());
         }
     }
-    let error_count = framework.0.iter().map(|(value, _)| value.errors.len()).sum();
-    let (defined, undefined): (Vec<_>, Vec<_>) =
-        framework.0.into_iter().map(|(value, _)| value).partition(|value| def.get(&value.name).is_some());
-    let undefined = undefined.into_iter().map(|value| ConfigInfo { definition: None, value });
-    let mut defined: std::collections::HashMap<String, ConfigValue> =
-        defined.into_iter().map(|value| (value.name.clone(), value)).collect();
-    let defined = def.keys().iter().map(|key| ConfigInfo {
-        definition: Some(key.clone()),
-        value: defined.remove(&key.name).unwrap_or_else(|| ConfigValue::new(&key.name)),
-    });
-    ConfigInfos { name: class.to_owned(), error_count, groups, configs: undefined.chain(defined).collect() }
+    framework.infos(class, &def, groups)
 }
 
 fn append(mut infos: ConfigInfos, part: Part) -> ConfigInfos {

@@ -33,7 +33,7 @@ pub mod names {
         CONNECTOR_VERSION: Option<String> = Key::optional_string("connector.plugin.version")
             .importance(Medium)
             .placed(Place::at(COMMON, 3, Width::Medium, "Connector version"))
-            .doc("Version of the connector to use. There is one version of each class, so only that one can be asked for.");
+            .doc("Version of the connector to use. One version, or ranges of them in Maven's notation, as `[1.0,2.0)`; the newest unless set.");
         TASKS_MAX: i32 = Key::int("tasks.max")
             .default("1")
             .min(1)
@@ -52,7 +52,7 @@ pub mod names {
         KEY_CONVERTER_VERSION: Option<String> = Key::optional_string("key.converter.plugin.version")
             .importance(Low)
             .placed(Place::at(COMMON, 7, Width::Short, "Key converter version"))
-            .doc("Version of the key converter to use. There is one version of each class, so only that one can be asked for.");
+            .doc("Version of the key converter that the connector names: one version, or ranges of them in Maven's notation, as `[1.0,2.0)`. Unless set, the one that came with the connector, else the newest.");
         VALUE_CONVERTER: Option<String> = Key::optional_class("value.converter")
             .importance(Low)
             .placed(Place::at(COMMON, 8, Width::Short, "Value converter class"))
@@ -60,7 +60,7 @@ pub mod names {
         VALUE_CONVERTER_VERSION: Option<String> = Key::optional_string("value.converter.plugin.version")
             .importance(Low)
             .placed(Place::at(COMMON, 9, Width::Short, "Value converter version"))
-            .doc("Version of the value converter to use. There is one version of each class, so only that one can be asked for.");
+            .doc("Version of the value converter that the connector names: one version, or ranges of them in Maven's notation, as `[1.0,2.0)`. Unless set, the one that came with the connector, else the newest.");
         HEADER_CONVERTER: Option<String> = Key::optional_class("header.converter")
             .importance(Low)
             .placed(Place::at(COMMON, 10, Width::Short, "Header converter class"))
@@ -68,7 +68,7 @@ pub mod names {
         HEADER_CONVERTER_VERSION: Option<String> = Key::optional_string("header.converter.plugin.version")
             .importance(Low)
             .placed(Place::at(COMMON, 11, Width::Short, "Header converter version"))
-            .doc("Version of the header converter to use. There is one version of each class, so only that one can be asked for.");
+            .doc("Version of the header converter that the connector names: one version, or ranges of them in Maven's notation, as `[1.0,2.0)`. Unless set, the one that came with the connector, else the newest.");
         TRANSFORMS: Vec<String> = Key::list("transforms")
             .default("")
             .validator(|| Validator::UniqueAliases)

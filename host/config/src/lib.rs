@@ -26,6 +26,9 @@ mod unknown_keys;
 mod unsupported;
 mod validate;
 mod validator;
+mod version;
+mod version_range;
+mod wanted;
 mod worker;
 pub mod worker_key;
 
@@ -52,6 +55,9 @@ pub use providers::{Providers, Resolved, restore_references, without_providers};
 pub use unknown_keys::{UnknownKey, nearest, unknown_connector_keys, unknown_keys_warning, unknown_worker_keys};
 pub use validate::{ConfigValue, Environment, PlainEnvironment};
 pub use validator::Validator;
+pub use version::{Version, version_order};
+pub use version_range::{InvalidVersions, Versions};
+pub use wanted::{NoSuchVersion, Wanted, WantedError};
 pub use worker::{Mode, WorkerConfig};
 
 /// A configuration as submitted: a key may be present without a value.

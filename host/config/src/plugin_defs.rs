@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{ConfigDef, ConfigMap, Environment, connector_keys::names};
+use crate::{
+    ConfigDef, ConfigMap, Environment, NoSuchVersion, Versions, Wanted, WantedError, connector_keys::names,
+    version_order,
+};
 
 /// What a worker converts headers with unless told otherwise.
 const SIMPLE_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
@@ -82,15 +85,81 @@ pub struct PluginDef {
     pub documentation: String,
     /// What it declares to be configured by.
     pub config: ConfigDef,
+    /// Where it came from. What a connector brings along comes from the same place.
+    pub location: String,
+}
+
+impl PluginDef {
+    /// Its version, or Connect's word for none.
+    pub fn version_text(&self) -> &str {
+        self.version.as_deref().unwrap_or("undefined")
+    }
 }
 
 /// The plugins of a worker.
 pub trait PluginDefs: Send + Sync {
-    /// The plugin of that kind with that class name or alias.
-    fn find(&self, kind: PluginKind, name: &str) -> Option<&PluginDef>;
+    /// The versions of the plugin of that kind with that class name or alias, in ascending order.
+    fn versions(&self, kind: PluginKind, name: &str) -> Vec<&PluginDef>;
 
-    /// All plugins of a kind, sorted by class name.
+    /// The newest versions of all plugins of a kind, sorted by class name.
     fn of_kind(&self, kind: PluginKind) -> Vec<&PluginDef>;
+
+    /// The newest version of the plugin of that kind with that class name or alias.
+    fn find(&self, kind: PluginKind, name: &str) -> Option<&PluginDef> {
+        self.versions(kind, name).pop()
+    }
+
+    /// The plugin of that kind that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name, or not in such a version.
+    fn select(&self, kind: PluginKind, wanted: &Wanted) -> Result<&PluginDef, WantedError> {
+        let versions = self.versions(kind, &wanted.name);
+        let newest = versions.last().ok_or_else(|| WantedError::Unknown(wanted.name.clone()))?;
+        let none = || NoSuchVersion {
+            class: newest.class.clone(),
+            asked: wanted.versions.clone(),
+            available: self.available(&newest.class),
+        };
+        Ok(wanted.choose(&versions).ok_or_else(none)?)
+    }
+
+    /// The connector that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// As for [`PluginDefs::connector`], or there are other versions of it only.
+    fn select_connector(&self, wanted: &Wanted) -> Result<&PluginDef, UnknownConnector> {
+        let newest = self.connector(&wanted.name)?;
+        let exactly = Wanted { name: newest.class.clone(), ..wanted.clone() };
+        match self.select(newest.kind, &exactly) {
+            Ok(plugin) => Ok(plugin),
+            Err(WantedError::Version(error)) => Err(UnknownConnector::Version(error)),
+            Err(WantedError::Unknown(name)) => Err(UnknownConnector::NotFound { name, available: String::new() }),
+        }
+    }
+
+    /// The plugin of that kind that a part of a configuration asks for, if there is one.
+    fn part(
+        &self,
+        kind: PluginKind,
+        config: &ConfigMap,
+        class: &str,
+        version_key: &str,
+        beside: Option<&str>,
+    ) -> Option<&PluginDef> {
+        self.select(kind, &Wanted::of(config, class, version_key, beside).ok()?).ok()
+    }
+
+    /// Versions of a class, of every kind that it is of.
+    fn available(&self, class: &str) -> Vec<String> {
+        let kinds = PluginKind::ALL.into_iter();
+        let mut all: Vec<&str> =
+            kinds.flat_map(|kind| self.versions(kind, class)).map(PluginDef::version_text).collect();
+        all.sort_by(|a, b| version_order(a, b));
+        all.into_iter().map(str::to_owned).collect()
+    }
 
     /// Whether a regular expression in Java's syntax matches the whole text.
     ///
@@ -99,9 +168,9 @@ pub trait PluginDefs: Send + Sync {
     /// The text that Java's `PatternSyntaxException` would carry.
     fn full_match(&self, pattern: &str, text: &str) -> Result<bool, String>;
 
-    /// Class of the worker's own converter for `key.converter`, `value.converter` or `header.converter`,
-    /// which connectors use that name none.
-    fn worker_converter(&self, key: &str) -> Option<String>;
+    /// The worker's own converter for `key.converter`, `value.converter` or `header.converter`, which connectors use
+    /// that name none.
+    fn worker_converter(&self, key: &str) -> Option<Wanted>;
 
     /// The source or sink connector meant by `connector.class`: class name or alias, else the only one
     /// whose simple name is that text, with or without `Connector` at its end.
@@ -179,6 +248,9 @@ pub enum UnknownConnector {
         /// The connectors it may mean.
         found: String,
     },
+    /// It is there in other versions.
+    #[error(transparent)]
+    Version(#[from] NoSuchVersion),
 }
 
 /// A class name without its package and without the classes it is nested in.
@@ -207,23 +279,17 @@ pub struct PluginDirectory {
 }
 
 impl PluginDirectory {
-    /// Takes the plugins, and what matches whole texts against Java's regular expressions. Of several
-    /// versions of one class the highest is kept.
+    /// Takes the plugins, and what matches whole texts against Java's regular expressions. Of two with the same class and
+    /// version the later one counts.
     pub fn new(
         plugins: impl IntoIterator<Item = PluginDef>,
         full_match: fn(&str, &str) -> Result<bool, String>,
     ) -> Self {
-        let mut kept: BTreeMap<(PluginKind, String), PluginDef> = BTreeMap::new();
-        for plugin in plugins {
-            let place = (plugin.kind, plugin.class.clone());
-            match kept.get(&place) {
-                Some(other) if version_order(&plugin.version) <= version_order(&other.version) => {}
-                _ => {
-                    kept.insert(place, plugin);
-                }
-            }
-        }
-        let plugins: Vec<PluginDef> = kept.into_values().collect();
+        let mut plugins: Vec<PluginDef> = plugins.into_iter().collect();
+        plugins.sort_by(|a, b| {
+            let place = |plugin: &PluginDef| (plugin.kind, plugin.class.clone());
+            place(a).cmp(&place(b)).then_with(|| version_order(a.version_text(), b.version_text()))
+        });
         let mut meanings: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for plugin in &plugins {
             for alias in aliases_of(plugin.kind, &plugin.class).into_iter().chain(plugin.aliases.iter().cloned()) {
@@ -249,30 +315,31 @@ impl PluginDirectory {
 }
 
 impl PluginDefs for PluginDirectory {
-    fn find(&self, kind: PluginKind, name: &str) -> Option<&PluginDef> {
-        let class = self.classes.get(name)?;
-        self.plugins.iter().find(|plugin| plugin.kind == kind && plugin.class == *class)
+    fn versions(&self, kind: PluginKind, name: &str) -> Vec<&PluginDef> {
+        let Some(class) = self.classes.get(name) else { return Vec::new() };
+        self.plugins.iter().filter(|plugin| plugin.kind == kind && plugin.class == *class).collect()
     }
 
     fn of_kind(&self, kind: PluginKind) -> Vec<&PluginDef> {
-        self.plugins.iter().filter(|plugin| plugin.kind == kind).collect()
+        let of_kind: Vec<&PluginDef> = self.plugins.iter().filter(|plugin| plugin.kind == kind).collect();
+        of_kind.chunk_by(|a, b| a.class == b.class).filter_map(|versions| versions.last().copied()).collect()
     }
 
     fn full_match(&self, pattern: &str, text: &str) -> Result<bool, String> {
         (self.full_match)(pattern, text)
     }
 
-    fn worker_converter(&self, key: &str) -> Option<String> {
-        let own = self.worker.get(key).cloned().flatten().map(|class| class.trim().to_owned());
-        own.or_else(|| (key == names::HEADER_CONVERTER.name()).then(|| SIMPLE_HEADER_CONVERTER.to_owned()))
+    fn worker_converter(&self, key: &str) -> Option<Wanted> {
+        let own = |key: &str| self.worker.get(key).and_then(Option::as_deref);
+        match own(key) {
+            Some(class) => {
+                // A worker whose version is none has not started.
+                let versions = Versions::parse(own(&format!("{key}.plugin.version"))).unwrap_or_default();
+                Some(Wanted { name: class.trim().to_owned(), versions, beside: None })
+            }
+            None => (key == names::HEADER_CONVERTER.name()).then(|| SIMPLE_HEADER_CONVERTER.into()),
+        }
     }
-}
-
-/// Numbers compare as numbers; a plugin without a version is older than any with one.
-fn version_order(version: &Option<String>) -> Option<Vec<(u64, &str)>> {
-    version
-        .as_ref()
-        .map(|version| version.split(['.', '-', '+']).map(|part| (part.parse().unwrap_or(0), part)).collect())
 }
 
 /// Lets definitions be checked against the plugins of a worker.
@@ -300,6 +367,7 @@ mod tests {
             version: Some(version.to_owned()),
             documentation: String::new(),
             config: ConfigDef::new(),
+            location: format!("place-{version}"),
         }
     }
 
@@ -332,12 +400,33 @@ mod tests {
     }
 
     #[test]
-    fn of_two_versions_the_higher_is_used() {
-        let plugins = directory(vec![
-            plugin(PluginKind::Sink, "a.SConnector", "1.10"),
-            plugin(PluginKind::Sink, "a.SConnector", "1.9"),
-        ]);
-        assert_eq!(plugins.connector("S").unwrap().version.as_deref(), Some("1.10"));
+    fn the_newest_of_the_versions_that_will_do_is_used() {
+        let versions = ["1.10", "1.9", "2.0-SNAPSHOT"];
+        let plugins = directory(versions.map(|version| plugin(PluginKind::Sink, "a.SConnector", version)).to_vec());
+        let chosen = |versions: &str, beside: Option<&str>| {
+            let wanted = Wanted {
+                name: "S".to_owned(),
+                versions: Versions::parse(Some(versions)).unwrap(),
+                beside: beside.map(str::to_owned),
+            };
+            plugins.select_connector(&wanted).map(|plugin| plugin.version_text().to_owned())
+        };
+        assert_eq!(plugins.connector("S").unwrap().version.as_deref(), Some("2.0-SNAPSHOT"));
+        assert_eq!(plugins.of_kind(PluginKind::Sink).len(), 1, "one class");
+        for (asked, beside, expected) in [
+            ("latest", None, "2.0-SNAPSHOT"),
+            ("1.9", None, "1.9"),
+            ("[1.0,2.0-SNAPSHOT)", None, "1.10"),
+            ("latest", Some("place-1.9"), "1.9"),
+            ("latest", Some("elsewhere"), "2.0-SNAPSHOT"),
+            ("[1.0,2.0-SNAPSHOT)", Some("place-1.9"), "1.10"),
+        ] {
+            assert_eq!(chosen(asked, beside).as_deref(), Ok(expected), "{asked} beside {beside:?}");
+        }
+        assert_eq!(
+            chosen("3", None).unwrap_err().to_string(),
+            "Plugin a.SConnector not found that matches the version range [3,3], available versions: [1.9, 1.10, 2.0-SNAPSHOT]"
+        );
     }
 
     #[test]

@@ -7,10 +7,9 @@ use std::{
 };
 
 use crate::{
-    ConfigMap, Mode, PluginDefs, PluginKind,
+    ConfigMap, Mode, PluginDefs, PluginKind, Wanted,
     client_keys::{ClientKind, TOPIC},
     connector_config_def,
-    connector_keys::names,
     plugin_defs::PluginDef,
 };
 
@@ -84,7 +83,9 @@ pub fn unknown_worker_keys(properties: &ConfigMap, plugins: &dyn PluginDefs) -> 
     }
     for (key, kind) in CONVERTERS {
         let class = properties.get(key).and_then(Option::as_deref).map(str::trim);
-        known.add_plugin(&format!("{key}."), class.and_then(|class| plugins.find(kind, class)));
+        let version_key = format!("{key}.plugin.version");
+        let plugin = class.and_then(|class| plugins.part(kind, properties, class, &version_key, None));
+        known.add_plugin(&format!("{key}."), plugin);
     }
     known.unknown_in(properties)
 }
@@ -92,24 +93,26 @@ pub fn unknown_worker_keys(properties: &ConfigMap, plugins: &dyn PluginDefs) -> 
 /// The keys of a connector's configuration that nobody declares. None if its class is unknown.
 pub fn unknown_connector_keys(config: &ConfigMap, plugins: &dyn PluginDefs) -> Vec<UnknownKey> {
     let text = |key: &str| config.get(key).and_then(Option::as_deref).map(str::trim);
-    let Some(connector) = text(names::CONNECTOR_CLASS.name()).and_then(|class| plugins.connector(class).ok()) else {
-        return Vec::new();
+    let connector = Wanted::connector(config).ok().and_then(|wanted| plugins.select_connector(&wanted).ok());
+    let Some(connector) = connector else { return Vec::new() };
+    let part = |kind, key: &str, version_key: &str| {
+        text(key).and_then(|class| plugins.part(kind, config, class, version_key, Some(&connector.location)))
     };
     let mut known = KnownKeys::default();
-    let framework = connector_config_def(connector.kind, config, plugins);
+    let framework = connector_config_def(connector.kind, Some(&connector.location), config, plugins);
     known.names.extend(framework.keys().iter().chain(connector.config.keys()).map(|key| key.name.clone()));
     // Without a plugin behind a `type`, what it would declare is unknown, and the `type` itself is refused.
     for (stage, kind) in [("transforms", PluginKind::Transform), ("predicates", PluginKind::Predicate)] {
         for alias in millstream_values::config_text::list(text(stage).unwrap_or_default()) {
-            let class = text(&format!("{stage}.{alias}.type"));
-            if class.and_then(|class| plugins.find(kind, class)).is_none() {
-                known.prefixes.push(format!("{stage}.{alias}."));
+            let prefix = format!("{stage}.{alias}.");
+            if part(kind, &format!("{prefix}type"), &format!("{prefix}plugin.version")).is_none() {
+                known.prefixes.push(prefix);
             }
         }
     }
     for (key, kind) in CONVERTERS {
         // Settings of a converter that the connector does not name are spoken of where the task is built.
-        known.add_plugin(&format!("{key}."), text(key).and_then(|class| plugins.find(kind, class)));
+        known.add_plugin(&format!("{key}."), part(kind, key, &format!("{key}.plugin.version")));
     }
     for kind in ClientKind::ALL {
         known.add_beneath(&format!("{}.override.", kind.name()), kind.settings());
@@ -207,6 +210,7 @@ mod tests {
             aliases: Vec::new(),
             version: None,
             documentation: String::new(),
+            location: String::new(),
             config: ConfigDef::of(keys.iter().map(|key| ConfigKey::new(*key, ConfigType::String))),
         };
         PluginDirectory::new(

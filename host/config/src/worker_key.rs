@@ -18,11 +18,17 @@ keys! {
         .doc("How clients turn the host names of brokers into addresses.");
     KEY_CONVERTER: String = Key::class("key.converter").importance(High)
         .doc("Converter of record keys for connectors that bring none. Its settings follow the prefix `key.converter.`.");
+    KEY_CONVERTER_VERSION: Option<String> = Key::optional_string("key.converter.plugin.version").importance(Low)
+        .doc("Version of that converter: one version, or ranges of them in Maven's notation, as `[1.0,2.0)`; the newest unless set.");
     VALUE_CONVERTER: String = Key::class("value.converter").importance(High)
         .doc("Converter of record values for connectors that bring none. Its settings follow the prefix `value.converter.`.");
+    VALUE_CONVERTER_VERSION: Option<String> = Key::optional_string("value.converter.plugin.version").importance(Low)
+        .doc("Version of that converter: one version, or ranges of them in Maven's notation, as `[1.0,2.0)`; the newest unless set.");
     HEADER_CONVERTER: String = Key::class("header.converter")
         .default("org.apache.kafka.connect.storage.SimpleHeaderConverter").importance(Low)
         .doc("Converter of header values for connectors that bring none. Its settings follow the prefix `header.converter.`.");
+    HEADER_CONVERTER_VERSION: Option<String> = Key::optional_string("header.converter.plugin.version").importance(Low)
+        .doc("Version of that converter: one version, or ranges of them in Maven's notation, as `[1.0,2.0)`; the newest unless set.");
     TASK_SHUTDOWN_TIMEOUT: Duration = Key::millis("task.shutdown.graceful.timeout.ms").default("5000").importance(Low)
         .doc("Milliseconds in which all tasks together have to stop; those that have not are cancelled.");
     OFFSET_FLUSH_INTERVAL: Duration = Key::millis("offset.flush.interval.ms").default("60000").importance(Low)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_config::{ConfigDef, ConfigMap};
+use millstream_config::{ConfigDef, ConfigMap, Wanted};
 
 use crate::{
     Connector, ConnectorContext, Converter, ConverterRole, HeaderBatchConverter, Link, LinkedTransforms, PluginError,
@@ -67,9 +67,12 @@ pub enum FindPluginError {
     /// Several do.
     #[error("{0}")]
     Ambiguous(String),
+    /// One does, in other versions than were asked for, or what was asked for is no version. Connect's own text.
+    #[error("{0}")]
+    Version(String),
 }
 
-/// The plugins of a worker. Names are class names or aliases wherever a class is asked for.
+/// The plugins of a worker, in all their versions. Of those that will do the newest is meant.
 #[async_trait]
 pub trait Plugins: Send + Sync + 'static {
     /// All plugins, by kind, class name and version.
@@ -83,19 +86,19 @@ pub trait Plugins: Send + Sync + 'static {
     /// then.
     fn awaited(&self, names: &[&str]) -> Vec<String>;
 
-    /// Finds a plugin by class name or alias.
+    /// Finds a plugin.
     ///
     /// # Errors
     ///
-    /// None or several go by the name.
-    fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError>;
+    /// None or several go by the name, or none in such a version.
+    fn find(&self, kind: PluginKind, wanted: &Wanted) -> Result<Arc<PluginInfo>, FindPluginError>;
 
-    /// Finds a connector, source or sink, by class name or alias.
+    /// Finds a connector, source or sink.
     ///
     /// # Errors
     ///
-    /// None or several go by the name; the texts are Connect's.
-    fn find_connector(&self, name: &str) -> Result<Arc<PluginInfo>, FindPluginError>;
+    /// None or several go by the name, or none in such a version; the texts are Connect's.
+    fn find_connector(&self, wanted: &Wanted) -> Result<Arc<PluginInfo>, FindPluginError>;
 
     /// A connector instance for the named connector. It knows no configuration yet.
     ///
@@ -104,7 +107,7 @@ pub trait Plugins: Send + Sync + 'static {
     /// The class is unknown, or the instance cannot be made.
     async fn connector(
         &self,
-        class: &str,
+        class: &Wanted,
         name: &str,
         context: Arc<dyn ConnectorContext>,
     ) -> Result<Box<dyn Connector>, PluginError>;
@@ -116,7 +119,7 @@ pub trait Plugins: Send + Sync + 'static {
     /// As for connectors.
     async fn source_task(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         context: Arc<dyn SourceContext>,
     ) -> Result<Box<dyn SourceTask>, PluginError>;
@@ -128,7 +131,7 @@ pub trait Plugins: Send + Sync + 'static {
     /// As for connectors.
     async fn sink_task(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         context: Arc<dyn SinkContext>,
     ) -> Result<Box<dyn SinkTask>, PluginError>;
@@ -147,7 +150,7 @@ pub trait Plugins: Send + Sync + 'static {
     /// The class is unknown or its configuration is refused.
     async fn converter(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         role: ConverterRole,
         config: &ConfigMap,
@@ -160,7 +163,7 @@ pub trait Plugins: Send + Sync + 'static {
     /// As for converters.
     async fn header_converter(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         config: &ConfigMap,
     ) -> Result<Box<dyn HeaderBatchConverter>, PluginError>;

@@ -1,7 +1,7 @@
 //! Transforms and predicates, chained.
 
 use async_trait::async_trait;
-use millstream_config::ConfigMap;
+use millstream_config::{ConfigMap, Wanted};
 use millstream_record::batch::Batch;
 
 use crate::{PluginError, RowError};
@@ -9,8 +9,8 @@ use crate::{PluginError, RowError};
 /// When a transform applies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// Class of the predicate, or an alias.
-    pub class: String,
+    /// The predicate.
+    pub class: Wanted,
     /// The predicate's own keys, without their prefix.
     pub config: ConfigMap,
     /// Apply where the predicate is false.
@@ -20,8 +20,8 @@ pub struct Condition {
 /// One transform of a chain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
-    /// Class of the transform, or an alias.
-    pub class: String,
+    /// The transform.
+    pub class: Wanted,
     /// The transform's own keys, without their prefix.
     pub config: ConfigMap,
     /// When it applies; always if `None`.

@@ -68,8 +68,8 @@ pub trait Herder: Send + Sync + 'static {
     async fn restart_task(&self, name: &str, number: u32) -> Result<(), HerderError>;
     /// Plugins in Connect's order.
     fn plugins(&self, connectors_only: bool) -> Vec<PluginListing>;
-    /// Keys of a plugin.
-    fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError>;
+    /// Keys of a plugin, in the newest version or one that is asked for.
+    fn plugin_config(&self, name: &str, version: Option<&str>) -> Result<ConfigDef, HerderError>;
     /// Validates a connector's configuration.
     async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError>;
     /// Topics that a connector uses.
@@ -173,8 +173,8 @@ impl Herder for HerderHandle {
             .collect()
     }
 
-    fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError> {
-        HerderHandle::plugin_config(self, name)
+    fn plugin_config(&self, name: &str, version: Option<&str>) -> Result<ConfigDef, HerderError> {
+        HerderHandle::plugin_config(self, name, version)
     }
 
     async fn validate(&self, config: &ConfigMap) -> Result<ConfigInfos, HerderError> {

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use millstream_config::{ConfigMap, originals_with_prefix};
+use millstream_config::{ConfigMap, Wanted, originals_with_prefix};
 use millstream_connector::{
     Converter, ConverterRole, ErrorKind, Failure, HeaderBatchConverter, HeaderConverter, Plugins, TaskId,
 };
 
-/// Makes Connect's own converter of that class or alias, configured; `None` if it is none of Connect's.
+/// Makes Connect's own converter, configured; `None` if none of Connect's is asked for.
 pub type NativeConverter =
-    dyn Fn(&str, ConverterRole, &ConfigMap) -> Option<Result<Box<dyn Converter>, Failure>> + Send + Sync;
+    dyn Fn(&Wanted, ConverterRole, &ConfigMap) -> Option<Result<Box<dyn Converter>, Failure>> + Send + Sync;
 
 /// The same for header converters.
 pub type NativeHeaderConverter =
-    dyn Fn(&str, &ConfigMap) -> Option<Result<Box<dyn HeaderConverter>, Failure>> + Send + Sync;
+    dyn Fn(&Wanted, &ConfigMap) -> Option<Result<Box<dyn HeaderConverter>, Failure>> + Send + Sync;
 
 /// Where native converters come from; the binary hands in the `convert` crate's.
 #[derive(Clone)]
@@ -27,8 +27,8 @@ pub struct Natives {
 /// A converter class with its settings.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConverterChoice {
-    /// Class or alias.
-    pub class: String,
+    /// Class or alias, and its version.
+    pub class: Wanted,
     /// Its settings without their prefix, `converter.type` among them.
     pub config: ConfigMap,
 }
@@ -59,7 +59,8 @@ impl Headers {
 }
 
 impl Converters {
-    /// Makes a task's converters.
+    /// Makes a task's converters. Of those that the connector names without a version, one from `beside` is preferred, where
+    /// the connector comes from.
     ///
     /// # Errors
     ///
@@ -70,18 +71,21 @@ impl Converters {
         task: &TaskId,
         worker: &ConfigMap,
         connector: &ConfigMap,
+        beside: Option<&str>,
     ) -> Result<Self, Failure> {
-        let header = choose(ConverterRole::Header, worker, connector)?;
+        let choice = |role| choose(role, worker, connector, beside);
+        let header = choice(ConverterRole::Header)?;
         let header = headers(plugins, natives, task, header).await?;
         Ok(Self {
-            key: converter(plugins, natives, task, ConverterRole::Key, worker, connector).await?,
-            value: converter(plugins, natives, task, ConverterRole::Value, worker, connector).await?,
+            key: converter(plugins, natives, task, ConverterRole::Key, choice(ConverterRole::Key)?).await?,
+            value: converter(plugins, natives, task, ConverterRole::Value, choice(ConverterRole::Value)?).await?,
             header,
         })
     }
 }
 
-/// Makes the converter that a configuration names for a role, as its tasks would, and lets go of it.
+/// Makes the converter that a configuration names for a role, as its tasks would, and lets go of it. `beside` is where the
+/// connector comes from whose configuration it is.
 ///
 /// # Errors
 ///
@@ -92,12 +96,13 @@ pub async fn check_converter(
     task: &TaskId,
     role: ConverterRole,
     config: &ConfigMap,
+    beside: Option<&str>,
 ) -> Result<(), Failure> {
-    let none = ConfigMap::new();
+    let choice = choose(role, &ConfigMap::new(), config, beside)?;
     if role == ConverterRole::Header {
-        return headers(plugins, natives, task, choose(role, config, &none)?).await.map(drop);
+        return headers(plugins, natives, task, choice).await.map(drop);
     }
-    converter(plugins, natives, task, role, config, &none).await.map(drop)
+    converter(plugins, natives, task, role, choice).await.map(drop)
 }
 
 async fn headers(
@@ -120,45 +125,53 @@ async fn converter(
     natives: &Natives,
     task: &TaskId,
     role: ConverterRole,
-    worker: &ConfigMap,
-    connector: &ConfigMap,
+    choice: ConverterChoice,
 ) -> Result<Box<dyn Converter>, Failure> {
-    let choice = choose(role, worker, connector)?;
     match (natives.converter)(&choice.class, role, &choice.config) {
         Some(made) => made,
         None => plugins.converter(&choice.class, task, role, &choice.config).await.map_err(|error| error.failure()),
     }
 }
 
-/// Chooses class and settings. The connector's sub-keys count only with a class of its own.
+/// Chooses class and settings. The connector's sub-keys, a version among them, count only with a class of its own.
 ///
 /// # Errors
 ///
-/// Neither names a class.
+/// Neither names a class, or the version is none.
 pub(crate) fn choose(
     role: ConverterRole,
     worker: &ConfigMap,
     connector: &ConfigMap,
+    beside: Option<&str>,
 ) -> Result<ConverterChoice, Failure> {
     let key = format!("{}.converter", role.name());
     let prefix = format!("{key}.");
     let named = |config: &ConfigMap| config.get(&key).cloned().flatten().filter(|class| !class.trim().is_empty());
-    let (class, from) = match (named(connector), named(worker)) {
-        (Some(class), _) => (class, connector),
+    let (class, from, beside) = match (named(connector), named(worker)) {
+        (Some(class), _) => (class, connector, beside),
         (None, Some(class)) => {
             if !originals_with_prefix(connector, &prefix).is_empty() {
                 tracing::warn!("settings beneath {prefix} are ignored, because the connector does not set {key}");
             }
-            (class, worker)
+            (class, worker, None)
         }
         (None, None) if role == ConverterRole::Header => {
-            ("org.apache.kafka.connect.storage.SimpleHeaderConverter".to_owned(), worker)
+            ("org.apache.kafka.connect.storage.SimpleHeaderConverter".to_owned(), worker, None)
         }
         (None, None) => return Err(unknown(role, "")),
     };
     let mut config = originals_with_prefix(from, &prefix);
+    config.remove("plugin.version");
     config.insert("converter.type".to_owned(), Some(role.name().to_owned()));
-    Ok(ConverterChoice { class: class.trim().to_owned(), config })
+    let version_key = format!("{prefix}plugin.version");
+    let class = Wanted::of(from, class.trim(), &version_key, beside).map_err(|error| {
+        Failure::new(
+            ErrorKind::Config,
+            "",
+            format!("{version_key} is neither a version nor ranges of versions: {error}"),
+        )
+    })?;
+    Ok(ConverterChoice { class, config })
 }
 
 fn unknown(role: ConverterRole, class: &str) -> Failure {
@@ -180,18 +193,18 @@ mod tests {
         let worker = map(&[("value.converter", "Json"), ("value.converter.schemas.enable", "false")]);
         let own = map(&[("value.converter", "String"), ("value.converter.converter.encoding", "UTF-8")]);
         let stray = map(&[("value.converter.schemas.enable", "true")]);
-        let chosen = |connector| choose(ConverterRole::Value, &worker, connector).expect("a class");
+        let chosen = |connector| choose(ConverterRole::Value, &worker, connector, None).expect("a class");
         assert_eq!(
             chosen(&own),
             ConverterChoice {
-                class: "String".to_owned(),
+                class: "String".into(),
                 config: map(&[("converter.encoding", "UTF-8"), ("converter.type", "value")])
             }
         );
         assert_eq!(
             chosen(&stray),
             ConverterChoice {
-                class: "Json".to_owned(),
+                class: "Json".into(),
                 config: map(&[("schemas.enable", "false"), ("converter.type", "value")])
             }
         );
@@ -200,7 +213,7 @@ mod tests {
     #[test]
     fn headers_are_simple_unless_somebody_says_otherwise() {
         let none = ConfigMap::new();
-        let chosen = choose(ConverterRole::Header, &none, &none).expect("a default");
-        assert_eq!(chosen.class, "org.apache.kafka.connect.storage.SimpleHeaderConverter");
+        let chosen = choose(ConverterRole::Header, &none, &none, None).expect("a default");
+        assert_eq!(chosen.class.name, "org.apache.kafka.connect.storage.SimpleHeaderConverter");
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use millstream_config::{ConfigMap, ParsedConfig, connector_key_names as key, originals_with_prefix};
+use millstream_config::{ConfigMap, ParsedConfig, Wanted, connector_key_names as key, originals_with_prefix};
 use millstream_connector::{
     Condition, ErrorKind, Failure, Link, LinkedTransforms, PluginError, PluginKind, Plugins, TaskId,
 };
@@ -24,7 +24,8 @@ pub(crate) struct TransformChain {
 }
 
 impl TransformChain {
-    /// Builds the chain; `None` if the connector has no transforms.
+    /// Builds the chain; `None` if the connector has no transforms. What is named without a version is taken from `beside`
+    /// if it is there, where the connector comes from.
     ///
     /// # Errors
     ///
@@ -33,8 +34,9 @@ impl TransformChain {
         plugins: &dyn Plugins,
         task: &TaskId,
         config: &ParsedConfig,
+        beside: Option<&str>,
     ) -> Result<Option<Self>, Failure> {
-        let links = links(config)?;
+        let links = links(config, beside)?;
         if links.is_empty() {
             return Ok(None);
         }
@@ -44,7 +46,7 @@ impl TransformChain {
             .zip(&links)
             .map(|(alias, link)| {
                 let found = plugins.find(PluginKind::Transform, &link.class);
-                let class = found.map_or_else(|_| link.class.clone(), |plugin| plugin.class.clone());
+                let class = found.map_or_else(|_| link.class.name.clone(), |plugin| plugin.class.clone());
                 Executor { class, name: name_of(alias, config.originals()) }
             })
             .collect();
@@ -99,7 +101,7 @@ fn name_of(alias: &str, originals: &ConfigMap) -> String {
 
 /// Whether a class of the link is unknown, or the options it declares refuse the settings.
 fn is_declared_wrong(plugins: &dyn Plugins, link: &Link) -> bool {
-    let refused = |kind, class: &str, config: &ConfigMap| match plugins.find(kind, class) {
+    let refused = |kind, class: &Wanted, config: &ConfigMap| match plugins.find(kind, class) {
         Ok(plugin) => plugin.config.parse(config).is_err(),
         Err(_) => true,
     };
@@ -118,7 +120,7 @@ pub async fn transform_chain(
     task: &TaskId,
     config: &ParsedConfig,
 ) -> Result<Option<Box<dyn LinkedTransforms>>, Failure> {
-    Ok(TransformChain::build(plugins, task, config).await?.map(|built| built.chain))
+    Ok(TransformChain::build(plugins, task, config, None).await?.map(|built| built.chain))
 }
 
 /// What is said of a transform whose predicate is not declared.
@@ -131,19 +133,20 @@ pub(crate) fn undeclared_predicate(alias: &str, predicate: &str) -> String {
 /// # Errors
 ///
 /// A transform or predicate without a type, or a predicate that is not declared.
-pub(crate) fn links(config: &ParsedConfig) -> Result<Vec<Link>, Failure> {
+pub(crate) fn links(config: &ParsedConfig, beside: Option<&str>) -> Result<Vec<Link>, Failure> {
     let originals = config.originals();
     let predicates = key::PREDICATES.get(config);
     for alias in &predicates {
-        class_of("predicates", alias, originals)?;
+        class_of("predicates", alias, originals, beside)?;
     }
-    key::TRANSFORMS.get(config).iter().map(|alias| link(alias, &predicates, originals)).collect()
+    key::TRANSFORMS.get(config).iter().map(|alias| link(alias, &predicates, originals, beside)).collect()
 }
 
-fn link(alias: &str, predicates: &[String], originals: &ConfigMap) -> Result<Link, Failure> {
-    let class = class_of("transforms", alias, originals)?;
+fn link(alias: &str, predicates: &[String], originals: &ConfigMap, beside: Option<&str>) -> Result<Link, Failure> {
+    let class = class_of("transforms", alias, originals, beside)?;
     let mut config = originals_with_prefix(originals, &format!("transforms.{alias}."));
     config.remove("type");
+    config.remove("plugin.version");
     let negate = config.remove("negate").flatten();
     let condition = match config.remove("predicate").flatten() {
         None => None,
@@ -152,9 +155,10 @@ fn link(alias: &str, predicates: &[String], originals: &ConfigMap) -> Result<Lin
                 let message = undeclared_predicate(alias, &predicate);
                 return Err(Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, message));
             }
-            let class = class_of("predicates", &predicate, originals)?;
+            let class = class_of("predicates", &predicate, originals, beside)?;
             let mut config = originals_with_prefix(originals, &format!("predicates.{predicate}."));
             config.remove("type");
+            config.remove("plugin.version");
             // Validated with spaces around it, but read without trimming, as Connect does.
             let negate = negate.is_some_and(|negate| negate.eq_ignore_ascii_case("true"));
             Some(Condition { class, config, negate })
@@ -163,11 +167,17 @@ fn link(alias: &str, predicates: &[String], originals: &ConfigMap) -> Result<Lin
     Ok(Link { class, config, condition })
 }
 
-fn class_of(list: &str, alias: &str, originals: &ConfigMap) -> Result<String, Failure> {
+fn class_of(list: &str, alias: &str, originals: &ConfigMap, beside: Option<&str>) -> Result<Wanted, Failure> {
     let key = format!("{list}.{alias}.type");
     let class = originals.get(&key).cloned().flatten().map(|class| class.trim().to_owned());
     match class {
-        Some(class) if !class.is_empty() => Ok(class),
+        Some(class) if !class.is_empty() => {
+            let version_key = format!("{list}.{alias}.plugin.version");
+            Wanted::of(originals, &class, &version_key, beside).map_err(|error| {
+                let message = format!("{version_key} is neither a version nor ranges of versions: {error}");
+                Failure::new(ErrorKind::Config, "", message)
+            })
+        }
         Some(_) => {
             let message = format!("Invalid value  for configuration {key}: Class  could not be found.");
             Err(Failure::new(ErrorKind::Config, "", message))
@@ -191,7 +201,7 @@ mod tests {
         for required in ["name", "connector.class"] {
             config.entry(required.to_owned()).or_insert_with(|| Some("x".to_owned()));
         }
-        links(&connector_key_names::common().parse(&config).expect("valid keys"))
+        links(&connector_key_names::common().parse(&config).expect("valid keys"), None)
     }
 
     #[test]
@@ -209,12 +219,12 @@ mod tests {
             ("predicates.p.name", "n"),
         ]);
         let config = |key: &str, value: &str| ConfigMap::from([(key.to_owned(), Some(value.to_owned()))]);
-        let condition = Condition { class: "P".to_owned(), config: config("name", "n"), negate: true };
+        let condition = Condition { class: "P".into(), config: config("name", "n"), negate: true };
         assert_eq!(
             links,
             Ok(vec![
-                Link { class: "B".to_owned(), config: ConfigMap::new(), condition: None },
-                Link { class: "A".to_owned(), config: config("field", "f"), condition: Some(condition) },
+                Link { class: "B".into(), config: ConfigMap::new(), condition: None },
+                Link { class: "A".into(), config: config("field", "f"), condition: Some(condition) },
             ])
         );
     }

@@ -8,12 +8,12 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Durat
 
 use futures::FutureExt as _;
 use millstream_config::{
-    ConfigDef, ConfigMap, ParsedConfig, Providers, Resolved, WorkerConfig, connector_key_names as key,
+    ConfigDef, ConfigMap, ParsedConfig, Providers, Resolved, Wanted, WorkerConfig, connector_key_names as key,
     restore_references, sink_keys, source_keys, topic_list, worker_key,
 };
 use millstream_connector::{
-    Connector, ConnectorContext, ErrorKind, Failure, PluginError, PluginInfo, PluginKind, Plugins, SinkContext,
-    SourceContext, TaskId,
+    Connector, ConnectorContext, ErrorKind, Failure, FindPluginError, PluginError, PluginInfo, PluginKind, Plugins,
+    SinkContext, SourceContext, TaskId,
 };
 use millstream_metrics::{Labels, Metrics};
 use millstream_record::{InvalidTopicName, TopicName};
@@ -209,7 +209,7 @@ impl Worker {
         };
         let looked_up = told_of(&status, "config providers", what, look_up).await;
         let resolved = Arc::new(looked_up.as_ref().map_or_else(|_| Resolved::default(), Clone::clone));
-        self.describe(&metrics, class_of(&resolved.config));
+        self.describe(&metrics, &resolved.config);
         let context = InstanceContext {
             name: name.to_owned(),
             status: status.clone(),
@@ -241,8 +241,8 @@ impl Worker {
     }
 
     /// Says what a connector is.
-    fn describe(&self, metrics: &millstream_metrics::Connector, class: &str) {
-        if let Ok(plugin) = self.parts.plugins.find_connector(class) {
+    fn describe(&self, metrics: &millstream_metrics::Connector, config: &ConfigMap) {
+        if let Ok(plugin) = plugin_of(self.parts.plugins.as_ref(), config) {
             metrics.class.set(&plugin.class);
             metrics.kind.set(if plugin.kind == PluginKind::Sink { "sink" } else { "source" });
             metrics.version.set(&plugin.version);
@@ -467,9 +467,9 @@ impl RunningConnector {
         target: TargetState,
     ) -> Result<(), Failure> {
         let resolved = Arc::clone(&self.resolved);
-        let class = class_of(&resolved.config);
         let name = context.name.clone();
-        let call = unbroken(plugins.connector(class, &name, Arc::new(context)));
+        let wanted = wanted(&resolved.config).map_err(|error| self.fail(not_found(&error)))?;
+        let call = unbroken(plugins.connector(&wanted, &name, Arc::new(context)));
         match told_of(&self.status, CALL, || call_text("the connector to be made"), call).await {
             Ok(connector) => {
                 self.connector = Some(connector);
@@ -544,6 +544,28 @@ fn expiry_of(resolved: &Resolved) -> Option<Instant> {
 /// The class that a connector's configuration names; empty if it names none.
 pub(crate) fn class_of(config: &ConfigMap) -> &str {
     config.get(key::CONNECTOR_CLASS.name()).and_then(Option::as_deref).unwrap_or("").trim()
+}
+
+/// The connector that a configuration names.
+///
+/// # Errors
+///
+/// The version that it asks for is none.
+pub(crate) fn wanted(config: &ConfigMap) -> Result<Wanted, FindPluginError> {
+    Wanted::connector(config).map_err(|error| FindPluginError::Version(error.to_string()))
+}
+
+/// What is known of the connector that a configuration names, in the version that it asks for.
+///
+/// # Errors
+///
+/// There is none.
+pub(crate) fn plugin_of(plugins: &dyn Plugins, config: &ConfigMap) -> Result<Arc<PluginInfo>, FindPluginError> {
+    plugins.find_connector(&wanted(config)?)
+}
+
+fn not_found(error: &FindPluginError) -> Failure {
+    Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, error.to_string())
 }
 
 /// How many tasks a connector may have.
@@ -648,11 +670,8 @@ async fn run_task(parts: WorkerParts, start: TaskStart, control: TaskControl) ->
 }
 
 async fn run_resolved(parts: WorkerParts, start: TaskStart, control: TaskControl) -> Result<(), Failure> {
-    let class = class_of(&start.connector_config);
-    let plugin = parts
-        .plugins
-        .find_connector(class)
-        .map_err(|error| Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, error.to_string()))?;
+    let class = &wanted(&start.connector_config).map_err(|error| not_found(&error))?;
+    let plugin = parts.plugins.find_connector(class).map_err(|error| not_found(&error))?;
     TaskLimits::read(&start.connector_config).check(&start.id.connector, start.count as usize)?;
     let keys = if plugin.kind == PluginKind::Sink { sink_keys() } else { source_keys() };
     let config =
@@ -684,18 +703,20 @@ struct Build<'a> {
     control: TaskControl,
     plugin: &'a PluginInfo,
     config: &'a ParsedConfig,
-    class: &'a str,
+    class: &'a Wanted,
 }
 
 impl Build<'_> {
     async fn converters(&self) -> Result<Converters, Failure> {
         let WorkerParts { plugins, natives, settings, .. } = self.parts;
         let (id, connector) = (&self.start.id, &self.start.connector_config);
-        Converters::build(plugins.as_ref(), natives, id, &settings.properties, connector).await
+        let beside = Some(self.plugin.location.as_str());
+        Converters::build(plugins.as_ref(), natives, id, &settings.properties, connector, beside).await
     }
 
     async fn chain(&self) -> Result<Option<TransformChain>, Failure> {
-        TransformChain::build(self.parts.plugins.as_ref(), &self.start.id, self.config).await
+        let beside = Some(self.plugin.location.as_str());
+        TransformChain::build(self.parts.plugins.as_ref(), &self.start.id, self.config, beside).await
     }
 
     async fn source(self) -> Result<SourceTask, Failure> {

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use millstream_config::{ConfigMap, PluginDef, PluginDirectory, PluginKind as DefKind};
+use millstream_config::{
+    ConfigMap, PluginDef, PluginDefs, PluginDirectory, PluginKind as DefKind, Wanted, WantedError, version_order,
+};
 use millstream_connector::{
     Connector, ConnectorContext, Converter, ConverterRole, FindPluginError, HeaderBatchConverter, Link,
     LinkedTransforms, PluginError, PluginInfo, PluginKind, Plugins, SinkContext, SinkTask, SourceContext, SourceTask,
@@ -16,6 +18,9 @@ use millstream_values::JavaRegex;
 
 /// Version that Connect's own converters report.
 pub const KAFKA_VERSION: &str = "4.3.0";
+
+/// Where native converters come from.
+const NATIVE: &str = "built in";
 
 /// Components and native converters.
 pub struct Catalogue {
@@ -60,23 +65,37 @@ impl Catalogue {
         names.iter().copied().filter(|name| !self.native.iter().any(|plugin| goes_by(plugin, name))).collect()
     }
 
+    /// Whether a native converter is asked for, which says so itself if it is not for that kind.
+    fn leads_to_native(&self, kind: PluginKind, wanted: &Wanted) -> bool {
+        match self.definitions().select(def_kind(kind), wanted) {
+            Ok(found) => found.location == NATIVE,
+            Err(WantedError::Unknown(_)) => true,
+            Err(WantedError::Version(_)) => false,
+        }
+    }
+
     fn directory(&self) -> PluginDirectory {
         let def = |plugin: Arc<PluginInfo>| PluginDef {
-            kind: match plugin.kind {
-                PluginKind::Source => DefKind::Source,
-                PluginKind::Sink => DefKind::Sink,
-                PluginKind::Transform => DefKind::Transform,
-                PluginKind::Predicate => DefKind::Predicate,
-                PluginKind::Converter => DefKind::Converter,
-                PluginKind::HeaderConverter => DefKind::HeaderConverter,
-            },
+            kind: def_kind(plugin.kind),
             class: plugin.class.clone(),
             aliases: plugin.aliases.clone(),
             version: Some(plugin.version.clone()).filter(|version| !version.is_empty()),
             documentation: plugin.documentation.clone(),
             config: plugin.config.clone(),
+            location: plugin.location.clone(),
         };
         PluginDirectory::new(self.list().into_iter().map(def), full_match).with_worker(self.worker.clone())
+    }
+}
+
+fn def_kind(kind: PluginKind) -> DefKind {
+    match kind {
+        PluginKind::Source => DefKind::Source,
+        PluginKind::Sink => DefKind::Sink,
+        PluginKind::Transform => DefKind::Transform,
+        PluginKind::Predicate => DefKind::Predicate,
+        PluginKind::Converter => DefKind::Converter,
+        PluginKind::HeaderConverter => DefKind::HeaderConverter,
     }
 }
 
@@ -107,18 +126,27 @@ fn native_converters() -> Vec<Arc<PluginInfo>> {
                 documentation: definition.documentation.to_owned(),
                 config: millstream_convert::config_def(definition.class).unwrap_or_default(),
                 commit_records: false,
-                location: "built in".to_owned(),
+                location: NATIVE.to_owned(),
             }));
         }
     }
     plugins
 }
 
-/// Makes Connect's own converters, which read under these limits.
-pub fn natives(limits: ReadLimits) -> Natives {
+/// Makes Connect's own converters, which read under these limits, where they are what the catalogue leads to.
+pub fn natives(catalogue: &Arc<Catalogue>, limits: ReadLimits) -> Natives {
+    let (for_data, for_headers) = (Arc::clone(catalogue), Arc::clone(catalogue));
     Natives {
-        converter: Arc::new(move |class, role, config| limits.native(class, role, config)),
-        header: Arc::new(move |class, config| limits.native_header(class, config)),
+        converter: Arc::new(move |wanted, role, config| {
+            for_data
+                .leads_to_native(PluginKind::Converter, wanted)
+                .then(|| limits.native(&wanted.name, role, config))?
+        }),
+        header: Arc::new(move |wanted, config| {
+            for_headers
+                .leads_to_native(PluginKind::HeaderConverter, wanted)
+                .then(|| limits.native_header(&wanted.name, config))?
+        }),
     }
 }
 
@@ -127,7 +155,9 @@ impl Plugins for Catalogue {
     fn list(&self) -> Vec<Arc<PluginInfo>> {
         let mut all = self.components.list();
         all.extend(self.native.iter().cloned());
-        all.sort_by(|a, b| (a.kind, &a.class, &a.version).cmp(&(b.kind, &b.class, &b.version)));
+        all.sort_by(|a, b| {
+            (a.kind, &a.class).cmp(&(b.kind, &b.class)).then_with(|| version_order(&a.version, &b.version))
+        });
         all
     }
 
@@ -139,23 +169,27 @@ impl Plugins for Catalogue {
         self.components.awaited(&self.foreign(names))
     }
 
-    fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
-        let named = |plugin: &&Arc<PluginInfo>| {
-            plugin.kind == kind && (plugin.class == name || plugin.aliases.iter().any(|alias| alias == name))
-        };
-        match self.native.iter().find(named) {
+    fn find(&self, kind: PluginKind, wanted: &Wanted) -> Result<Arc<PluginInfo>, FindPluginError> {
+        let definitions = self.definitions();
+        let found = definitions.select(def_kind(kind), wanted).map_err(|error| match error {
+            WantedError::Unknown(_) => FindPluginError::Unknown(error.to_string()),
+            WantedError::Version(_) => FindPluginError::Version(error.to_string()),
+        })?;
+        let native =
+            |plugin: &&Arc<PluginInfo>| plugin.kind == kind && plugin.class == found.class && found.location == NATIVE;
+        match self.native.iter().find(native) {
             Some(plugin) => Ok(Arc::clone(plugin)),
-            None => self.components.find(kind, name),
+            None => self.components.find(kind, wanted),
         }
     }
 
-    fn find_connector(&self, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
-        self.components.find_connector(name)
+    fn find_connector(&self, wanted: &Wanted) -> Result<Arc<PluginInfo>, FindPluginError> {
+        self.components.find_connector(wanted)
     }
 
     async fn connector(
         &self,
-        class: &str,
+        class: &Wanted,
         name: &str,
         context: Arc<dyn ConnectorContext>,
     ) -> Result<Box<dyn Connector>, PluginError> {
@@ -164,7 +198,7 @@ impl Plugins for Catalogue {
 
     async fn source_task(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         context: Arc<dyn SourceContext>,
     ) -> Result<Box<dyn SourceTask>, PluginError> {
@@ -173,7 +207,7 @@ impl Plugins for Catalogue {
 
     async fn sink_task(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         context: Arc<dyn SinkContext>,
     ) -> Result<Box<dyn SinkTask>, PluginError> {
@@ -186,7 +220,7 @@ impl Plugins for Catalogue {
 
     async fn converter(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         role: ConverterRole,
         config: &ConfigMap,
@@ -196,7 +230,7 @@ impl Plugins for Catalogue {
 
     async fn header_converter(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         config: &ConfigMap,
     ) -> Result<Box<dyn HeaderBatchConverter>, PluginError> {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use millstream_config::{
-    PluginDefs, PluginDirectory, PluginKind, WorkerConfig, config_text, nearest, unknown_keys_warning,
+    PluginDefs, PluginDirectory, PluginKind, Wanted, WorkerConfig, config_text, nearest, unknown_keys_warning,
     unknown_worker_keys,
 };
 use millstream_connector::{ConverterRole, Plugins, TaskId};
@@ -47,6 +47,15 @@ pub async fn converters(
     ] {
         let key = format!("{}.converter", role.name());
         let class = config_text::text(config.config().string(&key));
+        let version_key = format!("{key}.plugin.version");
+        let wanted = match Wanted::of(originals, class, &version_key, None) {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                let message = format!("{version_key} is neither a version nor ranges of versions: {error}");
+                wrong.push((version_key, message));
+                continue;
+            }
+        };
         if definitions.find(kind, class).is_none() {
             let remedy = there_are(definitions, kind, class);
             let message =
@@ -54,8 +63,13 @@ pub async fn converters(
             wrong.push((key, message));
             continue;
         }
+        if let Err(error) = definitions.select(kind, &wanted) {
+            let message = format!("{version_key}: {error}");
+            wrong.push((version_key, message));
+            continue;
+        }
         let task = TaskId { connector: "the worker".to_owned(), number: 0 };
-        if let Err(failure) = check_converter(plugins, natives, &task, role, originals).await {
+        if let Err(failure) = check_converter(plugins, natives, &task, role, originals, None).await {
             let message = format!("configure the {key} {class}: {}", in_one_line(&failure.trace()));
             wrong.push((key, message));
         }

@@ -85,7 +85,7 @@ impl Prepared {
         let own: Vec<&str> = own.iter().filter_map(|key| originals.get(*key)?.as_deref()).map(str::trim).collect();
         catalogue.await_names(&own).await;
         let definitions = catalogue.definitions();
-        let natives = natives(ReadLimits::of(config.config()));
+        let natives = natives(&catalogue, ReadLimits::of(config.config()));
         start_checks::check(worker_file, config, &definitions, catalogue.as_ref(), &natives).await?;
         Ok(Self { catalogue, natives, rest, otlp, metrics })
     }

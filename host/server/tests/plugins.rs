@@ -179,3 +179,83 @@ fn headers_are_converted_by_plugins_on_the_way_in_and_out() {
         assert!(trace.contains("OddHeaderConverter") && trace.contains("odd on purpose"), "{name}: {trace}");
     }
 }
+
+/// Puts the hostile guest into a folder in versions of its own, of three letters each.
+fn odd_versions(folder: &Path, versions: &[&str]) {
+    fs::create_dir_all(folder).unwrap();
+    let guest = fs::read(odd().join("odd.wasm")).unwrap();
+    let said = br#""version":"1.0""#;
+    let places: Vec<usize> = (0..guest.len() - said.len()).filter(|at| guest[*at..].starts_with(said)).collect();
+    assert!(!places.is_empty(), "the guest says its version");
+    for version in versions {
+        let mut guest = guest.clone();
+        for at in &places {
+            guest[*at..*at + said.len()].copy_from_slice(format!(r#""version":"{version}""#).as_bytes());
+        }
+        fs::write(folder.join(format!("odd-{version}.wasm")), guest).unwrap();
+    }
+}
+
+#[test]
+fn versions_of_a_connector_run_side_by_side_and_a_new_configuration_changes_them() {
+    const CLASS: &str = "org.millstream.odd.OddSourceConnector";
+    let folder = tempfile::tempdir().unwrap();
+    let plugins = folder.path().join("plugins");
+    odd_versions(&plugins, &["1.0", "1.9", "2.0"]);
+    let worker = Worker::start(folder.path(), &format!("plugin.path={}\n", plugins.display()), &[]);
+    let put = |path: &str, config: &serde_json::Value| worker.request("PUT", path, Some(&config.to_string()));
+    let config = |version: Option<&str>| {
+        let mut config = json!({"connector.class": "OddSource", "topic": "t", "behaviour": "offsets"});
+        if let Some(version) = version {
+            config["connector.plugin.version"] = json!(version);
+        }
+        config
+    };
+    let runs = |name: &str, version: &str| {
+        eventually(&format!("{name} runs as {version}"), || {
+            let status = worker.status(name);
+            let is = |of: &serde_json::Value| of["state"] == "RUNNING" && of["version"] == version;
+            (is(&status["connector"]) && is(&status["tasks"][0])).then_some(())
+        });
+    };
+    for (name, asked, version) in
+        [("old", Some("1.0"), "1.0"), ("range", Some("[1.0,2.0)"), "1.9"), ("new", None, "2.0")]
+    {
+        let answer = put(&format!("/connectors/{name}/config"), &config(asked));
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        runs(name, version);
+    }
+    let listed = worker.get("/connector-plugins").json();
+    let listed: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|plugin| plugin["class"] == CLASS)
+        .filter_map(|plugin| plugin["version"].as_str())
+        .collect();
+    assert_eq!(listed, ["1.0", "1.9", "2.0"]);
+
+    assert_eq!(put("/connectors/old/config", &config(Some("2.0"))).status, 200);
+    runs("old", "2.0");
+    let missing =
+        format!("Plugin {CLASS} not found that matches the version range [3,3], available versions: [1.0, 1.9, 2.0]");
+    let refused = put("/connectors/old/config", &config(Some("3"))).json();
+    let message = format!(
+        "Connector configuration is invalid and contains the following 2 error(s):\n{missing}\n{missing}\nYou can also find the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`"
+    );
+    assert_eq!(refused, json!({"error_code": 400, "message": message}));
+    let refused = put("/connectors/old/config", &config(Some("[3"))).json();
+    assert_eq!(refused, json!({"error_code": 400, "message": "Unbounded range: [3"}));
+    runs("old", "2.0");
+
+    for (query, status, message) in [
+        ("OddSource/config?version=1.9", 200, None),
+        ("OddSource/config?version=latest", 200, None),
+        ("OddSource/config?version=3", 400, Some(missing.as_str())),
+        ("OddSource/config?version=%5B1", 400, Some("Invalid version specification: [1")),
+        ("Nope/config?version=1", 404, Some("Unknown plugin Nope.")),
+    ] {
+        let answer = worker.get(&format!("/connector-plugins/{query}"));
+        assert_eq!((answer.status, answer.json()["message"].as_str()), (status, message), "{query}");
+    }
+}

@@ -48,12 +48,12 @@ impl Guests {
 /// A chain of the bundled transforms without a guest: the same code, compiled for the host.
 pub fn native_chain(links: &[Link]) -> millstream_sdk::Chain {
     let spec = |link: &Link| millstream_sdk::LinkSpec {
-        class: link.class.clone(),
+        class: link.class.name.clone(),
         config: settings(&link.config),
         condition: link
             .condition
             .as_ref()
-            .map(|condition| (condition.class.clone(), settings(&condition.config), condition.negate)),
+            .map(|condition| (condition.class.name.clone(), settings(&condition.config), condition.negate)),
     };
     let specs: Vec<_> = links.iter().map(spec).collect();
     let chain = millstream_sdk::Chain::create::<MillstreamComponent>(&specs);
@@ -63,7 +63,7 @@ pub fn native_chain(links: &[Link]) -> millstream_sdk::Chain {
 /// A link without a condition.
 pub fn link(class: &str, settings: &[(&str, &str)]) -> Link {
     let config = settings.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect();
-    Link { class: class.to_owned(), config, condition: None }
+    Link { class: class.into(), config, condition: None }
 }
 
 /// A link that is one of Connect's own transforms.

@@ -165,6 +165,7 @@ fn definition(plugin: &millstream_connector::PluginInfo) -> PluginDef {
         aliases: plugin.aliases.clone(),
         version: Some(plugin.version.clone()),
         documentation: plugin.documentation.clone(),
+        location: String::new(),
         config: plugin.config.clone(),
     }
 }

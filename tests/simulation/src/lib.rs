@@ -62,7 +62,7 @@ impl World {
             natives: Natives {
                 converter: Arc::new(move |_, role, config| Some(Ok(Box::new(text(&one, config, role))))),
                 header: Arc::new(move |class, config| {
-                    (class != HEADER_PLUGIN)
+                    (class.name != HEADER_PLUGIN)
                         .then(|| Ok(Box::new(text(&two, config, ConverterRole::Header)) as Box<dyn HeaderConverter>))
                 }),
             },

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use millstream_config::ConfigMap;
+use millstream_config::{ConfigMap, Wanted};
 use millstream_connector::{
     AcknowledgedRow, AlteredOffsets, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
     FindPluginError, HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind,
@@ -91,17 +91,17 @@ impl Plugins for World {
         Vec::new()
     }
 
-    fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
-        Ok(info(kind, name, name == TOLD_SOURCE))
+    fn find(&self, kind: PluginKind, wanted: &Wanted) -> Result<Arc<PluginInfo>, FindPluginError> {
+        Ok(info(kind, &wanted.name, wanted.name == TOLD_SOURCE))
     }
 
-    fn find_connector(&self, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
-        self.find(if name == SINK { PluginKind::Sink } else { PluginKind::Source }, name)
+    fn find_connector(&self, wanted: &Wanted) -> Result<Arc<PluginInfo>, FindPluginError> {
+        self.find(if wanted.name == SINK { PluginKind::Sink } else { PluginKind::Source }, wanted)
     }
 
     async fn connector(
         &self,
-        _: &str,
+        _: &Wanted,
         name: &str,
         context: Arc<dyn ConnectorContext>,
     ) -> Result<Box<dyn Connector>, PluginError> {
@@ -112,7 +112,7 @@ impl Plugins for World {
 
     async fn source_task(
         &self,
-        _: &str,
+        _: &Wanted,
         task: &TaskId,
         context: Arc<dyn SourceContext>,
     ) -> Result<Box<dyn SourceTask>, PluginError> {
@@ -123,7 +123,7 @@ impl Plugins for World {
 
     async fn sink_task(
         &self,
-        _: &str,
+        _: &Wanted,
         task: &TaskId,
         context: Arc<dyn SinkContext>,
     ) -> Result<Box<dyn SinkTask>, PluginError> {
@@ -141,7 +141,7 @@ impl Plugins for World {
 
     async fn converter(
         &self,
-        _: &str,
+        _: &Wanted,
         _: &TaskId,
         _: ConverterRole,
         _: &ConfigMap,
@@ -151,7 +151,7 @@ impl Plugins for World {
 
     async fn header_converter(
         &self,
-        _: &str,
+        _: &Wanted,
         task: &TaskId,
         _: &ConfigMap,
     ) -> Result<Box<dyn HeaderBatchConverter>, PluginError> {

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{Ack, Delivery, ErrorCode, RecordRef, SendError, Sequence, TryAppendError};
-use millstream_config::{ConfigDef, ConfigMap, PluginKind as DefKind};
+use millstream_config::{ConfigDef, ConfigMap, PluginKind as DefKind, Wanted};
 use millstream_connector::{
     AcknowledgedRow, AlteredOffsets, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
     FindPluginError, HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind,
@@ -273,18 +273,18 @@ impl Plugins for World {
         Vec::new()
     }
 
-    fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
-        Ok(info(kind, name, false))
+    fn find(&self, kind: PluginKind, wanted: &Wanted) -> Result<Arc<PluginInfo>, FindPluginError> {
+        Ok(info(kind, &wanted.name, false))
     }
 
-    fn find_connector(&self, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
+    fn find_connector(&self, wanted: &Wanted) -> Result<Arc<PluginInfo>, FindPluginError> {
         self.may_panic("herder");
-        self.find(if name == SINK { PluginKind::Sink } else { PluginKind::Source }, name)
+        self.find(if wanted.name == SINK { PluginKind::Sink } else { PluginKind::Source }, wanted)
     }
 
     async fn connector(
         &self,
-        _: &str,
+        _: &Wanted,
         name: &str,
         _: Arc<dyn ConnectorContext>,
     ) -> Result<Box<dyn Connector>, PluginError> {
@@ -293,7 +293,7 @@ impl Plugins for World {
 
     async fn source_task(
         &self,
-        _: &str,
+        _: &Wanted,
         task: &TaskId,
         _: Arc<dyn SourceContext>,
     ) -> Result<Box<dyn SourceTask>, PluginError> {
@@ -302,7 +302,7 @@ impl Plugins for World {
 
     async fn sink_task(
         &self,
-        _: &str,
+        _: &Wanted,
         task: &TaskId,
         context: Arc<dyn SinkContext>,
     ) -> Result<Box<dyn SinkTask>, PluginError> {
@@ -316,7 +316,7 @@ impl Plugins for World {
 
     async fn converter(
         &self,
-        _: &str,
+        _: &Wanted,
         _: &TaskId,
         _: ConverterRole,
         _: &ConfigMap,
@@ -326,7 +326,7 @@ impl Plugins for World {
 
     async fn header_converter(
         &self,
-        _: &str,
+        _: &Wanted,
         _: &TaskId,
         _: &ConfigMap,
     ) -> Result<Box<dyn HeaderBatchConverter>, PluginError> {

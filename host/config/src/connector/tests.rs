@@ -8,6 +8,7 @@ fn plugin(kind: PluginKind, class: &str, keys: Vec<ConfigKey>) -> PluginDef {
         aliases: Vec::new(),
         version: Some("1".to_owned()),
         documentation: String::new(),
+        location: format!("place-{class}"),
         config: ConfigDef::of(keys),
     }
 }
@@ -354,4 +355,106 @@ fn a_result_is_shown_with_connects_member_order() {
         json["configs"][24]["value"].to_string(),
         r#"{"name":"topic","value":"t","recommended_values":[],"errors":[],"visible":true}"#
     );
+}
+
+fn versions() -> PluginDirectory {
+    let of = |kind, class: &str, version: &str| PluginDef {
+        version: Some(version.to_owned()),
+        location: format!("place-{version}"),
+        ..plugin(kind, class, vec![ConfigKey::new(format!("in-{version}"), ConfigType::String).default_text("x")])
+    };
+    let kinds = [
+        (PluginKind::Source, "p.TickSource"),
+        (PluginKind::Transform, "p.Shout"),
+        (PluginKind::Predicate, "p.Holds"),
+        (PluginKind::Converter, "p.MyConverter"),
+        (PluginKind::HeaderConverter, "p.MyConverter"),
+    ];
+    let all =
+        kinds.iter().flat_map(|(kind, class)| ["1.10", "2.0-SNAPSHOT", "1.0", "1.9"].map(|v| of(*kind, class, v)));
+    PluginDirectory::new(all, |pattern, text| Ok(pattern == text)).with_worker(config(&[
+        ("key.converter", "MyConverter"),
+        ("value.converter", "p.MyConverter"),
+        ("value.converter.plugin.version", "1.9"),
+    ]))
+}
+
+/// Default, value, recommendations and errors of a key.
+type Shown = (Option<String>, Option<String>, Vec<String>, Vec<String>);
+
+fn shown(more: &[(&str, &str)], key: &str) -> (usize, Option<Shown>) {
+    let mut all = config(&[("name", "c"), ("connector.class", "p.TickSource")]);
+    all.extend(config(more));
+    let infos = validate_connector(&all, &versions(), &[], &OverridePolicy::All).unwrap();
+    let found =
+        infos.to_json()["configs"].as_array().unwrap().iter().find(|info| info["value"]["name"] == key).cloned();
+    let shown = found.map(|info| {
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let texts = |value: &serde_json::Value| value.as_array().unwrap().iter().filter_map(text).collect();
+        let value = &info["value"];
+        let default = text(&info["definition"]["default_value"]);
+        (default, text(&value["value"]), texts(&value["recommended_values"]), texts(&value["errors"]))
+    });
+    (infos.error_count, shown)
+}
+
+#[test]
+fn versions_are_offered_chosen_and_refused_as_connect_does() {
+    const ALL: [&str; 4] = ["1.0", "1.9", "1.10", "2.0-SNAPSHOT"];
+    let missing = |class: &str, range: &str, twice: bool| {
+        let all: Vec<&str> = ALL.iter().flat_map(|v| std::iter::repeat_n(*v, 1 + usize::from(twice))).collect();
+        format!(
+            "Plugin {class} not found that matches the version range {range}, available versions: [{}]",
+            all.join(", ")
+        )
+    };
+    let check = |more: &[(&str, &str)], count: usize, key: &str, default: &str, value: &str, errors: &[String]| {
+        let (found_count, found) = shown(more, key);
+        let all = ALL.map(str::to_owned).to_vec();
+        let expected = (Some(default.to_owned()), Some(value.to_owned()), all, errors.to_vec());
+        assert_eq!((found_count, found), (count, Some(expected)), "{more:?}");
+    };
+    let has = |more: &[(&str, &str)], key: &str| shown(more, key).1.is_some();
+    let (of_connector, newest) = ("connector.plugin.version", "2.0-SNAPSHOT");
+    check(&[], 0, of_connector, newest, newest, &[]);
+    for (asked, used) in
+        [("1.9", "1.9"), (" 1.9 ", "1.9"), ("latest", newest), ("[1.0,1.10)", "1.9"), ("[1,2)", newest)]
+    {
+        check(&[(of_connector, asked)], 0, of_connector, newest, asked.trim(), &[]);
+        assert!(has(&[(of_connector, asked)], &format!("in-{used}")), "{asked}");
+    }
+    check(&[(of_connector, "3")], 2, of_connector, newest, "3", &[missing("p.TickSource", "[3,3]", false)]);
+    let (_, class) = shown(&[(of_connector, "3")], "connector.class");
+    assert_eq!(class.unwrap().3, [missing("p.TickSource", "[3,3]", false)]);
+    assert!(!has(&[(of_connector, "3")], "topic.creation.groups"), "what kind of connector it is is not known");
+
+    let key = ("key.converter", "p.MyConverter");
+    let of_key = "key.converter.plugin.version";
+    check(&[key], 0, of_key, newest, newest, &[]);
+    check(&[key, (of_connector, "1.9")], 0, of_key, "1.9", "1.9", &[]);
+    check(&[key, (of_key, "5")], 2, of_key, newest, "5", &[missing("p.MyConverter", "[5,5]", true)]);
+    check(&[key, (of_key, "[5")], 1, of_key, newest, "[5", &["Unbounded range: [5".to_owned()]);
+    assert!(has(&[key, (of_key, "1.0")], "key.converter.in-1.0"));
+    // Without a class of the connector's own, the worker's counts.
+    check(&[(of_key, "5")], 0, of_key, newest, "5", &[]);
+    check(&[], 0, "value.converter.plugin.version", "1.9", "1.9", &[]);
+
+    let shout = [("transforms", "a"), ("transforms.a.type", "Shout")];
+    let with = |more: &[(&'static str, &'static str)]| [&shout[..], more].concat();
+    let of_shout = "transforms.a.plugin.version";
+    check(&with(&[]), 0, of_shout, newest, newest, &[]);
+    check(&with(&[(of_connector, "1.0")]), 0, of_shout, "1.0", "1.0", &[]);
+    check(&with(&[(of_shout, "(,1.10)")]), 0, of_shout, newest, "(,1.10)", &[]);
+    assert!(has(&with(&[(of_shout, "(,1.10)")]), "transforms.a.in-1.9"));
+    check(&with(&[(of_shout, "5")]), 2, of_shout, newest, "5", &[missing("p.Shout", "[5,5]", false)]);
+    check(&with(&[(of_shout, "[5")]), 2, of_shout, newest, "[5", &["Unbounded range: [5".to_owned()]);
+    let holds = [("predicates", "a"), ("predicates.a.type", "Holds"), ("predicates.a.plugin.version", "7")];
+    check(&holds, 2, "predicates.a.plugin.version", newest, "7", &[missing("p.Holds", "[7,7]", false)]);
+
+    let mut odd = config(&[("name", "c"), ("connector.class", "p.TickSource"), (of_connector, "[1")]);
+    let refused = |config: &ConfigMap| validate_connector(config, &versions(), &[], &OverridePolicy::All).unwrap_err();
+    assert_eq!(refused(&odd).to_string(), "Unbounded range: [1");
+    odd.insert("connector.class".to_owned(), Some("Nope".to_owned()));
+    odd.insert(of_connector.to_owned(), Some("1".to_owned()));
+    assert!(matches!(refused(&odd), ConnectorConfigError::Unknown(UnknownConnector::NotFound { .. })));
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_config::{ConfigMap, aliases_of};
+use millstream_config::{ConfigMap, Wanted, aliases_of};
 use millstream_connector::{
     Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure, FindPluginError, HeaderBatchConverter,
     Link, LinkedTransforms, PluginError, PluginInfo, PluginKind, Plugins, SinkContext, SinkTask, SourceContext,
@@ -135,12 +135,12 @@ impl WasmPlugins {
         let _ = self.snapshot.clone().wait_for(|snapshot| enough(snapshot)).await;
     }
 
-    fn registered(&self, kind: PluginKind, name: &str) -> Result<Arc<Registered>, FindPluginError> {
-        self.snapshot().registered(kind, name)
+    fn registered(&self, kind: PluginKind, wanted: &Wanted) -> Result<Arc<Registered>, FindPluginError> {
+        self.snapshot().registered(kind, wanted)
     }
 
-    fn registered_connector(&self, name: &str) -> Result<Arc<Registered>, FindPluginError> {
-        self.snapshot().registered_connector(name)
+    fn registered_connector(&self, wanted: &Wanted) -> Result<Arc<Registered>, FindPluginError> {
+        self.snapshot().registered_connector(wanted)
     }
 
     /// What makes instances of a plugin for a connector, or a task of it.
@@ -163,7 +163,7 @@ impl WasmPlugins {
 
     /// The plugins of one link.
     fn planned(&self, task: &TaskId, link: &Link) -> Result<PlannedLink, PluginError> {
-        let found = |kind, name: &str| self.registered(kind, name).map_err(|error| not_found(&error));
+        let found = |kind, wanted: &Wanted| self.registered(kind, wanted).map_err(|error| not_found(&error));
         let transform = self.task_factory(&*found(PluginKind::Transform, &link.class)?, task);
         let predicate = match &link.condition {
             None => None,
@@ -187,17 +187,17 @@ impl Plugins for WasmPlugins {
         self.snapshot().all.iter().map(|plugin| Arc::clone(&plugin.info)).collect()
     }
 
-    fn find(&self, kind: PluginKind, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
-        Ok(Arc::clone(&self.registered(kind, name)?.info))
+    fn find(&self, kind: PluginKind, wanted: &Wanted) -> Result<Arc<PluginInfo>, FindPluginError> {
+        Ok(Arc::clone(&self.registered(kind, wanted)?.info))
     }
 
-    fn find_connector(&self, name: &str) -> Result<Arc<PluginInfo>, FindPluginError> {
-        Ok(Arc::clone(&self.registered_connector(name)?.info))
+    fn find_connector(&self, wanted: &Wanted) -> Result<Arc<PluginInfo>, FindPluginError> {
+        Ok(Arc::clone(&self.registered_connector(wanted)?.info))
     }
 
     async fn connector(
         &self,
-        class: &str,
+        class: &Wanted,
         name: &str,
         context: Arc<dyn ConnectorContext>,
     ) -> Result<Box<dyn Connector>, PluginError> {
@@ -211,7 +211,7 @@ impl Plugins for WasmPlugins {
 
     async fn source_task(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         context: Arc<dyn SourceContext>,
     ) -> Result<Box<dyn SourceTask>, PluginError> {
@@ -221,7 +221,7 @@ impl Plugins for WasmPlugins {
 
     async fn sink_task(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         context: Arc<dyn SinkContext>,
     ) -> Result<Box<dyn SinkTask>, PluginError> {
@@ -236,7 +236,7 @@ impl Plugins for WasmPlugins {
 
     async fn converter(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         role: ConverterRole,
         config: &ConfigMap,
@@ -247,7 +247,7 @@ impl Plugins for WasmPlugins {
 
     async fn header_converter(
         &self,
-        class: &str,
+        class: &Wanted,
         task: &TaskId,
         config: &ConfigMap,
     ) -> Result<Box<dyn HeaderBatchConverter>, PluginError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millstream_config::{PluginDef, PluginDefs, PluginDirectory};
+use millstream_config::{PluginDef, PluginDefs, PluginDirectory, UnknownConnector, Wanted, WantedError, version_order};
 use millstream_connector::{FindPluginError, PluginKind};
 
 use super::{PluginProblem, Registered, config_kind};
@@ -13,8 +13,6 @@ use super::{PluginProblem, Registered, config_kind};
 pub(super) struct Snapshot {
     /// All of them, by kind, class name and version.
     pub(super) all: Vec<Arc<Registered>>,
-    /// The one that counts for each kind and class name.
-    by_class: HashMap<(PluginKind, String), Arc<Registered>>,
     directory: PluginDirectory,
     pub(super) problems: Vec<Arc<PluginProblem>>,
     /// Files that are being compiled, or are waiting for that.
@@ -29,7 +27,7 @@ pub(super) struct Compiling {
     pub(super) mentions: BTreeSet<String>,
 }
 
-/// A plugin that takes the place of one with a lower version.
+/// A plugin that is used from now on where no version is asked for, instead of one with a lower version.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Superseded {
     pub(super) class: String,
@@ -47,9 +45,6 @@ impl Snapshot {
             let order = |plugin: &Registered| (plugin.info.kind, plugin.info.class.clone());
             order(a).cmp(&order(b)).then_with(|| version_order(&a.info.version, &b.info.version))
         });
-        // Of several versions the last counts, which is the highest.
-        let by_class =
-            all.iter().map(|plugin| ((plugin.info.kind, plugin.info.class.clone()), Arc::clone(plugin))).collect();
         let definition = |plugin: &Arc<Registered>| PluginDef {
             kind: config_kind(plugin.info.kind),
             class: plugin.info.class.clone(),
@@ -57,9 +52,10 @@ impl Snapshot {
             version: Some(plugin.info.version.clone()),
             documentation: String::new(),
             config: plugin.info.config.clone(),
+            location: plugin.info.location.clone(),
         };
         let directory = PluginDirectory::new(all.iter().map(definition), |_, _| Ok(true));
-        Self { all, by_class, directory, problems, compiling }
+        Self { all, directory, problems, compiling }
     }
 
     /// The same once a file has proved to be what it is. `mentions` says which of its classes files seem to carry that
@@ -98,63 +94,46 @@ impl Snapshot {
         connector.or_else(|| self.directory.any_class(name))
     }
 
-    /// Which plugins that are there already would no longer count beside these.
+    /// Which plugins would no longer be the newest beside these.
     pub(super) fn superseded_by(&self, plugins: &[Arc<Registered>]) -> Vec<Superseded> {
         let superseded = plugins.iter().filter_map(|new| {
-            let old = self.by_class.get(&(new.info.kind, new.info.class.clone()))?;
-            let lower = version_order(&old.info.version, &new.info.version) == std::cmp::Ordering::Less;
+            let old = self.directory.find(config_kind(new.info.kind), &new.info.class)?;
+            let lower = version_order(old.version_text(), &new.info.version) == std::cmp::Ordering::Less;
             lower.then(|| Superseded {
                 class: new.info.class.clone(),
-                old_version: old.info.version.clone(),
+                old_version: old.version_text().to_owned(),
                 new_version: new.info.version.clone(),
             })
         });
         superseded.collect()
     }
 
-    pub(super) fn registered(&self, kind: PluginKind, name: &str) -> Result<Arc<Registered>, FindPluginError> {
-        let class = self.directory.find(config_kind(kind), name).map(|found| found.class.clone());
-        class
-            .and_then(|class| self.by_class.get(&(kind, class)).cloned())
-            .ok_or_else(|| FindPluginError::Unknown(format!("Class {name} could not be found.")))
+    pub(super) fn registered(&self, kind: PluginKind, wanted: &Wanted) -> Result<Arc<Registered>, FindPluginError> {
+        let found = self.directory.select(config_kind(kind), wanted).map_err(|error| match error {
+            WantedError::Unknown(_) => FindPluginError::Unknown(error.to_string()),
+            WantedError::Version(_) => FindPluginError::Version(error.to_string()),
+        })?;
+        Ok(self.of(found))
     }
 
-    pub(super) fn registered_connector(&self, name: &str) -> Result<Arc<Registered>, FindPluginError> {
-        use millstream_config::UnknownConnector;
-
-        let found = self.directory.connector(name).map_err(|error| match error {
+    pub(super) fn registered_connector(&self, wanted: &Wanted) -> Result<Arc<Registered>, FindPluginError> {
+        let found = self.directory.select_connector(wanted).map_err(|error| match error {
             UnknownConnector::NotFound { .. } => FindPluginError::Unknown(error.to_string()),
             UnknownConnector::Ambiguous { .. } => FindPluginError::Ambiguous(error.to_string()),
+            UnknownConnector::Version(_) => FindPluginError::Version(error.to_string()),
         })?;
-        let kind =
-            if found.kind == millstream_config::PluginKind::Sink { PluginKind::Sink } else { PluginKind::Source };
-        let class = (kind, found.class.clone());
-        Ok(Arc::clone(self.by_class.get(&class).expect("the directory has what is registered")))
+        Ok(self.of(found))
     }
-}
 
-/// Orders version texts: numbers by value, a number above a word, and a version above one that lacks it.
-fn version_order(a: &str, b: &str) -> std::cmp::Ordering {
-    let parts = |text: &str| -> Vec<(bool, u64, String)> {
-        let part = |part: &str| match part.parse::<u64>() {
-            Ok(number) => (true, number, String::new()),
-            Err(_) => (false, 0, part.to_owned()),
+    fn of(&self, found: &PluginDef) -> Arc<Registered> {
+        let is_it = |plugin: &&Arc<Registered>| {
+            let info = &plugin.info;
+            config_kind(info.kind) == found.kind
+                && info.class == found.class
+                && info.version == found.version_text()
+                && info.location == found.location
         };
-        text.split(['.', '-', '+', '_']).map(part).collect()
-    };
-    let stated = |text: &str| text != "undefined";
-    stated(a).cmp(&stated(b)).then_with(|| parts(a).cmp(&parts(b)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_ordered_by_their_numbers() {
-        let order = ["undefined", "0.9", "0.10", "1.0-beta", "1.0.1", "4.3.0"];
-        for pair in order.windows(2) {
-            assert_eq!(version_order(pair[0], pair[1]), std::cmp::Ordering::Less, "{pair:?}");
-        }
+        // Of two that are alike in all this the later one counts, as in the directory.
+        Arc::clone(self.all.iter().rev().find(is_it).expect("the directory is made from what is registered"))
     }
 }

@@ -109,7 +109,7 @@ where
                         class,
                         old_version,
                         new_version,
-                        "a higher version of a plugin has come: what runs goes on with the old one until it is restarted"
+                        "a newer version of a plugin has come: what runs goes on with the old one until it is restarted"
                     );
                 }
             }

@@ -82,7 +82,7 @@ impl PlannedLink {
     fn in_component(&self) -> GuestLink {
         let condition = match (&self.predicate, &self.link.condition) {
             (Some(predicate), Some(condition)) if predicate.same_component(&self.transform) => {
-                Some(Condition { class: predicate.class().to_owned(), ..condition.clone() })
+                Some(Condition { class: predicate.class().into(), ..condition.clone() })
             }
             _ => None,
         };

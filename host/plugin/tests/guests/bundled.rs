@@ -56,11 +56,11 @@ async fn every_transform_of_connect_is_there_by_name() {
     let plugins = plugins().await;
     for name in ["HoistField$Value", "InsertField$Key", "ReplaceField$Value", "RegexRouter", "Cast$Value", "Filter"] {
         let class = format!("org.apache.kafka.connect.transforms.{name}");
-        assert_eq!(plugins.find(PluginKind::Transform, &class).unwrap().class, class);
+        assert_eq!(plugins.find(PluginKind::Transform, &class.as_str().into()).unwrap().class, class);
     }
-    assert!(plugins.find(PluginKind::Transform, "Value").is_err(), "it could mean many");
-    assert_eq!(plugins.find(PluginKind::Transform, "RegexRouter").unwrap().version, "4.3.0");
-    let source = plugins.find_connector("FileStreamSource").unwrap();
+    assert!(plugins.find(PluginKind::Transform, &"Value".into()).is_err(), "it could mean many");
+    assert_eq!(plugins.find(PluginKind::Transform, &"RegexRouter".into()).unwrap().version, "4.3.0");
+    let source = plugins.find_connector(&"FileStreamSource".into()).unwrap();
     assert_eq!(source.class, "org.apache.kafka.connect.file.FileStreamSourceConnector");
     assert_eq!(source.task_class, "org.apache.kafka.connect.file.FileStreamSourceTask");
 }
@@ -72,11 +72,11 @@ async fn lines_of_a_file_become_records_and_lines_again() {
     let (input, output) = (folder.path().join("in.txt"), folder.path().join("out.txt"));
     fs::write(&input, "one\ntwo\nthree\n").unwrap();
     let settings = config(&[("file", input.to_str().unwrap()), ("topic", "lines")]);
-    let mut connector = plugins.connector("FileStreamSource", "odd", Worker::new()).await.unwrap();
+    let mut connector = plugins.connector(&"FileStreamSource".into(), "odd", Worker::new()).await.unwrap();
     connector.start(&settings).await.unwrap();
     let configs = connector.task_configs(3).await.unwrap();
     assert_eq!(configs.len(), 1);
-    let mut source = plugins.source_task("FileStreamSource", &task(), Worker::new()).await.unwrap();
+    let mut source = plugins.source_task(&"FileStreamSource".into(), &task(), Worker::new()).await.unwrap();
     source.start(&configs[0]).await.unwrap();
     let batch = next(&mut source).await;
     assert_eq!(texts(&batch), ["one", "two", "three"]);
@@ -96,7 +96,7 @@ async fn lines_of_a_file_become_records_and_lines_again() {
     let worker = Worker::new();
     // Whose half line that is, nobody can tell: it stays, and gets an end.
     fs::write(&output, "zero\non").unwrap();
-    let mut sink = plugins.sink_task("FileStreamSink", &task(), worker).await.unwrap();
+    let mut sink = plugins.sink_task(&"FileStreamSink".into(), &task(), worker).await.unwrap();
     sink.start(&settings).await.unwrap();
     sink.open(&[TopicPartition { topic: "lines".into(), partition: 0 }]).await.unwrap();
     sink.put(&lines(&["one", "two"])).await.unwrap();

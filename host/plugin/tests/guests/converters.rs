@@ -21,7 +21,8 @@ impl RowInput for Rows {
 async fn bytes_become_data_and_data_becomes_bytes() {
     let plugins = plugins().await;
     let settings = config(&[("behaviour", "good")]);
-    let mut converter = plugins.converter("OddConverter", &task(), ConverterRole::Value, &settings).await.unwrap();
+    let mut converter =
+        plugins.converter(&"OddConverter".into(), &task(), ConverterRole::Value, &settings).await.unwrap();
     let input = Rows(vec![Some(b"one"), None, Some(b"\xff"), Some(b"four")]);
     let (mut schemas, mut out, mut errors) = (SchemaTable::default(), UnionBuilder::default(), Vec::new());
     let taken = converter.to_connect("topic", &input, &mut schemas, &mut out, &mut errors).await.unwrap();
@@ -48,7 +49,8 @@ async fn a_converter_that_breaks_or_leaves_rows_out_is_replaced() {
         [("panic", "odd on purpose"), ("loop", "ran longer than 300 ms"), ("filter", "left out 1 rows")]
     {
         let settings = config(&[("behaviour", behaviour)]);
-        let mut converter = plugins.converter("OddConverter", &task(), ConverterRole::Value, &settings).await.unwrap();
+        let mut converter =
+            plugins.converter(&"OddConverter".into(), &task(), ConverterRole::Value, &settings).await.unwrap();
         let (mut schemas, mut out, mut errors) = (SchemaTable::default(), UnionBuilder::default(), Vec::new());
         let input = Rows(vec![Some(b"one"), Some(b"two")]);
         let mut bytes = ByteColumn::default();
@@ -97,8 +99,10 @@ fn bytes(text: &str) -> Value {
 #[tokio::test]
 async fn headers_of_a_whole_batch_become_bytes_and_bytes_become_headers() {
     let plugins = plugins().await;
-    let mut converter =
-        plugins.header_converter("OddHeaderConverter", &task(), &config(&[("behaviour", "good")])).await.unwrap();
+    let mut converter = plugins
+        .header_converter(&"OddHeaderConverter".into(), &task(), &config(&[("behaviour", "good")]))
+        .await
+        .unwrap();
     let data = with_headers(&[&[("a", "x".into()), ("a", Value::Null)], &[], &[("b", Value::Int8(7))]]);
     let outcome = converter.from_connect(&data).await.unwrap();
     assert_eq!(outcome.errors.iter().map(|error| error.row).collect::<Vec<_>>(), [2]);
@@ -124,14 +128,16 @@ async fn a_header_converter_that_breaks_or_changes_which_headers_there_are_is_re
         ("text", "into something else than bytes"),
     ] {
         let settings = config(&[("behaviour", behaviour)]);
-        let mut converter = plugins.header_converter("OddHeaderConverter", &task(), &settings).await.unwrap();
+        let mut converter = plugins.header_converter(&"OddHeaderConverter".into(), &task(), &settings).await.unwrap();
         // Which is allowed where bytes become data.
         if behaviour != "text" {
             expect_broken(converter.to_connect(&consumed).await, behaviour, part);
         }
         expect_broken(converter.from_connect(&data).await, behaviour, part);
     }
-    assert!(plugins.header_converter("OddConverter", &task(), &config(&[("behaviour", "good")])).await.is_err());
+    assert!(
+        plugins.header_converter(&"OddConverter".into(), &task(), &config(&[("behaviour", "good")])).await.is_err()
+    );
 }
 
 #[track_caller]

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::Path;
 
 use flate2::{Compression, write::GzEncoder};
-use millstream_connector::{PluginKind, Plugins};
+use millstream_config::{Versions, Wanted};
+use millstream_connector::{Link, PluginKind, Plugins};
 use millstream_plugin::{Bundled, PluginLimits, WasmPlugins, check_file, compile_settings};
 use millstream_record::ErrorChain as Causes;
 
-use crate::support::{LIMITS, hostile, limits, plugins, source, texts};
+use crate::support::{LIMITS, SOURCE, Worker, config, hostile, limits, plugins, source, task, texts};
 
 async fn found(limits: PluginLimits, folder: &Path) -> WasmPlugins {
     let plugins = WasmPlugins::start(limits, &[folder.to_owned()], &[]).await.unwrap();
@@ -21,10 +22,14 @@ async fn found(limits: PluginLimits, folder: &Path) -> WasmPlugins {
 async fn plugins_are_found_by_class_alias_and_short_name() {
     let plugins = plugins().await;
     for name in ["org.millstream.odd.OddSourceConnector", "OddSourceConnector", "OddSource"] {
-        assert_eq!(plugins.find_connector(name).unwrap().class, "org.millstream.odd.OddSourceConnector", "{name}");
+        assert_eq!(
+            plugins.find_connector(&name.into()).unwrap().class,
+            "org.millstream.odd.OddSourceConnector",
+            "{name}"
+        );
     }
-    assert_eq!(plugins.find(PluginKind::Transform, "Suffix").unwrap().class, "org.millstream.odd.Suffix");
-    let unknown = plugins.find_connector("Nothing").unwrap_err().to_string();
+    assert_eq!(plugins.find(PluginKind::Transform, &"Suffix".into()).unwrap().class, "org.millstream.odd.Suffix");
+    let unknown = plugins.find_connector(&"Nothing".into()).unwrap_err().to_string();
     assert!(
         unknown.starts_with("Failed to find any class that implements Connector and which name matches Nothing"),
         "{unknown}"
@@ -197,13 +202,13 @@ async fn a_new_plugin_is_compiled_behind_the_worker_and_known_ones_are_there_at_
     // This test's one thread has not come to compile anything yet.
     let new = start().await.unwrap();
     assert_eq!((new.list().len(), new.compiling().len()), (0, 2));
-    assert!(new.find_connector("OddSource").is_err());
+    assert!(new.find_connector(&"OddSource".into()).is_err());
     assert_eq!(
         new.awaited(&["OddSource"]),
         [path.join("broken.wasm"), path.join("odd.wasm")].map(|path| path.display().to_string())
     );
     new.await_names(&["OddSource", "OddTransform"]).await;
-    assert!(new.find_connector("OddSource").is_ok());
+    assert!(new.find_connector(&"OddSource".into()).is_ok());
     // The name of no plugin at all is waited for as long as there is hope.
     new.await_names(&["Nothing"]).await;
     assert_eq!((new.compiling().len(), new.problems().len()), (0, 1));
@@ -243,7 +248,7 @@ async fn a_higher_version_that_is_being_compiled_holds_back_the_lower_one_and_no
     fs::write(path.join("other.wasm"), b"\0asm\x0d\0\x01\0rubbish").unwrap();
 
     let plugins = start().await.unwrap();
-    let version = || plugins.find_connector("OddSource").unwrap().version.clone();
+    let version = || plugins.find_connector(&"OddSource".into()).unwrap().version.clone();
     assert_eq!((version().as_str(), plugins.compiling().len()), ("1.0", 2));
     let new = [path.join("new.wasm").display().to_string()];
     assert_eq!(plugins.awaited(&["OddSource"]), new);
@@ -251,4 +256,50 @@ async fn a_higher_version_that_is_being_compiled_holds_back_the_lower_one_and_no
     plugins.await_names(&["OddSource"]).await;
     assert_eq!(version(), "2.0");
     assert!(plugins.awaited(&["OddSource"]).is_empty());
+}
+
+#[tokio::test]
+async fn versions_of_one_plugin_are_all_kept_and_each_can_be_had() {
+    let folder = tempfile::tempdir().unwrap();
+    for version in ["1.0", "1.9", "2.0"] {
+        fs::write(folder.path().join(format!("odd-{version}.wasm")), hostile_of(version)).unwrap();
+    }
+    let plugins = found(limits(), folder.path()).await;
+    let of = |class: &str| -> Vec<String> {
+        let all = plugins.list().into_iter().filter(|plugin| plugin.class == class);
+        all.map(|plugin| plugin.version.clone()).collect()
+    };
+    assert_eq!(of(SOURCE), ["1.0", "1.9", "2.0"]);
+    for (asked, beside, expected) in
+        [("latest", None, "2.0"), ("1.0", None, "1.0"), ("[1.0,2.0)", None, "1.9"), ("latest", Some("1.9"), "1.9")]
+    {
+        let beside = beside.map(|version| folder.path().join(format!("odd-{version}.wasm")).display().to_string());
+        let wanted = |name: &str| Wanted {
+            name: name.to_owned(),
+            versions: Versions::parse(Some(asked)).unwrap(),
+            beside: beside.clone(),
+        };
+        let found = plugins.find_connector(&wanted("OddSource")).unwrap();
+        assert!(found.version == expected && found.location.contains(expected), "{asked}: {found:?}");
+        assert_eq!(plugins.find(PluginKind::Transform, &wanted("Suffix")).unwrap().version, expected, "{asked}");
+        plugins.source_task(&wanted("OddSource"), &task(), Worker::new()).await.unwrap();
+        let link = Link { class: wanted("Suffix"), config: config(&[("suffix", "!")]), condition: None };
+        plugins.chain(&task(), &[link]).await.ok().unwrap();
+    }
+    let missing = Wanted { versions: Versions::parse(Some("(2.0,)")).unwrap(), ..SOURCE.into() };
+    let Err(error) = plugins.source_task(&missing, &task(), Worker::new()).await else { panic!("there is no such") };
+    let said = "Plugin org.millstream.odd.OddSourceConnector not found that matches the version range (2.0,), available versions: [1.0, 1.9, 2.0]";
+    assert_eq!(error.failure().message, said);
+}
+
+/// The hostile guest, which says that it is of this version, of three letters.
+fn hostile_of(version: &str) -> Vec<u8> {
+    let mut guest = fs::read(hostile()).unwrap();
+    let (said, says) = (br#""version":"1.0""#, format!(r#""version":"{version}""#));
+    let places: Vec<usize> = (0..guest.len() - said.len()).filter(|at| guest[*at..].starts_with(said)).collect();
+    assert!(!places.is_empty(), "the guest says its version");
+    for at in places {
+        guest[at..at + says.len()].copy_from_slice(says.as_bytes());
+    }
+    guest
 }

@@ -95,7 +95,7 @@ fn tight() -> PluginLimits {
 /// How many instances fit into the memory that is left: such of 1.1 MiB and more.
 async fn fitting(plugins: &WasmPlugins) -> usize {
     let mut alive = Vec::new();
-    while let Ok(source) = plugins.source_task(SOURCE, &task(), Worker::new()).await {
+    while let Ok(source) = plugins.source_task(&SOURCE.into(), &task(), Worker::new()).await {
         alive.push(source);
     }
     alive.len()
@@ -150,7 +150,7 @@ async fn a_call_of_a_sink_dropped_at_any_await_leaves_nothing_behind() {
     let partitions = [TopicPartition { topic: "lines".into(), partition: 0 }];
     let (batch, offsets) = (lines(&["a", "b"]), [TopicOffset { topic: "lines".into(), partition: 0, offset: 7 }]);
     let sink = async |behaviour: &str| {
-        let mut sink = plugins.sink_task("OddSink", &task(), Worker::new()).await.unwrap();
+        let mut sink = plugins.sink_task(&"OddSink".into(), &task(), Worker::new()).await.unwrap();
         sink.start(&config(&[("behaviour", behaviour), ("file", input), ("out", out)])).await.unwrap();
         sink.open(&partitions).await.unwrap();
         sink
@@ -209,7 +209,8 @@ fn with_header(value: &Value) -> Batch {
 async fn a_converter_dropped_at_any_await_leaves_nothing_behind_and_goes_on() {
     let plugins = plugins_with(tight()).await;
     let settings = config(&[("behaviour", "think")]);
-    let make = async || plugins.converter("OddConverter", &task(), ConverterRole::Value, &settings).await.unwrap();
+    let make =
+        async || plugins.converter(&"OddConverter".into(), &task(), ConverterRole::Value, &settings).await.unwrap();
     let to_connect = async |converter: &mut Box<dyn millstream_connector::Converter>| {
         let (mut schemas, mut out, mut errors) = (SchemaTable::default(), UnionBuilder::default(), Vec::new());
         let taken = converter.to_connect("topic", &OneRow, &mut schemas, &mut out, &mut errors).await?;
@@ -225,7 +226,7 @@ async fn a_converter_dropped_at_any_await_leaves_nothing_behind_and_goes_on() {
     drop_inside(make, to_connect, Afterwards::Renewed).await;
     drop_inside(make, from_connect, Afterwards::Renewed).await;
 
-    let make = async || plugins.header_converter("OddHeaderConverter", &task(), &settings).await.unwrap();
+    let make = async || plugins.header_converter(&"OddHeaderConverter".into(), &task(), &settings).await.unwrap();
     let (data, consumed) = (with_header(&"x".into()), with_header(&Value::Bytes(b"<x>".into())));
     let to_connect = async |converter: &mut Box<dyn millstream_connector::HeaderBatchConverter>| {
         converter.to_connect(&consumed).await.map(|outcome| assert!(outcome.errors.is_empty()))
@@ -244,7 +245,7 @@ async fn what_was_given_up_makes_room_for_what_replaces_it() {
     let settings = config(&[("behaviour", "think")]);
     let link = Link { class: "OddTransform".into(), config: settings.clone(), condition: None };
     let mut chain = plugins.chain(&task(), &[link]).await.ok().unwrap();
-    let mut converter = plugins.header_converter("OddHeaderConverter", &task(), &settings).await.unwrap();
+    let mut converter = plugins.header_converter(&"OddHeaderConverter".into(), &task(), &settings).await.unwrap();
     let (batch, data) = (lines(&["a"]), with_header(&"x".into()));
     let given_up = async {
         while dropped_after(1, chain.apply(&batch)).await.is_some() {}
@@ -252,7 +253,7 @@ async fn what_was_given_up_makes_room_for_what_replaces_it() {
     };
     tokio::time::timeout(Duration::from_secs(20), given_up).await.expect("each gives way while it thinks");
     let mut alive = Vec::new();
-    while let Ok(source) = plugins.source_task(SOURCE, &task(), Worker::new()).await {
+    while let Ok(source) = plugins.source_task(&SOURCE.into(), &task(), Worker::new()).await {
         alive.push(source);
     }
     chain.apply(&batch).await.unwrap();

@@ -55,7 +55,7 @@ async fn a_third_partys_plugins_of_each_kind_are_found() {
         (PluginKind::Predicate, "Contains", "org.example.Contains"),
         (PluginKind::Converter, "PairsConverter", "org.example.PairsConverter"),
     ] {
-        let found = plugins.find(kind, name).unwrap();
+        let found = plugins.find(kind, &name.into()).unwrap();
         assert_eq!(found.class, class);
         assert!(found.location.ends_with(".wasm"), "{}", found.location);
     }
@@ -65,11 +65,11 @@ async fn a_third_partys_plugins_of_each_kind_are_found() {
 async fn a_third_partys_source_goes_on_where_it_was() {
     let plugins = plugins().await;
     let settings = config(&[("topic", "ticks"), ("every.ms", "1")]);
-    let mut connector = plugins.connector("TickSource", "ticks", Worker::new()).await.unwrap();
+    let mut connector = plugins.connector(&"TickSource".into(), "ticks", Worker::new()).await.unwrap();
     connector.start(&settings).await.unwrap();
     let configs = connector.task_configs(4).await.unwrap();
     assert_eq!(configs.len(), 1, "a clock cannot be divided");
-    let mut source = plugins.source_task("TickSource", &task(), Worker::new()).await.unwrap();
+    let mut source = plugins.source_task(&"TickSource".into(), &task(), Worker::new()).await.unwrap();
     source.start(&configs[0]).await.unwrap();
     for tick in 0..3 {
         let batch = source.poll(LIMITS).await.unwrap().expect("a tick");
@@ -87,7 +87,7 @@ async fn a_third_partys_sink_writes_the_file_that_its_configuration_names() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("totals.txt");
     let worker = Worker::new();
-    let mut sink = plugins.sink_task("TotalSink", &task(), worker.clone()).await.unwrap();
+    let mut sink = plugins.sink_task(&"TotalSink".into(), &task(), worker.clone()).await.unwrap();
     sink.start(&config(&[("file", file.to_str().unwrap())])).await.unwrap();
     sink.open(&[TopicPartition { topic: "numbers".into(), partition: 0 }]).await.unwrap();
     sink.put(&numbers(&[("a", Value::Int64(2)), ("b", Value::from("x")), ("a", Value::Int64(3))])).await.unwrap();
@@ -148,7 +148,8 @@ impl RowInput for Rows {
 #[tokio::test]
 async fn a_third_partys_converter_reads_and_writes() {
     let plugins = plugins().await;
-    let mut converter = plugins.converter("PairsConverter", &task(), ConverterRole::Value, &config(&[])).await.unwrap();
+    let mut converter =
+        plugins.converter(&"PairsConverter".into(), &task(), ConverterRole::Value, &config(&[])).await.unwrap();
     let mut table = Table::new(3);
     let (mut values, mut errors) = (UnionBuilder::default(), Vec::new());
     let input = Rows(vec![Some(b"a=1;b=2"), Some(b"oops"), None]);

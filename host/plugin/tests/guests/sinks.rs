@@ -8,7 +8,7 @@ use crate::support::{Worker, config, lines, plugins, task};
 
 async fn sink(plugins: &WasmPlugins, behaviour: &str) -> (Arc<Worker>, Box<dyn SinkTask>) {
     let worker = Worker::new();
-    let mut sink = plugins.sink_task("OddSink", &task(), worker.clone()).await.unwrap();
+    let mut sink = plugins.sink_task(&"OddSink".into(), &task(), worker.clone()).await.unwrap();
     sink.start(&config(&[("behaviour", behaviour)])).await.unwrap();
     sink.open(&[TopicPartition { topic: "lines".into(), partition: 0 }]).await.unwrap();
     (worker, sink)

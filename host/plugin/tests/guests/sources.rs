@@ -167,7 +167,7 @@ async fn hostile_neighbours_change_nothing_about_what_a_task_makes() {
                 hostile.apply(&batch).await.map(|_| ())
             }
             _ => {
-                let mut hostile = plugins.sink_task("OddSink", &task(), Worker::new()).await.unwrap();
+                let mut hostile = plugins.sink_task(&"OddSink".into(), &task(), Worker::new()).await.unwrap();
                 hostile.start(&settings).await.unwrap();
                 hostile.put(&batch).await
             }
@@ -260,7 +260,7 @@ async fn waiting_has_a_limit_of_its_own() {
 async fn a_wait_ends_when_the_task_is_to_stop() {
     let plugins = plugins().await;
     let worker = Worker::new();
-    let mut source = plugins.source_task(SOURCE, &task(), worker.clone()).await.unwrap();
+    let mut source = plugins.source_task(&SOURCE.into(), &task(), worker.clone()).await.unwrap();
     source.start(&config(&[("behaviour", "wait")])).await.unwrap();
     worker.stop();
     let begin = Instant::now();
@@ -345,7 +345,7 @@ async fn a_file_outside_of_the_allowed_folders_is_named_when_the_configuration_i
     let folder = tempfile::tempdir().unwrap();
     let allowed = Allowed { files: Some(Arc::from([folder.path().to_owned()])) };
     let plugins = plugins_with(millstream_plugin::PluginLimits { allowed, ..limits() }).await;
-    let mut connector = plugins.connector(SOURCE, "odd", Worker::new()).await.unwrap();
+    let mut connector = plugins.connector(&SOURCE.into(), "odd", Worker::new()).await.unwrap();
     let inside = folder.path().join("in.txt").display().to_string();
     let settings = [("behaviour", "lines"), ("file", inside.as_str()), ("out", "/etc/hostname")];
     let found = connector.validate(&config(&settings)).await.unwrap();
@@ -365,7 +365,7 @@ async fn stored_offsets_come_from_the_worker() {
 async fn connectors_configure_tasks_and_talk_to_the_worker() {
     let plugins = plugins().await;
     let worker = Worker::new();
-    let mut connector = plugins.connector("OddSource", "odd", worker.clone()).await.unwrap();
+    let mut connector = plugins.connector(&"OddSource".into(), "odd", worker.clone()).await.unwrap();
     assert_eq!(
         connector.validate(&config(&[("behaviour", "bad")])).await.unwrap(),
         [("behaviour".to_owned(), vec!["is bad".to_owned()])]
@@ -374,7 +374,7 @@ async fn connectors_configure_tasks_and_talk_to_the_worker() {
     assert_eq!(*worker.asked.lock().unwrap(), ["reconfigure", "raise raised on purpose"]);
     let configs = connector.task_configs(2).await.unwrap();
     assert_eq!(configs[1], config(&[("behaviour", "reconfigure"), ("task", "1")]));
-    let mut refusing = plugins.connector("OddSinkConnector", "odd", worker.clone()).await.unwrap();
+    let mut refusing = plugins.connector(&"OddSinkConnector".into(), "odd", worker.clone()).await.unwrap();
     assert!(matches!(refusing.start(&config(&[("behaviour", "refuse")])).await, Err(PluginError::Reported(_))));
     assert!(matches!(refusing.validate(&config(&[("behaviour", "no json")])).await, Err(PluginError::Broken { .. })));
 }
@@ -388,7 +388,7 @@ async fn memory_is_given_back_and_runs_out_with_a_reason() {
     }
     let mut alive = Vec::new();
     let full = loop {
-        match plugins.source_task(SOURCE, &task(), Worker::new()).await {
+        match plugins.source_task(&SOURCE.into(), &task(), Worker::new()).await {
             Ok(source) => alive.push(source),
             Err(error) => break error,
         }
@@ -422,7 +422,7 @@ async fn a_panic_of_the_host_itself_ends_the_instance_alone() {
     }
 
     let plugins = plugins().await;
-    let mut source = plugins.source_task(SOURCE, &task(), Arc::new(Broken)).await.unwrap();
+    let mut source = plugins.source_task(&SOURCE.into(), &task(), Arc::new(Broken)).await.unwrap();
     source.start(&config(&[("behaviour", "offsets")])).await.unwrap();
     match source.poll(LIMITS).await {
         Err(PluginError::Broken { reason, .. }) => {

@@ -155,7 +155,7 @@ impl SinkContext for Worker {
 
 /// A started source task with this behaviour.
 pub async fn source(plugins: &WasmPlugins, settings: &[(&str, &str)]) -> Box<dyn SourceTask> {
-    let mut source = plugins.source_task(SOURCE, &task(), Worker::new()).await.unwrap();
+    let mut source = plugins.source_task(&SOURCE.into(), &task(), Worker::new()).await.unwrap();
     source.start(&config(settings)).await.unwrap();
     source
 }

@@ -32,9 +32,9 @@ fn listing(plugin: &PluginListing) -> Value {
     listing
 }
 
-/// `GET /connector-plugins/{plugin}/config`.
-pub(crate) async fn config(State(herder): State<Arc<dyn Herder>>, Name(name): Name) -> Answer {
-    let def = herder.plugin_config(&name)?;
+/// `GET /connector-plugins/{plugin}/config?version=`.
+pub(crate) async fn config(State(herder): State<Arc<dyn Herder>>, Name(name): Name, parameters: Parameters) -> Answer {
+    let def = herder.plugin_config(&name, parameters.all("version").next())?;
     Ok(ok(&def.keys().iter().map(ConfigKey::to_definition_json).collect()))
 }
 

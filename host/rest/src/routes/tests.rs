@@ -200,7 +200,7 @@ impl Herder for Fake {
         if connectors_only { vec![sink] } else { vec![sink, transform] }
     }
 
-    fn plugin_config(&self, _: &str) -> Result<ConfigDef, HerderError> {
+    fn plugin_config(&self, _: &str, _: Option<&str>) -> Result<ConfigDef, HerderError> {
         Ok(ConfigDef::of([ConfigKey::new("k", ConfigType::Int).default_text("1")]))
     }
 

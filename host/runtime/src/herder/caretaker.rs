@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     config_log::Entry,
-    worker::{CONNECTOR_STOP_TIMEOUT, TaskStart, Worker, class_of},
+    worker::{CONNECTOR_STOP_TIMEOUT, TaskStart, Worker, plugin_of},
 };
 
 /// Entries that a caretaker asks the herder's loop to write.
@@ -330,7 +330,7 @@ impl Caretaker {
             Some((view.cluster().config(&name)?.clone(), view.desired(&name)?))
         };
         let Some((config, desired)) = of(&mut self.shared.view()) else { return Ok(()) };
-        let found = self.shared.plugins.find_connector(class_of(&config));
+        let found = plugin_of(self.shared.plugins.as_ref(), &config);
         let task_class = found.map_or(String::new(), |plugin| plugin.task_class.clone());
         let meanwhile = Meanwhile::of(&self.mailbox, &self.shared, &name, &desired);
         let asked = self.worker.task_configs(&name, &config, &task_class);

@@ -9,8 +9,9 @@ use std::{
 };
 
 use millstream_config::{
-    ConfigDef, ConfigInfos, ConfigMap, OverridePolicy, PluginDefs, Providers, connector_config_def,
-    connector_key_names, invalid_config_message, unknown_connector_keys, unknown_keys_warning, without_providers,
+    ConfigDef, ConfigInfos, ConfigMap, OverridePolicy, PluginDefs, Providers, Versions, Wanted, connector_config_def,
+    connector_key_names, invalid_config_message, unknown_connector_keys, unknown_keys_warning, version_order,
+    without_providers,
 };
 use millstream_connector::{PluginInfo, PluginKind, Plugins, TaskId};
 use tokio::{
@@ -76,7 +77,8 @@ impl Shared {
 
     /// The direction of a configured connector.
     fn kind(&self, config: &ConfigMap) -> ConnectorType {
-        let found = self.plugins.find_connector(class_of(config));
+        // All versions are of one direction.
+        let found = self.plugins.find_connector(&class_of(config).into());
         found.map_or(ConnectorType::Unknown, |plugin| ConnectorType::of(plugin.kind))
     }
 
@@ -236,28 +238,36 @@ impl HerderHandle {
             use PluginKind::*;
             [Sink, Source, Transform, Predicate, Converter, HeaderConverter].iter().position(|known| *known == kind)
         };
-        plugins.sort_by(|a, b| (place(a.kind), &a.class, &a.version).cmp(&(place(b.kind), &b.class, &b.version)));
+        plugins.sort_by(|a, b| {
+            let classes = (place(a.kind), &a.class).cmp(&(place(b.kind), &b.class));
+            classes.then_with(|| version_order(&a.version, &b.version))
+        });
         plugins
     }
 
-    /// Keys of a plugin found by class name or alias: its own, then for connectors the framework's
-    /// that it does not declare itself.
+    /// Keys of a plugin found by class name or alias, in the newest version or one that is asked for: its own, then for
+    /// connectors the framework's that it does not declare itself.
     ///
     /// # Errors
     ///
-    /// No plugin goes by the name.
-    pub fn plugin_config(&self, name: &str) -> Result<ConfigDef, HerderError> {
+    /// No plugin goes by the name, or none in such a version.
+    pub fn plugin_config(&self, name: &str, version: Option<&str>) -> Result<ConfigDef, HerderError> {
         use millstream_config::PluginKind as Kind;
         let definitions = (self.shared.definitions)();
         let kinds =
             [Kind::Sink, Kind::Source, Kind::Converter, Kind::HeaderConverter, Kind::Transform, Kind::Predicate];
         let found = kinds.into_iter().find_map(|kind| definitions.find(kind, name));
-        let plugin = found.ok_or_else(|| HerderError::NotFound(format!("Unknown plugin {name}.")))?;
+        let newest = found.ok_or_else(|| HerderError::NotFound(format!("Unknown plugin {name}.")))?;
+        let refused = |error: String| HerderError::BadRequest(error);
+        let versions = Versions::parse(version)
+            .map_err(|_| refused(format!("Invalid version specification: {}", version.unwrap_or_default())))?;
+        let wanted = Wanted { versions, ..newest.class.as_str().into() };
+        let plugin = definitions.select(newest.kind, &wanted).map_err(|error| refused(error.to_string()))?;
         let mut def = plugin.config.clone();
         if plugin.kind.is_connector() {
-            let mut framework = connector_config_def(plugin.kind, &ConfigMap::new(), definitions.as_ref());
+            let mut framework = connector_config_def(plugin.kind, None, &ConfigMap::new(), definitions.as_ref());
             let key = connector_key_names::CONNECTOR_VERSION.config_key();
-            framework.define(match &plugin.version {
+            framework.define(match &newest.version {
                 Some(version) => key.default_text(version.clone()),
                 None => key,
             });

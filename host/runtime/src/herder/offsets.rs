@@ -13,7 +13,7 @@ use crate::{
     kafka::{AlterOffsetsError, GroupOffsets},
     offsets::{OffsetEntry, OffsetStore, OffsetStoreError, named_sink_offsets, named_source_offsets, store_of},
     provided,
-    worker::class_of,
+    worker::{plugin_of, wanted},
 };
 
 /// Longest time for asking or changing offsets, as in Connect.
@@ -183,7 +183,8 @@ impl HerderHandle {
             HerderError::caused(format!("Failed to modify offsets for {direction} connector {name}"), failure)
         };
         let context: Arc<dyn ConnectorContext> = Arc::new(NoContext);
-        let made = self.shared.plugins.connector(class_of(config), name, context).await;
+        let wanted = wanted(config).map_err(|error| HerderError::BadRequest(error.to_string()))?;
+        let made = self.shared.plugins.connector(&wanted, name, context).await;
         let mut connector = made.map_err(|error| refused(error.failure()))?;
         connector.alter_offsets(config, altered).await.map_err(|error| refused(error.failure()))
     }
@@ -192,7 +193,7 @@ impl HerderHandle {
     async fn resolved(&self, config: &ConfigMap) -> Result<(Resolved, ConnectorType), HerderError> {
         let resolved = provided::resolve(&self.shared.providers, config).await;
         let resolved = resolved.map_err(|failure| HerderError::caused(failure.message.clone(), failure))?;
-        let plugin = self.shared.plugins.find_connector(class_of(&resolved.config));
+        let plugin = plugin_of(self.shared.plugins.as_ref(), &resolved.config);
         let plugin = plugin.map_err(|error| HerderError::failed(error.to_string()))?;
         Ok((resolved, ConnectorType::of(plugin.kind)))
     }

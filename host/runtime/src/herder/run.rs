@@ -28,7 +28,7 @@ use super::{
 use crate::{
     config_log::{Change, ConfigLog, Entry, Logged},
     membership::Membership,
-    worker::{CONNECTOR_STOP_TIMEOUT, Worker, class_of},
+    worker::{CONNECTOR_STOP_TIMEOUT, Worker, plugin_of},
 };
 
 /// Longest time for a change to be written to the config log and read back, as in Connect.
@@ -231,8 +231,8 @@ impl Loop {
         let change = self.shared.view().take(logged);
         match change {
             Some(Change::ConnectorUpdated(name)) => {
-                let class = self.config(&name).as_ref().map(class_of).unwrap_or_default().to_owned();
-                let found = self.shared.plugins.find_connector(&class).ok();
+                let config = self.config(&name).unwrap_or_default();
+                let found = plugin_of(self.shared.plugins.as_ref(), &config).ok();
                 let version = found.map(|plugin| plugin.version.clone()).filter(|version| !version.is_empty());
                 self.shared.statuses.set_version(&name, version);
                 self.due.insert(name);

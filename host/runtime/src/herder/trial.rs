@@ -3,7 +3,8 @@
 //! not of the first task.
 
 use millstream_config::{
-    ConfigDef, ConfigInfos, ConfigMap, OwnErrors, PluginDefs, PluginKind, config_text, originals_with_prefix,
+    ConfigDef, ConfigInfos, ConfigMap, OwnErrors, PluginDef, PluginDefs, PluginKind, Wanted, config_text,
+    originals_with_prefix,
 };
 use millstream_connector::{Condition, ConverterRole, Failure, Link, PluginError, Plugins, TaskId};
 
@@ -15,6 +16,9 @@ use crate::{
 
 /// Applies everywhere and asks for nothing: what predicates are tried with.
 const ANY_TRANSFORM: &str = "org.apache.kafka.connect.transforms.Filter";
+
+const TRANSFORMS: (&str, PluginKind) = ("transforms", PluginKind::Transform);
+const PREDICATES: (&str, PluginKind) = ("predicates", PluginKind::Predicate);
 
 /// What a configuration is tried with.
 pub(super) struct Trial<'a> {
@@ -28,33 +32,40 @@ impl Trial<'_> {
     /// What the parts of a configuration refuse beyond what `infos` says already. Parts that it finds fault with are
     /// not tried.
     pub(super) async fn refusals(&self, config: &ConfigMap, infos: &ConfigInfos) -> Vec<OwnErrors> {
+        let wanted = Wanted::connector(config).ok();
+        let Some(connector) = wanted.and_then(|wanted| self.definitions.select_connector(&wanted).ok()) else {
+            return Vec::new();
+        };
         let mut refusals = undeclared_predicates(config, infos);
-        refusals.extend(self.transforms(config, infos).await);
-        refusals.extend(self.predicates(config, infos).await);
-        refusals.extend(self.converters(config, infos).await);
-        refusals.extend(self.client_settings(config, infos));
+        refusals.extend(self.transforms(config, connector, infos).await);
+        refusals.extend(self.predicates(config, connector, infos).await);
+        refusals.extend(self.converters(config, connector, infos).await);
+        refusals.extend(self.client_settings(config, connector, infos));
         refusals
     }
 
-    async fn transforms(&self, config: &ConfigMap, infos: &ConfigInfos) -> Vec<OwnErrors> {
-        let parts = Part::all(config, infos, "transforms", PluginKind::Transform, self.definitions);
+    async fn transforms(&self, config: &ConfigMap, connector: &PluginDef, infos: &ConfigInfos) -> Vec<OwnErrors> {
+        let parts = Part::all(config, connector, infos, &TRANSFORMS, self.definitions);
         let links = parts.iter().map(|part| Link {
             class: part.class.clone(),
-            config: part.config(config, &["type", "predicate", "negate"]),
+            config: part.config(config, &["type", "plugin.version", "predicate", "negate"]),
             condition: None,
         });
         self.try_links(config, &parts, links.collect()).await
     }
 
-    async fn predicates(&self, config: &ConfigMap, infos: &ConfigInfos) -> Vec<OwnErrors> {
+    async fn predicates(&self, config: &ConfigMap, connector: &PluginDef, infos: &ConfigInfos) -> Vec<OwnErrors> {
         if self.definitions.find(PluginKind::Transform, ANY_TRANSFORM).is_none() {
             return Vec::new();
         }
-        let parts = Part::all(config, infos, "predicates", PluginKind::Predicate, self.definitions);
+        let parts = Part::all(config, connector, infos, &PREDICATES, self.definitions);
         let links = parts.iter().map(|part| {
-            let condition =
-                Condition { class: part.class.clone(), config: part.config(config, &["type"]), negate: false };
-            Link { class: ANY_TRANSFORM.to_owned(), config: ConfigMap::new(), condition: Some(condition) }
+            let condition = Condition {
+                class: part.class.clone(),
+                config: part.config(config, &["type", "plugin.version"]),
+                negate: false,
+            };
+            Link { class: ANY_TRANSFORM.into(), config: ConfigMap::new(), condition: Some(condition) }
         });
         self.try_links(config, &parts, links.collect()).await
     }
@@ -75,8 +86,9 @@ impl Trial<'_> {
     }
 
     /// The converters that the connector brings along.
-    async fn converters(&self, config: &ConfigMap, infos: &ConfigInfos) -> Vec<OwnErrors> {
+    async fn converters(&self, config: &ConfigMap, connector: &PluginDef, infos: &ConfigInfos) -> Vec<OwnErrors> {
         let mut refusals = Vec::new();
+        let beside = Some(connector.location.as_str());
         for (role, kind) in [
             (ConverterRole::Key, PluginKind::Converter),
             (ConverterRole::Value, PluginKind::Converter),
@@ -88,9 +100,11 @@ impl Trial<'_> {
             if has_errors(infos, &key) || has_errors_beneath(infos, &prefix) {
                 continue;
             }
-            let tried = check_converter(self.plugins, self.natives, &task_of(config), role, config).await;
+            let tried = check_converter(self.plugins, self.natives, &task_of(config), role, config, beside).await;
             if let Err(failure) = tried {
-                let def = self.definitions.find(kind, class).map(|plugin| &plugin.config);
+                let version_key = format!("{prefix}plugin.version");
+                let plugin = self.definitions.part(kind, config, class, &version_key, beside);
+                let def = plugin.map(|plugin| &plugin.config);
                 let at_fault = def.and_then(|def| key_at_fault(&failure, def));
                 let name = at_fault.map_or(key, |own| format!("{prefix}{own}"));
                 refusals.push(OwnErrors { name, errors: vec![failure.message] });
@@ -99,9 +113,7 @@ impl Trial<'_> {
         refusals
     }
 
-    fn client_settings(&self, config: &ConfigMap, infos: &ConfigInfos) -> Vec<OwnErrors> {
-        let class = text(config, "connector.class").and_then(|class| self.definitions.connector(class).ok());
-        let Some(connector) = class else { return Vec::new() };
+    fn client_settings(&self, config: &ConfigMap, connector: &PluginDef, infos: &ConfigInfos) -> Vec<OwnErrors> {
         let refused = self.clients.refused_settings(connector.kind == PluginKind::Sink, config);
         let refused = refused.into_iter().filter(|(name, _)| !has_errors(infos, name));
         refused.map(|(name, error)| OwnErrors { name, errors: vec![error] }).collect()
@@ -125,7 +137,7 @@ fn undeclared_predicates(config: &ConfigMap, infos: &ConfigInfos) -> Vec<OwnErro
 /// A transform or predicate of a configuration.
 struct Part<'a> {
     prefix: String,
-    class: String,
+    class: Wanted,
     def: &'a ConfigDef,
 }
 
@@ -133,16 +145,19 @@ impl<'a> Part<'a> {
     /// Those whose class is known and that have no errors yet.
     fn all(
         config: &ConfigMap,
+        connector: &PluginDef,
         infos: &ConfigInfos,
-        stage: &str,
-        kind: PluginKind,
+        (stage, kind): &(&str, PluginKind),
         definitions: &'a dyn PluginDefs,
     ) -> Vec<Self> {
         let part = |alias: &String| {
             let prefix = format!("{stage}.{alias}.");
-            let plugin = definitions.find(kind, text(config, &format!("{prefix}type"))?)?;
+            let class = text(config, &format!("{prefix}type"))?;
+            let version_key = format!("{prefix}plugin.version");
+            let class = Wanted::of(config, class, &version_key, Some(&connector.location)).ok()?;
+            let plugin = definitions.select(*kind, &class).ok()?;
             let faultless = !has_errors_beneath(infos, &prefix);
-            faultless.then(|| Self { class: plugin.class.clone(), def: &plugin.config, prefix })
+            faultless.then_some(Self { class, def: &plugin.config, prefix })
         };
         let aliases = config_text::list(text(config, stage).unwrap_or_default());
         config_text::distinct(&aliases).iter().filter_map(part).collect()

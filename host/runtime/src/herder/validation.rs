@@ -9,7 +9,7 @@ use millstream_config::{
 use millstream_connector::{ConnectorContext, Failure, PluginError, Plugins};
 
 use super::{HerderError, trial::Trial};
-use crate::{Natives, kafka::Clients, provided};
+use crate::{Natives, kafka::Clients, provided, worker::wanted};
 
 /// What configurations are validated with.
 pub struct Validation<'a> {
@@ -34,8 +34,8 @@ impl Validation<'_> {
     pub async fn of_resolved(&self, resolved: &Resolved) -> Result<ConfigInfos, HerderError> {
         let config = &resolved.config;
         let mut own = Vec::new();
-        if let Some(class) = config.get("connector.class").and_then(Option::as_deref)
-            && self.definitions.connector(class.trim()).is_ok()
+        if let Ok(wanted) = wanted(config)
+            && self.definitions.select_connector(&wanted).is_ok()
         {
             let name = config.get("name").and_then(Option::as_deref).unwrap_or("");
             let failed = |error: PluginError| {
@@ -46,15 +46,15 @@ impl Validation<'_> {
                 HerderError::caused(failure.message.clone(), failure)
             };
             let context: Arc<dyn ConnectorContext> = Arc::new(NoContext);
-            let mut connector = self.plugins.connector(class.trim(), name, context).await.map_err(failed)?;
+            let mut connector = self.plugins.connector(&wanted, name, context).await.map_err(failed)?;
             let found = connector.validate(config).await.map_err(failed)?;
             own.extend(found.into_iter().map(|(name, errors)| OwnErrors { name, errors }));
         }
         let validate = |own: &[OwnErrors]| {
             validate_connector(config, self.definitions, own, self.policy).map_err(|error| match error {
-                ConnectorConfigError::NoClass | ConnectorConfigError::Unknown(_) => {
-                    HerderError::BadRequest(error.to_string())
-                }
+                ConnectorConfigError::NoClass
+                | ConnectorConfigError::Unknown(_)
+                | ConnectorConfigError::Versions(_) => HerderError::BadRequest(error.to_string()),
                 _ => HerderError::failed(resolved.hide(&error.to_string())),
             })
         };

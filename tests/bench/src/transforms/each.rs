@@ -33,7 +33,7 @@ impl Case {
 
     fn only_if(mut self, predicate: &str) -> Self {
         let class = format!("org.apache.kafka.connect.transforms.predicates.{predicate}");
-        self.link.condition = Some(Condition { class, config: [].into_iter().collect(), negate: false });
+        self.link.condition = Some(Condition { class: class.into(), config: [].into_iter().collect(), negate: false });
         self
     }
 

@@ -40,7 +40,7 @@ pub async fn build(runner: &Runner, mut config: ConfigMap, sink: bool) -> Result
     if 0 < infos.error_count {
         return Ok(Built::Refused(infos.configs.into_iter().flat_map(|info| info.value.errors).collect()));
     }
-    let parsed = match connector_config_def(kind, &config, &runner.directory).parse(&config) {
+    let parsed = match connector_config_def(kind, None, &config, &runner.directory).parse(&config) {
         Ok(parsed) => parsed,
         Err(error) => return Ok(Built::Refused(vec![error.message().to_owned()])),
     };

@@ -12,7 +12,7 @@ use crate::cases::Case;
 pub fn configdef(runner: &Runner, case: &Case) -> Result<(), String> {
     let class = case.text("subject")?;
     let kinds = [PluginKind::Transform, PluginKind::Predicate, PluginKind::Source, PluginKind::Sink];
-    let found = kinds.into_iter().find_map(|kind| runner.plugins.find(kind, class).ok());
+    let found = kinds.into_iter().find_map(|kind| runner.plugins.find(kind, &class.into()).ok());
     let def: ConfigDef = match found.filter(|plugin| plugin.class == class) {
         Some(plugin) => plugin.config.clone(),
         None => millstream_convert::config_def(class).ok_or_else(|| format!("there is no class {class}"))?,

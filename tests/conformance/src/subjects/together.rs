@@ -32,7 +32,7 @@ pub async fn alone_and_together(runner: &Runner, file: &File) -> Result<Vec<Stri
     let records = spread(records, MAX_RECORDS);
     let mut differences = Vec::new();
     for config in spread(configs, MAX_CONFIGS) {
-        let link = Link { class: file.subject.clone(), config, condition: None };
+        let link = Link { class: file.subject.as_str().into(), config, condition: None };
         let Ok(mut chain) = runner.plugins.chain(&runner.task, std::slice::from_ref(&link)).await else { continue };
         let mut alone = Vec::with_capacity(records.len());
         for record in &records {

@@ -12,7 +12,7 @@ const FILTER: &str = "org.apache.kafka.connect.transforms.Filter";
 
 /// A transform, alone.
 pub async fn transform(runner: &Runner, class: &str, case: &Case) -> Result<(), String> {
-    let link = Link { class: class.to_owned(), config: config(case.get("config")), condition: None };
+    let link = Link { class: class.into(), config: config(case.get("config")), condition: None };
     let inputs = match case.get("inputs").as_array() {
         Some(inputs) => inputs.iter().map(Record::read).collect::<Result<Vec<_>, _>>()?,
         None => vec![Record::read(case.get("input"))?],
@@ -86,8 +86,8 @@ pub fn check(ending: &Ending, expected: &Json) -> Result<(), String> {
 
 /// A predicate: where it holds, a filter drops the record.
 pub async fn predicate(runner: &Runner, class: &str, case: &Case) -> Result<(), String> {
-    let condition = Condition { class: class.to_owned(), config: config(case.get("config")), negate: false };
-    let link = Link { class: FILTER.to_owned(), config: Default::default(), condition: Some(condition) };
+    let condition = Condition { class: class.into(), config: config(case.get("config")), negate: false };
+    let link = Link { class: FILTER.into(), config: Default::default(), condition: Some(condition) };
     let expect = case.expect();
     let mut chain = match chain(runner, &[link]).await? {
         Ok(chain) => chain,

@@ -95,6 +95,7 @@ pub fn class(kind: DefKind, class: &str, config: ConfigDef) -> PluginDef {
         aliases: Vec::new(),
         version: None,
         documentation: String::new(),
+        location: String::new(),
         config,
     }
 }

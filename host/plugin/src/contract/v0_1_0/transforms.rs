@@ -46,7 +46,7 @@ impl Chain {
 
 fn lowered(GuestLink { class, config, condition }: &GuestLink) -> transform_api::Link {
     let condition = condition.as_ref().map(|Condition { class, config, negate }| transform_api::Condition {
-        class: class.clone(),
+        class: class.name.clone(),
         config: lift::config(config),
         negate: *negate,
     });
