@@ -111,17 +111,15 @@ impl KafkaClients {
     }
 
     fn admin_properties(&self, client_id: &str, connector: &ConfigMap) -> Result<BTreeMap<String, String>, Failure> {
-        // Keys of the worker without a prefix concern its own clients, the admin among them.
+        // Keys of the worker without a prefix concern its own clients, the admin among them: its name, too.
         let client_prefix =
             |key: &str| ["admin.", "producer.", "consumer."].iter().any(|prefix| key.starts_with(prefix));
-        let mut properties: BTreeMap<String, String> = self
-            .worker
-            .iter()
-            .filter(|(key, _)| !client_prefix(key))
-            .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
-            .collect();
-        properties.extend(self.properties(&[("client.id", client_id)], "admin", connector)?);
-        Ok(properties)
+        let unprefixed = self.worker.iter().filter(|(key, _)| !client_prefix(key));
+        let unprefixed = unprefixed.filter_map(|(key, value)| Some((key.as_str(), value.as_deref()?)));
+        // An empty name is none, as the worker's own default is.
+        let unprefixed = unprefixed.filter(|(key, value)| *key != "client.id" || !value.trim().is_empty());
+        let own: Vec<(&str, &str)> = std::iter::once(("client.id", client_id)).chain(unprefixed).collect();
+        self.properties(&own, "admin", connector)
     }
 
     fn admin(&self, client_id: &str, connector: &ConfigMap) -> Result<Admin, Failure> {
@@ -540,6 +538,91 @@ mod tests {
         };
         let read = read(&fetched, max_decompressed, &mut Vec::new());
         read.map(|read| read.records.len()).map_err(|failure| failure.message)
+    }
+
+    fn config(entries: &[(&str, &str)]) -> ConfigMap {
+        entries.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect()
+    }
+
+    fn clients(worker: &[(&str, &str)], policy: OverridePolicy) -> KafkaClients {
+        KafkaClients::new(Arc::new(millstream_client::TcpDial), "b:1", config(worker), policy)
+    }
+
+    #[test]
+    fn the_connectors_overrides_count_before_the_workers_keys_and_these_before_the_defaults() {
+        let worker = [
+            ("linger.ms", "1"),
+            ("request.timeout.ms", "1"),
+            ("producer.linger.ms", "2"),
+            ("producer.acks", "1"),
+            ("consumer.fetch.max.bytes", "2"),
+            ("admin.request.timeout.ms", "2"),
+            ("admin.retry.backoff.ms", "2"),
+            ("reconnect.backoff.ms", "1"),
+        ];
+        let connector = config(&[
+            ("producer.override.linger.ms", "3"),
+            ("consumer.override.group.id", "mine"),
+            ("admin.override.retry.backoff.ms", "3"),
+            ("linger.ms", "4"),
+        ]);
+        let clients = clients(&worker, OverridePolicy::All);
+        let check = |properties: BTreeMap<String, String>, expected: &[(&str, Option<&str>)]| {
+            for (key, value) in expected {
+                assert_eq!(properties.get(*key).map(String::as_str), *value, "{key}");
+            }
+        };
+        let own = [("client.id", "own"), ("linger.ms", "0"), ("acks", "all"), ("group.id", "connect-c")];
+        // What has no prefix is not for clients of tasks.
+        check(
+            clients.properties(&own, "producer", &connector).unwrap(),
+            &[
+                ("linger.ms", Some("3")),
+                ("acks", Some("1")),
+                ("client.id", Some("own")),
+                ("request.timeout.ms", None),
+                ("bootstrap.servers", Some("b:1")),
+            ],
+        );
+        check(
+            clients.properties(&own, "consumer", &connector).unwrap(),
+            &[
+                ("group.id", Some("mine")),
+                ("fetch.max.bytes", Some("2")),
+                ("linger.ms", Some("0")),
+                ("request.timeout.ms", None),
+            ],
+        );
+        check(
+            clients.admin_properties("own", &connector).unwrap(),
+            &[
+                ("request.timeout.ms", Some("2")),
+                ("retry.backoff.ms", Some("3")),
+                ("reconnect.backoff.ms", Some("1")),
+                ("client.id", Some("own")),
+                ("producer.acks", None),
+                ("bootstrap.servers", Some("b:1")),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_admin_goes_by_the_workers_name_unless_it_is_given_one() {
+        let id = |worker: &[(&str, &str)]| {
+            let clients = clients(worker, OverridePolicy::All);
+            clients.admin_properties("own", &ConfigMap::new()).unwrap().remove("client.id").unwrap()
+        };
+        assert_eq!(id(&[("client.id", "")]), "own");
+        assert_eq!(id(&[("client.id", "worker"), ("producer.client.id", "p")]), "worker");
+        assert_eq!(id(&[("client.id", "worker"), ("admin.client.id", "admin")]), "admin");
+    }
+
+    #[test]
+    fn an_override_that_the_policy_forbids_makes_no_client() {
+        let clients = clients(&[], OverridePolicy::None);
+        let refused = clients.properties(&[], "producer", &config(&[("producer.override.acks", "1")])).unwrap_err();
+        assert!(refused.message.starts_with("Client Config Overrides not allowed: "), "{refused}");
+        assert!(clients.properties(&[], "producer", &config(&[("consumer.override.group.id", "g")])).is_ok());
     }
 
     #[test]
