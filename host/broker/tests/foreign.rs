@@ -506,6 +506,39 @@ async fn javas_consumers_of_both_protocols_share_a_group_that_changes_its_own_wi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafka_streams_says_that_its_own_protocol_of_groups_is_not_supported() {
+    if !have_java() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Server::start(&data).await;
+    for topic in ["words", "counts"] {
+        Client::new(&server.broker).create(topic).await;
+    }
+    let state = dir.path().join("state").display().to_string();
+    let arguments = ["run", &server.address(), &state, "group.protocol=streams"];
+    let mut streams = java(&compat("StreamsWordCount.java"), &arguments);
+    streams.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut streams = streams.spawn().unwrap();
+    let mut said = BufReader::new(streams.stdout.take().unwrap()).lines();
+    let failed = async {
+        let mut failed = Vec::new();
+        while let Some(line) = said.next_line().await.unwrap() {
+            failed.extend(line.strip_prefix("failed ").map(str::to_owned));
+            if failed.last().is_some_and(|line| line.contains("UnsupportedVersionException")) {
+                return failed;
+            }
+        }
+        failed
+    };
+    let failed = tokio::time::timeout(Duration::from_secs(120), failed).await.expect("it does not wait for ever");
+    assert!(failed.last().is_some_and(|line| line.contains("UnsupportedVersionException")), "{failed:?}");
+    streams.kill().await.unwrap();
+    server.broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn librdkafkas_consumers_of_the_consumer_protocol_share_a_group_and_one_that_is_killed_is_given_up() {
     if !have_python() {
         return;

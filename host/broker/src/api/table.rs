@@ -106,11 +106,11 @@ const DIFFERENCES: &[(i16, &str, &str)] = &[
     (79, "ShareAcknowledge", SHARE),
     (80, "AddRaftVoter", QUORUM),
     (81, "RemoveRaftVoter", QUORUM),
-    (83, "InitializeShareGroupState", SHARE),
-    (84, "ReadShareGroupState", SHARE),
-    (85, "WriteShareGroupState", SHARE),
-    (86, "DeleteShareGroupState", SHARE),
-    (87, "ReadShareGroupStateSummary", SHARE),
+    (83, "InitializeShareGroupState", SHARE_STATE),
+    (84, "ReadShareGroupState", SHARE_STATE),
+    (85, "WriteShareGroupState", SHARE_STATE),
+    (86, "DeleteShareGroupState", SHARE_STATE),
+    (87, "ReadShareGroupStateSummary", SHARE_STATE),
     (88, "StreamsGroupHeartbeat", STREAMS),
     (89, "StreamsGroupDescribe", STREAMS),
     (90, "DescribeShareGroupOffsets", SHARE),
@@ -119,19 +119,26 @@ const DIFFERENCES: &[(i16, &str, &str)] = &[
 ];
 
 #[cfg(test)]
-const QUORUM: &str = "there is no quorum of controllers: one node is broker and controller";
+const QUORUM: &str = "there is no quorum of controllers: one node is broker and controller; UNSUPPORTED_VERSION (35)";
 #[cfg(test)]
-const SHARE: &str = "share groups (KIP-932) are not served";
+const SHARE: &str = "share groups (KIP-932) are not served: UNSUPPORTED_VERSION (35)";
 #[cfg(test)]
-const STREAMS: &str =
-    "groups of the streams protocol (KIP-1071) are not served; Kafka Streams works with classic groups";
+const SHARE_STATE: &str = "share groups (KIP-932) are not served; brokers speak this among themselves, and it closes the connection as \
+     an API that is not known";
+#[cfg(test)]
+const STREAMS: &str = "groups of the streams protocol (KIP-1071) are not served, and close the connection; Kafka Streams looks here first and \
+     says so (`UnsupportedVersionException`), and works with classic groups (`group.protocol=classic`, its default)";
 
-/// APIs of share groups: answered by `unserved.rs`, which says that they are not supported, and not announced.
+/// APIs that are answered by saying that they are not supported, and not announced.
 pub const UNSERVED: &[Served] = &[
+    served(ApiKey::DescribeQuorum, 0, 2),
+    served(ApiKey::UnregisterBroker, 0, 0),
     served(ApiKey::ShareGroupHeartbeat, 1, 1),
     served(ApiKey::ShareGroupDescribe, 1, 1),
     served(ApiKey::ShareFetch, 1, 1),
     served(ApiKey::ShareAcknowledge, 1, 1),
+    served(ApiKey::AddRaftVoter, 0, 0),
+    served(ApiKey::RemoveRaftVoter, 0, 0),
     served(ApiKey::DescribeShareGroupOffsets, 0, 0),
     served(ApiKey::AlterShareGroupOffsets, 0, 0),
     served(ApiKey::DeleteShareGroupOffsets, 0, 0),

@@ -1,11 +1,13 @@
-//! Share groups (KIP-932): not served, as by a Kafka whose feature `share.version` is off. ApiVersions does not list these
-//! APIs; whoever asks all the same is told. (Those of streams groups, KIP-1071, are not known to the message types: they
-//! are unknown APIs.)
+//! Share groups (KIP-932): not served, as by a Kafka whose feature `share.version` is off; and a quorum of controllers,
+//! which there is none of. ApiVersions does not list these APIs, upon which clients say by themselves that the broker does
+//! not support what they need; whoever asks all the same is told. (Those of streams groups, KIP-1071, are not known to the
+//! message types: they are unknown APIs.)
 
 use millstream_wire::protocol::messages::{
-    AlterShareGroupOffsetsResponse, ApiKey, DeleteShareGroupOffsetsResponse, DescribeShareGroupOffsetsRequest,
-    DescribeShareGroupOffsetsResponse, GroupId, ShareAcknowledgeResponse, ShareFetchResponse,
-    ShareGroupDescribeRequest, ShareGroupDescribeResponse, ShareGroupHeartbeatResponse,
+    AddRaftVoterResponse, AlterShareGroupOffsetsResponse, ApiKey, DeleteShareGroupOffsetsResponse,
+    DescribeQuorumResponse, DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse, GroupId,
+    RemoveRaftVoterResponse, ShareAcknowledgeResponse, ShareFetchResponse, ShareGroupDescribeRequest,
+    ShareGroupDescribeResponse, ShareGroupHeartbeatResponse, UnregisterBrokerResponse,
     describe_share_group_offsets_response::DescribeShareGroupOffsetsResponseGroup,
     share_group_describe_response::DescribedGroup,
 };
@@ -19,6 +21,10 @@ const CODE: i16 = ErrorCode::UNSUPPORTED_VERSION.get();
 pub fn handle(it: &Incoming) -> Result<Reply, Rejected> {
     match it.api {
         ApiKey::ShareGroupHeartbeat => it.answer(&ShareGroupHeartbeatResponse::default().with_error_code(CODE)),
+        ApiKey::DescribeQuorum => it.answer(&DescribeQuorumResponse::default().with_error_code(CODE)),
+        ApiKey::UnregisterBroker => it.answer(&UnregisterBrokerResponse::default().with_error_code(CODE)),
+        ApiKey::AddRaftVoter => it.answer(&AddRaftVoterResponse::default().with_error_code(CODE)),
+        ApiKey::RemoveRaftVoter => it.answer(&RemoveRaftVoterResponse::default().with_error_code(CODE)),
         ApiKey::ShareFetch => it.answer(&ShareFetchResponse::default().with_error_code(CODE)),
         ApiKey::ShareAcknowledge => it.answer(&ShareAcknowledgeResponse::default().with_error_code(CODE)),
         ApiKey::AlterShareGroupOffsets => it.answer(&AlterShareGroupOffsetsResponse::default().with_error_code(CODE)),
