@@ -1,6 +1,6 @@
 //! A worker of a group: its state outlives it in topics.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, io::Write, path::Path, process::Command};
 
 use harness::{
     Broker, Worker, eventually,

@@ -1,9 +1,9 @@
 //! The worker beside Apache Kafka 4.3 and Kafka Connect 4.3 themselves.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use harness::{
-    Broker, Worker, eventually,
+    Broker, Worker,
     files::{append, await_content, lines},
     peers::{Connect, Kafka, have_kafka},
 };

@@ -73,10 +73,10 @@ pub(super) struct Loop {
 }
 
 impl Loop {
+    /// `workers` makes one for each connector; the time beside it is what all of them have to end.
     pub(super) fn new(
         shared: Arc<Shared>,
-        workers: Box<dyn Fn() -> Worker + Send>,
-        shutdown_timeout: Duration,
+        (workers, shutdown_timeout): (Box<dyn Fn() -> Worker + Send>, Duration),
         log: Box<dyn ConfigLog>,
         membership: Box<dyn Membership>,
         group: Option<GroupRules>,

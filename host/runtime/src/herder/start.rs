@@ -116,8 +116,7 @@ impl Herder {
         });
         let looped = Loop::new(
             Arc::clone(&shared),
-            workers,
-            shutdown_timeout,
+            (workers, shutdown_timeout),
             log,
             membership,
             settings.group,

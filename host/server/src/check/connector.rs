@@ -46,7 +46,7 @@ impl Bench {
             }
         };
         let validation = Validation {
-            plugins: &self.catalogue,
+            plugins: self.catalogue.as_ref(),
             natives: &self.natives,
             definitions: self.definitions.as_ref(),
             clients: &self.clients,

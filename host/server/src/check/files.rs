@@ -124,7 +124,7 @@ async fn plugins_of_worker(bench: &Bench, path: &Path, bytes: &[u8]) -> Vec<Foun
     let mode = if properties.contains_key("group.id") { Mode::Distributed } else { Mode::Standalone };
     if let Ok(config) = WorkerConfig::parse(mode, &properties) {
         for (key, message) in
-            start_checks::converters(&config, &bench.definitions, &bench.catalogue, &bench.natives).await
+            start_checks::converters(&config, &bench.definitions, bench.catalogue.as_ref(), &bench.natives).await
         {
             let line = lines.get(&key).copied();
             found.push(place(Finding { key: Some(key), message, refused: true }, line));

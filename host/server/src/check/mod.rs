@@ -61,7 +61,7 @@ pub async fn run(command: ConfigCommand) -> Result<(), Failure> {
 /// The worker that connectors are checked for.
 pub struct Bench {
     worker: WorkerConfig,
-    catalogue: Catalogue,
+    catalogue: Arc<Catalogue>,
     definitions: Arc<PluginDirectory>,
     natives: Natives,
     clients: KafkaClients,
@@ -82,12 +82,12 @@ impl Bench {
         let plugins = plugins.map_err(|error| Failure::of(SETUP, &error))?;
         plugins.all_compiled().await;
         let originals = worker.config().originals();
-        let catalogue = Catalogue::new(plugins, originals);
+        let catalogue = Arc::new(Catalogue::new(plugins, originals));
         let definitions = catalogue.definitions();
         // Nothing is connected: only settings are looked at.
         let clients =
             KafkaClients::new(Arc::new(TcpDial), "localhost:9092", originals.clone(), worker.override_policy().clone());
-        let natives = natives(ReadLimits::of(worker.config()));
+        let natives = natives(&catalogue, ReadLimits::of(worker.config()));
         Ok(Self { worker, catalogue, definitions, natives, clients })
     }
 }

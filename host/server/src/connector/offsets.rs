@@ -1,6 +1,6 @@
 //! `offsets show|set|reset`: KIP-875's endpoints.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -68,7 +68,7 @@ fn place(value: &Value) -> String {
     }
 }
 
-fn of_file(path: &PathBuf) -> Result<Value, Failure> {
+fn of_file(path: &Path) -> Result<Value, Failure> {
     let (bytes, origin) = documents::read_bytes(path)?;
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|error| Failure::new(USAGE, format!("{origin} is no JSON: {error}")))?;
