@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::{
     ConfigDef, ConfigKey, ConfigMap, ConfigType, ConfigValue, Importance, InvalidVersions, NoSuchVersion,
     OverridePolicy, PluginDef, PluginDefs, PluginKind, UnknownConnector, Validator, Wanted, WantedError, Width,
-    connector_keys::names, originals_with_prefix, parsed::ParsedValue, plugin_defs::AmongPlugins, sink_keys,
-    source_keys, topic_list, unsupported,
+    connector_keys::names, originals_with_prefix, parsed::ParsedValue, plugin_defs::AmongPlugins, restart_keys,
+    sets_restarts, sink_keys, source_keys, topic_list, unsupported,
 };
 
 /// One line of a validation result.
@@ -115,6 +115,10 @@ pub fn connector_config_def(
     let mut def = if kind == PluginKind::Sink { sink_keys() } else { source_keys() };
     for stage in [&TRANSFORMS, &PREDICATES] {
         stage.expand(config, beside, plugins, &mut def);
+    }
+    // Keys of ours are shown to those who use one of them.
+    if sets_restarts(config) {
+        def.define_all(&restart_keys());
     }
     def
 }

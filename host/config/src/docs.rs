@@ -55,6 +55,14 @@ mod tests {
             ("standalone.md", Mode::Standalone.reference_page()),
             ("distributed.md", Mode::Distributed.reference_page()),
             ("source.md", reference_page("Keys of every source connector", "", &source_keys())),
+            (
+                "restarts.md",
+                reference_page(
+                    "Keys of restarts",
+                    "Keys of ours, for connectors and, as defaults for them, for workers. See [errors](errors.md).",
+                    &crate::restart_keys(),
+                ),
+            ),
             ("sink.md", reference_page("Keys of every sink connector", "", &sink_keys())),
         ] {
             let path = folder.join(file);

@@ -22,6 +22,7 @@ mod parsed;
 mod plugin_defs;
 mod properties;
 mod providers;
+mod restart_keys;
 mod unknown_keys;
 mod unsupported;
 mod validate;
@@ -52,6 +53,7 @@ pub use properties::{
     PropertiesError, lines_of_keys as lines_of_properties, parse as parse_properties, parse_str as parse_properties_str,
 };
 pub use providers::{Providers, Resolved, restore_references, without_providers};
+pub use restart_keys::{names as restart_key, restart_keys, sets_restarts};
 pub use unknown_keys::{UnknownKey, nearest, unknown_connector_keys, unknown_keys_warning, unknown_worker_keys};
 pub use validate::{ConfigValue, Environment, PlainEnvironment};
 pub use validator::Validator;

@@ -66,6 +66,7 @@ impl Mode {
         });
         def.define_all(&keys::of_plugins());
         def.define_all(&keys::ours());
+        def.define_all(&crate::restart_keys());
         def
     }
 }

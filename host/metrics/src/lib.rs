@@ -24,8 +24,8 @@ mod window;
 
 pub use groups::{
     AppInfo, BrokerRequests, ClientConnections, Connector, ConnectorLatency, ConnectorTasks, ConsumerFetches,
-    ConsumerGroup, Exposition, GroupMembership, LogCleaner, PluginInstance, ProducerRecords, SinkPartition, SinkTask,
-    SourceTask, SourceTransactions, Task, TaskErrors, TaskMemory, TaskStage, Worker, WorkerAssignment,
+    ConsumerGroup, Exposition, GroupMembership, LogCleaner, PluginInstance, ProducerRecords, Restarts, SinkPartition,
+    SinkTask, SourceTask, SourceTransactions, Task, TaskErrors, TaskMemory, TaskStage, Worker, WorkerAssignment,
     WorkerRebalances, all_groups,
 };
 pub use histogram::Histogram;

@@ -21,6 +21,7 @@ pub mod offsets;
 mod provided;
 mod record_headers;
 mod report;
+mod restarts;
 mod retry;
 mod sink_task;
 mod source_task;

@@ -98,7 +98,7 @@ pub(crate) fn call_text(what: &str) -> String {
 }
 
 /// A time of Unix, in milliseconds, as people read it.
-fn utc(millis: i64) -> String {
+pub(crate) fn utc(millis: i64) -> String {
     let (days, seconds) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000) / 1000);
     // Years begin in March here, so that the odd day is the last of one; an era is the 400 years of the calendar.
     let day = days + 719_468;

@@ -98,11 +98,15 @@ pub struct WorkerParts {
     pub metrics: Metrics,
 }
 
+/// Hears that the connector (`None`) or a task has failed.
+pub(crate) type TellFailure = Arc<dyn Fn(Option<u32>) + Send + Sync>;
+
 /// See the module's documentation.
 pub struct Worker {
     parts: WorkerParts,
     statuses: StatusBoard,
     reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
+    failed: TellFailure,
     connectors: BTreeMap<String, RunningConnector>,
     tasks: BTreeMap<TaskId, RunningTask>,
     metrics: Arc<millstream_metrics::Worker>,
@@ -126,6 +130,7 @@ struct RunningConnector {
     /// `None` if the instance could not be made.
     connector: Option<Box<dyn Connector>>,
     status: StatusWriter,
+    told: TellFailure,
     control: watch::Sender<bool>,
     started: bool,
     /// The configuration it was started with.
@@ -178,10 +183,55 @@ impl Worker {
             parts,
             statuses,
             reconfigure,
+            failed: Arc::new(|_| ()),
             connectors: BTreeMap::new(),
             tasks: BTreeMap::new(),
             metrics,
             counted: (0, 0),
+        }
+    }
+
+    /// From here on somebody hears of failures.
+    pub(crate) fn tell_failures(&mut self, failed: TellFailure) {
+        self.failed = failed;
+    }
+
+    /// The worker's properties.
+    pub(crate) fn properties(&self) -> &ConfigMap {
+        &self.parts.settings.properties
+    }
+
+    /// A number from 0 to 1.
+    pub(crate) fn random(&self) -> f64 {
+        (self.parts.random)()
+    }
+
+    /// Counts that a connector, or a task of it, was started again by itself.
+    pub(crate) fn count_restart(&self, name: &str) -> Arc<millstream_metrics::Restarts> {
+        let counts: Arc<millstream_metrics::Restarts> = self.parts.metrics.group(Labels::connector(name));
+        counts.restarts.add(1);
+        counts
+    }
+
+    fn status_of(&self, name: &str, task: Option<u32>) -> Option<&StatusWriter> {
+        match task {
+            None => self.connectors.get(name).map(|running| &running.status),
+            Some(number) => {
+                let id = TaskId { connector: name.to_owned(), number };
+                self.tasks.get(&id).map(|running| &running.status)
+            }
+        }
+    }
+
+    /// Whether the connector, or a task of it, runs here and has failed.
+    pub(crate) fn has_failed(&self, name: &str, task: Option<u32>) -> bool {
+        self.status_of(name, task).is_some_and(StatusWriter::has_failed)
+    }
+
+    /// Adds a line to what is said about a failure.
+    pub(crate) fn add_to_failure(&self, name: &str, task: Option<u32>, line: &str) {
+        if let Some(status) = self.status_of(name, task) {
+            status.add_to_failure(line);
         }
     }
 
@@ -216,10 +266,19 @@ impl Worker {
             reconfigure: Arc::clone(&self.reconfigure),
             stopping,
             resolved: Arc::clone(&resolved),
+            told: Arc::clone(&self.failed),
         };
         let expiry = expiry_of(&resolved);
-        let mut running =
-            RunningConnector { connector: None, status, control, started: false, resolved, expiry, _metrics: metrics };
+        let mut running = RunningConnector {
+            connector: None,
+            status,
+            told: Arc::clone(&self.failed),
+            control,
+            started: false,
+            resolved,
+            expiry,
+            _metrics: metrics,
+        };
         let result = match looked_up {
             Ok(_) => running.make(self.parts.plugins.as_ref(), context, target).await,
             Err(failure) => Err(running.fail(failure)),
@@ -391,7 +450,7 @@ impl Worker {
         let random = Arc::clone(&self.parts.random);
         let control = TaskControl::new(start.id.clone(), told, status.clone(), random, metrics.clone());
         let id = start.id.clone();
-        let (parts, cancelled) = (self.parts.clone(), cancel.clone());
+        let (parts, cancelled, told) = (self.parts.clone(), cancel.clone(), Arc::clone(&self.failed));
         let handle = tokio::spawn(async move {
             let status = control.status.clone();
             let task = start.id.clone();
@@ -415,6 +474,7 @@ impl Worker {
             control.metrics.started(false);
             tracing::error!(%task, error = %trace, "the task has failed and will not recover until it is restarted");
             status.failed(trace);
+            told(Some(task.number));
         });
         self.tasks.insert(id, RunningTask { target, cancel, status, handle, _metrics: metrics });
         self.count();
@@ -483,6 +543,7 @@ impl RunningConnector {
         let failure = provided::hidden(&self.resolved, failure);
         tracing::error!(error = %failure.trace(), "the connector has failed");
         self.status.failed(failure.trace());
+        (self.told)(None);
         failure
     }
 
@@ -612,6 +673,7 @@ struct InstanceContext {
     reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
     stopping: watch::Receiver<bool>,
     resolved: Arc<Resolved>,
+    told: TellFailure,
 }
 
 impl ConnectorContext for InstanceContext {
@@ -626,6 +688,7 @@ impl ConnectorContext for InstanceContext {
             let failure = provided::hidden(&self.resolved, failure);
             tracing::error!(connector = self.name, error = %failure.trace(), "the connector raised an error");
             self.status.failed(failure.trace());
+            (self.told)(None);
         }
     }
 

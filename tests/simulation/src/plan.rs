@@ -241,6 +241,8 @@ pub struct ConnectorPlan {
     pub records: i64,
     /// `tasks.max` at first.
     pub tasks: u64,
+    /// `restart.policy=backoff`.
+    pub restarts: bool,
 }
 
 /// See the module's documentation.
@@ -338,5 +340,6 @@ fn connector(rng: &mut Rng, sink: bool, number: u64) -> ConnectorPlan {
         partitions: 1 + rng.below(4) as i32,
         records: rng.pick(&[5, 20, 40]),
         tasks: 1 + rng.below(3),
+        restarts: rng.chance(400),
     }
 }

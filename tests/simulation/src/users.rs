@@ -41,6 +41,14 @@ pub fn config_of(plan: &ConnectorPlan, tasks: u64) -> ConfigMap {
     if plan.letters {
         set("errors.deadletterqueue.topic.name", &format!("letters-{}", plan.name));
     }
+    if plan.restarts {
+        set("restart.policy", "backoff");
+        set("restart.backoff.ms", "500");
+        set("restart.backoff.max.ms", "5000");
+        set("restart.healthy.ms", "20000");
+        set("restart.max", "5");
+        set("restart.window.ms", "60000");
+    }
     if plan.chain {
         set("transforms", "one");
         set("transforms.one.type", TRANSFORM);

@@ -13,12 +13,12 @@ pub use broker::{BrokerRequests, LogCleaner};
 pub use client::{
     ClientConnections, ConsumerFetches, ConsumerGroup, GroupMembership, ProducerRecords, WorkerAssignment,
 };
-pub use ours::{ConnectorLatency, Exposition, PluginInstance, SinkPartition, TaskMemory, TaskStage};
+pub use ours::{ConnectorLatency, Exposition, PluginInstance, Restarts, SinkPartition, TaskMemory, TaskStage};
 pub use task::{Connector, SinkTask, SourceTask, SourceTransactions, Task, TaskErrors};
 pub use worker::{AppInfo, ConnectorTasks, Worker, WorkerRebalances};
 
 /// Every kind of group, in the order of the reference page.
-pub fn all_groups() -> [&'static GroupDefinition; 28] {
+pub fn all_groups() -> [&'static GroupDefinition; 29] {
     [
         AppInfo::DEFINITION,
         Worker::DEFINITION,
@@ -38,6 +38,7 @@ pub fn all_groups() -> [&'static GroupDefinition; 28] {
         TaskMemory::DEFINITION,
         SinkPartition::DEFINITION,
         PluginInstance::DEFINITION,
+        Restarts::DEFINITION,
         BrokerRequests::DEFINITION,
         LogCleaner::DEFINITION,
         ProducerRecords::DEFINITION,

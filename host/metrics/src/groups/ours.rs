@@ -48,6 +48,14 @@ group! {
 }
 
 group! {
+    /// Restarts that nobody asked for (`restart.policy`).
+    Restarts = ours "connector-restart-metrics" by ["connector"];
+    restarts: Counter, Count, "Times that the connector or one of its tasks was started again by itself" => {
+        "automatic-restart-total": Total,
+    }
+}
+
+group! {
     /// Instances of a plugin that one connector (without a task) or one task has. Ours, not Connect's.
     PluginInstance = ours "plugin-instance-metrics" by ["connector", "plugin", "task"];
     calls: Counter, Count, "Calls into the plugin" => { "call-rate": Rate, "call-total": Total }

@@ -5,13 +5,17 @@
 //! something else is wanted of the connector meanwhile, the call has five more seconds and is given up then.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use millstream_connector::{ErrorKind, Failure, TaskId};
-use millstream_record::ErrorChain;
-use tokio::sync::{mpsc, oneshot};
+use millstream_record::{ErrorChain, Timestamp};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     Desired, HerderError, RestartRequest, State, TargetState,
@@ -23,6 +27,8 @@ use super::{
 };
 use crate::{
     config_log::Entry,
+    long_wait::{until, utc},
+    restarts::{RestartPolicy, Restarts, Verdict},
     worker::{CONNECTOR_STOP_TIMEOUT, TaskStart, Worker, plugin_of},
 };
 
@@ -59,6 +65,10 @@ pub(super) struct Caretaker {
     mailbox: Arc<Mailbox>,
     running: Arc<Mutex<Running>>,
     writes: mpsc::Sender<Write>,
+    /// Of the connector (`None`) and its tasks, if they have failed.
+    restarts: BTreeMap<Option<u32>, Restarts>,
+    /// Kept as long as the connector is looked after.
+    counts: Option<Arc<millstream_metrics::Restarts>>,
 }
 
 fn locked(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
@@ -69,19 +79,23 @@ impl Caretaker {
     /// A caretaker that looks after nothing yet, and what to hold of it.
     pub(super) fn new(
         shared: Arc<Shared>,
-        worker: Worker,
+        mut worker: Worker,
         name: &str,
         in_group: bool,
         writes: mpsc::Sender<Write>,
     ) -> (Self, Charge) {
         let charge = Charge { mailbox: Arc::default(), running: Arc::default() };
         let (mailbox, running) = (Arc::clone(&charge.mailbox), Arc::clone(&charge.running));
-        (Self { shared, worker, name: name.to_owned(), in_group, mailbox, running, writes }, charge)
+        let told = Arc::clone(&mailbox);
+        worker.tell_failures(Arc::new(move |part| told.failed(part)));
+        let (name, restarts) = (name.to_owned(), BTreeMap::new());
+        (Self { shared, worker, name, in_group, mailbox, running, writes, restarts, counts: None }, charge)
     }
 
     /// Runs until it is told to end, or the connector is gone.
     pub(super) async fn run(mut self) -> String {
         loop {
+            let due = self.next_restart();
             tokio::select! {
                 biased;
                 next = self.mailbox.next() => match next {
@@ -93,6 +107,10 @@ impl Caretaker {
                     // What fails says so in its status.
                     Next::Due => drop(self.reconcile().await),
                     Next::Wish(wish) => self.grant(wish).await,
+                    Next::Failed(part) => self.failed(part),
+                },
+                () = until(due.map(|(due, _)| due)) => if let Some((_, part)) = due {
+                    self.restart_by_itself(part).await;
                 },
                 _ = self.worker.expired() => self.renew().await,
             }
@@ -148,7 +166,58 @@ impl Caretaker {
         drop(self.reconcile().await);
     }
 
+    /// What is to be started again next, of a connector that is to run.
+    fn next_restart(&self) -> Option<(Instant, Option<u32>)> {
+        let desired = self.shared.view().desired(&self.name)?;
+        if desired.target != TargetState::Started {
+            return None;
+        }
+        self.restarts.iter().filter_map(|(part, restarts)| Some((restarts.due()?, *part))).min()
+    }
+
+    /// Decides whether what has failed is started again, and says so in its status.
+    fn failed(&mut self, part: Option<u32>) {
+        let Some(config) = self.shared.view().cluster().config(&self.name).cloned() else { return };
+        let Some(policy) = RestartPolicy::read(self.worker.properties(), &config) else { return };
+        if !self.worker.has_failed(&self.name, part) {
+            return;
+        }
+        let verdict = self.restarts.entry(part).or_default().failed(&policy, Instant::now(), self.worker.random());
+        let line = match verdict {
+            Verdict::After(wait, count) => {
+                let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+                let at = utc(Timestamp::now().as_millis().saturating_add(wait_ms));
+                format!("It is started again at {at}, for restart {count} in a row (restart.policy=backoff)")
+            }
+            Verdict::Broken => format!(
+                "It is not started again: there have been {} restarts within {} ms (restart.max, restart.window.ms); mend the cause, then restart it",
+                policy.most,
+                policy.window.as_millis()
+            ),
+        };
+        self.worker.add_to_failure(&self.name, part, &line);
+    }
+
+    async fn restart_by_itself(&mut self, part: Option<u32>) {
+        let Some(mut restarts) = self.restarts.remove(&part) else { return };
+        if !self.worker.has_failed(&self.name, part) {
+            return;
+        }
+        restarts.restarted(Instant::now());
+        self.counts = Some(self.worker.count_restart(&self.name));
+        match part {
+            None => self.stop_instance().await,
+            Some(number) => {
+                self.stop_tasks(&[number]).await;
+                self.shared.statuses.set(&self.name, part, State::Restarting, None);
+            }
+        }
+        self.restarts.insert(part, restarts);
+        drop(self.reconcile().await);
+    }
+
     async fn stop_instance(&mut self) {
+        self.restarts.remove(&None);
         self.worker.stop_connector(&self.name).await;
         self.shared.statuses.set(&self.name, None, State::Restarting, None);
         self.running().connector = None;
@@ -158,6 +227,8 @@ impl Caretaker {
     async fn stop_tasks(&mut self, numbers: &[u32]) {
         let ids: Vec<TaskId> = numbers.iter().map(|&number| self.id(number)).collect();
         self.worker.stop_tasks(&ids).await;
+        // Whoever stops them begins a new story.
+        self.restarts.retain(|part, _| part.is_none_or(|number| !numbers.contains(&number)));
         self.running().tasks.retain(|number, _| !numbers.contains(number));
     }
 
@@ -247,6 +318,7 @@ impl Caretaker {
             }
             Action::StopConnector => {
                 self.worker.stop_connector(&name).await;
+                self.restarts.remove(&None);
                 self.running().connector = None;
                 Ok(())
             }
@@ -281,6 +353,9 @@ impl Caretaker {
         let name = self.name.clone();
         let of = |view: &View| Some((view.cluster().config(&name)?.clone(), view.desired(&name)?));
         let Some((config, desired)) = of(&self.shared.view()) else { return Ok(()) };
+        if target == TargetState::Stopped {
+            self.restarts.remove(&None);
+        }
         let failed = match &mut self.running().connector {
             Some(connector) => {
                 connector.target = target;

@@ -1,7 +1,7 @@
 //! What is wanted of a connector's caretaker: wishes in order, and that something about the connector has changed.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{Mutex, MutexGuard},
 };
 
@@ -45,6 +45,8 @@ pub(super) enum Next {
     Wish(Wish),
     /// Make the connector what it should be by now.
     Due,
+    /// The connector (`None`) or a task has failed.
+    Failed(Option<u32>),
 }
 
 /// See the module's documentation. Written by the herder's loop, read by one caretaker.
@@ -58,6 +60,7 @@ pub(super) struct Mailbox {
 struct Inner {
     wishes: VecDeque<Wish>,
     due: bool,
+    failed: BTreeSet<Option<u32>>,
     ending: Option<HerderError>,
     closed: bool,
 }
@@ -101,6 +104,12 @@ impl Mailbox {
         open
     }
 
+    /// Says that the connector (`None`) or a task has failed.
+    pub(super) fn failed(&self, part: Option<u32>) {
+        self.inner().failed.insert(part);
+        self.news.notify_one();
+    }
+
     /// Ends the caretaker.
     pub(super) fn end(&self, error: HerderError) {
         self.inner().ending = Some(error);
@@ -142,6 +151,9 @@ impl Mailbox {
                 }
                 if std::mem::take(&mut inner.due) {
                     return Next::Due;
+                }
+                if let Some(part) = inner.failed.pop_first() {
+                    return Next::Failed(part);
                 }
             }
             self.news.notified().await;

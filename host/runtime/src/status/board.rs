@@ -206,6 +206,20 @@ impl StatusWriter {
         }
     }
 
+    /// Whether it has said that it has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.said().last, Some((State::Failed, _)))
+    }
+
+    /// Adds a line to the trace of one that has failed.
+    pub(crate) fn add_to_failure(&self, line: &str) {
+        let mut said = self.said();
+        if let Some((State::Failed, trace)) = &said.last {
+            let trace = format!("{}{line}\n", trace.as_deref().unwrap_or_default());
+            self.write(&mut said, State::Failed, Some(trace), true);
+        }
+    }
+
     /// The state of one that has said nothing itself: that it is being restarted, or that it does not run.
     fn before(&self) -> State {
         let known = self.board.get(self.of.connector()).unwrap_or_default();

@@ -6,5 +6,6 @@ mod dead_letters;
 mod hangs;
 mod others;
 mod panics;
+mod restarts;
 mod seeks;
 mod waits;
