@@ -154,6 +154,29 @@ class Alone:
         return results
 
 
+class Rest:
+    """A suite of one client of the REST API: a program of `programs` that tells how each verb of that client ended."""
+
+    def __init__(self, package, program, verbs):
+        self.package = package
+        self.program = program
+        self.verbs = verbs
+        self.python = None
+
+    def prepare(self, home):
+        self.python = Alone(home, self.package)
+
+    def tests(self, short):
+        return self.verbs
+
+    def brokers(self, tests, short):
+        yield {}, tests
+
+    def run(self, address, tests, short):
+        with tempfile.TemporaryDirectory() as folder:
+            return self.python.scenario(self.program, address, folder)
+
+
 def pinned(package):
     """The version of a package in requirements.txt."""
     lines = (HERE.parent / "requirements.txt").read_text().splitlines()

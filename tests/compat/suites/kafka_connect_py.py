@@ -1,8 +1,6 @@
 """kafka-connect-py: each verb that it has."""
 
-import tempfile
-
-from . import Alone
+from . import Rest
 
 VERSION = "1.0.0"
 WORKER = True
@@ -10,22 +8,5 @@ VERBS = ["info", "create", "create-again", "list", "list-expanded", "get", "conf
          "restart-with-tasks", "restart-all", "tasks", "task-status", "restart-task", "topics", "reset-topics", "plugins", "validate",
          "stop", "delete", "get-unknown"]
 
-python = None
-
-
-def prepare(home):
-    global python
-    python = Alone(home, f"kafka-connect-py=={VERSION}")
-
-
-def tests(short):
-    return VERBS
-
-
-def brokers(tests, short):
-    yield {}, tests
-
-
-def run(address, tests, short):
-    with tempfile.TemporaryDirectory() as folder:
-        return python.scenario("kafka_connect_py.py", address, folder)
+scenarios = Rest(f"kafka-connect-py=={VERSION}", "kafka_connect_py.py", VERBS)
+prepare, tests, brokers, run = scenarios.prepare, scenarios.tests, scenarios.brokers, scenarios.run
