@@ -130,6 +130,17 @@ class Programs:
         return self.python.pytest(["--timeout=300"], tests, 1800, cwd=HERE / "programs", env=environment(BROKER=address))
 
 
+def told(command):
+    """Runs a program that prints a line of JSON for each of its tests: [name, ending, words]."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300,
+                          env=environment())
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    results = {name: (ending, words) for name, ending, words in lines}
+    if done.returncode != 0:
+        results["the whole"] = ("failed", " ".join(done.stderr.split())[-300:])
+    return results
+
+
 class Alone:
     """An environment of Python with one package: those of clients of the REST API want different versions of the same."""
 
@@ -144,14 +155,8 @@ class Alone:
         call(folder / "bin/pip", "install", "-q", "--disable-pip-version-check", package)
 
     def scenario(self, program, address, folder):
-        """Runs a program that prints a line of JSON for each of its tests: [name, ending, words]."""
-        done = subprocess.run([self.python, HERE / "programs" / program, f"http://{address}", folder], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300, env=environment())
-        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-        results = {name: (ending, words) for name, ending, words in lines}
-        if done.returncode != 0:
-            results["the whole"] = ("failed", " ".join(done.stderr.split())[-300:])
-        return results
+        """Runs a program of `programs`, as `told` does."""
+        return told([self.python, HERE / "programs" / program, f"http://{address}", folder])
 
 
 class Rest:

@@ -1,30 +1,18 @@
 """Every verb of kafka-connect-py against the worker at sys.argv[1]; prints [verb, ending, words] for each."""
 
-import json
 import pathlib
 import sys
-import time
 
 import requests
 from kafka_connect import KafkaConnect
+
+import rest_checks
+from rest_checks import check
 
 address, folder = sys.argv[1], pathlib.Path(sys.argv[2])
 (folder / "in.txt").write_text("one\ntwo\n")
 client = KafkaConnect(address)
 CONFIG = {"connector.class": "FileStreamSource", "tasks.max": "1", "file": str(folder / "in.txt"), "topic": "lines"}
-
-
-def check(verb, act, right):
-    """Runs a verb, and says whether what it gives is right."""
-    try:
-        found = act()
-        ending = ["passed", ""] if right(found) else ["failed", f"gave {found!r}"[:300]]
-    except requests.HTTPError as error:
-        words = f"{error.response.status_code} {error.response.text}"[:300]
-        ending = ["skipped", "not there yet: the worker answers 501"] if error.response.status_code == 501 else ["failed", words]
-    except Exception as error:  # The client's own errors are findings.
-        ending = ["failed", f"{type(error).__name__}: {error}"[:300]]
-    print(json.dumps([verb, *ending]), flush=True)
 
 
 def refused(act, status):
@@ -38,14 +26,7 @@ def refused(act, status):
 
 
 def until(state, act=lambda: None):
-    """Waits until the connector and its tasks have a state."""
-    found, end = act(), time.monotonic() + 60
-    while time.monotonic() < end:
-        status = requests.get(f"{address}/connectors/c/status", timeout=30).json()
-        if {status["connector"]["state"], *(task["state"] for task in status["tasks"])} == {state}:
-            return found
-        time.sleep(0.1)
-    raise TimeoutError(f"the connector is not {state}: {status}")
+    return rest_checks.until(address, "c", state, act)
 
 
 check("info", client.get_cluster_info, lambda found: set(found) == {"version", "commit", "kafka_cluster_id"})

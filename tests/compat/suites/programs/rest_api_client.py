@@ -3,11 +3,13 @@
 import json
 import pathlib
 import sys
-import time
 import urllib.request
 
 from kafka_connect_api.errors import GenericNotFound
 from kafka_connect_api.kafka_connect_api import Api, Cluster, Connector
+
+import rest_checks
+from rest_checks import check
 
 address, folder = sys.argv[1], pathlib.Path(sys.argv[2])
 (folder / "in.txt").write_text("one\ntwo\n")
@@ -19,26 +21,9 @@ request = urllib.request.Request(f"{address}/connectors/c/config", json.dumps(CO
 urllib.request.urlopen(request, timeout=90).close()
 
 
-def check(verb, act, right):
-    """Runs a verb, and says whether what it gives is right."""
-    try:
-        found = act()
-        ending = ["passed", ""] if right(found) else ["failed", f"gave {found!r}"[:300]]
-    except Exception as error:  # The client's own errors are findings.
-        ending = ["failed", f"{type(error).__name__}: {error}"[:300]]
-    print(json.dumps([verb, *ending]), flush=True)
-
-
 def until(state, act=lambda: None):
-    """Does something and waits until the connector and its tasks have a state."""
-    act()
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        status = connector.status
-        if {status["connector"]["state"], *(task["state"] for task in status["tasks"])} == {state}:
-            return True
-        time.sleep(0.1)
-    raise TimeoutError(f"the connector is not {state}: {status}")
+    rest_checks.until(address, "c", state, act)
+    return True
 
 
 def set_config():
