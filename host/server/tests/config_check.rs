@@ -70,6 +70,66 @@ fn everything_wrong_in_worker_and_connector_files_is_told_at_once_with_its_line(
 }
 
 #[test]
+fn a_connector_whose_class_is_unknown_or_missing_is_checked_as_far_as_anybody_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let wrong = "tasks.max=0\ntaks.max=2\nits.own=1\nproducer.override.linger.ms=soon\ntransforms=t\n\
+        transforms.t.type=org.apache.kafka.connect.transforms.InsertField$Value\ntransforms.t.statc.field=f\n\
+        transforms.t.predicate=p\nvalue.converter=org.apache.kafka.connect.json.JsonConverter\n\
+        value.converter.schemas.enable=perhaps\n";
+    write("typo.properties", &format!("name=c\nconnector.class=FileStreamSorce\nconnector.plugin.version=9\n{wrong}"));
+    write("none.properties", &format!("name=c\n{wrong}"));
+    write(
+        "sink.properties",
+        "name=c\nconnector.class=io.example.JdbcSink\ntopics=a\ntopics.regex=b\nerrors.tolerance=some\n",
+    );
+    let rest = [
+        "error: connector c: tasks.max: Invalid value 0",
+        "warning: connector c: taks.max: it has no effect unless the connector knows this key; did you mean tasks.max?",
+        "error: connector c: producer.override.linger.ms: ",
+        "error: connector c: transforms.t.predicate: ",
+        "error: connector c: transforms.t.type: No field insertion configured",
+        "warning: connector c: transforms.t.statc.field: ",
+        "error: connector c: value.converter.schemas.enable: Invalid value perhaps",
+    ];
+    for (file, class) in [
+        (
+            "typo.properties",
+            "there is no connector FileStreamSorce here; the nearest is org.apache.kafka.connect.file.FileStreamSourceConnector",
+        ),
+        ("none.properties", "connector.class: it is missing"),
+    ] {
+        let (code, text, _) = run(folder.path(), &["config", "check", file]);
+        assert_eq!(code, Some(8), "{text}");
+        for part in rest.iter().chain([&class]) {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+        assert!(!text.contains("its.own"), "{text}");
+        assert_eq!(text.lines().count(), rest.len() + 1, "{text}");
+    }
+    let (_, text, _) = run(folder.path(), &["config", "check", "sink.properties"]);
+    for part in [
+        "there is no connector io.example.JdbcSink here; there are ",
+        "topics: topics and topics.regex are mutually exclusive options",
+        "errors.tolerance: Invalid value some",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+}
+
+#[test]
+fn a_version_that_is_not_here_hides_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "name=c\nconnector.class=FileStreamSource\nconnector.plugin.version=[900,)\nfile=f\ntasks.max=x\n";
+    fs::write(folder.path().join("c.properties"), text).unwrap();
+    let (code, text, _) = run(folder.path(), &["config", "check", "c.properties"]);
+    assert_eq!(code, Some(8), "{text}");
+    for part in ["connector.plugin.version: Plugin ", "topic: Missing required", "tasks.max: Invalid value x"] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+}
+
+#[test]
 fn a_plugin_is_described_with_all_its_keys() {
     let folder = tempfile::tempdir().unwrap();
     let (code, text, error) = run(folder.path(), &["plugin", "describe", "FileStreamSource"]);
@@ -103,4 +163,23 @@ fn a_cluster_is_judged_connector_by_connector_and_exported() {
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()[0]["works"], true);
     let applied = run(folder.path(), &["connector", "diff", "--url", &url, "-f", "out/connector-0.json"]);
     assert_eq!(applied.0, Some(0), "{}", applied.2);
+}
+
+#[test]
+fn a_cluster_is_judged_for_the_worker_whose_file_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "name=c\nconnector.class=FileStreamSource\ntopic=t\nfile=/tmp/x\nproducer.override.linger.ms=7\n";
+    let worker = Worker::start(folder.path(), "", &[source]);
+    let url = format!("http://{}", worker.rest);
+    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+    write("strict.properties", format!("{WORKER}connector.client.config.override.policy=None\n"));
+    write("wrong.properties", format!("{WORKER}offset.flush.interval.ms=x\n"));
+    assert_eq!(run(folder.path(), &["migrate", &url]).0, Some(0));
+    let (code, text, error) = run(folder.path(), &["migrate", &url, "--worker", "strict.properties"]);
+    assert_eq!(code, Some(8), "{text}{error}");
+    assert!(text.contains("c (FileStreamSource): would NOT work"), "{text}");
+    assert!(text.contains("error: producer.override.linger.ms: "), "{text}");
+    let (code, _, error) = run(folder.path(), &["migrate", &url, "--worker", "wrong.properties"]);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("wrong.properties:4: offset.flush.interval.ms: Invalid value x"), "{error}");
 }

@@ -50,6 +50,20 @@ impl Validation<'_> {
             let found = connector.validate(config).await.map_err(failed)?;
             own.extend(found.into_iter().map(|(name, errors)| OwnErrors { name, errors }));
         }
+        self.with_own(resolved, own).await
+    }
+
+    /// The same for a connector that is not here and cannot check anything itself. `definitions` tells what is known of it.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn of_absent(&self, resolved: &Resolved) -> Result<ConfigInfos, HerderError> {
+        self.with_own(resolved, Vec::new()).await
+    }
+
+    async fn with_own(&self, resolved: &Resolved, mut own: Vec<OwnErrors>) -> Result<ConfigInfos, HerderError> {
+        let config = &resolved.config;
         let validate = |own: &[OwnErrors]| {
             validate_connector(config, self.definitions, own, self.policy).map_err(|error| match error {
                 ConnectorConfigError::NoClass

@@ -12,7 +12,7 @@ use super::{Bench, connector::Finding, is_worker};
 use crate::{
     cluster::broker_config,
     connector::documents,
-    exit::{Failure, NO},
+    exit::{Failure, NO, SETUP},
     output::{Output, print, print_json},
     start_checks,
 };
@@ -103,6 +103,26 @@ fn look_at_worker(origin: &str, bytes: &[u8]) -> (Vec<Found>, Option<WorkerConfi
             }
             (found, None)
         }
+    }
+}
+
+/// The worker of a file that is to be worked with.
+///
+/// # Errors
+///
+/// It cannot be read, or something is wrong with it: the first thing, with its line.
+pub fn usable_worker(path: &Path) -> Result<WorkerConfig, Failure> {
+    let (bytes, origin) = documents::read_bytes(path)?;
+    let (found, config) = look_at_worker(&origin, &bytes);
+    match (found.into_iter().next(), config) {
+        (None, Some(config)) => Ok(config),
+        (Some(Found { line, finding, .. }), _) => {
+            let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+            let key = finding.key.map(|key| format!("{key}: ")).unwrap_or_default();
+            let rest = "(config check tells all that is wrong with it)";
+            Err(Failure::new(SETUP, format!("{origin}{line}: {key}{} {rest}", finding.message)))
+        }
+        (None, None) => Err(Failure::new(SETUP, format!("{origin}: it is no worker's file"))),
     }
 }
 

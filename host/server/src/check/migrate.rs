@@ -9,7 +9,7 @@ use clap::Args;
 use millstream_config::ConfigMap;
 use serde_json::{Map, Value, json};
 
-use super::{Bench, connector::Finding};
+use super::{Bench, connector::Finding, files};
 use crate::{
     exit::{CODES, Failure, NO, USAGE},
     output::{Output, print, print_json},
@@ -19,16 +19,21 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(after_help = format!("Examples:
   millstream migrate http://connect:8083
+  millstream migrate http://connect:8083 --worker worker.properties
   millstream migrate http://connect:8083 --export connectors && millstream connector apply -f connectors/*.json
 
-Nothing is changed in the cluster. Values that come from the cluster's config providers cannot be checked here.
+Nothing is changed in the cluster. Without --worker the connectors are judged for a worker with Connect's usual settings, and
+values that come from the cluster's config providers are not checked.
 {CODES}"))]
 pub struct MigrateArgs {
     /// Address of the REST API of a Kafka Connect worker; --url says the same
     address: Option<String>,
     #[command(flatten)]
     worker: WorkerArgs,
-    /// Folders with .wasm files that the worker here would have in plugin.path
+    /// File of the worker that the connectors would go to: its plugin.path, converters, config providers and policy
+    #[arg(long = "worker", value_name = "FILE")]
+    worker_file: Option<PathBuf>,
+    /// Folders with .wasm files, beside those of the worker's plugin.path
     #[arg(long, value_name = "FOLDERS", value_delimiter = ',')]
     plugin_path: Vec<PathBuf>,
     /// Write each configuration that would work as a file for `connector apply` into this folder
@@ -59,8 +64,9 @@ pub async fn run(arguments: MigrateArgs) -> Result<(), Failure> {
         reach.url = address;
     }
     let worker = reach.worker()?;
+    let target = arguments.worker_file.as_deref().map(files::usable_worker).transpose()?;
     let all = worker.ask("read the connectors", "GET", &["connectors"], &[("expand", "info")], None).await?;
-    let bench = Bench::of(None, &arguments.plugin_path).await?;
+    let bench = Bench::of(target, &arguments.plugin_path).await?;
     let mut judged = Vec::new();
     for (name, both) in all.as_object().unwrap_or(&Map::new()) {
         let config = crate::connector::config_map(&both["info"]["config"]);

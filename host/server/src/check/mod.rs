@@ -3,6 +3,7 @@
 mod connector;
 mod files;
 mod migrate;
+mod stand_in;
 
 use std::{
     path::{Path, PathBuf},
