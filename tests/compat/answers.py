@@ -4,6 +4,7 @@
     answers.py epochs HOST:PORT      leader epochs in requests and answers, of a partition in its first epoch
     answers.py settings HOST:PORT    settings of topics and of the broker, and which values are refused
     answers.py transactions HOST:PORT   transactional producers, request by request, and what is written meanwhile
+    answers.py groups HOST:PORT FIRST..LAST   members of classic groups, by scripts that chance has written
 
 Asked of Apache Kafka the output is what stands in host/broker/tests/recorded. Uses nothing but Python itself.
 """
@@ -726,6 +727,10 @@ def main():
         import transactions
 
         return transactions.scenarios(address)
+    if what == "groups":
+        import groups
+
+        return groups.scripts(Client(address), sys.argv[3])
     {"produce": produce, "settings": settings, "epochs": epochs}[what](Client(address))
 
 

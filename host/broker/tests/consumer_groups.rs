@@ -83,7 +83,7 @@ async fn a_group_of_the_consumer_protocol_is_served_described_kept_over_a_restar
     let request = ListGroupsRequest::default().with_types_filter(vec![text("consumer")]);
     let listed: ListGroupsResponse = client.call(ApiKey::ListGroups, 5, &request).await;
     let listed: Vec<_> = listed.groups.iter().map(|group| (group.group_id.as_str(), &*group.group_type)).collect();
-    assert_eq!(listed, [("g", "Consumer")]);
+    assert_eq!(listed, [("g", "consumer")]);
 
     let request = DeleteGroupsRequest::default().with_groups_names(vec![GroupId(text("g"))]);
     let deleted: DeleteGroupsResponse = client.call(ApiKey::DeleteGroups, 2, &request).await;

@@ -7,18 +7,26 @@ use std::time::{Duration, Instant};
 use millstream_broker::Broker;
 use millstream_wire::protocol::{
     messages::{
-        AlterConfigsRequest, AlterConfigsResponse, AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse,
-        ApiKey, ApiVersionsRequest, ApiVersionsResponse, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse,
-        ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, DeleteShareGroupOffsetsRequest,
-        DeleteShareGroupOffsetsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
-        DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse, GroupId, IncrementalAlterConfigsRequest,
-        IncrementalAlterConfigsResponse, ShareAcknowledgeRequest, ShareAcknowledgeResponse, ShareFetchRequest,
-        ShareFetchResponse, ShareGroupDescribeRequest, ShareGroupDescribeResponse, ShareGroupHeartbeatRequest,
-        ShareGroupHeartbeatResponse, TopicName,
+        AddRaftVoterRequest, AddRaftVoterResponse, AlterConfigsRequest, AlterConfigsResponse,
+        AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse, ApiKey, ApiVersionsRequest, ApiVersionsResponse,
+        ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
+        ConsumerGroupHeartbeatResponse, DeleteShareGroupOffsetsRequest, DeleteShareGroupOffsetsResponse,
+        DeleteShareGroupStateRequest, DeleteShareGroupStateResponse, DescribeConfigsRequest, DescribeConfigsResponse,
+        DescribeQuorumRequest, DescribeQuorumResponse, DescribeShareGroupOffsetsRequest,
+        DescribeShareGroupOffsetsResponse, GroupId, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+        InitializeShareGroupStateRequest, InitializeShareGroupStateResponse, ReadShareGroupStateRequest,
+        ReadShareGroupStateResponse, ReadShareGroupStateSummaryRequest, ReadShareGroupStateSummaryResponse,
+        RemoveRaftVoterRequest, RemoveRaftVoterResponse, ShareAcknowledgeRequest, ShareAcknowledgeResponse,
+        ShareFetchRequest, ShareFetchResponse, ShareGroupDescribeRequest, ShareGroupDescribeResponse,
+        ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse, TopicName, UnregisterBrokerRequest,
+        UnregisterBrokerResponse, WriteShareGroupStateRequest, WriteShareGroupStateResponse,
         alter_configs_request::{AlterConfigsResource as Replaced, AlterableConfig as Replacing},
+        delete_share_group_state_request as delete,
         describe_configs_request::DescribeConfigsResource,
         describe_share_group_offsets_request::DescribeShareGroupOffsetsRequestGroup,
         incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+        initialize_share_group_state_request as initialize, read_share_group_state_request as read,
+        read_share_group_state_summary_request as summary, write_share_group_state_request as write,
     },
     protocol::{Decodable, Encodable},
 };
@@ -176,7 +184,7 @@ async fn the_consumer_protocol_is_unsupported_where_it_is_not_among_the_protocol
 }
 
 #[tokio::test]
-async fn share_groups_are_not_announced_and_whoever_asks_is_told_that_they_are_unsupported() {
+async fn share_groups_and_quorums_are_not_announced_and_whoever_asks_is_told_that_they_are_unsupported() {
     async fn code<Q: Encodable + Default, A: Decodable>(
         client: &mut Client,
         api: ApiKey,
@@ -223,10 +231,91 @@ async fn share_groups_are_not_announced_and_whoever_asks_is_told_that_they_are_u
             let of = |answer: DeleteShareGroupOffsetsResponse| answer.error_code;
             code(&mut client, ApiKey::DeleteShareGroupOffsets, 0, DeleteShareGroupOffsetsRequest::default(), of).await
         }),
+        (ApiKey::DescribeQuorum, {
+            let of = |answer: DescribeQuorumResponse| answer.error_code;
+            code(&mut client, ApiKey::DescribeQuorum, 2, DescribeQuorumRequest::default(), of).await
+        }),
+        (ApiKey::UnregisterBroker, {
+            let of = |answer: UnregisterBrokerResponse| answer.error_code;
+            code(&mut client, ApiKey::UnregisterBroker, 0, UnregisterBrokerRequest::default(), of).await
+        }),
+        (ApiKey::AddRaftVoter, {
+            let of = |answer: AddRaftVoterResponse| answer.error_code;
+            code(&mut client, ApiKey::AddRaftVoter, 0, AddRaftVoterRequest::default(), of).await
+        }),
+        (ApiKey::RemoveRaftVoter, {
+            let of = |answer: RemoveRaftVoterResponse| answer.error_code;
+            code(&mut client, ApiKey::RemoveRaftVoter, 0, RemoveRaftVoterRequest::default(), of).await
+        }),
     ];
     for (api, code) in codes {
         assert_eq!(code, 35, "{api:?}");
         assert!(announced.api_keys.iter().all(|known| known.api_key != api as i16), "{api:?}");
     }
+    broker.shutdown().await.unwrap();
+}
+
+/// A request for one partition of each kind, and what its answer says of it: code and words.
+macro_rules! asked_for_state {
+    ($client:ident, $api:ident, $request:ident, $response:ident, $of:ident::$topic:ident) => {{
+        let partition = $of::PartitionData::default().with_partition(3);
+        let topic = $of::$topic::default().with_topic_id(uuid::Uuid::from_u128(7)).with_partitions(vec![partition]);
+        let request = $request::default().with_group_id(text("s")).with_topics(vec![topic]);
+        let answer: $response = $client.call(ApiKey::$api, 0, &request).await;
+        let partition = &answer.results[0].partitions[0];
+        assert_eq!((answer.results[0].topic_id.as_u128(), partition.partition), (7, 3));
+        (partition.error_code, partition.error_message.as_ref().unwrap().to_string())
+    }};
+}
+
+#[tokio::test]
+async fn the_state_of_share_groups_has_no_coordinator_here_as_in_a_kafka_without_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(dir.path())).await.unwrap();
+    let mut it = Client::new(&broker);
+    use InitializeShareGroupStateRequest as Initialize;
+    let found = [
+        asked_for_state!(
+            it,
+            InitializeShareGroupState,
+            Initialize,
+            InitializeShareGroupStateResponse,
+            initialize::InitializeStateData
+        ),
+        asked_for_state!(
+            it,
+            ReadShareGroupState,
+            ReadShareGroupStateRequest,
+            ReadShareGroupStateResponse,
+            read::ReadStateData
+        ),
+        asked_for_state!(
+            it,
+            WriteShareGroupState,
+            WriteShareGroupStateRequest,
+            WriteShareGroupStateResponse,
+            write::WriteStateData
+        ),
+        asked_for_state!(
+            it,
+            DeleteShareGroupState,
+            DeleteShareGroupStateRequest,
+            DeleteShareGroupStateResponse,
+            delete::DeleteStateData
+        ),
+        asked_for_state!(
+            it,
+            ReadShareGroupStateSummary,
+            ReadShareGroupStateSummaryRequest,
+            ReadShareGroupStateSummaryResponse,
+            summary::ReadStateSummaryData
+        ),
+    ];
+    let words =
+        ["initialize", "read", "write", "delete", "read"].map(|verb| format!("Unable to {verb} share group state"));
+    let words = words.map(|words| format!("{words}: This is not the correct coordinator."));
+    let mut expected = words.map(|words| (16, words));
+    expected[4].1 = expected[4].1.replace("state:", "state summary:");
+    assert_eq!(found, expected);
     broker.shutdown().await.unwrap();
 }

@@ -59,8 +59,10 @@ async fn by_name(call: &Call<'_>, name: &TopicName, may_create: bool) -> Metadat
         return failed(Some(name.clone()), Uuid::nil(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
     let partitions = call.node.config.num_partitions;
-    // It is never refused, but waited for.
-    let _never = throttle::mutate(call, usize::try_from(partitions).unwrap_or(0), i16::MAX);
+    // Whoever changes topics too fast finds that it is not there, and asks again.
+    if !throttle::may_create_by_asking(call, usize::try_from(partitions).unwrap_or(0)) {
+        return failed(Some(name.clone()), Uuid::nil(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
     match call.node.topics.create(NewTopic { name: parsed, partitions, overrides: Default::default() }).await {
         Ok(topic) => describe(call, &topic),
         // Somebody else made it meanwhile, or it cannot be made.

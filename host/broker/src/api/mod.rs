@@ -43,6 +43,7 @@ mod produce;
 mod reassignments;
 pub mod sasl;
 mod scram_users;
+mod share_state;
 mod sync_group;
 mod table;
 mod throttle;

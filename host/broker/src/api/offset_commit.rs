@@ -49,7 +49,13 @@ pub async fn handle(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Reject
     node.groups.room_to_commit(committer.group).await;
     let pending = match node.groups.begin_commit(&committer, commits) {
         Ok(pending) => pending,
-        Err(code) => return incoming.answer(&answer(&request.topics, |_, _| code)),
+        // Of partitions that there are none of nobody asks the group.
+        Err(code) => {
+            return incoming.answer(&answer(&request.topics, |at, number| match verdicts[at][number] {
+                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                _ => code,
+            }));
+        }
     };
     let refused = pending.refused().to_vec();
     let finished = node.groups.finish_commit(pending);

@@ -22,12 +22,7 @@ pub async fn handle(call: &Call<'_>, request: OffsetDeleteRequest) -> OffsetDele
     let (known, exist): (Vec<_>, Vec<bool>) = all.unzip();
     let partitions: Vec<(String, i32)> =
         known.into_iter().zip(&exist).filter(|(_, exists)| **exists).map(|(partition, _)| partition).collect();
-    let deleted = if partitions.is_empty() && !exist.is_empty() {
-        Ok(Vec::new())
-    } else {
-        call.node.groups.delete_offsets(request.group_id.as_str(), &partitions).await
-    };
-    match deleted {
+    match call.node.groups.delete_offsets(request.group_id.as_str(), &partitions).await {
         Err(code) => OffsetDeleteResponse::default().with_error_code(code.get()),
         Ok(verdicts) => {
             let mut verdicts = verdicts.into_iter();

@@ -3,9 +3,12 @@
 use millstream_wire::protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
 use super::{Call, text};
-use crate::groups::coordinator::SyncRequest;
+use crate::{error_code::ErrorCode, groups::coordinator::SyncRequest};
 
 pub async fn handle(call: &Call<'_>, request: SyncGroupRequest) -> SyncGroupResponse {
+    if 5 <= call.version && (request.protocol_type.is_none() || request.protocol_name.is_none()) {
+        return SyncGroupResponse::default().with_error_code(ErrorCode::INCONSISTENT_GROUP_PROTOCOL.get());
+    }
     let sync = SyncRequest {
         group: request.group_id.to_string(),
         generation: request.generation_id,

@@ -123,10 +123,11 @@ const QUORUM: &str = "there is no quorum of controllers: one node is broker and 
 #[cfg(test)]
 const SHARE: &str = "share groups (KIP-932) are not served: UNSUPPORTED_VERSION (35)";
 #[cfg(test)]
-const SHARE_STATE: &str = "share groups (KIP-932) are not served; brokers speak this among themselves, and it closes the connection as \
-     an API that is not known";
+const SHARE_STATE: &str = "share groups (KIP-932) are not served; brokers speak this among themselves: NOT_COORDINATOR (16) for every \
+     partition in version 0, as by a Kafka whose `share.version` is off";
 #[cfg(test)]
-const STREAMS: &str = "groups of the streams protocol (KIP-1071) are not served, and close the connection; Kafka Streams looks here first and \
+const STREAMS: &str = "groups of the streams protocol (KIP-1071) are not served. Whoever asks all the same loses the connection: the message types \
+     in use do not know them (a Kafka whose `streams.version` is off answers 35). Kafka Streams looks here first and \
      says so (`UnsupportedVersionException`), and works with classic groups (`group.protocol=classic`, its default)";
 
 /// APIs that are answered by saying that they are not supported, and not announced.
@@ -139,6 +140,11 @@ pub const UNSERVED: &[Served] = &[
     served(ApiKey::ShareAcknowledge, 1, 1),
     served(ApiKey::AddRaftVoter, 0, 0),
     served(ApiKey::RemoveRaftVoter, 0, 0),
+    served(ApiKey::InitializeShareGroupState, 0, 0),
+    served(ApiKey::ReadShareGroupState, 0, 0),
+    served(ApiKey::WriteShareGroupState, 0, 0),
+    served(ApiKey::DeleteShareGroupState, 0, 0),
+    served(ApiKey::ReadShareGroupStateSummary, 0, 0),
     served(ApiKey::DescribeShareGroupOffsets, 0, 0),
     served(ApiKey::AlterShareGroupOffsets, 0, 0),
     served(ApiKey::DeleteShareGroupOffsets, 0, 0),

@@ -133,6 +133,16 @@ fn thread_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanoseconds)
 }
 
+/// Holds the partitions of a topic that is made by asking for it against the quota of its user, who is not told what there
+/// would be to wait, as by Kafka.
+pub(super) fn may_create_by_asking(call: &Call<'_>, partitions: usize) -> bool {
+    if !call.node.quotas.are_set() || call.peer.session.is_trusted {
+        return true;
+    }
+    let (quotas, user) = (&call.node.quotas, &call.peer.session.user);
+    quotas.mutate(user, call.client_id, partitions, true, quotas.now_ms()).is_ok()
+}
+
 /// Holds a change of so many partitions against the quota of its user. Clients that know the code are refused from the
 /// given version on, others wait (KIP-599).
 ///

@@ -12,7 +12,7 @@ use millstream_wire::protocol::messages::{
     share_group_describe_response::DescribedGroup,
 };
 
-use super::{Incoming, Rejected, Reply, client_of};
+use super::{Incoming, Rejected, Reply, share_state};
 use crate::error_code::ErrorCode;
 
 const CODE: i16 = ErrorCode::UNSUPPORTED_VERSION.get();
@@ -42,9 +42,6 @@ pub fn handle(it: &Incoming) -> Result<Reply, Rejected> {
             });
             it.answer(&DescribeShareGroupOffsetsResponse::default().with_groups(groups.collect()))
         }
-        api => {
-            let client = client_of(&it.header);
-            Err(Rejected::NotServed { api, version: it.version(), client })
-        }
+        _ => share_state::handle(it),
     }
 }

@@ -56,9 +56,14 @@ impl Subscription {
     }
 }
 
-/// Topics of a subscription; empty when it cannot be read.
-pub fn topics(metadata: &[u8]) -> Vec<String> {
-    Subscription::read(metadata).map(|read| read.topics).unwrap_or_default()
+/// Topics of a subscription, of which no more is looked at than every version has; `None` when it cannot be read.
+pub fn topics(metadata: &[u8]) -> Option<Vec<String>> {
+    let mut reader = Reader::new(metadata);
+    let _version = reader.int16()?;
+    let count = reader.count(2)?;
+    let topics = (0..count).map(|_| reader.string()).collect::<Option<_>>()?;
+    let _user_data = reader.bytes()?;
+    Some(topics)
 }
 
 /// Reads a `ConsumerProtocolAssignment`: topics with partitions, and whether an assignor has added words of its own.
@@ -115,19 +120,21 @@ mod tests {
     #[test]
     fn a_java_consumers_subscription_is_read() {
         let bytes = b"\x00\x01\x00\x00\x00\x02\x00\x01a\x00\x02bc\xff\xff\xff\xff\x00\x00\x00\x00";
-        assert_eq!(topics(bytes), ["a", "bc"]);
+        assert_eq!(topics(bytes).unwrap(), ["a", "bc"]);
         let bytes = b"\x00\x03\x00\x00\x00\x01\x00\x01a\xff\xff\xff\xff\
             \x00\x00\x00\x01\x00\x01a\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x07\x00\x01r";
         let read = Subscription::read(bytes).unwrap();
         assert_eq!((read.version, read.topics), (3, vec!["a".to_owned()]));
         assert_eq!((read.owned, read.rack), (vec![("a".to_owned(), vec![2])], Some("r".to_owned())));
-        assert_eq!(topics(&Subscription::write(["a", "bc"].iter())), ["a", "bc"]);
+        assert_eq!(topics(&Subscription::write(["a", "bc"].iter())).unwrap(), ["a", "bc"]);
     }
 
     #[test]
-    fn an_unreadable_subscription_names_no_topics() {
-        assert_eq!(topics(b"\x00\x01\x7f\xff\xff\xff"), Vec::<String>::new());
-        assert_eq!(topics(b""), Vec::<String>::new());
+    fn topics_of_a_subscription_that_cannot_be_read_are_not_known() {
+        assert_eq!(topics(b"\x00\x01\x7f\xff\xff\xff"), None);
+        assert_eq!(topics(b""), None);
+        // As Kafka's coordinator, which reads what all versions have.
+        assert_eq!(topics(b"\x00\x01\x00\x00\x00\x01\x00\x01a\xff\xff\xff\xff"), Some(vec!["a".to_owned()]));
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Coordinator {
                         Some(_) => classic.state_since_ms.max(committed.committed_at_ms),
                         None => committed.committed_at_ms,
                     },
-                    Some(classic) if !classic.is_of_consumers() => return false,
+                    Some(classic) if !classic.is_of_consumers() || classic.state != GroupState::Stable => return false,
                     Some(_) | None if subscribed.contain(topic) => return false,
                     Some(_) | None => committed.committed_at_ms,
                 };

@@ -21,7 +21,7 @@ pub struct ListedGroup {
     pub protocol_type: String,
     /// Kafka's name for the state.
     pub state: &'static str,
-    /// Kafka's name for the protocol: `Classic` or `Consumer`.
+    /// Kafka's name for the protocol: `classic` or `consumer`.
     pub group_type: &'static str,
 }
 
@@ -48,7 +48,7 @@ impl Coordinator {
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
             metadata: if stable { member.metadata_for(group.protocol.as_deref()) } else { Bytes::new() },
-            assignment: if stable { member.assignment.clone() } else { Bytes::new() },
+            assignment: member.assignment.clone(),
         };
         Described::Classic(GroupDescription {
             state: group.state,
@@ -69,9 +69,9 @@ impl Coordinator {
         let listed = |group: &Group| {
             let (protocol_type, state, group_type) = match &group.protocol {
                 Protocol::Classic(classic) => {
-                    (classic.protocol_type.clone().unwrap_or_default(), classic.state.name(), "Classic")
+                    (classic.protocol_type.clone().unwrap_or_default(), classic.state.name(), "classic")
                 }
-                Protocol::Consumer(consumer) => ("consumer".to_owned(), consumer.state().name(), "Consumer"),
+                Protocol::Consumer(consumer) => ("consumer".to_owned(), consumer.state().name(), "consumer"),
             };
             ListedGroup { group: group.id.clone(), protocol_type, state, group_type }
         };

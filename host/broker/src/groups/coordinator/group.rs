@@ -1,6 +1,6 @@
 //! A group of either protocol: its offsets, what is on its way to the disk, and its members' part.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_wire::error_code::ErrorCode;
 
@@ -152,7 +152,7 @@ impl Group {
     /// Tells which topics live members subscribe to.
     pub fn subscriptions(&self) -> Subscriptions<'_> {
         match &self.protocol {
-            Protocol::Classic(classic) => Subscriptions::Classic(classic.subscribed_topics()),
+            Protocol::Classic(classic) => Subscriptions::Classic(classic),
             Protocol::Consumer(consumer) => Subscriptions::Consumer(consumer),
         }
     }
@@ -195,14 +195,14 @@ impl Group {
 
 /// The topics that live members of a group subscribe to, as far as the group can tell.
 pub(super) enum Subscriptions<'a> {
-    Classic(HashSet<String>),
+    Classic(&'a ClassicGroup),
     Consumer(&'a ConsumerGroup),
 }
 
 impl Subscriptions<'_> {
     pub fn contain(&self, topic: &str) -> bool {
         match self {
-            Self::Classic(topics) => topics.contains(topic),
+            Self::Classic(classic) => classic.is_subscribed_to(topic),
             Self::Consumer(consumer) => consumer.is_subscribed_to(topic),
         }
     }

@@ -110,6 +110,8 @@ pub(in crate::groups::coordinator) struct ClassicGroup {
     /// Such deletions that are on their way to the disk.
     pub deleting: BTreeMap<u64, Vec<RecordKey>>,
     pub next_order: u64,
+    /// Topics that members subscribed to when its generation began; `None` where that is not known.
+    subscribed: Option<HashSet<String>>,
 }
 
 impl ClassicGroup {
@@ -132,6 +134,7 @@ impl ClassicGroup {
             undeleted: Vec::new(),
             deleting: BTreeMap::new(),
             next_order: 0,
+            subscribed: None,
         }
     }
 
@@ -364,6 +367,7 @@ impl ClassicGroup {
             restored.restart_session(now);
             group.members.insert(member.member_id, restored);
         }
+        group.note_subscriptions();
         group
     }
 
@@ -379,16 +383,16 @@ impl ClassicGroup {
         self.protocol_type.as_deref() == Some("consumer")
     }
 
-    /// Topics that live members of a `consumer` group subscribe to, as far as their subscriptions
-    /// can be read.
-    pub fn subscribed_topics(&self) -> HashSet<String> {
-        let mut topics = HashSet::new();
-        if self.is_of_consumers() {
-            for member in self.members.values() {
-                topics.extend(consumer_protocol::topics(&member.metadata_for(self.protocol.as_deref())));
-            }
-        }
-        topics
+    /// Notes what its members subscribe to, as a generation begins: whoever joins meanwhile counts from the next one on.
+    pub fn note_subscriptions(&mut self) {
+        let read = |member: &Member| consumer_protocol::topics(&member.metadata_for(self.protocol.as_deref()));
+        let topics = self.is_of_consumers().then(|| self.members.values().map(read).collect::<Option<Vec<_>>>());
+        self.subscribed = topics.flatten().map(|topics| topics.into_iter().flatten().collect());
+    }
+
+    /// Whether its members subscribe to a topic. Consumers of whom that is not known may.
+    pub fn is_subscribed_to(&self, topic: &str) -> bool {
+        self.subscribed.as_ref().map_or_else(|| self.is_of_consumers(), |topics| topics.contains(topic))
     }
 
     /// A Heartbeat request: prolongs a session.

@@ -95,8 +95,6 @@ impl Step<'_, '_> {
             member.protocols = request.protocols.clone();
             member.session_timeout_ms = request.session_timeout_ms;
             member.rebalance_timeout_ms = request.rebalance_timeout_ms;
-            member.client_id.clone_from(&request.client_id);
-            member.client_host.clone_from(&request.client_host);
             member.restart_session(self.now);
         }
     }

@@ -3,10 +3,18 @@
 use millstream_wire::error_code::ErrorCode;
 
 use super::step::Step;
-use crate::groups::coordinator::messages::{JoinAnswer, Leaving, SyncAnswer};
+use crate::groups::coordinator::messages::{GroupState, JoinAnswer, Leaving, SyncAnswer};
 
 impl Step<'_, '_> {
     pub(in crate::groups::coordinator) fn leave(&mut self, who: &Leaving) -> ErrorCode {
+        // Whoever was only given an id has no instance yet, whatever it says.
+        if self.group.pending.remove(&who.member_id).is_some() {
+            // As by Kafka, members join again also for one who never was.
+            if self.group.state != GroupState::Empty {
+                self.rebalance();
+            }
+            return ErrorCode::NONE;
+        }
         let member_id = match &who.instance_id {
             Some(instance) => match self.group.static_members.get(instance) {
                 None => return ErrorCode::UNKNOWN_MEMBER_ID,
@@ -17,9 +25,6 @@ impl Step<'_, '_> {
             },
             None => who.member_id.clone(),
         };
-        if self.group.pending.remove(&member_id).is_some() {
-            return ErrorCode::NONE;
-        }
         if !self.group.members.contains_key(&member_id) {
             return ErrorCode::UNKNOWN_MEMBER_ID;
         }
@@ -31,7 +36,8 @@ impl Step<'_, '_> {
     pub(in crate::groups::coordinator) fn remove(&mut self, member_id: &str, parked_error: ErrorCode) {
         let Some(member) = self.group.take_member(member_id) else { return };
         if let Some(ticket) = member.join {
-            self.out.join(ticket, JoinAnswer::error(parked_error, member_id));
+            // It has no id any more.
+            self.out.join(ticket, JoinAnswer::error(parked_error, ""));
         }
         if let Some(ticket) = member.sync {
             self.out.sync(ticket, SyncAnswer::error(parked_error));
@@ -45,7 +51,11 @@ impl Step<'_, '_> {
 
     pub(in crate::groups::coordinator) fn expire(&mut self) {
         let now = self.now;
+        let pending = self.group.pending.len();
         self.group.pending.retain(|_, forgotten_at| now < *forgotten_at);
+        if self.group.pending.len() < pending {
+            self.finish_if_complete();
+        }
         let ended: Vec<String> = self
             .group
             .in_order()

@@ -26,7 +26,9 @@ impl Step<'_, '_> {
                         Some(InitialDelay { remaining_ms: timeout_ms - first_ms, arrivals: false });
                     self.group.joins_close = Some(self.now.plus_ms(first_ms));
                 } else {
-                    self.group.joins_close = Some(self.now.plus_ms(timeout_ms));
+                    // Whoever was given an id and comes later is not waited for, as with a delay that is over.
+                    self.complete_joins();
+                    return;
                 }
             }
             GroupState::CompletingRebalance | GroupState::Stable => {
@@ -43,6 +45,11 @@ impl Step<'_, '_> {
                 self.restart_unparked_sessions();
                 self.group.set_state(GroupState::PreparingRebalance, self.wall_ms);
                 self.group.syncs_close = None;
+                if self.group.members.is_empty() {
+                    // There is nobody whose time it could be.
+                    self.complete_joins();
+                    return;
+                }
                 self.group.joins_close = Some(self.now.plus_ms(self.group.rebalance_timeout_ms()));
             }
         }
@@ -58,11 +65,12 @@ impl Step<'_, '_> {
         }
     }
 
-    fn finish_if_complete(&mut self) {
+    /// Ends collecting joins if nobody is missing, nor anybody who was given an id and is about to join under it.
+    pub(in crate::groups::coordinator) fn finish_if_complete(&mut self) {
         if self.group.state != GroupState::PreparingRebalance || self.group.initial_delay.is_some() {
             return;
         }
-        if self.group.members.values().all(|member| member.join.is_some()) {
+        if self.group.pending.is_empty() && self.group.members.values().all(|member| member.join.is_some()) {
             self.complete_joins();
         }
     }
@@ -92,6 +100,7 @@ impl Step<'_, '_> {
         if self.group.members.is_empty() {
             self.group.protocol = None;
             self.group.leader = None;
+            self.group.note_subscriptions();
             self.group.set_state(GroupState::Empty, self.wall_ms);
             self.store(AfterStore::Nothing);
             return;
@@ -107,6 +116,7 @@ impl Step<'_, '_> {
                 self.group.in_order().into_iter().find(|member| member.join.is_some()).map(|member| member.id.clone());
         }
         self.group.protocol = self.group.elect_protocol();
+        self.group.note_subscriptions();
         self.group.set_state(GroupState::CompletingRebalance, self.wall_ms);
         self.group.syncs_close = Some(self.now.plus_ms(self.group.rebalance_timeout_ms().max(1)));
         let joined: Vec<String> = self.group.in_order().into_iter().map(|member| member.id.clone()).collect();

@@ -147,6 +147,7 @@ impl ConsumerGroup {
             group.members.insert(member.id.clone(), moved);
         }
         group.protocol = group.elect_protocol();
+        group.note_subscriptions();
         group.set_state(GroupState::Stable, moment.wall_ms);
         group
     }

@@ -212,7 +212,7 @@ fn each_that_leaves_has_a_verdict_of_its_own_and_an_id_that_was_never_used_can_l
 }
 
 #[test]
-fn what_members_said_and_were_given_is_described_of_a_stable_group_only() {
+fn what_members_said_is_described_of_a_stable_group_only_and_what_they_were_given_last_of_any() {
     let texts = |bench: &Bench| {
         let Described::Classic(group) = bench.coordinator.describe("g") else { panic!("a classic group") };
         let member = &group.members[0];
@@ -228,7 +228,81 @@ fn what_members_said_and_were_given_is_described_of_a_stable_group_only() {
     bench.store_done(true);
     assert_eq!(texts(&bench), of("Stable", "range", "r", "mine"));
     bench.join(&member("c"));
-    assert_eq!(texts(&bench), of("PreparingRebalance", "", "", ""));
+    assert_eq!(texts(&bench), of("PreparingRebalance", "", "", "mine"));
+}
+
+#[test]
+fn a_rebalance_waits_for_whoever_was_given_an_id_unless_it_is_the_first() {
+    let pending = |id: &str| JoinRequest { require_known_member: true, ..member(id) };
+    // With something new to say, so that it is not told of the generation that is there.
+    let again = |id: &str, said: &str| JoinRequest { protocols: vec![protocol("range", said)], ..known(id) };
+    let mut bench = Bench::new();
+    bench.join(&pending("b"));
+    let a = bench.join(&member("a"));
+    assert_eq!(bench.joined(a).generation, 1, "the first does not");
+    bench.join(&pending("c"));
+    let a = bench.join(&again("a", "2"));
+    assert_eq!(bench.state(), Some(GroupState::PreparingRebalance), "both are about to join");
+    let b = bench.join(&known("b"));
+    assert_eq!(bench.state(), Some(GroupState::PreparingRebalance), "c is about to join");
+    let c = bench.join(&known("c"));
+    assert_eq!([a, b, c].map(|ticket| bench.joined(ticket).generation), [2; 3]);
+
+    // Who is waited for may leave, or be forgotten.
+    for (generation, leaves) in [(3, true), (4, false)] {
+        bench.join(&pending("d"));
+        let said = generation.to_string();
+        let tickets = ["a", "b", "c"].map(|id| bench.join(&again(id, &said)));
+        assert_eq!(bench.state(), Some(GroupState::PreparingRebalance));
+        if leaves {
+            assert_eq!(bench.leave("d"), ErrorCode::NONE);
+        } else {
+            bench.advance(10_000);
+        }
+        assert_eq!(tickets.map(|ticket| bench.joined(ticket).generation), [generation; 3]);
+    }
+}
+
+#[test]
+fn members_join_again_when_one_leaves_that_was_only_given_an_id_whatever_instance_it_names() {
+    let mut bench = Bench::stable_pair();
+    bench.join(&JoinRequest { require_known_member: true, ..member("c") });
+    let leaving = [Leaving { member_id: "c".into(), instance_id: Some("none".into()) }];
+    let (verdicts, actions) = bench.coordinator.leave(times(0), "g", &leaving).unwrap();
+    bench.take(actions);
+    assert_eq!((verdicts, bench.state()), (vec![ErrorCode::NONE], Some(GroupState::PreparingRebalance)));
+}
+
+#[test]
+fn a_group_that_its_last_member_leaves_is_empty_at_once_whoever_is_about_to_join() {
+    let mut bench = Bench::new();
+    bench.join(&member("a"));
+    bench.join(&JoinRequest { require_known_member: true, ..member("b") });
+    assert_eq!(bench.leave("a"), ErrorCode::NONE);
+    assert_eq!(bench.state(), Some(GroupState::Empty));
+    let b = bench.join(&known("b"));
+    assert_eq!(bench.joined(b).generation, 3);
+}
+
+#[test]
+fn a_member_that_leaves_while_it_waits_is_told_no_id() {
+    let mut bench = Bench::stable_pair();
+    let waiting = bench.join(&member("c"));
+    assert_eq!(bench.leave("c"), ErrorCode::NONE);
+    let answer = bench.joined(waiting);
+    assert_eq!((answer.error, answer.member_id.as_str()), (ErrorCode::UNKNOWN_MEMBER_ID, ""));
+}
+
+#[test]
+fn a_static_member_that_comes_back_is_described_by_the_client_that_it_came_as_first() {
+    let mut bench = Bench::new();
+    bench.join(&static_member("s1", "inst"));
+    bench.sync("s1", 1, &[]);
+    bench.store_done(true);
+    bench.join(&JoinRequest { client_id: "other".into(), ..static_member("s2", "inst") });
+    bench.store_done(true);
+    let Described::Classic(group) = bench.coordinator.describe("g") else { panic!("a classic group") };
+    assert_eq!((group.members[0].member_id.as_str(), group.members[0].client_id.as_str()), ("s2", "client"));
 }
 
 #[test]
@@ -249,7 +323,17 @@ fn offsets_are_deleted_unless_somebody_may_need_them() {
         ..member("a")
     });
     let verdicts = bench.coordinator.delete_offsets("g", &offsets).unwrap().0;
-    assert_eq!(verdicts, [ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC, ErrorCode::NONE]);
+    let subscribed = [ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC, ErrorCode::NONE];
+    assert_eq!(verdicts, subscribed);
+    // What the next generation will want is not known yet.
+    let other = crate::groups::consumer_protocol::Subscription::write(["u"].iter());
+    bench.join(&JoinRequest { protocols: vec![Protocol { name: "range".into(), metadata: other }], ..member("b") });
+    assert_eq!(bench.coordinator.delete_offsets("g", &offsets).unwrap().0, subscribed);
+
+    let mut bench = Bench::new();
+    bench.join(&JoinRequest { protocols: vec![protocol("range", "")], ..member("a") });
+    let verdicts = bench.coordinator.delete_offsets("g", &offsets).unwrap().0;
+    assert_eq!(verdicts, [ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC; 2], "nobody knows what its members read");
 }
 
 #[test]
@@ -262,7 +346,7 @@ fn every_group_is_listed_with_its_type_and_state_also_one_that_has_offsets_only(
         group: group.to_owned(),
         protocol_type: protocol_type.to_owned(),
         state,
-        group_type: "Classic",
+        group_type: "classic",
     };
     assert_eq!(listed, [of("g", "consumer", "Stable"), of("offsets", "", "Empty")]);
 }
