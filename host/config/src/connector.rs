@@ -9,8 +9,12 @@ use serde_json::{Value, json};
 use crate::{
     ConfigDef, ConfigKey, ConfigMap, ConfigType, ConfigValue, Importance, InvalidVersions, NoSuchVersion,
     OverridePolicy, PluginDef, PluginDefs, PluginKind, UnknownConnector, Validator, Wanted, WantedError, Width,
-    connector_keys::names, originals_with_prefix, parsed::ParsedValue, plugin_defs::AmongPlugins, restart_keys,
-    sets_restarts, sink_keys, source_keys, topic_list, unsupported,
+    connector_keys::names,
+    originals_with_prefix,
+    parsed::ParsedValue,
+    plugin_defs::AmongPlugins,
+    record_error_keys::{record_error_keys, sets_record_errors},
+    restart_keys, sets_restarts, sink_keys, source_keys, topic_list, unsupported,
 };
 
 /// One line of a validation result.
@@ -117,6 +121,9 @@ pub fn connector_config_def(
         stage.expand(config, beside, plugins, &mut def);
     }
     // Keys of ours are shown to those who use one of them.
+    if sets_record_errors(kind, config) {
+        def.define_all(&record_error_keys(kind));
+    }
     if sets_restarts(config) {
         def.define_all(&restart_keys());
     }

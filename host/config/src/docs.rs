@@ -63,6 +63,22 @@ mod tests {
                     &crate::restart_keys(),
                 ),
             ),
+            (
+                "source-errors.md",
+                reference_page(
+                    "Keys of sources about records that fail",
+                    "Keys of ours, of which nothing happens unless they are set. See [errors](errors.md).",
+                    &crate::source_error_keys(),
+                ),
+            ),
+            (
+                "sink-errors.md",
+                reference_page(
+                    "Keys of sinks about records that fail",
+                    "Keys of ours, of which nothing happens unless they are set. See [errors](errors.md).",
+                    &crate::sink_error_keys(),
+                ),
+            ),
             ("sink.md", reference_page("Keys of every sink connector", "", &sink_keys())),
         ] {
             let path = folder.join(file);

@@ -22,6 +22,7 @@ mod parsed;
 mod plugin_defs;
 mod properties;
 mod providers;
+mod record_error_keys;
 mod restart_keys;
 mod unknown_keys;
 mod unsupported;
@@ -46,13 +47,14 @@ pub use docs::reference_page;
 pub use json::{InvalidJson, first_json_value};
 pub use key::{Declaration, FromConfig, Key, Place};
 pub use millstream_values::config_text;
-pub use overrides::OverridePolicy;
+pub use overrides::{OverridePolicy, may_be_secret};
 pub use parsed::{ParsedConfig, ParsedValue, originals_with_prefix};
 pub use plugin_defs::{PluginDef, PluginDefs, PluginDirectory, PluginKind, UnknownConnector, aliases_of};
 pub use properties::{
     PropertiesError, lines_of_keys as lines_of_properties, parse as parse_properties, parse_str as parse_properties_str,
 };
 pub use providers::{Providers, Resolved, restore_references, without_providers};
+pub use record_error_keys::{names as record_error_key, sink_error_keys, source_error_keys};
 pub use restart_keys::{names as restart_key, restart_keys, sets_restarts};
 pub use unknown_keys::{UnknownKey, nearest, unknown_connector_keys, unknown_keys_warning, unknown_worker_keys};
 pub use validate::{ConfigValue, Environment, PlainEnvironment};

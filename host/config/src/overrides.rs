@@ -70,6 +70,17 @@ impl OverridePolicy {
     }
 }
 
+/// Parts of names of keys whose values are secrets.
+const SECRET: [&str; 8] =
+    ["password", "passwd", "secret", "token", "credential", "jaas.config", "keystore.key", "private.key"];
+
+/// Whether a setting may be secret, as far as its key's name tells. A value that only says where a secret is is none.
+pub fn may_be_secret(key: &str, value: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let is_reference = value.starts_with("${") && value.ends_with('}');
+    !is_reference && !value.is_empty() && SECRET.iter().any(|part| key.contains(part))
+}
+
 /// The client settings of type PASSWORD.
 fn holds_secret(key: &str) -> bool {
     key.ends_with("password")

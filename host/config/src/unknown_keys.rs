@@ -11,6 +11,7 @@ use crate::{
     client_keys::{ClientKind, TOPIC},
     connector_config_def,
     plugin_defs::PluginDef,
+    record_error_keys::record_error_keys,
 };
 
 /// A key that nobody declares.
@@ -101,7 +102,8 @@ pub fn unknown_connector_keys(config: &ConfigMap, plugins: &dyn PluginDefs) -> V
     let mut known = KnownKeys::default();
     let framework = connector_config_def(connector.kind, Some(&connector.location), config, plugins);
     known.names.extend(framework.keys().iter().chain(connector.config.keys()).map(|key| key.name.clone()));
-    known.names.extend(crate::restart_keys().keys().iter().map(|key| key.name.clone()));
+    let ours = record_error_keys(connector.kind);
+    known.names.extend(ours.keys().iter().chain(crate::restart_keys().keys()).map(|key| key.name.clone()));
     // Without a plugin behind a `type`, what it would declare is unknown, and the `type` itself is refused.
     for (stage, kind) in [("transforms", PluginKind::Transform), ("predicates", PluginKind::Predicate)] {
         for alias in millstream_values::config_text::list(text(stage).unwrap_or_default()) {

@@ -56,6 +56,9 @@ pub struct PluginInfo {
     pub commit_records: bool,
     /// Where it came from: a path, or "bundled".
     pub location: String,
+    /// What the component that it is in is made of: SHA-256 of a file, in hexadecimal, or the version of Millstream that
+    /// brings it. Empty for what is in none.
+    pub digest: String,
 }
 
 /// Why a plugin name leads to no plugin.

@@ -9,6 +9,7 @@
 
 pub mod config_log;
 mod converters;
+mod dead_letters;
 pub mod error_policy;
 pub mod header_batch;
 pub mod herder;

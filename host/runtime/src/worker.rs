@@ -9,7 +9,8 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Durat
 use futures::FutureExt as _;
 use millstream_config::{
     ConfigDef, ConfigMap, ParsedConfig, Providers, Resolved, Wanted, WorkerConfig, connector_key_names as key,
-    restore_references, sink_keys, source_keys, topic_list, worker_key,
+    record_error_key, restore_references, sink_error_keys, sink_keys, source_error_keys, source_keys, topic_list,
+    worker_key,
 };
 use millstream_connector::{
     Connector, ConnectorContext, ErrorKind, Failure, FindPluginError, PluginError, PluginInfo, PluginKind, Plugins,
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config_log::TargetState,
     converters::{Converters, Natives},
+    dead_letters::{self, Context, Provenance},
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
     kafka::{Clients, ProducerUse},
     long_wait::{CALL, call_text, told_of},
@@ -30,7 +32,7 @@ use crate::{
     provided,
     report::LogPolicy,
     sink_task::{self, CommitSettings, DeadLetters, ReportRules, Reporting, SinkTask, Stages},
-    source_task::{self, Flow, FlowSettings, Pipeline, SourceTask},
+    source_task::{self, Flow, FlowSettings, Pipeline, SourceLetters, SourceTask},
     status::{State, StatusBoard, StatusStore, StatusWriter},
     task::TaskControl,
     task_metrics::TaskMetrics,
@@ -727,20 +729,26 @@ async fn run_task(parts: WorkerParts, start: TaskStart, control: TaskControl) ->
         () = control.stopped() => return Ok(()),
         resolved = resolving => resolved?,
     };
+    let hash = dead_letters::hash(&start.connector_config);
     let start = TaskStart { connector_config: connector.config.clone(), task_config: task.config.clone(), ..start };
-    let ended = run_resolved(parts, start, control).await;
+    let ended = run_resolved(parts, start, hash, control).await;
     ended.map_err(|failure| provided::hidden(&task, provided::hidden(&connector, failure)))
 }
 
-async fn run_resolved(parts: WorkerParts, start: TaskStart, control: TaskControl) -> Result<(), Failure> {
+/// `hash` names the configuration before its variables were resolved.
+async fn run_resolved(parts: WorkerParts, start: TaskStart, hash: u64, control: TaskControl) -> Result<(), Failure> {
     let class = &wanted(&start.connector_config).map_err(|error| not_found(&error))?;
     let plugin = parts.plugins.find_connector(class).map_err(|error| not_found(&error))?;
     TaskLimits::read(&start.connector_config).check(&start.id.connector, start.count as usize)?;
-    let keys = if plugin.kind == PluginKind::Sink { sink_keys() } else { source_keys() };
+    let (mut keys, ours) = match plugin.kind {
+        PluginKind::Sink => (sink_keys(), sink_error_keys()),
+        _ => (source_keys(), source_error_keys()),
+    };
+    keys.define_all(&ours);
     let config =
         keys.parse(&start.connector_config).map_err(|error| Failure::new(ErrorKind::Config, "", error.message()))?;
     let stopped = control.clone();
-    let build = Build { parts: &parts, start: &start, control, plugin: &plugin, config: &config, class };
+    let build = Build { parts: &parts, start: &start, hash, control, plugin: &plugin, config: &config, class };
     // A task that is still being built has nothing to commit, so that a stop just ends it.
     if plugin.kind == PluginKind::Sink {
         let task = tokio::select! {
@@ -763,6 +771,7 @@ async fn run_resolved(parts: WorkerParts, start: TaskStart, control: TaskControl
 struct Build<'a> {
     parts: &'a WorkerParts,
     start: &'a TaskStart,
+    hash: u64,
     control: TaskControl,
     plugin: &'a PluginInfo,
     config: &'a ParsedConfig,
@@ -785,6 +794,7 @@ impl Build<'_> {
     async fn source(self) -> Result<SourceTask, Failure> {
         let (converters, chain) = (self.converters().await?, self.chain().await?);
         let (policy, log) = (ErrorPolicy::read(self.config), LogPolicy::read(self.config));
+        let letters = self.source_letters().await?;
         let Self { parts, start, control, plugin, class, .. } = self;
         let id = &start.id;
         if let Some(key) = start.connector_config.keys().find(|key| key.starts_with("topic.creation.")) {
@@ -804,7 +814,7 @@ impl Build<'_> {
         };
         let offsets = StoredOffsets::new(id.connector.clone(), offsets);
         let counts = control.metrics.source(&parts.metrics, id);
-        let flow = Flow::new(control.clone(), producer, Box::new(offsets), settings, counts);
+        let flow = Flow::new(control.clone(), producer, letters, Box::new(offsets), settings, counts);
         let pipeline =
             Pipeline { chain, converters, policy, log, control: control.clone(), scratch: Default::default() };
         Ok(SourceTask { task, pipeline, flow, control })
@@ -840,7 +850,31 @@ impl Build<'_> {
         topics.iter().map(|topic| TopicName::parse(topic).map_err(invalid)).collect()
     }
 
+    /// The dead-letter queue of a sink, if it has one.
     async fn dead_letters(&self) -> Result<Option<DeadLetters>, Failure> {
+        let Some(topic) = self.dead_letter_topic().await? else { return Ok(None) };
+        let (id, connector) = (&self.start.id, &self.start.connector_config);
+        let producer = self.parts.clients.producer(id, ProducerUse::DeadLetters, connector).await?;
+        let context = self
+            .context(key::DLQ_CONTEXT_HEADERS.get(self.config), record_error_key::DLQ_REPLAY_HEADERS.get(self.config));
+        Ok(Some(DeadLetters::new(producer, topic, context, self.control.metrics.clone())))
+    }
+
+    /// The dead letters of a source, if it writes any.
+    async fn source_letters(&self) -> Result<Option<SourceLetters>, Failure> {
+        let Some(topic) = self.dead_letter_topic().await? else { return Ok(None) };
+        let headers = record_error_key::SOURCE_DLQ_HEADERS.get(self.config);
+        let context = self.context(headers, headers);
+        SourceLetters::new(&self.parts.natives, topic, context, self.control.metrics.clone()).map(Some)
+    }
+
+    fn context(&self, connect: bool, own: bool) -> Context {
+        let own = own.then(|| Provenance::of(self.plugin, self.hash));
+        Context { task: self.start.id.clone(), connect, own }
+    }
+
+    /// The topic of dead letters, which exists then; `None` if none is named.
+    async fn dead_letter_topic(&self) -> Result<Option<TopicName>, Failure> {
         let topic = key::DLQ_TOPIC.get(self.config);
         if topic.is_empty() {
             return Ok(None);
@@ -854,8 +888,6 @@ impl Build<'_> {
             TopicName::parse(&topic).map_err(|error| failed(Failure::new(ErrorKind::Config, "", error.to_string())))?;
         let replication = key::DLQ_REPLICATION_FACTOR.get(self.config);
         self.parts.clients.create_topic(id, &name, replication, connector).await.map_err(failed)?;
-        let producer = self.parts.clients.producer(id, ProducerUse::DeadLetters, connector).await?;
-        let context_headers = key::DLQ_CONTEXT_HEADERS.get(self.config);
-        Ok(Some(DeadLetters::new(producer, name, context_headers, id.clone(), self.control.metrics.clone())))
+        Ok(Some(name))
     }
 }

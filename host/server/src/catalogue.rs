@@ -127,6 +127,7 @@ fn native_converters() -> Vec<Arc<PluginInfo>> {
                 config: millstream_convert::config_def(definition.class).unwrap_or_default(),
                 commit_records: false,
                 location: NATIVE.to_owned(),
+                digest: String::new(),
             }));
         }
     }

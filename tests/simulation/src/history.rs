@@ -75,6 +75,10 @@ struct SourceRow {
     records: u32,
     appended: BTreeSet<String>,
     ended: BTreeSet<String>,
+    /// Records that were not written, and are owed a dead letter.
+    owed: BTreeSet<String>,
+    /// Records that have been dead-lettered.
+    lettered: BTreeSet<String>,
     told: bool,
 }
 
@@ -381,6 +385,16 @@ impl History {
         self.is_given_up(plan, id) || Self::records_of(id, row.records).iter().all(through)
     }
 
+    /// Whether each record of a row has ended: one that is given up ends with its letter, where there are letters.
+    fn has_ended(&self, run: RunId, id: &str) -> bool {
+        if !self.plan.connector(&self.runs[&run].task.connector).letters {
+            return self.is_through(run, id, |row| &row.ended);
+        }
+        let Some(row) = self.runs[&run].rows.get(id) else { return false };
+        // A row that the chain refuses has no records.
+        row.ended.contains(id) || Self::records_of(id, row.records).iter().all(|record| row.ended.contains(record))
+    }
+
     /// The producer took a record: what was polled before it must have gone before it.
     pub fn appended(&mut self, run: RunId, record: &str, value_is_right: bool) {
         self.acts(run, format!("appends {record}"));
@@ -419,7 +433,13 @@ impl History {
     /// The task learned what became of a record that it had appended.
     pub fn acknowledged(&mut self, run: RunId, record: &str, written: bool) {
         self.acts(run, format!("learns that {record} was {}written", if written { "" } else { "not " }));
-        let tolerant = self.plan_of(run).tolerant;
+        let ConnectorPlan { tolerant, letters, .. } = self.plan_of(run);
+        if !written && tolerant && letters {
+            if let Some(row) = self.run(run).rows.get_mut(row_of(record)) {
+                row.owed.insert(record.to_owned());
+            }
+            return;
+        }
         if !written && tolerant {
             self.skipped.insert(record.to_owned());
         }
@@ -430,12 +450,45 @@ impl History {
         }
     }
 
+    /// A dead letter of a source was appended: which record it is of. That has failed for good, or was not written.
+    pub fn source_lettered(&mut self, run: RunId, record: &str) -> String {
+        self.acts(run, format!("dead-letters {record}"));
+        let plan = self.plan_of(run);
+        let failed = self.is_given_up(&plan, record);
+        let mut of = record.to_owned();
+        let Some(row) = self.run(run).rows.get_mut(row_of(record)) else {
+            self.violated(format!("{record} was dead-lettered without being polled"));
+            return of;
+        };
+        // A letter of a record that was not written holds what was polled.
+        let owed = row.owed.pop_first();
+        let is_owed = owed.is_some();
+        of = owed.unwrap_or(of);
+        let (fresh, ended) = (row.lettered.insert(of.clone()), row.ended.contains(&of));
+        if !is_owed && !failed {
+            self.violated(format!("{of} was dead-lettered and has not failed"));
+        }
+        if ended || !fresh {
+            self.violated(format!("{of} was dead-lettered, and has ended or was before"));
+        }
+        of
+    }
+
+    /// The task learned that a dead letter of a source was written.
+    pub fn source_letter_written(&mut self, run: RunId, record: &str) {
+        self.acts(run, format!("learns that the letter of {record} was written"));
+        self.skipped.insert(record.to_owned());
+        if let Some(row) = self.run(run).rows.get_mut(row_of(record)) {
+            row.ended.insert(record.to_owned());
+        }
+    }
+
     /// The plugin heard that a row has ended.
     pub fn told(&mut self, run: RunId, row: &str, written: bool) {
         self.acts(run, format!("is told that {row} ended{}", if written { ", written" } else { "" }));
         // Of a row that became several, each record is told by itself.
         let is_one = self.runs[&run].rows.get(row).is_none_or(|row| row.records < 2);
-        if is_one && !self.is_through(run, row, |row| &row.ended) {
+        if is_one && !self.has_ended(run, row) {
             self.violated(format!("the plugin was told that {row} ended, and it has not"));
         }
         if let Some(known) = self.run(run).rows.get_mut(row)
@@ -464,7 +517,7 @@ impl History {
         }
         for number in began + 1..=position {
             let id = format!("{partition}/{number}");
-            if !self.is_through(run, &id, |row| &row.ended) {
+            if !self.has_ended(run, &id) {
                 self.violated(format!("offset {position} of {partition} was stored before {id} had ended"));
             }
             let plan = self.plan_of(run);

@@ -449,6 +449,8 @@ struct Pending {
     topic: TopicName,
     partition: i32,
     record: String,
+    /// Whether it is a dead letter.
+    letter: bool,
     /// When its end is known.
     due: Instant,
     /// Whether it gets into the log, and what is said about it.
@@ -491,12 +493,16 @@ impl Producer {
         let mut state = self.world.state();
         let mut base_offset = -1;
         for pending in &taken {
-            let Pending { topic, partition, record, written, refusal, .. } = pending;
+            let Pending { topic, partition, record, letter, written, refusal, .. } = pending;
             if *written {
                 let offset = state.cluster.write(topic, *partition, record);
                 base_offset = if base_offset == -1 { offset } else { base_offset };
             }
-            if self.part == Part::Records {
+            if self.part == Part::Records && *letter {
+                if refusal.is_none() {
+                    state.history.source_letter_written(self.run, record);
+                }
+            } else if self.part == Part::Records {
                 state.history.acknowledged(self.run, record, refusal.is_none());
             } else {
                 let (partition, offset) = self.letter(record);
@@ -531,9 +537,9 @@ impl Producer {
     /// When and how a record that was just appended ends.
     fn end(&self, topic: &TopicName, partition: i32) -> (Instant, bool, Option<(bool, String)>) {
         let connector = &self.task.connector;
-        let (refuse, expire, slow) = match self.part {
-            Part::Records => (Fault::AckRefused, Fault::AckExpired, Fault::AckDelayed),
-            _ => (Fault::LetterRefused, Fault::LetterRefused, Fault::LetterDelayed),
+        let (refuse, expire, slow) = match is_letter_topic(topic) {
+            false => (Fault::AckRefused, Fault::AckExpired, Fault::AckDelayed),
+            true => (Fault::LetterRefused, Fault::LetterRefused, Fault::LetterDelayed),
         };
         let (mut delay, mut written, mut refusal) = (self.world.state().rng.pick(&[0, 0, 5, 30]), true, None);
         if self.world.fault(connector, slow).is_some() {
@@ -558,14 +564,17 @@ impl RecordAppender for Producer {
         {
             let mut state = self.world.state();
             if !state.cluster.known.contains(&known) {
-                state.cluster.asked_for.insert(self.run, value);
+                if !is_letter_topic(topic) {
+                    state.cluster.asked_for.insert(self.run, value);
+                }
                 return Err(TryAppendError::UnknownTopic);
             }
             if state.plan.buffer <= self.pending.len() {
                 return Err(TryAppendError::Full);
             }
         }
-        if self.part == Part::Records {
+        let letter = is_letter_topic(topic);
+        if !letter {
             let connector = self.task.connector.clone();
             if let Some(bad) = self.world.fails(&connector, &value, Stage::Append) {
                 // The only part of this error that is free to choose.
@@ -578,7 +587,10 @@ impl RecordAppender for Producer {
         let (partition, number) = Self::place(&value);
         let (due, written, refusal) = self.end(topic, partition);
         let mut state = self.world.state();
-        if self.part == Part::Records {
+        let mut of = value.clone();
+        if self.part == Part::Records && letter {
+            of = state.history.source_lettered(self.run, &value);
+        } else if self.part == Part::Records {
             let row = value.split('#').next().unwrap_or(&value).as_bytes();
             let has_header = record.headers.windows(row.len()).any(|part| part == row);
             let right = topic.as_str() == output_of(&self.task.connector, number) && has_header;
@@ -589,10 +601,19 @@ impl RecordAppender for Producer {
         }
         drop(state);
         self.next += 1;
-        let (sequence, topic, record) = (self.next, topic.clone(), value);
-        self.pending.push_back(Pending { sequence, topic, partition, record, due, written, refusal });
+        let (sequence, topic) = (self.next, topic.clone());
+        self.pending.push_back(Pending { sequence, topic, partition, record: of, letter, due, written, refusal });
         Ok(sequence)
     }
+}
+
+/// The topic of a connector's dead letters.
+pub fn letters_of(connector: &str) -> String {
+    format!("letters-{connector}")
+}
+
+fn is_letter_topic(topic: &TopicName) -> bool {
+    topic.as_str().starts_with("letters-")
 }
 
 /// The topic that a record of a source goes to.
@@ -619,7 +640,7 @@ impl RecordProducer for Producer {
                 let waited = Duration::from_millis(60_000 + number);
                 world.explains(&task.connector, format!("after {} ms", waited.as_millis()));
                 let mut state = world.state();
-                if part == Part::Records
+                if !is_letter_topic(&topic)
                     && let Some(record) = state.cluster.asked_for.get(&run).cloned()
                 {
                     state.history.failed(&task.connector, &record, Stage::Append, false);

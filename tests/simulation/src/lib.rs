@@ -46,6 +46,9 @@ use crate::{
     users::config_of,
 };
 
+/// Class of the converter that the letters of sources are written with.
+const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+
 impl World {
     /// A worker in this world.
     async fn worker(&self) -> Herder {
@@ -60,10 +63,16 @@ impl World {
         let fakes = Fakes {
             plugins: Arc::new(self.clone()),
             natives: Natives {
-                converter: Arc::new(move |_, role, config| Some(Ok(Box::new(text(&one, config, role))))),
+                converter: Arc::new(move |class, role, config| {
+                    Some(Ok(match class.name == JSON {
+                        true => Box::new(Text { class: JSON, faults: () }),
+                        false => Box::new(text(&one, config, role)),
+                    }))
+                }),
                 header: Arc::new(move |class, config| {
-                    (class.name != HEADER_PLUGIN)
-                        .then(|| Ok(Box::new(text(&two, config, ConverterRole::Header)) as Box<dyn HeaderConverter>))
+                    let of_letters = || Box::new(Text { class: JSON, faults: () }) as Box<dyn HeaderConverter>;
+                    let own = || Box::new(text(&two, config, ConverterRole::Header)) as Box<dyn HeaderConverter>;
+                    (class.name != HEADER_PLUGIN).then(|| Ok(if class.name == JSON { of_letters() } else { own() }))
                 }),
             },
             clients: Arc::new(self.clone()),

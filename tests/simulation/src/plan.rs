@@ -334,7 +334,7 @@ fn connector(rng: &mut Rng, sink: bool, number: u64) -> ConnectorPlan {
         chain: rng.chance(700),
         tolerant,
         retry_timeout: Duration::from_millis(rng.pick(&[0, 500, 5_000])),
-        letters: sink && rng.chance(700),
+        letters: rng.chance(700),
         header_plugin: rng.chance(500),
         logs: rng.chance(300),
         partitions: 1 + rng.below(4) as i32,

@@ -45,6 +45,8 @@ pub const SOURCE: &str = "test.Source";
 const TRANSFORM: &str = "test.Chain";
 /// Class of the converter.
 const CONVERTER: &str = "test.Text";
+/// Class of the converter that the letters of sources are written with: another one of texts, which refuses none.
+const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 
 /// What the cluster does with records.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -58,6 +60,8 @@ pub enum Produce {
     Refuse,
     /// Refuses those whose headers have more bytes.
     LargeHeaders(usize),
+    /// Refuses those whose value and headers have more bytes.
+    LargeRecords(usize),
 }
 
 /// Everything that tests turn and look at.
@@ -65,6 +69,10 @@ pub enum Produce {
 pub struct State {
     /// What becomes of records that are produced.
     pub produce: Produce,
+    /// Topics whose records the cluster refuses, and why.
+    pub refuses: BTreeMap<String, ErrorCode>,
+    /// Topics of whose records it says nothing.
+    pub stalls: BTreeSet<String>,
     /// Topics that do not exist, however often they are asked for.
     pub missing: BTreeSet<String>,
     /// Written records, by topic: value and headers.
@@ -162,11 +170,14 @@ impl World {
     /// A worker in this world that follows a log.
     pub fn start_with_log(&self, log: Box<dyn ConfigLog>) -> Herder {
         let text = || Text { class: CONVERTER, faults: Bad };
+        let letter_text = || Text { class: JSON, faults: () };
         let none = ConfigDef::default;
         let fakes = Fakes {
             plugins: Arc::new(self.clone()),
             natives: Natives {
-                converter: Arc::new(move |_, _, _| Some(Ok(Box::new(text())))),
+                converter: Arc::new(move |class, _, _| {
+                    Some(Ok(if class.name == JSON { Box::new(letter_text()) } else { Box::new(text()) }))
+                }),
                 header: Arc::new(move |_, _| Some(Ok(Box::new(text())))),
             },
             clients: Arc::new(self.clone()),
@@ -636,16 +647,23 @@ impl RecordProducer for Producer {
             detail: None,
             source,
         };
-        let record = self.pending.front()?;
+        let at = self.pending.iter().position(|record| !state.stalls.contains(record.topic.as_str()))?;
+        let record = &self.pending[at];
         let result = match state.produce {
             Produce::Stall => return None,
+            _ if state.refuses.contains_key(record.topic.as_str()) => {
+                Err(refused(record, state.refuses[record.topic.as_str()]))
+            }
             Produce::Refuse => Err(refused(record, ErrorCode::INVALID_PRODUCER_EPOCH)),
             Produce::LargeHeaders(most) if most < record.headers.len() => {
                 Err(refused(record, ErrorCode::MESSAGE_TOO_LARGE))
             }
+            Produce::LargeRecords(most) if most < record.value.len() + record.headers.len() => {
+                Err(refused(record, ErrorCode::MESSAGE_TOO_LARGE))
+            }
             _ => Ok(Delivery { partition: 0, base_offset: 0 }),
         };
-        let Record { sequence, topic, value, headers } = self.pending.pop_front()?;
+        let Record { sequence, topic, value, headers } = self.pending.remove(at)?;
         if result.is_ok() {
             state.written.entry(topic.as_str().to_owned()).or_default().push((value, headers));
         }

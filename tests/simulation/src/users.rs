@@ -39,7 +39,7 @@ pub fn config_of(plan: &ConnectorPlan, tasks: u64) -> ConfigMap {
         set("topics", &crate::kafka::input_of(&plan.name));
     }
     if plan.letters {
-        set("errors.deadletterqueue.topic.name", &format!("letters-{}", plan.name));
+        set("errors.deadletterqueue.topic.name", &crate::kafka::letters_of(&plan.name));
     }
     if plan.restarts {
         set("restart.policy", "backoff");

@@ -85,6 +85,7 @@ impl Registered {
             config,
             commit_records,
             location: component.location.clone(),
+            digest: component.digest(),
             class,
         };
         Self { info: Arc::new(info), openings, component }

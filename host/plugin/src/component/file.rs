@@ -51,6 +51,12 @@ impl ComponentFile {
         Self { location, file: Some(file), loaded: OnceCell::new_with(loaded) }
     }
 
+    /// What it is made of: SHA-256 of its file, in hexadecimal, or which version of Millstream brings it.
+    pub(crate) fn digest(&self) -> String {
+        let bundled = || format!("bundled {}", env!("CARGO_PKG_VERSION"));
+        self.file.as_ref().map_or_else(bundled, |file| file.content.clone())
+    }
+
     /// The component with its imports resolved. The first call maps its code; compiling is needed only when
     /// the cache has lost it.
     pub(crate) async fn load(self: &Arc<Self>, host: &Arc<Host>) -> LoadResult {

@@ -175,7 +175,8 @@ impl Clients for KafkaClients {
             .and_then(Option::as_deref)
             .is_some_and(|topic| !topic.trim().is_empty());
         let kinds: &[&str] = match (sink, dead_letters) {
-            (false, _) => &["producer"],
+            (false, false) => &["producer"],
+            (false, true) => &["producer", "admin"],
             (true, false) => &["consumer"],
             (true, true) => &["consumer", "producer", "admin"],
         };

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use millstream_client::{Ack, SendError};
+use millstream_client::{Ack, SendError, Sequence};
 use millstream_connector::{AcknowledgedRow, ErrorKind, Failure, SourceTask};
 use millstream_record::{
     ErrorChain, TopicName,
@@ -17,7 +17,10 @@ use millstream_record::{
 };
 use tokio::time::Instant;
 
-use super::view::source_record;
+use super::{
+    dead_letters::{self, Content, Ends, Form, SourceLetters},
+    view::source_record,
+};
 use crate::{
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Tolerance},
     in_flight::{BatchId, InFlight, Offsets},
@@ -108,6 +111,15 @@ pub(crate) struct FlowSettings {
     pub(crate) commit_records: bool,
 }
 
+/// A record that the policy lets go by: the polled row that it comes from, and what it was when it failed.
+#[derive(Clone, Copy)]
+pub(super) struct Skipped<'a> {
+    pub(super) polled: &'a Batch,
+    pub(super) id: BatchId,
+    pub(super) row: u32,
+    pub(super) content: Content<'a>,
+}
+
 /// See the module's documentation.
 pub(crate) struct Flow {
     control: TaskControl,
@@ -123,6 +135,7 @@ pub(crate) struct Flow {
     failure: Option<Failure>,
     /// Rows that ended and that the plugin has not been told of.
     ended: Vec<(Batch, Vec<AcknowledgedRow>)>,
+    letters: Option<SourceLetters>,
     owes_commit: bool,
     /// While records are at the producer: since when none of them has been acknowledged.
     unacknowledged: Option<LongWait>,
@@ -132,6 +145,7 @@ impl Flow {
     pub(crate) fn new(
         control: TaskControl,
         producer: Box<dyn RecordProducer>,
+        letters: Option<SourceLetters>,
         offsets: Box<dyn OffsetWriter>,
         settings: FlowSettings,
         counts: Arc<millstream_metrics::SourceTask>,
@@ -147,6 +161,7 @@ impl Flow {
             next_commit: Instant::now() + settings.flush_interval,
             failure: None,
             ended: Vec::new(),
+            letters,
             owes_commit: false,
             unacknowledged: None,
         }
@@ -169,16 +184,20 @@ impl Flow {
     async fn step(&mut self) {
         let due = self.commit_due();
         self.watch_producer();
+        let letters_wait = self.letters.as_ref().is_some_and(|letters| letters.queue.is_blocked());
+        let letters_due = self.letters.as_ref().and_then(|letters| letters.queue.due());
         tokio::select! {
             biased;
-            ack = self.producer.next_ack() => {
-                self.take(ack);
+            () = dead_letters::learned(self.letters.as_mut()) => self.take_acks(),
+            ack = next(self.producer.as_mut(), letters_wait) => {
+                ack.into_iter().for_each(|ack| self.take(ack));
                 self.take_acks();
             }
             () = tokio::time::sleep_until(due) => {
                 self.commit_offsets().await;
             }
             () = long_wait::until(self.unacknowledged.as_ref().map(LongWait::due)) => self.watch_producer(),
+            () = long_wait::until(letters_due) => self.follow_letters(),
         }
     }
 
@@ -259,7 +278,7 @@ impl Flow {
         if self.commit_due() <= Instant::now() {
             self.commit_offsets().await;
         }
-        while !self.ledger.has_room() && self.failure.is_none() {
+        while (!self.ledger.has_room() || self.has_many_letters()) && self.failure.is_none() {
             tokio::select! {
                 biased;
                 () = control.stopped() => return,
@@ -287,17 +306,60 @@ impl Flow {
         while let Some(ack) = self.producer.try_ack() {
             self.take(ack);
         }
+        self.follow_letters();
         self.counts.active.set(i64::try_from(self.ledger.outstanding()).unwrap_or(i64::MAX));
         self.control.metrics.holds(self.ledger.bytes());
+    }
+
+    /// Hands the producer dead letters that wait. One that cannot be written fails the task.
+    fn follow_letters(&mut self) {
+        if let Some(letters) = &mut self.letters {
+            letters.queue.hand_over(self.producer.as_mut());
+            letters.queue.tell(&self.control);
+            if let Some(failure) = letters.queue.failure() {
+                self.failure.get_or_insert_with(|| failure.clone());
+            }
+        }
+    }
+
+    /// Whether so many dead letters are unwritten that no more records should be polled.
+    fn has_many_letters(&self) -> bool {
+        self.letters.as_ref().is_some_and(|letters| letters.queue.is_full())
+    }
+
+    /// Rows end with letters that are written. How many records of an acknowledgement were letters.
+    fn take_letters(&mut self, ack: &Ack) -> u64 {
+        let Some(letters) = &mut self.letters else { return 0 };
+        let mut written = Vec::new();
+        let count = letters.queue.ended(ack, |ends| written.push(ends));
+        for ends in written {
+            match ends {
+                Ends::Row(polled, id, row) => self.dropped(&polled, id, row..row + 1),
+                Ends::Sent(sequence) => {
+                    if self.settings.commit_records {
+                        let ended = &mut self.ended;
+                        self.ledger.rows_of(sequence, sequence, |batch, rows, _| {
+                            note(ended, &batch.0, rows.clone(), rows.map(|_| None));
+                        });
+                    }
+                    self.ledger.acknowledge(sequence, sequence);
+                }
+            }
+        }
+        count
     }
 
     fn take(&mut self, ack: Ack) {
         // What is left waits anew.
         self.unacknowledged = None;
+        let records = ack.last - ack.first + 1 - self.take_letters(&ack);
+        if records == 0 {
+            return;
+        }
         match ack.result {
             Ok(delivery) => {
                 self.control.status.uses_topic(ack.topic.as_str());
-                self.counts.written.add(ack.last - ack.first + 1);
+                self.counts.written.add(records);
                 if self.settings.commit_records {
                     let ended = &mut self.ended;
                     self.ledger.rows_of(ack.first, ack.last, |batch, rows, first| {
@@ -309,15 +371,15 @@ impl Flow {
                 }
                 self.ledger.acknowledge(ack.first, ack.last);
             }
-            Err(error) => self.failed_to_send(ack.first, ack.last, &error),
+            Err(error) => self.failed_to_send(ack.first, ack.last, records, &error),
         }
     }
 
-    fn failed_to_send(&mut self, first: u64, last: u64, error: &SendError) {
+    fn failed_to_send(&mut self, first: Sequence, last: Sequence, records: u64, error: &SendError) {
         let failure = send_failure(error);
-        self.control.metrics.failed(last - first + 1, self.settings.policy.without_retry());
+        self.control.metrics.failed(records, self.settings.policy.without_retry());
         if self.settings.policy.tolerance == Tolerance::None {
-            tracing::error!(task = %self.control.id, records = last - first + 1, error = %ErrorChain(error), "records were not written");
+            tracing::error!(task = %self.control.id, records, error = %ErrorChain(error), "records were not written");
             self.failure.get_or_insert(failure.caused(
                 ErrorKind::Fatal,
                 CONNECT_EXCEPTION,
@@ -327,28 +389,32 @@ impl Flow {
         }
         let (log, control, ended) = (self.settings.log, &self.control, &mut self.ended);
         let wants_rows = self.settings.commit_records;
-        if log.enabled || wants_rows {
+        let letters = &mut self.letters;
+        let dead_lettered = letters.is_some();
+        if log.enabled || wants_rows || dead_lettered {
             let report = Report { stage: Stage::KafkaProduce, class: WORKER_SOURCE_TASK, failure: &failure };
-            self.ledger.rows_of(first, last, |batch, rows, _| {
-                for row in rows.clone() {
-                    report::log(log, control, &report, || source_record(&batch.0, row));
+            self.ledger.rows_of(first, last, |SourceBatch(batch, _), rows, first| {
+                let table = batch.open();
+                for (row, sequence) in rows.clone().zip(first..) {
+                    report::log(log, control, &report, || source_record(batch, row));
+                    if let Some(letters) = letters {
+                        // What came out of the transforms is not kept.
+                        let content = Content { table: &table, row, form: Form::Polled };
+                        letters.report(content, batch, row, Ends::Sent(sequence), &report);
+                    }
                 }
-                if wants_rows {
-                    note(ended, &batch.0, rows.clone(), rows.map(|_| None));
+                if wants_rows && !dead_lettered {
+                    note(ended, batch, rows.clone(), rows.map(|_| None));
                 }
             });
         }
-        self.ledger.acknowledge(first, last);
+        if !dead_lettered {
+            self.ledger.acknowledge(first, last);
+        }
     }
 
     /// A record of a row could not even be appended: the same as a failed acknowledgement.
-    pub(super) fn refused(
-        &mut self,
-        polled: &Batch,
-        batch: BatchId,
-        row: u32,
-        failure: Failure,
-    ) -> Result<(), Failure> {
+    pub(super) fn refused(&mut self, record: Skipped<'_>, failure: Failure) -> Result<(), Failure> {
         self.control.metrics.failed(1, self.settings.policy.without_retry());
         if self.settings.policy.tolerance == Tolerance::None {
             return Err(failure.caused(
@@ -358,9 +424,21 @@ impl Flow {
             ));
         }
         let report = Report { stage: Stage::KafkaProduce, class: WORKER_SOURCE_TASK, failure: &failure };
-        report::log(self.settings.log, &self.control, &report, || source_record(polled, row));
-        self.dropped(polled, batch, row..row + 1);
+        report::log(self.settings.log, &self.control, &report, || source_record(record.polled, record.row));
+        self.skipped(record, &report);
         Ok(())
+    }
+
+    /// A record that failed is let go by: it ends in the dead-letter queue if there is one, else here.
+    pub(super) fn skipped(&mut self, record: Skipped<'_>, report: &Report<'_>) {
+        let Skipped { polled, id, row, content } = record;
+        match &mut self.letters {
+            Some(letters) => {
+                letters.report(content, polled, row, Ends::Row(polled.clone(), id, row), report);
+                self.follow_letters();
+            }
+            None => self.dropped(polled, id, row..row + 1),
+        }
     }
 
     /// Rows were filtered or skipped by policy.
@@ -439,13 +517,20 @@ impl Flow {
 
     /// Waits a little for records that are under way, then commits for the last time.
     pub(super) async fn finish(&mut self, task: &mut dyn SourceTask) {
-        if self.producer.outstanding() != 0 {
+        let has_letters = |flow: &Self| flow.letters.as_ref().is_some_and(|letters| letters.queue.under_way() != 0);
+        if self.producer.outstanding() != 0 || has_letters(self) {
             // Should the wait outlast the time to stop, what has ended before is stored nevertheless.
             self.take_acks();
             self.commit_offsets().await;
             // What has not ended by then may be repeated after the next start.
-            let _ = tokio::time::timeout(self.settings.flush_timeout, self.producer.flush()).await;
+            let deadline = Instant::now() + self.settings.flush_timeout;
+            let _ = tokio::time::timeout_at(deadline, self.producer.flush()).await;
             self.take_acks();
+            while self.failure.is_none() && has_letters(self) {
+                if tokio::time::timeout_at(deadline, self.step()).await.is_err() {
+                    break;
+                }
+            }
         }
         if let Err(failure) = self.check() {
             tracing::error!(task = %self.control.id, error = %failure, "records of a stopping task were not written");
@@ -456,7 +541,20 @@ impl Flow {
 
     /// Gives up what is left.
     pub(super) async fn close(self) {
+        if let Some(letters) = &self.letters {
+            letters.queue.give_up();
+        }
         self.producer.close(Duration::ZERO).await;
+    }
+}
+
+/// The next acknowledgement, or none where dead letters wait for room and there is some.
+async fn next(producer: &mut dyn RecordProducer, letters_wait: bool) -> Option<Ack> {
+    if letters_wait {
+        producer.ready().await;
+        None
+    } else {
+        Some(producer.next_ack().await)
     }
 }
 

@@ -5,6 +5,7 @@
 //! row's ending; [`Flow`] has everything that is under way: producer, ledger, offsets. While the guest
 //! is waited for, acknowledgements and commits go on.
 
+mod dead_letters;
 mod flow;
 mod pipeline;
 mod view;
@@ -16,6 +17,7 @@ use millstream_config::ConfigMap;
 use millstream_connector::{Failure, PollLimits, SourceContext};
 
 pub(crate) use self::{
+    dead_letters::SourceLetters,
     flow::{Flow, FlowSettings},
     pipeline::Pipeline,
 };

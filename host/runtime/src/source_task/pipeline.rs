@@ -14,7 +14,8 @@ use millstream_record::{
 use tokio::time::Instant;
 
 use super::{
-    flow::{Flow, SourceBatch, Timing},
+    dead_letters::{Content, Form, one_row},
+    flow::{Flow, Skipped, SourceBatch, Timing},
     view::{Stop, View, partition_runs, source_position, source_record, source_span},
 };
 use crate::{
@@ -145,15 +146,15 @@ impl Pipeline {
             if error_at <= trouble_at
                 && let Some(error) = errors.next()
             {
-                self.append(flow, polled, &view, &encoded, next..error_at.max(next)).await?;
+                self.append(flow, polled, &table, &view, &encoded, next..error_at.max(next)).await?;
                 next = error_at.max(next);
                 self.refused_by_chain(flow, polled, error).await?;
             } else if let Some(trouble) = troubles.next() {
-                self.append(flow, polled, &view, &encoded, next..trouble.row).await?;
+                self.append(flow, polled, &table, &view, &encoded, next..trouble.row).await?;
                 next = trouble.row + 1;
                 self.refused_by_converter(flow, polled, &table, view.origin(trouble.row), trouble).await?;
             } else {
-                self.append(flow, polled, &view, &encoded, next..table.rows).await?;
+                self.append(flow, polled, &table, &view, &encoded, next..table.rows).await?;
                 encoded.clear();
                 self.scratch.encoded = encoded;
                 return Ok(());
@@ -200,7 +201,9 @@ impl Pipeline {
             let by = chain.executor(error.link);
             let at = || by.place(Stage::Transformation, &source_position(polled.batch, row));
             if let Some(verdict) = flow.attend(retry.failed(&error.failure, at, &self.control)).await? {
-                return self.end_row(flow, polled, row, verdict, Stage::Transformation, &by, error.failure);
+                let table = polled.batch.open();
+                let content = Content { table: &table, row, form: Form::Polled };
+                return self.end_row(flow, polled, row, content, verdict, Stage::Transformation, &by, error.failure);
             }
             let alone = one_row(&polled.batch.open(), row);
             let outcome = chain.chain.apply(&alone).await.map_err(|error| broken(&error))?;
@@ -238,7 +241,8 @@ impl Pipeline {
             let by = Executor::converter(trouble.stage, class);
             let at = || by.place(trouble.stage, &source_position(polled.batch, origin));
             if let Some(verdict) = flow.attend(retry.failed(&trouble.failure, at, &self.control)).await? {
-                return self.end_row(flow, polled, origin, verdict, trouble.stage, &by, trouble.failure);
+                let content = Content { table, row, form: Form::Transformed };
+                return self.end_row(flow, polled, origin, content, verdict, trouble.stage, &by, trouble.failure);
             }
             let alone = one_row(table, row);
             let mut encoded = Encoded::default();
@@ -248,17 +252,18 @@ impl Pipeline {
             }
             let table = alone.open();
             let view = View::new(&table, Some(origin), &mut self.scratch.topic);
-            return self.append(flow, polled, &view, &encoded, 0..1).await;
+            return self.append(flow, polled, &table, &view, &encoded, 0..1).await;
         }
     }
 
-    /// Reports a row that is not tried again, and skips it or fails the task.
+    /// Reports a row that is not tried again, and skips it, dead-letters it, or fails the task.
     #[expect(clippy::too_many_arguments, reason = "the parts of a report and where it stands")]
     fn end_row(
         &self,
         flow: &mut Flow,
         polled: Polled<'_>,
         row: u32,
+        content: Content<'_>,
         verdict: Verdict,
         stage: Stage,
         by: &Executor,
@@ -267,17 +272,18 @@ impl Pipeline {
         let report = Report { stage, class: &by.class, failure: &failure };
         report::log(self.log, &self.control, &report, || source_record(polled.batch, row));
         if verdict == Verdict::Tolerate {
-            flow.dropped(polled.batch, polled.id, row..row + 1);
+            flow.skipped(Skipped { polled: polled.batch, id: polled.id, row, content }, &report);
             return Ok(());
         }
         Err(tolerance_exceeded(failure, stage, by, &source_position(polled.batch, row)).into())
     }
 
-    /// Appends rows in order, waiting for room where there is none.
+    /// Appends rows in order, waiting for room where there is none. `view` is of the `table`.
     async fn append(
         &mut self,
         flow: &mut Flow,
         polled: Polled<'_>,
+        table: &Table<'_>,
         view: &View<'_>,
         encoded: &Encoded,
         rows: Range<u32>,
@@ -293,16 +299,18 @@ impl Pipeline {
             });
             let Some((row, reason)) = stop else { break };
             next = row;
+            let content = Content { table, row, form: Form::Transformed };
+            let skipped = Skipped { polled: polled.batch, id: polled.id, row: view.origin(row), content };
             match reason {
                 Stop::Full => flow.wait_for_room().await?,
                 Stop::UnknownTopic(topic) => {
                     if let Err(error) = flow.learn(&topic).await? {
-                        flow.refused(polled.batch, polled.id, view.origin(row), send_failure(&error))?;
+                        flow.refused(skipped, send_failure(&error))?;
                         next = row + 1;
                     }
                 }
                 Stop::Refused(failure) => {
-                    flow.refused(polled.batch, polled.id, view.origin(row), failure)?;
+                    flow.refused(skipped, failure)?;
                     next = row + 1;
                 }
                 Stop::Invalid(failure) => return Err(failure.into()),
@@ -360,15 +368,6 @@ fn broken(error: &PluginError) -> Halt {
             Halt::Failed(failure.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, "Tolerance exceeded in error handler"))
         }
     }
-}
-
-/// A batch of one row, which is its own origin.
-fn one_row(table: &Table<'_>, row: u32) -> Batch {
-    let mut alone = table.take(&[row]);
-    for role in [Role::ORIGIN, Role::CHILD, Role::SELECTION] {
-        alone.remove(role);
-    }
-    alone.into_batch()
 }
 
 /// Tells the ledger of rows that the chain filtered, or made several records of.

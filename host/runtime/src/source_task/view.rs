@@ -221,7 +221,7 @@ fn same(column: &Column<'_>, a: usize, b: usize) -> bool {
 }
 
 /// A source partition or offset for people: one that cannot be stored, or is null, shows as `null`.
-fn shown_json(table: &Table<'_>, role: Role, at: usize) -> String {
+pub(super) fn shown_json(table: &Table<'_>, role: Role, at: usize) -> String {
     match table.get(role).map(|column| row_json(column, at, &table.schemas)) {
         Some(Ok(Some(json))) => json,
         _ => "null".to_owned(),

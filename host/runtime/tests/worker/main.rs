@@ -8,4 +8,5 @@ mod others;
 mod panics;
 mod restarts;
 mod seeks;
+mod source_letters;
 mod waits;

@@ -2,18 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use millstream_config::{ConfigMap, HIDDEN};
+use millstream_config::{ConfigMap, HIDDEN, may_be_secret};
 
-/// Parts of names of keys whose values are hidden. What the worker knows about keys is not asked: it may be Kafka Connect,
-/// whose plugins do not all declare what is secret.
-const SECRET: [&str; 8] =
-    ["password", "passwd", "secret", "token", "credential", "jaas.config", "keystore.key", "private.key"];
-
-/// A value as it may be shown: what may be secret is not, unless it only says where the secret is.
+/// A value as it may be shown: what may be secret is not, unless it only says where the secret is. What the worker knows
+/// about keys is not asked: it may be Kafka Connect, whose plugins do not all declare what is secret.
 pub fn shown<'a>(key: &str, value: &'a str) -> &'a str {
-    let key = key.to_ascii_lowercase();
-    let is_reference = value.starts_with("${") && value.ends_with('}');
-    if !is_reference && !value.is_empty() && SECRET.iter().any(|part| key.contains(part)) { HIDDEN } else { value }
+    if may_be_secret(key, value) { HIDDEN } else { value }
 }
 
 /// One line per key that is removed (`-`), added (`+`) or changed (both). Empty if nothing is.

@@ -112,6 +112,7 @@ pub fn info(kind: PluginKind, class: &str, commit_records: bool) -> Arc<PluginIn
         config: ConfigDef::default(),
         commit_records,
         location: String::new(),
+        digest: String::new(),
     })
 }
 
