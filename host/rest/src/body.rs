@@ -45,6 +45,19 @@ pub(crate) fn config(bytes: &[u8]) -> Result<ConfigMap, RestError> {
     }
 }
 
+/// Reads configurations of tasks.
+pub(crate) fn configs(bytes: &[u8]) -> Result<Vec<ConfigMap>, RestError> {
+    let read = |value: &Value| match value {
+        Value::Object(object) => config_map(object),
+        other => Err(unexpected("a JSON object of texts", other)),
+    };
+    match first_value(bytes)? {
+        Some(Value::Array(configs)) => configs.iter().map(read).collect(),
+        Some(Value::Null) | None => Err(RestError::internal("Configurations are needed, but the request has no body")),
+        Some(other) => Err(unexpected("a JSON array of configurations", &other)),
+    }
+}
+
 /// Reads the body of `POST /connectors`.
 pub(crate) fn create_connector(bytes: &[u8]) -> Result<CreateConnector, RestError> {
     let object = match first_value(bytes)? {

@@ -12,7 +12,12 @@ use serde_json::{Value, json};
 pub(crate) struct RestError {
     status: StatusCode,
     message: String,
+    elsewhere: Option<String>,
 }
+
+/// Where a request is to be passed on to, beside the answer to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Elsewhere(pub(crate) String);
 
 /// The message of an error answer, kept beside its body.
 #[derive(Clone, Debug)]
@@ -30,7 +35,7 @@ pub(crate) type Answer = Result<Response, RestError>;
 
 impl RestError {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), elsewhere: None }
     }
 
     /// An answer that says no more than its status, as JAX-RS words it.
@@ -56,14 +61,22 @@ impl From<HerderError> for RestError {
     fn from(error: HerderError) -> Self {
         let status = match &error {
             HerderError::NotFound(_) => StatusCode::NOT_FOUND,
-            HerderError::AlreadyExists(_) | HerderError::Stale | HerderError::NoLeader => StatusCode::CONFLICT,
+            HerderError::AlreadyExists(_)
+            | HerderError::Stale
+            | HerderError::NoLeader
+            | HerderError::Elsewhere { .. } => StatusCode::CONFLICT,
             HerderError::BadRequest(_) => StatusCode::BAD_REQUEST,
             HerderError::Forbidden(_) => StatusCode::FORBIDDEN,
             HerderError::Failed { .. } | HerderError::ShuttingDown | HerderError::Broken(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         };
-        Self::new(status, error.to_string())
+        let message = error.to_string();
+        let elsewhere = match error {
+            HerderError::Elsewhere { url } => Some(url),
+            _ => None,
+        };
+        Self { status, message, elsewhere }
     }
 }
 
@@ -72,6 +85,9 @@ impl IntoResponse for RestError {
         let body = json!({"error_code": self.status.as_u16(), "message": self.message});
         let mut response = json_response(self.status, &body);
         response.extensions_mut().insert(Refusal(self.message));
+        if let Some(url) = self.elsewhere {
+            response.extensions_mut().insert(Elsewhere(url));
+        }
         response
     }
 }

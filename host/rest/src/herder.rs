@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use millstream_config::{ConfigDef, ConfigInfos, ConfigMap};
-use millstream_runtime::LogLevels;
 use millstream_runtime::herder::{
     ConnectorInfo, ConnectorStatus, Health, HerderError, HerderHandle, InstanceStatus, OffsetChange, OffsetEntry,
     PutConnector, RestartRequest, TargetState, TaskInfo,
 };
+use millstream_runtime::{LogLevels, config_log::SessionKey};
 
 /// A plugin as the API lists it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,6 +52,14 @@ pub trait Herder: Send + Sync + 'static {
     ) -> Result<PutConnector, HerderError>;
     /// Sets some keys and removes those without a value.
     async fn patch_config(&self, name: &str, patch: ConfigMap) -> Result<ConnectorInfo, HerderError>;
+    /// Whether the worker is in a group.
+    fn is_in_group(&self) -> bool;
+    /// Whether workers of the group sign what they ask of each other.
+    fn is_sessioned(&self) -> bool;
+    /// The key by which they do.
+    fn session_key(&self) -> Option<SessionKey>;
+    /// Makes these the tasks of a connector.
+    async fn put_task_configs(&self, name: &str, tasks: Vec<ConfigMap>) -> Result<(), HerderError>;
     /// Stops and forgets a connector.
     async fn delete(&self, name: &str) -> Result<(), HerderError>;
     /// Pauses a connector.
@@ -132,6 +140,22 @@ impl Herder for HerderHandle {
 
     async fn patch_config(&self, name: &str, patch: ConfigMap) -> Result<ConnectorInfo, HerderError> {
         HerderHandle::patch_config(self, name, patch).await
+    }
+
+    fn is_in_group(&self) -> bool {
+        HerderHandle::is_in_group(self)
+    }
+
+    fn is_sessioned(&self) -> bool {
+        HerderHandle::is_sessioned(self)
+    }
+
+    fn session_key(&self) -> Option<SessionKey> {
+        HerderHandle::session_key(self)
+    }
+
+    async fn put_task_configs(&self, name: &str, tasks: Vec<ConfigMap>) -> Result<(), HerderError> {
+        HerderHandle::put_task_configs(self, name, tasks).await
     }
 
     async fn delete(&self, name: &str) -> Result<(), HerderError> {

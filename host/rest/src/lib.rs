@@ -12,15 +12,18 @@ pub mod client;
 mod cors;
 mod entity;
 mod error;
+mod forward;
 mod herder;
 mod listener;
 mod negotiate;
 mod path;
+mod peers;
 mod query;
 mod requests;
 mod response_headers;
 mod routes;
 mod server;
+mod signature;
 mod stream;
 
 pub use basic_auth::AuthConfigError;

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{FromRequestParts, Path},
-    http::request::Parts,
+    http::{HeaderMap, Uri, header, request::Parts},
 };
 
 use crate::error::RestError;
@@ -34,6 +34,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Task {
         // A number that no task can have is as unknown as a text that is none.
         let number = number.parse().map_err(|_| RestError::not_found())?;
         Ok(Self { connector, number })
+    }
+}
+
+/// The address under which the caller reached the worker; empty if it did not say.
+pub(crate) fn base(uri: &Uri, headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    match uri.authority().map(|authority| authority.as_str()).or(host) {
+        Some(host) => format!("http://{host}"),
+        None => String::new(),
     }
 }
 

@@ -14,23 +14,30 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
-use millstream_config::{WorkerConfig, worker_key as key};
+use millstream_config::{Mode, WorkerConfig, worker_key as key};
 use millstream_record::ErrorChain;
+use millstream_runtime::herder::Peers;
 use millstream_security::tls::{TlsError, TlsKeys, TlsServer};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     HeaderRuleError, Herder, Listener, ListenerError, Protocol,
     basic_auth::{self, AuthConfigError, BasicAuth},
+    client::{ClientSettings, HttpClient},
     cors::Cors,
+    peers::HttpPeers,
     requests::{Peer, Requests},
     response_headers::{self, HeaderRule},
     routes::{self, Api, MetricsPage, Part},
+    signature::Signing,
     stream::BoundedListener,
 };
 
 /// How long running requests may still take when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What workers call themselves when they ask others, as in Connect.
+const FORWARDS_AS: &str = "kafka-connect";
 
 /// How often it is looked whether keys and certificates have changed.
 const CERTIFICATES_CHECKED: Duration = Duration::from_secs(10);
@@ -65,6 +72,7 @@ pub struct RestConfig {
     max_body_bytes: usize,
     auth: Option<BasicAuth>,
     policy: Policy,
+    signing: Signing,
 }
 
 /// What is done to every response.
@@ -96,6 +104,9 @@ pub enum RestConfigError {
     /// `rest.extension.classes` and what belongs to it.
     #[error(transparent)]
     Auth(#[from] AuthConfigError),
+    /// How workers sign what they ask of each other.
+    #[error("read the key {fault}")]
+    Signing { fault: String },
     /// `rest.advertised.port`.
     #[error("the key rest.advertised.port is {port}, which is no port")]
     AdvertisedPort { port: i32 },
@@ -166,7 +177,19 @@ impl RestConfig {
         let tls_of = |listeners: &Option<Vec<Listener>>, prefix| {
             tls_keys(worker, listeners.as_deref().unwrap_or_default(), prefix)
         };
+        // A worker that is alone signs nothing, and has no such keys.
+        let signing = match worker.mode() {
+            Mode::Standalone => Signing::default(),
+            Mode::Distributed => Signing {
+                algorithm: key::INTER_WORKER_SIGNATURE.get(config),
+                accepted: key::INTER_WORKER_VERIFICATION.get(config),
+            },
+        };
+        if let Some(fault) = signing.fault() {
+            return Err(RestConfigError::Signing { fault });
+        }
         Ok(Self {
+            signing,
             tls: tls_keys(worker, &listeners, "listeners.https.")?,
             admin_tls: tls_of(&admin_listeners, "admin.listeners.https.")?,
             metrics_tls: tls_of(&metrics_listeners, "metrics.listeners.https.")?,
@@ -216,6 +239,7 @@ pub struct RestServer {
     serving: JoinSet<io::Result<()>>,
     requests: Requests,
     metrics: Option<MetricsPage>,
+    client: HttpClient,
     stop: watch::Sender<bool>,
 }
 
@@ -259,7 +283,13 @@ impl RestServer {
         }
         let requests = Requests::new(config.max_body_bytes);
         let (serving, stop) = (JoinSet::new(), watch::Sender::new(false));
-        Ok(Self { config, addresses, waiting, tls: all_tls, serving, requests, metrics: None, stop })
+        // Workers of a group have the same certificates, as a rule.
+        let client = HttpClient::new(ClientSettings {
+            user_agent: FORWARDS_AS.to_owned(),
+            tls: config.tls.clone(),
+            ..ClientSettings::default()
+        });
+        Ok(Self { config, addresses, waiting, tls: all_tls, serving, requests, metrics: None, client, stop })
     }
 
     /// What `/metrics` shows, from the next [`Self::attach`] on; there is none without.
@@ -288,11 +318,23 @@ impl RestServer {
         format!("{protocol}://{}", self.worker_id())
     }
 
+    /// The way to other workers of a group.
+    pub fn peers(&self) -> Arc<dyn Peers> {
+        Arc::new(HttpPeers { client: self.client.clone(), signing: self.config.signing.clone() })
+    }
+
     /// Serves the API from here on. Further calls change nothing. `checks` are what `/health` asks beside the
     /// herder.
     pub fn attach(&mut self, herder: Arc<dyn Herder>, version: WorkerVersion, checks: Vec<HealthCheck>) {
-        let max_body_bytes = self.config.max_body_bytes;
-        let api = Api { herder, version, checks: checks.into(), max_body_bytes, metrics: self.metrics.clone() };
+        let api = Api {
+            herder,
+            version,
+            checks: checks.into(),
+            max_body_bytes: self.config.max_body_bytes,
+            metrics: self.metrics.clone(),
+            signing: self.config.signing.clone(),
+            client: self.client.clone(),
+        };
         for (listener, part) in self.waiting.drain(..) {
             let mut router = routes::router(api.clone(), &self.requests, part);
             if let Some(auth) = &self.config.auth {

@@ -5,6 +5,7 @@
 //! * [`sasl`]: PLAIN, SCRAM and OAUTHBEARER for both sides, as values that take a token and return the next.
 //! * [`jaas`]: `sasl.jaas.config` as Java reads it.
 //! * [`htpasswd`]: users of the REST API with hashed passwords.
+//! * [`mac`]: codes of messages, by Java's names.
 //! * [`principal`]: a certificate's subject becomes a user's name (`ssl.principal.mapping.rules`).
 //!
 //! Files are read here (they are small, and reading blocks); sockets, clocks that wait, tasks and the log are the
@@ -14,6 +15,7 @@
 
 pub mod htpasswd;
 pub mod jaas;
+pub mod mac;
 pub mod principal;
 pub mod sasl;
 pub mod tls;

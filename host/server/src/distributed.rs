@@ -6,7 +6,7 @@ use millstream_config::{Mode, WorkerConfig, worker_key as key};
 use millstream_metrics::Metrics;
 use millstream_runtime::{
     config_log::TopicConfigLog,
-    herder::GroupRules,
+    herder::{GroupRules, Peers},
     kafka::{InternalClients, LogTopic},
     membership::{ConnectGroup, ConnectGroupSettings},
     offsets::TopicOffsetStore,
@@ -92,9 +92,7 @@ async fn start(
     let offsets = open(offset_clients, &topics.offsets).await?;
     let offsets = Arc::new(TopicOffsetStore::start(offsets).await.map_err(|error| Failure::of(USAGE, &error))?);
     let statuses = open(clients(config, kafka, "statuses", &metrics)?, &topics.statuses).await?;
-    let statuses = Arc::new(
-        TopicStatusStore::start(statuses, &bound.worker_id()).await.map_err(|error| Failure::of(USAGE, &error))?,
-    );
+    let statuses = Arc::new(TopicStatusStore::start(statuses).await.map_err(|error| Failure::of(USAGE, &error))?);
     let log = TopicConfigLog::new(open(clients(config, kafka, "configs", &metrics)?, &topics.configs).await?);
     let worker_id = bound.worker_id();
     let state = State {
@@ -103,7 +101,7 @@ async fn start(
         statuses: Arc::clone(&statuses) as _,
         log: Box::new(log),
         membership: Box::new(ConnectGroup::new(Arc::clone(&kafka.dial), group, &worker_id, &bound.url())),
-        group: Some(rules(config)),
+        group: Some(rules(config, bound.peers())),
     };
     Ok((bound.start(config, kafka, state)?, Stores { offsets, statuses }))
 }
@@ -119,13 +117,19 @@ async fn open(clients: InternalClients, topic: &LogTopic) -> Result<TopicLog, Fa
     TopicLog::open(Arc::new(clients), topic).await.map_err(|error| Failure::of(USAGE, &error))
 }
 
-fn rules(config: &WorkerConfig) -> GroupRules {
+fn rules(config: &WorkerConfig, peers: Arc<dyn Peers>) -> GroupRules {
     let config = config.config();
     GroupRules {
         key_algorithm: key::INTER_WORKER_KEY_ALGORITHM.get(config),
         key_bits: key::INTER_WORKER_KEY_SIZE.get(config).and_then(|bits| u32::try_from(bits).ok()),
         key_ttl: key::INTER_WORKER_KEY_TTL.get(config),
         sync_timeout: key::WORKER_SYNC_TIMEOUT.get(config),
+        // Whether it is set is what counts.
+        max_delay: config
+            .originals()
+            .contains_key("scheduled.rebalance.max.delay.ms")
+            .then(|| key::SCHEDULED_REBALANCE_DELAY.get(config)),
+        peers,
         secrets: Arc::new(|len| std::iter::repeat_with(scram::secret).flatten().take(len).collect()),
     }
 }

@@ -18,7 +18,7 @@ use millstream_runtime::{
     Natives, WorkerParts, WorkerSettings,
     config_log::ConfigLog,
     error_policy::unforeseen,
-    herder::{GroupRules, Herder, HerderHandle, HerderSettings},
+    herder::{GroupRules, Herder, HerderHandle, HerderSettings, Peers},
     kafka::KafkaClients,
     membership::Membership,
     offsets::{OffsetStore, OffsetTopics},
@@ -169,6 +169,11 @@ impl Bound {
     /// Where others reach its API.
     pub fn url(&self) -> String {
         self.rest.url()
+    }
+
+    /// The way to other workers.
+    pub fn peers(&self) -> Arc<dyn Peers> {
+        self.rest.peers()
     }
 
     /// Starts the worker and its API.

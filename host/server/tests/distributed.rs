@@ -257,25 +257,6 @@ fn garbage_in_the_config_topic_is_named_and_passed_over() {
 }
 
 #[test]
-fn a_second_worker_in_the_group_ends_and_says_why() {
-    let folder = tempfile::tempdir().unwrap();
-    let broker = Broker::start(folder.path(), &[]);
-    let settings = format!("bootstrap.servers={}", broker.address);
-    let first = Worker::start_distributed(folder.path(), &settings);
-    create(&first, "sink", sink(&folder.path().join("out.txt")));
-    await_states(&first, "sink", "RUNNING", &["RUNNING"]);
-    let other = tempfile::tempdir().unwrap();
-    let mut second = Worker::try_start_distributed(other.path(), &settings).unwrap();
-    assert_eq!(second.ended().code(), Some(1));
-    let log = second.log();
-    assert!(log.contains("groups of several workers are not supported yet"), "{log}");
-    assert!(log.contains(&format!("http://{}/", first.rest)), "{log}");
-    await_states(&first, "sink", "RUNNING", &["RUNNING"]);
-    create(&first, "another", sink(&folder.path().join("out2.txt")));
-    await_states(&first, "another", "RUNNING", &["RUNNING"]);
-}
-
-#[test]
 fn a_broker_that_is_gone_for_longer_than_the_session_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let listener = format!("listeners=PLAINTEXT://127.0.0.1:{}", free_port());

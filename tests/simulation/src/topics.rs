@@ -77,7 +77,7 @@ impl World {
                 .expect("the brokers are there at first")
         };
         let log = TopicConfigLog::new(open("configs", 1).await);
-        let statuses = TopicStatusStore::start(open("statuses", 2).await, "simulated:8083").await;
+        let statuses = TopicStatusStore::start(open("statuses", 2).await).await;
         (Box::new(log), Arc::new(statuses.expect("the brokers are there at first")))
     }
 

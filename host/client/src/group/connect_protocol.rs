@@ -63,7 +63,13 @@ pub struct WorkerState {
     pub offset: i64,
     /// What it was given and still holds; `None` for nothing, and always for [`ConnectVersion::Eager`].
     pub holds: Option<WorkAssignment>,
+    /// Whether it says that it is one of ours, in bytes behind Connect's own that Connect does not look at. Never for
+    /// [`ConnectVersion::Eager`].
+    pub ours: bool,
 }
+
+/// Behind the state of a worker of ours.
+const OURS: &[u8] = b"millstream\x01";
 
 /// What the leader tells one member.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -100,6 +106,9 @@ impl WorkerState {
                     out.extend_from_slice(&bytes);
                 }
             }
+            if self.ours {
+                out.extend_from_slice(OURS);
+            }
         }
         out.into()
     }
@@ -114,7 +123,7 @@ impl WorkerState {
         let version = reader.i16("a version")?;
         let url = reader.text("a URL")?;
         let offset = reader.i64("an offset")?;
-        let mut holds = None;
+        let (mut holds, mut ours) = (None, false);
         if ConnectVersion::Eager.number() < version {
             let len = reader.i32("the length of an assignment")?;
             if 0 < len {
@@ -123,8 +132,10 @@ impl WorkerState {
                 let placed = |error: MalformedMessage| MalformedMessage { at: begin + error.at, ..error };
                 holds = Some(WorkAssignment::decode(inner).map_err(placed)?);
             }
+            // A later version of ours may say more.
+            ours = reader.bytes[reader.at..].starts_with(&OURS[..OURS.len() - 1]);
         }
-        Ok(Self { url, offset, holds })
+        Ok(Self { url, offset, holds, ours })
     }
 }
 
@@ -253,7 +264,7 @@ mod tests {
     }
 
     fn state() -> WorkerState {
-        WorkerState { url: "http://h:1/".to_owned(), offset: 5, holds: None }
+        WorkerState { url: "http://h:1/".to_owned(), offset: 5, holds: None, ours: false }
     }
 
     fn assignment() -> WorkAssignment {
@@ -283,6 +294,19 @@ mod tests {
         assert_eq!(encoded[2 + 13 + 8..][..4], (bytes(ASSIGNMENT).len() as i32).to_be_bytes());
         assert_eq!(encoded[2 + 13 + 8 + 4..], bytes(ASSIGNMENT));
         assert_eq!(WorkerState::decode(&encoded), Ok(holding));
+    }
+
+    #[test]
+    fn a_worker_of_ours_says_so_behind_what_connect_reads() {
+        let ours = WorkerState { holds: Some(assignment()), ours: true, ..state() };
+        let theirs = WorkerState { ours: false, ..ours.clone() };
+        for version in [ConnectVersion::Compatible, ConnectVersion::Sessioned] {
+            let (bytes, plain) = (ours.encode(version), theirs.encode(version));
+            assert_eq!(bytes[..plain.len()], plain);
+            assert_eq!(bytes[plain.len()..], *b"millstream\x01");
+            assert_eq!(WorkerState::decode(&bytes), Ok(ours.clone()));
+        }
+        assert_eq!(ours.encode(ConnectVersion::Eager), theirs.encode(ConnectVersion::Eager));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::Api;
 use crate::{
     Herder, body, entity,
     error::{Answer, RestError, json_response, ok},
-    path::{Name, encode},
+    path::{Name, base, encode},
     query::Parameters,
 };
 
@@ -124,13 +124,4 @@ fn put_answer(put: &PutConnector, uri: &Uri, headers: &HeaderMap) -> Response {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
-}
-
-/// The address under which the caller reached the worker; empty if it did not say.
-fn base(uri: &Uri, headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    match uri.authority().map(|authority| authority.as_str()).or(host) {
-        Some(host) => format!("http://{host}"),
-        None => String::new(),
-    }
 }

@@ -20,7 +20,14 @@ use axum::{
     routing::{MethodRouter, get, post, put},
 };
 
-use crate::{HealthCheck, Herder, WorkerVersion, negotiate, requests::Requests};
+use crate::{
+    HealthCheck, Herder, WorkerVersion,
+    client::HttpClient,
+    forward::{self, Forward},
+    negotiate,
+    requests::Requests,
+    signature::Signing,
+};
 
 pub use metrics::MetricsPage;
 pub(crate) use root::is_probe;
@@ -33,6 +40,8 @@ pub(crate) struct Api {
     pub(crate) checks: Arc<[HealthCheck]>,
     pub(crate) max_body_bytes: usize,
     pub(crate) metrics: Option<MetricsPage>,
+    pub(crate) signing: Signing,
+    pub(crate) client: HttpClient,
 }
 
 impl FromRef<Api> for Arc<dyn Herder> {
@@ -88,7 +97,7 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Api>)> {
         ("/connectors/{connector}/pause", PUT, put(lifecycle::pause)),
         ("/connectors/{connector}/resume", PUT, put(lifecycle::resume)),
         ("/connectors/{connector}/stop", PUT, put(lifecycle::stop)),
-        ("/connectors/{connector}/tasks", "GET,HEAD,POST,OPTIONS", get(tasks::tasks).post(tasks::refuse_task_configs)),
+        ("/connectors/{connector}/tasks", "GET,HEAD,POST,OPTIONS", get(tasks::tasks).post(tasks::put_task_configs)),
         (
             "/connectors/{connector}/offsets",
             "GET,HEAD,PATCH,DELETE,OPTIONS",
@@ -109,11 +118,13 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Api>)> {
 
 /// A part of the API, whose requests are run by `requests`.
 pub(crate) fn router(api: Api, requests: &Requests, part: Part) -> Router {
+    let forward = Forward { client: api.client.clone(), max_body_bytes: api.max_body_bytes };
     let mut router = Router::new();
     if part.has("/") {
         router = router.route("/", guarded(GET, get(root::version), requests));
     }
     for (path, allow, methods) in routes().into_iter().filter(|(path, ..)| part.has(path)) {
+        let methods = methods.route_layer(from_fn_with_state(forward.clone(), forward::pass_on));
         let methods = guarded(allow, methods, requests);
         // JAX-RS takes a path with and without a slash at its end.
         router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);

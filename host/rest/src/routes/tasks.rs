@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode, response::IntoResponse};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
+};
 
+use super::Api;
 use crate::{
-    Herder, entity,
+    Herder, body, entity,
     error::{Answer, RestError, ok},
     path::{Name, Task},
 };
@@ -28,11 +34,47 @@ pub(crate) async fn restart(State(herder): State<Arc<dyn Herder>>, task: Task) -
 }
 
 /// `POST /connectors/{connector}/tasks`, which is for the workers of a cluster among themselves.
-pub(crate) async fn refuse_task_configs() -> RestError {
-    RestError::internal("Kafka Connect in standalone mode does not support externally setting task configurations.")
+pub(crate) async fn put_task_configs(
+    State(api): State<Api>,
+    Name(name): Name,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    if !api.herder.is_in_group() {
+        return Err(RestError::internal(
+            "Kafka Connect in standalone mode does not support externally setting task configurations.",
+        ));
+    }
+    let bytes = body::read(body, api.max_body_bytes).await?;
+    let configs = body::configs(&bytes)?;
+    verify(&api, &headers, &bytes)?;
+    api.herder.put_task_configs(&name, configs).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `PUT /connectors/{connector}/fence`, which is for the workers of a cluster among themselves.
-pub(crate) async fn refuse_fencing() -> RestError {
-    RestError::internal("Kafka Connect in standalone mode does not support exactly-once source connectors.")
+pub(crate) async fn refuse_fencing(State(api): State<Api>, headers: HeaderMap, body: Body) -> RestError {
+    if !api.herder.is_in_group() {
+        return RestError::internal(
+            "Kafka Connect in standalone mode does not support exactly-once source connectors.",
+        );
+    }
+    let verified = match body::read(body, api.max_body_bytes).await {
+        Ok(bytes) => verify(&api, &headers, &bytes),
+        Err(error) => Err(error),
+    };
+    verified.err().unwrap_or_else(|| {
+        RestError::internal(
+            "The leader of this group is a Millstream worker, which does not support exactly-once source connectors yet: \
+             set exactly.once.source.support=disabled on the other workers",
+        )
+    })
+}
+
+/// Lets through what a worker of the group has signed, where they sign.
+fn verify(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<(), RestError> {
+    if !api.herder.is_sessioned() {
+        return Ok(());
+    }
+    api.signing.verify(headers, body, api.herder.session_key().as_ref())
 }

@@ -122,6 +122,23 @@ impl Herder for Fake {
         })
     }
 
+    fn is_in_group(&self) -> bool {
+        false
+    }
+
+    fn is_sessioned(&self) -> bool {
+        false
+    }
+
+    fn session_key(&self) -> Option<millstream_runtime::config_log::SessionKey> {
+        None
+    }
+
+    async fn put_task_configs(&self, name: &str, tasks: Vec<ConfigMap>) -> Result<(), HerderError> {
+        self.change(format!("tasks of {name}: {}", tasks.len())).await;
+        Ok(())
+    }
+
     fn task_status(&self, name: &str, number: u32) -> Result<InstanceStatus, HerderError> {
         if (name, number) != ("c", 0) {
             return Err(HerderError::NotFound(format!("No status found for task {name}-{number}")));
@@ -299,6 +316,8 @@ fn api(herder: &Arc<Fake>, checks: Vec<HealthCheck>) -> Api {
         checks: checks.into(),
         max_body_bytes: 1000,
         metrics: Some(page),
+        signing: Signing::default(),
+        client: HttpClient::new(crate::client::ClientSettings::default()),
     }
 }
 

@@ -122,6 +122,14 @@ const SESSION_KEY: &str = "session-key";
 const LOGGER: &str = "logger-cluster-";
 
 impl Entry {
+    /// A set of task configurations, and what makes it effective.
+    pub fn task_set(name: &str, configs: Vec<ConfigMap>) -> Vec<Self> {
+        let tasks = u32::try_from(configs.len()).unwrap_or(u32::MAX);
+        let entry = |(number, config)| Self::Task { name: name.to_owned(), number, config: Some(config) };
+        let commit = Self::Commit { name: name.to_owned(), tasks: Some(tasks) };
+        (0..tasks).zip(configs).map(entry).chain([commit]).collect()
+    }
+
     /// The record's key.
     pub fn key(&self) -> String {
         match self {

@@ -4,12 +4,9 @@
 //! A call into a connector, or a look-up of its values, that takes long holds up nobody but this connector. When
 //! something else is wanted of the connector meanwhile, the call has five more seconds and is given up then.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use millstream_config::ConfigMap;
 use millstream_connector::{ErrorKind, Failure, TaskId};
 use millstream_record::{ErrorChain, Timestamp};
 use tokio::{
@@ -22,7 +19,8 @@ use super::{
     event::Reply,
     handle::{Shared, mark_restarting},
     mailbox::{Mailbox, Next, Settled, Unsettled, Wish},
-    plan::{Action, Running, RunningConnector, plan},
+    plan::{Action, Owned, Running, RunningConnector, plan},
+    submit::Submission,
     view::View,
 };
 use crate::{
@@ -42,19 +40,6 @@ pub(super) struct Write {
     pub(super) reply: Reply<()>,
 }
 
-/// What the herder's loop holds of a caretaker.
-pub(super) struct Charge {
-    pub(super) mailbox: Arc<Mailbox>,
-    running: Arc<Mutex<Running>>,
-}
-
-impl Charge {
-    /// What of the connector runs.
-    pub(super) fn running(&self) -> Running {
-        locked(&self.running).clone()
-    }
-}
-
 /// See the module's documentation. Dropping it abandons what runs.
 pub(super) struct Caretaker {
     shared: Arc<Shared>,
@@ -63,36 +48,44 @@ pub(super) struct Caretaker {
     /// In a group a task that begins anew shows what became of it until it runs again.
     in_group: bool,
     mailbox: Arc<Mailbox>,
-    running: Arc<Mutex<Running>>,
+    running: Running,
     writes: mpsc::Sender<Write>,
     /// Of the connector (`None`) and its tasks, if they have failed.
     restarts: BTreeMap<Option<u32>, Restarts>,
+    /// Task configurations on their way to the leader.
+    submission: Submission,
     /// Kept as long as the connector is looked after.
     counts: Option<Arc<millstream_metrics::Restarts>>,
 }
 
-fn locked(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
-    running.lock().expect("what runs is changed by whole values, which does not panic")
-}
-
 impl Caretaker {
-    /// A caretaker that looks after nothing yet, and what to hold of it.
+    /// A caretaker that looks after nothing yet, and where to leave what it is to do.
     pub(super) fn new(
         shared: Arc<Shared>,
         mut worker: Worker,
         name: &str,
         in_group: bool,
         writes: mpsc::Sender<Write>,
-    ) -> (Self, Charge) {
-        let charge = Charge { mailbox: Arc::default(), running: Arc::default() };
-        let (mailbox, running) = (Arc::clone(&charge.mailbox), Arc::clone(&charge.running));
+    ) -> (Self, Arc<Mailbox>) {
+        let mailbox: Arc<Mailbox> = Arc::default();
         let told = Arc::clone(&mailbox);
         worker.tell_failures(Arc::new(move |part| told.failed(part)));
-        let (name, restarts) = (name.to_owned(), BTreeMap::new());
-        (Self { shared, worker, name, in_group, mailbox, running, writes, restarts, counts: None }, charge)
+        let caretaker = Self {
+            shared,
+            worker,
+            name: name.to_owned(),
+            in_group,
+            mailbox: Arc::clone(&mailbox),
+            running: Running::default(),
+            writes,
+            restarts: BTreeMap::new(),
+            submission: Submission::default(),
+            counts: None,
+        };
+        (caretaker, mailbox)
     }
 
-    /// Runs until it is told to end, or the connector is gone.
+    /// Runs until it is told to end, or nothing of the connector is this worker's.
     pub(super) async fn run(mut self) -> String {
         loop {
             let due = self.next_restart();
@@ -113,35 +106,63 @@ impl Caretaker {
                     self.restart_by_itself(part).await;
                 },
                 _ = self.worker.expired() => self.renew().await,
+                again = self.submission.ended() => if again {
+                    self.shared.view().want_task_configs(&self.name, true);
+                    drop(self.reconcile().await);
+                },
             }
-            if !self.shared.view().knows(&self.name) && self.is_idle() && self.mailbox.close_if_empty() {
+            let (desired, owned) = self.wanted();
+            let is_needed = desired.is_some() && !owned.is_nothing();
+            if !is_needed && self.is_idle() && self.mailbox.close_if_empty() {
                 return self.name;
             }
         }
     }
 
-    fn running(&self) -> MutexGuard<'_, Running> {
-        locked(&self.running)
+    fn wanted(&self) -> (Option<Desired>, Owned) {
+        self.shared.wanted(&self.name)
     }
 
     fn is_idle(&self) -> bool {
-        *self.running() == Running::default()
+        self.running == Running::default()
     }
 
     async fn grant(&mut self, wish: Wish) {
         match wish {
             Wish::Settle(settled) => self.settle(settled).await,
+            // What has been given to another worker meanwhile begins anew there.
             Wish::RestartInstance(settled) => {
-                self.stop_instance().await;
+                if self.wanted().1.connector {
+                    self.stop_instance().await;
+                }
                 self.settle(settled).await;
             }
             Wish::RestartTask(number, settled) => {
-                self.stop_tasks(&[number]).await;
-                self.shared.statuses.set(&self.name, Some(number), State::Restarting, None);
+                if self.wanted().1.task(number) {
+                    self.stop_tasks(&[number]).await;
+                    self.shared.statuses.set(&self.name, Some(number), State::Restarting, None);
+                }
                 self.settle(settled).await;
             }
             Wish::Restart(request) => self.restart(request).await,
+            Wish::GiveUp(held) => {
+                self.give_up().await;
+                drop(held);
+            }
         }
+    }
+
+    /// Stops what is not this worker's any more, and nothing else that could take long.
+    async fn give_up(&mut self) {
+        let (desired, owned) = self.wanted();
+        let actions = plan(desired.as_ref(), &owned, &self.running);
+        for action in actions {
+            if matches!(action, Action::StopTasks(_) | Action::StopConnector) {
+                // Stopping is bounded, and what fails at it is gone all the same.
+                drop(self.perform(action).await);
+            }
+        }
+        self.mailbox.due();
     }
 
     async fn settle(&mut self, settled: Settled) {
@@ -155,7 +176,9 @@ impl Caretaker {
     /// Restarts what a request chooses of what runs here. What fails to start says so in its status.
     async fn restart(&mut self, request: RestartRequest) {
         let Some(status) = self.shared.status(&self.name) else { return };
-        let (_, parts) = mark_restarting(status, request);
+        let (_, mut parts) = mark_restarting(status, request);
+        parts.tasks.retain(|number| self.running.tasks.contains_key(number));
+        parts.connector &= self.running.connector.is_some();
         self.stop_tasks(&parts.tasks).await;
         for &number in &parts.tasks {
             self.shared.statuses.set(&self.name, Some(number), State::Restarting, None);
@@ -220,7 +243,7 @@ impl Caretaker {
         self.restarts.remove(&None);
         self.worker.stop_connector(&self.name).await;
         self.shared.statuses.set(&self.name, None, State::Restarting, None);
-        self.running().connector = None;
+        self.running.connector = None;
         self.shared.view().want_task_configs(&self.name, true);
     }
 
@@ -229,7 +252,7 @@ impl Caretaker {
         self.worker.stop_tasks(&ids).await;
         // Whoever stops them begins a new story.
         self.restarts.retain(|part, _| part.is_none_or(|number| !numbers.contains(&number)));
-        self.running().tasks.retain(|number, _| !numbers.contains(number));
+        self.running.tasks.retain(|number, _| !numbers.contains(number));
     }
 
     /// Restarts the connector and its tasks if config providers give other values than they run with.
@@ -245,6 +268,10 @@ impl Caretaker {
             Ok(false) => {}
             Ok(true) => {
                 tracing::info!(connector = name, "config providers have new values: the connector is restarted");
+                if self.in_group {
+                    // Every worker finds out by itself for what it runs.
+                    return self.restart(RestartRequest { include_tasks: true, only_failed: false }).await;
+                }
                 let entry = Entry::Restart { name: name.clone(), include_tasks: true, only_failed: false };
                 if let Err(error) = self.write(None, vec![entry]).await {
                     tracing::error!(
@@ -277,15 +304,17 @@ impl Caretaker {
     async fn reconcile(&mut self) -> Result<(), Failure> {
         let mut first = Ok(());
         while !self.mailbox.is_ending() {
-            let desired = self.shared.view().desired(&self.name);
-            let actions = plan(desired.as_ref(), &self.running());
+            let (desired, owned) = self.wanted();
+            let actions = plan(desired.as_ref(), &owned, &self.running);
             if actions.is_empty() {
-                if desired.is_none() {
-                    self.shared.statuses.remove(&self.name);
-                } else {
+                match desired {
+                    None => self.shared.statuses.remove(&self.name),
                     // Of tasks that were stopped for a restart, some may not be there any more.
-                    let running = self.running();
-                    self.shared.statuses.keep_tasks(&self.name, |number| running.tasks.contains_key(&number));
+                    Some(desired) if owned.connector => {
+                        let kept = if desired.target == TargetState::Stopped { 0 } else { desired.tasks };
+                        self.shared.statuses.keep_tasks(&self.name, |number| number < kept);
+                    }
+                    Some(_) => {}
                 }
                 return first;
             }
@@ -319,7 +348,10 @@ impl Caretaker {
             Action::StopConnector => {
                 self.worker.stop_connector(&name).await;
                 self.restarts.remove(&None);
-                self.running().connector = None;
+                self.running.connector = None;
+                // Of the one that takes its place.
+                self.submission = Submission::default();
+                self.shared.view().want_task_configs(&name, true);
                 Ok(())
             }
             Action::StartConnector => {
@@ -329,7 +361,7 @@ impl Caretaker {
                 let start = self.worker.start_connector(&name, &config, desired.target);
                 let started = meanwhile.unless("started", start).await?;
                 let failed = started.is_err();
-                self.running().connector =
+                self.running.connector =
                     Some(RunningConnector { generation: desired.generation, target: desired.target, failed });
                 started.map_err(Trouble::Failed)
             }
@@ -341,7 +373,7 @@ impl Caretaker {
             }
             Action::TurnTask(number, target) => {
                 self.worker.turn_task(&self.id(number), target);
-                if let Some(task) = self.running().tasks.get_mut(&number) {
+                if let Some(task) = self.running.tasks.get_mut(&number) {
                     task.1 = target;
                 }
                 Ok(())
@@ -356,7 +388,7 @@ impl Caretaker {
         if target == TargetState::Stopped {
             self.restarts.remove(&None);
         }
-        let failed = match &mut self.running().connector {
+        let failed = match &mut self.running.connector {
             Some(connector) => {
                 connector.target = target;
                 connector.failed
@@ -378,21 +410,19 @@ impl Caretaker {
             // Bounded by the worker.
             turn.await
         };
-        let mut running = self.running();
         if target == TargetState::Stopped && !self.worker.has_instance(&name) {
             // What had to be given up cannot be started again: another instance takes its place.
-            running.connector = None;
-        } else if let Some(connector) = &mut running.connector {
+            self.running.connector = None;
+        } else if let Some(connector) = &mut self.running.connector {
             connector.failed = turned.is_err();
         }
-        drop(running);
         turned.map_err(Trouble::Failed)
     }
 
     /// After a call was given up the instance cannot be used any more, and another one takes its place.
     fn without_instance(&mut self, trouble: Trouble) -> Trouble {
         self.worker.discard_connector(&self.name);
-        self.running().connector = None;
+        self.running.connector = None;
         self.shared.view().want_task_configs(&self.name, true);
         trouble
     }
@@ -415,13 +445,7 @@ impl Caretaker {
         };
         let failure = match made {
             Ok(Some(configs)) if self.shared.view().is_news(&name, &config, &configs) => {
-                let tasks = u32::try_from(configs.len()).unwrap_or(u32::MAX);
-                let mut entries: Vec<Entry> = (0..tasks)
-                    .zip(configs)
-                    .map(|(number, config)| Entry::Task { name: name.clone(), number, config: Some(config) })
-                    .collect();
-                entries.push(Entry::Commit { name: name.clone(), tasks: Some(tasks) });
-                let error = match self.write(Some(desired), entries).await {
+                let error = match self.hand_in(desired, configs).await {
                     // What was changed meanwhile asks for them anew.
                     Ok(()) | Err(HerderError::Stale) => return Ok(()),
                     Err(error) => error,
@@ -436,10 +460,31 @@ impl Caretaker {
             Ok(_) => return Ok(()),
             Err(failure) => failure,
         };
-        if let Some(connector) = &mut self.running().connector {
+        if let Some(connector) = &mut self.running.connector {
             connector.failed = true;
         }
         Err(Trouble::Failed(failure))
+    }
+
+    /// Has task configurations written, by the leader of the group if that is another worker.
+    async fn hand_in(&mut self, desired: Desired, configs: Vec<ConfigMap>) -> Result<(), HerderError> {
+        if self.submission.supersedes() {
+            return Ok(());
+        }
+        let name = self.name.clone();
+        let leader = self.shared.place().other_leader().map(str::to_owned);
+        if let (Some(url), Some(peers)) = (leader, self.shared.peers.clone()) {
+            let key = self.shared.session_key();
+            self.submission.start(peers, (name, url), configs, key);
+            return Ok(());
+        }
+        match self.write(Some(desired), Entry::task_set(&name, configs)).await {
+            Err(error @ (HerderError::NoLeader | HerderError::Elsewhere { .. })) => {
+                self.submission.put_off(name, error);
+                Ok(())
+            }
+            written => written,
+        }
     }
 
     fn start_task(&mut self, number: u32) {
@@ -458,7 +503,7 @@ impl Caretaker {
         let Some((start, generation)) = of(&self.shared.view()) else { return };
         let target = start.target;
         self.worker.start_task(start);
-        self.running().tasks.insert(number, (generation, target));
+        self.running.tasks.insert(number, (generation, target));
     }
 
     fn id(&self, number: u32) -> TaskId {

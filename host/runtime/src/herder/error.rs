@@ -21,6 +21,12 @@ pub enum HerderError {
     /// The worker is not part of its group at the moment, or has not read what it has to know: 409.
     #[error("Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway.")]
     NoLeader,
+    /// Another worker of the group does it, the leader or who runs what is meant: ask there.
+    #[error("Cannot complete request because of a conflicting operation (e.g. worker rebalance)")]
+    Elsewhere {
+        /// Where that worker's API is.
+        url: String,
+    },
     /// Something failed on the way: 500. The failure's message is what to show.
     #[error("{message}")]
     Failed {

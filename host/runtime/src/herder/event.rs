@@ -26,6 +26,8 @@ pub(crate) enum Event {
         based_on: Option<ConfigMap>,
         reply: Reply<PutConnector>,
     },
+    /// Make these the tasks of a connector, as the worker that runs it has found out.
+    PutTaskConfigs { name: String, tasks: Vec<ConfigMap>, reply: Reply<()> },
     /// Stop and forget a connector.
     Delete { name: String, reply: Reply<()> },
     /// Give a connector another target state.
@@ -56,7 +58,8 @@ impl Event {
             Self::LendOffsets { reply, .. } => drop(reply.send(Err(error))),
             // That the loop answers is all that is asked.
             Self::Ping { reply } => drop(reply.send(Ok(()))),
-            Self::Delete { reply, .. }
+            Self::PutTaskConfigs { reply, .. }
+            | Self::Delete { reply, .. }
             | Self::SetTarget { reply, .. }
             | Self::RestartConnector { reply, .. }
             | Self::RestartTask { reply, .. }
@@ -69,6 +72,7 @@ impl Event {
     pub(crate) fn connector(&self) -> Option<&str> {
         match self {
             Self::Put { name, .. }
+            | Self::PutTaskConfigs { name, .. }
             | Self::Delete { name, .. }
             | Self::SetTarget { name, .. }
             | Self::RestartConnector { name, .. }
@@ -83,6 +87,7 @@ impl Event {
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Put { name, .. } => format!("configuring connector {name}"),
+            Self::PutTaskConfigs { name, .. } => format!("storing the task configurations of connector {name}"),
             Self::Delete { name, .. } => format!("deleting connector {name}"),
             Self::SetTarget { name, target, .. } => format!("turning connector {name} {}", target.name()),
             Self::RestartConnector { name, .. } | Self::Restart { name, .. } => format!("restarting connector {name}"),

@@ -3,18 +3,21 @@
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use millstream_config::ConfigMap;
+use millstream_connector::TaskId;
 use millstream_record::{ErrorChain, Timestamp};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    HerderError,
+    HerderError, Peers, TargetState,
     event::{Event, Reply},
     run::Loop,
 };
 use crate::{
     config_log::{Entry, SessionKey},
     membership::{
-        Assigned, CONNECTOR, ConnectVersion, Member, MembershipEvent, Work, WorkAssignment, assignor::assign, shares,
+        Assigned, ConnectVersion, Member, MembershipEvent, WorkAssignment, WorkSet,
+        assignor::{Decision, Generations, Part, eager},
     },
 };
 
@@ -23,6 +26,12 @@ const CATCH_UP_RETRY: Duration = Duration::from_secs(1);
 
 /// Wait before a session key is written again that could not be.
 const KEY_RETRY: Duration = Duration::from_secs(10);
+
+/// How often a worker tries that before it stops what it runs.
+const CATCH_UP_TRIES: u32 = 5;
+
+/// How long Connect waits for a worker that has gone, unless told otherwise.
+const CONNECTS_DELAY: Duration = Duration::from_secs(300);
 
 /// Members disagree about the config log.
 const CONFIG_MISMATCH: i16 = 1;
@@ -41,8 +50,13 @@ pub struct GroupRules {
     pub key_ttl: Duration,
     /// Longest time for reading what others wrote before work is divided (`worker.sync.timeout.ms`).
     pub sync_timeout: Duration,
+    /// How long work waits for a worker that has gone (`scheduled.rebalance.max.delay.ms`), if that is set. Otherwise it
+    /// does not, in a group of ours alone, and for Connect's five minutes where a Kafka Connect is a member.
+    pub max_delay: Option<Duration>,
     /// Where secrets come from.
     pub secrets: Arc<SecretSource>,
+    /// The way to other workers.
+    pub peers: Arc<dyn Peers>,
 }
 
 impl GroupRules {
@@ -120,38 +134,67 @@ impl Loop {
         self.member(event).await
     }
 
-    /// Joins, with what runs here.
+    /// Joins, with what it holds.
     fn join(&mut self) {
-        let holds = self.holds();
+        self.rejoin = false;
+        self.rejoin_due = None;
+        self.joining = true;
+        let holds = self.shared.place().work().clone();
         self.membership.join(self.log.offset(), &holds);
     }
 
-    fn holds(&self) -> Work {
-        let held = |(name, charge): (&String, &super::caretaker::Charge)| {
-            let running = charge.running();
-            let connector = running.connector.iter().map(|_| CONNECTOR);
-            let tasks = running.tasks.keys().map(|&number| i32::try_from(number).unwrap_or(i32::MAX));
-            (name.clone(), connector.chain(tasks).collect::<Vec<_>>())
-        };
-        self.charges.iter().map(held).filter(|(_, numbers)| !numbers.is_empty()).collect()
+    /// Joins again if work has to be divided anew. A round that is under way decides about what was said when it began:
+    /// there is another one behind it. Nobody is given what is still being stopped here, and before an eager round that is
+    /// everything.
+    pub(super) fn join_if_needed(&mut self) {
+        if !self.rejoin || self.joining || self.group.is_none() || !self.is_member() {
+            return;
+        }
+        let is_eager = self.shared.place().is_eager();
+        if is_eager {
+            self.give_up_work();
+        }
+        if self.giving_up.is_none() {
+            self.join();
+        }
+    }
+
+    /// Stops everything, and stays a member.
+    fn give_up_work(&mut self) {
+        let work = self.shared.place().give_up();
+        if !work.is_empty() {
+            self.give_up(&work.names());
+        }
+    }
+
+    /// Joins again because a time has come.
+    pub(super) fn rejoin_is_due(&mut self) {
+        self.rejoin_due = None;
+        self.rejoin = true;
     }
 
     /// Everything there is to do in the group.
-    fn wanted(&self) -> Work {
+    fn wanted(&self) -> WorkSet {
         let view = self.shared.view();
         let cluster = view.cluster();
-        let items = |name: &str| {
-            let tasks = 0..i32::try_from(cluster.task_count(name)).unwrap_or(i32::MAX);
-            (name.to_owned(), std::iter::once(CONNECTOR).chain(tasks).collect())
+        let tasks = |name: &str| {
+            let id = |number| TaskId { connector: name.to_owned(), number };
+            (0..cluster.task_count(name)).map(id).collect::<Vec<_>>()
         };
-        cluster.connectors().map(items).collect()
+        WorkSet {
+            connectors: cluster.connectors().map(str::to_owned).collect(),
+            tasks: cluster.connectors().flat_map(tasks).collect(),
+        }
     }
 
     pub(super) async fn member(&mut self, event: MembershipEvent) -> Option<Ending> {
         match event {
-            MembershipEvent::Elected { id, version, members } => self.divide(&id, version, &members).await,
-            MembershipEvent::Assigned(assigned) => return self.assigned(assigned).await,
-            MembershipEvent::RebalanceNeeded => self.join(),
+            MembershipEvent::Elected { id, generation, version, members } => {
+                self.divide(&id, generation, version, &members).await;
+            }
+            MembershipEvent::Assigned(assigned) => self.assigned(assigned).await,
+            // One that came before the round that is under way is part of that.
+            MembershipEvent::RebalanceNeeded => self.rejoin |= !self.joining,
             MembershipEvent::Lost(reason) => {
                 tracing::warn!("everything is stopped until the worker is back in its group: {reason}");
                 self.give_up_all().await;
@@ -164,47 +207,58 @@ impl Loop {
 
     /// Stops everything, since it may run elsewhere.
     async fn give_up_all(&mut self) {
-        self.member = false;
+        self.shared.place().lose();
         self.key_due = None;
         self.stop_all(HerderError::NoLeader).await;
+        self.giving_up = None;
     }
 
     /// Decides, as the leader, who does what.
-    async fn divide(&mut self, id: &str, version: ConnectVersion, members: &[Member]) {
+    async fn divide(&mut self, id: &str, generation: i32, version: ConnectVersion, members: &[Member]) {
         let newest = members.iter().map(|member| member.offset).max().unwrap_or(-1);
         if self.log.offset() < newest {
             self.catch_up().await;
         }
         let offset = self.log.offset();
-        let error = if offset < newest { CONFIG_MISMATCH } else { 0 };
-        let wanted = if error == 0 { self.wanted() } else { Work::new() };
-        let others: Vec<&str> = members.iter().filter(|member| member.id != id).map(|member| &*member.url).collect();
-        if !others.is_empty() {
-            tracing::error!(
-                "the group has other members, which get no work: {}; groups of several workers are not supported yet, so \
-                 give them another group.id and other topics",
-                others.join(", ")
-            );
-        }
         let leader_url = members.iter().find(|member| member.id == id).map(|member| member.url.clone());
         let told = WorkAssignment {
-            error,
+            error: if offset < newest { CONFIG_MISMATCH } else { 0 },
             leader: id.to_owned(),
             leader_url: leader_url.unwrap_or_default(),
             offset,
             ..WorkAssignment::default()
         };
-        let part_of = |(member, part): (String, crate::membership::assignor::Part)| {
-            // An eager member hears of everything it has to do, not only of what is new.
-            let whole = version == ConnectVersion::Eager && member == id && error == 0;
-            let assigned = if whole { shares(&wanted) } else { shares(&part.assigned) };
-            (member, WorkAssignment { assigned, revoked: shares(&part.revoked), ..told.clone() })
+        let decision = if told.error == 0 {
+            let decision = self.decide(generation, version, members);
+            self.shared.place().note(members, &decision.holds);
+            decision
+        } else {
+            let parts = members.iter().map(|member| (member.id.clone(), Part::default()));
+            Decision { parts: parts.collect(), ..Decision::default() }
         };
-        let parts = match error {
-            0 => assign(members, id, &wanted),
-            _ => members.iter().map(|member| (member.id.clone(), Default::default())).collect(),
+        self.shared.statuses.expect_writers(members.iter().map(|member| authority(&member.url)).collect());
+        let delay_ms = decision.delay_ms;
+        let part_of = |(member, part): (String, Part)| {
+            let (assigned, revoked) = (part.assigned.shares(), part.revoked.shares());
+            (member, WorkAssignment { assigned, revoked, delay_ms, ..told.clone() })
         };
-        self.membership.assign(parts.into_iter().map(part_of).collect());
+        self.membership.assign(decision.parts.into_iter().map(part_of).collect());
+    }
+
+    fn decide(&mut self, generation: i32, version: ConnectVersion, members: &[Member]) -> Decision {
+        let configured = self.wanted();
+        if version == ConnectVersion::Eager {
+            return eager(&configured, members.iter().map(|member| &*member.id));
+        }
+        let delay = self.group.as_ref().and_then(|rules| rules.max_delay).unwrap_or_else(|| {
+            // Work of a worker that has gone is given out at once, by those that do not mind being asked twice.
+            if members.iter().all(|member| member.ours) { Duration::ZERO } else { CONNECTS_DELAY }
+        });
+        let max_delay_ms = i32::try_from(delay.as_millis()).unwrap_or(i32::MAX);
+        let now_ms = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let generations = Generations { completed: self.shared.place().completed, current: generation };
+        let holds = members.iter().map(|member| (member.id.clone(), member.holds.clone())).collect();
+        self.assignor.assign(now_ms, generations, &configured, &holds, max_delay_ms)
     }
 
     /// Reads what others wrote, for as long as a worker has for it.
@@ -217,31 +271,35 @@ impl Loop {
         }
     }
 
-    async fn assigned(&mut self, assigned: Assigned) -> Option<Ending> {
+    async fn assigned(&mut self, assigned: Assigned) {
+        self.joining = false;
         let began = self.rebalances.begins(&assigned);
-        let Assigned { generation, leads, work, .. } = assigned;
-        if self.group.is_some() && !leads {
-            return Some(Ending::Failed(format!(
-                "the group is led by another worker, at {}: groups of several workers are not supported yet; stop that \
-                 one, or give this worker another group.id and other topics",
-                work.leader_url
-            )));
-        }
-        self.shared.statuses.set_generation(generation);
+        self.shared.statuses.set_generation(assigned.generation);
+        let work = &assigned.work;
         if work.error != 0 {
             self.catch_up().await;
-            self.join();
-            return None;
+            return self.join();
         }
-        let was_member = std::mem::replace(&mut self.member, true);
+        let was_member = self.is_member();
+        let revoked = self.take_place(&assigned);
+        if !revoked.is_empty() {
+            // Before others hear that they may begin it.
+            self.give_up(&revoked.names());
+        }
+        if self.log.offset() < work.offset {
+            self.catch_up().await;
+        }
+        if self.log.offset() < work.offset {
+            self.follow();
+            return self.fall_behind();
+        }
+        self.behind = 0;
         let known: Vec<String> = self.shared.view().cluster().connectors().map(str::to_owned).collect();
-        if self.group.is_some() {
-            tracing::info!(generation, "this worker leads its group");
-            // Of what was deleted while nobody ran.
-            self.shared.statuses.keep_connectors(|name| known.iter().any(|known| known == name));
+        if self.shared.place().leads_group() {
+            self.forget_statuses(&known);
         }
+        self.due.extend(known);
         if !was_member {
-            self.due.extend(known);
             self.shared.does(Some("starting connectors and tasks".to_owned()));
         }
         self.renew_session_key().await;
@@ -251,13 +309,73 @@ impl Loop {
         self.follow();
         self.shared.does(None);
         self.rebalances.ends(began);
-        None
+        if 0 < work.delay_ms {
+            self.rejoin_due = Instant::now().checked_add(Duration::from_millis(work.delay_ms.unsigned_abs().into()));
+        }
+        // What was given up can be given to others then.
+        self.rejoin |= !work.revoked.is_empty();
+    }
+
+    /// Takes what the leader decided, and says what is to be given up.
+    fn take_place(&mut self, assigned: &Assigned) -> WorkSet {
+        let mut place = self.shared.place();
+        let revoked = place.take(assigned);
+        if self.group.is_some() {
+            tracing::info!(
+                generation = assigned.generation,
+                leader = assigned.work.leader_url,
+                delay_ms = assigned.work.delay_ms,
+                "this worker is a member of its group with {} connector(s) and {} task(s)",
+                place.work().connectors.len(),
+                place.work().tasks.len(),
+            );
+        }
+        revoked
+    }
+
+    /// Work was divided by a state of the config log that this worker does not have.
+    fn fall_behind(&mut self) {
+        self.behind += 1;
+        if self.behind == CATCH_UP_TRIES {
+            tracing::warn!("everything is stopped, since the config log cannot be read to where work was divided");
+            self.give_up_work();
+        }
+        self.rejoin_due = Some(Instant::now() + CATCH_UP_RETRY);
+    }
+
+    /// Does, as the leader, what another worker hands in.
+    pub(super) async fn put_task_configs(&mut self, name: &str, tasks: Vec<ConfigMap>) -> Result<(), HerderError> {
+        self.leads()?;
+        let target = self.shared.view().cluster().target(name);
+        if !self.shared.view().knows(name) {
+            return Err(HerderError::no_connector(name));
+        }
+        if target == Some(TargetState::Stopped) && !tasks.is_empty() {
+            return Err(HerderError::BadRequest(format!(
+                "Cannot submit non-empty set of task configs for stopped connector {name}"
+            )));
+        }
+        self.write(Entry::task_set(name, tasks)).await
+    }
+
+    /// Of what was deleted while its worker could not say so.
+    fn forget_statuses(&self, known: &[String]) {
+        let statuses = &self.shared.statuses;
+        statuses.keep_connectors(|name| known.iter().any(|known| known == name));
+        for name in known {
+            let count = self.shared.view().cluster().task_count(name);
+            statuses.keep_tasks(name, |number| number < count);
+        }
     }
 
     /// Writes a session key if none is there that may still be used.
     pub(super) async fn renew_session_key(&mut self) {
         self.key_due = None;
-        let Some(rules) = self.group.clone().filter(|_| self.member) else { return };
+        let renews = {
+            let place = self.shared.place();
+            place.leads_group() && place.is_sessioned()
+        };
+        let Some(rules) = self.group.clone().filter(|_| renews) else { return };
         let now_ms = Timestamp::now().as_millis();
         let life = rules.life_of(self.shared.view().cluster().session_key(), now_ms);
         if life != Some(Duration::ZERO) {
@@ -276,10 +394,16 @@ impl Loop {
 
     /// Notes when the session key that is there has to be renewed.
     pub(super) fn note_session_key(&mut self) {
-        let Some(rules) = self.group.as_ref().filter(|_| self.member) else { return };
+        let Some(rules) = self.group.as_ref().filter(|_| self.shared.place().leads_group()) else { return };
         let life = rules.life_of(self.shared.view().cluster().session_key(), Timestamp::now().as_millis());
         self.key_due = life.and_then(|life| Instant::now().checked_add(life));
     }
+}
+
+/// `host:port` of a URL, by which a worker signs its statuses.
+fn authority(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default().to_owned()
 }
 
 /// Answers requests that nothing can be done about. Returns when the loop has to end.
@@ -297,13 +421,30 @@ async fn refuse_all(requests: &mut mpsc::Receiver<Event>) -> Ending {
 mod tests {
     use super::*;
 
+    struct Nobody;
+
+    #[async_trait::async_trait]
+    impl Peers for Nobody {
+        async fn put_task_configs(
+            &self,
+            _: &str,
+            _: &str,
+            _: &[ConfigMap],
+            _: Option<&SessionKey>,
+        ) -> Result<(), crate::herder::PeerError> {
+            Ok(())
+        }
+    }
+
     fn rules(algorithm: &str, bits: Option<u32>, ttl_ms: u64) -> GroupRules {
         GroupRules {
             key_algorithm: algorithm.to_owned(),
             key_bits: bits,
             key_ttl: Duration::from_millis(ttl_ms),
             sync_timeout: Duration::from_secs(3),
+            max_delay: None,
             secrets: Arc::new(|len| vec![7; len]),
+            peers: Arc::new(Nobody),
         }
     }
 

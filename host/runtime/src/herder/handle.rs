@@ -21,10 +21,17 @@ use tokio::{
 
 use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
-    TargetState, TaskInfo, event::Event, validation::Validation, view::View,
+    TargetState, TaskInfo,
+    event::Event,
+    peers::Peers,
+    place::Place,
+    plan::{Desired, Owned},
+    validation::Validation,
+    view::View,
 };
 use crate::{
     Natives,
+    config_log::SessionKey,
     kafka::Clients,
     log_levels::LogLevels,
     offsets::{OffsetStore, OffsetTopics},
@@ -64,6 +71,10 @@ pub(crate) struct Shared {
     pub(crate) ready: AtomicBool,
     /// Whether the config log has been read to its end once.
     pub(crate) informed: AtomicBool,
+    /// What of all work is this worker's.
+    pub(crate) place: Mutex<Place>,
+    /// The way to other workers, of one in a group.
+    pub(crate) peers: Option<Arc<dyn Peers>>,
     /// What the loop is doing, and since when.
     pub(crate) doing: Mutex<Option<(String, Instant)>>,
     /// Why the loop is gone, if it has panicked.
@@ -73,6 +84,22 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock().expect("a panic over connectors ends the herder, and with it the worker")
+    }
+
+    pub(crate) fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().expect("a place is changed by whole values, which does not panic")
+    }
+
+    /// What a connector should be, and what of it is this worker's.
+    pub(crate) fn wanted(&self, name: &str) -> (Option<Desired>, Owned) {
+        let desired = self.view().desired(name);
+        (desired, self.place().owned(name, desired.map_or(0, |desired| desired.tasks_generation)))
+    }
+
+    /// The key by which requests to other workers are signed; `None` if they are not, or it is not known.
+    pub(crate) fn session_key(&self) -> Option<SessionKey> {
+        let sessioned = self.place().is_sessioned();
+        sessioned.then(|| self.view().cluster().session_key().cloned()).flatten()
     }
 
     /// The direction of a configured connector.
@@ -295,7 +322,7 @@ impl HerderHandle {
     ///
     /// # Errors
     ///
-    /// They are not noted, or may not be forgotten.
+    /// They are not noted, or may not be forgotten, or another worker leads the group.
     pub fn reset_topics(&self, name: &str) -> Result<(), HerderError> {
         if !self.shared.track_topics {
             return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
@@ -304,6 +331,7 @@ impl HerderHandle {
             return Err(HerderError::Forbidden("Topic tracking reset is disabled.".to_owned()));
         }
         self.informed()?;
+        self.shared.place().leader()?;
         self.shared.statuses.forget_topics(name);
         Ok(())
     }
@@ -388,12 +416,40 @@ impl HerderHandle {
         Ok(put)
     }
 
+    /// Makes these the tasks of a connector, as the worker that runs it has found out.
+    ///
+    /// # Errors
+    ///
+    /// There is no such connector, it is stopped, or this worker does not lead.
+    pub async fn put_task_configs(&self, name: &str, tasks: Vec<ConfigMap>) -> Result<(), HerderError> {
+        let name = name.to_owned();
+        self.ask(|reply| Event::PutTaskConfigs { name, tasks, reply }).await
+    }
+
+    /// Whether the worker is in a group.
+    pub fn is_in_group(&self) -> bool {
+        self.shared.peers.is_some()
+    }
+
+    /// Whether workers of the group sign what they ask of each other.
+    pub fn is_sessioned(&self) -> bool {
+        self.shared.place().is_sessioned()
+    }
+
+    /// The key by which they do; `None` while it is not known.
+    pub fn session_key(&self) -> Option<SessionKey> {
+        self.shared.view().cluster().session_key().cloned()
+    }
+
     /// Sets some keys of a connector's configuration, and removes those given without a value.
     ///
     /// # Errors
     ///
     /// As for [`HerderHandle::put_config`], and if there is no connector of that name.
     pub async fn patch_config(&self, name: &str, patch: ConfigMap) -> Result<ConnectorInfo, HerderError> {
+        self.informed()?;
+        // What another worker has written need not be known here yet.
+        self.shared.place().leader()?;
         for _ in 0..PATCH_ATTEMPTS {
             let before = self.connector_config(name)?;
             let mut config = before.clone();

@@ -2,11 +2,12 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    convert::Infallible,
     sync::{Mutex, MutexGuard},
 };
 
 use millstream_connector::Failure;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use super::{HerderError, RestartRequest};
 
@@ -35,7 +36,12 @@ pub(super) enum Wish {
     RestartTask(u32, Settled),
     /// Restart what a request chooses. Nobody waits for it: it was read from the config log.
     Restart(RestartRequest),
+    /// Stop what is not this worker's any more, and drop this then. It comes before everything else that waits.
+    GiveUp(Held),
 }
+
+/// Held for as long as something runs here that others may be given.
+pub(super) type Held = mpsc::Sender<Infallible>;
 
 /// What a caretaker does next.
 pub(super) enum Next {
@@ -82,6 +88,7 @@ impl Mailbox {
         }
         match (inner.wishes.back_mut(), wish) {
             (Some(Wish::Restart(before)), Wish::Restart(request)) => *before = before.stronger(request),
+            (_, wish @ Wish::GiveUp(_)) => inner.wishes.push_front(wish),
             (_, wish) => inner.wishes.push_back(wish),
         }
         drop(inner);
@@ -125,7 +132,7 @@ impl Mailbox {
     pub(super) fn interrupts(&self) -> bool {
         let inner = self.inner();
         let interrupts = |wish: &Wish| match wish {
-            Wish::RestartInstance(_) => true,
+            Wish::RestartInstance(_) | Wish::GiveUp(_) => true,
             // One that is under way has not failed.
             Wish::Restart(request) => !request.only_failed,
             Wish::Settle(_) | Wish::RestartTask(..) => false,
@@ -184,7 +191,7 @@ impl Mailbox {
                 Wish::Settle(settled) | Wish::RestartInstance(settled) | Wish::RestartTask(_, settled) => {
                     settled(Err(Unsettled::Ended(error.clone())));
                 }
-                Wish::Restart(_) => {}
+                Wish::Restart(_) | Wish::GiveUp(_) => {}
             }
         }
     }
@@ -208,6 +215,18 @@ mod tests {
         assert_eq!(request, RestartRequest { include_tasks: false, only_failed: false });
         assert!(mailbox.close_if_empty());
         assert!(mailbox.wish(restart(true, true)).is_err() && !mailbox.due(), "nobody would read it");
+    }
+
+    #[tokio::test]
+    async fn what_others_may_be_given_is_given_up_first_and_dropped_when_nobody_is_there_to_do_it() {
+        let mailbox = Mailbox::default();
+        let (held, mut released) = mpsc::channel(1);
+        assert!(mailbox.wish(restart(true, true)).is_ok() && !mailbox.interrupts());
+        assert!(mailbox.wish(Wish::GiveUp(held.clone())).is_ok() && mailbox.interrupts());
+        assert!(matches!(mailbox.next().await, Next::Wish(Wish::GiveUp(_))));
+        assert!(mailbox.wish(Wish::GiveUp(held)).is_ok());
+        mailbox.close(&HerderError::NoLeader);
+        assert!(released.recv().await.is_none());
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! The herder carries the actions out and asks again, until there is nothing left to do. What has
 //! failed counts as running: nothing is retried by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::TargetState;
 
@@ -42,6 +42,29 @@ pub struct Running {
     pub tasks: BTreeMap<u32, (u64, TargetState)>,
 }
 
+/// What of a connector is this worker's.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Owned {
+    /// Whether the connector instance is.
+    pub connector: bool,
+    /// Which tasks are; `None` for all there are.
+    pub tasks: Option<BTreeSet<u32>>,
+    /// Whether tasks may begin.
+    pub starts_tasks: bool,
+}
+
+impl Owned {
+    /// Whether nothing is.
+    pub(super) fn is_nothing(&self) -> bool {
+        !self.connector && self.tasks.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
+    /// Whether a task is this worker's, if there is such a task.
+    pub(super) fn task(&self, number: u32) -> bool {
+        self.tasks.as_ref().is_none_or(|tasks| tasks.contains(&number))
+    }
+}
+
 /// One thing to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Action {
@@ -62,7 +85,7 @@ pub enum Action {
 }
 
 /// What to do next; empty when everything is as desired. `desired` is `None` for a deleted connector.
-pub fn plan(desired: Option<&Desired>, running: &Running) -> Vec<Action> {
+pub fn plan(desired: Option<&Desired>, owned: &Owned, running: &Running) -> Vec<Action> {
     let Some(desired) = desired else { return remove(running) };
     let mut actions = Vec::new();
     let (target, tasks) = match desired.target {
@@ -71,31 +94,33 @@ pub fn plan(desired: Option<&Desired>, running: &Running) -> Vec<Action> {
         target => (target, desired.tasks),
     };
     let surplus = |&(number, &(generation, _)): &(&u32, &(u64, TargetState))| {
-        tasks <= *number || generation != desired.tasks_generation
+        tasks <= *number || generation != desired.tasks_generation || !owned.task(*number)
     };
     let outdated: Vec<u32> = running.tasks.iter().filter(surplus).map(|(number, _)| *number).collect();
     if !outdated.is_empty() {
         actions.push(Action::StopTasks(outdated));
     }
     match running.connector {
-        None => actions.push(Action::StartConnector),
+        None if owned.connector => actions.push(Action::StartConnector),
+        None => {}
+        Some(_) if !owned.connector => actions.push(Action::StopConnector),
         Some(connector) if connector.generation != desired.generation => {
             actions.push(Action::StopConnector);
             actions.push(Action::StartConnector);
         }
         Some(connector) if connector.target != target => actions.push(Action::TurnConnector(target)),
-        Some(connector) => {
-            if desired.wants_task_configs && target == TargetState::Started && !connector.failed {
-                actions.push(Action::MakeTaskConfigs);
-            }
+        Some(connector) if desired.wants_task_configs && target == TargetState::Started && !connector.failed => {
+            actions.push(Action::MakeTaskConfigs);
         }
+        Some(_) => {}
     }
     if !actions.is_empty() {
         // Which tasks there are may depend on what these bring about.
         return actions;
     }
-    for number in 0..tasks {
+    for number in (0..tasks).filter(|number| owned.task(*number)) {
         match running.tasks.get(&number) {
+            None if !owned.starts_tasks => {}
             None => actions.push(Action::StartTask(number)),
             Some((_, told)) if *told != target => actions.push(Action::TurnTask(number, target)),
             Some(_) => {}
@@ -118,6 +143,8 @@ fn remove(running: &Running) -> Vec<Action> {
 #[cfg(test)]
 mod tests {
     use super::{Action::*, TargetState::*, *};
+
+    const ALL: Owned = Owned { connector: true, tasks: None, starts_tasks: true };
 
     fn desired(target: TargetState, generation: u64, tasks: u32) -> Desired {
         Desired { target, generation, tasks, tasks_generation: 1, wants_task_configs: false }
@@ -169,7 +196,29 @@ mod tests {
                 vec![],
             ),
         ] {
-            assert_eq!(plan(desired.as_ref(), running), expected, "{what}");
+            assert_eq!(plan(desired.as_ref(), &ALL, running), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn of_a_connector_only_what_is_owned_runs_and_the_rest_stops() {
+        let up = running(Some((1, Started)), &[(0, 1, Started), (1, 1, Started)]);
+        let owned = |connector, tasks: &[u32], starts_tasks| Owned {
+            connector,
+            tasks: Some(tasks.iter().copied().collect()),
+            starts_tasks,
+        };
+        let desired = desired(Started, 1, 3);
+        for (what, owned, running, expected) in [
+            ("the same", owned(true, &[0, 1], true), &up, vec![]),
+            ("connector given up", owned(false, &[0, 1], true), &up, vec![StopConnector]),
+            ("task given up", owned(true, &[1], true), &up, vec![StopTasks(vec![0])]),
+            ("task given", owned(true, &[0, 1, 2], true), &up, vec![StartTask(2)]),
+            ("task that has to wait", owned(true, &[0, 1, 2], false), &up, vec![]),
+            ("nothing owned", owned(false, &[], true), &running(None, &[]), vec![]),
+            ("a task that is no more", owned(true, &[0, 1, 7], true), &up, vec![]),
+        ] {
+            assert_eq!(plan(Some(&desired), &owned, running), expected, "{what}");
         }
     }
 
@@ -178,6 +227,6 @@ mod tests {
         let mut failed = running(Some((1, Started)), &[(0, 1, Started)]);
         failed.connector = failed.connector.map(|connector| RunningConnector { failed: true, ..connector });
         let desired = Desired { wants_task_configs: true, ..desired(Started, 1, 1) };
-        assert_eq!(plan(Some(&desired), &failed), []);
+        assert_eq!(plan(Some(&desired), &ALL, &failed), []);
     }
 }

@@ -4,10 +4,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    convert::Infallible,
     sync::Arc,
     time::Duration,
 };
 
+use futures::{FutureExt as _, future::BoxFuture};
 use millstream_config::ConfigMap;
 use millstream_record::ErrorChain;
 use tokio::{
@@ -18,16 +20,17 @@ use tokio::{
 
 use super::{
     HerderError, PutConnector, RestartRequest, TargetState,
-    caretaker::{Caretaker, Charge, Write},
+    caretaker::{Caretaker, Write},
     event::{Event, Reconfigurations, Reply},
     group::{Ending, GroupRules},
     handle::{Shared, mark_restarting},
-    mailbox::{Settled, Unsettled, Wish},
+    mailbox::{Mailbox, Settled, Unsettled, Wish},
     rebalances::Rebalances,
 };
 use crate::{
     config_log::{Change, ConfigLog, Entry, Logged},
-    membership::Membership,
+    long_wait::until,
+    membership::{Membership, assignor::Incremental},
     worker::{CONNECTOR_STOP_TIMEOUT, Worker, plugin_of},
 };
 
@@ -43,6 +46,9 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 /// Longest time for leaving the group and for what is still on its way to the config log.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Longest wait for the statuses of what was given up, which others are given then.
+const STATUSES_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// See the module's documentation.
 pub(super) struct Loop {
     pub(super) shared: Arc<Shared>,
@@ -55,13 +61,23 @@ pub(super) struct Loop {
     /// Set for a worker in a group.
     pub(super) group: Option<GroupRules>,
     pub(super) rebalances: Rebalances,
-    /// Whether this worker may run anything, and change anything.
-    pub(super) member: bool,
+    /// What it remembers of the rounds that it led.
+    pub(super) assignor: Incremental,
+    /// From where the assignor's time counts.
+    pub(super) began: Instant,
+    /// Whether a round of the group is under way, and whether another one is needed, or will be.
+    pub(super) joining: bool,
+    pub(super) rejoin: bool,
+    pub(super) rejoin_due: Option<Instant>,
+    /// Ends when what others may be given runs here no more, and its statuses are written.
+    pub(super) giving_up: Option<BoxFuture<'static, ()>>,
+    /// How often in a row this worker could not read what others had read.
+    pub(super) behind: u32,
     /// When a new session key is due, of a leader.
     pub(super) key_due: Option<Instant>,
     reconfigurations: Arc<Reconfigurations>,
     /// Who looks after the connectors that run, or are to run.
-    pub(super) charges: BTreeMap<String, Charge>,
+    pub(super) charges: BTreeMap<String, Arc<Mailbox>>,
     caretakers: JoinSet<String>,
     /// Where caretakers ask for entries; each waits for its answer, so that there is at most one of each.
     asked: mpsc::Receiver<Write>,
@@ -92,7 +108,13 @@ impl Loop {
             membership,
             group,
             rebalances,
-            member: false,
+            assignor: Incremental::default(),
+            began: Instant::now(),
+            joining: false,
+            rejoin: false,
+            rejoin_due: None,
+            giving_up: None,
+            behind: 0,
             key_due: None,
             reconfigurations,
             charges: BTreeMap::new(),
@@ -108,18 +130,12 @@ impl Loop {
     pub(super) async fn run(mut self, requests: &mut mpsc::Receiver<Event>) {
         let mut ending = self.begin(requests).await;
         while ending.is_none() {
-            let due = self.key_due;
-            let key_due = async {
-                match due {
-                    Some(due) => tokio::time::sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let (key_due, rejoin_due) = (until(self.key_due), until(self.rejoin_due));
             tokio::select! {
                 biased;
                 event = requests.recv() => match event {
                     Some(Event::Shutdown { reply }) => ending = Some(Ending::Asked(Some(reply))),
-                    Some(event) if self.member => {
+                    Some(event) if self.is_member() => {
                         self.shared.does(Some(event.describe()));
                         self.handle(event).await;
                         self.follow();
@@ -144,8 +160,11 @@ impl Loop {
                     self.take(logged);
                     self.follow();
                 }
+                () = given_up(&mut self.giving_up) => self.giving_up = None,
                 () = key_due => self.renew_session_key().await,
+                () = rejoin_due => self.rejoin_is_due(),
             }
+            self.join_if_needed();
         }
         self.stop_all(HerderError::ShuttingDown).await;
         // Dropping what still waits answers it with `ShuttingDown`, or with the reason why it has broken.
@@ -163,18 +182,24 @@ impl Loop {
 
     async fn handle(&mut self, event: Event) {
         if let Some(name) = event.connector()
-            && let Some(charge) = self.charges.get(name)
-            && !charge.mailbox.has_room()
+            && let Some(mailbox) = self.charges.get(name)
+            && !mailbox.has_room()
         {
             let message = format!("Too many requests wait for connector {name}: ask again later, or restart it");
             return event.refuse(HerderError::failed(message));
         }
         match event {
             Event::Put { name, config, initial, replace, based_on, reply } => {
+                if let Err(error) = self.leads() {
+                    return answer(reply, Err(error));
+                }
                 if based_on.is_some_and(|before| self.shared.view().cluster().config(&name) != Some(&before)) {
                     return answer(reply, Err(HerderError::Stale));
                 }
                 self.put(&name, config, initial, replace, reply).await;
+            }
+            Event::PutTaskConfigs { name, tasks, reply } => {
+                answer(reply, self.put_task_configs(&name, tasks).await);
             }
             Event::Delete { name, reply } => self.delete(&name, reply).await,
             Event::SetTarget { name, target, reply } => self.set_target(&name, target, reply).await,
@@ -228,7 +253,14 @@ impl Loop {
 
     /// Takes an entry into the view and notes what is due because of it.
     pub(super) fn take(&mut self, logged: Logged) {
+        let was_known = matches!(&logged.entry, Entry::Connector { name, .. } if self.knows(name));
         let change = self.shared.view().take(logged);
+        self.rejoin |= match &change {
+            // Of one that has been there before, everything stays where it is.
+            Some(Change::ConnectorUpdated(_)) => !was_known,
+            Some(Change::ConnectorRemoved(_) | Change::TasksUpdated { .. }) => true,
+            _ => false,
+        };
         match change {
             Some(Change::ConnectorUpdated(name)) => {
                 let config = self.config(&name).unwrap_or_default();
@@ -253,7 +285,7 @@ impl Loop {
 
     /// Passes on what is due to those who look after it.
     pub(super) fn follow(&mut self) {
-        if !self.member {
+        if !self.is_member() {
             // What this worker may not run, it does not want; of what is gone nothing is said any more.
             self.restarts.clear();
             for name in std::mem::take(&mut self.due).into_iter().filter(|name| !self.knows(name)) {
@@ -262,38 +294,76 @@ impl Loop {
             return;
         }
         for name in std::mem::take(&mut self.due) {
-            if !self.charge(&name).mailbox.due() {
-                self.charges.remove(&name);
-                self.charge(&name).mailbox.due();
+            if self.charges.get(&name).is_some_and(|mailbox| mailbox.due()) {
+                continue;
+            }
+            self.charges.remove(&name);
+            let (desired, owned) = self.shared.wanted(&name);
+            if desired.is_none() && self.leads().is_ok() {
+                self.shared.statuses.remove(&name);
+            } else if desired.is_some() && !owned.is_nothing() {
+                self.charge(&name).due();
             }
         }
         while let Some((name, request)) = self.restarts.pop_front() {
-            self.wish(&name, Wish::Restart(request));
+            // Whoever has nothing of it has nothing to restart.
+            if self.charges.contains_key(&name) {
+                self.wish(&name, Wish::Restart(request));
+            }
         }
     }
 
+    /// Has stopped what is not this worker's any more; [`Self::giving_up`] ends when that is done.
+    pub(super) fn give_up(&mut self, names: &BTreeSet<&str>) {
+        let (held, mut released) = mpsc::channel::<Infallible>(1);
+        for (_, mailbox) in self.charges.iter().filter(|(name, _)| names.contains(&***name)) {
+            // Of a caretaker that is gone nothing runs.
+            drop(mailbox.wish(Wish::GiveUp(held.clone())));
+        }
+        let (before, statuses) = (self.giving_up.take(), self.shared.statuses.clone());
+        drop(held);
+        let given_up = async move {
+            if let Some(before) = before {
+                before.await;
+            }
+            while released.recv().await.is_some() {}
+            statuses.written(STATUSES_TIMEOUT).await;
+        };
+        self.giving_up = Some(given_up.boxed());
+    }
+
+    /// Whether this worker may run anything, and change anything.
+    pub(super) fn is_member(&self) -> bool {
+        self.shared.place().member
+    }
+
+    /// Whether what only the leader does is to be done here.
+    pub(super) fn leads(&self) -> Result<(), HerderError> {
+        self.shared.place().leader()
+    }
+
     /// The caretaker of a connector, which may be a new one.
-    fn charge(&mut self, name: &str) -> &Charge {
+    fn charge(&mut self, name: &str) -> &Mailbox {
         self.charges.entry(name.to_owned()).or_insert_with(|| {
             let (shared, ask) = (Arc::clone(&self.shared), self.ask.clone());
-            let (caretaker, charge) = Caretaker::new(shared, (self.workers)(), name, self.group.is_some(), ask);
+            let (caretaker, mailbox) = Caretaker::new(shared, (self.workers)(), name, self.group.is_some(), ask);
             self.caretakers.spawn(caretaker.run());
-            charge
+            mailbox
         })
     }
 
     fn wish(&mut self, name: &str, wish: Wish) {
-        if let Err(wish) = self.charge(name).mailbox.wish(wish) {
+        if let Err(wish) = self.charge(name).wish(wish) {
             // It went when there was nothing left to do.
             self.charges.remove(name);
-            let taken = self.charge(name).mailbox.wish(wish);
+            let taken = self.charge(name).wish(wish);
             debug_assert!(taken.is_ok(), "a new caretaker takes wishes");
         }
     }
 
     fn caretaker_ended(&mut self, ended: Result<String, JoinError>) {
         match ended {
-            Ok(name) => self.charges.retain(|known, charge| *known != name || !charge.mailbox.is_closed()),
+            Ok(name) => self.charges.retain(|known, mailbox| *known != name || !mailbox.is_closed()),
             Err(error) => {
                 // Over a connector whose state nobody knows any more the whole worker breaks.
                 if let Ok(panic) = error.try_into_panic() {
@@ -312,13 +382,17 @@ impl Loop {
         if desired.as_ref().is_some_and(|wanted| !is_same(wanted)) {
             return answer(reply, Err(HerderError::Stale));
         }
-        answer(reply, self.write(entries).await);
+        let written = match self.leads() {
+            Ok(()) => self.write(entries).await,
+            Err(error) => Err(error),
+        };
+        answer(reply, written);
     }
 
     /// Stops everything at the same time, and waits for it no longer than connectors and tasks have for it.
     pub(super) async fn stop_all(&mut self, reason: HerderError) {
-        for charge in std::mem::take(&mut self.charges).into_values() {
-            charge.mailbox.end(reason.clone());
+        for mailbox in std::mem::take(&mut self.charges).into_values() {
+            mailbox.end(reason.clone());
         }
         // A call that is under way and a call to stop, then the tasks.
         let deadline = Instant::now() + 2 * CONNECTOR_STOP_TIMEOUT + self.shutdown_timeout + STOP_GRACE;
@@ -383,6 +457,9 @@ impl Loop {
     }
 
     async fn delete(&mut self, name: &str, reply: Reply<()>) {
+        if let Err(error) = self.leads() {
+            return answer(reply, Err(error));
+        }
         if !self.knows(name) {
             return answer(reply, Err(HerderError::no_connector(name)));
         }
@@ -411,6 +488,9 @@ impl Loop {
         }
         let mut entries = vec![Entry::Target { name: name.to_owned(), target: Some(target) }];
         if target == TargetState::Stopped {
+            if let Err(error) = self.leads() {
+                return answer(reply, Err(error));
+            }
             entries.insert(0, Entry::Commit { name: name.to_owned(), tasks: Some(0) });
         }
         let written = self.write(entries).await;
@@ -425,12 +505,18 @@ impl Loop {
         if !self.knows(name) {
             return answer(reply, Err(HerderError::no_connector(name)));
         }
+        if let Err(error) = self.shared.place().owner(name, None) {
+            return answer(reply, Err(error));
+        }
         let settled = settled(format!("Failed to start connector: {name}"), reply, || Ok(()));
         self.wish(name, Wish::RestartInstance(settled));
     }
 
     /// What was asked for before has been done when this is answered: tasks that end have written their last offsets.
     async fn lend_offsets(&mut self, name: &str, reply: Reply<ConfigMap>) {
+        if let Err(error) = self.leads() {
+            return answer(reply, Err(error));
+        }
         if self.group.is_some() {
             self.catch_up().await;
             self.follow();
@@ -449,7 +535,7 @@ impl Loop {
             })
         };
         match lent {
-            Ok(config) if self.member => {
+            Ok(config) if self.is_member() => {
                 // A connector that does not stop cleanly has no tasks any more all the same.
                 self.wish(name, Wish::Settle(Box::new(move |_| answer(reply, Ok(config)))));
             }
@@ -458,6 +544,9 @@ impl Loop {
     }
 
     async fn restart(&mut self, name: &str, request: RestartRequest, reply: Reply<super::ConnectorStatus>) {
+        if let Err(error) = self.leads() {
+            return answer(reply, Err(error));
+        }
         if !self.knows(name) {
             return answer(reply, Err(HerderError::NotFound(format!("Unknown connector: {name}"))));
         }
@@ -483,6 +572,9 @@ impl Loop {
         if desired.tasks <= number {
             return answer(reply, Err(HerderError::NotFound(format!("Task {name}-{number} not found"))));
         }
+        if let Err(error) = self.shared.place().owner(name, Some(number)) {
+            return answer(reply, Err(error));
+        }
         let settled = settled(format!("Failed to start task: {name}-{number}"), reply, || Ok(()));
         self.wish(name, Wish::RestartTask(number, settled));
     }
@@ -491,6 +583,14 @@ impl Loop {
         if self.shared.view().want_task_configs(name, true) {
             self.due.insert(name.to_owned());
         }
+    }
+}
+
+/// Waits for what is being given up; for ever if nothing is.
+async fn given_up(giving_up: &mut Option<BoxFuture<'static, ()>>) {
+    match giving_up {
+        Some(giving_up) => giving_up.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     event::Reconfigurations,
     group::GroupRules,
     handle::{DefinitionsNow, HerderHandle, Shared},
+    place::Place,
     rebalances::Rebalances,
     run::Loop,
 };
@@ -100,6 +101,8 @@ impl Herder {
             allow_topic_reset,
             ready: AtomicBool::new(false),
             informed: AtomicBool::new(false),
+            place: Mutex::new(Place::new(settings.group.is_none())),
+            peers: settings.group.as_ref().map(|rules| Arc::clone(&rules.peers)),
             doing: Mutex::new(None),
             broken: watch::Sender::new(None),
         });

@@ -1,10 +1,6 @@
 //! Membership in a group of type `connect`, over the client's group member.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use millstream_client::{
@@ -16,7 +12,7 @@ use millstream_config::{WorkerConfig, worker_key as key};
 use millstream_metrics::{Labels, Metrics, WorkerAssignment};
 use millstream_record::ErrorChain;
 
-use super::{Assigned, CONNECTOR, ConnectVersion, Member, Membership, MembershipEvent, Work, WorkAssignment, shares};
+use super::{Assigned, ConnectVersion, Member, Membership, MembershipEvent, Work, WorkAssignment};
 
 const PROTOCOL_TYPE: &str = "connect";
 
@@ -121,7 +117,15 @@ impl ConnectGroup {
         let counts = connection.metrics.group(Labels::client(&connection.client_id));
         let cluster = Cluster::connect(dial, &settings.client.bootstrap, connection);
         let member = GroupMember::new(&cluster, settings.group.clone());
-        Self { member, cluster, url: format!("{url}/"), version: settings.newest, held: Work::new(), counts, settings }
+        Self {
+            member,
+            cluster,
+            url: format!("{url}/"),
+            version: settings.newest,
+            held: Work::default(),
+            counts,
+            settings,
+        }
     }
 
     fn group_id(&self) -> &str {
@@ -130,10 +134,12 @@ impl ConnectGroup {
 
     fn event(&mut self, event: GroupEvent) -> MembershipEvent {
         match event {
-            GroupEvent::Elected { protocol, members, .. } => match self.elected(&protocol, &members) {
-                Ok(event) => event,
-                Err(reason) => MembershipEvent::Failed(reason),
-            },
+            GroupEvent::Elected { generation, protocol, members } => {
+                match self.elected(generation, &protocol, &members) {
+                    Ok(event) => event,
+                    Err(reason) => MembershipEvent::Failed(reason),
+                }
+            }
             GroupEvent::Assigned { generation, protocol, leader, assignment, .. } => {
                 let read = || {
                     let version = ConnectVersion::of_name(&protocol).ok_or_else(|| format!("protocol {protocol:?}"))?;
@@ -161,22 +167,19 @@ impl ConnectGroup {
     /// What there is to do now: under the cooperative protocols what was held, with what is new and without what is not
     /// wanted any more.
     fn count(&self, told: &WorkAssignment) {
-        let mut all: BTreeSet<(&str, i32)> = BTreeSet::new();
-        if self.version != ConnectVersion::Eager {
-            all.extend(self.held.iter().flat_map(|(name, numbers)| numbers.iter().map(|of| (name.as_str(), *of))));
-        }
-        all.extend(told.assigned.iter().flat_map(|(name, numbers)| numbers.iter().map(|of| (name.as_str(), *of))));
-        for (name, numbers) in &told.revoked {
-            numbers.iter().for_each(|of| {
-                all.remove(&(name.as_str(), *of));
-            });
-        }
-        let connectors = all.iter().filter(|(_, number)| *number == CONNECTOR).count();
-        self.counts.connectors.set(connectors as i64);
-        self.counts.tasks.set((all.len() - connectors) as i64);
+        let mut all = if self.version == ConnectVersion::Eager { Work::default() } else { self.held.clone() };
+        all.add(&Work::of_shares(&told.assigned));
+        all.remove(&Work::of_shares(&told.revoked).set());
+        self.counts.connectors.set(all.connectors.len() as i64);
+        self.counts.tasks.set(all.tasks.len() as i64);
     }
 
-    fn elected(&mut self, protocol: &str, members: &[JoinedMember]) -> Result<MembershipEvent, String> {
+    fn elected(
+        &mut self,
+        generation: i32,
+        protocol: &str,
+        members: &[JoinedMember],
+    ) -> Result<MembershipEvent, String> {
         let group = self.group_id();
         let version = ConnectVersion::of_name(protocol)
             .ok_or_else(|| format!("group {group} has chosen the protocol {protocol:?}, which is none of Connect's"))?;
@@ -184,13 +187,13 @@ impl ConnectGroup {
             let state = WorkerState::decode(&joined.metadata).map_err(|error| {
                 format!("member {} of group {group} cannot be understood: {error}", joined.member_id)
             })?;
-            let holds = state.holds.map(|holds| holds.assigned.into_iter().collect()).unwrap_or_default();
-            Ok(Member { id: joined.member_id.clone(), url: state.url, offset: state.offset, holds })
+            let holds = state.holds.map(|holds| Work::of_shares(&holds.assigned)).unwrap_or_default();
+            Ok(Member { id: joined.member_id.clone(), url: state.url, offset: state.offset, holds, ours: state.ours })
         };
         let members: Vec<Member> = members.iter().map(member).collect::<Result<_, String>>()?;
         let own = members.iter().find(|member| member.url == self.url).map(|member| member.id.clone());
         let id = own.ok_or_else(|| format!("group {group} has no member {}, which is to lead it", self.url))?;
-        Ok(MembershipEvent::Elected { id, version, members })
+        Ok(MembershipEvent::Elected { id, generation, version, members })
     }
 }
 
@@ -198,11 +201,11 @@ impl ConnectGroup {
 impl Membership for ConnectGroup {
     fn join(&mut self, offset: i64, holds: &Work) {
         self.held.clone_from(holds);
-        let holds = shares(holds);
+        let holds = holds.shares();
         let protocol = |version: ConnectVersion| {
             let held = WorkAssignment { offset, assigned: holds.clone(), ..WorkAssignment::default() };
             let holds = (version != ConnectVersion::Eager && !holds.is_empty()).then_some(held);
-            let state = WorkerState { url: self.url.clone(), offset, holds };
+            let state = WorkerState { url: self.url.clone(), offset, holds, ours: true };
             GroupProtocol { name: version.name().to_owned(), metadata: state.encode(version) }
         };
         let offered = ConnectVersion::ALL.into_iter().rev().filter(|version| *version <= self.settings.newest);

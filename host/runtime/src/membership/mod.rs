@@ -6,17 +6,16 @@
 pub mod assignor;
 mod connect;
 mod solo;
+mod work;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
-pub use millstream_client::group::connect_protocol::{CONNECTOR, ConnectVersion, Share, WorkAssignment};
+pub use millstream_client::group::connect_protocol::{ConnectVersion, Share, WorkAssignment};
 
 pub use connect::{ConnectGroup, ConnectGroupSettings, InvalidGroup};
 pub use solo::Solo;
-
-/// Connectors with numbers of their tasks, [`CONNECTOR`] for the connector itself.
-pub type Work = BTreeMap<String, Vec<i32>>;
+pub use work::{Work, WorkSet};
 
 /// A member as its leader sees it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,8 +26,10 @@ pub struct Member {
     pub url: String,
     /// How far it has read the config log.
     pub offset: i64,
-    /// What it holds.
+    /// What it was given and still holds.
     pub holds: Work,
+    /// Whether it is a worker of ours, and no Kafka Connect.
+    pub ours: bool,
 }
 
 /// What the leader's decision was for this member.
@@ -51,6 +52,8 @@ pub enum MembershipEvent {
     Elected {
         /// This worker's own id.
         id: String,
+        /// The generation.
+        generation: i32,
         /// How members work together.
         version: ConnectVersion,
         /// All members, this one included.
@@ -81,12 +84,4 @@ pub trait Membership: Send {
 
     /// Leaves, within a moment.
     async fn leave(self: Box<Self>, timeout: Duration);
-}
-
-/// Work in the form of messages, in order.
-pub(crate) fn shares(work: &Work) -> Vec<Share> {
-    work.iter()
-        .filter(|(_, numbers)| !numbers.is_empty())
-        .map(|(name, numbers)| (name.clone(), numbers.clone()))
-        .collect()
 }

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicI32, Ordering},
     },
+    time::Duration,
 };
 
 use millstream_connector::TaskId;
@@ -90,6 +91,18 @@ impl StatusBoard {
             Some(version) => versions.insert(connector.to_owned(), version),
             None => versions.remove(connector),
         };
+    }
+
+    /// Returns when all that was said so far is written, or will not be, after at most `timeout`.
+    pub(crate) async fn written(&self, timeout: Duration) {
+        if tokio::time::timeout(timeout, self.store.written()).await.is_err() {
+            tracing::warn!("statuses of what this worker does not run any more are not written yet");
+        }
+    }
+
+    /// Names workers whose statuses are no surprise.
+    pub(crate) fn expect_writers(&self, worker_ids: Vec<String>) {
+        self.store.expect_writers(worker_ids);
     }
 
     /// Forgets a task.

@@ -5,6 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
+use async_trait::async_trait;
 use millstream_connector::TaskId;
 
 use super::{ConnectorStatuses, Instance, InstanceStatus, StatusStore, TopicUse};
@@ -27,6 +28,7 @@ impl MemoryStatusStore {
     }
 }
 
+#[async_trait]
 impl StatusStore for MemoryStatusStore {
     fn put(&self, of: &Instance, status: InstanceStatus) {
         self.lock().entry(of.connector().to_owned()).or_default().set(of, status);

@@ -10,6 +10,7 @@ mod topic;
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use millstream_connector::TaskId;
 
 pub(crate) use board::{StatusBoard, StatusWriter};
@@ -155,9 +156,10 @@ pub struct TopicUse {
 
 /// The statuses of all connectors and tasks, of whatever worker, as one worker sees them.
 ///
-/// Every method returns at once. A store that keeps statuses elsewhere shows what has arrived there, holds no more
+/// Every method but [`written`](Self::written) returns at once. A store that keeps statuses elsewhere shows what has arrived there, holds no more
 /// than the newest status of each instance back, and reports by itself what could not be written: nobody waits for a
 /// status or hears that it got lost.
+#[async_trait]
 pub trait StatusStore: Send + Sync {
     /// Writes a status, whatever is known.
     fn put(&self, of: &Instance, status: InstanceStatus);
@@ -183,6 +185,15 @@ pub trait StatusStore: Send + Sync {
 
     /// Forgets the topics that a connector uses; they are noted again when it goes on using them.
     fn forget_topics(&self, connector: &str);
+
+    /// Returns when all that was asked for so far is written, or will not be.
+    async fn written(&self) {}
+
+    /// Workers that may write here besides those that were named before. A store to which others can write names
+    /// strangers in the log, once it knows who is none.
+    fn expect_writers(&self, worker_ids: Vec<String>) {
+        drop(worker_ids);
+    }
 }
 
 #[cfg(test)]

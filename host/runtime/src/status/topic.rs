@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
@@ -24,6 +25,9 @@ use crate::topic_log::{EndId, LogRecord, NewRecord, Step, TopicLog, WriteId};
 /// Other workers that are named before no more are.
 const MAX_STRANGERS: usize = 16;
 
+/// Workers that were named before those are forgotten that may have gone long ago.
+const MAX_WRITERS: usize = 1024;
+
 /// Wait before a status is written again whose record was lost.
 const RETRY: Duration = Duration::from_millis(300);
 
@@ -38,6 +42,8 @@ struct Shared {
     inner: Mutex<Inner>,
     changed: Notify,
     closing: watch::Sender<bool>,
+    /// Up to which turn all is written, or given up.
+    done: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +54,8 @@ struct Inner {
     wanted: BTreeMap<StatusKey, Wanted>,
     /// Statuses that were asked for so far.
     asked: u64,
+    /// Workers of the group, of a leader; empty while that is not known.
+    writers: BTreeSet<String>,
 }
 
 /// A status to be written.
@@ -179,20 +187,14 @@ impl Inner {
 }
 
 impl TopicStatusStore {
-    /// Reads the topic to its end and follows it from there on, in a task of its own. `worker_id` is that of the only
-    /// worker that is to write to it: others that do are named in the log.
+    /// Reads the topic to its end and follows it from there on, in a task of its own.
     ///
     /// # Errors
     ///
     /// Where it ends could not be found out.
-    pub async fn start(mut log: TopicLog, worker_id: &str) -> Result<Self, millstream_connector::Failure> {
+    pub async fn start(mut log: TopicLog) -> Result<Self, millstream_connector::Failure> {
         let shared = Arc::new(Shared::default());
-        let mut work = Work {
-            shared: Arc::clone(&shared),
-            on_their_way: BTreeMap::new(),
-            worker_id: worker_id.to_owned(),
-            strangers: None,
-        };
+        let mut work = Work { shared: Arc::clone(&shared), on_their_way: BTreeMap::new(), strangers: None };
         let end: EndId = log.ask_end();
         loop {
             match log.step().await {
@@ -231,6 +233,7 @@ impl Drop for TopicStatusStore {
     }
 }
 
+#[async_trait]
 impl StatusStore for TopicStatusStore {
     fn put(&self, of: &Instance, status: InstanceStatus) {
         self.shared.want(of, status, false);
@@ -291,13 +294,32 @@ impl StatusStore for TopicStatusStore {
         self.shared.inner().forget_topics(connector);
         self.shared.changed.notify_one();
     }
+
+    async fn written(&self) {
+        let upto = self.shared.inner().asked;
+        let mut done = self.shared.done.subscribe();
+        self.shared.changed.notify_one();
+        // Nothing is written any more once the task has ended.
+        while *done.borrow_and_update() < upto && !*self.shared.closing.borrow() {
+            if done.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn expect_writers(&self, worker_ids: Vec<String>) {
+        let mut inner = self.shared.inner();
+        if MAX_WRITERS < inner.writers.len() {
+            inner.writers.clear();
+        }
+        inner.writers.extend(worker_ids);
+    }
 }
 
 struct Work {
     shared: Arc<Shared>,
     on_their_way: BTreeMap<WriteId, (StatusKey, Wanted)>,
-    worker_id: String,
-    /// Other workers that were named; `None` while what was written before the start is read.
+    /// Strangers that were named; `None` while what was written before the start is read.
     strangers: Option<BTreeSet<String>>,
 }
 
@@ -318,6 +340,7 @@ impl Work {
             }
             let due = {
                 let inner = self.shared.inner();
+                self.shared.done.send_replace(self.done(&inner));
                 if *self.shared.closing.borrow() && inner.wanted.is_empty() && self.on_their_way.is_empty() {
                     break;
                 }
@@ -350,6 +373,12 @@ impl Work {
         log.close(RETRY).await;
     }
 
+    /// The last turn up to which nothing waits or is on its way.
+    fn done(&self, inner: &Inner) -> u64 {
+        let waiting = inner.wanted.values().chain(self.on_their_way.values().map(|(_, wanted)| wanted));
+        waiting.map(|wanted| wanted.turn - 1).min().unwrap_or(inner.asked)
+    }
+
     /// A status whose record was lost is written again, unless there is a newer one.
     fn failed(&self, log: &TopicLog, of: StatusKey, wanted: Wanted, error: &millstream_client::SendError) {
         let again = error.is_retriable();
@@ -367,10 +396,17 @@ impl Work {
     /// Names another worker that runs something, once, and no more than a few.
     fn notice(&mut self, log: &TopicLog, status: &InstanceStatus) {
         let Some(strangers) = &mut self.strangers else { return };
-        let runs = status.state == State::Running && status.worker_id != self.worker_id;
-        if runs && strangers.len() < MAX_STRANGERS && strangers.insert(status.worker_id.clone()) {
+        let is_stranger = {
+            let inner = self.shared.inner();
+            !inner.writers.is_empty() && !inner.writers.contains(&status.worker_id)
+        };
+        if status.state == State::Running
+            && is_stranger
+            && strangers.len() < MAX_STRANGERS
+            && strangers.insert(status.worker_id.clone())
+        {
             let (topic, other) = (log.topic(), &status.worker_id);
-            tracing::error!(%topic, "worker {other} writes statuses to this worker's topic: is it of another group (group.id), both run every connector; give each group topics of its own");
+            tracing::error!(%topic, "worker {other} writes statuses to this group's topic and is no member of the group: if it is of another one (group.id), both run every connector; give each group topics of its own");
         }
     }
 

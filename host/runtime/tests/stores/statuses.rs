@@ -14,7 +14,7 @@ use crate::config_log::topic;
 
 async fn open(clients: Arc<dyn LogClients>) -> TopicStatusStore {
     let log = TopicLog::open(clients, &topic("statuses", 3)).await.expect("it opens");
-    TopicStatusStore::start(log, "w").await.expect("it is read")
+    TopicStatusStore::start(log).await.expect("it is read")
 }
 
 fn status(worker: &str, generation: i32, state: State) -> InstanceStatus {
