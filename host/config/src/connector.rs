@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use crate::{
     ConfigDef, ConfigKey, ConfigMap, ConfigType, ConfigValue, Importance, InvalidVersions, NoSuchVersion,
-    OverridePolicy, PluginDef, PluginDefs, PluginKind, UnknownConnector, Validator, Wanted, WantedError, Width,
+    OverridePolicy, PluginDef, PluginDefs, PluginKind, TopicRules, UnknownConnector, Validator, Wanted, WantedError,
+    Width,
     connector_keys::names,
-    originals_with_prefix,
+    has_topic_rules, originals_with_prefix,
     parsed::ParsedValue,
     plugin_defs::AmongPlugins,
     record_error_keys::{record_error_keys, sets_record_errors},
@@ -163,8 +164,14 @@ pub fn validate_connector(
     if connector.kind == PluginKind::Sink {
         check_topics(config, plugins, &mut framework)?;
     }
-    let is_source = connector.kind == PluginKind::Source;
-    for (key, error) in unsupported::in_connector(config, is_source, |key| framework.get(key).map(|(_, read)| read)) {
+    // Connect accepts wrong rules, and then no task starts.
+    if connector.kind == PluginKind::Source
+        && plugins.worker_creates_topics()
+        && let Err(errors) = TopicRules::read(config)
+    {
+        errors.iter().for_each(|(key, error)| framework.add_error(key, error.message().to_owned()));
+    }
+    for (key, error) in unsupported::in_connector(|key| framework.get(key).map(|(_, read)| read)) {
         // A value that is wrong in itself is named as that alone.
         if framework.get(&key).is_none_or(|(value, _)| value.errors.is_empty()) {
             framework.add_error(&key, error);
@@ -580,7 +587,7 @@ fn converters(config: &ConfigMap, connector: &PluginDef, plugins: &dyn PluginDef
 fn overrides(connector: &PluginDef, config: &ConfigMap, policy: &OverridePolicy) -> Vec<Part> {
     let sink = connector.kind == PluginKind::Sink;
     let dead_letters = sink && text(config, names::DLQ_TOPIC.name()).is_some_and(|topic| !topic.trim().is_empty());
-    let creates_topics = !sink && config.keys().any(|key| key.starts_with("topic.creation."));
+    let creates_topics = !sink && has_topic_rules(config);
     [
         ("producer.override.", !sink || dead_letters),
         ("consumer.override.", sink),

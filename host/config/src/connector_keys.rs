@@ -157,7 +157,7 @@ pub mod names {
             .validator(|| Validator::UniqueAliases)
             .importance(Low)
             .placed(Place::at("Topic Creation", 1, Width::Long, "Topic Creation Groups"))
-            .doc("Names of the groups of settings for new topics. Each is configured beneath `topic.creation.<name>.`. Not supported yet, nor are the settings beneath `topic.creation.`.");
+            .doc("Names of the groups of settings for new topics. Each has beneath `topic.creation.<name>.` `include` and `exclude` (lists of regular expressions in Java's syntax, for whole names), `partitions`, `replication.factor` (-1 for the broker's default) and settings of topics. The first group that matches a topic counts, else the group `default`, whose two numbers are required as soon as any key begins with `topic.creation.`; without one no topic is created by the worker.");
         EXACTLY_ONCE_SUPPORT: String = Key::string("exactly.once.support")
             .default("requested")
             .validator(|| Validator::one_of_ignore_case(&["required", "requested"]))

@@ -24,6 +24,7 @@ mod properties;
 mod providers;
 mod record_error_keys;
 mod restart_keys;
+mod topic_creation;
 mod unknown_keys;
 mod unsupported;
 mod validate;
@@ -56,6 +57,7 @@ pub use properties::{
 pub use providers::{Providers, Resolved, restore_references, without_providers};
 pub use record_error_keys::{names as record_error_key, sink_error_keys, source_error_keys};
 pub use restart_keys::{names as restart_key, restart_keys, sets_restarts};
+pub use topic_creation::{TopicGroup, TopicRules, has_topic_rules};
 pub use unknown_keys::{UnknownKey, nearest, unknown_connector_keys, unknown_keys_warning, unknown_worker_keys};
 pub use validate::{ConfigValue, Environment, PlainEnvironment};
 pub use validator::Validator;

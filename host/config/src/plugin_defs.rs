@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ConfigDef, ConfigMap, Environment, NoSuchVersion, Versions, Wanted, WantedError, connector_keys::names,
-    version_order,
+    ConfigDef, ConfigMap, Environment, NoSuchVersion, Versions, Wanted, WantedError, config_text,
+    connector_keys::names, version_order, worker_key,
 };
 
 /// What a worker converts headers with unless told otherwise.
@@ -172,6 +172,9 @@ pub trait PluginDefs: Send + Sync {
     /// that name none.
     fn worker_converter(&self, key: &str) -> Option<Wanted>;
 
+    /// Whether the worker makes topics by the rules of source connectors (`topic.creation.enable`).
+    fn worker_creates_topics(&self) -> bool;
+
     /// The source or sink connector meant by `connector.class`: class name or alias, else the only one
     /// whose simple name is that text, with or without `Connector` at its end.
     ///
@@ -327,6 +330,11 @@ impl PluginDefs for PluginDirectory {
 
     fn full_match(&self, pattern: &str, text: &str) -> Result<bool, String> {
         (self.full_match)(pattern, text)
+    }
+
+    fn worker_creates_topics(&self) -> bool {
+        let set = self.worker.get(worker_key::TOPIC_CREATION_ENABLE.name()).and_then(Option::as_deref);
+        set.and_then(config_text::boolean).unwrap_or(true)
     }
 
     fn worker_converter(&self, key: &str) -> Option<Wanted> {

@@ -12,6 +12,7 @@ use crate::{
     connector_config_def,
     plugin_defs::PluginDef,
     record_error_keys::record_error_keys,
+    topic_creation::{OPTIONS as TOPIC_RULE_OPTIONS, prefixes as topic_rule_prefixes},
 };
 
 /// A key that nobody declares.
@@ -62,9 +63,6 @@ const WORKER_EXTRAS: [&str; 2] = ["internal.key.converter", "internal.value.conv
 
 /// Prefixes before settings of the topics that a cluster of workers keeps its state in.
 const STORAGE_PREFIXES: [&str; 3] = ["config.storage.", "offset.storage.", "status.storage."];
-
-/// Prefix of the rules by which topics are created for a source.
-const TOPIC_CREATION: &str = "topic.creation.";
 
 /// The keys of a worker's properties that nobody declares.
 pub fn unknown_worker_keys(properties: &ConfigMap, plugins: &dyn PluginDefs) -> Vec<UnknownKey> {
@@ -121,7 +119,10 @@ pub fn unknown_connector_keys(config: &ConfigMap, plugins: &dyn PluginDefs) -> V
         known.add_beneath(&format!("{}.override.", kind.name()), kind.settings());
     }
     if connector.kind == PluginKind::Source {
-        known.prefixes.push(TOPIC_CREATION.to_owned());
+        for prefix in topic_rule_prefixes(config) {
+            known.add_beneath(&prefix, TOPIC_RULE_OPTIONS);
+            known.add_beneath(&prefix, TOPIC);
+        }
     }
     known.unknown_in(config)
 }
@@ -262,6 +263,19 @@ mod tests {
             ],
             &["transforms.m.field (did you mean transforms.m.fields?)", "transforms.n.x"],
         );
+        check_connector(
+            &[
+                ("topic.creation.groups", "a"),
+                ("topic.creation.a.partitons", "1"),
+                ("topic.creation.default.cleanup.polic", "compact"),
+                ("topic.creation.not-listed.include", "x"),
+            ],
+            &[
+                "topic.creation.a.partitons (did you mean topic.creation.a.partitions?)",
+                "topic.creation.default.cleanup.polic (did you mean topic.creation.default.cleanup.policy?)",
+                "topic.creation.not-listed.include",
+            ],
+        );
     }
 
     #[test]
@@ -271,7 +285,10 @@ mod tests {
                 ("tasks.max", "1"),
                 ("producer.override.interceptor.classes", "x"),
                 ("consumer.override.fetch.decompressed.max.bytes", "1"),
+                ("topic.creation.groups", "a"),
                 ("topic.creation.default.partitions", "1"),
+                ("topic.creation.a.include", "x"),
+                ("topic.creation.a.cleanup.policy", "compact"),
                 ("key.converter.whatever", "the worker's converter is not looked into"),
                 ("transforms", "u"),
                 ("transforms.u.type", "no.such.Class"),

@@ -1,7 +1,7 @@
 //! Keys of Connect whose feature is still to come. A value that asks for it is refused, since going on without it would
 //! do something else than what was asked; the default, and what switches the feature off, is accepted.
 
-use crate::{ConfigError, ConfigMap, ParsedConfig, ParsedValue, connector_keys::names, worker_key};
+use crate::{ConfigError, ParsedConfig, ParsedValue, connector_keys::names, worker_key};
 
 struct NotYet {
     key: &'static str,
@@ -26,9 +26,6 @@ const CONNECTOR: [NotYet; 2] = [
     },
 ];
 
-/// Rules by which Connect creates the topics of source connectors.
-const TOPIC_CREATION: &str = "topic.creation.";
-
 fn is_filled(value: &ParsedValue) -> bool {
     value.to_text().is_some_and(|text| !text.is_empty())
 }
@@ -50,22 +47,10 @@ pub(crate) fn refuse_in_worker(config: &ParsedConfig) -> Result<(), ConfigError>
 }
 
 /// What a connector's configuration asks for in vain: keys with their errors. `value` gives the values of declared keys.
-pub(crate) fn in_connector<'a>(
-    config: &ConfigMap,
-    is_source: bool,
-    value: impl Fn(&str) -> Option<&'a ParsedValue>,
-) -> Vec<(String, String)> {
+pub(crate) fn in_connector<'a>(value: impl Fn(&str) -> Option<&'a ParsedValue>) -> Vec<(String, String)> {
     let declared = CONNECTOR.iter().filter_map(|NotYet { key, asks, remedy }| {
         let value = value(key).filter(|value| asks(value))?;
-        Some(((*key).to_owned(), refusal(key, &value.to_text().unwrap_or_default(), remedy)))
+        Some(((*key).to_owned(), refusal(key, &value.to_text().unwrap_or_default(), remedy).message().to_owned()))
     });
-    let rules = config
-        .iter()
-        .filter(|(key, _)| is_source && key.starts_with(TOPIC_CREATION))
-        .filter_map(|(key, text)| Some((key, text.as_deref().filter(|text| !text.trim().is_empty())?)));
-    let rules = rules.map(|(key, text)| {
-        let remedy = "create the topic beforehand, or remove the key and leave its settings to the broker's defaults";
-        (key.clone(), refusal(key, text, remedy))
-    });
-    declared.chain(rules).map(|(key, error)| (key, error.message().to_owned())).collect()
+    declared.collect()
 }

@@ -8,9 +8,9 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Durat
 
 use futures::FutureExt as _;
 use millstream_config::{
-    ConfigDef, ConfigMap, ParsedConfig, Providers, Resolved, Wanted, WorkerConfig, connector_key_names as key,
-    record_error_key, restore_references, sink_error_keys, sink_keys, source_error_keys, source_keys, topic_list,
-    worker_key,
+    ConfigDef, ConfigMap, ParsedConfig, Providers, Resolved, TopicRules, Wanted, WorkerConfig,
+    connector_key_names as key, has_topic_rules, record_error_key, restore_references, sink_error_keys, sink_keys,
+    source_error_keys, source_keys, topic_list, worker_key,
 };
 use millstream_connector::{
     Connector, ConnectorContext, ErrorKind, Failure, FindPluginError, PluginError, PluginInfo, PluginKind, Plugins,
@@ -32,7 +32,7 @@ use crate::{
     provided,
     report::LogPolicy,
     sink_task::{self, CommitSettings, DeadLetters, ReportRules, Reporting, SinkTask, Stages},
-    source_task::{self, Flow, FlowSettings, Pipeline, SourceLetters, SourceTask},
+    source_task::{self, Flow, FlowSettings, NewTopics, Pipeline, SourceLetters, SourceTask},
     status::{State, StatusBoard, StatusStore, StatusWriter},
     task::TaskControl,
     task_metrics::TaskMetrics,
@@ -57,6 +57,8 @@ pub struct WorkerSettings {
     pub track_topics: bool,
     /// Whether users may have them forgotten (`topic.tracking.allow.reset`).
     pub allow_topic_reset: bool,
+    /// Whether topics are made by the rules of source connectors (`topic.creation.enable`).
+    pub create_topics: bool,
     /// Where the values of variables in configurations come from.
     pub providers: Arc<Providers>,
 }
@@ -72,6 +74,7 @@ impl WorkerSettings {
             shutdown_timeout: worker_key::TASK_SHUTDOWN_TIMEOUT.get(config),
             track_topics: worker_key::TOPIC_TRACKING_ENABLE.get(config),
             allow_topic_reset: worker_key::TOPIC_TRACKING_ALLOW_RESET.get(config),
+            create_topics: worker_key::TOPIC_CREATION_ENABLE.get(config),
             providers: Arc::clone(worker.providers()),
         }
     }
@@ -795,11 +798,9 @@ impl Build<'_> {
         let (converters, chain) = (self.converters().await?, self.chain().await?);
         let (policy, log) = (ErrorPolicy::read(self.config), LogPolicy::read(self.config));
         let letters = self.source_letters().await?;
+        let new_topics = self.new_topics()?;
         let Self { parts, start, control, plugin, class, .. } = self;
         let id = &start.id;
-        if let Some(key) = start.connector_config.keys().find(|key| key.starts_with("topic.creation.")) {
-            tracing::warn!(task = %id, "{key} has no effect yet: new topics get the broker's own defaults");
-        }
         let producer = parts.clients.producer(id, ProducerUse::Records, &start.connector_config).await?;
         let offsets = store_of(parts.offset_topics.as_ref(), &parts.offsets, &start.connector_config).await?;
         let context: Arc<dyn SourceContext> =
@@ -814,10 +815,32 @@ impl Build<'_> {
         };
         let offsets = StoredOffsets::new(id.connector.clone(), offsets);
         let counts = control.metrics.source(&parts.metrics, id);
-        let flow = Flow::new(control.clone(), producer, letters, Box::new(offsets), settings, counts);
+        let flow = Flow::new(control.clone(), producer, letters, Box::new(offsets), new_topics, settings, counts);
         let pipeline =
             Pipeline { chain, converters, policy, log, control: control.clone(), scratch: Default::default() };
         Ok(SourceTask { task, pipeline, flow, control })
+    }
+
+    /// What makes topics by the connector's rules; `None` if it has none, or the worker does not want it.
+    fn new_topics(&self) -> Result<Option<NewTopics>, Failure> {
+        let Self { parts, start, .. } = self;
+        let (id, connector) = (&start.id, &start.connector_config);
+        if !parts.settings.create_topics {
+            if has_topic_rules(connector) {
+                tracing::warn!(task = %id, "topic.creation.enable of the worker is false, so the connector's rules beneath topic.creation. have no effect");
+            }
+            return Ok(None);
+        }
+        let rules = TopicRules::read(connector).map_err(|errors| {
+            let message = errors.first().map(|(_, error)| error.message()).unwrap_or_default();
+            Failure::new(ErrorKind::Config, "", message)
+        })?;
+        let Some(rules) = rules else { return Ok(None) };
+        if rules.lists_default {
+            tracing::warn!(task = %id, "'default' topic creation group always exists and does not need to be listed explicitly");
+        }
+        let admin = parts.clients.topics(id, connector)?;
+        Ok(Some(NewTopics::new(id.clone(), rules, admin)))
     }
 
     async fn sink(self) -> Result<SinkTask, Failure> {

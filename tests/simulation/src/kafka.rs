@@ -17,7 +17,7 @@ use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartiti
 use millstream_record::TopicName;
 use millstream_runtime::kafka::{
     Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
-    RecordProducer,
+    RecordProducer, TopicAdmin,
 };
 use tokio::time::Instant;
 
@@ -165,6 +165,10 @@ impl Clients for World {
 
     fn group_offsets(&self, _: &str, _: &ConfigMap) -> Result<Box<dyn GroupOffsets>, Failure> {
         Err(Failure::new(ErrorKind::Fatal, "", "offsets are not changed from outside here"))
+    }
+
+    fn topics(&self, _: &TaskId, _: &ConfigMap) -> Result<Box<dyn TopicAdmin>, Failure> {
+        Err(Failure::new(ErrorKind::Fatal, "", "no connector here has rules for topics"))
     }
 
     async fn create_topic(&self, _: &TaskId, _: &TopicName, _: i16, _: &ConfigMap) -> Result<(), Failure> {

@@ -25,7 +25,10 @@ use millstream_runtime::{
     Natives,
     config_log::{ConfigLog, MemoryLog},
     herder::{Health, Herder, HerderHandle, InstanceStatus, TargetState},
-    kafka::{Clients, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer, RecordProducer},
+    kafka::{
+        Clients, GroupOffsets, MadeTopic, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
+        RecordProducer, TopicAdmin, WantedTopic,
+    },
     membership::Solo,
     offsets::{OffsetStore, OffsetStoreError},
     status::MemoryStatusStore,
@@ -64,6 +67,18 @@ pub enum Produce {
     LargeRecords(usize),
 }
 
+/// What the cluster does with a topic that is missing and is to be made.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Create {
+    /// Makes it.
+    #[default]
+    Make,
+    /// Has got it from somebody else meanwhile.
+    Exists,
+    /// Does not allow it.
+    Refuse,
+}
+
 /// Everything that tests turn and look at.
 #[derive(Default)]
 pub struct State {
@@ -75,6 +90,12 @@ pub struct State {
     pub stalls: BTreeSet<String>,
     /// Topics that do not exist, however often they are asked for.
     pub missing: BTreeSet<String>,
+    /// How often the cluster does not say in time whether a topic exists.
+    pub silent: u32,
+    /// What becomes of a missing topic that a task wants to make.
+    pub create: Create,
+    /// Topics that tasks have made.
+    pub made: Vec<WantedTopic>,
     /// Written records, by topic: value and headers.
     pub written: BTreeMap<String, Vec<(String, Vec<u8>)>>,
     /// What the next polls of a sink's consumer return.
@@ -526,8 +547,38 @@ impl Clients for World {
         Err(Failure::new(ErrorKind::Fatal, "", "offsets are not changed from outside here"))
     }
 
+    fn topics(&self, _: &TaskId, _: &ConfigMap) -> Result<Box<dyn TopicAdmin>, Failure> {
+        Ok(Box::new(self.clone()))
+    }
+
     async fn create_topic(&self, _: &TaskId, _: &TopicName, _: i16, _: &ConfigMap) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl TopicAdmin for World {
+    async fn exists(&self, topic: &TopicName) -> Result<bool, Failure> {
+        let mut state = self.state();
+        if 0 < state.silent {
+            state.silent -= 1;
+            return Err(Failure::new(ErrorKind::Retriable, "", "no answer in time"));
+        }
+        Ok(!state.missing.contains(topic.as_str()))
+    }
+
+    async fn create(&self, topic: &WantedTopic) -> Result<MadeTopic, Failure> {
+        let mut state = self.state();
+        if state.create == Create::Refuse {
+            let class = "org.apache.kafka.common.errors.TopicAuthorizationException";
+            return Ok(MadeTopic::Refused(Failure::new(ErrorKind::Fatal, class, "not allowed")));
+        }
+        state.missing.remove(topic.name.as_str());
+        if state.create == Create::Exists {
+            return Ok(MadeTopic::Existed);
+        }
+        state.made.push(topic.clone());
+        Ok(MadeTopic::Made)
     }
 }
 

@@ -263,11 +263,26 @@ fn what_is_not_supported_yet_is_refused_when_it_is_asked_for_and_only_then() {
     };
     assert_eq!(refused(&sink(&[("topics.regex", "a.*")])), "topics.regex");
     assert_eq!(refused(&source(&[("exactly.once.support", " Required ")])), "exactly.once.support");
-    assert_eq!(refused(&source(&[("topic.creation.default.partitions", "3")])), "topic.creation.default.partitions");
-    let accepted =
-        [("exactly.once.support", "requested"), ("topic.creation.groups", ""), ("transaction.boundary", "poll")];
+    let accepted = [("exactly.once.support", "requested"), ("transaction.boundary", "poll")];
     assert_eq!(errors(&source(&accepted)), []);
     assert_eq!(errors(&sink(&[("topics", "a"), ("topics.regex", "")])), []);
+}
+
+#[test]
+fn wrong_rules_for_topics_are_refused_unless_the_worker_makes_no_topics() {
+    let wrong = source(&[("topic.creation.groups", "a"), ("topic.creation.default.partitions", "0")]);
+    let rule = "Invalid value 0 for configuration partitions: Number of partitions must be positive, or -1 to use the broker's default";
+    let key = "topic.creation.default.replication.factor";
+    let missing = format!("Missing required configuration \"{key}\" which has no default value.");
+    assert_eq!(errors(&wrong), [pair("topic.creation.default.partitions", rule), pair(key, &missing)]);
+    let worker = config(&[("topic.creation.enable", " FALSE ")]);
+    let infos = validate_connector(&wrong, &plugins().with_worker(worker), &[], &OverridePolicy::All).unwrap();
+    assert_eq!(infos.error_count, 0);
+    // Right ones are listed no more than by Connect.
+    let right =
+        [("topic.creation.default.partitions", "2"), (key, "1"), ("topic.creation.default.cleanup.policy", "x")];
+    let infos = validate(&source(&right));
+    assert_eq!((infos.error_count, infos.configs.len()), (0, 26));
 }
 
 #[test]

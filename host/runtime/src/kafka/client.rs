@@ -11,7 +11,7 @@ use millstream_client::{
     admin::{NewTopic, OffsetAndMetadata},
     consumer::{FetchedRecordBatches, RebalanceEvent},
 };
-use millstream_config::{ConfigMap, OverridePolicy, connector_key_names, originals_with_prefix};
+use millstream_config::{ConfigMap, OverridePolicy, connector_key_names, has_topic_rules, originals_with_prefix};
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_metrics::Metrics;
 use millstream_record::{ErrorChain, TopicName};
@@ -22,7 +22,8 @@ use millstream_wire::{
 
 use super::{
     Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
-    RecordProducer, RecordSlot, RecordTransactions, group_offsets::ClientGroupOffsets,
+    RecordProducer, RecordSlot, RecordTransactions, TopicAdmin, group_offsets::ClientGroupOffsets,
+    topics::ClientTopics,
 };
 use crate::error_policy::CONNECT_EXCEPTION;
 
@@ -175,8 +176,8 @@ impl Clients for KafkaClients {
             .and_then(Option::as_deref)
             .is_some_and(|topic| !topic.trim().is_empty());
         let kinds: &[&str] = match (sink, dead_letters) {
-            (false, false) => &["producer"],
-            (false, true) => &["producer", "admin"],
+            (false, dead_letters) if dead_letters || has_topic_rules(connector) => &["producer", "admin"],
+            (false, _) => &["producer"],
             (true, false) => &["consumer"],
             (true, true) => &["consumer", "producer", "admin"],
         };
@@ -246,6 +247,11 @@ impl Clients for KafkaClients {
         Ok(Box::new(ClientGroupOffsets::new(admin, group)))
     }
 
+    fn topics(&self, task: &TaskId, connector: &ConfigMap) -> Result<Box<dyn TopicAdmin>, Failure> {
+        let admin = self.admin(&format!("connector-adminclient-{task}"), connector)?;
+        Ok(Box::new(ClientTopics::new(admin, self.bootstrap.clone())))
+    }
+
     async fn create_topic(
         &self,
         _task: &TaskId,
@@ -254,6 +260,12 @@ impl Clients for KafkaClients {
         connector: &ConfigMap,
     ) -> Result<(), Failure> {
         let admin = self.admin("connector-dlq-adminclient-", connector)?;
+        // Who may write to a topic that exists need not be allowed to create one.
+        let mut described =
+            admin.describe_topics(std::slice::from_ref(topic)).await.map_err(|error| request_failure(&error))?;
+        if let Some(Ok(_)) = described.remove(topic) {
+            return Ok(());
+        }
         let wanted = NewTopic {
             partitions: Some(1),
             replication_factor: u16::try_from(replication_factor).ok(),

@@ -6,8 +6,9 @@
 mod client;
 mod group_offsets;
 mod internal;
+mod topics;
 
-use std::{ops::Range, time::Duration};
+use std::{collections::BTreeMap, fmt, ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -212,6 +213,60 @@ pub trait GroupOffsets: Send + Sync {
     async fn delete(&self) -> Result<(), AlterOffsetsError>;
 }
 
+/// A topic that a task is to make.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WantedTopic {
+    /// Its name.
+    pub name: TopicName,
+    /// Number of partitions; -1 for the broker's default.
+    pub partitions: i32,
+    /// Copies of each partition; -1 for the broker's default.
+    pub replication_factor: i16,
+    /// Settings that differ from the broker's defaults.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// As Java prints it inside messages.
+impl fmt::Display for WantedTopic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, partitions, replication_factor, configs } = self;
+        let configs: Vec<String> = configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let configs = configs.join(", ");
+        write!(
+            f,
+            "(name={name}, numPartitions={partitions}, replicationFactor={replication_factor}, replicasAssignments=null, configs={{{configs}}})"
+        )
+    }
+}
+
+/// What came of an attempt to make a topic.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum MadeTopic {
+    /// It is there, with the wanted settings.
+    Made,
+    /// It was there already, with whatever settings.
+    Existed,
+    /// Whoever asks may not make it, or the cluster cannot.
+    Refused(Failure),
+}
+
+/// Topics as a source task sees them, which makes those that are missing.
+#[async_trait]
+pub trait TopicAdmin: Send + Sync {
+    /// Whether a topic exists. Makes none, whatever the cluster is set up to do.
+    ///
+    /// # Errors
+    ///
+    /// The cluster does not say: retriable if it did not answer in time.
+    async fn exists(&self, topic: &TopicName) -> Result<bool, Failure>;
+    /// Makes a topic. Dropping the future may leave it made.
+    ///
+    /// # Errors
+    ///
+    /// The cluster did not answer, or refused the topic as it is wanted.
+    async fn create(&self, topic: &WantedTopic) -> Result<MadeTopic, Failure>;
+}
+
 /// Which producer a task asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ProducerUse {
@@ -262,6 +317,13 @@ pub trait Clients: Send + Sync {
     ///
     /// The settings cannot be used.
     fn group_offsets(&self, connector: &str, config: &ConfigMap) -> Result<Box<dyn GroupOffsets>, Failure>;
+
+    /// Topics, for a source task that makes those that are missing.
+    ///
+    /// # Errors
+    ///
+    /// The settings cannot be used.
+    fn topics(&self, task: &TaskId, connector: &ConfigMap) -> Result<Box<dyn TopicAdmin>, Failure>;
 
     /// Creates a topic with one partition unless it exists.
     ///

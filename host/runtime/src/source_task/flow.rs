@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     dead_letters::{self, Content, Ends, Form, SourceLetters},
+    new_topics::NewTopics,
     view::source_record,
 };
 use crate::{
@@ -39,6 +40,9 @@ const MAX_IN_FLIGHT_BYTES: usize = 8 << 20;
 /// Source partitions with news after which offsets are stored early, so that a connector with a
 /// partition per file does not collect them for a minute.
 const MAX_PARTITIONS: usize = 50_000;
+
+/// Wait before a topic is asked for again when the cluster did not answer in time: Connect's.
+const TOPIC_RETRY_WAIT: Duration = Duration::from_millis(100);
 
 /// Class that Connect names for failures of its producer.
 const WORKER_SOURCE_TASK: &str = "org.apache.kafka.connect.runtime.WorkerSourceTask";
@@ -126,6 +130,8 @@ pub(crate) struct Flow {
     pub(super) producer: Box<dyn RecordProducer>,
     pub(super) ledger: InFlight<SourceBatch>,
     offsets: Box<dyn OffsetWriter>,
+    /// `None` leaves topics to the cluster.
+    new_topics: Option<Arc<NewTopics>>,
     settings: FlowSettings,
     counts: Arc<millstream_metrics::SourceTask>,
     /// Offsets by source partition that no flush has stored yet.
@@ -147,6 +153,7 @@ impl Flow {
         producer: Box<dyn RecordProducer>,
         letters: Option<SourceLetters>,
         offsets: Box<dyn OffsetWriter>,
+        new_topics: Option<NewTopics>,
         settings: FlowSettings,
         counts: Arc<millstream_metrics::SourceTask>,
     ) -> Self {
@@ -155,6 +162,7 @@ impl Flow {
             producer,
             ledger: InFlight::new(MAX_IN_FLIGHT_BYTES),
             offsets,
+            new_topics: new_topics.map(Arc::new),
             settings,
             counts,
             unsaved: HashMap::new(),
@@ -238,6 +246,37 @@ impl Flow {
         }
         self.take_acks();
         Ok(self.check()?)
+    }
+
+    /// Makes a topic that the producer does not know, if it does not exist and the connector has rules for that. While
+    /// the cluster does not say whether it exists, it is asked again, as by Connect; acknowledgements and commits go on.
+    ///
+    /// # Errors
+    ///
+    /// The task is to stop, or the topic can neither be found nor made.
+    pub(super) async fn make_topic(&mut self, topic: &TopicName) -> Result<(), Halt> {
+        let Some(new_topics) = self.new_topics.clone() else { return Ok(()) };
+        let control = self.control.clone();
+        let what = || format!("the cluster to say whether topic {topic} exists, or to create it");
+        let making = told(&control, "a topic", what, async {
+            loop {
+                match new_topics.ensure(topic).await {
+                    Err(failure) if failure.kind == ErrorKind::Retriable => {
+                        tracing::warn!(task = %control.id, error = %failure, "a topic is asked for again");
+                        tokio::time::sleep(TOPIC_RETRY_WAIT).await;
+                    }
+                    made => return made,
+                }
+            }
+        });
+        self.attend(async {
+            tokio::select! {
+                biased;
+                () = control.stopped() => Err(Halt::Stopped),
+                made = making => made.map_err(Halt::Failed),
+            }
+        })
+        .await
     }
 
     /// Waits until the partitions of a topic are known; acknowledgements and commits go on.

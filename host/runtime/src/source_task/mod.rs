@@ -7,6 +7,7 @@
 
 mod dead_letters;
 mod flow;
+mod new_topics;
 mod pipeline;
 mod view;
 
@@ -19,6 +20,7 @@ use millstream_connector::{Failure, PollLimits, SourceContext};
 pub(crate) use self::{
     dead_letters::SourceLetters,
     flow::{Flow, FlowSettings},
+    new_topics::NewTopics,
     pipeline::Pipeline,
 };
 use crate::{

@@ -304,6 +304,7 @@ impl Pipeline {
             match reason {
                 Stop::Full => flow.wait_for_room().await?,
                 Stop::UnknownTopic(topic) => {
+                    flow.make_topic(&topic).await?;
                     if let Err(error) = flow.learn(&topic).await? {
                         flow.refused(skipped, send_failure(&error))?;
                         next = row + 1;

@@ -4,6 +4,7 @@ mod changes;
 mod counts;
 mod dead_letters;
 mod hangs;
+mod new_topics;
 mod others;
 mod panics;
 mod restarts;

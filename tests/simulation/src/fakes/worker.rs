@@ -64,6 +64,7 @@ impl Fakes {
             random: self.random,
             settings: WorkerSettings {
                 track_topics: true,
+                create_topics: true,
                 allow_topic_reset: true,
                 properties: properties.clone(),
                 flush_interval: Duration::from_secs(2),
