@@ -485,7 +485,7 @@ fn check_topics(config: &ConfigMap, plugins: &dyn PluginDefs, values: &mut Value
     }
     if let Some(pattern) = given(regex) {
         let matches = plugins
-            .full_match(pattern, dead_letters)
+            .full_match(pattern.trim(), dead_letters)
             .map_err(|message| ConnectorConfigError::TopicsRegex { message })?;
         if matches {
             values.add_error(

@@ -131,7 +131,7 @@ pub mod names {
             .validator(|| Validator::Regex)
             .importance(High)
             .placed(Place::at(COMMON, 4, Width::Long, "Topics regex"))
-            .doc("Regular expression in Java's syntax that matches the whole names of the topics to read. Not supported yet: set `topics`.");
+            .doc("Regular expression in Java's syntax that matches the whole names of the topics to read, instead of `topics`. New ones are found after `metadata.max.age.ms` of the consumer (`consumer.override.metadata.max.age.ms`, five minutes).");
         DLQ_TOPIC: String = Key::string("errors.deadletterqueue.topic.name")
             .default("")
             .importance(Medium)

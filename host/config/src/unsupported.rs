@@ -17,14 +17,11 @@ const WORKER: [NotYet; 1] = [NotYet {
 }];
 
 /// Of connectors of either kind.
-const CONNECTOR: [NotYet; 2] = [
-    NotYet { key: names::TOPICS_REGEX.name(), asks: is_filled, remedy: "name the topics in 'topics'" },
-    NotYet {
-        key: names::EXACTLY_ONCE_SUPPORT.name(),
-        asks: |value| is(value, "required"),
-        remedy: "records are delivered at least once; set it to requested, or remove it",
-    },
-];
+const CONNECTOR: [NotYet; 1] = [NotYet {
+    key: names::EXACTLY_ONCE_SUPPORT.name(),
+    asks: |value| is(value, "required"),
+    remedy: "records are delivered at least once; set it to requested, or remove it",
+}];
 
 fn is_filled(value: &ParsedValue) -> bool {
     value.to_text().is_some_and(|text| !text.is_empty())

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Durat
 
 use futures::FutureExt as _;
 use millstream_config::{
-    ConfigDef, ConfigMap, ParsedConfig, Providers, Resolved, TopicRules, Wanted, WorkerConfig,
+    ConfigDef, ConfigMap, ParsedConfig, Providers, Resolved, TopicPattern, TopicRules, Wanted, WorkerConfig,
     connector_key_names as key, has_topic_rules, record_error_key, restore_references, sink_error_keys, sink_keys,
     source_error_keys, source_keys, topic_list, worker_key,
 };
@@ -17,7 +17,7 @@ use millstream_connector::{
     SinkContext, SourceContext, TaskId,
 };
 use millstream_metrics::{Labels, Metrics};
-use millstream_record::{InvalidTopicName, TopicName};
+use millstream_record::TopicName;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ use crate::{
     converters::{Converters, Natives},
     dead_letters::{self, Context, Provenance},
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
-    kafka::{Clients, ProducerUse},
+    kafka::{Clients, ProducerUse, SinkTopics},
     long_wait::{CALL, call_text, told_of},
     offsets::{OffsetStore, OffsetTopics, StoredOffsets, store_of},
     provided,
@@ -863,14 +863,20 @@ impl Build<'_> {
         Ok(SinkTask::new(task, consumer, stages, context, control, settings, counts))
     }
 
-    fn topics(&self) -> Result<Vec<TopicName>, Failure> {
-        let invalid = |error: InvalidTopicName| Failure::new(ErrorKind::Config, "", error.to_string());
-        let topics = topic_list(&self.start.connector_config);
-        if topics.is_empty() {
-            let message = "topics.regex is not supported yet: name the topics in 'topics'";
-            return Err(Failure::new(ErrorKind::Config, "", message));
+    fn topics(&self) -> Result<SinkTopics, Failure> {
+        let invalid = |message: String| Failure::new(ErrorKind::Config, "", message);
+        let config = &self.start.connector_config;
+        let key = key::TOPICS_REGEX.name();
+        let wrong = |error| invalid(format!("Invalid value for configuration {key}: Invalid regex: {error}"));
+        if let Some(pattern) = TopicPattern::read(config).map_err(wrong)? {
+            return Ok(SinkTopics::Matching(Arc::new(pattern)));
         }
-        topics.iter().map(|topic| TopicName::parse(topic).map_err(invalid)).collect()
+        let topics = topic_list(config);
+        if topics.is_empty() {
+            return Err(invalid(format!("Must configure one of topics or {key}")));
+        }
+        let named = topics.iter().map(|topic| TopicName::parse(topic).map_err(|error| invalid(error.to_string())));
+        Ok(SinkTopics::Named(named.collect::<Result<_, _>>()?))
     }
 
     /// The dead-letter queue of a sink, if it has one.

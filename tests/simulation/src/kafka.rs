@@ -17,7 +17,7 @@ use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartiti
 use millstream_record::TopicName;
 use millstream_runtime::kafka::{
     Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
-    RecordProducer, TopicAdmin,
+    RecordProducer, SinkTopics, TopicAdmin,
 };
 use tokio::time::Instant;
 
@@ -134,12 +134,7 @@ impl Clients for World {
         Ok(Box::new(Producer { world, task: task.clone(), run, part, next: 0, pending: VecDeque::new() }))
     }
 
-    async fn consumer(
-        &self,
-        task: &TaskId,
-        _: &[TopicName],
-        _: &ConfigMap,
-    ) -> Result<Box<dyn RecordConsumer>, Failure> {
+    async fn consumer(&self, task: &TaskId, _: &SinkTopics, _: &ConfigMap) -> Result<Box<dyn RecordConsumer>, Failure> {
         self.lag(20).await;
         if let Some(text) = self.fault(&task.connector, Fault::ConsumerMakeFails) {
             return Err(refused(text));

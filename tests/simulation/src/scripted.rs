@@ -27,7 +27,7 @@ use millstream_runtime::{
     herder::{Health, Herder, HerderHandle, InstanceStatus, TargetState},
     kafka::{
         Clients, GroupOffsets, MadeTopic, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
-        RecordProducer, TopicAdmin, WantedTopic,
+        RecordProducer, SinkTopics, TopicAdmin, WantedTopic,
     },
     membership::Solo,
     offsets::{OffsetStore, OffsetStoreError},
@@ -539,7 +539,7 @@ impl Clients for World {
         Ok(Box::new(Producer { world: self.clone(), next: 0, pending: VecDeque::new() }))
     }
 
-    async fn consumer(&self, _: &TaskId, _: &[TopicName], _: &ConfigMap) -> Result<Box<dyn RecordConsumer>, Failure> {
+    async fn consumer(&self, _: &TaskId, _: &SinkTopics, _: &ConfigMap) -> Result<Box<dyn RecordConsumer>, Failure> {
         Ok(Box::new(self.clone()))
     }
 

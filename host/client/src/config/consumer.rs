@@ -81,6 +81,8 @@ pub struct ConsumerConfig {
     pub check_crcs: bool,
     /// Whether asking for a topic may create it.
     pub allow_auto_create_topics: bool,
+    /// Whether Kafka's own topics are left out where topics are found by matching.
+    pub exclude_internal_topics: bool,
     /// How a group's leader divides partitions, most wanted first. Never empty.
     pub assignors: Vec<Assignor>,
     /// Longest time for calls that ask the cluster something, repetitions included.
@@ -120,7 +122,6 @@ impl ConsumerConfig {
                 config_text::boolean(&text).ok_or_else(|| error(&keys::ENABLE_AUTO_COMMIT, &text, "true or false"))?
             }
         };
-        reader.get(&keys::EXCLUDE_INTERNAL_TOPICS)?;
         Ok(Self {
             group_id,
             group_instance_id: reader.filled(&keys::GROUP_INSTANCE_ID)?,
@@ -151,6 +152,7 @@ impl ConsumerConfig {
             )?,
             check_crcs: reader.get(&keys::CHECK_CRCS)?,
             allow_auto_create_topics: reader.get(&keys::ALLOW_AUTO_CREATE_TOPICS)?,
+            exclude_internal_topics: reader.get(&keys::EXCLUDE_INTERNAL_TOPICS)?,
             assignors: read_assignors(&mut reader)?,
             api_timeout: reader.get(&keys::CONSUMER_API_TIMEOUT)?,
             rack: reader.get(&keys::CLIENT_RACK)?,

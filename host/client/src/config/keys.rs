@@ -173,7 +173,7 @@ keys! {
     AUTO_COMMIT_INTERVAL: Duration = Key::int_millis("auto.commit.interval.ms").default("5000").min(0).importance(Low)
         .doc("Time between two such commits.");
     EXCLUDE_INTERNAL_TOPICS: bool = Key::boolean("exclude.internal.topics").default("true").importance(Medium)
-        .doc("Has no effect: topics are named, not matched.");
+        .doc("Whether Kafka's own topics are left out where topics are found by matching.");
     FETCH_MIN_BYTES: i32 = Key::int("fetch.min.bytes").default("1").min(0).importance(High)
         .doc("Bytes that a broker waits for before it answers a fetch.");
     FETCH_MAX_BYTES: i32 = Key::int("fetch.max.bytes").default("52428800").min(0).importance(Medium)

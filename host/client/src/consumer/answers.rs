@@ -21,6 +21,12 @@ impl Consumer {
             Event::Validated(validated) => self.take_validated(validated),
             Event::Metadata(Ok(metadata)) => {
                 self.asking_metadata = false;
+                match self.subscription.list(&metadata, Instant::now()) {
+                    // Before there is a generation nobody has to be told.
+                    Ok(changed) if changed && self.phase != GroupPhase::ToJoin => self.announce_rebalance(),
+                    Ok(_) => {}
+                    Err(error) => self.failure = Some(error),
+                }
                 self.note_missing(self.why_missing(&metadata));
                 let complete = self.topics_of_interest().iter().all(|topic| metadata.partition_count(topic).is_some());
                 if complete {

@@ -51,6 +51,9 @@ pub enum ConsumeError {
         offset: i64,
         source: InvalidBatch,
     },
+    /// Topics are found by a filter, and it cannot say whether this one is to be read.
+    #[error("tell whether topic {topic} is to be read: {reason}")]
+    Unmatchable { topic: TopicName, reason: String },
     /// The cluster refuses something for good.
     #[error("ask the cluster")]
     Request {
@@ -78,6 +81,7 @@ impl ConsumeError {
             Self::Damaged { .. } => "org.apache.kafka.common.errors.CorruptRecordException",
             Self::NotAssigned { .. } => "java.lang.IllegalStateException",
             Self::NoGroup => "org.apache.kafka.common.errors.InvalidGroupIdException",
+            Self::Unmatchable { .. } => "org.apache.kafka.common.KafkaException",
         };
         class.to_owned()
     }

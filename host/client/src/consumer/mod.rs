@@ -14,6 +14,7 @@ mod lookup;
 mod missing;
 mod positions;
 mod rebalance;
+mod subscription;
 mod validation;
 mod work;
 
@@ -29,9 +30,13 @@ use millstream_metrics::{ConsumerFetches, ConsumerGroup};
 use millstream_record::{ErrorChain, TopicName};
 use tokio::time::Instant;
 
-pub use self::error::{CommitError, ConsumeError};
+pub use self::{
+    error::{CommitError, ConsumeError},
+    subscription::TopicFilter,
+};
 use self::{
     positions::{Positions, Search},
+    subscription::Subscription,
     work::Event,
 };
 pub use crate::admin::OffsetAndMetadata;
@@ -83,14 +88,6 @@ pub struct Polled {
     pub fetched: Vec<FetchedRecordBatches>,
     /// Changes of the assignment, in order.
     pub events: Vec<RebalanceEvent>,
-}
-
-/// Where partitions come from.
-#[derive(Debug)]
-enum Subscription {
-    None,
-    Topics(BTreeSet<TopicName>),
-    Manual,
 }
 
 /// How far the consumer is with its group.
@@ -191,15 +188,31 @@ impl Consumer {
     ///
     /// There is no `group.id`.
     pub fn subscribe(&mut self, topics: impl IntoIterator<Item = TopicName>) -> Result<(), ConsumeError> {
-        let Some(group_id) = self.config.group_id.clone() else { return Err(ConsumeError::NoGroup) };
         let topics: BTreeSet<TopicName> = topics.into_iter().collect();
         if matches!(&self.subscription, Subscription::Topics(before) if *before == topics) {
             return Ok(());
         }
+        self.subscribe_to(Subscription::Topics(topics))
+    }
+
+    /// Reads all topics that the filter takes, together with the other members of the group, and without Kafka's own
+    /// unless `exclude.internal.topics` is false. Topics are listed anew whenever `metadata.max.age.ms` has passed and
+    /// before the group is joined; where others match then, it is joined again. Replaces an earlier subscription, at
+    /// the next poll.
+    ///
+    /// # Errors
+    ///
+    /// There is no `group.id`.
+    pub fn subscribe_matching(&mut self, filter: TopicFilter) -> Result<(), ConsumeError> {
+        self.subscribe_to(Subscription::matching(filter, self.config.exclude_internal_topics))
+    }
+
+    fn subscribe_to(&mut self, subscription: Subscription) -> Result<(), ConsumeError> {
+        let Some(group_id) = self.config.group_id.clone() else { return Err(ConsumeError::NoGroup) };
         if matches!(self.subscription, Subscription::Manual) {
             self.positions = Positions::default();
         }
-        self.subscription = Subscription::Topics(topics);
+        self.subscription = subscription;
         self.metadata_wanted = true;
         match &self.group {
             Some(_) => self.announce_rebalance(),
@@ -362,7 +375,6 @@ impl Consumer {
             group.touch();
         }
         self.auto_commit();
-        self.rejoin().await;
         loop {
             while let Some(event) = self.group.as_mut().and_then(GroupMember::try_event) {
                 self.take_group_event(event);
@@ -376,6 +388,8 @@ impl Consumer {
             if let Some(failure) = self.failure.take() {
                 return Err(failure);
             }
+            // What was announced has been heard of, by an earlier poll.
+            self.rejoin().await;
             let fetched = if self.revoking { Vec::new() } else { self.take_fetched() };
             // The next fetches are under way while these records are worked on.
             self.start_work();
@@ -394,7 +408,8 @@ impl Consumer {
     }
 
     fn metadata_due(&self) -> Option<Instant> {
-        Instant::now().checked_add(self.cluster.settings().metadata_max_age)
+        let since = self.subscription.listed().flatten().unwrap_or_else(Instant::now);
+        since.checked_add(self.cluster.settings().metadata_max_age)
     }
 
     /// Waits for anything to happen. Takes what happened.

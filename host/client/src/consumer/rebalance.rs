@@ -10,7 +10,7 @@ use futures::FutureExt;
 use millstream_record::{ErrorChain, TopicName};
 use tokio::time::Instant;
 
-use super::{Consumer, GroupPhase, RebalanceEvent, Subscription, work::Event};
+use super::{Consumer, GroupPhase, RebalanceEvent, work::Event};
 use crate::{
     assignment::{Assignor, Subscriber, consumer_protocol},
     cluster::{Cluster, TopicsWanted},
@@ -22,7 +22,7 @@ use crate::{
 impl Consumer {
     /// Carries out an announced revocation and joins the group, if that is due.
     pub(super) async fn rejoin(&mut self) {
-        let Subscription::Topics(topics) = &self.subscription else { return };
+        let Some(topics) = self.subscription.to_join_with() else { return };
         if self.phase != GroupPhase::ToJoin || self.group.is_none() {
             return;
         }
@@ -79,8 +79,12 @@ impl Consumer {
                 self.next_auto_commit = self.config.auto_commit.map(|interval| Instant::now() + interval);
                 self.events.push_back(RebalanceEvent::Assigned(partitions));
             }
-            GroupEvent::RebalanceNeeded => self.announce_rebalance(),
+            GroupEvent::RebalanceNeeded => {
+                self.subscription.outdate();
+                self.announce_rebalance();
+            }
             GroupEvent::Lost(reason) => {
+                self.subscription.outdate();
                 self.phase = GroupPhase::ToJoin;
                 self.revoking = false;
                 let lost = self.positions.assigned();

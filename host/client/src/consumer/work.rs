@@ -12,7 +12,7 @@ use millstream_record::TopicName;
 use tokio::time::Instant;
 
 use super::{
-    CommitError, Consumer, Subscription,
+    CommitError, Consumer,
     fetch::{FetchWork, Fetched, PartitionFetch},
     lookup::{self, Lookup},
     validation::{self, Validated},
@@ -72,9 +72,7 @@ impl Consumer {
     pub(super) fn topics_of_interest(&self) -> Vec<TopicName> {
         let assigned = self.positions.assigned();
         let mut topics: BTreeSet<TopicName> = assigned.into_iter().map(|(topic, _)| topic).collect();
-        if let Subscription::Topics(subscribed) = &self.subscription {
-            topics.extend(subscribed.iter().cloned());
-        }
+        topics.extend(self.subscription.topics().into_iter().flatten().cloned());
         topics.into_iter().collect()
     }
 
@@ -86,11 +84,14 @@ impl Consumer {
         let metadata = self.cluster.metadata();
         let max_age = self.cluster.settings().metadata_max_age;
         let stale = topics.iter().any(|topic| metadata.is_stale(topic, now, max_age));
-        if topics.is_empty() || !(stale || self.metadata_wanted) {
+        let listed = self.subscription.listed();
+        let outdated =
+            listed.is_some_and(|listed| listed.and_then(|at| at.checked_add(max_age)).is_none_or(|due| due <= now));
+        if topics.is_empty() && listed.is_none() || !(stale || outdated || self.metadata_wanted) {
             return;
         }
         // What is new since the last answer is asked for at once, what did not help then after a while.
-        let unknown = topics.iter().any(|topic| metadata.topic(topic).is_none());
+        let unknown = listed == Some(None) || topics.iter().any(|topic| metadata.topic(topic).is_none());
         let delay = if unknown && self.metadata_failures < 2 {
             Duration::ZERO
         } else {
@@ -102,7 +103,8 @@ impl Consumer {
         let (cluster, may_create) = (self.cluster.clone(), self.config.allow_auto_create_topics);
         let asked = async move {
             tokio::time::sleep(delay).await;
-            Event::Metadata(cluster.refresh(TopicsWanted::Named(&topics), may_create).await)
+            let wanted = if listed.is_some() { TopicsWanted::All } else { TopicsWanted::Named(&topics) };
+            Event::Metadata(cluster.refresh(wanted, may_create).await)
         };
         self.work.push(asked.boxed());
     }

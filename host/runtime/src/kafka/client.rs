@@ -22,7 +22,7 @@ use millstream_wire::{
 
 use super::{
     Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
-    RecordProducer, RecordSlot, RecordTransactions, TopicAdmin, group_offsets::ClientGroupOffsets,
+    RecordProducer, RecordSlot, RecordTransactions, SinkTopics, TopicAdmin, group_offsets::ClientGroupOffsets,
     topics::ClientTopics,
 };
 use crate::error_policy::CONNECT_EXCEPTION;
@@ -219,7 +219,7 @@ impl Clients for KafkaClients {
     async fn consumer(
         &self,
         task: &TaskId,
-        topics: &[TopicName],
+        topics: &SinkTopics,
         connector: &ConfigMap,
     ) -> Result<Box<dyn RecordConsumer>, Failure> {
         let (group, client_id) = (format!("connect-{}", task.connector), format!("connector-consumer-{task}"));
@@ -235,7 +235,14 @@ impl Clients for KafkaClients {
         let cluster = self.cluster(&config.bootstrap, &config.connection);
         let max_decompressed = config.fetch_decompressed_max_bytes as usize;
         let mut consumer = Consumer::new(&cluster, config);
-        consumer.subscribe(topics.iter().cloned()).map_err(|error| consume_failure(&error))?;
+        let subscribed = match topics {
+            SinkTopics::Named(topics) => consumer.subscribe(topics.iter().cloned()),
+            SinkTopics::Matching(pattern) => {
+                let pattern = Arc::clone(pattern);
+                consumer.subscribe_matching(Arc::new(move |topic| pattern.matches(topic.as_str())))
+            }
+        };
+        subscribed.map_err(|error| consume_failure(&error))?;
         Ok(Box::new(ClientConsumer::new(consumer, max_decompressed)))
     }
 

@@ -8,13 +8,13 @@ mod group_offsets;
 mod internal;
 mod topics;
 
-use std::{collections::BTreeMap, fmt, ops::Range, time::Duration};
+use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use millstream_client::{Ack, RecordRef, SendError, Sequence, TransactionError, TryAppendError};
-use millstream_config::ConfigMap;
+use millstream_config::{ConfigMap, TopicPattern};
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_record::{ErrorChain, TopicName};
 
@@ -142,6 +142,15 @@ pub struct Polled {
     pub events: Vec<Rebalance>,
     /// Records of assigned partitions.
     pub fetched: Vec<FetchedRecords>,
+}
+
+/// What a sink reads.
+#[derive(Clone, Debug)]
+pub enum SinkTopics {
+    /// These; one that does not exist is waited for.
+    Named(Vec<TopicName>),
+    /// Those that match, whenever they come.
+    Matching(Arc<TopicPattern>),
 }
 
 /// A member of a consumer group, subscribed to the topics of a sink.
@@ -307,7 +316,7 @@ pub trait Clients: Send + Sync {
     async fn consumer(
         &self,
         task: &TaskId,
-        topics: &[TopicName],
+        topics: &SinkTopics,
         connector: &ConfigMap,
     ) -> Result<Box<dyn RecordConsumer>, Failure>;
 
