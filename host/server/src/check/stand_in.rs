@@ -57,4 +57,8 @@ impl PluginDefs for StandIn<'_> {
     fn worker_converter(&self, key: &str) -> Option<Wanted> {
         self.plugins.worker_converter(key)
     }
+
+    fn worker_creates_topics(&self) -> bool {
+        self.plugins.worker_creates_topics()
+    }
 }
