@@ -1,5 +1,7 @@
 //! Connectors and their tasks.
 
+use std::{future::Future, pin::Pin};
+
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_record::batch::Batch;
@@ -56,6 +58,9 @@ pub struct PollLimits {
     pub max_wait_ms: u32,
 }
 
+/// Ends when it is time to poll again. Dropping it loses nothing.
+pub type Rest = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// How a row of a source batch ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AcknowledgedRow {
@@ -74,6 +79,10 @@ pub trait SourceTask: Send {
     ///
     /// The batch has passed the validator. Origins are absent: every row is its own origin.
     async fn poll(&mut self, limits: PollLimits) -> Result<Option<Batch>, PluginError>;
+    /// Asked after a poll that returned nothing: for how long that will be so, if the plugin has said it.
+    fn rest(&mut self) -> Option<Rest> {
+        None
+    }
     /// Tells of rows that ended; called only for plugins whose description asks for it.
     async fn committed(&mut self, polled: &Batch, rows: &[AcknowledgedRow]) -> Result<(), PluginError>;
     /// Offsets of everything that ended before are stored.

@@ -15,7 +15,8 @@ mod transform;
 
 pub use catalogue::{FindPluginError, PluginInfo, PluginKind, Plugins};
 pub use connector::{
-    AcknowledgedRow, AlteredOffsets, Connector, PollLimits, SinkTask, SourceTask, Support, TopicOffset, TopicPartition,
+    AcknowledgedRow, AlteredOffsets, Connector, PollLimits, Rest, SinkTask, SourceTask, Support, TopicOffset,
+    TopicPartition,
 };
 pub use context::{ConnectorContext, SinkContext, SourceContext};
 pub use convert::{ByteColumn, Converter, ConverterRole, HeaderBatchConverter, HeaderConverter, InputRow, RowInput};

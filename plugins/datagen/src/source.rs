@@ -10,7 +10,7 @@ use millstream_sdk::{
     Value,
     batch::{Column, Kind, Role, Table, Union},
     config::{ConfigDef, ConfigMap, ConfigValues, Importance, Key, PluginConfig},
-    constant_map, get, map, wait,
+    constant_map, get, map, rest, wait,
 };
 
 use crate::{
@@ -30,8 +30,10 @@ const TASK: &str = "task.id";
 
 /// What a record takes at most, roughly: for the limit in bytes.
 const RECORD_BYTES: u32 = 256;
-/// How long a task that has nothing to do waits.
-const IDLE_WAIT: Duration = Duration::from_secs(1);
+/// How long a task waits in one call, at most, until records are due.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// How long a task rests that has made all that it was to make.
+const LONG_REST: Duration = Duration::from_secs(60);
 
 /// The configuration of connector and task alike.
 #[derive(Clone, Debug)]
@@ -199,10 +201,10 @@ impl SourceTask for DatagenTask {
     }
 
     fn poll(&mut self, limits: &PollLimits) -> Result<Option<Table<'_>>> {
-        let longest_wait = IDLE_WAIT.min(Duration::from_millis(limits.max_wait_ms.into()));
+        let longest_wait = LONGEST_WAIT.min(Duration::from_millis(limits.max_wait_ms.into()));
         let left = self.config.count.map_or(u64::MAX, |count| count.saturating_sub(self.next));
         if left == 0 {
-            wait(longest_wait);
+            rest(LONG_REST);
             return Ok(None);
         }
         let mut due = self.pace.due(self.started.elapsed());
@@ -328,7 +330,7 @@ mod tests {
         let mut task = harness.source_task::<DatagenTask>(&config).expect("started");
         assert_eq!((poll(&mut task).len(), poll(&mut task).len()), (100, 50));
         assert!(task.poll(&LIMITS).expect("polled").is_none());
-        assert_eq!(harness.take_waits(), [IDLE_WAIT]);
+        assert_eq!(harness.take_rests(), [LONG_REST]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use millstream_sdk::{
     config::{ConfigDef, ConfigMap, ConfigValues, Importance, Key, Opens, PluginConfig},
     constant_map,
     error::class::RETRIABLE_EXCEPTION,
-    get, info, map, wait, warn,
+    get, info, map, rest, warn,
 };
 
 use crate::{
@@ -27,10 +27,12 @@ const BATCH_SIZE: &str = "batch.size";
 const READ_BYTES: u32 = 512 << 10;
 /// Longest line, since a record has to fit into a batch.
 const MAX_LINE_BYTES: usize = 32 << 20;
-/// How long a poll waits for something to read. Connect's own wait.
+/// Time between two looks for a file that does not exist. Connect's own wait.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
-/// How often it looks meanwhile.
+/// Time between two reads of what the host cannot watch: a stream, a device.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Time between two reads of a file that the host watches, should its file system not tell its size truly.
+const LONG_REST: Duration = Duration::from_secs(10);
 
 /// The configuration of connector and task alike.
 #[derive(Clone, Debug)]
@@ -176,14 +178,13 @@ impl SourceTask for FileSourceTask {
     }
 
     fn poll(&mut self, limits: &PollLimits) -> Result<Option<Table<'_>>> {
-        let longest_wait = IDLE_WAIT.min(Duration::from_millis(limits.max_wait_ms.into()));
-        if self.file.is_none() && !self.open(longest_wait)? {
+        if self.file.is_none() && !self.open()? {
+            rest(IDLE_WAIT);
             return Ok(None);
         }
         self.lines.clear();
         let max_lines = self.config.batch_size.min(limits.max_records as usize);
         let max_bytes = limits.max_bytes as usize;
-        let mut waited = Duration::ZERO;
         while !self.buffer.take(&mut self.lines, max_lines, max_bytes) {
             self.check_line_length()?;
             let Some(file) = &mut self.file else { return Ok(None) };
@@ -200,11 +201,8 @@ impl SourceTask for FileSourceTask {
             if !self.lines.is_empty() {
                 break;
             }
-            let pause = LOOK_EVERY.min(longest_wait.saturating_sub(waited));
-            if pause.is_zero() || wait(pause) {
-                return Ok(None);
-            }
-            waited += pause;
+            rest(if file.ends_rest() { LONG_REST } else { LOOK_EVERY });
+            return Ok(None);
         }
         self.table().map(Some)
     }
@@ -222,7 +220,7 @@ fn retriable(error: Error) -> Error {
 
 impl FileSourceTask {
     /// Opens the file where the stored offset says. False if it is not there yet.
-    fn open(&mut self, longest_wait: Duration) -> Result<bool> {
+    fn open(&mut self) -> Result<bool> {
         let name = name_of(self.config.file.as_deref());
         let opened =
             File::open(FILE).map_err(|error| Error::fatal(format!("open {name} for reading")).because(&error))?;
@@ -230,7 +228,6 @@ impl FileSourceTask {
             if !std::mem::replace(&mut self.told_missing, true) {
                 warn!("Couldn't find file {name} for FileStreamSourceTask, sleeping to wait for it to be created");
             }
-            wait(longest_wait);
             return Ok(false);
         };
         if self.config.file.is_some() {
@@ -424,25 +421,25 @@ mod tests {
         let harness = Harness::enter();
         let mut task = harness.source_task::<FileSourceTask>(&config()).expect("started");
         assert!(poll(&mut task).is_empty());
-        assert_eq!(harness.take_waits(), [Duration::from_secs(1)]);
+        assert_eq!(harness.take_rests(), [IDLE_WAIT]);
         assert_eq!(harness.take_log()[0].0, Level::Warn);
         harness.file("file", b"there\n");
         assert_eq!(lines(&poll(&mut task)), [("there", 6)]);
     }
 
     #[test]
-    fn nothing_to_read_is_waited_for_as_long_as_the_host_allows() {
+    fn the_host_tells_when_a_file_has_more_and_of_a_stream_it_is_asked_again_and_again() {
         let harness = Harness::enter();
-        harness.file("file", b"");
+        let file = harness.file("file", b"one\n");
         let mut task = harness.source_task::<FileSourceTask>(&config()).expect("started");
+        assert_eq!(lines(&poll(&mut task)), [("one", 4)]);
+        assert_eq!(harness.take_rests(), []);
         assert!(poll(&mut task).is_empty());
-        assert_eq!(harness.take_waits().iter().sum::<Duration>(), Duration::from_secs(1));
-        let limits = PollLimits { max_wait_ms: 150, ..LIMITS };
-        assert!(task.poll(&limits).expect("polled").is_none());
-        assert_eq!(harness.take_waits(), [Duration::from_millis(100), Duration::from_millis(50)]);
-        harness.ask_to_stop();
+        assert_eq!(harness.take_rests(), [LONG_REST]);
+        file.make_stream();
         assert!(poll(&mut task).is_empty());
-        assert_eq!(harness.take_waits().len(), 1);
+        assert_eq!(harness.take_rests(), [LOOK_EVERY]);
+        assert_eq!(harness.take_waits(), [], "no instance is kept in a call");
     }
 
     #[test]

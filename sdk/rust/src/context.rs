@@ -119,6 +119,13 @@ pub fn wait(time: Duration) -> bool {
     host::wait(millis(time))
 }
 
+/// Said by a source task that is about to return nothing from `poll`: there will be nothing for so long. The host
+/// polls again by then, or when a file [grows](crate::File::ends_rest); meanwhile the task costs nothing, and can be
+/// paused and stopped at once. Of several times the last one counts; with records or an error it means nothing.
+pub fn rest(time: Duration) {
+    host::rest(millis(time));
+}
+
 fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

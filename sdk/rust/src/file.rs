@@ -74,4 +74,10 @@ impl File {
     pub fn sync(&mut self) -> Result<()> {
         self.0.sync()
     }
+
+    /// Has the [`rest`](crate::rest) of the task end as soon as there are bytes behind the current position. False
+    /// if the host cannot tell, as of a stream or a device: rest for a short time then.
+    pub fn ends_rest(&self) -> bool {
+        self.0.ends_rest()
+    }
 }

@@ -29,6 +29,10 @@ pub(crate) fn wait(ms: u32) -> bool {
     host_wait::wait(ms)
 }
 
+pub(crate) fn rest(ms: u32) {
+    host_wait::rest(ms);
+}
+
 pub(crate) fn read_offsets(partitions: &[String]) -> Result<Vec<Option<String>>> {
     host_source::read_offsets(partitions).map_err(Error::from)
 }
@@ -100,5 +104,9 @@ impl FileHandle {
 
     pub(crate) fn sync(&mut self) -> Result<()> {
         Ok(self.0.sync()?)
+    }
+
+    pub(crate) fn ends_rest(&self) -> bool {
+        self.0.ends_rest()
     }
 }

@@ -13,8 +13,8 @@ use millstream_config::{ConfigDef, ConfigMap, PluginKind as DefKind, Wanted};
 use millstream_connector::{
     AcknowledgedRow, AlteredOffsets, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
     FindPluginError, HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind,
-    Plugins, PollLimits, RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset,
-    TopicPartition,
+    Plugins, PollLimits, Rest, RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId,
+    TopicOffset, TopicPartition,
 };
 use millstream_metrics::{Metrics, Reading, Value as Counted};
 use millstream_record::{
@@ -106,6 +106,8 @@ pub struct State {
     pub paused: bool,
     /// Lines that a source returns in its next poll: topic and line.
     pub lines: Vec<(String, String)>,
+    /// How long a source says that there will be nothing, whenever it has no lines.
+    pub rest: Option<Duration>,
     /// Source offsets that were stored.
     pub stored: BTreeMap<String, String>,
     /// Whether source offsets cannot be stored.
@@ -509,6 +511,11 @@ impl SourceTask for Lines {
         table.values = Union::single(None, Column::strings(lines.iter().map(|(_, line)| line.as_str())));
         self.position += i64::from(rows);
         Ok(Some(table.into_batch()))
+    }
+
+    fn rest(&mut self) -> Option<Rest> {
+        let rest = self.world.state().rest?;
+        Some(Box::pin(tokio::time::sleep(rest)))
     }
 
     async fn committed(&mut self, _: &Batch, _: &[AcknowledgedRow]) -> Result<(), PluginError> {

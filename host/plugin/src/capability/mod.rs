@@ -24,10 +24,10 @@ use std::sync::Arc;
 use millstream_config::{ConfigDef, ConfigMap, Opens, config_text};
 use millstream_metrics::PluginInstance;
 
-pub(crate) use files::FileError;
 pub use files::OpenFile;
+pub(crate) use files::{FileError, Growth};
 pub(crate) use log::{GuestLog, InstanceName, Level, StandardStream};
-pub(crate) use wait::wait;
+pub(crate) use wait::{Rest, wait};
 pub(crate) use worker::{Worker, WorkerAccess};
 
 /// One capability.
@@ -73,6 +73,7 @@ pub struct Allowed {
 pub(crate) struct CapabilityStates {
     pub(crate) log: Arc<GuestLog>,
     pub(crate) files: files::Files,
+    pub(crate) rest: Rest,
     pub(crate) worker: WorkerAccess,
 }
 
@@ -83,11 +84,13 @@ impl CapabilityStates {
         worker: Worker,
         log_rate: u32,
         allowed: &Allowed,
+        growth: &Arc<Growth>,
         metrics: Arc<PluginInstance>,
     ) -> Self {
         Self {
             log: Arc::new(GuestLog::new(name, log_rate, metrics)),
-            files: files::Files::new(allowed.files.clone()),
+            files: files::Files::new(allowed.files.clone(), Arc::clone(growth)),
+            rest: Rest::default(),
             worker: WorkerAccess::new(worker),
         }
     }
@@ -215,7 +218,14 @@ mod tests {
         assert!(openings.refused(&config("  "), &allowed).is_empty(), "no value, nothing to open");
         let text = "Invalid value 7 for configuration entry: only even doors are open here (plugin.allow.doors)";
         assert_eq!(openings.refused(&config(" 7\t"), &allowed), [("entry".to_owned(), vec![text.to_owned()])]);
-        let mut states = CapabilityStates::new(InstanceName::default(), Worker::Nobody, 100, &allowed, Arc::default());
+        let mut states = CapabilityStates::new(
+            InstanceName::default(),
+            Worker::Nobody,
+            100,
+            &allowed,
+            &Arc::default(),
+            Arc::default(),
+        );
         openings.grant(&config(" 12 "), &mut states);
         assert_eq!(states.log.last_words().as_deref(), Some("entry opens Some(\"12\")"));
     }

@@ -19,6 +19,7 @@ pub(crate) use settings::MAX_WASM_STACK;
 pub use settings::compile_settings;
 pub(crate) use ticker::{ActiveCall, Ticker};
 
+use crate::capability::Growth;
 use crate::limits::PluginLimits;
 
 /// The most that one component may be made of.
@@ -36,12 +37,13 @@ pub struct EngineError {
     source: wasmtime::Error,
 }
 
-/// Engine, clock and memory of all instances; cheap to clone.
+/// Engine, clock and memory of all instances, and who watches their files; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct PluginEngine {
     pub(crate) engine: Engine,
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) memory: Arc<MemoryBudget>,
+    pub(crate) growth: Arc<Growth>,
 }
 
 impl PluginEngine {
@@ -54,7 +56,7 @@ impl PluginEngine {
         let engine = Engine::new(&config).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|error| failed(error.into()))?;
         let memory = Arc::new(MemoryBudget::new(limits.memory_total_max));
-        Ok(Self { engine, ticker: Arc::new(ticker), memory })
+        Ok(Self { engine, ticker: Arc::new(ticker), memory, growth: Arc::default() })
     }
 
     /// Names everything besides the component itself that compiled code depends on.

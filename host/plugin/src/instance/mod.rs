@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use millstream_config::ConfigMap;
+use millstream_connector::Rest;
 use millstream_metrics::PluginInstance;
 use tokio::time::error::Elapsed;
 use wasmtime::component::{Instance, InstancePre};
@@ -147,6 +148,11 @@ impl Guest {
         if let Some(live) = &mut self.live {
             live.store.data_mut().capabilities.worker.may_report(rows);
         }
+    }
+
+    /// What the last call has said about the next poll.
+    pub(crate) fn take_rest(&mut self) -> Option<Rest> {
+        self.live.as_mut()?.store.data_mut().capabilities.rest.take()
     }
 
     /// Longest that one call may last by the clock on the wall.

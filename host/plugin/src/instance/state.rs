@@ -35,7 +35,8 @@ impl GuestState {
         worker: Worker,
         metrics: &Arc<PluginInstance>,
     ) -> Self {
-        let capabilities = CapabilityStates::new(name, worker, limits.log_rate, &limits.allowed, Arc::clone(metrics));
+        let capabilities =
+            CapabilityStates::new(name, worker, limits.log_rate, &limits.allowed, &engine.growth, Arc::clone(metrics));
         let log = &capabilities.log;
         // No environment, no folders, no network: a builder grants nothing by itself.
         let mut wasi = WasiCtxBuilder::new();
@@ -65,6 +66,7 @@ impl GuestState {
         self.clock.begin();
         self.limiter.begin_call();
         self.capabilities.log.forget_last_words();
+        self.capabilities.rest.forget();
     }
 }
 

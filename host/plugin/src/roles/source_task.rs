@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
-use millstream_connector::{AcknowledgedRow, PluginError, PollLimits, SourceContext, SourceTask};
+use millstream_connector::{AcknowledgedRow, PluginError, PollLimits, Rest, SourceContext, SourceTask};
 use millstream_record::batch::{Batch, Column, Kind, Role, Table, bits};
 
 use super::{InstanceFactory, batch};
@@ -17,13 +17,14 @@ pub(crate) struct WasmSourceTask {
     factory: InstanceFactory,
     guest: Guest,
     task: Box<dyn GuestSourceTask>,
+    rest: Option<Rest>,
 }
 
 impl WasmSourceTask {
     pub(crate) async fn create(factory: InstanceFactory, context: Arc<dyn SourceContext>) -> Result<Self, PluginError> {
         let (loaded, mut guest) = factory.instance(Worker::Source(context)).await?;
         let task = loaded.exports.source_task(&mut guest, factory.class()).await?;
-        Ok(Self { factory, guest, task })
+        Ok(Self { factory, guest, task, rest: None })
     }
 }
 
@@ -35,13 +36,21 @@ impl SourceTask for WasmSourceTask {
     }
 
     async fn poll(&mut self, limits: PollLimits) -> Result<Option<Batch>, PluginError> {
-        let Some(bytes) = self.task.poll(&mut self.guest, limits).await? else { return Ok(None) };
+        self.rest = None;
+        let Some(bytes) = self.task.poll(&mut self.guest, limits).await? else {
+            self.rest = self.guest.take_rest();
+            return Ok(None);
+        };
         let batch = batch(&mut self.guest, bytes, &self.factory.batch_limits())?;
         if let Some(role) = forbidden(&batch.open()) {
             let what = format!("polled a batch with {role}, which only the host knows");
             return Err(self.guest.violated(what).into());
         }
         Ok(Some(batch))
+    }
+
+    fn rest(&mut self) -> Option<Rest> {
+        self.rest.take()
     }
 
     async fn committed(&mut self, polled: &Batch, rows: &[AcknowledgedRow]) -> Result<(), PluginError> {

@@ -285,6 +285,28 @@ async fn a_guest_is_told_the_workers_time_zone_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_source_rests_until_its_file_grows() {
+    let plugins = plugins().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.txt");
+    std::fs::write(&path, "").unwrap();
+    let mut resting = source(&plugins, &[("behaviour", "rest"), ("file", path.to_str().unwrap())]).await;
+    assert!(resting.rest().is_none(), "nothing was said yet");
+    assert!(resting.poll(LIMITS).await.unwrap().is_none());
+    let rest = resting.rest().expect("said");
+    assert!(resting.rest().is_none(), "it was said once");
+    // Neither a call nor a time limit is under way meanwhile.
+    resting.commit().await.unwrap();
+    let rest = tokio::spawn(rest);
+    std::fs::write(&path, "hello\n").unwrap();
+    tokio::time::timeout(Duration::from_secs(60), rest).await.expect("long before its time").unwrap();
+    assert_eq!(texts(&resting.poll(LIMITS).await.unwrap().unwrap()), ["6"]);
+    assert!(resting.rest().is_none(), "there were records");
+    let mut device = source(&plugins, &[("behaviour", "rest"), ("file", "/dev/null")]).await;
+    assert_eq!(texts(&device.poll(LIMITS).await.unwrap().unwrap()), ["0"], "the host cannot tell");
+}
+
+#[tokio::test]
 async fn a_key_opens_the_file_it_names_and_no_other() {
     let plugins = plugins().await;
     let folder = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     future::Future,
     ops::Range,
+    pin::Pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -185,6 +186,23 @@ impl Flow {
                 () = self.step() => {}
             }
         }
+    }
+
+    /// The same, but no longer than until the plugin is to be told something or a record could not be written: `None`.
+    pub(super) async fn attend_until_news<T>(&mut self, mut wanted: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        while !self.has_failed() && self.ended.is_empty() && !self.owes_commit {
+            tokio::select! {
+                biased;
+                value = &mut wanted => return Some(value),
+                () = self.step() => {}
+            }
+        }
+        None
+    }
+
+    /// Whether [`Self::check`] has something to tell.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 
     /// Handles one acknowledgement or one commit, whichever is there first. Dropping the future loses

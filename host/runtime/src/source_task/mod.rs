@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
-use millstream_connector::{Failure, PollLimits, SourceContext};
+use millstream_connector::{Failure, PollLimits, Rest, SourceContext};
 
 pub(crate) use self::{
     dead_letters::SourceLetters,
@@ -116,13 +116,35 @@ impl SourceTask {
                     if let Err(error) = nothing {
                         tracing::debug!(task = %self.control.id, error = %error, "the source task has nothing for now");
                     }
-                    if asked.elapsed() < EMPTY_POLL_WAIT {
+                    if let Some(rest) = self.task.rest() {
+                        self.rest(rest).await;
+                    } else if asked.elapsed() < EMPTY_POLL_WAIT {
                         let stopped = tokio::time::timeout(EMPTY_POLL_WAIT, self.control.stopped());
                         // Either way the loop looks again.
                         let _ = self.flow.attend(stopped).await;
                     }
                 }
             }
+        }
+    }
+
+    /// Waits as long as the plugin has said that there will be nothing, unless something else is wanted of the task.
+    /// The plugin hears of what ends meanwhile.
+    async fn rest(&mut self, rest: Rest) {
+        let control = self.control.clone();
+        let over = async {
+            tokio::select! {
+                biased;
+                () = control.changed_from(TargetState::Started) => {}
+                () = rest => {}
+            }
+        };
+        tokio::pin!(over);
+        while self.flow.attend_until_news(over.as_mut()).await.is_none() {
+            if self.flow.has_failed() {
+                return;
+            }
+            self.flow.tell(self.task.as_mut()).await;
         }
     }
 }

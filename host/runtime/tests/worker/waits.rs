@@ -6,6 +6,8 @@ use millstream_runtime::kafka::{Polled, Rebalance};
 use simulation::scripted::{Produce, SINK, SOURCE, World, eventually, run, task, trace_with};
 use tokio::time::Instant;
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 fn lines(world: &World, lines: &[(&str, &str)]) {
     world.state().lines = lines.iter().map(|(topic, line)| ((*topic).to_owned(), (*line).to_owned())).collect();
 }
@@ -62,6 +64,48 @@ async fn offsets_that_cannot_be_stored_show_in_the_status_until_they_are() {
     world.state().store_fails = false;
     eventually("the status is plain", || task(&handle)?.trace.is_none().then_some(())).await;
     assert_eq!(world.state().stored["null"], r#"{"position":1}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_rests_is_polled_when_its_time_has_come_and_paused_and_stopped_at_once() {
+    let world = World::default();
+    world.state().rest = Some(HOUR);
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    eventually("it runs", || (task(&handle)?.state.name() == "RUNNING").then_some(())).await;
+    tokio::time::sleep(HOUR / 2).await;
+    lines(&world, &[("t", "1")]);
+    tokio::time::sleep(HOUR / 3).await;
+    assert!(world.state().written.is_empty(), "it is not polled before");
+    eventually("it is polled then", || (world.state().written.get("t")?.len() == 1).then_some(())).await;
+    let asked = Instant::now();
+    handle.pause("c").await.expect("paused");
+    eventually("it is paused", || (task(&handle)?.state.name() == "PAUSED").then_some(())).await;
+    handle.resume("c").await.expect("resumed");
+    eventually("it runs again", || (task(&handle)?.state.name() == "RUNNING").then_some(())).await;
+    handle.stop("c").await.expect("stopped");
+    assert!(asked.elapsed().as_secs() < 3, "{:?}", asked.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_rests_hears_of_commits_and_fails_at_once_when_a_record_is_refused() {
+    let world = World::default();
+    world.state().rest = Some(HOUR);
+    world.state().hangs.insert("source commit");
+    lines(&world, &[("t", "1")]);
+    let began = Instant::now();
+    let (herder, handle) = run(&world, SOURCE, &[]).await;
+    trace_with(&handle, "RUNNING", "Waiting for the source to take note of a commit").await;
+    assert!(began.elapsed() < HOUR / 2, "{:?}", began.elapsed());
+    drop((herder, handle));
+
+    let world = World::default();
+    world.state().rest = Some(HOUR);
+    world.state().produce = Produce::Refuse;
+    lines(&world, &[("t", "1")]);
+    let began = Instant::now();
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    trace_with(&handle, "FAILED", "Unrecoverable exception from producer send callback").await;
+    assert!(began.elapsed() < HOUR / 2, "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

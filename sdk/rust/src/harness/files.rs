@@ -147,6 +147,10 @@ impl FileHandle {
         content.synced = content.bytes.clone();
         Ok(())
     }
+
+    pub(crate) fn ends_rest(&self) -> bool {
+        !self.0.file.0.borrow().is_stream
+    }
 }
 
 impl Open {

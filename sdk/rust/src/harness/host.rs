@@ -22,6 +22,10 @@ pub(crate) fn wait(ms: u32) -> bool {
     })
 }
 
+pub(crate) fn rest(ms: u32) {
+    with_state(|state| state.rests.push(Duration::from_millis(ms.into())));
+}
+
 pub(crate) fn open_file(key: &str) -> Result<Option<Open>> {
     with_state(|state| state.files.get(key).map(|file| file.open()).transpose())
 }

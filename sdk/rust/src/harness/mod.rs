@@ -55,6 +55,7 @@ pub struct ConnectorRequests {
 pub(crate) struct State {
     log: Vec<(Level, String)>,
     waits: Vec<Duration>,
+    rests: Vec<Duration>,
     stopping: bool,
     files: HashMap<String, TestFile>,
     offsets: HashMap<String, String>,
@@ -144,6 +145,11 @@ impl Harness {
     /// How long the plugin has waited since the last call, wait by wait. No time passes in fact.
     pub fn take_waits(&self) -> Vec<Duration> {
         std::mem::take(&mut self.0.borrow_mut().waits)
+    }
+
+    /// How long the source task has said that there will be nothing since the last call, time by time.
+    pub fn take_rests(&self) -> Vec<Duration> {
+        std::mem::take(&mut self.0.borrow_mut().rests)
     }
 
     /// What the sink task has asked for since the last call.

@@ -293,6 +293,15 @@ impl source_api::GuestSourceTask for SourceTask {
                 let other = File::open("behaviour").err().map(|error| error.message);
                 said(format!("{} {other:?}", String::from_utf8_lossy(&bytes).trim_end()))
             }
+            "rest" => {
+                let Some(file) = File::open("file")? else { return said("missing".into()) };
+                let bytes = file.read(1000)?;
+                // However often it is said, and whatever was said before: the last word counts.
+                (0..5000).for_each(|ms| host_wait::rest(ms));
+                let told: Vec<bool> = (0..5000).map(|_| file.ends_rest()).collect();
+                host_wait::rest(600_000);
+                if bytes.is_empty() && told.contains(&true) { Ok(None) } else { said(format!("{}", bytes.len())) }
+            }
             "write file" => {
                 let file = File::open("out")?.expect("a file opened to append is made");
                 file.write(b"one\ntwo\nthr")?;

@@ -4,10 +4,12 @@
 
 mod check;
 mod declare;
+mod growth;
 mod link;
 mod standard_input;
 mod state;
 
+pub(crate) use growth::Growth;
 pub use state::OpenFile;
 pub(crate) use state::{FileError, Files};
 

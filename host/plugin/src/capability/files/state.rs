@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use millstream_connector::Rest;
 use tokio::task;
 
 use super::check::is_below;
 use super::declare::{FileAccess, NamesFile, StandIn};
+use super::growth::{Disk, Growth};
 use super::standard_input::StandardInput;
 
 /// Most bytes that one `read` hands over.
@@ -22,6 +24,7 @@ const MAX_READ: u32 = 4 << 20;
 pub(crate) struct Files {
     keys: Arc<HashMap<String, Grant>>,
     allowed: Option<Arc<[PathBuf]>>,
+    growth: Arc<Growth>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,8 +52,8 @@ pub(crate) enum FileError {
 
 impl Files {
     /// Nothing is opened yet, whatever the worker would allow.
-    pub(crate) fn new(allowed: Option<Arc<[PathBuf]>>) -> Self {
-        Self { keys: Arc::default(), allowed }
+    pub(crate) fn new(allowed: Option<Arc<[PathBuf]>>, growth: Arc<Growth>) -> Self {
+        Self { keys: Arc::default(), allowed, growth }
     }
 
     /// No key opens anything any more. What is open stays open.
@@ -89,12 +92,12 @@ impl Files {
         {
             return Err(FileError::NotAllowed { path });
         }
-        let (file, kind): (_, fn(Arc<File>) -> Kind) = match grant.names.access {
-            FileAccess::Read => (File::open(&path), Kind::Read),
-            FileAccess::Append => (open_to_append(&path), |file| Kind::Append(file, Arc::default())),
+        let kind = match grant.names.access {
+            FileAccess::Read => open_to_read(&path, &self.growth),
+            FileAccess::Append => open_to_append(&path).map(|file| Kind::Append(Arc::new(file), Arc::default())),
         };
-        match file {
-            Ok(file) => Ok(Some(OpenFile { kind: kind(Arc::new(file)), name: path.display().to_string() })),
+        match kind {
+            Ok(kind) => Ok(Some(OpenFile { kind, name: path.display().to_string() })),
             Err(error) if error.kind() == io::ErrorKind::NotFound && grant.names.access == FileAccess::Read => Ok(None),
             Err(source) => Err(FileError::Open { path, source }),
         }
@@ -105,6 +108,12 @@ fn read_up_to(file: &File, max: u32) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(max as usize);
     file.take(max.into()).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+fn open_to_read(path: &Path, growth: &Arc<Growth>) -> io::Result<Kind> {
+    let file = File::open(path)?;
+    let watch = Disk::of(&file)?.map(|disk| (disk, Arc::clone(growth)));
+    Ok(Kind::Read(Arc::new(file), watch))
 }
 
 /// Opens a file that writes go to the end of, and that can be read if the worker may do that too.
@@ -128,7 +137,8 @@ pub struct OpenFile {
 
 #[derive(Clone)]
 enum Kind {
-    Read(Arc<File>),
+    /// With who watches it, if its size tells whether there is more.
+    Read(Arc<File>, Option<(Disk, Arc<Growth>)>),
     /// With the position of the next read: writes go to the end and do not move it.
     Append(Arc<File>, Arc<AtomicU64>),
     Stdin(Arc<StandardInput>),
@@ -140,7 +150,7 @@ impl OpenFile {
     pub(crate) async fn read(&self, max: u32) -> Result<Vec<u8>, FileError> {
         let max = max.min(MAX_READ);
         match &self.kind {
-            Kind::Read(file) => {
+            Kind::Read(file, _) => {
                 let file = Arc::clone(file);
                 self.blocking("read", move || read_up_to(&file, max)).await
             }
@@ -163,7 +173,7 @@ impl OpenFile {
     /// Size in bytes; none for a stream.
     pub(crate) async fn size(&self) -> Result<Option<u64>, FileError> {
         match &self.kind {
-            Kind::Read(file) | Kind::Append(file, _) => {
+            Kind::Read(file, _) | Kind::Append(file, _) => {
                 let file = Arc::clone(file);
                 self.blocking("look at", move || Ok(Some(file.metadata()?.len()))).await
             }
@@ -174,7 +184,7 @@ impl OpenFile {
     /// Sets the position of the next read.
     pub(crate) async fn seek(&self, position: u64) -> Result<(), FileError> {
         match &self.kind {
-            Kind::Read(file) => {
+            Kind::Read(file, _) => {
                 let file = Arc::clone(file);
                 self.blocking("seek in", move || (&*file).seek(SeekFrom::Start(position)).map(drop)).await
             }
@@ -194,7 +204,7 @@ impl OpenFile {
                 self.blocking("write to", move || (&*file).write_all(&bytes)).await
             }
             Kind::Stdout => self.blocking("write to", move || io::stdout().write_all(&bytes)).await,
-            Kind::Read(_) | Kind::Stdin(_) => Err(self.wrong_access("write to")),
+            Kind::Read(..) | Kind::Stdin(_) => Err(self.wrong_access("write to")),
         }
     }
 
@@ -219,8 +229,14 @@ impl OpenFile {
                 self.blocking("sync", move || file.sync_data()).await
             }
             Kind::Stdout => self.blocking("flush", || io::stdout().flush()).await,
-            Kind::Read(_) | Kind::Stdin(_) => Err(self.wrong_access("sync")),
+            Kind::Read(..) | Kind::Stdin(_) => Err(self.wrong_access("sync")),
         }
+    }
+
+    /// Ends when there are bytes behind the current position. None if the size does not tell, or writes go to the end.
+    pub(crate) fn grown(&self) -> Option<Rest> {
+        let Kind::Read(file, Some((disk, growth))) = &self.kind else { return None };
+        Some(Box::pin(Arc::clone(growth).of(Arc::clone(file), *disk)))
     }
 
     async fn blocking<T: Send + 'static>(
@@ -242,7 +258,7 @@ mod tests {
     use super::*;
 
     fn files(access: FileAccess, path: &Path) -> Files {
-        let mut files = Files::new(None);
+        let mut files = Files::new(None, Arc::default());
         files.grant("file", NamesFile { access, or: None }, path.to_str());
         files
     }
@@ -250,7 +266,7 @@ mod tests {
     #[test]
     fn a_stream_stands_in_where_the_key_has_no_value_and_the_definition_says_so() {
         let opened = |or| {
-            let mut files = Files::new(None);
+            let mut files = Files::new(None, Arc::default());
             files.grant("file", NamesFile { access: FileAccess::Append, or }, None);
             files.open("file")
         };

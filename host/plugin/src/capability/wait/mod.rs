@@ -1,7 +1,11 @@
-//! Waiting that costs no computing time and ends when the connector or task is asked to stop. No key opens it, and an
-//! instance holds nothing of it: the deadline of the call bounds it.
+//! Waiting that costs no computing time and ends when the connector or task is asked to stop. No key opens it. Within a
+//! call the deadline of the call bounds it; a source task that has nothing does better to say for how long, and return.
+
+mod rest;
 
 use std::time::Duration;
+
+pub(crate) use rest::Rest;
 
 use super::Capability;
 

@@ -52,6 +52,15 @@ impl HostFile for GuestState {
         Ok(self.clock.outside(sync).await.map_err(reported))
     }
 
+    async fn ends_rest(&mut self, file: Resource<OpenFile>) -> wasmtime::Result<bool> {
+        let grown = self.table.get(&file)?.grown();
+        let can_tell = grown.is_some();
+        if let Some(grown) = grown {
+            self.capabilities.rest.ended_by(file.rep(), grown);
+        }
+        Ok(can_tell)
+    }
+
     async fn drop(&mut self, file: Resource<OpenFile>) -> wasmtime::Result<()> {
         self.table.delete(file)?;
         Ok(())

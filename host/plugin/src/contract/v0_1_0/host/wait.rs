@@ -12,4 +12,9 @@ impl Host for GuestState {
         drop(rest);
         Ok(stopped)
     }
+
+    async fn rest(&mut self, ms: u32) -> wasmtime::Result<()> {
+        self.capabilities.rest.set(ms);
+        Ok(())
+    }
 }
