@@ -167,7 +167,7 @@ impl Admin {
         topics: &[TopicName],
     ) -> Result<BTreeMap<TopicName, Result<TopicDescription, Refused>>, RequestError> {
         self.repeat("describe topics", || async {
-            let metadata = self.link.cluster.refresh(TopicsWanted::Named(topics), false).await?;
+            let metadata = self.link.cluster.look(topics).await?;
             let mut results = BTreeMap::new();
             for name in topics {
                 let known = metadata.topic(name);

@@ -1,11 +1,13 @@
 //! How the leader of a consumer group divides partitions among its members.
 //!
 //! Plain functions with the results of Java's assignors of the same name, which may lead another generation of
-//! the same group.
+//! the same group; only the cooperative one has its rules and not its every choice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_record::TopicName;
+
+use super::sticky;
 
 /// A strategy. All members of a group use one that all of them know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,6 +16,9 @@ pub enum Assignor {
     Range,
     /// All partitions in turn.
     RoundRobin,
+    /// Evenly, while as much as possible stays where it is. Where a consumer has no other strategy, it keeps what it has
+    /// during a rebalance and gives up only what it is to give up.
+    CooperativeSticky,
 }
 
 /// A member as the leader sees it.
@@ -22,6 +27,10 @@ pub(crate) struct Subscriber {
     pub(crate) member_id: String,
     pub(crate) group_instance_id: Option<String>,
     pub(crate) topics: BTreeSet<TopicName>,
+    /// What it has, if it keeps that while the group rebalances.
+    pub(crate) owned: BTreeSet<(TopicName, i32)>,
+    /// Generation in which it was given that; -1 for none.
+    pub(crate) generation: i32,
 }
 
 impl Subscriber {
@@ -43,12 +52,13 @@ impl Assignor {
         match self {
             Self::Range => "range",
             Self::RoundRobin => "roundrobin",
+            Self::CooperativeSticky => "cooperative-sticky",
         }
     }
 
     /// The strategy with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Range, Self::RoundRobin].into_iter().find(|assignor| assignor.name() == name)
+        [Self::Range, Self::RoundRobin, Self::CooperativeSticky].into_iter().find(|assignor| assignor.name() == name)
     }
 
     /// Divides the partitions of the subscribed topics. Topics with an unknown number of partitions are left out.
@@ -59,6 +69,7 @@ impl Assignor {
         match self {
             Self::Range => assign_ranges(&members, partitions, &mut assignment),
             Self::RoundRobin => assign_in_turn(&members, partitions, &mut assignment),
+            Self::CooperativeSticky => sticky::assign(&members, partitions, &mut assignment),
         }
         assignment
     }
@@ -149,6 +160,8 @@ mod tests {
                 member_id: (*id).to_owned(),
                 group_instance_id: None,
                 topics: topics.iter().map(|name| topic(name)).collect(),
+                owned: BTreeSet::new(),
+                generation: -1,
             })
             .collect();
         let partitions = topics.iter().map(|(name, count)| (topic(name), *count)).collect();

@@ -15,68 +15,97 @@ pub struct MalformedMember {
     at: usize,
 }
 
+/// What a member says of itself.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Subscription {
+    /// Topics that it reads.
+    pub(crate) topics: BTreeSet<TopicName>,
+    /// Partitions that it keeps while the group rebalances.
+    pub(crate) owned: BTreeSet<(TopicName, i32)>,
+    /// Generation in which it was given these; -1 for none.
+    pub(crate) generation: i32,
+}
+
 /// A subscription of version 1 that owns nothing, as eager members send it.
 pub(crate) fn encode_subscription(topics: &BTreeSet<TopicName>) -> Bytes {
     let mut bytes = BytesMut::new();
-    bytes.put_i16(1);
-    bytes.put_i32(length(topics.len()));
-    for topic in topics {
-        put_string(&mut bytes, topic.as_str());
-    }
-    // No user data, no owned partitions.
-    bytes.put_i32(-1);
+    put_topics(&mut bytes, 1, topics);
     bytes.put_i32(0);
     bytes.freeze()
 }
 
-/// The topics of a subscription of any version. Names that Kafka would not accept are left out, since no topic
-/// can have them.
-pub(crate) fn decode_subscription(bytes: &[u8]) -> Result<BTreeSet<TopicName>, MalformedMember> {
-    let mut cursor = Cursor { bytes, at: 0, what: "the subscription" };
-    cursor.i16()?;
-    let mut topics = BTreeSet::new();
-    for _ in 0..cursor.count()? {
-        topics.extend(cursor.string()?);
-    }
-    Ok(topics)
+/// A subscription of version 2 with what a cooperative member keeps.
+pub(crate) fn encode_cooperative(subscription: &Subscription) -> Bytes {
+    let mut bytes = BytesMut::new();
+    put_topics(&mut bytes, 2, &subscription.topics);
+    put_partitions(&mut bytes, &subscription.owned);
+    bytes.put_i32(subscription.generation);
+    bytes.freeze()
 }
 
-/// An assignment of version 0.
-pub(crate) fn encode_assignment(partitions: &[(TopicName, i32)]) -> Bytes {
+fn put_topics(bytes: &mut BytesMut, version: i16, topics: &BTreeSet<TopicName>) {
+    bytes.put_i16(version);
+    bytes.put_i32(length(topics.len()));
+    for topic in topics {
+        put_string(bytes, topic.as_str());
+    }
+    // No user data.
+    bytes.put_i32(-1);
+}
+
+fn put_partitions<'a>(bytes: &mut BytesMut, partitions: impl IntoIterator<Item = &'a (TopicName, i32)>) {
     let mut topics: BTreeMap<&TopicName, Vec<i32>> = BTreeMap::new();
     for (topic, partition) in partitions {
         topics.entry(topic).or_default().push(*partition);
     }
-    let mut bytes = BytesMut::new();
-    bytes.put_i16(0);
     bytes.put_i32(length(topics.len()));
     for (topic, partitions) in topics {
-        put_string(&mut bytes, topic.as_str());
+        put_string(bytes, topic.as_str());
         bytes.put_i32(length(partitions.len()));
         for partition in partitions {
             bytes.put_i32(partition);
         }
     }
+}
+
+/// A subscription of any version. Names that Kafka would not accept are left out, since no topic can have them. Members
+/// of version 1 and before do not say of which generation what they own is, except in data of their own that is not read.
+pub(crate) fn decode_subscription(bytes: &[u8]) -> Result<Subscription, MalformedMember> {
+    let mut cursor = Cursor { bytes, at: 0, what: "the subscription" };
+    let version = cursor.i16()?;
+    let mut topics = BTreeSet::new();
+    for _ in 0..cursor.count()? {
+        topics.extend(cursor.string()?);
+    }
+    let mut subscription = Subscription { topics, generation: -1, ..Subscription::default() };
+    if 1 <= version {
+        let data = cursor.count()?;
+        cursor.take(data as usize)?;
+        subscription.owned = cursor.partitions()?;
+    }
+    if 2 <= version {
+        subscription.generation = cursor.i32()?;
+    }
+    Ok(subscription)
+}
+
+/// An assignment of version 0.
+pub(crate) fn encode_assignment(partitions: &[(TopicName, i32)]) -> Bytes {
+    let mut bytes = BytesMut::new();
+    bytes.put_i16(0);
+    put_partitions(&mut bytes, partitions);
     bytes.put_i32(-1);
     bytes.freeze()
 }
 
 /// The partitions of an assignment of any version. Empty bytes mean none.
 pub(crate) fn decode_assignment(bytes: &[u8]) -> Result<BTreeSet<(TopicName, i32)>, MalformedMember> {
-    let mut partitions = BTreeSet::new();
     if bytes.is_empty() {
-        return Ok(partitions);
+        return Ok(BTreeSet::new());
     }
     let mut cursor = Cursor { bytes, at: 0, what: "the assignment" };
     cursor.i16()?;
-    for _ in 0..cursor.count()? {
-        let topic = cursor.string()?;
-        for _ in 0..cursor.count()? {
-            let partition = cursor.i32()?;
-            partitions.extend(topic.clone().map(|topic| (topic, partition)));
-        }
-    }
-    Ok(partitions)
+    cursor.partitions()
 }
 
 fn length(len: usize) -> i32 {
@@ -120,6 +149,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    fn partitions(&mut self) -> Result<BTreeSet<(TopicName, i32)>, MalformedMember> {
+        let mut partitions = BTreeSet::new();
+        for _ in 0..self.count()? {
+            let topic = self.string()?;
+            for _ in 0..self.count()? {
+                let partition = self.i32()?;
+                partitions.extend(topic.clone().map(|topic| (topic, partition)));
+            }
+        }
+        Ok(partitions)
+    }
+
     fn string(&mut self) -> Result<Option<TopicName>, MalformedMember> {
         let malformed = MalformedMember { what: self.what, at: self.at };
         let len = usize::try_from(self.i16()?).map_err(|_| malformed)?;
@@ -146,17 +187,30 @@ mod tests {
     }
 
     #[test]
-    fn later_versions_are_read_as_far_as_they_are_understood() {
-        // Version 3: owned partitions, generation and rack follow.
-        let bytes = b"\0\x03\0\0\0\x01\0\x01a\xff\xff\xff\xff\0\0\0\0\0\0\0\x07\xff\xff";
-        assert_eq!(decode_subscription(bytes), Ok([topic("a")].into()));
+    fn cooperative_subscriptions_have_javas_bytes_and_later_versions_are_read_as_far_as_they_are_understood() {
+        let owned = [(topic("a"), 1), (topic("a"), 3)].into();
+        let subscription = Subscription { topics: [topic("a")].into(), owned, generation: 7 };
+        let bytes = b"\0\x02\0\0\0\x01\0\x01a\xff\xff\xff\xff\0\0\0\x01\0\x01a\0\0\0\x02\0\0\0\x01\0\0\0\x03\0\0\0\x07";
+        assert_eq!(&encode_cooperative(&subscription)[..], bytes);
+        assert_eq!(decode_subscription(bytes), Ok(subscription));
+        // Version 3, with data of the member's own before what it owns, and a rack behind the generation.
+        let bytes = b"\0\x03\0\0\0\x01\0\x01a\0\0\0\x02hi\0\0\0\0\0\0\0\x07\xff\xff";
+        let expected = Subscription { topics: [topic("a")].into(), owned: BTreeSet::new(), generation: 7 };
+        assert_eq!(decode_subscription(bytes), Ok(expected));
     }
 
     #[test]
     fn hostile_bytes_are_refused_without_reserving_memory() {
-        for bytes in
-            [&b""[..], b"\0", b"\0\x01", b"\0\x01\x7f\xff\xff\xff", b"\0\0\0\0\0\x01\0\x05ab", b"\0\0\x80\0\0\0"]
-        {
+        for bytes in [
+            &b""[..],
+            b"\0",
+            b"\0\x01",
+            b"\0\x01\x7f\xff\xff\xff",
+            b"\0\0\0\0\0\x01\0\x05ab",
+            b"\0\0\x80\0\0\0",
+            b"\0\x01\0\0\0\0\x7f\xff\xff\xff",
+            b"\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        ] {
             assert!(decode_subscription(bytes).is_err(), "{bytes:?}");
         }
         assert!(decode_assignment(b"\0\0\0\0\0\x01\0\x01a\x7f\xff\xff\xff").is_err());

@@ -2,6 +2,7 @@
 
 mod assignor;
 pub(crate) mod consumer_protocol;
+mod sticky;
 
 pub use assignor::Assignor;
 pub(crate) use assignor::Subscriber;

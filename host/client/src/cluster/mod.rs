@@ -105,6 +105,22 @@ impl Cluster {
     ///
     /// No broker answers. Errors of single topics are part of the result.
     pub async fn refresh(&self, wanted: TopicsWanted<'_>, may_create: bool) -> Result<Arc<Metadata>, RequestError> {
+        let all = matches!(wanted, TopicsWanted::All);
+        let response = self.ask(wanted, may_create).await?;
+        let now = Instant::now();
+        let mut metadata = self.shared.metadata.lock().unwrap_or_else(PoisonError::into_inner);
+        *metadata = Arc::new(metadata.updated(&response, all, now));
+        Ok(Arc::clone(&metadata))
+    }
+
+    /// Asks a broker about topics, once, and keeps nothing of it: who asks for very many of them, one after another,
+    /// needs none of them again. Creates none.
+    pub(crate) async fn look(&self, topics: &[TopicName]) -> Result<Metadata, RequestError> {
+        let response = self.ask(TopicsWanted::Named(topics), false).await?;
+        Ok(Metadata::default().updated(&response, true, Instant::now()))
+    }
+
+    async fn ask(&self, wanted: TopicsWanted<'_>, may_create: bool) -> Result<MetadataResponse, RequestError> {
         let topics = match wanted {
             TopicsWanted::All => None,
             TopicsWanted::Named(names) => {
@@ -112,13 +128,8 @@ impl Cluster {
                 Some(names.iter().map(topic).collect())
             }
         };
-        let all = topics.is_none();
         let request = MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(may_create);
-        let response: MetadataResponse = self.link().any().await?.call(&request).await?;
-        let now = Instant::now();
-        let mut metadata = self.shared.metadata.lock().unwrap_or_else(PoisonError::into_inner);
-        *metadata = Arc::new(metadata.updated(&response, all, now));
-        Ok(Arc::clone(&metadata))
+        Ok(self.link().any().await?.call(&request).await?)
     }
 
     /// The cluster's own connections.

@@ -163,10 +163,18 @@ impl ConsumerConfig {
     }
 }
 
+impl ConsumerConfig {
+    /// Whether a rebalance leaves alone what stays. As in Java, only if no other strategy is among the consumer's.
+    pub fn is_cooperative(&self) -> bool {
+        self.assignors.iter().all(|assignor| *assignor == Assignor::CooperativeSticky)
+    }
+}
+
 fn read_assignors(reader: &mut Reader<'_>) -> Result<Vec<Assignor>, ConfigError> {
     let key = &keys::ASSIGNMENT_STRATEGY;
     let Some(value) = reader.filled(key)? else { return Ok(vec![Assignor::Range]) };
-    let expected = "a list with org.apache.kafka.clients.consumer.RangeAssignor or RoundRobinAssignor";
+    let expected =
+        "a list with org.apache.kafka.clients.consumer.RangeAssignor, RoundRobinAssignor or CooperativeStickyAssignor";
     let mut assignors = Vec::new();
     for class in config_text::list(&value) {
         match class.as_str() {
@@ -174,12 +182,12 @@ fn read_assignors(reader: &mut Reader<'_>) -> Result<Vec<Assignor>, ConfigError>
             "roundrobin" | "org.apache.kafka.clients.consumer.RoundRobinAssignor" => {
                 assignors.push(Assignor::RoundRobin);
             }
-            // A group agrees on a strategy that all members know, so these may be left out of a list that
-            // has another one.
-            "sticky"
-            | "cooperative-sticky"
-            | "org.apache.kafka.clients.consumer.StickyAssignor"
-            | "org.apache.kafka.clients.consumer.CooperativeStickyAssignor" => {}
+            "cooperative-sticky" | "org.apache.kafka.clients.consumer.CooperativeStickyAssignor" => {
+                assignors.push(Assignor::CooperativeSticky);
+            }
+            // A group agrees on a strategy that all members know, so this one may be left out of a list that has
+            // another one.
+            "sticky" | "org.apache.kafka.clients.consumer.StickyAssignor" => {}
             _ => return Err(error(key, &value, expected)),
         }
     }
@@ -203,17 +211,20 @@ mod tests {
     }
 
     #[test]
-    fn javas_default_strategies_are_taken_for_range() {
+    fn only_those_who_know_no_other_strategy_are_cooperative_as_in_java() {
         let classes = "org.apache.kafka.clients.consumer.RangeAssignor, org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
         let config = read(&[("partition.assignment.strategy", classes)]).expect("valid");
-        assert_eq!(config.assignors, [Assignor::Range]);
+        assert_eq!(config.assignors, [Assignor::Range, Assignor::CooperativeSticky]);
+        assert!(!config.is_cooperative());
+        let config = read(&[("partition.assignment.strategy", "cooperative-sticky,sticky")]).expect("valid");
+        assert!(config.is_cooperative());
     }
 
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
         for (key, value) in [
             ("group.protocol", "consumer"),
-            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("partition.assignment.strategy", "sticky"),
             ("auto.offset.reset", "newest"),
             ("heartbeat.interval.ms", "45000"),
             ("max.poll.records", "0"),

@@ -195,7 +195,7 @@ keys! {
     ALLOW_AUTO_CREATE_TOPICS: bool = Key::boolean("allow.auto.create.topics").default("true").importance(Medium)
         .doc("Whether asking for a topic may create it.");
     ASSIGNMENT_STRATEGY: Option<String> = Key::optional_string("partition.assignment.strategy").importance(Medium)
-        .doc("How a group's leader divides partitions, most wanted first: `org.apache.kafka.clients.consumer.RangeAssignor` (which is also meant when it is not set) or `RoundRobinAssignor` of the same package. Cooperative ones beside them are left out.");
+        .doc("How a group's leader divides partitions, most wanted first: `org.apache.kafka.clients.consumer.RangeAssignor` (which is also meant when it is not set), `RoundRobinAssignor` or `CooperativeStickyAssignor` of the same package. With the last one alone a rebalance takes away only what others are to have. `StickyAssignor` beside them is left out.");
     CONSUMER_API_TIMEOUT: Duration = Key::int_millis("default.api.timeout.ms").default("60000").min(0).importance(Medium)
         .doc("Longest time for calls that ask the cluster something, repetitions included.");
     CLIENT_RACK: String = Key::string("client.rack").default("").importance(Low)

@@ -2,8 +2,8 @@
 //! rebalances as events.
 //!
 //! Everything moves inside [`Consumer::poll`], except heartbeats, which the group member's own task sends, and
-//! answers, which arrive by themselves. Rebalances are eager: all partitions are given up before the
-//! group is joined again.
+//! answers, which arrive by themselves. Rebalances are eager (all partitions are given up before the group is joined
+//! again) or, with the cooperative strategy alone, leave everything where it is but what others are to have.
 mod answers;
 mod batches;
 mod commits;
@@ -114,8 +114,12 @@ pub struct Consumer {
     subscription: Subscription,
     group: Option<GroupMember>,
     phase: GroupPhase,
-    /// Set from the announcement of a rebalance until the group is joined again.
+    /// Set from the announcement of a rebalance until the group is joined again, if everything is given up for it.
     revoking: bool,
+    /// What a cooperative member has been told to give up, until the next poll does so and joins the group again.
+    giving_up: BTreeSet<(TopicName, i32)>,
+    /// A wish to rebalance that came while the group was being joined.
+    join_again: bool,
     /// Partition counts by which the leader divided, to notice when they change.
     divided: Option<BTreeMap<TopicName, u32>>,
     positions: Positions,
@@ -165,6 +169,8 @@ impl Consumer {
             group: None,
             phase: GroupPhase::ToJoin,
             revoking: false,
+            giving_up: BTreeSet::new(),
+            join_again: false,
             divided: None,
             positions: Positions::default(),
             work: FuturesUnordered::new(),
@@ -239,6 +245,8 @@ impl Consumer {
         self.group = None;
         self.subscription = Subscription::Manual;
         self.revoking = false;
+        self.giving_up.clear();
+        self.join_again = false;
         self.metadata_wanted = true;
         let search = self.first_search();
         self.positions.assign(&partitions.into_iter().collect(), search);

@@ -26,21 +26,34 @@ impl Consumer {
         if self.phase != GroupPhase::ToJoin || self.group.is_none() {
             return;
         }
-        let protocol = |assignor: &Assignor| GroupProtocol {
-            name: assignor.name().to_owned(),
-            metadata: consumer_protocol::encode_subscription(topics),
+        let mut kept = BTreeSet::new();
+        let metadata = if self.config.is_cooperative() {
+            kept = self.positions.assigned();
+            kept.retain(|partition| !self.giving_up.contains(partition) && topics.contains(&partition.0));
+            let generation = self.group.as_ref().and_then(|group| group.generation());
+            consumer_protocol::encode_cooperative(&consumer_protocol::Subscription {
+                topics: topics.clone(),
+                owned: kept.clone(),
+                generation: generation.map_or(-1, |(generation, _)| generation),
+            })
+        } else {
+            consumer_protocol::encode_subscription(topics)
         };
+        let protocol =
+            |assignor: &Assignor| GroupProtocol { name: assignor.name().to_owned(), metadata: metadata.clone() };
         let protocols = self.config.assignors.iter().map(protocol).collect();
-        if self.revoking && self.config.auto_commit.is_some() {
+        let gives_up = self.revoking || !self.giving_up.is_empty();
+        if gives_up && self.config.auto_commit.is_some() {
             let offsets = self.consumed();
             if let Err(error) = self.commit(&offsets).await {
                 tracing::warn!(group = ?self.config.group_id, error = %ErrorChain(&error), "offsets were not committed before a rebalance");
             }
         }
         self.revoking = false;
+        self.giving_up.clear();
         self.divided = None;
         let search = self.first_search();
-        self.positions.assign(&BTreeSet::new(), search);
+        self.positions.assign(&kept, search);
         self.phase = GroupPhase::Joining;
         if let Some(group) = &mut self.group {
             group.join(protocols);
@@ -48,13 +61,35 @@ impl Consumer {
     }
 
     pub(super) fn announce_rebalance(&mut self) {
-        if self.phase == GroupPhase::ToJoin {
-            return;
+        match self.phase {
+            GroupPhase::ToJoin => return,
+            // Whoever joins anew while the answer is still to come would not know what it has, and could not give it up.
+            GroupPhase::Joining => {
+                self.join_again = true;
+                return;
+            }
+            GroupPhase::Stable => {}
         }
         self.phase = GroupPhase::ToJoin;
+        if self.config.is_cooperative() {
+            // Only what nobody reads any more is given up before the others are heard.
+            let topics = self.subscription.topics();
+            let mut revoked = self.positions.assigned();
+            revoked.retain(|(topic, _)| topics.is_some_and(|topics| !topics.contains(topic)));
+            self.give_up(revoked);
+            return;
+        }
         self.revoking = true;
         // Also where there is nothing to give up: whoever polls then polls again and joins.
         self.events.push_back(RebalanceEvent::Revoked(self.positions.assigned()));
+    }
+
+    /// Tells what is given up by the next poll, if anything is.
+    fn give_up(&mut self, partitions: BTreeSet<(TopicName, i32)>) {
+        if !partitions.is_empty() {
+            self.giving_up.extend(partitions.iter().cloned());
+            self.events.push_back(RebalanceEvent::Revoked(partitions));
+        }
     }
 
     pub(super) fn take_group_event(&mut self, event: GroupEvent) {
@@ -68,25 +103,43 @@ impl Consumer {
                 if !leader {
                     self.divided = None;
                 }
-                // A wish to rebalance may have come meanwhile; it stands.
                 if self.phase == GroupPhase::Joining {
                     self.phase = GroupPhase::Stable;
                 }
                 let search = self.first_search();
-                self.positions.assign(&partitions, search);
+                if self.config.is_cooperative() {
+                    // Who gives something up joins again, so that others get it.
+                    let mut revoked = self.positions.assigned();
+                    revoked.retain(|partition| !partitions.contains(partition));
+                    if !revoked.is_empty() {
+                        self.phase = GroupPhase::ToJoin;
+                    }
+                    self.positions.assign(&revoked.union(&partitions).cloned().collect(), search);
+                    self.give_up(revoked);
+                } else {
+                    self.positions.assign(&partitions, search);
+                }
                 self.membership.assigned.set(partitions.len() as i64);
                 self.metadata_wanted = true;
                 self.next_auto_commit = self.config.auto_commit.map(|interval| Instant::now() + interval);
                 self.events.push_back(RebalanceEvent::Assigned(partitions));
+                // A wish to rebalance that has come meanwhile stands.
+                if std::mem::take(&mut self.join_again) {
+                    self.announce_rebalance();
+                }
             }
+            // Who is joining already does what is wanted: no heartbeat has been sent since.
+            GroupEvent::RebalanceNeeded if self.phase == GroupPhase::Joining => {}
             GroupEvent::RebalanceNeeded => {
                 self.subscription.outdate();
                 self.announce_rebalance();
             }
             GroupEvent::Lost(reason) => {
                 self.subscription.outdate();
+                self.join_again = false;
                 self.phase = GroupPhase::ToJoin;
                 self.revoking = false;
+                self.giving_up.clear();
                 let lost = self.positions.assigned();
                 let search = self.first_search();
                 self.positions.assign(&BTreeSet::new(), search);
@@ -102,12 +155,13 @@ impl Consumer {
         let assignor = Assignor::from_name(protocol).unwrap_or(Assignor::Range);
         let mut subscribers = Vec::with_capacity(members.len());
         for member in members {
-            let topics = consumer_protocol::decode_subscription(&member.metadata).unwrap_or_else(|error| {
+            let subscription = consumer_protocol::decode_subscription(&member.metadata).unwrap_or_else(|error| {
                 tracing::warn!(group = ?self.config.group_id, member = %member.member_id, error = %ErrorChain(&error), "a member's subscription is unreadable");
-                BTreeSet::new()
+                consumer_protocol::Subscription::default()
             });
+            let consumer_protocol::Subscription { topics, owned, generation } = subscription;
             let (member_id, group_instance_id) = (member.member_id.clone(), member.group_instance_id.clone());
-            subscribers.push(Subscriber { member_id, group_instance_id, topics });
+            subscribers.push(Subscriber { member_id, group_instance_id, topics, owned, generation });
         }
         let wanted: Vec<TopicName> = subscribers
             .iter()
