@@ -24,6 +24,7 @@ mod properties;
 mod providers;
 mod record_error_keys;
 mod restart_keys;
+pub mod secrets;
 mod topic_creation;
 mod topic_pattern;
 mod unknown_keys;

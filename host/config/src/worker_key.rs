@@ -232,6 +232,23 @@ keys! {
 keys! {
     /// Keys that are ours alone.
     ours:
+    LOG_FORMAT: String = Key::string("log.format").default("plain").importance(Low)
+        .validator(|| Validator::one_of_ignore_case(&["plain", "json"]))
+        .doc("How lines of the log look: `plain`, or `json` for an object in each. The variable `MILLSTREAM_LOG_FORMAT` of the environment counts before it, and from the first line on.");
+    LOG_LEVELS_FILE: Option<String> = Key::optional_string("log.levels.file").importance(Low)
+        .doc("Properties file with levels of loggers, as `logger.NAME=LEVEL` with the names that `/admin/loggers` has (`root` is one). It is read again when it has changed; while it has errors the levels stay as they were. Levels that are set by REST stay unless the file names the logger.");
+    LOG_REPEAT_MAX: i64 = Key::long("log.repeat.max").default("10").importance(Low)
+        .min(0)
+        .doc("Warnings and errors from one place in the code about one connector or task that are written within `log.repeat.window.ms`; further ones are counted, and their number is told at its end. 0 writes all. Records that `errors.log.enable` asks for are all written.");
+    LOG_REPEAT_WINDOW: Duration = Key::millis("log.repeat.window.ms").default("30000").importance(Low)
+        .min(1_000)
+        .doc("Milliseconds for which lines that come again are counted.");
+    CONNECTOR_LOG_MAX_BYTES: i64 = Key::long("connector.log.max.bytes").default("65536").importance(Low)
+        .min(0)
+        .doc("Bytes of the log that are kept in memory of each connector, for `GET /connectors/NAME/logs` and `millstream connector logs`. 0 keeps nothing.");
+    CONNECTOR_LOG_TOTAL_MAX_BYTES: i64 = Key::long("connector.log.total.max.bytes").default("16777216").importance(Low)
+        .min(0)
+        .doc("Bytes of the log that are kept in memory of all connectors together; those that have most give way.");
     METRICS_LISTENERS: Option<Vec<String>> = Key::optional_list("metrics.listeners").importance(Low).validator(|| Validator::list(true, true))
         .doc("Where `/metrics` is served: with `listeners` when not set (whatever `admin.listeners` says), nowhere when empty. These listeners have `/health` and what is below it, too. Keys of TLS for them begin with `metrics.listeners.https.`.");
     METRICS_OTLP_ENDPOINT: Option<String> = Key::optional_string("metrics.otlp.endpoint").importance(Low)

@@ -28,7 +28,7 @@ use crate::{
     peers::HttpPeers,
     requests::{Peer, Requests},
     response_headers::{self, HeaderRule},
-    routes::{self, Api, MetricsPage, Part},
+    routes::{self, Api, ConnectorLogs, MetricsPage, Part},
     signature::Signing,
     stream::BoundedListener,
 };
@@ -240,6 +240,7 @@ pub struct RestServer {
     requests: Requests,
     metrics: Option<MetricsPage>,
     client: HttpClient,
+    logs: Option<ConnectorLogs>,
     stop: watch::Sender<bool>,
 }
 
@@ -289,12 +290,28 @@ impl RestServer {
             tls: config.tls.clone(),
             ..ClientSettings::default()
         });
-        Ok(Self { config, addresses, waiting, tls: all_tls, serving, requests, metrics: None, client, stop })
+        Ok(Self {
+            config,
+            addresses,
+            waiting,
+            tls: all_tls,
+            serving,
+            requests,
+            metrics: None,
+            logs: None,
+            client,
+            stop,
+        })
     }
 
     /// What `/metrics` shows, from the next [`Self::attach`] on; there is none without.
     pub fn show_metrics(&mut self, page: MetricsPage) {
         self.metrics = Some(page);
+    }
+
+    /// Which lines `/connectors/{connector}/logs` shows, from the next [`Self::attach`] on; there are none without.
+    pub fn show_logs(&mut self, logs: ConnectorLogs) {
+        self.logs = Some(logs);
     }
 
     /// Where it listens, in the order of the keys `listeners`, `admin.listeners` and `metrics.listeners`; ports are real
@@ -332,6 +349,7 @@ impl RestServer {
             checks: checks.into(),
             max_body_bytes: self.config.max_body_bytes,
             metrics: self.metrics.clone(),
+            logs: self.logs.clone(),
             signing: self.config.signing.clone(),
             client: self.client.clone(),
         };

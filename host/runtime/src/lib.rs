@@ -15,6 +15,7 @@ pub mod header_batch;
 pub mod herder;
 pub mod in_flight;
 pub mod kafka;
+pub mod log_context;
 mod log_levels;
 mod long_wait;
 pub mod membership;

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use millstream_config::{ConfigMap, Providers, Resolved};
-use millstream_connector::{ErrorKind, Failure};
+use millstream_config::{ConfigMap, Providers, Resolved, config_text, secrets};
+use millstream_connector::{ErrorKind, Failure, PluginInfo, PluginKind, Plugins};
 use tokio::sync::Semaphore;
 
 /// Longest wait for all values of a configuration: files may lie on disks that have gone away.
@@ -44,7 +44,41 @@ pub(crate) async fn resolve(providers: &Arc<Providers>, config: &ConfigMap) -> R
     }
 }
 
-/// A failure that shows nothing which came from a provider.
+/// The same, with all that connector, transforms, predicates, converters and clients declare as passwords among its
+/// secrets.
+pub(crate) fn with_passwords(plugins: &dyn Plugins, resolved: Resolved) -> Resolved {
+    let config = resolved.config.clone();
+    let text = |key: &str| config.get(key).and_then(Option::as_deref).map(config_text::text);
+    let mut found: Vec<&str> = secrets::client_passwords(&config).collect();
+    let class = text("connector.class").unwrap_or_default();
+    let mut parts = vec![(PluginKind::Source, String::new(), class), (PluginKind::Sink, String::new(), class)];
+    for (stage, kind) in [("transforms", PluginKind::Transform), ("predicates", PluginKind::Predicate)] {
+        for alias in config_text::list(text(stage).unwrap_or_default()) {
+            let prefix = format!("{stage}.{alias}.");
+            let class = text(&format!("{prefix}type"));
+            parts.extend(class.map(|class| (kind, prefix, class)));
+        }
+    }
+    for (key, kind) in [
+        ("key.converter", PluginKind::Converter),
+        ("value.converter", PluginKind::Converter),
+        ("header.converter", PluginKind::HeaderConverter),
+    ] {
+        parts.extend(text(key).map(|class| (kind, format!("{key}."), class)));
+    }
+    let all = plugins.list();
+    for (kind, prefix, class) in &parts {
+        // Of several versions each says which of its keys are passwords.
+        let named = |plugin: &PluginInfo| plugin.class == *class || plugin.aliases.iter().any(|alias| alias == class);
+        for plugin in all.iter().filter(|plugin| plugin.kind == *kind && named(plugin)) {
+            found.extend(secrets::passwords(&config, &plugin.config, prefix));
+        }
+    }
+    let found: Vec<String> = found.into_iter().map(str::to_owned).collect();
+    resolved.with_passwords(found.iter().map(String::as_str))
+}
+
+/// A failure that shows no secret.
 pub(crate) fn hidden(resolved: &Resolved, mut failure: Failure) -> Failure {
     failure.message = resolved.hide(&failure.message);
     for text in failure.causes.iter_mut().chain(&mut failure.at) {

@@ -77,7 +77,7 @@ pub(crate) fn log(policy: LogPolicy, task: &TaskControl, report: &Report<'_>, re
     if policy.enabled {
         let line = log_line(policy, &task.id, report, record);
         task.metrics.logged();
-        tracing::error!(target: LOG_TARGET, error = %report.failure.trace(), "{line}");
+        tracing::error!(target: LOG_TARGET, stage = report.stage.name(), class = report.class, error = %report.failure.trace(), "{line}");
     }
 }
 

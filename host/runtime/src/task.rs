@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use millstream_config::secrets::Kept;
 use millstream_connector::{Failure, TaskId};
 use tokio::sync::watch;
 
@@ -36,6 +37,8 @@ pub(crate) struct TaskControl {
     random: Arc<Random>,
     pub(crate) metrics: TaskMetrics,
     work: Arc<Mutex<Option<Work>>>,
+    /// As long as anything of the task is there.
+    secrets: Arc<Mutex<Vec<Kept>>>,
 }
 
 /// Says which records a task has in its hands.
@@ -58,7 +61,12 @@ impl TaskControl {
         random: Arc<Random>,
         metrics: TaskMetrics,
     ) -> Self {
-        Self { id, target, status, random, metrics, work: Arc::default() }
+        Self { id, target, status, random, metrics, work: Arc::default(), secrets: Arc::default() }
+    }
+
+    /// Has secrets of the task left out of what is shown as long as anything of it is there.
+    pub(crate) fn keep_secrets(&self, kept: Kept) {
+        self.secrets.lock().expect("a list grows, which does not panic").push(kept);
     }
 
     /// Keeps which records are worked on from here on, for a failure that does not say so itself.

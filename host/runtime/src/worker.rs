@@ -9,8 +9,9 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Durat
 use futures::FutureExt as _;
 use millstream_config::{
     ConfigDef, ConfigMap, ParsedConfig, Providers, Resolved, TopicPattern, TopicRules, Wanted, WorkerConfig,
-    connector_key_names as key, has_topic_rules, record_error_key, restore_references, sink_error_keys, sink_keys,
-    source_error_keys, source_keys, topic_list, worker_key,
+    connector_key_names as key, has_topic_rules, record_error_key, restore_references,
+    secrets::{self, Kept},
+    sink_error_keys, sink_keys, source_error_keys, source_keys, topic_list, worker_key,
 };
 use millstream_connector::{
     Connector, ConnectorContext, ErrorKind, Failure, FindPluginError, PluginError, PluginInfo, PluginKind, Plugins,
@@ -20,6 +21,7 @@ use millstream_metrics::{Labels, Metrics};
 use millstream_record::TopicName;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::{
     config_log::TargetState,
@@ -27,6 +29,7 @@ use crate::{
     dead_letters::{self, Context, Provenance},
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
     kafka::{Clients, ProducerUse, SinkTopics},
+    log_context,
     long_wait::{CALL, call_text, told_of},
     offsets::{OffsetStore, OffsetTopics, StoredOffsets, store_of},
     provided,
@@ -140,6 +143,8 @@ struct RunningConnector {
     started: bool,
     /// The configuration it was started with.
     resolved: Arc<Resolved>,
+    /// Its secrets, as long as the instance is there.
+    secrets: Kept,
     /// When the values in it are looked up again.
     expiry: Option<Instant>,
     /// Exists until the connector is stopped.
@@ -263,6 +268,7 @@ impl Worker {
                 .to_owned()
         };
         let looked_up = told_of(&status, "config providers", what, look_up).await;
+        let looked_up = looked_up.map(|resolved| provided::with_passwords(self.parts.plugins.as_ref(), resolved));
         let resolved = Arc::new(looked_up.as_ref().map_or_else(|_| Resolved::default(), Clone::clone));
         self.describe(&metrics, &resolved.config);
         let context = InstanceContext {
@@ -280,6 +286,7 @@ impl Worker {
             told: Arc::clone(&self.failed),
             control,
             started: false,
+            secrets: secrets::keep(name, &resolved.secrets()),
             resolved,
             expiry,
             _metrics: metrics,
@@ -329,9 +336,13 @@ impl Worker {
             match provided::resolve(&self.parts.settings.providers, config).await {
                 // Its tasks run with the values that were there before, and are looked after when these expire.
                 Ok(resolved) if running.expiry.is_none() || resolved.config == running.resolved.config => {
+                    let resolved = provided::with_passwords(self.parts.plugins.as_ref(), resolved);
+                    running.secrets = secrets::keep(name, &resolved.secrets());
                     running.resolved = Arc::new(resolved);
                 }
                 Ok(resolved) => {
+                    let resolved = provided::with_passwords(self.parts.plugins.as_ref(), resolved);
+                    running.secrets = secrets::keep(name, &resolved.secrets());
                     running.expiry = Some(Instant::now());
                     return running.turn(&resolved.config, target).await;
                 }
@@ -456,7 +467,8 @@ impl Worker {
         let control = TaskControl::new(start.id.clone(), told, status.clone(), random, metrics.clone());
         let id = start.id.clone();
         let (parts, cancelled, told) = (self.parts.clone(), cancel.clone(), Arc::clone(&self.failed));
-        let handle = tokio::spawn(async move {
+        let span = log_context::of_task(&start.id.connector, start.id.number);
+        let work = async move {
             let status = control.status.clone();
             let task = start.id.clone();
             let work = AssertUnwindSafe(run_task(parts, start, control.clone())).catch_unwind();
@@ -480,7 +492,8 @@ impl Worker {
             tracing::error!(%task, error = %trace, "the task has failed and will not recover until it is restarted");
             status.failed(trace);
             told(Some(task.number));
-        });
+        };
+        let handle = tokio::spawn(work.instrument(span));
         self.tasks.insert(id, RunningTask { target, cancel, status, handle, _metrics: metrics });
         self.count();
     }
@@ -732,6 +745,10 @@ async fn run_task(parts: WorkerParts, start: TaskStart, control: TaskControl) ->
         () = control.stopped() => return Ok(()),
         resolved = resolving => resolved?,
     };
+    let [connector, task] = [connector, task].map(|one| provided::with_passwords(parts.plugins.as_ref(), one));
+    for resolved in [&connector, &task] {
+        control.keep_secrets(secrets::keep(&start.id.connector, &resolved.secrets()));
+    }
     let hash = dead_letters::hash(&start.connector_config);
     let start = TaskStart { connector_config: connector.config.clone(), task_config: task.config.clone(), ..start };
     let ended = run_resolved(parts, start, hash, control).await;

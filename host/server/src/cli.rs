@@ -190,6 +190,7 @@ pub fn run() -> ExitCode {
             Command::Completion { shell } => completion(shell),
         }
     });
+    logging::finish();
     // Blocking reads of standard input cannot be interrupted; the process does not wait for them.
     runtime.shutdown_background();
     match result {

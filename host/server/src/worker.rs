@@ -13,7 +13,7 @@ use millstream_convert::ReadLimits;
 use millstream_metrics::{AppInfo, Labels, Metrics};
 use millstream_plugin::{PluginLimits, WasmPlugins};
 use millstream_record::ErrorChain;
-use millstream_rest::{RestConfig, RestServer, WorkerVersion};
+use millstream_rest::{ConnectorLogs, RestConfig, RestServer, WorkerVersion};
 use millstream_runtime::{
     Natives, WorkerParts, WorkerSettings,
     config_log::ConfigLog,
@@ -32,7 +32,7 @@ use crate::{
     catalogue::{Catalogue, KAFKA_VERSION, natives},
     cluster::{Kafka, broker_config, health_of},
     exit::{Failure, SETUP, START, USAGE},
-    logging,
+    logging::{self, Attendance},
     otlp::{OtlpSettings, Pushing},
     signals::{Ended, Signals},
     start_checks, time_zone,
@@ -68,6 +68,7 @@ pub struct Prepared {
     natives: Natives,
     rest: RestConfig,
     otlp: Option<OtlpSettings>,
+    log: Attendance,
     /// Counts what happens, in the broker too.
     pub metrics: Metrics,
 }
@@ -75,6 +76,7 @@ pub struct Prepared {
 impl Prepared {
     /// Reads what the plugins and the API have to be told, and checks it.
     pub async fn of(worker_file: &Path, config: &WorkerConfig) -> Result<Self, Failure> {
+        let log = Attendance::of(config)?;
         let rest = RestConfig::of(config).map_err(|error| Failure::of(SETUP, &error))?;
         let otlp = OtlpSettings::of(config).map_err(|error| Failure::of(SETUP, &error))?;
         let originals = config.config().originals();
@@ -87,7 +89,7 @@ impl Prepared {
         let definitions = catalogue.definitions();
         let natives = natives(&catalogue, ReadLimits::of(config.config()));
         start_checks::check(worker_file, config, &definitions, catalogue.as_ref(), &natives).await?;
-        Ok(Self { catalogue, natives, rest, otlp, metrics })
+        Ok(Self { catalogue, natives, rest, otlp, log, metrics })
     }
 }
 
@@ -113,6 +115,7 @@ struct Parts {
     catalogue: Arc<Catalogue>,
     natives: Natives,
     otlp: Option<OtlpSettings>,
+    log: Attendance,
     metrics: Metrics,
 }
 
@@ -135,7 +138,7 @@ pub struct State {
 impl Bound {
     /// Looks for the cluster and takes the listeners.
     pub async fn of(config: &WorkerConfig, prepared: Prepared, kafka: &Kafka) -> Result<Self, Failure> {
-        let Prepared { catalogue, natives, rest, otlp, metrics } = prepared;
+        let Prepared { catalogue, natives, rest, otlp, log, metrics } = prepared;
         let settings = WorkerSettings::from_config(config);
         let policy = config.override_policy().clone();
         let clients =
@@ -158,7 +161,7 @@ impl Bound {
             Failure::new(SETUP, format!("{failure} (bootstrap.servers={}: {causes}){hint}", kafka.bootstrap))
         })?;
         let rest = RestServer::bind(rest).await.map_err(|error| Failure::of(SETUP, &error))?;
-        Ok(Self { prepared: Parts { catalogue, natives, otlp, metrics }, settings, clients, cluster_id, rest })
+        Ok(Self { prepared: Parts { catalogue, natives, otlp, log, metrics }, settings, clients, cluster_id, rest })
     }
 
     /// `host:port` under which the worker is known.
@@ -178,8 +181,8 @@ impl Bound {
 
     /// Starts the worker and its API.
     pub fn start(self, config: &WorkerConfig, kafka: &Kafka, state: State) -> Result<Running, Failure> {
-        let Self { prepared: Parts { catalogue, natives, otlp, metrics }, settings, clients, cluster_id, mut rest } =
-            self;
+        let Self { prepared, settings, clients, cluster_id, mut rest } = self;
+        let Parts { catalogue, natives, otlp, log: attendance, metrics } = prepared;
         let State { offsets, offset_topics, statuses, log, membership, group } = state;
         let info = metrics.group::<AppInfo>(Labels::none().and("id", rest.worker_id()));
         info.version.set(KAFKA_VERSION);
@@ -187,6 +190,7 @@ impl Bound {
         info.started.set(SystemTime::now());
         let watching = Watching::start(&metrics, config);
         rest.show_metrics(watching.page());
+        rest.show_logs(ConnectorLogs { worker_id: rest.worker_id(), read: Arc::new(logging::lines_about) });
         let pushing = otlp.map(|settings| Pushing::start(settings, &rest.worker_id(), watching.show()));
         let herder = HerderSettings {
             worker_id: rest.worker_id(),
@@ -215,7 +219,7 @@ impl Bound {
         let version = WorkerVersion { version: KAFKA_VERSION.to_owned(), commit: env!("CARGO_PKG_VERSION").to_owned() };
         let checks = kafka.broker.iter().map(health_of).collect();
         rest.attach(Arc::new(herder.handle()), version, checks);
-        Ok(Running { rest, herder, _watching: watching, _pushing: pushing, _info: info })
+        Ok(Running { rest, herder, _watching: watching, _pushing: pushing, _info: info, _log: attendance })
     }
 }
 
@@ -227,6 +231,7 @@ pub struct Running {
     _watching: Watching,
     _pushing: Option<Pushing>,
     _info: Arc<AppInfo>,
+    _log: Attendance,
 }
 
 impl Running {

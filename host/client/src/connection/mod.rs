@@ -32,6 +32,7 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
+use tracing::Instrument as _;
 
 use self::authentication::Session;
 pub use self::{
@@ -140,7 +141,7 @@ impl Connection {
         let counts = Arc::clone(&transfer.counts.0);
         let in_use = Arc::new(AtomicBool::new(false));
         let peer = Peer { address: address.clone(), client: settings.client_id.clone(), in_use: Arc::clone(&in_use) };
-        let task = tokio::spawn(transfer.run(peer, Arc::clone(&ended)));
+        let task = tokio::spawn(transfer.run(peer, Arc::clone(&ended)).in_current_span());
         let client_id = Some(StrBytes::from_string(settings.client_id.clone()));
         let timeout = settings.request_timeout;
         let session = Session::new(settings.security.login.clone());

@@ -21,6 +21,7 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
+use tracing::Instrument as _;
 
 use super::rules::{HeartbeatStep, JoinStep, after_heartbeat, after_join, after_sync};
 use crate::{
@@ -239,7 +240,7 @@ impl GroupMember {
             joining: None,
             counts,
         };
-        Self { group_id, shared, events, task: tokio::spawn(task.run()) }
+        Self { group_id, shared, events, task: tokio::spawn(task.run().in_current_span()) }
     }
 
     /// Joins the group, or joins it again, with these protocols, most wanted first. Returns at once; events

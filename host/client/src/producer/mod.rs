@@ -25,6 +25,7 @@ use std::{
 use millstream_metrics::ProducerRecords;
 use millstream_record::{Timestamp, TopicName};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
+use tracing::Instrument as _;
 
 use self::{
     accumulator::{Accumulator, Limits, Refusal},
@@ -163,7 +164,7 @@ impl Producer {
         let max_block = config.max_block;
         let transactional_id = config.transactional_id.clone().unwrap_or_default();
         let sender = Sender::new(Arc::clone(&shared), cluster.own_link(), config, counts);
-        let task = tokio::spawn(sender.run());
+        let task = tokio::spawn(sender.run().in_current_span());
         Self { cluster: cluster.clone(), shared, max_block, transactional_id, task }
     }
 

@@ -16,7 +16,7 @@ use self::{
     sources::{AllowedPaths, DirectorySource, EnvironmentSource, FileSource, Source},
     variables::variables,
 };
-use crate::{ConfigError, ConfigInfos, ConfigMap, HIDDEN, originals_with_prefix, plugin_defs::simple_name};
+use crate::{ConfigError, ConfigInfos, ConfigMap, originals_with_prefix, plugin_defs::simple_name, secrets::Secrets};
 use millstream_values::config_text;
 
 /// The keys of providers.
@@ -27,9 +27,6 @@ const ALLOWED_PATHS: &str = "allowed.paths";
 const ALLOWLIST_PATTERN: &str = "allowlist.pattern";
 /// A parameter of ours: for how many milliseconds a value holds.
 const TTL: &str = "ttl.ms";
-
-/// A secret shorter than this is not looked for in texts: what is hidden would say little, and hide too much.
-const SHORTEST_HIDDEN: usize = 4;
 
 /// The providers that a worker's configuration declares.
 #[derive(Default)]
@@ -54,6 +51,8 @@ pub struct Resolved {
     pub ttl: Option<Duration>,
     /// What was put in place of variables.
     secrets: BTreeSet<String>,
+    /// Values of passwords, wherever they came from.
+    passwords: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for Resolved {
@@ -197,14 +196,21 @@ impl Resolved {
         Self { config, ..Self::default() }
     }
 
-    /// A text in which everything that came from a provider is replaced by `[hidden]`; values of less than four bytes are
-    /// not looked for.
+    /// The same with these values of passwords as further secrets.
+    pub fn with_passwords<'a>(mut self, passwords: impl IntoIterator<Item = &'a str>) -> Self {
+        self.passwords.extend(passwords.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// What came from providers, and passwords.
+    pub fn secrets(&self) -> Secrets {
+        Secrets::of(self.secrets.union(&self.passwords).map(String::as_str))
+    }
+
+    /// A text in which everything that came from a provider, and each password, is replaced by `[hidden]`; values of less
+    /// than four bytes are not looked for.
     pub fn hide(&self, text: &str) -> String {
-        let mut secrets: Vec<&str> =
-            self.secrets.iter().map(|secret| secret.trim()).filter(|secret| secret.len() >= SHORTEST_HIDDEN).collect();
-        // Of two secrets one may be part of the other.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
+        self.secrets().hide(text).into_owned()
     }
 
     /// Takes what came from providers out of a validation's answer: a value is answered as the reference that was
@@ -214,11 +220,12 @@ impl Resolved {
         if self.secrets.is_empty() {
             return;
         }
+        let secrets = Secrets::of(self.secrets.iter().map(String::as_str));
         for value in infos.configs.iter_mut().map(|info| &mut info.value) {
             let reference = submitted.get(&value.name).filter(|text| self.config.get(&value.name) != Some(text));
             let Some(reference) = reference else {
                 for text in value.errors.iter_mut().chain(&mut value.value) {
-                    *text = self.hide(text);
+                    *text = secrets.hide(text).into_owned();
                 }
                 continue;
             };

@@ -3,6 +3,7 @@
 mod connectors;
 mod lifecycle;
 mod loggers;
+mod logs;
 mod metrics;
 mod offsets;
 mod plugins;
@@ -29,6 +30,7 @@ use crate::{
     signature::Signing,
 };
 
+pub use logs::{ConnectorLogs, LogLines, LogQuery, ReadLogs};
 pub use metrics::MetricsPage;
 pub(crate) use root::is_probe;
 
@@ -42,6 +44,7 @@ pub(crate) struct Api {
     pub(crate) metrics: Option<MetricsPage>,
     pub(crate) signing: Signing,
     pub(crate) client: HttpClient,
+    pub(crate) logs: Option<ConnectorLogs>,
 }
 
 impl FromRef<Api> for Arc<dyn Herder> {
@@ -103,6 +106,7 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Api>)> {
             "GET,HEAD,PATCH,DELETE,OPTIONS",
             get(offsets::list).patch(offsets::alter).delete(offsets::reset),
         ),
+        ("/connectors/{connector}/logs", GET, get(logs::list)),
         ("/connectors/{connector}/topics", GET, get(topics::list)),
         ("/connectors/{connector}/topics/reset", PUT, put(topics::reset)),
         ("/connectors/{connector}/fence", PUT, put(tasks::refuse_fencing)),

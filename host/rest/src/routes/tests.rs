@@ -318,6 +318,13 @@ fn api(herder: &Arc<Fake>, checks: Vec<HealthCheck>) -> Api {
         metrics: Some(page),
         signing: Signing::default(),
         client: HttpClient::new(crate::client::ClientSettings::default()),
+        logs: Some(ConnectorLogs {
+            worker_id: "w:8083".to_owned(),
+            read: Arc::new(|connector: &str, query: &LogQuery| LogLines {
+                lines: vec![json!({"message": format!("{connector} {query:?}")})],
+                next: 7,
+            }),
+        }),
     }
 }
 
@@ -730,4 +737,26 @@ async fn plugins_are_listed_described_and_validated() {
     assert_eq!(other.status(), StatusCode::BAD_REQUEST.as_u16());
     assert_eq!(other.json().await["message"], "Included connector type a.Source does not match request type Sink");
     assert_eq!(validate(path, "{}").await.status(), 500);
+}
+
+#[tokio::test]
+async fn lines_of_the_log_are_asked_for_by_task_level_time_and_number() {
+    let answer = ask_get("/connectors/c/logs?task=3&level=warn&since=5&after=6&limit=2").await;
+    assert_eq!(answer.response.status(), StatusCode::OK);
+    let query = LogQuery { task: Some(3), level: tracing::Level::WARN, since_ms: Some(5), after: 6, limit: 2 };
+    let line = json!({"message": format!("c {query:?}")});
+    assert_eq!(answer.json().await, json!({"worker_id": "w:8083", "next": 7, "lines": [line]}));
+    let all = LogQuery { task: None, level: tracing::Level::TRACE, since_ms: None, after: 0, limit: 1000 };
+    let answer = ask_get("/connectors/c/logs?limit=99999").await.json().await;
+    assert_eq!(answer["lines"][0]["message"], format!("c {all:?}"));
+    assert_eq!(ask_get("/connectors/none/logs").await.response.status(), StatusCode::NOT_FOUND);
+    for (query, expected) in [
+        ("task=-1", "task=-1: the number of a task is expected"),
+        ("level=loud", "level=loud: TRACE, DEBUG, INFO, WARN or ERROR is expected"),
+        ("since=yesterday", "since=yesterday: milliseconds of Unix time is expected"),
+    ] {
+        let answer = ask_get(&format!("/connectors/c/logs?{query}")).await;
+        assert_eq!(answer.response.status(), StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(answer.json().await["message"], expected);
+    }
 }

@@ -1,6 +1,6 @@
 //! What a dead letter's headers say: Connect's own, and ours for whoever wants to replay it.
 
-use millstream_config::{ConfigMap, may_be_secret};
+use millstream_config::{ConfigMap, may_be_secret, secrets};
 use millstream_connector::{PluginInfo, TaskId};
 
 use crate::{record_headers::push_header, report::Report};
@@ -80,6 +80,8 @@ impl Context {
             return (0, None);
         }
         let number_of = self.task.number.to_string();
+        let connector = Some(self.task.connector.as_str());
+        let message = secrets::hide(connector, &report.failure.message);
         for (name, value) in [
             ("topic", about.topic.map(str::to_owned)),
             ("partition", number(about.partition.map(i64::from))),
@@ -95,13 +97,14 @@ impl Context {
             ("stage", report.stage.name()),
             ("class.name", report.class),
             ("exception.class.name", &report.failure.class),
-            ("exception.message", &report.failure.message),
+            ("exception.message", &message),
         ] {
             header("__connect", name, value);
         }
-        let mut trace = Vec::new();
-        push_header(&mut trace, b"__connect.errors.exception.stacktrace", Some(report.failure.trace().as_bytes()));
-        (count, Some(trace))
+        let (mut header, trace) = (Vec::new(), report.failure.trace());
+        let trace = secrets::hide(connector, &trace);
+        push_header(&mut header, b"__connect.errors.exception.stacktrace", Some(trace.as_bytes()));
+        (count, Some(header))
     }
 }
 

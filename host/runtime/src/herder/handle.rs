@@ -10,7 +10,7 @@ use std::{
 
 use millstream_config::{
     ConfigDef, ConfigInfos, ConfigMap, OverridePolicy, PluginDefs, Providers, Versions, Wanted, connector_config_def,
-    connector_key_names, invalid_config_message, unknown_connector_keys, unknown_keys_warning, version_order,
+    connector_key_names, invalid_config_message, secrets, unknown_connector_keys, unknown_keys_warning, version_order,
     without_providers,
 };
 use millstream_connector::{PluginInfo, PluginKind, Plugins, TaskId};
@@ -18,6 +18,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
+use tracing::Instrument as _;
 
 use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
@@ -33,6 +34,7 @@ use crate::{
     Natives,
     config_log::SessionKey,
     kafka::Clients,
+    log_context,
     log_levels::LogLevels,
     offsets::{OffsetStore, OffsetTopics},
     provided,
@@ -362,6 +364,9 @@ impl HerderHandle {
         let resolved = provided::resolve(&self.shared.providers, &submitted);
         let resolved = resolved.await.map_err(|failure| HerderError::failed(failure.message))?;
         let shared = &self.shared;
+        let resolved = provided::with_passwords(shared.plugins.as_ref(), resolved);
+        let name = config.get("name").and_then(Option::as_deref).unwrap_or("");
+        let _kept = secrets::keep(name, &resolved.secrets());
         let definitions = (shared.definitions)();
         let validation = Validation {
             plugins: shared.plugins.as_ref(),
@@ -370,7 +375,7 @@ impl HerderHandle {
             clients: shared.clients.as_ref(),
             policy: &shared.policy,
         };
-        let mut infos = validation.of_resolved(&resolved).await?;
+        let mut infos = validation.of_resolved(&resolved).instrument(log_context::of_validation(name)).await?;
         resolved.redact(&submitted, &mut infos);
         Ok(infos)
     }

@@ -2,15 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use millstream_config::{ConfigMap, Resolved};
+use millstream_config::{ConfigMap, Resolved, secrets};
 use millstream_connector::{AlteredOffsets, ConnectorContext, ErrorKind, Failure, TopicOffset, TopicPartition};
 use millstream_record::ErrorChain;
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use super::{ConnectorType, HerderError, HerderHandle, event::Event, validation::NoContext};
 use crate::{
     error_policy::CONNECT_EXCEPTION,
     kafka::{AlterOffsetsError, GroupOffsets},
+    log_context,
     offsets::{OffsetEntry, OffsetStore, OffsetStoreError, named_sink_offsets, named_source_offsets, store_of},
     provided,
     worker::{plugin_of, wanted},
@@ -168,6 +170,7 @@ impl HerderHandle {
         altered: &AlteredOffsets,
     ) -> Result<bool, HerderError> {
         let config = &resolved.config;
+        let _kept = secrets::keep(name, &resolved.secrets());
         let refused = |failure: Failure| {
             let failure = provided::hidden(resolved, failure);
             if failure.class == UNSUPPORTED {
@@ -186,13 +189,15 @@ impl HerderHandle {
         let wanted = wanted(config).map_err(|error| HerderError::BadRequest(error.to_string()))?;
         let made = self.shared.plugins.connector(&wanted, name, context).await;
         let mut connector = made.map_err(|error| refused(error.failure()))?;
-        connector.alter_offsets(config, altered).await.map_err(|error| refused(error.failure()))
+        let asked = connector.alter_offsets(config, altered).instrument(log_context::of_connector(name));
+        asked.await.map_err(|error| refused(error.failure()))
     }
 
     /// A connector's configuration with its variables resolved, and its direction.
     async fn resolved(&self, config: &ConfigMap) -> Result<(Resolved, ConnectorType), HerderError> {
         let resolved = provided::resolve(&self.shared.providers, config).await;
         let resolved = resolved.map_err(|failure| HerderError::caused(failure.message.clone(), failure))?;
+        let resolved = provided::with_passwords(self.shared.plugins.as_ref(), resolved);
         let plugin = plugin_of(self.shared.plugins.as_ref(), &resolved.config);
         let plugin = plugin.map_err(|error| HerderError::failed(error.to_string()))?;
         Ok((resolved, ConnectorType::of(plugin.kind)))

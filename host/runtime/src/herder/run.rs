@@ -17,6 +17,7 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::Instant,
 };
+use tracing::Instrument as _;
 
 use super::{
     HerderError, PutConnector, RestartRequest, TargetState,
@@ -29,6 +30,7 @@ use super::{
 };
 use crate::{
     config_log::{Change, ConfigLog, Entry, Logged},
+    log_context,
     long_wait::until,
     membership::{Membership, assignor::Incremental},
     worker::{CONNECTOR_STOP_TIMEOUT, Worker, plugin_of},
@@ -347,7 +349,7 @@ impl Loop {
         self.charges.entry(name.to_owned()).or_insert_with(|| {
             let (shared, ask) = (Arc::clone(&self.shared), self.ask.clone());
             let (caretaker, mailbox) = Caretaker::new(shared, (self.workers)(), name, self.group.is_some(), ask);
-            self.caretakers.spawn(caretaker.run());
+            self.caretakers.spawn(caretaker.run().instrument(log_context::of_connector(name)));
             mailbox
         })
     }

@@ -17,6 +17,7 @@ use millstream_record::{
     batch::{Batch, Role},
 };
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{
     dead_letters::{self, Content, Ends, Form, SourceLetters},
@@ -27,6 +28,7 @@ use crate::{
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Tolerance},
     in_flight::{BatchId, InFlight, Offsets},
     kafka::{RecordProducer, send_failure},
+    log_context,
     long_wait::{self, CALL, LongWait, call_text, told},
     offsets::{OffsetWriter, row_json},
     report::{self, LogPolicy, Report},
@@ -509,6 +511,11 @@ impl Flow {
     /// Stores what may be committed. What cannot be stored, or not in time, is kept for the next time, and shown
     /// in the task's status meanwhile.
     async fn commit_offsets(&mut self) {
+        let span = log_context::of_offsets(&self.control.id.connector, self.control.id.number);
+        self.commit_what_has_ended().instrument(span).await;
+    }
+
+    async fn commit_what_has_ended(&mut self) {
         let began = Instant::now();
         let mut unsaved = None;
         for (partition, offset) in self.ledger.take_committable() {

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use millstream_config::secrets;
 use millstream_connector::TaskId;
 use millstream_record::Timestamp;
 
@@ -70,6 +71,8 @@ impl StatusBoard {
     }
 
     fn write(&self, of: &Instance, state: State, trace: Option<String>, safe: bool) {
+        // Everybody may read statuses, and in a group they are stored.
+        let trace = trace.map(|trace| secrets::hide(Some(of.connector()), &trace).into_owned());
         let version = self.versions().get(of.connector()).cloned();
         let generation = self.generation.load(Ordering::Acquire);
         let status = InstanceStatus { state, worker_id: self.worker_id.to_string(), generation, trace, version };

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::{exit::CODES, worker_api::WorkerArgs};
+use crate::{exit::CODES, moment::Span, output::Output, worker_api::WorkerArgs};
 
 /// What to print.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -185,6 +185,15 @@ A configuration that is not valid is opened again with the errors on top; left u
         #[arg(long, value_enum, default_value_t)]
         output: Form,
     },
+    /// Show the last lines of the worker's log about a connector; in a group those of the asked worker alone
+    #[command(after_help = "Examples:
+  millstream connector logs orders --level warn --since 15m
+  millstream connector logs orders --task 0 --follow
+  millstream connector logs orders --output json | jq .message
+
+A worker keeps as much of each connector as connector.log.max.bytes says. With --output json each line is an object.
+Kafka Connect does not show its log.")]
+    Logs(LogsArgs),
     /// Delete connectors; their offsets stay
     #[command(after_help = "Example: millstream connector delete orders --wait")]
     Delete {
@@ -196,6 +205,28 @@ A configuration that is not valid is opened again with the errors on top; left u
         #[command(flatten)]
         wait: Wait,
     },
+}
+
+/// Which lines to show.
+#[derive(Args, Clone, Debug)]
+pub struct LogsArgs {
+    /// Name of the connector
+    pub name: String,
+    /// Lines of this task alone
+    #[arg(long, value_name = "NUMBER")]
+    pub task: Option<u32>,
+    /// Go on with the lines to come, until the command is ended
+    #[arg(long, short = 'F')]
+    pub follow: bool,
+    /// Lines of this level and worse ones: trace, debug, info, warn or error
+    #[arg(long, value_name = "LEVEL")]
+    pub level: Option<String>,
+    /// Lines of the last so many seconds, minutes, hours or days, such as 90s, 15m, 12h or 7d
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<Span>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod diagnosis;
 mod diff;
 pub mod documents;
 mod edit;
+mod logs;
 mod offsets;
 mod show;
 mod state;
@@ -49,6 +50,7 @@ pub async fn run(arguments: ConnectorArgs) -> Result<(), Failure> {
         }
         ConnectorCommand::Offsets(command) => offsets::run(&worker, command).await,
         ConnectorCommand::Topics { name, reset, output } => show::topics(&worker, &name, reset, output).await,
+        ConnectorCommand::Logs(arguments) => logs::run(&worker, &arguments).await,
         ConnectorCommand::Delete { names, if_exists, wait } => {
             change::delete(&worker, &names.names, if_exists, wait).await
         }

@@ -3,7 +3,7 @@
 //! Users know loggers by the names of Connect's classes; what writes here are our modules and the plugins. [`KNOWN`] says
 //! which module writes under which of Connect's names. A name of ours is taken, too, with dots for its colons.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use millstream_runtime::{InvalidLevel, LoggerLevel};
 use tracing::level_filters::LevelFilter;
@@ -81,6 +81,19 @@ impl Level {
     }
 }
 
+/// The names of levels, for people.
+pub(super) fn names() -> String {
+    LEVELS.map(|(name, _)| name).join(", ")
+}
+
+/// The logger by whose name a module writes.
+pub(super) fn logger_of(target: &'static str) -> Cow<'static, str> {
+    let writes =
+        |module: &str| target.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    let nearest = KNOWN.into_iter().filter(|(_, module)| writes(module)).max_by_key(|(_, module)| module.len());
+    nearest.map_or_else(|| Cow::Owned(shown_name(target)), |(name, _)| Cow::Borrowed(name))
+}
+
 /// Whether a text is a level.
 pub(super) fn check(level: &str) -> Result<(), InvalidLevel> {
     Level::parse(level).map(drop).ok_or_else(|| InvalidLevel(level.to_owned()))
@@ -92,13 +105,58 @@ pub(super) struct Loggers {
     root: Level,
     /// Levels of their own.
     set: BTreeMap<String, Level>,
+    /// What the last file of levels has set.
+    of_file: BTreeMap<String, Level>,
+    /// The level of `root` without a file.
+    root_before: Option<Level>,
 }
 
 impl Loggers {
     /// As the process begins: `RUST_LOG`'s directives, or everything of one level.
     pub(super) fn new(directives: &Targets) -> Self {
         let set = directives.iter().map(|(target, filter)| (shown_name(target), Level::of(filter)));
-        Self { root: Level::of(directives.default_level().unwrap_or(LevelFilter::ERROR)), set: set.collect() }
+        Self {
+            root: Level::of(directives.default_level().unwrap_or(LevelFilter::ERROR)),
+            set: set.collect(),
+            of_file: BTreeMap::new(),
+            root_before: None,
+        }
+    }
+
+    /// Sets the levels of a file in place of those of the one before. What was set otherwise since then stays, unless the
+    /// file names it.
+    ///
+    /// # Errors
+    ///
+    /// One of them is no level; nothing is changed then.
+    pub(super) fn set_of_file(&mut self, levels: &[(String, String)], now_ms: i64) -> Result<(), InvalidLevel> {
+        let read = |(name, text): &(String, String)| {
+            let level = Level::parse(text).ok_or_else(|| InvalidLevel(text.clone()))?;
+            let name = if name.eq_ignore_ascii_case(ROOT) { ROOT.to_owned() } else { name.clone() };
+            Ok((name, Level { modified_ms: Some(now_ms), ..level }))
+        };
+        let mut new = levels.iter().map(read).collect::<Result<BTreeMap<_, _>, _>>()?;
+        for (name, before) in std::mem::take(&mut self.of_file) {
+            // What has the level still that the file gave it.
+            if name == ROOT {
+                self.root = self.root_before.take().filter(|_| self.root == before).unwrap_or(self.root);
+            } else if self.set.get(&name) == Some(&before) {
+                self.set.remove(&name);
+            }
+            // A level that is the same keeps the time of its change.
+            if let Some(level) = new.get_mut(&name).filter(|level| level.name == before.name) {
+                *level = before;
+            }
+        }
+        for (name, level) in &new {
+            if name == ROOT {
+                self.root_before = Some(std::mem::replace(&mut self.root, *level));
+            } else {
+                self.set.insert(name.clone(), *level);
+            }
+        }
+        self.of_file = new;
+        Ok(())
     }
 
     pub(super) fn list(&self) -> BTreeMap<String, LoggerLevel> {
@@ -209,6 +267,46 @@ mod tests {
         assert_eq!(loggers.get("org.example"), None);
         assert!(loggers.targets().would_enable("millstream_runtime", &Severity::INFO));
         assert!(!loggers.targets().would_enable("millstream_runtime", &Severity::DEBUG));
+    }
+
+    #[test]
+    fn a_files_levels_take_the_place_of_the_last_ones_and_leave_what_was_set_otherwise() {
+        let mut loggers = loggers("info");
+        let file = |levels: &[(&str, &str)]| -> Vec<(String, String)> {
+            levels.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect()
+        };
+        let shown = |loggers: &Loggers| -> Vec<(String, &str)> {
+            loggers.list().into_iter().map(|(name, level)| (name, level.level)).collect()
+        };
+        let pairs = |levels: &[(&str, &'static str)]| -> Vec<(String, &str)> {
+            levels.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect()
+        };
+        loggers.set_of_file(&file(&[("root", "warn"), ("a", "DEBUG"), ("b", "DEBUG"), ("c", "DEBUG")]), 1).unwrap();
+        assert_eq!(shown(&loggers), pairs(&[("a", "DEBUG"), ("b", "DEBUG"), ("c", "DEBUG"), ("root", "WARN")]));
+        loggers.set("b", "TRACE", 2).unwrap();
+        loggers.set_of_file(&file(&[("c", "DEBUG"), ("d", "ERROR")]), 3).unwrap();
+        assert_eq!(shown(&loggers), pairs(&[("b", "TRACE"), ("c", "DEBUG"), ("d", "ERROR"), ("root", "INFO")]));
+        assert_eq!(loggers.get("c").and_then(|level| level.modified_ms), Some(1));
+        assert!(loggers.set_of_file(&file(&[("e", "WARN"), ("f", "loud")]), 4).is_err());
+        assert_eq!(shown(&loggers).len(), 4);
+        assert!(loggers.targets().would_enable("millstream_runtime", &Severity::INFO));
+    }
+
+    #[test]
+    fn modules_write_by_the_names_of_connects_classes() {
+        for (target, expected) in [
+            ("millstream_runtime::sink_task::raw", "org.apache.kafka.connect.runtime.WorkerSinkTask"),
+            ("millstream_runtime::long_wait", "org.apache.kafka.connect.runtime"),
+            ("millstream", "org.apache.kafka.connect"),
+            ("millstream_clientele", "millstream_clientele"),
+            (
+                "org.apache.kafka.connect.runtime.errors.LogReporter",
+                "org.apache.kafka.connect.runtime.errors.LogReporter",
+            ),
+            ("other::module", "other.module"),
+        ] {
+            assert_eq!(logger_of(target), expected);
+        }
     }
 
     #[test]

@@ -23,13 +23,14 @@ impl plugin::Guest for Odd {
         let behaviour = r#"{"name":"behaviour","type":"STRING","required":true,"importance":"HIGH"}"#;
         let file = r#"{"name":"file","type":"STRING","opens":{"file":"read"}}"#;
         let out = r#"{"name":"out","type":"STRING","opens":{"file":"append"}}"#;
+        let secret = r#"{"name":"secret","type":"PASSWORD"}"#;
         let plugin = |kind: &str, class: &str, keys: &str| {
             format!(r#"{{"kind":"{kind}","class":"org.millstream.odd.{class}","version":"1.0","config":[{keys}]}}"#)
         };
         let plugins = [
-            plugin("source", "OddSourceConnector", &format!("{behaviour},{file},{out}")),
+            plugin("source", "OddSourceConnector", &format!("{behaviour},{file},{out},{secret}")),
             plugin("sink", "OddSinkConnector", &format!("{behaviour},{file},{out}")),
-            plugin("transform", "OddTransform", behaviour),
+            plugin("transform", "OddTransform", &format!("{behaviour},{secret}")),
             plugin("transform", "Suffix", r#"{"name":"suffix","type":"STRING","required":true}"#),
             plugin("predicate", "OddPredicate", behaviour),
             plugin("converter", "OddConverter", behaviour),
@@ -134,6 +135,7 @@ fn use_files(behaviour: &str) -> Result<bool, Error> {
 
 struct Connector {
     behaviour: RefCell<String>,
+    secret: RefCell<Option<String>>,
 }
 
 impl Connector {
@@ -141,14 +143,19 @@ impl Connector {
         if !class.starts_with("org.millstream.odd.") {
             return Err(failure(ErrorKind::Fatal, "no such class"));
         }
-        Ok(Self { behaviour: RefCell::default() })
+        Ok(Self { behaviour: RefCell::default(), secret: RefCell::default() })
     }
 
     fn begin(&self, config: &Config) -> Result<(), Error> {
         at("connector start", &behaviour(config))?;
         self.behaviour.replace(behaviour(config));
+        self.secret.replace(value(config, "secret"));
         match self.behaviour.borrow().as_str() {
             "refuse" => Err(failure(ErrorKind::Config, "refused on purpose")),
+            "leak" => {
+                log(Level::Info, &format!("the connector has {}", self.secret.borrow().as_deref().unwrap_or_default()));
+                Ok(())
+            }
             "reconfigure" => {
                 host_connector::request_task_reconfiguration();
                 host_connector::raise_error(&failure(ErrorKind::Fatal, "raised on purpose"));
@@ -177,8 +184,14 @@ impl Connector {
     fn configs(&self, count: u32) -> Result<Vec<Config>, Error> {
         at("task configs", &self.behaviour.borrow())?;
         let behaviour = self.behaviour.borrow();
+        let secret = self.secret.borrow();
         Ok((0..count)
-            .map(|task| vec![("behaviour".into(), Some(behaviour.clone())), ("task".into(), Some(task.to_string()))])
+            .map(|task| {
+                let mut config =
+                    vec![("behaviour".into(), Some(behaviour.clone())), ("task".into(), Some(task.to_string()))];
+                config.extend(secret.clone().map(|secret| ("secret".into(), Some(secret))));
+                config
+            })
             .collect())
     }
 }
@@ -312,6 +325,17 @@ impl source_api::GuestSourceTask for SourceTask {
             "many files" => {
                 let files: Result<Vec<_>, _> = (0..100_000).map(|_| File::open("file")).collect();
                 said(format!("{}", files?.len()))
+            }
+            // A password, wherever there is a place for it.
+            "leak" | "leak and panic" => {
+                let secret = value(&self.config.borrow(), "secret").unwrap_or_default();
+                log(Level::Info, &format!("logged: {secret}"));
+                println!("printed: {secret}");
+                eprintln!("{}{secret}", "long ".repeat(1625));
+                if behaviour == "leak" {
+                    return Err(failure(ErrorKind::Fatal, &format!("failed: {secret}")));
+                }
+                panic!("panicked: {secret}")
             }
             "heard" => said(self.heard.borrow().join("; ")),
             _ => Ok(None),
@@ -508,6 +532,15 @@ impl transform_api::GuestChain for Chain {
                 }
                 "fail unchanged" => {
                     return Ok(Outcome { changed: None, errors: vec![row_error(0, "first row")] });
+                }
+                "leak" => {
+                    let secret = value(&link.config, "secret").unwrap_or_default();
+                    let rows: Vec<usize> = (0..rows).filter(|&row| chosen[row]).collect();
+                    table.deselect(rows.iter().copied());
+                    errors.extend(rows.iter().map(|&row| {
+                        let message = format!("not encrypted: {secret}");
+                        RowError { link: number as u32, ..row_error(row as u32, &message) }
+                    }));
                 }
                 "double" => {
                     let twice: Vec<u32> = (0..rows as u32).flat_map(|row| [row, row]).collect();

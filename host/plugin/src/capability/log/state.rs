@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use millstream_config::secrets;
 use millstream_metrics::PluginInstance;
 
 use super::rate::RateLimit;
@@ -68,7 +69,9 @@ impl GuestLog {
 
     /// Logs a line, or counts it as dropped.
     pub(crate) fn log(&self, level: Level, line: &str) {
-        let line = truncated(line);
+        // Before it is cut, or half a secret would be left.
+        let line = secrets::hide(Some(&self.name.connector), line);
+        let line = truncated(&line);
         let admitted = {
             let mut inner = self.inner();
             if level == Level::Error {
@@ -116,13 +119,17 @@ impl GuestLog {
         let line = String::from_utf8_lossy(kept);
         let line = match len - kept.len() {
             0 => line.trim_end().into(),
-            more => format!("{line} … ({more} more bytes)"),
+            more => {
+                let shown = secrets::hide_cut(Some(&self.name.connector), &line);
+                format!("{shown} … ({more} more bytes)")
+            }
         };
         if line.is_empty() {
             return;
         }
         // Rust's own advice after a panic, which nobody can follow here.
         if stream == Stream::Error && !line.starts_with("note: run with `RUST_BACKTRACE=1`") {
+            let line = secrets::hide(Some(&self.name.connector), &line);
             self.inner().remember(&truncated(&line));
         }
         self.log(if stream == Stream::Error { Level::Warn } else { Level::Info }, &line);
