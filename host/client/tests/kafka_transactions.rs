@@ -145,6 +145,29 @@ async fn a_producer_is_fenced_off_by_a_newer_one_of_its_name_which_ends_what_it_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn producers_that_an_admin_fences_lose_what_they_have_left_open_and_are_refused_from_then_on() {
+    for (generation, kafka) in brokers() {
+        let topic = kafka.topic("fenced-by-admin", 1, &[]).await;
+        let mut zombie = ready(kafka, "fenced-by-admin-0", &[]).await;
+        zombie.begin_transaction().expect("ready");
+        append(&mut zombie, &topic, 0, "never committed").await;
+        zombie.flush().await;
+        let ids = ["fenced-by-admin-0", "fenced-by-admin-nobody"].map(str::to_owned);
+        let fenced = timeout(PATIENCE, kafka.admin().fence_producers(&ids)).await.expect("in time").expect("asked");
+        assert!(fenced.keys().eq(&ids) && fenced.values().all(Result::is_ok), "{generation}: {fenced:?}");
+        assert_eq!(read_to_end(kafka, &topic, 0, "read_committed").await, [""; 0], "{generation}");
+        let refused = zombie.commit_transaction().await.expect_err("fenced");
+        assert!(matches!(refused, TransactionError::Fenced { .. }), "{generation}: {}", ErrorChain(&refused));
+        // A later one of the same name goes on.
+        let mut newer = ready(kafka, "fenced-by-admin-0", &[]).await;
+        newer.begin_transaction().expect("ready");
+        append(&mut newer, &topic, 0, "kept").await;
+        newer.commit_transaction().await.expect("committed");
+        assert_eq!(read_to_end(kafka, &topic, 0, "read_committed").await, ["kept"], "{generation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offsets_of_a_group_are_committed_with_the_transaction_or_not_at_all() {
     for (generation, kafka) in brokers() {
         let topic = kafka.topic("offsets", 1, &[]).await;

@@ -15,7 +15,7 @@ use crate::{
     parsed::ParsedValue,
     plugin_defs::AmongPlugins,
     record_error_keys::{record_error_keys, sets_record_errors},
-    restart_keys, sets_restarts, sink_keys, source_keys, topic_list, unsupported,
+    restart_keys, sets_restarts, sink_keys, source_keys, topic_list,
 };
 
 /// One line of a validation result.
@@ -170,12 +170,6 @@ pub fn validate_connector(
         && let Err(errors) = TopicRules::read(config)
     {
         errors.iter().for_each(|(key, error)| framework.add_error(key, error.message().to_owned()));
-    }
-    for (key, error) in unsupported::in_connector(|key| framework.get(key).map(|(_, read)| read)) {
-        // A value that is wrong in itself is named as that alone.
-        if framework.get(&key).is_none_or(|(value, _)| value.errors.is_empty()) {
-            framework.add_error(&key, error);
-        }
     }
     framework.refuse_nulls(config);
     let mut parts = overrides(connector, config, policy);

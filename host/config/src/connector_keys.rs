@@ -163,7 +163,7 @@ pub mod names {
             .validator(|| Validator::one_of_ignore_case(&["required", "requested"]))
             .importance(Medium)
             .placed(Place::at(EXACTLY_ONCE, 2, Width::Short, "Exactly once support"))
-            .doc("`required`: the configuration is refused unless the connector can deliver every record exactly once; not supported yet. `requested`: it is used where possible.");
+            .doc("`required`: the configuration is refused unless the connector and the worker can deliver every record exactly once. `requested`: that is not asked.");
         TRANSACTION_BOUNDARY: String = Key::string("transaction.boundary")
             .default("poll")
             .validator(|| Validator::one_of_ignore_case(&["interval", "poll", "connector"]))

@@ -28,7 +28,6 @@ pub mod secrets;
 mod topic_creation;
 mod topic_pattern;
 mod unknown_keys;
-mod unsupported;
 mod validate;
 mod validator;
 mod version;

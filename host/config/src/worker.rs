@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{
-    ConfigDef, ConfigError, ConfigMap, OverridePolicy, ParsedConfig, Providers, unsupported::refuse_in_worker,
-    worker_key as keys,
-};
+use crate::{ConfigDef, ConfigError, ConfigMap, OverridePolicy, ParsedConfig, Providers, worker_key as keys};
 
 /// How a worker runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -87,7 +84,6 @@ impl WorkerConfig {
         let config = def.parse(&properties)?;
         refuse_unknown(&def, &properties)?;
         check_nested(&config, mode)?;
-        refuse_in_worker(&config)?;
         let policy = keys::OVERRIDE_POLICY.get(&config);
         let override_policy =
             OverridePolicy::from_name(&policy, &keys::OVERRIDE_ALLOWLIST.get(&config)).ok_or_else(|| {

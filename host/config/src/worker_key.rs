@@ -144,7 +144,7 @@ keys! {
     HEARTBEAT_INTERVAL: Duration = Key::int_millis("heartbeat.interval.ms").default("3000").importance(High).doc("Milliseconds between two heartbeats; less than the session timeout.");
     REBALANCE_TIMEOUT: Duration = Key::int_millis("rebalance.timeout.ms").default("60000").importance(High).doc("Milliseconds a worker has to join after a rebalance began.");
     EXACTLY_ONCE_SOURCE: String = Key::string("exactly.once.source.support").default("disabled").importance(High)
-        .validator(|| Validator::one_of_ignore_case(&["disabled", "enabled", "preparing"])).doc("Whether source connectors may deliver every record exactly once. Only `disabled` is supported yet.");
+        .validator(|| Validator::one_of_ignore_case(&["disabled", "enabled", "preparing"])).doc("Whether source connectors deliver every record exactly once: records and source offsets are written in one transaction, and tasks of an earlier set can write no more (`enabled`). A group that runs already is set to `preparing` first, worker by worker, and then to `enabled`.");
     CONNECT_PROTOCOL: String = Key::string("connect.protocol").default("sessioned").importance(Low)
         .validator(|| Validator::one_of_ignore_case(&["eager", "compatible", "sessioned"])).doc("Protocol by which workers share work.");
     SCHEDULED_REBALANCE_DELAY: Duration = Key::int_millis("scheduled.rebalance.max.delay.ms").default("300000").importance(Low)

@@ -42,6 +42,11 @@ pub trait Connector: Send {
     async fn stop(&mut self) -> Result<(), PluginError>;
     /// Source connectors: whether records can be delivered exactly once.
     async fn exactly_once_support(&mut self, config: &ConfigMap) -> Result<Support, PluginError>;
+    /// Source connectors: whether their tasks can say where transactions end.
+    async fn can_define_transaction_boundaries(&mut self, config: &ConfigMap) -> Result<Support, PluginError> {
+        let _ = config;
+        Ok(Support::Unsupported)
+    }
     /// Asks a connector that is not started whether these offsets may be changed, before they are. `false`: they may, but
     /// there are others, which the connector keeps elsewhere.
     async fn alter_offsets(&mut self, config: &ConfigMap, offsets: &AlteredOffsets) -> Result<bool, PluginError>;

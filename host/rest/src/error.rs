@@ -62,6 +62,7 @@ impl From<HerderError> for RestError {
         let status = match &error {
             HerderError::NotFound(_) => StatusCode::NOT_FOUND,
             HerderError::AlreadyExists(_)
+            | HerderError::Conflict(_)
             | HerderError::Stale
             | HerderError::NoLeader
             | HerderError::Elsewhere { .. } => StatusCode::CONFLICT,

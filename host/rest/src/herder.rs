@@ -60,6 +60,8 @@ pub trait Herder: Send + Sync + 'static {
     fn session_key(&self) -> Option<SessionKey>;
     /// Makes these the tasks of a connector.
     async fn put_task_configs(&self, name: &str, tasks: Vec<ConfigMap>) -> Result<(), HerderError>;
+    /// Fences the producers of a source connector's earlier tasks, as the leader.
+    async fn fence(&self, name: &str) -> Result<(), HerderError>;
     /// Stops and forgets a connector.
     async fn delete(&self, name: &str) -> Result<(), HerderError>;
     /// Pauses a connector.
@@ -156,6 +158,10 @@ impl Herder for HerderHandle {
 
     async fn put_task_configs(&self, name: &str, tasks: Vec<ConfigMap>) -> Result<(), HerderError> {
         HerderHandle::put_task_configs(self, name, tasks).await
+    }
+
+    async fn fence(&self, name: &str) -> Result<(), HerderError> {
+        HerderHandle::fence(self, name).await
     }
 
     async fn delete(&self, name: &str) -> Result<(), HerderError> {

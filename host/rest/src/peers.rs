@@ -39,7 +39,23 @@ impl Peers for HttpPeers {
         if let Some(signature) = key.and_then(|key| self.signing.sign(key, &body)) {
             request = request.with_header(SIGNATURE, &signature).with_header(ALGORITHM, &self.signing.algorithm);
         }
-        let sent = self.client.send(&request.with_body("application/json", body)).await;
+        self.send(request.with_body("application/json", body)).await
+    }
+
+    async fn fence(&self, url: &str, connector: &str, key: Option<&SessionKey>) -> Result<(), PeerError> {
+        let target = format!("{}/connectors/{}/fence", url.trim_end_matches('/'), encode(connector));
+        let target = HttpUrl::parse(&target).map_err(|error| PeerError::Failed(error.to_string()))?;
+        let mut request = HttpRequest::new("PUT", target).with_header("accept", "application/json");
+        if let Some(signature) = key.and_then(|key| self.signing.sign(key, &[])) {
+            request = request.with_header(SIGNATURE, &signature).with_header(ALGORITHM, &self.signing.algorithm);
+        }
+        self.send(request).await
+    }
+}
+
+impl HttpPeers {
+    async fn send(&self, request: HttpRequest) -> Result<(), PeerError> {
+        let sent = self.client.send(&request).await;
         let answer = sent.map_err(|error| PeerError::Failed(ErrorChain(&error).to_string()))?;
         match answer.status() {
             200..300 => Ok(()),

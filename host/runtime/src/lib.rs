@@ -11,6 +11,7 @@ pub mod config_log;
 mod converters;
 mod dead_letters;
 pub mod error_policy;
+mod exactly_once;
 pub mod header_batch;
 pub mod herder;
 pub mod in_flight;
@@ -36,6 +37,7 @@ mod transform_chain;
 mod worker;
 
 pub use converters::{ConverterChoice, NativeConverter, NativeHeaderConverter, Natives, check_converter};
+pub use exactly_once::ExactlyOnceSource;
 pub use log_levels::{InvalidLevel, LogLevels, LoggerLevel};
 pub use transform_chain::transform_chain;
 pub use worker::{Worker, WorkerParts, WorkerSettings};

@@ -83,6 +83,14 @@ impl TransactionBoundary {
         }
     }
 
+    /// When the first poll behind it ends a transaction that is open by then; `None` if that is not a matter of time.
+    pub fn due(&self) -> Option<Instant> {
+        match self.rule {
+            BoundaryRule::Interval(interval) => self.last_end.checked_add(interval),
+            BoundaryRule::Poll | BoundaryRule::Connector => None,
+        }
+    }
+
     fn end(&mut self, now: Instant) -> TransactionEnd {
         self.last_end = now;
         TransactionEnd::Commit
@@ -128,6 +136,7 @@ mod tests {
         let ends: Vec<u64> = (0..40).step_by(5).filter(|at| boundary.polled(after(*at)) == Ok(COMMIT)).collect();
         assert_eq!(ends, [10, 20, 30]);
         assert_eq!(boundary.polled(after(39)), Ok(None));
+        assert_eq!(boundary.due(), Some(after(40)));
         assert_eq!(boundary.polled(after(43)), Ok(COMMIT), "late");
         assert_eq!(boundary.polled(after(52)), Ok(None), "counted from the last end");
         assert_eq!(boundary.stopped(after(52)), Ok(COMMIT), "and with the task");

@@ -28,17 +28,19 @@ use crate::{
     converters::{Converters, Natives},
     dead_letters::{self, Context, Provenance},
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
+    exactly_once::{self, ExactlyOnceSource, Generations},
     kafka::{Clients, ProducerUse, SinkTopics},
     log_context,
     long_wait::{CALL, call_text, told_of},
-    offsets::{OffsetStore, OffsetTopics, StoredOffsets, store_of},
+    offsets::{OffsetStore, OffsetTopics, OffsetWriter, StoredOffsets, TransactionOffsets, open_own, store_of},
     provided,
     report::LogPolicy,
     sink_task::{self, CommitSettings, DeadLetters, ReportRules, Reporting, SinkTask, Stages},
-    source_task::{self, Flow, FlowSettings, NewTopics, Pipeline, SourceLetters, SourceTask},
+    source_task::{self, Flow, FlowSettings, NewTopics, Pipeline, SourceLetters, SourceTask, Transactions},
     status::{State, StatusBoard, StatusStore, StatusWriter},
     task::TaskControl,
     task_metrics::TaskMetrics,
+    transaction_boundary::{BoundaryRule, TransactionBoundary},
     transform_chain::TransformChain,
 };
 
@@ -64,6 +66,8 @@ pub struct WorkerSettings {
     pub create_topics: bool,
     /// Where the values of variables in configurations come from.
     pub providers: Arc<Providers>,
+    /// Whether source connectors deliver exactly once.
+    pub exactly_once: ExactlyOnceSource,
 }
 
 impl WorkerSettings {
@@ -79,6 +83,7 @@ impl WorkerSettings {
             allow_topic_reset: worker_key::TOPIC_TRACKING_ALLOW_RESET.get(config),
             create_topics: worker_key::TOPIC_CREATION_ENABLE.get(config),
             providers: Arc::clone(worker.providers()),
+            exactly_once: ExactlyOnceSource::of(worker),
         }
     }
 }
@@ -114,6 +119,7 @@ pub struct Worker {
     parts: WorkerParts,
     statuses: StatusBoard,
     reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
+    generations: Arc<dyn Generations>,
     failed: TellFailure,
     connectors: BTreeMap<String, RunningConnector>,
     tasks: BTreeMap<TaskId, RunningTask>,
@@ -181,18 +187,26 @@ pub(crate) struct TaskStart {
     pub(crate) task_config: ConfigMap,
     /// How many tasks the connector has.
     pub(crate) count: u32,
+    /// Which set of tasks it belongs to.
+    pub(crate) generation: Option<u64>,
     pub(crate) target: TargetState,
 }
 
 impl Worker {
     /// A worker that runs nothing yet. `reconfigure` is called with a connector's name when the
-    /// connector asks for new task configurations.
-    pub(crate) fn new(parts: WorkerParts, statuses: StatusBoard, reconfigure: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
+    /// connector asks for new task configurations; `generations` says which tasks may write transactions.
+    pub(crate) fn new(
+        parts: WorkerParts,
+        statuses: StatusBoard,
+        reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
+        generations: Arc<dyn Generations>,
+    ) -> Self {
         let metrics = parts.metrics.group(Labels::none());
         Self {
             parts,
             statuses,
             reconfigure,
+            generations,
             failed: Arc::new(|_| ()),
             connectors: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -467,11 +481,12 @@ impl Worker {
         let control = TaskControl::new(start.id.clone(), told, status.clone(), random, metrics.clone());
         let id = start.id.clone();
         let (parts, cancelled, told) = (self.parts.clone(), cancel.clone(), Arc::clone(&self.failed));
+        let generations = Arc::clone(&self.generations);
         let span = log_context::of_task(&start.id.connector, start.id.number);
         let work = async move {
             let status = control.status.clone();
             let task = start.id.clone();
-            let work = AssertUnwindSafe(run_task(parts, start, control.clone())).catch_unwind();
+            let work = AssertUnwindSafe(run_task(parts, generations, start, control.clone())).catch_unwind();
             let ended = tokio::select! {
                 biased;
                 () = cancelled.cancelled() => return,
@@ -734,7 +749,12 @@ fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> Failure {
 }
 
 /// Builds a task and runs it to its end, with the variables of its configurations resolved.
-async fn run_task(parts: WorkerParts, start: TaskStart, control: TaskControl) -> Result<(), Failure> {
+async fn run_task(
+    parts: WorkerParts,
+    generations: Arc<dyn Generations>,
+    start: TaskStart,
+    control: TaskControl,
+) -> Result<(), Failure> {
     let providers = &parts.settings.providers;
     let resolving = async {
         let connector = provided::resolve(providers, &start.connector_config).await?;
@@ -751,12 +771,18 @@ async fn run_task(parts: WorkerParts, start: TaskStart, control: TaskControl) ->
     }
     let hash = dead_letters::hash(&start.connector_config);
     let start = TaskStart { connector_config: connector.config.clone(), task_config: task.config.clone(), ..start };
-    let ended = run_resolved(parts, start, hash, control).await;
+    let ended = run_resolved(parts, generations.as_ref(), start, hash, control).await;
     ended.map_err(|failure| provided::hidden(&task, provided::hidden(&connector, failure)))
 }
 
 /// `hash` names the configuration before its variables were resolved.
-async fn run_resolved(parts: WorkerParts, start: TaskStart, hash: u64, control: TaskControl) -> Result<(), Failure> {
+async fn run_resolved(
+    parts: WorkerParts,
+    generations: &dyn Generations,
+    start: TaskStart,
+    hash: u64,
+    control: TaskControl,
+) -> Result<(), Failure> {
     let class = &wanted(&start.connector_config).map_err(|error| not_found(&error))?;
     let plugin = parts.plugins.find_connector(class).map_err(|error| not_found(&error))?;
     TaskLimits::read(&start.connector_config).check(&start.id.connector, start.count as usize)?;
@@ -768,7 +794,8 @@ async fn run_resolved(parts: WorkerParts, start: TaskStart, hash: u64, control: 
     let config =
         keys.parse(&start.connector_config).map_err(|error| Failure::new(ErrorKind::Config, "", error.message()))?;
     let stopped = control.clone();
-    let build = Build { parts: &parts, start: &start, hash, control, plugin: &plugin, config: &config, class };
+    let (plugin, config) = (plugin.as_ref(), &config);
+    let build = Build { parts: &parts, generations, start: &start, hash, control, plugin, config, class };
     // A task that is still being built has nothing to commit, so that a stop just ends it.
     if plugin.kind == PluginKind::Sink {
         let task = tokio::select! {
@@ -790,6 +817,7 @@ async fn run_resolved(parts: WorkerParts, start: TaskStart, hash: u64, control: 
 /// Builds one task.
 struct Build<'a> {
     parts: &'a WorkerParts,
+    generations: &'a dyn Generations,
     start: &'a TaskStart,
     hash: u64,
     control: TaskControl,
@@ -816,12 +844,35 @@ impl Build<'_> {
         let (policy, log) = (ErrorPolicy::read(self.config), LogPolicy::read(self.config));
         let letters = self.source_letters().await?;
         let new_topics = self.new_topics()?;
-        let Self { parts, start, control, plugin, class, .. } = self;
+        let boundary = self.boundary();
+        let Self { parts, generations, start, control, plugin, class, .. } = self;
         let id = &start.id;
-        let producer = parts.clients.producer(id, ProducerUse::Records, &start.connector_config).await?;
-        let offsets = store_of(parts.offset_topics.as_ref(), &parts.offsets, &start.connector_config).await?;
-        let context: Arc<dyn SourceContext> =
-            Arc::new(source_task::TaskContext { control: control.clone(), offsets: Arc::clone(&offsets) });
+        let config = &start.connector_config;
+        let name = parts.settings.exactly_once.transactional_id(&id.connector, id.number);
+        let (producer, offsets, writer): (_, _, (Box<dyn OffsetWriter>, _)) = match (name, &parts.offset_topics) {
+            (Some(name), Some(topics)) => {
+                let clients = parts.clients.as_ref();
+                let of = (name.as_str(), start.generation);
+                let producer = exactly_once::producer(clients, generations, &control, of, config).await?;
+                // What an earlier task has stored is certain from here on.
+                let own = open_own(topics.as_ref(), config).await?;
+                let counts = parts.metrics.group(Labels::task(&id.connector, id.number));
+                let transactions = Transactions::new(boundary, own.topic.clone(), counts);
+                let writer = TransactionOffsets::new(id.connector.clone(), &own, &parts.offsets);
+                (producer, own.over(&parts.offsets), (Box::new(writer), Some(transactions)))
+            }
+            (Some(_), None) => {
+                let text = "this worker has no offsets topic, without which nothing is delivered exactly once";
+                return Err(Failure::new(ErrorKind::Config, "", text));
+            }
+            (None, _) => {
+                let producer = parts.clients.producer(id, ProducerUse::Records, config).await?;
+                let offsets = store_of(parts.offset_topics.as_ref(), &parts.offsets, config, false).await?;
+                let writer = StoredOffsets::new(id.connector.clone(), Arc::clone(&offsets));
+                (producer, offsets, (Box::new(writer), None))
+            }
+        };
+        let context: Arc<dyn SourceContext> = Arc::new(source_task::TaskContext { control: control.clone(), offsets });
         let task = parts.plugins.source_task(class, id, context).await.map_err(|error| error.failure())?;
         let settings = FlowSettings {
             flush_interval: parts.settings.flush_interval,
@@ -830,9 +881,8 @@ impl Build<'_> {
             log,
             commit_records: plugin.commit_records,
         };
-        let offsets = StoredOffsets::new(id.connector.clone(), offsets);
         let counts = control.metrics.source(&parts.metrics, id);
-        let flow = Flow::new(control.clone(), producer, letters, Box::new(offsets), new_topics, settings, counts);
+        let flow = Flow::new(control.clone(), producer, letters, writer, new_topics, settings, counts);
         let pipeline =
             Pipeline { chain, converters, policy, log, control: control.clone(), scratch: Default::default() };
         Ok(SourceTask { task, pipeline, flow, control })
@@ -858,6 +908,17 @@ impl Build<'_> {
         }
         let admin = parts.clients.topics(id, connector)?;
         Ok(Some(NewTopics::new(id.clone(), rules, admin)))
+    }
+
+    /// When the task's transactions end, counted from now on.
+    fn boundary(&self) -> TransactionBoundary {
+        let interval = || key::TRANSACTION_BOUNDARY_INTERVAL.get(self.config);
+        let rule = match key::TRANSACTION_BOUNDARY.get(self.config).to_ascii_lowercase().as_str() {
+            "interval" => BoundaryRule::Interval(interval().unwrap_or(self.parts.settings.flush_interval)),
+            "connector" => BoundaryRule::Connector,
+            _ => BoundaryRule::Poll,
+        };
+        TransactionBoundary::new(rule, Instant::now())
     }
 
     async fn sink(self) -> Result<SinkTask, Failure> {

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use millstream_config::{Mode, WorkerConfig, worker_key as key};
 use millstream_metrics::Metrics;
 use millstream_runtime::{
+    ExactlyOnceSource,
     config_log::TopicConfigLog,
     herder::{GroupRules, Peers},
     kafka::{InternalClients, LogTopic},
@@ -80,6 +81,7 @@ async fn start(
     let group = group.counted_by(metrics.clone());
     let bound = Bound::of(config, prepared, kafka).await?;
     // In Connect's order.
+    let exactly_once = ExactlyOnceSource::of(config);
     let offset_clients = clients(config, kafka, "offsets", &metrics)?;
     let offset_topics = ConnectorOffsetTopics {
         dial: Arc::clone(&kafka.dial),
@@ -89,11 +91,19 @@ async fn start(
         own: topics.offsets.clone(),
         own_bootstrap: offset_clients.bootstrap(),
     };
+    let offset_clients = if exactly_once.is_enabled() { offset_clients.reading_committed() } else { offset_clients };
     let offsets = open(offset_clients, &topics.offsets).await?;
     let offsets = Arc::new(TopicOffsetStore::start(offsets).await.map_err(|error| Failure::of(USAGE, &error))?);
     let statuses = open(clients(config, kafka, "statuses", &metrics)?, &topics.statuses).await?;
     let statuses = Arc::new(TopicStatusStore::start(statuses).await.map_err(|error| Failure::of(USAGE, &error))?);
-    let log = TopicConfigLog::new(open(clients(config, kafka, "configs", &metrics)?, &topics.configs).await?);
+    let mut config_clients = clients(config, kafka, "configs", &metrics)?;
+    if let Some(leader) = exactly_once.leader_id() {
+        config_clients = config_clients.led_in_transactions(leader);
+    }
+    if exactly_once.is_enabled() {
+        config_clients = config_clients.ending_with_committed();
+    }
+    let log = TopicConfigLog::new(open(config_clients, &topics.configs).await?);
     let worker_id = bound.worker_id();
     let state = State {
         offsets: Arc::clone(&offsets) as _,

@@ -9,7 +9,7 @@ use millstream_connector::{ErrorKind, Failure};
 use millstream_record::{ErrorChain, TopicName};
 use millstream_runtime::{
     kafka::{InternalClients, LogTopic},
-    offsets::{OffsetStore, OffsetTopics, TopicOffsetStore},
+    offsets::{OffsetTopics, OwnOffsets, TopicOffsetStore},
     topic_log::TopicLog,
 };
 
@@ -28,21 +28,30 @@ pub struct ConnectorOffsetTopics {
 
 #[async_trait]
 impl OffsetTopics for ConnectorOffsetTopics {
-    async fn open(&self, topic: &str, connector: &ConfigMap) -> Result<(Arc<dyn OffsetStore>, bool), Failure> {
+    async fn open(
+        &self,
+        topic: Option<&str>,
+        connector: &ConfigMap,
+        committed_only: bool,
+    ) -> Result<OwnOffsets, Failure> {
         let refused = |text: String| Failure::new(ErrorKind::Config, "", text);
+        let topic = topic.unwrap_or(self.own.name.as_str());
         let name = TopicName::parse(topic).map_err(|error| {
             refused(format!("Invalid value {topic} for configuration offsets.storage.topic: {error}"))
         })?;
         let dial = Arc::clone(&self.dial);
-        let clients = InternalClients::of_connector(dial, &self.bootstrap, &self.worker, connector, &self.policy)?;
-        let same = name == self.own.name && clients.bootstrap() == self.own_bootstrap;
-        let wanted = LogTopic { name, key: "offsets.storage.topic", ..self.own.clone() };
+        let mut clients = InternalClients::of_connector(dial, &self.bootstrap, &self.worker, connector, &self.policy)?;
+        if committed_only {
+            clients = clients.reading_committed();
+        }
+        let is_workers = name == self.own.name && clients.bootstrap() == self.own_bootstrap;
+        let wanted = LogTopic { name: name.clone(), key: "offsets.storage.topic", ..self.own.clone() };
         let failed = |error: &(dyn std::error::Error + 'static)| {
             let cause = Failure::new(ErrorKind::Fatal, "", ErrorChain(error).to_string());
             cause.caused(ErrorKind::Fatal, "", format!("Failed to open the connector's offsets topic {topic}"))
         };
         let log = TopicLog::open(Arc::new(clients), &wanted).await.map_err(|error| failed(&error))?;
         let store = TopicOffsetStore::start(log).await.map_err(|failure| failed(&failure))?;
-        Ok((Arc::new(store), same))
+        Ok(OwnOffsets { store: Arc::new(store), topic: name, is_workers })
     }
 }

@@ -317,7 +317,13 @@ impl History {
 
     /// Whether the policy gives a record up: it has failed for good, and that is tolerated.
     fn is_given_up(&self, plan: &ConnectorPlan, id: &str) -> bool {
-        plan.tolerant && self.has_failed_for_good(plan, id)
+        let lost = self.failing.get(&(plan.name.clone(), id.to_owned())).is_some_and(|f| f.stage == Stage::Append);
+        plan.tolerant && self.has_failed_for_good(plan, id) && !(lost && self.is_whole(plan))
+    }
+
+    /// Whether a connector writes transactions, of which none is committed without one of its records.
+    fn is_whole(&self, plan: &ConnectorPlan) -> bool {
+        self.plan.exactly_once && !plan.sink
     }
 
     fn has_failed_for_good(&self, plan: &ConnectorPlan, id: &str) -> bool {
@@ -433,8 +439,9 @@ impl History {
     /// The task learned what became of a record that it had appended.
     pub fn acknowledged(&mut self, run: RunId, record: &str, written: bool) {
         self.acts(run, format!("learns that {record} was {}written", if written { "" } else { "not " }));
-        let ConnectorPlan { tolerant, letters, .. } = self.plan_of(run);
-        if !written && tolerant && letters {
+        let plan = self.plan_of(run);
+        let tolerant = plan.tolerant && !self.is_whole(&plan);
+        if !written && tolerant && plan.letters {
             if let Some(row) = self.run(run).rows.get_mut(row_of(record)) {
                 row.owed.insert(record.to_owned());
             }

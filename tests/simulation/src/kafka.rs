@@ -17,14 +17,16 @@ use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartiti
 use millstream_record::TopicName;
 use millstream_runtime::kafka::{
     Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
-    RecordProducer, SinkTopics, TopicAdmin,
+    RecordProducer, RecordTransactions, SinkTopics, TopicAdmin,
 };
 use tokio::time::Instant;
 
 use crate::{
     World, fakes,
     history::{Part, RunId, id_of},
+    offsets::OFFSETS,
     plan::{Fate, Fault, Stage},
+    transactions::Transaction,
     world::State,
 };
 
@@ -58,6 +60,8 @@ pub struct Cluster {
     asked_for: BTreeMap<RunId, String>,
     groups: BTreeMap<String, Group>,
     members: u64,
+    /// How often a name of transactions was taken or fenced.
+    epochs: BTreeMap<String, u64>,
 }
 
 #[derive(Default)]
@@ -93,7 +97,19 @@ impl Cluster {
         self.groups.entry(connector.to_owned()).or_default()
     }
 
-    fn write(&mut self, topic: &TopicName, partition: i32, record: &str) -> i64 {
+    /// How often a name of transactions was taken or fenced.
+    pub(crate) fn epoch(&self, id: &str) -> u64 {
+        self.epochs.get(id).copied().unwrap_or(0)
+    }
+
+    /// Takes a name of transactions; whoever has had it before is fenced off.
+    pub(crate) fn next_epoch(&mut self, id: &str) -> u64 {
+        let epoch = self.epochs.entry(id.to_owned()).or_default();
+        *epoch += 1;
+        *epoch
+    }
+
+    pub(crate) fn write(&mut self, topic: &TopicName, partition: i32, record: &str) -> i64 {
         let log = self.written.entry(topic.as_str().to_owned()).or_default().entry(partition).or_default();
         log.push(record.to_owned());
         log.len() as i64 - 1
@@ -131,7 +147,39 @@ impl Clients for World {
         let part = if wanted == ProducerUse::Records { Part::Records } else { Part::Letters };
         let run = self.state().history.made(task, part);
         let world = self.clone();
-        Ok(Box::new(Producer { world, task: task.clone(), run, part, next: 0, pending: VecDeque::new() }))
+        let (task, pending) = (task.clone(), VecDeque::new());
+        Ok(Box::new(Producer { world, task, run, part, next: 0, pending, transaction: None }))
+    }
+
+    async fn transactional_producer(
+        &self,
+        task: &TaskId,
+        transactional_id: &str,
+        _: &ConfigMap,
+    ) -> Result<Box<dyn RecordProducer>, Failure> {
+        self.lag(20).await;
+        if let Some(text) = self.fault(&task.connector, Fault::ProducerMakeFails) {
+            return Err(refused(text));
+        }
+        let run = self.state().history.made(task, Part::Records);
+        let (world, task, pending) = (self.clone(), task.clone(), VecDeque::new());
+        let transaction = Some(Transaction::of(transactional_id));
+        Ok(Box::new(Producer { world, task, run, part: Part::Records, next: 0, pending, transaction }))
+    }
+
+    async fn fence(&self, connector: &str, transactional_ids: &[String], _: &ConfigMap) -> Result<(), Failure> {
+        self.lag(50).await;
+        if self.fault(connector, Fault::FenceSlow).is_some() {
+            self.sleep(100_000).await;
+        }
+        if let Some(text) = self.fault(connector, Fault::FenceFails) {
+            return Err(Failure::new(ErrorKind::Retriable, "", text));
+        }
+        let mut state = self.state();
+        for id in transactional_ids {
+            state.cluster.next_epoch(id);
+        }
+        Ok(())
     }
 
     async fn consumer(&self, task: &TaskId, _: &SinkTopics, _: &ConfigMap) -> Result<Box<dyn RecordConsumer>, Failure> {
@@ -433,14 +481,17 @@ impl Drop for Consumer {
     }
 }
 
-struct Producer {
-    world: World,
-    task: TaskId,
+/// A producer of a task.
+pub(crate) struct Producer {
+    pub(crate) world: World,
+    pub(crate) task: TaskId,
     run: RunId,
     part: Part,
     next: Sequence,
     /// Records whose ends have not been taken, in order.
     pending: VecDeque<Pending>,
+    /// Of one that writes transactions.
+    pub(crate) transaction: Option<Transaction>,
 }
 
 struct Pending {
@@ -455,6 +506,8 @@ struct Pending {
     /// Whether it gets into the log, and what is said about it.
     written: bool,
     refusal: Option<(bool, String)>,
+    /// Whether its transaction has it already.
+    settled: bool,
 }
 
 impl Producer {
@@ -468,6 +521,24 @@ impl Producer {
     fn letter(&self, record: &str) -> (TopicPartition, i64) {
         let (partition, offset) = Self::place(record);
         (TopicPartition { topic: input_of(&self.task.connector), partition }, offset)
+    }
+
+    /// Offsets and records that are due count as written, whether their acknowledgements have been taken or not.
+    pub(crate) fn settle_due(&mut self, now: Instant) {
+        let Some(transaction) = &mut self.transaction else { return };
+        for pending in self.pending.iter_mut().filter(|pending| pending.due <= now && !pending.settled) {
+            pending.settled = true;
+            if pending.written {
+                transaction.take(&pending.topic, pending.partition, &pending.record);
+            } else {
+                transaction.lost = true;
+            }
+        }
+    }
+
+    /// What is still on its way belongs to no transaction any more.
+    pub(crate) fn give_up_pending(&mut self) {
+        self.pending.iter_mut().for_each(|pending| pending.settled = true);
     }
 
     fn first_due(&self) -> Option<Instant> {
@@ -492,10 +563,20 @@ impl Producer {
         let mut state = self.world.state();
         let mut base_offset = -1;
         for pending in &taken {
-            let Pending { topic, partition, record, letter, written, refusal, .. } = pending;
-            if *written {
-                let offset = state.cluster.write(topic, *partition, record);
-                base_offset = if base_offset == -1 { offset } else { base_offset };
+            let Pending { topic, partition, record, letter, written, refusal, settled, .. } = pending;
+            let is_offset = topic.as_str() == OFFSETS;
+            match &mut self.transaction {
+                Some(_) if *settled => {}
+                Some(transaction) if *written => transaction.take(topic, *partition, record),
+                Some(transaction) => transaction.lost = true,
+                None if *written => {
+                    let offset = state.cluster.write(topic, *partition, record);
+                    base_offset = if base_offset == -1 { offset } else { base_offset };
+                }
+                None => {}
+            }
+            if is_offset {
+                continue;
             }
             if self.part == Part::Records && *letter {
                 if refusal.is_none() {
@@ -533,6 +614,29 @@ impl Producer {
         Some(Ack { first: first.sequence, last: last.sequence, topic, partition, result })
     }
 
+    /// An offset is written at once, if it is not lost.
+    fn append_offset(&mut self, topic: &TopicName, key: &[u8], value: String) -> Result<Sequence, TryAppendError> {
+        if self.world.state().plan.buffer <= self.pending.len() {
+            return Err(TryAppendError::Full);
+        }
+        let record = format!("{} = {value}", String::from_utf8_lossy(key));
+        let (due, written, refusal) = self.end(topic, 0);
+        self.next += 1;
+        let (sequence, topic) = (self.next, topic.clone());
+        self.pending.push_back(Pending {
+            sequence,
+            topic,
+            partition: 0,
+            record,
+            due,
+            written,
+            refusal,
+            letter: false,
+            settled: false,
+        });
+        Ok(sequence)
+    }
+
     /// When and how a record that was just appended ends.
     fn end(&self, topic: &TopicName, partition: i32) -> (Instant, bool, Option<(bool, String)>) {
         let connector = &self.task.connector;
@@ -559,6 +663,14 @@ impl Producer {
 impl RecordAppender for Producer {
     fn append(&mut self, topic: &TopicName, _: Option<i32>, record: RecordRef<'_>) -> Result<Sequence, TryAppendError> {
         let value = record.value.map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default();
+        if topic.as_str() == OFFSETS {
+            return self.append_offset(topic, record.key.unwrap_or_default(), value);
+        }
+        if let Some(transaction) = &self.transaction
+            && !transaction.open
+        {
+            self.world.state().history.violated(format!("{value} was appended outside of a transaction"));
+        }
         let known = (self.run, self.part, topic.clone());
         {
             let mut state = self.world.state();
@@ -601,7 +713,18 @@ impl RecordAppender for Producer {
         drop(state);
         self.next += 1;
         let (sequence, topic) = (self.next, topic.clone());
-        self.pending.push_back(Pending { sequence, topic, partition, record: of, letter, due, written, refusal });
+        let settled = false;
+        self.pending.push_back(Pending {
+            sequence,
+            topic,
+            partition,
+            record: of,
+            letter,
+            due,
+            written,
+            refusal,
+            settled,
+        });
         Ok(sequence)
     }
 }
@@ -689,12 +812,19 @@ impl RecordProducer for Producer {
     async fn close(mut self: Box<Self>, _: Duration) -> Vec<Ack> {
         std::iter::from_fn(|| self.try_ack()).collect()
     }
+
+    fn transactions(&mut self) -> Option<&mut dyn RecordTransactions> {
+        if self.transaction.is_some() { Some(self) } else { None }
+    }
 }
 
 impl Drop for Producer {
-    /// What is under way may still reach the log.
+    /// What is under way may still reach the log, but not without its transaction.
     fn drop(&mut self) {
         let mut state = self.world.state();
+        if self.transaction.is_some() {
+            self.pending.clear();
+        }
         let now = Instant::now();
         for Pending { topic, partition, record, due, written, .. } in self.pending.drain(..) {
             if written && (due <= now || state.rng.chance(500)) {

@@ -8,8 +8,7 @@
 //! To add a part of the world: a file with its fake, whose faults stand in [`plan`], and what must hold in [`history`].
 //! For several workers [`World`] starts one for each id that a plan names: each reads the one
 //! [config log](fakes::config_log::FakeConfigLog) from its own place, and all else that they share is the world
-//! already. For transactions the producer in [`kafka`] keeps apart what is appended until it commits, which the history
-//! then hears of in place of each acknowledgement.
+//! already. A producer of transactions keeps apart what is written until it [commits](transactions).
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +21,7 @@ pub mod plan;
 pub mod plugins;
 pub mod scripted;
 mod topics;
+mod transactions;
 pub mod users;
 mod world;
 
@@ -30,7 +30,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use millstream_config::{ConfigDef, ConfigKey, ConfigMap, ConfigType, PluginKind};
 use millstream_connector::{ConverterRole, HeaderConverter};
 use millstream_runtime::{
-    Natives,
+    ExactlyOnceSource, Natives,
     herder::{ConnectorStatus, Herder, HerderError, HerderHandle, RestartRequest, State as Status, TargetState},
     membership::Solo,
 };
@@ -77,6 +77,11 @@ impl World {
             },
             clients: Arc::new(self.clone()),
             offsets: Arc::new(self.clone()),
+            offset_topics: Some(Arc::new(self.clone())),
+            exactly_once: match self.state().plan.exactly_once {
+                true => ExactlyOnceSource::Enabled("group".to_owned()),
+                false => ExactlyOnceSource::Disabled,
+            },
             statuses,
             log,
             group: None,
@@ -221,6 +226,16 @@ pub async fn live(plan: Plan) -> World {
     state.contexts.clear();
     let written: BTreeSet<String> =
         state.cluster.written.values().flat_map(|topic| topic.values()).flatten().cloned().collect();
+    if state.plan.exactly_once {
+        let mut seen = BTreeSet::new();
+        // Letters of sinks may come twice.
+        let of_sources = state.cluster.written.iter().filter(|(topic, _)| topic.starts_with("out-"));
+        let all = of_sources.flat_map(|(_, topic)| topic.values()).flatten();
+        let doubled: Vec<String> = all.filter(|record| !seen.insert(*record)).cloned().collect();
+        if !doubled.is_empty() {
+            state.history.violated(format!("written more than once: {}", doubled.join(" ")));
+        }
+    }
     let missing = state.history.unfinished(&written);
     if !missing.is_empty() {
         state.history.violated(format!("nowhere to be found: {}", missing.join(" ")));

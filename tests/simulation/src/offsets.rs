@@ -3,9 +3,27 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_runtime::offsets::{OffsetStore, OffsetStoreError};
+use millstream_config::ConfigMap;
+use millstream_connector::{ErrorKind, Failure};
+use millstream_record::TopicName;
+use millstream_runtime::offsets::{OffsetStore, OffsetStoreError, OffsetTopics, OwnOffsets};
 
 use crate::{World, plan::Fault};
+
+/// The topic of offsets, of which the world knows what was committed.
+pub const OFFSETS: &str = "offsets";
+
+#[async_trait]
+impl OffsetTopics for World {
+    async fn open(&self, _: Option<&str>, _: &ConfigMap, committed_only: bool) -> Result<OwnOffsets, Failure> {
+        self.lag(50).await;
+        if !committed_only {
+            self.state().history.violated("offsets are read that are not committed");
+        }
+        let topic = TopicName::parse(OFFSETS).map_err(|error| Failure::new(ErrorKind::Fatal, "", error.to_string()))?;
+        Ok(OwnOffsets { store: Arc::new(self.clone()), topic, is_workers: true })
+    }
+}
 
 impl World {
     /// The stored position of a source partition.

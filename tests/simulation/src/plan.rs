@@ -111,12 +111,17 @@ pub enum Fault {
     RecordAnswerLost,
     RecordDelayed,
     BrokersAway,
+    FenceFails,
+    FenceSlow,
+    TransactionFails,
+    TransactionSlow,
+    TransactionAnswerLost,
 }
 
 use Fault::*;
 
 /// All of them.
-const FAULTS: [Fault; 67] = [
+const FAULTS: [Fault; 72] = [
     ConnectorMakeFails,
     ConnectorStartFails,
     ConnectorStartPanics,
@@ -184,6 +189,11 @@ const FAULTS: [Fault; 67] = [
     RecordAnswerLost,
     RecordDelayed,
     BrokersAway,
+    FenceFails,
+    FenceSlow,
+    TransactionFails,
+    TransactionSlow,
+    TransactionAnswerLost,
 ];
 
 /// Which stage a record fails at.
@@ -266,6 +276,8 @@ pub struct Plan {
     pub request_gap_ms: u64,
     /// Of a thousand records, how many have a fate.
     fated: u64,
+    /// Whether sources deliver exactly once.
+    pub exactly_once: bool,
 }
 
 impl Plan {
@@ -295,6 +307,7 @@ impl Plan {
             trouble: Duration::from_secs(20 + rng.below(60)),
             request_gap_ms: rng.pick(&[200, 2_000, 10_000]),
             fated: rng.pick(&[0, 100, 400]),
+            exactly_once: rng.chance(500),
         }
     }
 

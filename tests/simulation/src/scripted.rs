@@ -22,7 +22,7 @@ use millstream_record::{
     batch::{Batch, Column, Kind, Role, Table, Union},
 };
 use millstream_runtime::{
-    Natives,
+    ExactlyOnceSource, Natives,
     config_log::{ConfigLog, MemoryLog},
     herder::{Health, Herder, HerderHandle, InstanceStatus, TargetState},
     kafka::{
@@ -205,6 +205,8 @@ impl World {
             },
             clients: Arc::new(self.clone()),
             offsets: Arc::new(self.clone()),
+            offset_topics: None,
+            exactly_once: ExactlyOnceSource::default(),
             statuses: Arc::new(MemoryStatusStore::default()),
             log,
             // Every delay is as long as it can be.

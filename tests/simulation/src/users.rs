@@ -49,6 +49,11 @@ pub fn config_of(plan: &ConnectorPlan, tasks: u64) -> ConfigMap {
         set("restart.max", "5");
         set("restart.window.ms", "60000");
     }
+    if !plan.sink && plan.partitions % 2 == 0 {
+        // Without effect unless sources write transactions.
+        set("transaction.boundary", "interval");
+        set("transaction.boundary.interval.ms", "1500");
+    }
     if plan.chain {
         set("transforms", "one");
         set("transforms.one.type", TRANSFORM);

@@ -279,7 +279,7 @@ fn of_coordinator(code: ErrorCode) -> bool {
 }
 
 /// An error worth repeating fails the attempt; any other is part of the result.
-fn not_worth_repeating(attempted: &str, code: i16) -> Result<Result<(), ErrorCode>, RequestError> {
+pub(super) fn not_worth_repeating(attempted: &str, code: i16) -> Result<Result<(), ErrorCode>, RequestError> {
     match ErrorCode::check(code) {
         Err(source) if source.is_retriable() => Err(RequestError::Refused { attempted: attempted.to_owned(), source }),
         result => Ok(result),

@@ -7,6 +7,7 @@
 mod assignments;
 mod configs;
 mod groups;
+mod producers;
 mod records;
 mod topics;
 

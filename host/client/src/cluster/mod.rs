@@ -17,7 +17,10 @@ use futures::{
 };
 use millstream_record::TopicName;
 use millstream_wire::protocol::{
-    messages::{FindCoordinatorRequest, MetadataRequest, MetadataResponse, metadata_request::MetadataRequestTopic},
+    messages::{
+        FindCoordinatorRequest, MetadataRequest, MetadataResponse, TransactionalId,
+        metadata_request::MetadataRequestTopic,
+    },
     protocol::{Request, StrBytes},
 };
 use tokio::time::Instant;
@@ -169,6 +172,11 @@ impl Cluster {
 /// A topic name as the message types want it.
 pub(crate) fn wire_name(topic: &TopicName) -> millstream_wire::protocol::messages::TopicName {
     StrBytes::from_string(topic.as_str().to_owned()).into()
+}
+
+/// A transactional id as the message types want it.
+pub(crate) fn wire_transactional_id(id: &str) -> TransactionalId {
+    StrBytes::from_string(id.to_owned()).into()
 }
 
 /// A set of connections and the knowledge where they lead.

@@ -20,10 +20,10 @@ use super::{
     error::SendError,
     partition::Answer,
     record_batch::encode,
-    transaction::{Coordinators, StepAnswer, StepResult, Transaction, TransactionVersion, wire_transactional_id},
+    transaction::{Coordinators, StepAnswer, StepResult, Transaction, TransactionVersion},
 };
 use crate::{
-    cluster::{Link, RequestError, TopicsWanted, wire_name},
+    cluster::{Link, RequestError, TopicsWanted, wire_name, wire_transactional_id},
     config::{Acks, ProducerConfig},
     connection::{CallError, Connection},
     kafka_error::ErrorCode,

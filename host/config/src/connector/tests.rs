@@ -261,18 +261,6 @@ fn a_sink_names_its_topics_in_one_way() {
 }
 
 #[test]
-fn what_is_not_supported_yet_is_refused_when_it_is_asked_for_and_only_then() {
-    let refused = |config: &ConfigMap| {
-        let (key, error) = only_error(config);
-        assert!(error.contains("not supported yet: "), "{error}");
-        key
-    };
-    assert_eq!(refused(&source(&[("exactly.once.support", " Required ")])), "exactly.once.support");
-    let accepted = [("exactly.once.support", "requested"), ("transaction.boundary", "poll")];
-    assert_eq!(errors(&source(&accepted)), []);
-}
-
-#[test]
 fn wrong_rules_for_topics_are_refused_unless_the_worker_makes_no_topics() {
     let wrong = source(&[("topic.creation.groups", "a"), ("topic.creation.default.partitions", "0")]);
     let rule = "Invalid value 0 for configuration partitions: Number of partitions must be positive, or -1 to use the broker's default";

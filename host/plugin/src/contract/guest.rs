@@ -65,6 +65,12 @@ pub(crate) trait GuestConnector: Send + Sync {
     async fn stop(&self, guest: &mut Guest) -> Result<(), PluginError>;
     /// Unknown for sinks, of which nobody asks it.
     async fn exactly_once_support(&self, guest: &mut Guest, config: &ConfigMap) -> Result<Support, PluginError>;
+    /// Unknown for sinks, of which nobody asks it.
+    async fn can_define_transaction_boundaries(
+        &self,
+        guest: &mut Guest,
+        config: &ConfigMap,
+    ) -> Result<Support, PluginError>;
     /// Offsets are those of the connector's own direction; there is nothing to say about others.
     async fn alter_offsets(
         &self,

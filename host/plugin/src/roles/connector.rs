@@ -86,6 +86,10 @@ impl Connector for WasmConnector {
         self.connector.exactly_once_support(&mut self.guest, config).await
     }
 
+    async fn can_define_transaction_boundaries(&mut self, config: &ConfigMap) -> Result<Support, PluginError> {
+        self.connector.can_define_transaction_boundaries(&mut self.guest, config).await
+    }
+
     async fn alter_offsets(&mut self, config: &ConfigMap, offsets: &AlteredOffsets) -> Result<bool, PluginError> {
         // It may ask what it keeps elsewhere, which it reaches as its configuration lets it.
         self.guest.grant(&self.factory.openings, config);

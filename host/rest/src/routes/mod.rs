@@ -109,7 +109,7 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Api>)> {
         ("/connectors/{connector}/logs", GET, get(logs::list)),
         ("/connectors/{connector}/topics", GET, get(topics::list)),
         ("/connectors/{connector}/topics/reset", PUT, put(topics::reset)),
-        ("/connectors/{connector}/fence", PUT, put(tasks::refuse_fencing)),
+        ("/connectors/{connector}/fence", PUT, put(tasks::fence)),
         ("/connectors/{connector}/tasks/{task}/status", GET, get(tasks::status)),
         ("/connectors/{connector}/tasks/{task}/restart", POST, post(tasks::restart)),
         ("/admin/loggers", GET, get(loggers::list)),

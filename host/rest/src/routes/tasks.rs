@@ -53,22 +53,16 @@ pub(crate) async fn put_task_configs(
 }
 
 /// `PUT /connectors/{connector}/fence`, which is for the workers of a cluster among themselves.
-pub(crate) async fn refuse_fencing(State(api): State<Api>, headers: HeaderMap, body: Body) -> RestError {
+pub(crate) async fn fence(State(api): State<Api>, Name(name): Name, headers: HeaderMap, body: Body) -> Answer {
     if !api.herder.is_in_group() {
-        return RestError::internal(
+        return Err(RestError::internal(
             "Kafka Connect in standalone mode does not support exactly-once source connectors.",
-        );
+        ));
     }
-    let verified = match body::read(body, api.max_body_bytes).await {
-        Ok(bytes) => verify(&api, &headers, &bytes),
-        Err(error) => Err(error),
-    };
-    verified.err().unwrap_or_else(|| {
-        RestError::internal(
-            "The leader of this group is a Millstream worker, which does not support exactly-once source connectors yet: \
-             set exactly.once.source.support=disabled on the other workers",
-        )
-    })
+    let bytes = body::read(body, api.max_body_bytes).await?;
+    verify(&api, &headers, &bytes)?;
+    api.herder.fence(&name).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Lets through what a worker of the group has signed, where they sign.

@@ -134,6 +134,10 @@ impl Herder for Fake {
         None
     }
 
+    async fn fence(&self, name: &str) -> Result<(), HerderError> {
+        Self::known(name)
+    }
+
     async fn put_task_configs(&self, name: &str, tasks: Vec<ConfigMap>) -> Result<(), HerderError> {
         self.change(format!("tasks of {name}: {}", tasks.len())).await;
         Ok(())

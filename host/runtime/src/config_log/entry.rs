@@ -130,6 +130,11 @@ impl Entry {
         (0..tasks).zip(configs).map(entry).chain([commit]).collect()
     }
 
+    /// Whether the leader of the group alone writes such entries.
+    pub fn is_privileged(&self) -> bool {
+        !matches!(self, Self::Target { .. } | Self::LoggerLevel { .. })
+    }
+
     /// The record's key.
     pub fn key(&self) -> String {
         match self {

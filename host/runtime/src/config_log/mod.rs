@@ -106,6 +106,19 @@ pub trait ConfigLog: Send {
     /// Where the log ends could not be found out.
     async fn catch_up(&mut self) -> Result<Vec<Logged>, ReadEntriesError>;
 
+    /// This worker leads its group from here on, and shuts out whoever did before if the log knows how: whether it does.
+    /// Dropping the future leaves that to the next append.
+    ///
+    /// # Errors
+    ///
+    /// That did not succeed yet; the next append tries again.
+    async fn lead(&mut self) -> Result<bool, AppendEntriesError> {
+        Ok(false)
+    }
+
+    /// This worker does not lead any more.
+    fn follow(&mut self) {}
+
     /// How far this worker has read, by the count on which the workers of a group agree; -1 for nothing.
     fn offset(&self) -> i64 {
         -1

@@ -59,6 +59,21 @@ impl TopicConfigLog {
         }
     }
 
+    /// The place of the last entry that is there now.
+    async fn end(&mut self) -> Result<u64, AppendEntriesError> {
+        let end = self.log.ask_end();
+        loop {
+            match self.log.step().await {
+                Step::Record(record) => self.take(&record),
+                Step::Reached(id, result) if id == end => {
+                    result.map_err(|failure| AppendEntriesError { source: Box::new(failure) })?;
+                    return Ok(self.read.unsigned_abs());
+                }
+                Step::Written(..) | Step::Reached(..) => {}
+            }
+        }
+    }
+
     fn hand_out(&mut self) -> Option<Logged> {
         let logged = self.unread.pop_front()?;
         self.handed = i64::try_from(logged.position).unwrap_or(i64::MAX);
@@ -73,6 +88,18 @@ impl ConfigLog for TopicConfigLog {
             .iter()
             .map(|entry| NewRecord { key: entry.key().into_bytes(), value: entry.value().map(String::into_bytes) })
             .collect();
+        if entries.iter().any(Entry::is_privileged)
+            && let Some(place) = self
+                .log
+                .write_as_leader(&records)
+                .await
+                .map_err(|error| AppendEntriesError { source: Box::new(error) })?
+        {
+            return match place.offset {
+                Some(offset) => Ok(offset.unsigned_abs() + 1),
+                None => self.end().await,
+            };
+        }
         let failed = |error: millstream_client::SendError| AppendEntriesError { source: Box::new(error) };
         let id = self.log.write(&records).await.map_err(failed)?;
         let (mut place, mut end) = (None, None);
@@ -119,6 +146,14 @@ impl ConfigLog for TopicConfigLog {
                 Step::Written(..) | Step::Reached(..) => {}
             }
         }
+    }
+
+    async fn lead(&mut self) -> Result<bool, AppendEntriesError> {
+        self.log.lead().await.map_err(|error| AppendEntriesError { source: Box::new(error) })
+    }
+
+    fn follow(&mut self) {
+        self.log.follow();
     }
 
     fn offset(&self) -> i64 {

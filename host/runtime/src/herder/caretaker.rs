@@ -496,6 +496,7 @@ impl Caretaker {
                 connector_config: cluster.config(&id.connector)?.clone(),
                 task_config: (*cluster.tasks(&id.connector).get(number as usize)?).clone(),
                 count: desired.tasks,
+                generation: cluster.task_generation(&id.connector),
                 target: desired.target,
             };
             Some((start, desired.tasks_generation))

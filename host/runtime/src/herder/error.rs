@@ -12,6 +12,9 @@ pub enum HerderError {
     /// A connector of that name exists: 409.
     #[error("{0}")]
     AlreadyExists(String),
+    /// Something else was changed at the same time: 409.
+    #[error("{0}")]
+    Conflict(String),
     /// The configuration or the request is at fault: 400.
     #[error("{0}")]
     BadRequest(String),

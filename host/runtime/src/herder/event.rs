@@ -42,6 +42,10 @@ pub(crate) enum Event {
     SetLogLevel { logger: String, level: String, reply: Reply<()> },
     /// Answer with the configuration of a connector whose offsets may be changed: nothing of it runs.
     LendOffsets { name: String, reply: Reply<ConfigMap> },
+    /// Make sure that no task of an earlier set of a connector can write any more.
+    Fence { name: String, reply: Reply<()> },
+    /// Answer whether a set of a connector's tasks is still in effect.
+    IsCurrent { name: String, generation: Option<u64>, reply: Reply<bool> },
     /// Answer, to show that the loop is alive.
     Ping { reply: Reply<()> },
     /// Stop everything and end.
@@ -56,6 +60,7 @@ impl Event {
             Self::Put { reply, .. } => drop(reply.send(Err(error))),
             Self::Restart { reply, .. } => drop(reply.send(Err(error))),
             Self::LendOffsets { reply, .. } => drop(reply.send(Err(error))),
+            Self::IsCurrent { reply, .. } => drop(reply.send(Err(error))),
             // That the loop answers is all that is asked.
             Self::Ping { reply } => drop(reply.send(Ok(()))),
             Self::PutTaskConfigs { reply, .. }
@@ -64,6 +69,7 @@ impl Event {
             | Self::RestartConnector { reply, .. }
             | Self::RestartTask { reply, .. }
             | Self::SetLogLevel { reply, .. }
+            | Self::Fence { reply, .. }
             | Self::Shutdown { reply } => drop(reply.send(Err(error))),
         }
     }
@@ -79,6 +85,8 @@ impl Event {
             | Self::Restart { name, .. }
             | Self::RestartTask { name, .. }
             | Self::LendOffsets { name, .. } => Some(name),
+            // No task waits for its connector's caretaker with these.
+            Self::Fence { .. } | Self::IsCurrent { .. } => None,
             Self::SetLogLevel { .. } | Self::Ping { .. } | Self::Shutdown { .. } => None,
         }
     }
@@ -94,6 +102,8 @@ impl Event {
             Self::RestartTask { name, number, .. } => format!("restarting task {name}-{number}"),
             Self::SetLogLevel { logger, .. } => format!("setting the level of logger {logger}"),
             Self::LendOffsets { name, .. } => format!("making sure that connector {name} is stopped"),
+            Self::Fence { name, .. } => format!("fencing the producers of connector {name}"),
+            Self::IsCurrent { name, .. } => format!("looking whether tasks of connector {name} are still current"),
             Self::Ping { .. } => "answering a health check".to_owned(),
             Self::Shutdown { .. } => "shutting down".to_owned(),
         }

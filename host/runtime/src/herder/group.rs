@@ -208,6 +208,7 @@ impl Loop {
     /// Stops everything, since it may run elsewhere.
     async fn give_up_all(&mut self) {
         self.shared.place().lose();
+        self.log.follow();
         self.key_due = None;
         self.stop_all(HerderError::NoLeader).await;
         self.giving_up = None;
@@ -294,6 +295,18 @@ impl Loop {
             return self.fall_behind();
         }
         self.behind = 0;
+        if self.shared.place().leads_group() {
+            match self.log.lead().await {
+                // A change that its predecessor was about to write is there by now, or never.
+                Ok(true) => self.catch_up().await,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(error = %ErrorChain(&error), "this worker cannot write to the config log as the leader of its group yet, and tries again with its next change");
+                }
+            }
+        } else {
+            self.log.follow();
+        }
         let known: Vec<String> = self.shared.view().cluster().connectors().map(str::to_owned).collect();
         if self.shared.place().leads_group() {
             self.forget_statuses(&known);

@@ -31,7 +31,7 @@ use super::{
     view::View,
 };
 use crate::{
-    Natives,
+    ExactlyOnceSource, Natives,
     config_log::SessionKey,
     kafka::Clients,
     log_context,
@@ -68,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) cluster_id: String,
     pub(crate) offsets: Arc<dyn OffsetStore>,
     pub(crate) offset_topics: Option<Arc<dyn OffsetTopics>>,
+    pub(crate) exactly_once: ExactlyOnceSource,
     pub(crate) track_topics: bool,
     pub(crate) allow_topic_reset: bool,
     pub(crate) ready: AtomicBool,
@@ -105,7 +106,7 @@ impl Shared {
     }
 
     /// The direction of a configured connector.
-    fn kind(&self, config: &ConfigMap) -> ConnectorType {
+    pub(crate) fn kind(&self, config: &ConfigMap) -> ConnectorType {
         // All versions are of one direction.
         let found = self.plugins.find_connector(&class_of(config).into());
         found.map_or(ConnectorType::Unknown, |plugin| ConnectorType::of(plugin.kind))
@@ -374,6 +375,7 @@ impl HerderHandle {
             definitions: definitions.as_ref(),
             clients: shared.clients.as_ref(),
             policy: &shared.policy,
+            exactly_once: &shared.exactly_once,
         };
         let mut infos = validation.of_resolved(&resolved).instrument(log_context::of_validation(name)).await?;
         resolved.redact(&submitted, &mut infos);
@@ -470,6 +472,16 @@ impl HerderHandle {
             }
         }
         Err(HerderError::Stale)
+    }
+
+    /// Makes sure that no task of an earlier set of a source connector can write in transactions any more.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name, it is no source, another set came meanwhile, or the cluster does not answer.
+    pub async fn fence(&self, name: &str) -> Result<(), HerderError> {
+        let name = name.to_owned();
+        self.ask(|reply| Event::Fence { name, reply }).await
     }
 
     /// Stops and forgets a connector.

@@ -9,6 +9,7 @@
 mod caretaker;
 mod error;
 mod event;
+mod fencing;
 mod group;
 mod handle;
 mod mailbox;
@@ -16,6 +17,7 @@ mod offsets;
 mod peers;
 mod place;
 mod plan;
+mod preflight;
 mod rebalances;
 mod run;
 mod start;

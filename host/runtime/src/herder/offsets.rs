@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use millstream_config::{ConfigMap, Resolved, secrets};
-use millstream_connector::{AlteredOffsets, ConnectorContext, ErrorKind, Failure, TopicOffset, TopicPartition};
+use millstream_connector::{AlteredOffsets, ConnectorContext, ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_record::ErrorChain;
 use serde_json::{Value, json};
 use tracing::Instrument as _;
@@ -11,15 +11,22 @@ use tracing::Instrument as _;
 use super::{ConnectorType, HerderError, HerderHandle, event::Event, validation::NoContext};
 use crate::{
     error_policy::CONNECT_EXCEPTION,
-    kafka::{AlterOffsetsError, GroupOffsets},
+    exactly_once::{begin, no_transactions, transaction_failure},
+    kafka::{AlterOffsetsError, GroupOffsets, RecordProducer},
     log_context,
-    offsets::{OffsetEntry, OffsetStore, OffsetStoreError, named_sink_offsets, named_source_offsets, store_of},
+    offsets::{
+        OffsetEntry, OffsetStore, OffsetStoreError, OffsetWriter as _, TransactionOffsets, named_sink_offsets,
+        named_source_offsets, open_own, store_of,
+    },
     provided,
     worker::{plugin_of, wanted},
 };
 
 /// Longest time for asking or changing offsets, as in Connect.
 const TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Longest time for letting go of a producer.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a connector throws that offers no say in its offsets.
 const UNSUPPORTED: &str = "java.lang.UnsupportedOperationException";
@@ -68,7 +75,14 @@ impl HerderHandle {
     /// It is not stopped, it refuses the offsets, or they cannot be written; some of them may be changed then.
     pub async fn change_offsets(&self, name: &str, change: OffsetChange) -> Result<bool, HerderError> {
         let changed = async {
-            let config = self.ask(|reply| Event::LendOffsets { name: name.to_owned(), reply }).await?;
+            let lend = || self.ask(|reply| Event::LendOffsets { name: name.to_owned(), reply });
+            let mut config = lend().await?;
+            if self.shared.exactly_once.fences(self.shared.kind(&config)) {
+                let words = "Failed to perform zombie fencing for source connector prior to modifying offsets";
+                self.fence(name).await.map_err(|error| not_fenced(words, error))?;
+                // Somebody may have wanted something else meanwhile.
+                config = lend().await?;
+            }
             let (resolved, kind) = self.resolved(&config).await?;
             match kind {
                 ConnectorType::Sink => self.change_sink(name, &resolved, change).await,
@@ -110,6 +124,7 @@ impl HerderHandle {
         let failed = |cause: Failure| {
             HerderError::caused(format!("Failed to modify offsets for source connector {name}"), cause)
         };
+        let mut writer = self.transaction_of_task_0(name, &resolved.config).await.map_err(failed)?;
         let store = self.store_of(&resolved.config).await.map_err(failed)?;
         let offsets = match change {
             OffsetChange::Alter(entries) => named_source_offsets(&entries).map_err(HerderError::failed)?,
@@ -123,7 +138,14 @@ impl HerderHandle {
         let AlteredOffsets::Source(offsets) = altered else { return Ok(alone) };
         if !offsets.is_empty() {
             let offsets = offsets.into_iter().map(|(partition, offset)| (Arc::from(partition), offset)).collect();
-            store.write(name, offsets).await.map_err(|error| failed(store_failure(&error)))?;
+            let written = match &mut writer {
+                Some((producer, writer)) => writer.write(producer.as_mut(), offsets).await,
+                None => store.write(name, offsets).await,
+            };
+            written.map_err(|error| failed(store_failure(&error)))?;
+        }
+        if let Some((producer, _)) = writer {
+            producer.close(CLOSE_TIMEOUT).await;
         }
         Ok(alone)
     }
@@ -203,8 +225,27 @@ impl HerderHandle {
         Ok((resolved, ConnectorType::of(plugin.kind)))
     }
 
+    /// Under exactly-once offsets are written as the connector's first task would, who is shut out by that.
+    async fn transaction_of_task_0(
+        &self,
+        name: &str,
+        config: &ConfigMap,
+    ) -> Result<Option<(Box<dyn RecordProducer>, TransactionOffsets)>, Failure> {
+        let shared = &self.shared;
+        let id = TaskId { connector: name.to_owned(), number: 0 };
+        let transactional_id = shared.exactly_once.transactional_id(name, id.number);
+        let (Some(transactional_id), Some(topics)) = (transactional_id, &shared.offset_topics) else { return Ok(None) };
+        let mut producer = shared.clients.transactional_producer(&id, &transactional_id, config).await?;
+        let transactions = producer.transactions().ok_or_else(no_transactions)?;
+        transactions.initialize().await.map_err(|error| transaction_failure(&error))?;
+        begin(producer.as_mut())?;
+        let own = open_own(topics.as_ref(), config).await?;
+        Ok(Some((producer, TransactionOffsets::new(name, &own, &shared.offsets))))
+    }
+
     async fn store_of(&self, config: &ConfigMap) -> Result<Arc<dyn OffsetStore>, Failure> {
-        store_of(self.shared.offset_topics.as_ref(), &self.shared.offsets, config).await
+        let shared = &self.shared;
+        store_of(shared.offset_topics.as_ref(), &shared.offsets, config, shared.exactly_once.is_enabled()).await
     }
 }
 
@@ -230,6 +271,10 @@ fn not_changed(name: &str, verb: &str, error: AlterOffsetsError) -> HerderError 
 
 fn store_failure(error: &OffsetStoreError) -> Failure {
     Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, ErrorChain(error).to_string())
+}
+
+fn not_fenced(words: &str, error: HerderError) -> HerderError {
+    HerderError::caused(words, Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, ErrorChain(&error).to_string()))
 }
 
 fn timed_out() -> HerderError {

@@ -32,4 +32,14 @@ pub trait Peers: Send + Sync {
         tasks: &[ConfigMap],
         key: Option<&SessionKey>,
     ) -> Result<(), PeerError>;
+
+    /// Has the leader at `url` fence the producers of a connector's earlier tasks, signed with `key` if there is one.
+    ///
+    /// # Errors
+    ///
+    /// It has not fenced them, as far as is known.
+    async fn fence(&self, url: &str, connector: &str, key: Option<&SessionKey>) -> Result<(), PeerError> {
+        let _ = (url, key);
+        Err(PeerError::Failed(format!("nobody knows how to ask for the fencing of connector {connector}")))
+    }
 }

@@ -23,6 +23,7 @@ use super::{
     HerderError, PutConnector, RestartRequest, TargetState,
     caretaker::{Caretaker, Write},
     event::{Event, Reconfigurations, Reply},
+    fencing::Fencings,
     group::{Ending, GroupRules},
     handle::{Shared, mark_restarting},
     mailbox::{Mailbox, Settled, Unsettled, Wish},
@@ -78,6 +79,8 @@ pub(super) struct Loop {
     /// When a new session key is due, of a leader.
     pub(super) key_due: Option<Instant>,
     reconfigurations: Arc<Reconfigurations>,
+    /// Rounds of fencing that are under way.
+    pub(super) fencings: Fencings,
     /// Who looks after the connectors that run, or are to run.
     pub(super) charges: BTreeMap<String, Arc<Mailbox>>,
     caretakers: JoinSet<String>,
@@ -119,6 +122,7 @@ impl Loop {
             behind: 0,
             key_due: None,
             reconfigurations,
+            fencings: Fencings::default(),
             charges: BTreeMap::new(),
             caretakers: JoinSet::new(),
             asked,
@@ -147,6 +151,10 @@ impl Loop {
                     None => ending = Some(Ending::Asked(None)),
                 },
                 event = self.membership.next() => ending = self.member(event).await,
+                (name, fenced) = self.fencings.next() => {
+                    self.fenced(name, fenced).await;
+                    self.follow();
+                }
                 Some(ended) = self.caretakers.join_next() => self.caretaker_ended(ended),
                 Some(write) = self.asked.recv() => {
                     self.shared.does(Some(format!("storing the task configurations of connector {}", write.name)));
@@ -212,6 +220,11 @@ impl Loop {
                 answer(reply, self.write(vec![Entry::LoggerLevel { logger, level }]).await)
             }
             Event::LendOffsets { name, reply } => self.lend_offsets(&name, reply).await,
+            Event::Fence { name, reply } => self.fence(name, reply).await,
+            Event::IsCurrent { name, generation, reply } => {
+                let current = self.is_current(&name, generation).await;
+                answer(reply, current);
+            }
             Event::Ping { reply } | Event::Shutdown { reply } => answer(reply, Ok(())),
         }
     }
@@ -393,6 +406,7 @@ impl Loop {
 
     /// Stops everything at the same time, and waits for it no longer than connectors and tasks have for it.
     pub(super) async fn stop_all(&mut self, reason: HerderError) {
+        self.fencings.refuse_all(&reason);
         for mailbox in std::mem::take(&mut self.charges).into_values() {
             mailbox.end(reason.clone());
         }
@@ -615,6 +629,6 @@ fn settled<T: Send + 'static>(
 }
 
 /// Answers; the asker may have gone away.
-fn answer<T>(reply: Reply<T>, result: Result<T, HerderError>) {
+pub(super) fn answer<T>(reply: Reply<T>, result: Result<T, HerderError>) {
     let _ = reply.send(result);
 }

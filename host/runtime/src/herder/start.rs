@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     event::Reconfigurations,
+    fencing::AskHerder,
     group::GroupRules,
     handle::{DefinitionsNow, HerderHandle, Shared},
     place::Place,
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     config_log::ConfigLog,
+    exactly_once::Generations,
     log_levels::LogLevels,
     membership::Membership,
     status::StatusBoard,
@@ -97,6 +99,7 @@ impl Herder {
             cluster_id: settings.cluster_id,
             offsets: Arc::clone(&parts.offsets),
             offset_topics: parts.offset_topics.clone(),
+            exactly_once: parts.settings.exactly_once.clone(),
             track_topics,
             allow_topic_reset,
             ready: AtomicBool::new(false),
@@ -113,9 +116,11 @@ impl Herder {
         let shutdown_timeout = parts.settings.shutdown_timeout;
         // What the workers of all connectors add up is there as long as the loop is.
         let sums: Arc<millstream_metrics::Worker> = parts.metrics.group(Labels::none());
+        let generations: Arc<dyn Generations> =
+            Arc::new(AskHerder { events: events.downgrade(), shared: Arc::clone(&shared) });
         let workers = Box::new(move || {
             let _ = &sums;
-            Worker::new(parts.clone(), statuses.clone(), Arc::clone(&reconfigure))
+            Worker::new(parts.clone(), statuses.clone(), Arc::clone(&reconfigure), Arc::clone(&generations))
         });
         let looped = Loop::new(
             Arc::clone(&shared),

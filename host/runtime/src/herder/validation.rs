@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use millstream_config::{
-    ConfigInfos, ConnectorConfigError, OverridePolicy, OwnErrors, PluginDefs, Resolved, validate_connector,
+    ConfigInfos, ConnectorConfigError, OverridePolicy, OwnErrors, PluginDefs, PluginKind, Resolved, validate_connector,
 };
-use millstream_connector::{ConnectorContext, Failure, PluginError, Plugins};
+use millstream_connector::{Connector, ConnectorContext, Failure, PluginError, Plugins};
 
-use super::{HerderError, trial::Trial};
-use crate::{Natives, kafka::Clients, provided, worker::wanted};
+use super::{HerderError, preflight, trial::Trial};
+use crate::{ExactlyOnceSource, Natives, kafka::Clients, provided, worker::wanted};
 
 /// What configurations are validated with.
 pub struct Validation<'a> {
@@ -23,6 +23,8 @@ pub struct Validation<'a> {
     pub clients: &'a dyn Clients,
     /// Which client settings connectors may override.
     pub policy: &'a OverridePolicy,
+    /// Whether sources can deliver exactly once.
+    pub exactly_once: &'a ExactlyOnceSource,
 }
 
 impl Validation<'_> {
@@ -33,9 +35,9 @@ impl Validation<'_> {
     /// No connector can be told from the configuration, or the connector's check itself failed.
     pub async fn of_resolved(&self, resolved: &Resolved) -> Result<ConfigInfos, HerderError> {
         let config = &resolved.config;
-        let mut own = Vec::new();
+        let (mut own, mut source) = (Vec::new(), None);
         if let Ok(wanted) = wanted(config)
-            && self.definitions.select_connector(&wanted).is_ok()
+            && let Ok(plugin) = self.definitions.select_connector(&wanted)
         {
             let name = config.get("name").and_then(Option::as_deref).unwrap_or("");
             let failed = |error: PluginError| {
@@ -49,8 +51,9 @@ impl Validation<'_> {
             let mut connector = self.plugins.connector(&wanted, name, context).await.map_err(failed)?;
             let found = connector.validate(config).await.map_err(failed)?;
             own.extend(found.into_iter().map(|(name, errors)| OwnErrors { name, errors }));
+            source = Some(connector).filter(|_| plugin.kind == PluginKind::Source);
         }
-        self.with_own(resolved, own).await
+        self.with_own(resolved, own, source).await
     }
 
     /// The same for a connector that is not here and cannot check anything itself. `definitions` tells what is known of it.
@@ -59,10 +62,16 @@ impl Validation<'_> {
     ///
     /// As there.
     pub async fn of_absent(&self, resolved: &Resolved) -> Result<ConfigInfos, HerderError> {
-        self.with_own(resolved, Vec::new()).await
+        self.with_own(resolved, Vec::new(), None).await
     }
 
-    async fn with_own(&self, resolved: &Resolved, mut own: Vec<OwnErrors>) -> Result<ConfigInfos, HerderError> {
+    /// `source` can be asked what it guarantees.
+    async fn with_own(
+        &self,
+        resolved: &Resolved,
+        mut own: Vec<OwnErrors>,
+        source: Option<Box<dyn Connector>>,
+    ) -> Result<ConfigInfos, HerderError> {
         let config = &resolved.config;
         let validate = |own: &[OwnErrors]| {
             validate_connector(config, self.definitions, own, self.policy).map_err(|error| match error {
@@ -74,7 +83,10 @@ impl Validation<'_> {
         };
         let infos = validate(&own)?;
         let Self { plugins, natives, definitions, clients, .. } = *self;
-        let refusals = Trial { plugins, natives, definitions, clients }.refusals(config, &infos).await;
+        let mut refusals = Trial { plugins, natives, definitions, clients }.refusals(config, &infos).await;
+        if let Some(mut source) = source {
+            refusals.extend(preflight::refusals(source.as_mut(), self.exactly_once, config, &infos).await);
+        }
         if refusals.is_empty() {
             return Ok(infos);
         }

@@ -131,6 +131,12 @@ impl KafkaClients {
         Ok(Admin::new(&cluster, &config))
     }
 
+    fn make_producer(&self, mut config: ProducerConfig) -> Box<dyn RecordProducer> {
+        config.connection.metrics = self.metrics.clone();
+        let cluster = self.cluster(&config.bootstrap, &config.connection);
+        Box::new(ClientProducer(Producer::new(&cluster, config)))
+    }
+
     /// Asks the cluster for its id, as a worker does at its start.
     ///
     /// # Errors
@@ -154,7 +160,7 @@ fn task_producer(properties: &BTreeMap<String, String>) -> Result<ProducerConfig
         Some(id) => Err(ConfigError {
             key: "transactional.id".to_owned(),
             value: id.to_string(),
-            reason: "expected no value, as tasks do not write transactions yet".to_owned(),
+            reason: "expected no value: what a task writes transactions under is its worker's business".to_owned(),
         }),
         None => Ok(config),
     }
@@ -210,10 +216,45 @@ impl Clients for KafkaClients {
             ("delivery.timeout.ms", delivery_timeout),
         ];
         let properties = self.properties(&own, "producer", connector)?;
-        let mut config = task_producer(&properties).map_err(wrong_setting)?;
-        config.connection.metrics = self.metrics.clone();
-        let cluster = self.cluster(&config.bootstrap, &config.connection);
-        Ok(Box::new(ClientProducer(Producer::new(&cluster, config))))
+        Ok(self.make_producer(task_producer(&properties).map_err(wrong_setting)?))
+    }
+
+    async fn transactional_producer(
+        &self,
+        task: &TaskId,
+        transactional_id: &str,
+        connector: &ConfigMap,
+    ) -> Result<Box<dyn RecordProducer>, Failure> {
+        let client_id = format!("connector-producer-{task}");
+        let own = [
+            ("client.id", client_id.as_str()),
+            ("max.block.ms", "9223372036854775807"),
+            ("acks", "all"),
+            ("delivery.timeout.ms", "2147483647"),
+        ];
+        let mut properties = self.properties(&own, "producer", connector)?;
+        for (key, value) in [("enable.idempotence", "true"), ("transactional.id", transactional_id)] {
+            let replaced = properties.insert(key.to_owned(), value.to_owned());
+            if let Some(replaced) = replaced.filter(|replaced| !replaced.trim().eq_ignore_ascii_case(value)) {
+                tracing::warn!(%task, "the producer's setting {key}={replaced} is replaced by {value}, which exactly-once delivery needs");
+            }
+        }
+        Ok(self.make_producer(ProducerConfig::from_properties(&properties).map_err(wrong_setting)?))
+    }
+
+    async fn fence(&self, connector: &str, transactional_ids: &[String], config: &ConfigMap) -> Result<(), Failure> {
+        let admin = self.admin(&format!("connector-worker-adminclient-{connector}"), config)?;
+        let fenced = admin.fence_producers(transactional_ids).await.map_err(|error| {
+            let kind = if error.is_retriable() { ErrorKind::Retriable } else { ErrorKind::Fatal };
+            Failure { kind, ..request_failure(&error) }
+        })?;
+        match fenced.iter().find_map(|(id, answer)| Some((id, answer.as_ref().err()?))) {
+            Some((id, refused)) => {
+                let text = format!("fence the producer {id}: {}", ErrorChain(refused));
+                Err(Failure::new(ErrorKind::Fatal, &refused.java_class(), text))
+            }
+            None => Ok(()),
+        }
     }
 
     async fn consumer(

@@ -95,6 +95,16 @@ pub trait LogClients: Send + Sync {
     /// The settings cannot be used.
     fn producer(&self) -> Result<Box<dyn RecordProducer>, Failure>;
 
+    /// A producer that writes in transactions under the name that a leader has to itself; `None` where a leader writes as
+    /// everybody does.
+    ///
+    /// # Errors
+    ///
+    /// The settings cannot be used.
+    fn leader(&self) -> Result<Option<Box<dyn RecordProducer>>, Failure> {
+        Ok(None)
+    }
+
     /// Reads all partitions of a topic from their beginning, without a group.
     ///
     /// # Errors
@@ -111,7 +121,11 @@ pub struct InternalClients {
     reads: Cluster,
     admin: Admin,
     producer: ProducerConfig,
+    /// For a leader that writes in transactions.
+    leader: Option<ProducerConfig>,
     consumer: ConsumerConfig,
+    /// What counts as the end of a topic.
+    ends: IsolationLevel,
 }
 
 /// Prefixes of keys that concern clients of tasks.
@@ -181,7 +195,36 @@ impl InternalClients {
         let mut admin = admin.map_err(wrong_setting)?;
         admin.connection.metrics = metrics.clone();
         let cluster = Cluster::connect(dial, &admin.bootstrap, admin.connection.clone());
-        Ok(Self { admin: Admin::new(&cluster, &admin), reads: cluster.clone(), cluster, producer, consumer })
+        let (admin, reads) = (Admin::new(&cluster, &admin), cluster.clone());
+        // Also what an open transaction holds back is to be waited for.
+        let ends = IsolationLevel::ReadUncommitted;
+        Ok(Self { admin, reads, cluster, producer, leader: None, consumer, ends })
+    }
+
+    /// A leader writes in transactions under this name, and shuts out whoever has had it before.
+    #[must_use]
+    pub fn led_in_transactions(mut self, transactional_id: String) -> Self {
+        let mut leader = self.producer.clone();
+        leader.connection.client_id = format!("{}-leader", leader.connection.client_id);
+        leader.transactional_id = Some(transactional_id.into());
+        self.leader = Some(leader);
+        self
+    }
+
+    /// Of what is written in transactions only that is read which was committed, whatever the settings say.
+    #[must_use]
+    pub fn reading_committed(mut self) -> Self {
+        self.consumer.isolation = IsolationLevel::ReadCommitted;
+        self
+    }
+
+    /// The topic ends before the first transaction that is open. For a topic in which a leader alone writes
+    /// transactions: one that it has left open when it died is ended by the next leader, who cannot come to lead while it
+    /// waits for that.
+    #[must_use]
+    pub fn ending_with_committed(mut self) -> Self {
+        self.ends = IsolationLevel::ReadCommitted;
+        self.reading_committed()
     }
 }
 
@@ -251,7 +294,9 @@ impl InternalClients {
             cluster: connect(&producer.bootstrap, &producer.connection),
             reads: connect(&consumer.bootstrap, &consumer.connection),
             producer,
+            leader: None,
             consumer,
+            ends: IsolationLevel::ReadUncommitted,
         })
     }
 
@@ -331,8 +376,7 @@ impl LogClients for InternalClients {
     async fn end_offsets(&self, topic: &TopicName, partitions: u32) -> Result<Vec<i64>, Failure> {
         let numbers = 0..i32::try_from(partitions).unwrap_or(i32::MAX);
         let wanted: Vec<_> = numbers.clone().map(|partition| (topic.clone(), partition, OffsetSpec::Latest)).collect();
-        // Also what an open transaction holds back is to be waited for.
-        let found = self.admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await;
+        let found = self.admin.list_offsets(&wanted, self.ends).await;
         let found = found.map_err(|error| {
             let kind = if error.is_retriable() { ErrorKind::Retriable } else { ErrorKind::Fatal };
             Failure { kind, ..request_failure(&error) }
@@ -343,6 +387,11 @@ impl LogClients for InternalClients {
 
     fn producer(&self) -> Result<Box<dyn RecordProducer>, Failure> {
         Ok(Box::new(ClientProducer(Producer::new(&self.cluster, self.producer.clone()))))
+    }
+
+    fn leader(&self) -> Result<Option<Box<dyn RecordProducer>>, Failure> {
+        let Some(leader) = &self.leader else { return Ok(None) };
+        Ok(Some(Box::new(ClientProducer(Producer::new(&self.cluster, leader.clone())))))
     }
 
     fn reader(&self, topic: &TopicName, partitions: u32) -> Result<Box<dyn RecordConsumer>, Failure> {

@@ -307,6 +307,32 @@ pub trait Clients: Send + Sync {
         connector: &ConfigMap,
     ) -> Result<Box<dyn RecordProducer>, Failure>;
 
+    /// A producer of a source task's records that writes them in transactions, under this name. Its transactions are
+    /// not initialized yet.
+    ///
+    /// # Errors
+    ///
+    /// The settings cannot be used.
+    async fn transactional_producer(
+        &self,
+        task: &TaskId,
+        transactional_id: &str,
+        connector: &ConfigMap,
+    ) -> Result<Box<dyn RecordProducer>, Failure> {
+        let _ = (task, transactional_id, connector);
+        Err(without_transactions())
+    }
+
+    /// Shuts out whoever writes transactions under these names: what one of them has left open is aborted.
+    ///
+    /// # Errors
+    ///
+    /// It is not certain that all are shut out. Of kind retriable if it may go better later.
+    async fn fence(&self, connector: &str, transactional_ids: &[String], config: &ConfigMap) -> Result<(), Failure> {
+        let _ = (connector, transactional_ids, config);
+        Err(without_transactions())
+    }
+
     /// A consumer subscribed to these topics as a member of the connector's group. It joins with its
     /// first poll.
     ///
@@ -346,6 +372,10 @@ pub trait Clients: Send + Sync {
         replication_factor: i16,
         connector: &ConfigMap,
     ) -> Result<(), Failure>;
+}
+
+fn without_transactions() -> Failure {
+    Failure::new(ErrorKind::Fatal, "", "this cluster has no transactions")
 }
 
 /// A producer's failure in Connect's words.

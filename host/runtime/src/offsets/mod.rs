@@ -21,8 +21,8 @@ pub use file_store::{FileOffsetStore, OpenOffsetFileError};
 pub(crate) use json::row_json;
 pub use named::OffsetEntry;
 pub(crate) use named::{sink as named_sink_offsets, source as named_source_offsets};
-pub use own_topic::OffsetTopics;
-pub(crate) use own_topic::store_of;
+pub use own_topic::{OffsetTopics, OwnOffsets};
+pub(crate) use own_topic::{open_own, store_of};
 pub use topic_store::TopicOffsetStore;
 pub use writer::{OffsetWriter, SourceOffsets, StoredOffsets, TransactionOffsets};
 
@@ -43,7 +43,12 @@ pub enum OffsetStoreError {
     Write { place: String, source: std::io::Error },
     /// They could not be written with the records that they stand for.
     #[error("write source offsets to {place}")]
-    Transaction { place: String, source: Box<dyn std::error::Error + Send + Sync> },
+    Transaction {
+        place: String,
+        /// Of the exception that Java clients raise.
+        class: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// Keeps the offsets of source connectors. Partitions and offsets are JSON objects.
@@ -64,6 +69,16 @@ pub trait OffsetStore: Send + Sync {
     ///
     /// The store cannot be written.
     async fn write(&self, connector: &str, offsets: Vec<(Arc<str>, Option<String>)>) -> Result<(), OffsetStoreError>;
+
+    /// The key of the record that keeps the offset of a source partition: the one that is there, whatever the order of
+    /// its members, or a new one.
+    ///
+    /// # Errors
+    ///
+    /// The partition is no JSON object.
+    fn record_key(&self, connector: &str, partition: &str) -> Result<Vec<u8>, OffsetStoreError> {
+        Ok(json::stored_key(connector, partition, false)?.into_bytes())
+    }
 
     /// All source partitions of a connector with their offsets; those that were reset are left out.
     ///

@@ -8,23 +8,49 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use millstream_config::{ConfigMap, connector_key_names};
 use millstream_connector::Failure;
-use millstream_record::ErrorChain;
+use millstream_record::{ErrorChain, TopicName};
 
 use super::{OffsetStore, OffsetStoreError};
 
 /// Opens the topics that connectors name.
 #[async_trait]
 pub trait OffsetTopics: Send + Sync {
-    /// The offsets in the topic that this configuration names, read to its end, with the clients that the configuration
-    /// asks for; and whether it is the worker's own topic on the worker's own cluster.
+    /// The offsets in a topic (the worker's own unless named), read to its end, with the clients that the connector's
+    /// configuration asks for. `committed_only`: whatever that says, those of transactions only once they are committed.
     ///
     /// # Errors
     ///
     /// The topic cannot be used.
-    async fn open(&self, topic: &str, connector: &ConfigMap) -> Result<(Arc<dyn OffsetStore>, bool), Failure>;
+    async fn open(
+        &self,
+        topic: Option<&str>,
+        connector: &ConfigMap,
+        committed_only: bool,
+    ) -> Result<OwnOffsets, Failure>;
 }
 
-/// Where the offsets of a source connector are: in the worker's store, or in its own topic, too.
+/// The offsets topic of one connector.
+pub struct OwnOffsets {
+    /// What is in it.
+    pub store: Arc<dyn OffsetStore>,
+    /// The topic.
+    pub topic: TopicName,
+    /// Whether it is the worker's own topic on the worker's own cluster.
+    pub is_workers: bool,
+}
+
+impl OwnOffsets {
+    /// What a connector reads: its own offsets, and the worker's where it has none.
+    pub(crate) fn over(&self, worker: &Arc<dyn OffsetStore>) -> Arc<dyn OffsetStore> {
+        if self.is_workers {
+            return Arc::clone(&self.store);
+        }
+        Arc::new(OwnAndWorker { own: Arc::clone(&self.store), worker: Arc::clone(worker) })
+    }
+}
+
+/// Where the offsets of a source connector are: in the worker's store, or in its own topic, too. Under exactly-once every
+/// connector reads by itself, and only what is committed.
 ///
 /// # Errors
 ///
@@ -33,16 +59,30 @@ pub(crate) async fn store_of(
     topics: Option<&Arc<dyn OffsetTopics>>,
     worker: &Arc<dyn OffsetStore>,
     connector: &ConfigMap,
+    exactly_once: bool,
 ) -> Result<Arc<dyn OffsetStore>, Failure> {
-    let key = connector_key_names::OFFSETS_TOPIC.name();
-    let topic = connector.get(key).and_then(Option::as_deref).map(str::trim).filter(|topic| !topic.is_empty());
-    // As in Connect, a worker by itself takes no notice of the key.
-    let (Some(topic), Some(topics)) = (topic, topics) else { return Ok(Arc::clone(worker)) };
-    let (own, same) = topics.open(topic, connector).await?;
-    if same {
-        return Ok(own);
+    let topic = topic_of(connector);
+    match topics {
+        Some(topics) if exactly_once || topic.is_some() => {
+            Ok(topics.open(topic, connector, exactly_once).await?.over(worker))
+        }
+        // As in Connect, a worker by itself takes no notice of the key.
+        _ => Ok(Arc::clone(worker)),
     }
-    Ok(Arc::new(OwnAndWorker { own, worker: Arc::clone(worker) }))
+}
+
+/// The topic in which a connector keeps its offsets exactly once: its own, or the worker's.
+///
+/// # Errors
+///
+/// It cannot be used.
+pub(crate) async fn open_own(topics: &dyn OffsetTopics, connector: &ConfigMap) -> Result<OwnOffsets, Failure> {
+    topics.open(topic_of(connector), connector, true).await
+}
+
+fn topic_of(connector: &ConfigMap) -> Option<&str> {
+    let key = connector_key_names::OFFSETS_TOPIC.name();
+    connector.get(key).and_then(Option::as_deref).map(str::trim).filter(|topic| !topic.is_empty())
 }
 
 /// A connector's own store over the worker's.

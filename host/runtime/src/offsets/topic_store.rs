@@ -125,6 +125,10 @@ impl OffsetStore for TopicOffsetStore {
         answer.await.map_err(|_| failed(Box::new(Closed)))?.map_err(|error| failed(Box::new(error)))
     }
 
+    fn record_key(&self, connector: &str, partition: &str) -> Result<Vec<u8>, OffsetStoreError> {
+        self.table().stored_key(connector, partition)
+    }
+
     async fn list(&self, connector: &str) -> Result<Vec<(String, String)>, OffsetStoreError> {
         self.read_to_end().await?;
         Ok(self.table().list(connector))

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_client::{RecordRef, TryAppendError};
-use millstream_record::TopicName;
+use millstream_client::{RecordRef, SendError, TransactionError, TryAppendError};
+use millstream_record::{ErrorChain, TopicName};
 
-use super::{OffsetStore, OffsetStoreError, json::stored_key};
-use crate::kafka::RecordProducer;
+use super::{OffsetStore, OffsetStoreError, own_topic::OwnOffsets};
+use crate::{error_policy::CONNECT_EXCEPTION, kafka::RecordProducer};
 
 /// Source partitions with their offsets as JSON, `None` for a reset.
 pub type SourceOffsets = Vec<(Arc<str>, Option<String>)>;
@@ -57,24 +57,60 @@ impl OffsetWriter for StoredOffsets {
 pub struct TransactionOffsets {
     connector: String,
     topic: TopicName,
+    /// What is in the topic.
+    own: Arc<dyn OffsetStore>,
+    /// The worker's store, if the topic is not its own.
+    worker: Option<Arc<dyn OffsetStore>>,
 }
 
 impl TransactionOffsets {
-    /// For a task of this connector, into this topic. The producer's first transaction has to be begun before records
-    /// are appended.
-    pub fn new(connector: impl Into<String>, topic: TopicName) -> Self {
-        Self { connector: connector.into(), topic }
+    /// For a task of this connector, into the topic of its offsets. The producer's first transaction has to be begun before
+    /// records are appended.
+    pub fn new(connector: impl Into<String>, offsets: &OwnOffsets, worker: &Arc<dyn OffsetStore>) -> Self {
+        Self {
+            connector: connector.into(),
+            topic: offsets.topic.clone(),
+            own: Arc::clone(&offsets.store),
+            worker: (!offsets.is_workers).then(|| Arc::clone(worker)),
+        }
     }
 
-    fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> OffsetStoreError {
+    /// Resets have to reach the worker's store first: left there they would come back as soon as they are gone from the
+    /// connector's own.
+    async fn reset_in_worker(&self, offsets: &SourceOffsets) -> Result<(), OffsetStoreError> {
+        let Some(worker) = &self.worker else { return Ok(()) };
+        let resets: SourceOffsets = offsets.iter().filter(|(_, offset)| offset.is_none()).cloned().collect();
+        if resets.is_empty() { Ok(()) } else { worker.write(&self.connector, resets).await }
+    }
+
+    /// Copies offsets to the worker's store, so that the connector can go back to it, if that can be.
+    async fn copy_to_worker(&self, offsets: SourceOffsets) {
+        let Some(worker) = &self.worker else { return };
+        let set: SourceOffsets = offsets.into_iter().filter(|(_, offset)| offset.is_some()).collect();
+        if !set.is_empty()
+            && let Err(error) = worker.write(&self.connector, set).await
+        {
+            tracing::warn!(connector = self.connector, error = %ErrorChain(&error), "offsets are in the connector's own topic, and were not copied to the worker's");
+        }
+    }
+
+    fn failed(&self, class: String, source: impl std::error::Error + Send + Sync + 'static) -> OffsetStoreError {
         let place = format!("topic {} in the transaction of their records", self.topic);
-        OffsetStoreError::Transaction { place, source: Box::new(source) }
+        OffsetStoreError::Transaction { place, class, source: Box::new(source) }
+    }
+
+    fn not_sent(&self, error: SendError) -> OffsetStoreError {
+        self.failed(error.java_class(), error)
+    }
+
+    fn not_ended(&self, error: TransactionError) -> OffsetStoreError {
+        self.failed(error.java_class(), error)
     }
 
     /// Takes acknowledgements of offsets; those of all records were taken before.
     fn take_acks(&self, producer: &mut dyn RecordProducer) -> Result<(), OffsetStoreError> {
         while let Some(ack) = producer.try_ack() {
-            ack.result.map_err(|error| self.failed(error))?;
+            ack.result.map_err(|error| self.not_sent(error))?;
         }
         Ok(())
     }
@@ -87,18 +123,18 @@ impl OffsetWriter for TransactionOffsets {
         producer: &mut dyn RecordProducer,
         offsets: SourceOffsets,
     ) -> Result<(), OffsetStoreError> {
+        self.reset_in_worker(&offsets).await?;
         let mut records = Vec::with_capacity(offsets.len());
-        for (partition, offset) in offsets {
-            records.push((stored_key(&self.connector, &partition, false)?, offset));
+        for (partition, offset) in &offsets {
+            records.push((self.own.record_key(&self.connector, partition)?, offset.as_deref()));
         }
-        producer.learn(&self.topic).await.map_err(|error| self.failed(error))?;
         let mut rest = &records[..];
         while !rest.is_empty() {
             let (mut taken, mut refused) = (0, None);
             producer.group(&mut |appender| {
                 for (key, offset) in rest {
-                    let value = offset.as_ref().map(|offset| offset.as_bytes());
-                    let record = RecordRef { key: Some(key.as_bytes()), value, ..RecordRef::default() };
+                    let value = offset.map(str::as_bytes);
+                    let record = RecordRef { key: Some(key), value, ..RecordRef::default() };
                     if let Err(error) = appender.append(&self.topic, None, record) {
                         refused = Some(error);
                         return;
@@ -111,18 +147,20 @@ impl OffsetWriter for TransactionOffsets {
                 None => {}
                 Some(TryAppendError::Full) => producer.flush().await,
                 Some(TryAppendError::UnknownTopic) => {
-                    producer.learn(&self.topic).await.map_err(|error| self.failed(error))?;
+                    producer.learn(&self.topic).await.map_err(|error| self.not_sent(error))?;
                 }
-                Some(TryAppendError::Failed(error)) => return Err(self.failed(error)),
+                Some(TryAppendError::Failed(error)) => return Err(self.not_sent(error)),
             }
             self.take_acks(producer)?;
         }
         let Some(transactions) = producer.transactions() else {
-            return Err(self.failed(NotTransactional));
+            return Err(self.failed(CONNECT_EXCEPTION.to_owned(), NotTransactional));
         };
-        transactions.commit().await.map_err(|error| self.failed(error))?;
-        transactions.begin().map_err(|error| self.failed(error))?;
-        self.take_acks(producer)
+        transactions.commit().await.map_err(|error| self.not_ended(error))?;
+        transactions.begin().map_err(|error| self.not_ended(error))?;
+        self.take_acks(producer)?;
+        self.copy_to_worker(offsets).await;
+        Ok(())
     }
 }
 
@@ -132,10 +170,10 @@ struct NotTransactional;
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::VecDeque, time::Duration};
+    use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
     use futures::future::BoxFuture;
-    use millstream_client::{Ack, Delivery, SendError, Sequence, TransactionError};
+    use millstream_client::{Ack, Delivery, Sequence};
 
     use super::*;
     use crate::kafka::{RecordAppender, RecordTransactions};
@@ -241,8 +279,51 @@ mod tests {
         (0..count).map(|n| (Arc::from(format!("{{\"file\":{n}}}")), Some(format!("{{\"line\":{n}}}")))).collect()
     }
 
+    /// Says what is written to it, behind everything else.
+    #[derive(Default)]
+    struct Store(Mutex<Vec<String>>);
+
+    #[async_trait]
+    impl OffsetStore for Store {
+        async fn read(&self, _: &str, partitions: &[String]) -> Result<Vec<Option<String>>, OffsetStoreError> {
+            Ok(partitions.iter().map(|_| None).collect())
+        }
+
+        async fn write(&self, connector: &str, offsets: SourceOffsets) -> Result<(), OffsetStoreError> {
+            let line =
+                |(partition, offset): (Arc<str>, Option<String>)| format!("{connector}: {partition} = {offset:?}");
+            self.0.lock().expect("nothing panics over a list").extend(offsets.into_iter().map(line));
+            Ok(())
+        }
+
+        async fn list(&self, _: &str) -> Result<Vec<(String, String)>, OffsetStoreError> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn writer_over(worker: &Arc<Store>, is_workers: bool) -> TransactionOffsets {
+        let topic = TopicName::parse("offsets").expect("a name");
+        let own = OwnOffsets { store: Arc::<Store>::default(), topic, is_workers };
+        let worker: Arc<dyn OffsetStore> = Arc::clone(worker) as _;
+        TransactionOffsets::new("c", &own, &worker)
+    }
+
     fn writer() -> TransactionOffsets {
-        TransactionOffsets::new("c", TopicName::parse("offsets").expect("a name"))
+        writer_over(&Arc::default(), true)
+    }
+
+    #[tokio::test]
+    async fn offsets_in_a_topic_of_the_connectors_own_are_copied_once_they_are_committed_and_resets_before() {
+        let worker = Arc::<Store>::default();
+        let mut producer = Producer { transactional: true, ..Producer::default() };
+        let mut offsets = offsets(1);
+        offsets.push((Arc::from("{\"file\":9}"), None));
+        writer_over(&worker, false).write(&mut producer, offsets.clone()).await.expect("written");
+        let copied = worker.0.lock().expect("unpoisoned").drain(..).collect::<Vec<_>>();
+        assert_eq!(copied, ["c: {\"file\":9} = None", "c: {\"file\":0} = Some(\"{\\\"line\\\":0}\")"]);
+        producer.refuse_commit = true;
+        writer_over(&worker, false).write(&mut producer, offsets).await.expect_err("not committed");
+        assert_eq!(*worker.0.lock().expect("unpoisoned"), ["c: {\"file\":9} = None"], "what was not committed");
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ use tracing::Instrument as _;
 use super::{
     dead_letters::{self, Content, Ends, Form, SourceLetters},
     new_topics::NewTopics,
+    transactions::Transactions,
     view::source_record,
 };
 use crate::{
@@ -129,13 +130,15 @@ pub(super) struct Skipped<'a> {
 
 /// See the module's documentation.
 pub(crate) struct Flow {
-    control: TaskControl,
+    pub(super) control: TaskControl,
     pub(super) producer: Box<dyn RecordProducer>,
     pub(super) ledger: InFlight<SourceBatch>,
-    offsets: Box<dyn OffsetWriter>,
+    pub(super) offsets: Box<dyn OffsetWriter>,
+    /// Set for exactly-once: offsets go with their records then, and never by themselves.
+    pub(super) transactions: Option<Transactions>,
     /// `None` leaves topics to the cluster.
     new_topics: Option<Arc<NewTopics>>,
-    settings: FlowSettings,
+    pub(super) settings: FlowSettings,
     counts: Arc<millstream_metrics::SourceTask>,
     /// Offsets by source partition that no flush has stored yet.
     unsaved: HashMap<Arc<str>, Option<String>>,
@@ -143,9 +146,9 @@ pub(crate) struct Flow {
     /// Why a record could not be written, until the task notices.
     failure: Option<Failure>,
     /// Rows that ended and that the plugin has not been told of.
-    ended: Vec<(Batch, Vec<AcknowledgedRow>)>,
+    pub(super) ended: Vec<(Batch, Vec<AcknowledgedRow>)>,
     letters: Option<SourceLetters>,
-    owes_commit: bool,
+    pub(super) owes_commit: bool,
     /// While records are at the producer: since when none of them has been acknowledged.
     unacknowledged: Option<LongWait>,
 }
@@ -155,7 +158,7 @@ impl Flow {
         control: TaskControl,
         producer: Box<dyn RecordProducer>,
         letters: Option<SourceLetters>,
-        offsets: Box<dyn OffsetWriter>,
+        (offsets, transactions): (Box<dyn OffsetWriter>, Option<Transactions>),
         new_topics: Option<NewTopics>,
         settings: FlowSettings,
         counts: Arc<millstream_metrics::SourceTask>,
@@ -165,6 +168,7 @@ impl Flow {
             producer,
             ledger: InFlight::new(MAX_IN_FLIGHT_BYTES),
             offsets,
+            transactions,
             new_topics: new_topics.map(Arc::new),
             settings,
             counts,
@@ -209,7 +213,7 @@ impl Flow {
 
     /// Handles one acknowledgement or one commit, whichever is there first. Dropping the future loses
     /// nothing but a flush that has begun, whose offsets stay to be flushed again.
-    async fn step(&mut self) {
+    pub(super) async fn step(&mut self) {
         let due = self.commit_due();
         self.watch_producer();
         let letters_wait = self.letters.as_ref().is_some_and(|letters| letters.queue.is_blocked());
@@ -221,7 +225,7 @@ impl Flow {
                 ack.into_iter().for_each(|ack| self.take(ack));
                 self.take_acks();
             }
-            () = tokio::time::sleep_until(due) => {
+            () = long_wait::until(due) => {
                 self.commit_offsets().await;
             }
             () = long_wait::until(self.unacknowledged.as_ref().map(LongWait::due)) => self.watch_producer(),
@@ -258,7 +262,7 @@ impl Flow {
                 biased;
                 () = control.stopped() => return Err(Halt::Stopped),
                 () = self.producer.ready() => break,
-                () = tokio::time::sleep_until(due) => {
+                () = long_wait::until(due) => {
                     self.commit_offsets().await;
                 }
                 () = long_wait::until(self.unacknowledged.as_ref().map(LongWait::due)) => self.watch_producer(),
@@ -322,19 +326,23 @@ impl Flow {
         .await
     }
 
-    fn commit_due(&self) -> Instant {
-        if MAX_PARTITIONS <= self.ledger.partitions() && self.unsaved.len() < MAX_PARTITIONS {
+    /// When offsets are stored by themselves; never where they go with their records.
+    fn commit_due(&self) -> Option<Instant> {
+        if self.transactions.is_some() {
+            return None;
+        }
+        Some(if MAX_PARTITIONS <= self.ledger.partitions() && self.unsaved.len() < MAX_PARTITIONS {
             Instant::now()
         } else {
             self.next_commit
-        }
+        })
     }
 
     /// Waits until the ledger has room for another batch, or the task is to stop.
     pub(super) async fn make_room(&mut self) {
         let control = self.control.clone();
         self.take_acks();
-        if self.commit_due() <= Instant::now() {
+        if self.commit_due().is_some_and(|due| due <= Instant::now()) {
             self.commit_offsets().await;
         }
         while (!self.ledger.has_room() || self.has_many_letters()) && self.failure.is_none() {
@@ -396,7 +404,7 @@ impl Flow {
                 Ends::Row(polled, id, row) => self.dropped(&polled, id, row..row + 1),
                 Ends::Sent(sequence) => {
                     if self.settings.commit_records {
-                        let ended = &mut self.ended;
+                        let ended = told_later(&mut self.transactions, &mut self.ended);
                         self.ledger.rows_of(sequence, sequence, |batch, rows, _| {
                             note(ended, &batch.0, rows.clone(), rows.map(|_| None));
                         });
@@ -408,9 +416,17 @@ impl Flow {
         count
     }
 
-    fn take(&mut self, ack: Ack) {
+    /// Whether dead letters have not been written.
+    pub(super) fn has_letters(&self) -> bool {
+        self.letters.as_ref().is_some_and(|letters| letters.queue.under_way() != 0)
+    }
+
+    pub(super) fn take(&mut self, ack: Ack) {
         // What is left waits anew.
         self.unacknowledged = None;
+        if let (Some(transactions), Ok(_)) = (&mut self.transactions, &ack.result) {
+            transactions.records += ack.last - ack.first + 1;
+        }
         let records = ack.last - ack.first + 1 - self.take_letters(&ack);
         if records == 0 {
             return;
@@ -420,7 +436,7 @@ impl Flow {
                 self.control.status.uses_topic(ack.topic.as_str());
                 self.counts.written.add(records);
                 if self.settings.commit_records {
-                    let ended = &mut self.ended;
+                    let ended = told_later(&mut self.transactions, &mut self.ended);
                     self.ledger.rows_of(ack.first, ack.last, |batch, rows, first| {
                         let base = delivery.base_offset;
                         let offset = if base < 0 { -1 } else { base + (first - ack.first) as i64 };
@@ -435,9 +451,12 @@ impl Flow {
     }
 
     fn failed_to_send(&mut self, first: Sequence, last: Sequence, records: u64, error: &SendError) {
+        if self.transactions.as_ref().is_some_and(|transactions| transactions.aborting) {
+            return self.ledger.acknowledge(first, last);
+        }
         let failure = send_failure(error);
         self.control.metrics.failed(records, self.settings.policy.without_retry());
-        if self.settings.policy.tolerance == Tolerance::None {
+        if !self.tolerates_lost_records() {
             tracing::error!(task = %self.control.id, records, error = %ErrorChain(error), "records were not written");
             self.failure.get_or_insert(failure.caused(
                 ErrorKind::Fatal,
@@ -446,7 +465,8 @@ impl Flow {
             ));
             return;
         }
-        let (log, control, ended) = (self.settings.log, &self.control, &mut self.ended);
+        let (log, control) = (self.settings.log, &self.control);
+        let ended = told_later(&mut self.transactions, &mut self.ended);
         let wants_rows = self.settings.commit_records;
         let letters = &mut self.letters;
         let dead_lettered = letters.is_some();
@@ -472,10 +492,15 @@ impl Flow {
         }
     }
 
+    /// A transaction cannot be committed without one of its records, whatever the policy says.
+    fn tolerates_lost_records(&self) -> bool {
+        self.settings.policy.tolerance != Tolerance::None && self.transactions.is_none()
+    }
+
     /// A record of a row could not even be appended: the same as a failed acknowledgement.
     pub(super) fn refused(&mut self, record: Skipped<'_>, failure: Failure) -> Result<(), Failure> {
         self.control.metrics.failed(1, self.settings.policy.without_retry());
-        if self.settings.policy.tolerance == Tolerance::None {
+        if !self.tolerates_lost_records() {
             return Err(failure.caused(
                 ErrorKind::Fatal,
                 CONNECT_EXCEPTION,
@@ -503,7 +528,8 @@ impl Flow {
     /// Rows were filtered or skipped by policy.
     pub(super) fn dropped(&mut self, polled: &Batch, batch: BatchId, rows: Range<u32>) {
         if self.settings.commit_records {
-            note(&mut self.ended, polled, rows.clone(), rows.clone().map(|_| None));
+            let ended = told_later(&mut self.transactions, &mut self.ended);
+            note(ended, polled, rows.clone(), rows.clone().map(|_| None));
         }
         self.ledger.end(batch, rows);
     }
@@ -580,9 +606,17 @@ impl Flow {
     }
 
     /// Waits a little for records that are under way, then commits for the last time.
-    pub(super) async fn finish(&mut self, task: &mut dyn SourceTask) {
-        let has_letters = |flow: &Self| flow.letters.as_ref().is_some_and(|letters| letters.queue.under_way() != 0);
-        if self.producer.outstanding() != 0 || has_letters(self) {
+    ///
+    /// # Errors
+    ///
+    /// The last transaction could not be committed; without transactions there are none.
+    pub(super) async fn finish(&mut self, task: &mut dyn SourceTask, ended_well: bool) -> Result<(), Failure> {
+        if self.transactions.is_some() {
+            let ended = self.last_transaction(ended_well).await;
+            self.tell(task).await;
+            return ended;
+        }
+        if self.producer.outstanding() != 0 || self.has_letters() {
             // Should the wait outlast the time to stop, what has ended before is stored nevertheless.
             self.take_acks();
             self.commit_offsets().await;
@@ -590,7 +624,7 @@ impl Flow {
             let deadline = Instant::now() + self.settings.flush_timeout;
             let _ = tokio::time::timeout_at(deadline, self.producer.flush()).await;
             self.take_acks();
-            while self.failure.is_none() && has_letters(self) {
+            while self.failure.is_none() && self.has_letters() {
                 if tokio::time::timeout_at(deadline, self.step()).await.is_err() {
                     break;
                 }
@@ -601,6 +635,7 @@ impl Flow {
         }
         self.commit_offsets().await;
         self.tell(task).await;
+        Ok(())
     }
 
     /// Gives up what is left.
@@ -620,6 +655,14 @@ async fn next(producer: &mut dyn RecordProducer, letters_wait: bool) -> Option<A
     } else {
         Some(producer.next_ack().await)
     }
+}
+
+/// Where the rows stand that the plugin is to hear of: in a transaction when it is over.
+fn told_later<'a>(
+    transactions: &'a mut Option<Transactions>,
+    ended: &'a mut Vec<(Batch, Vec<AcknowledgedRow>)>,
+) -> &'a mut Vec<(Batch, Vec<AcknowledgedRow>)> {
+    transactions.as_mut().map_or(ended, |transactions| &mut transactions.ended)
 }
 
 fn note(

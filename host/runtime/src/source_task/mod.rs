@@ -9,6 +9,7 @@ mod dead_letters;
 mod flow;
 mod new_topics;
 mod pipeline;
+mod transactions;
 mod view;
 
 use std::{sync::Arc, time::Duration};
@@ -22,10 +23,11 @@ pub(crate) use self::{
     flow::{Flow, FlowSettings},
     new_topics::NewTopics,
     pipeline::Pipeline,
+    transactions::Transactions,
 };
 use crate::{
     config_log::TargetState,
-    long_wait::{CALL, call_text, told},
+    long_wait::{CALL, call_text, told, until},
     offsets::OffsetStore,
     status::State,
     task::{Halt, TaskControl},
@@ -57,13 +59,13 @@ impl SourceTask {
     pub(crate) async fn run(mut self, config: &ConfigMap) -> Result<(), Failure> {
         let ended = self.work(config).await;
         // Offsets of records that did end are kept even when the task failed.
-        self.flow.finish(self.task.as_mut()).await;
+        let finished = self.flow.finish(self.task.as_mut(), ended.is_ok()).await;
         let what = || call_text("the source to stop");
         if let Err(error) = told(&self.control, CALL, what, self.task.stop()).await {
             tracing::warn!(task = %self.control.id, error = %error, "the source task did not stop cleanly");
         }
         self.flow.close().await;
-        ended
+        ended.and(finished)
     }
 
     async fn work(&mut self, config: &ConfigMap) -> Result<(), Failure> {
@@ -79,6 +81,8 @@ impl SourceTask {
                 TargetState::Stopped => return Ok(()),
                 TargetState::Started => {}
                 TargetState::Paused => {
+                    self.flow.pause_ends().await?;
+                    self.flow.tell(self.task.as_mut()).await;
                     self.control.status.set(State::Paused);
                     self.flow.attend(self.control.unpaused()).await;
                     self.flow.tell(self.task.as_mut()).await;
@@ -100,7 +104,10 @@ impl SourceTask {
                 Ok(Some(batch)) if batch.rows() != 0 => {
                     self.flow.polled(batch.rows(), took);
                     match self.pipeline.deliver(&mut self.flow, batch).await {
-                        Ok(()) => self.control.has_worked(),
+                        Ok(()) => {
+                            self.flow.poll_ends().await?;
+                            self.control.has_worked();
+                        }
                         Err(Halt::Stopped) => return Ok(()),
                         Err(Halt::Failed(failure)) => return Err(failure),
                     }
@@ -116,6 +123,7 @@ impl SourceTask {
                     if let Err(error) = nothing {
                         tracing::debug!(task = %self.control.id, error = %error, "the source task has nothing for now");
                     }
+                    self.flow.poll_ends().await?;
                     if let Some(rest) = self.task.rest() {
                         self.rest(rest).await;
                     } else if asked.elapsed() < EMPTY_POLL_WAIT {
@@ -131,12 +139,14 @@ impl SourceTask {
     /// Waits as long as the plugin has said that there will be nothing, unless something else is wanted of the task.
     /// The plugin hears of what ends meanwhile.
     async fn rest(&mut self, rest: Rest) {
-        let control = self.control.clone();
+        let (control, end_due) = (self.control.clone(), self.flow.end_due());
         let over = async {
             tokio::select! {
                 biased;
                 () = control.changed_from(TargetState::Started) => {}
                 () = rest => {}
+                // The next poll ends the transaction that is open.
+                () = until(end_due) => {}
             }
         };
         tokio::pin!(over);

@@ -291,9 +291,10 @@ impl Pipeline {
         let mut next = rows.start;
         while next < rows.end {
             let mut stop = None;
-            let ledger = &mut flow.ledger;
-            flow.producer.group(&mut |appender| {
-                stop = view.append(appender, encoded, next..rows.end, &mut |row, sequence| {
+            let Flow { ledger, producer, transactions, .. } = &mut *flow;
+            let forbidden = transactions.as_ref().map(|transactions| &transactions.offsets_topic);
+            producer.group(&mut |appender| {
+                stop = view.append(appender, encoded, next..rows.end, forbidden, &mut |row, sequence| {
                     ledger.sent(sequence, polled.id, view.origin(row));
                 });
             });

@@ -9,7 +9,7 @@ use millstream_record::{
     batch::{Batch, Column, Kind, Role, Side, Table},
 };
 
-use super::pipeline::Encoded;
+use super::{pipeline::Encoded, transactions::into_own_offsets};
 use crate::{
     kafka::{RecordAppender, send_failure},
     offsets::row_json,
@@ -94,6 +94,7 @@ impl<'a> View<'a> {
         appender: &mut dyn RecordAppender,
         encoded: &Encoded,
         rows: Range<u32>,
+        forbidden: Option<&TopicName>,
         sent: &mut dyn FnMut(u32, Sequence),
     ) -> Option<(u32, Stop)> {
         let headers = (!encoded.headers.is_empty()).then_some(&encoded.headers);
@@ -110,6 +111,9 @@ impl<'a> View<'a> {
                     Err(stop) => return Some((row, stop)),
                 },
             };
+            if forbidden == Some(topic) {
+                return Some((row, Stop::Invalid(into_own_offsets())));
+            }
             let partition = match self.partitions {
                 Some(column) if !column.is_null(at) => Some(column.int32(at)),
                 _ => None,

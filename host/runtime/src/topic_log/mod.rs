@@ -5,6 +5,7 @@
 //! while the cluster is away; whoever waits has a deadline of its own.
 
 mod internal_topics;
+mod leader;
 mod setup;
 
 use std::{
@@ -21,6 +22,7 @@ use millstream_record::TopicName;
 use tokio::time::Instant;
 
 pub use internal_topics::{InternalTopics, InvalidInternalTopic};
+pub use leader::LeadError;
 pub use setup::OpenLogError;
 
 use crate::kafka::{FetchedRecords, LogClients, LogTopic, RecordConsumer, RecordProducer};
@@ -93,6 +95,10 @@ pub struct TopicLog {
     topic: TopicName,
     clients: Arc<dyn LogClients>,
     producer: Box<dyn RecordProducer>,
+    /// Whether this worker may write what one alone may.
+    leads: bool,
+    /// By which it does that, if in transactions.
+    leader: Option<Box<dyn RecordProducer>>,
     reader: Box<dyn RecordConsumer>,
     /// The next offset to be handed out, by partition.
     positions: Vec<i64>,
@@ -139,6 +145,8 @@ impl TopicLog {
             topic: wanted.name.clone(),
             clients,
             producer,
+            leads: false,
+            leader: None,
             reader,
             positions: vec![0; partitions as usize],
             unread: VecDeque::new(),
@@ -350,7 +358,10 @@ impl TopicLog {
 
     /// Sends what is under way, for at most `timeout`, and closes both clients.
     pub async fn close(self, timeout: Duration) {
-        let Self { producer, reader, topic, .. } = self;
+        let Self { producer, leader, reader, topic, .. } = self;
+        if let Some(leader) = leader {
+            leader.close(timeout).await;
+        }
         let lost = producer.close(timeout).await.iter().filter(|ack| ack.result.is_err()).count();
         if 0 < lost {
             tracing::warn!(%topic, "{lost} group(s) of records were not written before the end");

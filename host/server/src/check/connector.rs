@@ -5,7 +5,7 @@ use millstream_config::{
     nearest, unknown_connector_keys,
 };
 use millstream_record::ErrorChain;
-use millstream_runtime::herder::Validation;
+use millstream_runtime::{ExactlyOnceSource, herder::Validation};
 
 use super::{Bench, stand_in::StandIn};
 
@@ -67,6 +67,7 @@ impl Bench {
             definitions,
             clients: &self.clients,
             policy: self.worker.override_policy(),
+            exactly_once: &ExactlyOnceSource::of(&self.worker),
         };
         let validated = match stand_in {
             Some(_) => validation.of_absent(&resolved).await,

@@ -8,13 +8,13 @@ use millstream_config::{
 use millstream_connector::{PluginInfo, PluginKind, Plugins};
 use millstream_metrics::Metrics;
 use millstream_runtime::{
-    InvalidLevel, LogLevels, LoggerLevel, Natives, WorkerParts, WorkerSettings,
+    ExactlyOnceSource, InvalidLevel, LogLevels, LoggerLevel, Natives, WorkerParts, WorkerSettings,
     config_log::ConfigLog,
     error_policy::Random,
     herder::{GroupRules, Herder, HerderSettings},
     kafka::Clients,
     membership::Membership,
-    offsets::OffsetStore,
+    offsets::{OffsetStore, OffsetTopics},
     status::StatusStore,
 };
 
@@ -31,6 +31,10 @@ pub struct Fakes {
     pub clients: Arc<dyn Clients>,
     /// Source offsets.
     pub offsets: Arc<dyn OffsetStore>,
+    /// Those of connectors by themselves.
+    pub offset_topics: Option<Arc<dyn OffsetTopics>>,
+    /// Whether sources deliver exactly once.
+    pub exactly_once: ExactlyOnceSource,
     /// Statuses.
     pub statuses: Arc<dyn StatusStore>,
     /// The config log, as this worker reads it.
@@ -59,7 +63,7 @@ impl Fakes {
             natives: self.natives,
             clients: self.clients,
             offsets: self.offsets,
-            offset_topics: None,
+            offset_topics: self.offset_topics,
             statuses: self.statuses,
             random: self.random,
             settings: WorkerSettings {
@@ -71,6 +75,7 @@ impl Fakes {
                 flush_timeout: Duration::from_secs(5),
                 shutdown_timeout: Duration::from_secs(5),
                 providers: Arc::default(),
+                exactly_once: self.exactly_once,
             },
             metrics: self.metrics,
         };

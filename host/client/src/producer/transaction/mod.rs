@@ -20,7 +20,7 @@ use millstream_record::TopicName;
 use tokio::time::Instant;
 
 pub use self::error::{TransactionCause, TransactionError};
-pub(super) use self::requests::{Coordinators, StepResult, wire_transactional_id};
+pub(super) use self::requests::{Coordinators, StepResult};
 use self::verdict::{StepVerdict, judge};
 use super::error::SendError;
 use crate::{admin::OffsetAndMetadata, cluster::RequestError, group::GroupMetadata, kafka_error::ErrorCode};

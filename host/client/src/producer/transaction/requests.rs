@@ -16,7 +16,7 @@ use millstream_wire::protocol::{
 use super::{Abilities, GroupOffsets, Identity, Step, StepAnswer, TransactionVersion, verdict::most_serious};
 use crate::{
     admin::{TopicPartition, wire_group},
-    cluster::{CoordinatorOf, Link, RequestError, wire_name},
+    cluster::{CoordinatorOf, Link, RequestError, wire_name, wire_transactional_id},
     connection::{CallError, Connection},
     dial::HostPort,
     kafka_error::ErrorCode,
@@ -263,11 +263,6 @@ impl StepWork {
             Err(code) => StepAnswer::Refused(code),
         }
     }
-}
-
-/// A transactional id as the message types want it.
-pub(in crate::producer) fn wire_transactional_id(id: &str) -> TransactionalId {
-    StrBytes::from_string(id.to_owned()).into()
 }
 
 fn plain(code: i16) -> StepAnswer {

@@ -65,11 +65,18 @@ impl GuestConnector for SourceConnector {
             self.connector,
             &config
         )))?;
-        Ok(match support {
-            source_api::Support::Supported => Support::Supported,
-            source_api::Support::Unsupported => Support::Unsupported,
-            source_api::Support::Unknown => Support::Unknown,
-        })
+        Ok(lifted(support))
+    }
+
+    async fn can_define_transaction_boundaries(
+        &self,
+        guest: &mut Guest,
+        config: &ConfigMap,
+    ) -> Result<Support, PluginError> {
+        let (api, config) = (self.api.source_connector(), lift::config(config));
+        let support = answer(call!(guest, "can-define-transaction-boundaries", |store| api
+            .call_can_define_transaction_boundaries(store, self.connector, &config)))?;
+        Ok(lifted(support))
     }
 
     async fn alter_offsets(
@@ -112,6 +119,14 @@ impl GuestConnector for SinkConnector {
         Ok(Support::Unknown)
     }
 
+    async fn can_define_transaction_boundaries(
+        &self,
+        _guest: &mut Guest,
+        _config: &ConfigMap,
+    ) -> Result<Support, PluginError> {
+        Ok(Support::Unknown)
+    }
+
     async fn alter_offsets(
         &self,
         guest: &mut Guest,
@@ -126,5 +141,13 @@ impl GuestConnector for SinkConnector {
         });
         let lowered: Vec<_> = lowered.collect();
         answer(call!(guest, "alter-offsets", |store| api.call_alter_offsets(store, self.connector, &config, &lowered)))
+    }
+}
+
+fn lifted(support: source_api::Support) -> Support {
+    match support {
+        source_api::Support::Supported => Support::Supported,
+        source_api::Support::Unsupported => Support::Unsupported,
+        source_api::Support::Unknown => Support::Unknown,
     }
 }

@@ -1,0 +1,255 @@
+//! The transactions of a source task that delivers exactly once: when one ends, with what, and how it fails.
+//!
+//! Records and the offsets of their rows are in one transaction, so that a reader of committed records and the next task
+//! see both or neither. Nothing is committed behind a row that has not ended, and nothing under a policy that tolerates
+//! records which could not be written.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use millstream_connector::{AcknowledgedRow, ErrorKind, Failure};
+use millstream_record::{ErrorChain, TopicName, batch::Batch};
+use tokio::time::Instant;
+
+use super::flow::Flow;
+use crate::{
+    error_policy::CONNECT_EXCEPTION,
+    exactly_once::{begin, no_transactions, transaction_failure},
+    long_wait::told,
+    offsets::{OffsetStoreError, SourceOffsets},
+    task_metrics::Part,
+    transaction_boundary::{TransactionBoundary, TransactionEnd},
+};
+
+/// Class of the error that tells a producer that its transaction was ended for it.
+const EXPIRED: &str = "org.apache.kafka.common.errors.InvalidProducerEpochException";
+
+/// What a task that delivers exactly once keeps beside its flow. Its producer is always in a transaction, which the
+/// coordinator hears of with the first record.
+pub(crate) struct Transactions {
+    boundary: TransactionBoundary,
+    /// Where its offsets go, and no record may.
+    pub(super) offsets_topic: TopicName,
+    counts: Arc<millstream_metrics::SourceTransactions>,
+    /// Records of the open transaction that were acknowledged, dead letters among them.
+    pub(super) records: u64,
+    /// Rows that ended in it: the plugin hears of them when it is over.
+    pub(super) ended: Vec<(Batch, Vec<AcknowledgedRow>)>,
+    /// While it is aborted, a record has ended whatever became of it.
+    pub(super) aborting: bool,
+}
+
+impl Transactions {
+    pub(crate) fn new(
+        boundary: TransactionBoundary,
+        offsets_topic: TopicName,
+        counts: Arc<millstream_metrics::SourceTransactions>,
+    ) -> Self {
+        Self { boundary, offsets_topic, counts, records: 0, ended: Vec::new(), aborting: false }
+    }
+}
+
+/// A record that goes where the task's offsets are.
+pub(super) fn into_own_offsets() -> Failure {
+    let text = "Source tasks may not produce to their own offsets topics when exactly-once support is enabled";
+    Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, text)
+}
+
+impl Flow {
+    /// A poll has returned, and what it returned is with the producer: ends the transaction if it is to end here.
+    ///
+    /// # Errors
+    ///
+    /// The transaction could not be ended; nothing of it is seen.
+    pub(super) async fn poll_ends(&mut self) -> Result<(), Failure> {
+        let Some(transactions) = &mut self.transactions else { return Ok(()) };
+        match transactions.boundary.polled(Instant::now())? {
+            Some(end) => self.end_transaction(end).await,
+            None => Ok(()),
+        }
+    }
+
+    /// When the open transaction is to end by itself; `None` if nothing is in it.
+    pub(super) fn end_due(&self) -> Option<Instant> {
+        let transactions = self.transactions.as_ref()?;
+        let is_empty = transactions.records == 0 && self.ledger.partitions() == 0;
+        if is_empty { None } else { transactions.boundary.due() }
+    }
+
+    /// The task pauses: the transaction ends as it would if the task stopped.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::poll_ends`].
+    pub(super) async fn pause_ends(&mut self) -> Result<(), Failure> {
+        let Some(transactions) = &mut self.transactions else { return Ok(()) };
+        match transactions.boundary.stopped(Instant::now())? {
+            Some(end) => self.end_transaction(end).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The task stops. What is not to be committed, or stands behind a row that has not ended, is given up: the next task
+    /// begins before it.
+    pub(super) async fn last_transaction(&mut self, ended_well: bool) -> Result<(), Failure> {
+        let Some(transactions) = &mut self.transactions else { return Ok(()) };
+        let end = if ended_well { transactions.boundary.stopped(Instant::now())? } else { None };
+        let ended = match end {
+            // A task that was stopped in the middle of a batch begins with it again.
+            Some(TransactionEnd::Commit) => match self.settle().await {
+                Ok(true) => self.end_transaction(TransactionEnd::Commit).await,
+                Ok(false) => Ok(()),
+                Err(failure) => Err(self.explained(failure)),
+            },
+            Some(TransactionEnd::Abort) => self.end_transaction(TransactionEnd::Abort).await,
+            None => Ok(()),
+        };
+        self.give_up().await;
+        ended
+    }
+
+    /// Aborts what is still open, so that readers need not wait for its time to run out.
+    async fn give_up(&mut self) {
+        let Some(transactions) = self.producer.transactions() else { return };
+        match tokio::time::timeout(self.settings.flush_timeout, transactions.abort()).await {
+            // Whoever waits longer is served by the coordinator, when the transaction's time has run out.
+            Ok(Ok(())) | Err(_) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(task = %self.control.id, error = %ErrorChain(&error), "the last transaction was not aborted by its producer");
+            }
+        }
+    }
+
+    /// Ends the transaction behind everything that was polled, and begins the next.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::poll_ends`].
+    pub(super) async fn end_transaction(&mut self, end: TransactionEnd) -> Result<(), Failure> {
+        let began = Instant::now();
+        let ended = match end {
+            TransactionEnd::Commit => self.settle().await.and_then(|whole| if whole { Ok(()) } else { Err(torn()) }),
+            TransactionEnd::Abort => self.abort().await,
+        };
+        let ended = match ended {
+            Ok(()) => self.commit(began).await,
+            failed => failed,
+        };
+        if ended.is_err() {
+            self.control.metrics.committed(began, false);
+        }
+        ended.map_err(|failure| self.explained(failure))
+    }
+
+    /// Waits until all that was polled has ended; `false` if some of it was never written.
+    async fn settle(&mut self) -> Result<bool, Failure> {
+        self.ledger.mark_boundary();
+        let control = self.control.clone();
+        let what = || {
+            "the cluster to acknowledge the records of a transaction: either it does not answer or their partitions have no leader".to_owned()
+        };
+        told(&control, "acknowledgements", what, async {
+            loop {
+                self.take_acks();
+                self.check()?;
+                if self.ledger.take_boundary() {
+                    return Ok(true);
+                }
+                if self.producer.outstanding() != 0 {
+                    self.producer.flush().await;
+                } else if self.has_letters() {
+                    self.step().await;
+                } else {
+                    return Ok(false);
+                }
+            }
+        })
+        .await
+    }
+
+    /// Aborts the transaction. Its rows have ended, unseen.
+    async fn abort(&mut self) -> Result<(), Failure> {
+        let Some(of_task) = &mut self.transactions else { return Err(no_transactions()) };
+        (of_task.aborting, of_task.records) = (true, 0);
+        let transactions = self.producer.transactions().ok_or_else(no_transactions)?;
+        transactions.abort().await.map_err(|error| transaction_failure(&error))?;
+        self.ledger.mark_boundary();
+        while 0 < self.producer.outstanding() {
+            let ack = self.producer.next_ack().await;
+            self.take(ack);
+        }
+        self.take_acks();
+        self.ledger.take_boundary();
+        if let Some(of_task) = &mut self.transactions {
+            (of_task.aborting, of_task.records) = (false, 0);
+        }
+        begin(self.producer.as_mut())
+    }
+
+    /// Writes the offsets of what has ended, commits, and begins the next transaction.
+    async fn commit(&mut self, began: Instant) -> Result<(), Failure> {
+        let offsets = self.due_offsets()?;
+        let records = self.transactions.as_ref().map_or(0, |transactions| transactions.records);
+        if 0 < records || !offsets.is_empty() {
+            let control = self.control.clone();
+            let what = || {
+                "the coordinator of transactions to commit: either it does not answer or it cannot be found".to_owned()
+            };
+            let write = self.offsets.write(self.producer.as_mut(), offsets);
+            told(&control, "a commit", what, write).await.map_err(|error| not_written(&error))?;
+            if let Some(transactions) = &mut self.transactions {
+                transactions.counts.size.record(std::mem::take(&mut transactions.records));
+            }
+            self.control.metrics.spent(Part::Commit, began.elapsed());
+        }
+        if let Some(transactions) = &mut self.transactions {
+            self.ended.append(&mut transactions.ended);
+        }
+        self.control.metrics.committed(began, true);
+        self.owes_commit = true;
+        Ok(())
+    }
+
+    /// The newest offset of each source partition.
+    fn due_offsets(&mut self) -> Result<SourceOffsets, Failure> {
+        // In an order that does not depend on chance.
+        let mut offsets = BTreeMap::new();
+        for (partition, offset) in self.ledger.take_committable() {
+            let offset = offset.map_err(|reason| {
+                let text = format!("a source offset cannot be stored: {reason}");
+                Failure::new(ErrorKind::Data, "org.apache.kafka.connect.errors.DataException", text)
+            })?;
+            // Nothing is stored for a connector that gives neither partitions nor offsets.
+            if offset.is_some() || &*partition != "null" {
+                offsets.insert(partition, offset);
+            }
+        }
+        Ok(offsets.into_iter().collect())
+    }
+
+    /// Says what a failed transaction means, and what to do.
+    fn explained(&self, cause: Failure) -> Failure {
+        let id = &self.control.id;
+        let expired =
+            cause.class == EXPIRED || cause.causes.iter().any(|cause| cause.contains("INVALID_PRODUCER_EPOCH"));
+        let text = if expired {
+            format!(
+                "The task {id} was unable to finish writing records to Kafka before its producer transaction expired. It may be necessary to reconfigure this connector in order for it to run healthily with exactly-once support. Options for this include: tune the connector's producer configuration for higher throughput, increase the transaction timeout for the connector's producers, decrease the offset commit interval (if using interval-based transaction boundaries), or use the 'poll' transaction boundary (if the connector is not already configured to use it)."
+            )
+        } else {
+            format!("Failed to flush offsets and/or records for task {id}")
+        };
+        cause.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, text)
+    }
+}
+
+fn torn() -> Failure {
+    Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, "a transaction was to end behind records that were not written")
+}
+
+fn not_written(error: &OffsetStoreError) -> Failure {
+    let class = match error {
+        OffsetStoreError::Transaction { class, .. } => class.as_str(),
+        _ => CONNECT_EXCEPTION,
+    };
+    Failure::new(ErrorKind::Fatal, class, ErrorChain(error).to_string())
+}

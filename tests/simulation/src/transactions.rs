@@ -1,0 +1,154 @@
+//! Transactions of a source's producer: what is in one is seen when it is committed, or never.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use millstream_client::TransactionError;
+use millstream_record::TopicName;
+use millstream_runtime::kafka::{RecordProducer as _, RecordTransactions};
+
+use crate::{
+    kafka::Producer,
+    offsets::{OFFSETS, number_in},
+    plan::Fault,
+};
+
+/// The transaction of a producer.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    id: Arc<str>,
+    epoch: u64,
+    /// Whether one has begun.
+    pub(crate) open: bool,
+    /// Whether a record of it was not written.
+    pub(crate) lost: bool,
+    /// Whether nothing can be written any more.
+    failed: bool,
+    records: Vec<(TopicName, i32, String)>,
+    /// Source partitions with their offsets, as JSON.
+    offsets: Vec<(String, String)>,
+}
+
+impl Transaction {
+    /// Of a producer of this name, which has not been initialized.
+    pub(crate) fn of(id: &str) -> Self {
+        Self { id: id.into(), ..Self::default() }
+    }
+
+    /// Keeps what was written.
+    pub(crate) fn take(&mut self, topic: &TopicName, partition: i32, record: &str) {
+        if topic.as_str() == OFFSETS {
+            let (key, value) = record.split_once(" = ").unwrap_or((record, ""));
+            // The key is `["connector",{partition}]`.
+            let partition = key.split_once(",").map_or(key, |(_, rest)| rest.trim_end_matches(']'));
+            self.offsets.push((partition.to_owned(), value.to_owned()));
+        } else {
+            self.records.push((topic.clone(), partition, record.to_owned()));
+        }
+    }
+
+    fn clear(&mut self) {
+        self.records.clear();
+        self.offsets.clear();
+        (self.open, self.lost) = (false, false);
+    }
+
+    fn refused(&self, attempted: &'static str, state: &'static str) -> TransactionError {
+        TransactionError::WrongState { attempted, transactional_id: Arc::clone(&self.id), state }
+    }
+}
+
+impl Producer {
+    fn transaction(&mut self) -> &mut Transaction {
+        self.transaction.as_mut().expect("asked of a producer of transactions only")
+    }
+
+    /// Why nothing can be committed, if that is so.
+    fn obstacle(&mut self, attempted: &'static str) -> Option<TransactionError> {
+        let (id, epoch) = (self.transaction().id.to_string(), self.transaction().epoch);
+        let newest = self.world.state().cluster.epoch(&id);
+        let connector = self.task.connector.clone();
+        let transaction = self.transaction();
+        let state = match transaction {
+            _ if epoch != newest => "fenced off",
+            Transaction { failed: true, .. } => "failed",
+            Transaction { lost: true, .. } => "without one of its records",
+            Transaction { open: false, .. } => "in no transaction",
+            _ => return None,
+        };
+        let error = transaction.refused(attempted, state);
+        self.world.explains(&connector, format!("is {state}"));
+        Some(error)
+    }
+}
+
+#[async_trait]
+impl RecordTransactions for Producer {
+    async fn initialize(&mut self) -> Result<(), TransactionError> {
+        self.world.lag(50).await;
+        let id = self.transaction().id.to_string();
+        let epoch = self.world.state().cluster.next_epoch(&id);
+        self.transaction().epoch = epoch;
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), TransactionError> {
+        let transaction = self.transaction();
+        if transaction.open || transaction.epoch == 0 {
+            return Err(transaction.refused("begin", "not ready for another one"));
+        }
+        transaction.open = true;
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<(), TransactionError> {
+        self.flush().await;
+        let connector = self.task.connector.clone();
+        if self.world.fault(&connector, Fault::TransactionSlow).is_some() {
+            self.world.sleep(20_000).await;
+        }
+        self.world.lag(50).await;
+        // Acknowledgements are taken by whoever appended; what is due is in the log.
+        let now = tokio::time::Instant::now();
+        self.settle_due(now);
+        if let Some(obstacle) = self.obstacle("commit the transaction") {
+            return Err(obstacle);
+        }
+        if self.world.fault(&connector, Fault::TransactionFails).is_some() {
+            self.transaction().failed = true;
+            return Err(self.obstacle("commit the transaction").expect("it has just failed"));
+        }
+        let (records, offsets) = {
+            let transaction = self.transaction();
+            (std::mem::take(&mut transaction.records), std::mem::take(&mut transaction.offsets))
+        };
+        {
+            let mut state = self.world.state();
+            for (topic, partition, record) in &records {
+                state.cluster.write(topic, *partition, record);
+            }
+            for (partition, offset) in offsets {
+                let name = partition.trim_start_matches("{\"file\":\"").trim_end_matches("\"}");
+                state.history.stored(&connector, name, number_in(&offset));
+                state.stored.insert((connector.clone(), partition), offset);
+            }
+        }
+        self.transaction().clear();
+        if self.world.fault(&connector, Fault::TransactionAnswerLost).is_some() {
+            self.world.sleep(5_000).await;
+            self.transaction().failed = true;
+            return Err(self.obstacle("commit the transaction").expect("it has just failed"));
+        }
+        Ok(())
+    }
+
+    async fn abort(&mut self) -> Result<(), TransactionError> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        if self.transaction().failed {
+            return Err(self.transaction().refused("abort the transaction", "failed"));
+        }
+        self.give_up_pending();
+        self.transaction().clear();
+        Ok(())
+    }
+}
