@@ -86,7 +86,8 @@ public class ShellTools {
         });
         thread.start();
         try {
-            thread.join(60_000);
+            // Longer than they wait for a topic that does not exist.
+            thread.join(90_000);
         } catch (InterruptedException error) {
             Thread.currentThread().interrupt();
         }

@@ -191,6 +191,25 @@ impl Checkpoints {
         self.replace(&mut state, next)
     }
 
+    /// Notes what is known of a partition that was taken over, in place of what stood there; durable on return. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The old content stays.
+    pub fn adopted(&self, topic: &TopicName, index: i32, entry: Checkpointed) -> Result<(), CheckpointError> {
+        let mut state = self.lock();
+        let mut next = state.known.clone();
+        let key = (topic.to_string(), index);
+        let note = |offsets: &mut Offsets, offset: i64| {
+            offsets.remove(&key);
+            offsets.extend((0 < offset).then(|| (key.clone(), offset)));
+        };
+        note(&mut next.recovery_points, entry.recovery_point);
+        note(&mut next.log_starts, entry.log_start);
+        note(&mut next.cleaned_to, entry.cleaned_to);
+        self.replace(&mut state, next)
+    }
+
     /// Whether a deleted topic of this name may still have entries, because they could not be taken out. Never waits
     /// for the disk.
     pub fn linger(&self, topic: &TopicName) -> bool {

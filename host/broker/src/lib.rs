@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adoption;
 mod api;
 mod broker;
 mod budget;
@@ -49,6 +50,7 @@ mod wait_list;
 #[cfg(test)]
 mod tests;
 
+pub use adoption::{AdoptError, AdoptablePartition, AdoptedPartition, Adoption, Served, Settings, Unadoptable, adopt};
 pub use broker::{Broker, StopBrokerError};
 pub use config::{BrokerConfig, Durability, InvalidBrokerConfig, listener::Endpoint};
 #[doc(hidden)]

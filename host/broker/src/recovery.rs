@@ -144,10 +144,7 @@ fn adopt(disk: &dyn Disk, dir: &Path, was_clean: bool) -> Result<Catalogue, Star
             old_offsets: true,
         });
         entry.partitions = entry.partitions.max(index.saturating_add(1));
-        if let Ok(Some(text)) = read_text(disk, &dir.join(&name).join("leader-epoch-checkpoint")) {
-            let newest = text.lines().skip(2).filter_map(|line| line.split(' ').next()?.parse::<i32>().ok()).max();
-            catalogue.leader_epoch = catalogue.leader_epoch.max(newest.unwrap_or(0));
-        }
+        catalogue.leader_epoch = catalogue.leader_epoch.max(newest_epoch(disk, &dir.join(&name)));
     }
     adopt_settings(disk, dir, &mut catalogue);
     if !was_clean && !catalogue.topics.is_empty() {
@@ -174,8 +171,7 @@ fn adopt_settings(disk: &dyn Disk, dir: &Path, catalogue: &mut Catalogue) {
                 }
             }
         } else if !is_internal(name.as_str()) {
-            let keep = ["retention.ms", "retention.bytes"].map(|key| (key.to_owned(), "-1".to_owned()));
-            entry.overrides.extend(keep);
+            entry.overrides.extend(keep_everything());
             warn!(
                 topic = %name,
                 "the topic's settings are not known: it keeps all records (retention.ms and retention.bytes are -1) until \
@@ -183,6 +179,17 @@ fn adopt_settings(disk: &dyn Disk, dir: &Path, catalogue: &mut Catalogue) {
             );
         }
     }
+}
+
+/// Settings of a topic whose own are not known.
+pub fn keep_everything() -> [(String, String); 2] {
+    ["retention.ms", "retention.bytes"].map(|key| (key.to_owned(), "-1".to_owned()))
+}
+
+/// The newest leader epoch that a partition's folder tells of; zero where it tells of none.
+pub fn newest_epoch(disk: &dyn Disk, dir: &Path) -> i32 {
+    let text = read_text(disk, &dir.join("leader-epoch-checkpoint")).ok().flatten().unwrap_or_default();
+    text.lines().skip(2).filter_map(|line| line.split(' ').next()?.parse().ok()).max().unwrap_or(0)
 }
 
 fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, StartBrokerError> {

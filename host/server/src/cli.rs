@@ -4,10 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
+use millstream_broker::Adoption;
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    broker_command,
+    adopt_command, broker_command,
     check::{self, ConfigCommand, MigrateArgs},
     connector::{self, ConnectorArgs},
     distributed,
@@ -98,6 +99,30 @@ pub enum BrokerCommand {
         /// Partitions, named as their folders; all if none is given
         partitions: Vec<String>,
     },
+    /// Show what would be served of partitions copied from another broker, Apache Kafka's too; with --apply take them in
+    #[command(after_help = "Examples:
+  millstream broker adopt --data-dir millstream-data /backup/kafka/orders-0
+  millstream broker adopt --data-dir millstream-data /backup/kafka --apply
+  millstream broker adopt --data-dir millstream-data old/audit-0 --config cleanup.policy=compact --apply
+
+Every byte is read first, and nothing is changed without --apply. What is taken is copied and verified once more; folders below
+the data folder itself, such as those that a start has moved aside (…-stray), are renamed. Settings come from Kafka's metadata
+log, if it lies beside the partitions (__cluster_metadata-0). Ends with 1 if something cannot be taken. A whole data folder of
+Kafka's with nothing beside it needs no taking: start the broker with log.dirs at it.")]
+    Adopt {
+        /// The broker's data folder (log.dirs), which no broker may be using
+        #[arg(long, value_name = "FOLDER")]
+        data_dir: PathBuf,
+        /// Do what is shown
+        #[arg(long)]
+        apply: bool,
+        /// A setting for topics that are not there yet
+        #[arg(long = "config", value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+        /// Folders of partitions, such as orders-0, or data folders: all partitions in them
+        #[arg(required = true)]
+        folders: Vec<PathBuf>,
+    },
     /// Print what is in files of a partition, as kafka-dump-log does
     #[command(after_help = "Examples:
   millstream broker dump millstream-data/orders-0/00000000000000000000.log --records
@@ -167,6 +192,8 @@ pub fn run() -> ExitCode {
                 BrokerCommand::Repair { data_dir, apply, partitions } => {
                     repair_command::run(&data_dir, apply, &partitions)
                 }
+                BrokerCommand::Adopt { data_dir, apply, settings, folders } => pairs(&settings)
+                    .and_then(|settings| adopt_command::run(&Adoption { data_dir, sources: folders, settings, apply })),
                 BrokerCommand::Dump { files, records, offsets_decoder, transaction_log_decoder, output } => {
                     let decoder = match (offsets_decoder, transaction_log_decoder) {
                         (true, _) => Some(Decoder::Offsets),
@@ -197,6 +224,15 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// `KEY=VALUE`, each of them.
+fn pairs(settings: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let read = |setting: &String| match setting.split_once('=') {
+        Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        None => Err(Failure::new(exit::USAGE, format!("--config {setting}: write it as KEY=VALUE"))),
+    };
+    settings.iter().map(read).collect()
 }
 
 fn completion(shell: Shell) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod adopt_command;
 mod bootstrap;
 mod broker_command;
 mod bundled;

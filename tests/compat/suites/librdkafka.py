@@ -81,12 +81,12 @@ def brokers(tests, short):
             yield {**SETTINGS, "auto.create.topics.enable": str(scenario == "default").lower()}, group
 
 
-def one(address, test, scenario, scratch):
+def one(address, test, scenario, scratch, client, more):
     conf, report = scratch / f"{test}.conf", scratch / f"{test}.json"
-    conf.write_text(f"metadata.broker.list={address}\ntest.topic.random=true\ntest.timeout.multiplier=3\n")
+    conf.write_text(f"metadata.broker.list={address}\ntest.topic.random=true\ntest.timeout.multiplier=3\n{client}")
     own = environment(RDKAFKA_TEST_CONF=conf, TEST_REPORT=report, TESTS=test, TEST_KAFKA_VERSION="4.0.0.0",
                       KAFKA_PATH=folder, BROKERS=address,
-                      LD_LIBRARY_PATH=f"{folder}/src:{folder}/src-cpp")
+                      LD_LIBRARY_PATH=f"{folder}/src:{folder}/src-cpp", **more)
     with open(scratch / f"{test}.log", "w") as log:
         try:
             subprocess.run(["./test-runner", "-L", "-Q", "-p1", "-s", scenario], cwd=folder / "tests", env=own,
@@ -105,9 +105,9 @@ def one(address, test, scenario, scratch):
     return ("skipped" if state == "SKIPPED" else "failed"), f"{state}: {words}"
 
 
-def run(address, tests, short):
+def run(address, tests, short, client="", **more):
     scenarios = declared()
     with tempfile.TemporaryDirectory(prefix="librdkafka-") as scratch, \
             concurrent.futures.ThreadPoolExecutor(4 if len(tests) > 1 else 1) as pool:
-        work = {test: pool.submit(one, address, test, scenarios[test], pathlib.Path(scratch)) for test in tests}
+        work = {test: pool.submit(one, address, test, scenarios[test], pathlib.Path(scratch), client, more) for test in tests}
         return {test: done.result() for test, done in work.items()}

@@ -224,6 +224,8 @@ BLUR = [
     (r"[\d.]+ (records/sec|MB/sec|ms)\b", r"N \1"), (r"\d+\.\d+", "F"), (r"ProducerId \S+|producerId=\d+", "PRODUCER"),
     (r"(?m)^\s*\d+(\s+\d+\s+-?\d+\s+-?\d+\s+TIME)", r"PRODUCER\1"), (r"(?m)(TIME\s+)\d+\s*$", r"\1N"),
     (r"(?m)^TIME, TIME, .*$", "CONSUMED"),
+    # After a minute of asking for a topic that is not there: what the client was at just then.
+    (r"TimeoutException: (Call\(|Timed out waiting).*", "TimeoutException"),
     # Said by Kafka's libraries of themselves.
     (r"(?m)^(\[[\w.| =-]+\] )?(WARN|INFO|SLF4J).*$", ""), (r"(?m)^\[.*\] (WARN|INFO|ERROR) .*$", ""),
 ]

@@ -231,7 +231,7 @@ fn topic(call: &Call<'_>, name: &str) -> Result<Arc<Topic>, Refused> {
     if let Err(error) = millstream_record::TopicName::parse(name) {
         return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, error.to_string()));
     }
-    let unknown = || (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("the topic '{name}' does not exist"));
+    let unknown = || (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("The topic '{name}' does not exist."));
     call.node.topics.get(name).ok_or_else(unknown)
 }
 

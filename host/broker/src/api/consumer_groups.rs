@@ -17,7 +17,7 @@ use super::{Call, text};
 use crate::{
     error_code::ErrorCode,
     features::GROUP_VERSION,
-    groups::coordinator::{ConsumerGroupDescription, ConsumerMemberDescription, HeartbeatRequest},
+    groups::coordinator::{ConsumerGroupDescription, ConsumerMemberDescription, Described, HeartbeatRequest},
 };
 
 /// Whether the protocol is served: by configuration, and by the feature's level.
@@ -81,9 +81,15 @@ pub fn describe(call: &Call<'_>, request: ConsumerGroupDescribeRequest) -> Consu
         match call.node.groups.describe_consumer(group_id.as_str()) {
             Err(code) => answer.with_error_code(code.get()),
             Ok(Some(group)) => described(call.version, answer, group),
-            Ok(None) => answer
-                .with_error_code(ErrorCode::GROUP_ID_NOT_FOUND.get())
-                .with_error_message(Some(text(format!("Group {} is not a consumer group.", group_id.as_str())))),
+            Ok(None) => {
+                let words = match call.node.groups.describe(group_id.as_str()) {
+                    Ok(Described::Missing) => "not found",
+                    _ => "is not a consumer group",
+                };
+                answer
+                    .with_error_code(ErrorCode::GROUP_ID_NOT_FOUND.get())
+                    .with_error_message(Some(text(format!("Group {} {words}.", group_id.as_str()))))
+            }
         }
     });
     ConsumerGroupDescribeResponse::default().with_groups(groups.collect())

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use millstream_record::InvalidTopicName;
 use millstream_wire::protocol::messages::{
     CreateTopicsRequest, CreateTopicsResponse,
     create_topics_request::CreatableTopic,
@@ -16,7 +17,7 @@ use crate::{
         topic::{Overrides, check_together, effective, read_override},
     },
     error_code::ErrorCode,
-    topics::NewTopic,
+    topics::{ChangeTopicError, NewTopic},
 };
 
 /// First version whose clients know that a change can be refused for a while.
@@ -67,23 +68,51 @@ async fn create(
         .with_replication_factor(1)
         .with_configs(Some(configs(call, &topic.overrides)));
     if validate_only {
-        call.node.topics.check_new(&topic.name).map_err(|error| (error.code(), error.to_string()))?;
+        call.node.topics.check_new(&topic.name).map_err(refused)?;
         return Ok(answer);
     }
-    call.node.topics.check_new(&topic.name).map_err(|error| (error.code(), error.to_string()))?;
+    call.node.topics.check_new(&topic.name).map_err(refused)?;
     let partitions = usize::try_from(topic.partitions).unwrap_or(0);
     throttle::mutate(call, partitions, STRICT_FROM).map_err(|code| (code, throttle::EXCEEDED.to_owned()))?;
     match call.node.topics.create(topic).await {
         Ok(made) if 7 <= call.version => Ok(answer.with_topic_id(made.id)),
         Ok(_) => Ok(answer),
-        Err(error) => Err((error.code(), error.to_string())),
+        Err(error) => Err(refused(error)),
     }
+}
+
+/// A refusal in Kafka's words, where it has some.
+fn refused(error: ChangeTopicError) -> (ErrorCode, String) {
+    let words = match &error {
+        ChangeTopicError::Exists { name } => format!("Topic '{name}' already exists."),
+        ChangeTopicError::Collides { name, existing } => {
+            format!("Topic '{name}' collides with existing topic: {existing}")
+        }
+        other => other.to_string(),
+    };
+    (error.code(), words)
+}
+
+/// What is wrong with a name, in Kafka's words.
+fn invalid(name: &str, error: &InvalidTopicName) -> String {
+    let reason = match error {
+        InvalidTopicName::Empty => "the empty string is not allowed".to_owned(),
+        InvalidTopicName::Reserved => format!("'{name}' is not allowed"),
+        InvalidTopicName::TooLong { .. } => {
+            let most = millstream_record::TopicName::MAX_LEN;
+            format!("the length of '{name}' is longer than the max allowed length {most}")
+        }
+        InvalidTopicName::Character { .. } => {
+            format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+        }
+    };
+    format!("Topic name is invalid: {reason}")
 }
 
 fn check(call: &Call<'_>, wanted: &CreatableTopic) -> Result<NewTopic, (ErrorCode, String)> {
     let config = &call.node.config;
     let name = millstream_record::TopicName::parse(wanted.name.as_str())
-        .map_err(|error| (ErrorCode::INVALID_TOPIC_EXCEPTION, error.to_string()))?;
+        .map_err(|error| (ErrorCode::INVALID_TOPIC_EXCEPTION, invalid(wanted.name.as_str(), &error)))?;
     let partitions = if wanted.assignments.is_empty() {
         check_replication_factor(call, name.as_str(), wanted.replication_factor)?;
         match wanted.num_partitions {
