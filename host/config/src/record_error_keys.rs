@@ -6,7 +6,7 @@ use crate::{ConfigDef, ConfigMap, PluginKind};
 /// The keys, to be read from a configuration parsed with [`sink_error_keys`] or [`source_error_keys`] beside Connect's.
 pub mod names {
     use crate::{
-        Importance::Low,
+        Importance::{Low, Medium},
         Key, Place, Width,
         connector_keys::names::{DLQ_REPLICATION_FACTOR, DLQ_TOPIC},
         keys,
@@ -17,10 +17,33 @@ pub mod names {
     keys! {
         /// Keys of sinks.
         of_sinks:
+        PUT_ISOLATE: bool = Key::boolean("errors.put.isolate")
+            .default("false")
+            .importance(Medium)
+            .placed(Place::at(ERRORS, 9, Width::Short, "Isolate Records at Fault"))
+            .doc("Whether a batch that the sink fails over is given to it again by halves, until the records at fault are found. Those follow `errors.tolerance`: with `all` they go to the dead letter queue, or are skipped, and everything else is delivered; with `none` the task fails and names the record. Each costs at most 2 log2(n) more calls of `put` for a batch of n records, and a batch never more than 2n. For sinks that may be given a record twice, as after every failure. A plugin that breaks, as by a trap, fails its task at once.");
+        PUT_ISOLATE_MAX_IN_ROW: i32 = Key::int("errors.put.isolate.max.in.row")
+            .default("10")
+            .min(1)
+            .importance(Low)
+            .placed(Place::at(ERRORS, 10, Width::Short, "Most Records at Fault in a Row"))
+            .doc("Records at fault one behind the other, with none between them that the sink has taken, after which the task fails: by then the fault is hardly theirs.");
+        PUT_MAX_TRIES: i32 = Key::int("errors.put.max.tries")
+            .default("0")
+            .min(0)
+            .importance(Medium)
+            .placed(Place::at(ERRORS, 11, Width::Short, "Most Tries of a Batch"))
+            .doc("How often a batch is given to a sink that wants it again, the first time included. After that it is divided (`errors.put.isolate`), each part with one try, or follows `errors.tolerance` as a whole. 0: without end, as in Connect.");
+        PUT_RETRY_TIMEOUT: i64 = Key::long("errors.put.retry.timeout")
+            .default("-1")
+            .min(-1)
+            .importance(Medium)
+            .placed(Place::at(ERRORS, 12, Width::Short, "Retry Timeout of a Batch"))
+            .doc("Milliseconds during which a batch is given to a sink that wants it again, with the same end. -1: without end, as in Connect.");
         DLQ_REPLAY_HEADERS: bool = Key::boolean("errors.deadletterqueue.replay.headers.enable")
             .default("false")
             .importance(Low)
-            .placed(Place::at(ERRORS, 9, Width::Medium, "Enable Replay Headers"))
+            .placed(Place::at(ERRORS, 13, Width::Medium, "Enable Replay Headers"))
             .doc("Whether dead letters carry, beside Connect's context headers, which they have then too, headers that begin with `__millstream.errors.`: the plugin, its digest, the hash of the configuration, the record's timestamp.");
     }
 

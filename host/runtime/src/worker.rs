@@ -35,7 +35,7 @@ use crate::{
     offsets::{OffsetStore, OffsetTopics, OffsetWriter, StoredOffsets, TransactionOffsets, open_own, store_of},
     provided,
     report::LogPolicy,
-    sink_task::{self, CommitSettings, DeadLetters, ReportRules, Reporting, SinkTask, Stages},
+    sink_task::{self, CommitSettings, DeadLetters, PutPolicy, ReportRules, Reporting, SinkTask, Stages},
     source_task::{self, Flow, FlowSettings, NewTopics, Pipeline, SourceLetters, SourceTask, Transactions},
     status::{State, StatusBoard, StatusStore, StatusWriter},
     task::TaskControl,
@@ -926,7 +926,7 @@ impl Build<'_> {
         let (policy, log) = (ErrorPolicy::read(self.config), LogPolicy::read(self.config));
         let dead_letters = self.dead_letters().await?;
         let topics = self.topics()?;
-        let Self { parts, start, control, class, .. } = self;
+        let Self { parts, start, control, config, class, .. } = self;
         let id = &start.id;
         let rules = ReportRules { available: log.enabled || dead_letters.is_some(), tolerance: policy.tolerance };
         let context = Arc::new(sink_task::TaskContext::new(control.clone(), rules));
@@ -934,7 +934,8 @@ impl Build<'_> {
         let task = parts.plugins.sink_task(class, id, asked).await.map_err(|error| error.failure())?;
         let consumer = parts.clients.consumer(id, &topics, &start.connector_config).await?;
         let reporting = Reporting { log, dead_letters };
-        let stages = Stages { chain, converters, policy, reporting, control: control.clone() };
+        let put_policy = PutPolicy::read(config, policy.tolerance);
+        let stages = Stages { chain, converters, policy, reporting, put_policy, control: control.clone() };
         let settings =
             CommitSettings { interval: parts.settings.flush_interval, timeout: parts.settings.flush_timeout };
         let counts = control.metrics.sink(&parts.metrics, id);

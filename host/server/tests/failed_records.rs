@@ -1,9 +1,19 @@
 //! What becomes of records that fail, beyond what Connect does about them.
 
-use std::{fs, path::Path, process::Command};
+#[path = "support/odd.rs"]
+mod odd;
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use harness::{Worker, eventually, files::append, millstream};
 use serde_json::{Value, json};
+
+use odd::odd;
 
 const TEXT: &str = "\
     key.converter=org.apache.kafka.connect.storage.StringConverter\n\
@@ -86,4 +96,72 @@ fn a_line_that_is_too_large_for_its_topic_and_for_the_queue_leaves_a_letter_that
     assert_eq!(numbers, ["1", "3"]);
     let log = || fs::read_to_string(folder.path().join("stderr.log")).unwrap_or_default();
     eventually("the log says so", || log().contains("is written without key and value").then_some(()));
+}
+
+/// Produces lines with the binary's own tool.
+fn produce(worker: &Worker, topic: &str, lines: &str) {
+    let mut producer = Command::new(millstream())
+        .args(["topic", "produce", "--bootstrap-server", &worker.broker, topic])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    producer.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    assert!(producer.wait().unwrap().success());
+}
+
+fn put(worker: &Worker, name: &str, config: &Value) {
+    let answer = worker.request("PUT", &format!("/connectors/{name}/config"), Some(&config.to_string()));
+    assert!([200, 201].contains(&answer.status), "{}", answer.body);
+}
+
+fn await_committed(worker: &Worker, connector: &str, offset: i64) {
+    eventually(&format!("{connector} has committed {offset}"), || {
+        let offsets = worker.get(&format!("/connectors/{connector}/offsets")).json();
+        (offsets["offsets"][0]["offset"]["kafka_offset"] == offset).then_some(())
+    });
+}
+
+/// A sink that fails over every batch with the value `poison` in it.
+fn poisoned(behaviour: &str, topic: &str, more: &[(&str, &str)]) -> Value {
+    let mut config = json!({
+        "connector.class": "OddSink", "behaviour": behaviour, "topics": "lines",
+        "errors.tolerance": "all", "errors.put.isolate": "true",
+        "errors.deadletterqueue.topic.name": topic,
+        "errors.deadletterqueue.topic.replication.factor": "1",
+        "errors.deadletterqueue.replay.headers.enable": "true",
+    });
+    more.iter().for_each(|(key, value)| config[*key] = json!(value));
+    config
+}
+
+#[test]
+fn a_record_that_a_sink_fails_over_is_found_at_once_or_after_some_tries() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!("plugin.path={}\noffset.flush.interval.ms=300\n{TEXT}", odd().display());
+    let worker = Worker::start(folder.path(), &settings, &[]);
+    let lines: String = (0..40)
+        .map(|number| format!("{}\n", if number == 23 { "poison".into() } else { number.to_string() }))
+        .collect();
+    produce(&worker, "lines", &lines);
+    eventually("the plugin is there", || {
+        worker.get("/connector-plugins").body.contains("OddSinkConnector").then_some(())
+    });
+    put(&worker, "at-once", &poisoned("poison", "dead-at-once", &[]));
+    put(&worker, "later", &poisoned("poison for now", "dead-later", &[("errors.put.max.tries", "2")]));
+    for (connector, topic) in [("at-once", "dead-at-once"), ("later", "dead-later")] {
+        await_committed(&worker, connector, 40);
+        let letters = records(&worker, topic, 1);
+        assert_eq!(letters[0]["value"], "poison");
+        for (key, expected) in [
+            ("__connect.errors.offset", "23"),
+            ("__connect.errors.stage", "TASK_PUT"),
+            ("__connect.errors.exception.message", "poisoned on purpose"),
+            ("__millstream.errors.plugin", "org.millstream.odd.OddSinkConnector 1.0"),
+        ] {
+            assert_eq!(header(&letters[0], key), Some(expected), "{key}");
+        }
+        // Of a file it is the SHA-256.
+        assert_eq!(header(&letters[0], "__millstream.errors.plugin.digest").map(str::len), Some(64));
+        assert_eq!(worker.status(connector)["tasks"][0]["state"], "RUNNING");
+    }
 }

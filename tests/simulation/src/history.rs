@@ -327,8 +327,14 @@ impl History {
     }
 
     fn has_failed_for_good(&self, plan: &ConnectorPlan, id: &str) -> bool {
-        self.failing.get(&(plan.name.clone(), id.to_owned())).is_some_and(|failing| {
-            !failing.retriable || failing.stage == Stage::Report || plan.retry_timeout <= failing.last - failing.first
+        self.failing.get(&(plan.name.clone(), id.to_owned())).is_some_and(|failing| match failing.stage {
+            Stage::Put if failing.retriable => plan.max_tries != 0,
+            Stage::Put => plan.isolates,
+            _ => {
+                !failing.retriable
+                    || failing.stage == Stage::Report
+                    || plan.retry_timeout <= failing.last - failing.first
+            }
         })
     }
 
@@ -677,6 +683,10 @@ impl History {
 
     /// The sink has taken the rows of a `put`, but for those that it reported.
     pub fn taken(&mut self, run: RunId, rows: &[(TopicPartition, i64)], reported: &[(TopicPartition, i64)]) {
+        let connector = self.task(run).connector;
+        for (partition, offset) in rows {
+            self.came_through(&connector, &id_of(partition, *offset), Stage::Put);
+        }
         for row in rows {
             let is_reported = reported.contains(row);
             let (partition, offset) = row;
@@ -689,6 +699,17 @@ impl History {
                 self.violated(format!("{} was dead-lettered and put", id_of(partition, *offset)));
             } else {
                 pass.taken.insert(*offset);
+            }
+        }
+    }
+
+    /// The sink did not take the rows of a `put`. Those that may be given up for it have failed: with isolation a record
+    /// that was alone, else all of a batch that is not tried without end.
+    pub fn not_taken(&mut self, run: RunId, rows: &[(TopicPartition, i64)], retriable: bool) {
+        let plan = self.plan_of(run);
+        if if plan.isolates { rows.len() == 1 } else { retriable && plan.max_tries != 0 } {
+            for (partition, offset) in rows {
+                self.failed(&plan.name, &id_of(partition, *offset), Stage::Put, retriable);
             }
         }
     }

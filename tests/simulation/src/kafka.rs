@@ -860,7 +860,10 @@ impl World {
             return None;
         }
         let retriable = retriable && stage != Stage::Append;
-        state.history.failed(connector, record, stage, retriable);
+        // Over whom a sink fails at last is for the batch to show.
+        if stage != Stage::Put {
+            state.history.failed(connector, record, stage, retriable);
+        }
         state.faults += 1;
         let number = state.faults;
         let text = state.history.explains(connector, format!("«{record} fails at {stage:?}, {number}»"));

@@ -209,6 +209,8 @@ pub enum Stage {
     Append,
     /// The sink, which reports it.
     Report,
+    /// The sink, which fails over the whole batch.
+    Put,
 }
 
 /// What becomes of a record.
@@ -253,6 +255,10 @@ pub struct ConnectorPlan {
     pub tasks: u64,
     /// `restart.policy=backoff`.
     pub restarts: bool,
+    /// `errors.put.isolate`.
+    pub isolates: bool,
+    /// `errors.put.max.tries`.
+    pub max_tries: u64,
 }
 
 /// See the module's documentation.
@@ -327,7 +333,7 @@ impl Plan {
         }
         let is_input = id.starts_with(crate::kafka::INPUT);
         let stage = match is_input {
-            true => rng.pick(&[Stage::Chain, Stage::Converter, Stage::Headers, Stage::Report]),
+            true => rng.pick(&[Stage::Chain, Stage::Converter, Stage::Headers, Stage::Report, Stage::Put]),
             false => rng.pick(&[Stage::Chain, Stage::Chain, Stage::Converter, Stage::Headers, Stage::Append]),
         };
         match rng.below(5) {
@@ -354,5 +360,7 @@ fn connector(rng: &mut Rng, sink: bool, number: u64) -> ConnectorPlan {
         records: rng.pick(&[5, 20, 40]),
         tasks: 1 + rng.below(3),
         restarts: rng.chance(400),
+        isolates: sink && rng.chance(500),
+        max_tries: if sink { rng.pick(&[0, 0, 1, 3]) } else { 0 },
     }
 }

@@ -193,6 +193,9 @@ impl Connector for FakeConnector {
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
+        if self.world.state().plan.rates.contains_key(&Fault::ConnectorStopHangs) {
+            self.world.explains(&self.name, "did not return from stop".to_owned());
+        }
         self.world.trouble(&self.name, [None, None, Some(Fault::ConnectorStopHangs)], ErrorKind::Fatal).await
     }
 
@@ -353,7 +356,7 @@ fn partition_of(offset: &TopicOffset) -> TopicPartition {
 
 impl Sink {
     /// Loses what it holds, asks for it again and takes no more for now.
-    fn rewind(&mut self, text: String) -> Result<(), PluginError> {
+    fn rewind(&mut self, text: String, rows: &[(TopicPartition, i64)]) -> Result<(), PluginError> {
         let mut state = self.world.state();
         let mut seeks = Vec::new();
         for TopicPartition { topic, partition } in self.context.assignment() {
@@ -361,8 +364,21 @@ impl Sink {
             seeks.extend(lost.map(|offset| TopicOffset { topic, partition, offset }));
         }
         self.allowed.clear();
+        if seeks.is_empty() {
+            state.history.not_taken(self.run, rows, true);
+        }
         self.context.seek(seeks);
         Err(reported(ErrorKind::Retriable, text))
+    }
+
+    /// Fails if the dice say so, or over a record.
+    async fn fails_over(&self, connector: &str, rows: &[(TopicPartition, i64)]) -> Result<(), PluginError> {
+        self.world.trouble(connector, [Some(Fault::PutRetriable), None, None], ErrorKind::Retriable).await?;
+        let faults = [Some(Fault::PutFails), Some(Fault::PutPanics), Some(Fault::PutHangs)];
+        self.world.trouble(connector, faults, ErrorKind::Fatal).await?;
+        let ids = rows.iter().map(|(partition, offset)| crate::history::id_of(partition, *offset));
+        let bad = ids.into_iter().find_map(|id| self.world.fails(connector, &id, Stage::Put));
+        bad.map_or(Ok(()), |bad| Err(PluginError::Reported(bad.failure)))
     }
 
     /// Asks for this and that, as connectors do.
@@ -436,11 +452,12 @@ impl SinkTask for Sink {
         }
         self.world.state().history.put(self.run, &rows);
         if let Some(text) = self.world.fault(&connector, Fault::PutRewinds) {
-            return self.rewind(text);
+            return self.rewind(text, &rows);
         }
-        self.world.trouble(&connector, [Some(Fault::PutRetriable), None, None], ErrorKind::Retriable).await?;
-        let faults = [Some(Fault::PutFails), Some(Fault::PutPanics), Some(Fault::PutHangs)];
-        self.world.trouble(&connector, faults, ErrorKind::Fatal).await?;
+        if let Err(error) = self.fails_over(&connector, &rows).await {
+            self.world.state().history.not_taken(self.run, &rows, error.is_retriable());
+            return Err(error);
+        }
         let mut bad = Vec::new();
         let can_report = {
             let state = self.world.state();

@@ -122,6 +122,10 @@ pub struct State {
     pub sought: Vec<i64>,
     /// Why a sink wants every batch again.
     pub redeliver: Option<String>,
+    /// A sink fails over every batch with such a value, and says whether it wants it again.
+    pub poison: BTreeMap<String, ErrorKind>,
+    /// Batches that a sink was given, with those that it did not take.
+    pub given: Vec<Vec<String>>,
     /// How long a sink takes for a batch.
     pub put_takes: Duration,
     /// Calls into plugins of connector `c` that do not return, by role and name: `sink put`.
@@ -460,6 +464,12 @@ impl SinkTask for Of {
             tokio::time::sleep(takes).await;
         }
         let mut state = self.world.state();
+        if !given.is_empty() {
+            state.given.push(given.clone());
+        }
+        if let Some((value, kind)) = given.iter().find_map(|value| state.poison.get_key_value(value)) {
+            return Err(PluginError::Reported(Failure::new(*kind, "", format!("{value} is poison"))));
+        }
         if let Some(why) = state.redeliver.clone().filter(|_| !given.is_empty()) {
             return Err(PluginError::Reported(Failure::new(ErrorKind::Retriable, "", why)));
         }

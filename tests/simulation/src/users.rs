@@ -41,6 +41,13 @@ pub fn config_of(plan: &ConnectorPlan, tasks: u64) -> ConfigMap {
     if plan.letters {
         set("errors.deadletterqueue.topic.name", &crate::kafka::letters_of(&plan.name));
     }
+    if plan.isolates {
+        set("errors.put.isolate", "true");
+        set("errors.put.isolate.max.in.row", "4");
+    }
+    if plan.max_tries != 0 {
+        set("errors.put.max.tries", &plan.max_tries.to_string());
+    }
     if plan.restarts {
         set("restart.policy", "backoff");
         set("restart.backoff.ms", "500");

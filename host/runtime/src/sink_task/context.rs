@@ -89,6 +89,11 @@ impl TaskContext {
         std::mem::take(&mut self.state().seeks)
     }
 
+    /// Whether the plugin has asked to read elsewhere.
+    pub(super) fn has_seeks(&self) -> bool {
+        !self.state().seeks.is_empty()
+    }
+
     pub(super) fn take_timeout(&self) -> Option<Duration> {
         self.state().timeout.take()
     }

@@ -7,7 +7,9 @@ mod commits;
 mod context;
 mod dead_letters;
 mod lags;
+mod put_policy;
 mod raw;
+mod redelivery;
 mod stages;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -21,16 +23,19 @@ use self::{
     commits::{Commits, Held},
     dead_letters::PARTING,
     lags::Lags,
-    stages::Delivery,
+    put_policy::{FailedPut, PutVerdict},
+    redelivery::Redelivery,
+    stages::{Delivery, SINK_TASK},
 };
 pub(crate) use self::{
     context::{ReportRules, TaskContext},
     dead_letters::DeadLetters,
+    put_policy::PutPolicy,
     stages::{Reporting, Stages},
 };
 use crate::{
     config_log::TargetState,
-    error_policy::CONNECT_EXCEPTION,
+    error_policy::{CONNECT_EXCEPTION, Executor, Stage, Verdict},
     kafka::{Rebalance, RecordConsumer},
     long_wait::{self, CALL, LongWait, call_text, told},
     status::State,
@@ -61,8 +66,10 @@ pub(crate) struct SinkTask {
     backlog: VecDeque<Delivery>,
     /// Whether the user has paused the task.
     paused: bool,
-    /// While all partitions are paused until the plugin takes a batch again: since when, and why.
-    redelivering: Option<(LongWait, PluginError)>,
+    /// While all partitions are paused until the plugin takes a batch that it did not take.
+    redelivering: Option<Redelivery>,
+    /// Records at fault that were found, with none taken since.
+    at_fault_in_row: u32,
     /// Whether all partitions are paused until the dead-letter queue takes more.
     held_back: bool,
     /// While no partition is assigned: since when, and whether the group has said so.
@@ -94,6 +101,7 @@ impl SinkTask {
             backlog: VecDeque::new(),
             paused: false,
             redelivering: None,
+            at_fault_in_row: 0,
             held_back: false,
             unassigned: None,
             counts,
@@ -157,10 +165,8 @@ impl SinkTask {
             }
             let timeout = self.poll_timeout();
             let told = self.control.target();
-            let waits = [
-                self.redelivering.as_ref().map(|(wait, _)| wait.due()),
-                self.unassigned.as_ref().map(|(wait, _)| wait.due()),
-            ];
+            let waits =
+                [self.redelivering.as_ref().map(Redelivery::due), self.unassigned.as_ref().map(|(wait, _)| wait.due())];
             let due = waits.into_iter().flatten().min();
             let letters = self.stages.dead_letters();
             let polled = tokio::select! {
@@ -202,8 +208,8 @@ impl SinkTask {
 
     /// Says what has been waited for too long.
     fn tell_waits(&mut self) {
-        if let Some((wait, error)) = &mut self.redelivering {
-            wait.tell(|| format!("the sink to take a batch that it wants to see again: {error}"));
+        if let Some(redelivering) = &mut self.redelivering {
+            redelivering.tell();
         }
         if let Some((wait, joined)) = &mut self.unassigned {
             wait.tell(|| match *joined {
@@ -213,10 +219,14 @@ impl SinkTask {
         }
     }
 
-    /// How long to wait for records: until the next commit, or as long as the plugin asked for once.
+    /// How long to wait for records: until the next commit, or as long as the plugin asked for once; no longer than a batch
+    /// that the plugin did not take has to wait.
     fn poll_timeout(&self) -> Duration {
         let until_commit = self.next_commit.saturating_duration_since(Instant::now());
-        self.context.take_timeout().map_or(until_commit, |asked| asked.min(until_commit))
+        let asked = self.context.take_timeout().unwrap_or(Duration::MAX);
+        let due =
+            self.redelivering.as_ref().map_or(Duration::MAX, |again| again.wait(self.stages.put_policy.retry_timeout));
+        until_commit.min(asked).min(due)
     }
 
     fn pause(&mut self) {
@@ -279,7 +289,7 @@ impl SinkTask {
                 _ => Ok(()),
             };
         }
-        while let Some(delivery) = self.backlog.front() {
+        while let Some(delivery) = self.backlog.front_mut() {
             self.context.begin_put(delivery.batch.rows());
             self.control.works_on(delivery.records());
             let rows = delivery.batch.rows();
@@ -297,32 +307,96 @@ impl SinkTask {
             match put {
                 Ok(()) => {
                     self.counts.sent.add(u64::from(rows));
-                    let Some(delivery) = self.backlog.pop_front() else { break };
-                    self.commits.consumed(&delivery.consumed);
-                    self.count_active();
-                    self.came_through(&delivery);
-                    if let Some(failure) = delivery.failure {
-                        return Err(failure.into());
+                    if rows != 0 {
+                        self.at_fault_in_row = 0;
                     }
+                    self.end_delivery()?;
                 }
-                Err(error) if error.is_retriable() => {
-                    match &mut self.redelivering {
-                        Some((_, last)) => *last = error,
-                        None => {
-                            tracing::warn!(task = %self.control.id, error = %error, "the sink task wants the same records again");
-                            self.redelivering = Some((LongWait::begin(&self.control, "the sink"), error));
-                        }
-                    }
-                    self.consumer.pause(&self.commits.assigned());
-                    return Ok(());
-                }
-                Err(error) => return Err(unrecoverable(&error)),
+                Err(error) => return self.not_taken(error),
             }
         }
-        if self.redelivering.take().is_some() {
+        self.end_redelivery();
+        Ok(())
+    }
+
+    /// The first delivery has ended: what was consumed with it may be committed.
+    fn end_delivery(&mut self) -> Result<(), Halt> {
+        let Some(delivery) = self.backlog.pop_front() else { return Ok(()) };
+        if let Some(redelivering) = &mut self.redelivering {
+            redelivering.begin_anew();
+        }
+        self.commits.consumed(&delivery.consumed);
+        self.count_active();
+        self.came_through(&delivery);
+        delivery.failure.map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    /// The plugin did not take the first delivery. Whatever is tried again is so after a look at everything else, so
+    /// that neither a stop nor a rebalance waits for it.
+    fn not_taken(&mut self, error: PluginError) -> Result<(), Halt> {
+        let Some(mut delivery) = self.backlog.pop_front() else { return Ok(()) };
+        let PluginError::Reported(failure) = error.clone() else { return Err(over_batch(&error, &delivery)) };
+        let redelivering = match &mut self.redelivering {
+            Some(redelivering) => {
+                redelivering.failed(error.clone());
+                redelivering
+            }
+            None => self.redelivering.insert(Redelivery::begin(&self.control, error.clone())),
+        };
+        let (tries, waited) = redelivering.so_far();
+        // Without records none is at fault.
+        let policy = if delivery.batch.rows() == 0 { PutPolicy::CONNECTS } else { self.stages.put_policy };
+        let verdict = policy.decide(&FailedPut {
+            retriable: error.is_retriable(),
+            sought: self.context.has_seeks(),
+            tries,
+            waited,
+            exhausted: delivery.exhausted,
+            single: delivery.is_single(),
+            in_row: self.at_fault_in_row,
+        });
+        redelivering.come_again(verdict != PutVerdict::Again);
+        match verdict {
+            PutVerdict::Again => {
+                if tries == 1 {
+                    tracing::warn!(task = %self.control.id, error = %error, "the sink task wants the same records again");
+                }
+                self.backlog.push_front(delivery);
+            }
+            PutVerdict::Divide { exhausted } => {
+                redelivering.begin_anew();
+                let (first, second) = delivery.halves(exhausted);
+                second.into_iter().chain([first]).for_each(|part| self.backlog.push_front(part));
+            }
+            PutVerdict::Skip => {
+                self.at_fault_in_row += u32::from(self.stages.put_policy.isolate);
+                self.stages.given_up(&mut delivery, &failure, Verdict::Tolerate);
+                self.backlog.push_front(delivery);
+                self.end_delivery()?;
+            }
+            PutVerdict::Fail => {
+                self.stages.given_up(&mut delivery, &failure, Verdict::Fail);
+                return Err(at_fault(&error, &delivery, "; with errors.tolerance=all it would be skipped"));
+            }
+            PutVerdict::FailAll if self.stages.put_policy.max_in_row <= self.at_fault_in_row => {
+                let found = format!(
+                    "; before it {} in a row were found at fault (errors.put.isolate.max.in.row), so that the fault is hardly theirs",
+                    self.at_fault_in_row
+                );
+                return Err(at_fault(&error, &delivery, &found));
+            }
+            PutVerdict::FailAll => return Err(over_batch(&error, &delivery)),
+        }
+        self.consumer.pause(&self.commits.assigned());
+        self.end_redelivery();
+        Ok(())
+    }
+
+    /// Goes on consuming once nothing waits any more that the plugin did not take.
+    fn end_redelivery(&mut self) {
+        if self.backlog.is_empty() && self.redelivering.take().is_some() {
             self.resume_partitions();
         }
-        Ok(())
     }
 
     async fn rebalance(&mut self, event: Rebalance) -> Result<(), Halt> {
@@ -533,6 +607,29 @@ fn fatal(error: PluginError) -> Halt {
     match error {
         PluginError::Cancelled => Halt::Stopped,
         error => Halt::Failed(error.failure()),
+    }
+}
+
+/// The same over a batch.
+fn over_batch(error: &PluginError, delivery: &Delivery) -> Halt {
+    match unrecoverable(error) {
+        Halt::Failed(mut failure) => {
+            failure.at = Some(format!("{} by {SINK_TASK}, records {}", Stage::TaskPut.name(), delivery.records()()));
+            Halt::Failed(failure)
+        }
+        halt => halt,
+    }
+}
+
+/// The same over a record that is known.
+fn at_fault(error: &PluginError, delivery: &Delivery, more: &str) -> Halt {
+    match (unrecoverable(error), delivery.first_record()) {
+        (Halt::Failed(mut failure), Some(record)) => {
+            let by = Executor { class: SINK_TASK.to_owned(), name: String::new() };
+            failure.at = Some(format!("{}{more}", by.place(Stage::TaskPut, &record)));
+            Halt::Failed(failure)
+        }
+        (halt, _) => halt,
     }
 }
 

@@ -4,7 +4,11 @@
 //! that the plugin sees the records in the order of the log. At a row that the policy does not tolerate
 //! the last delivery ends; it carries the failure, which follows when the plugin has taken it.
 
-use std::{collections::VecDeque, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    ops::Range,
+    sync::Arc,
+};
 
 use millstream_connector::{Failure, PluginError, RowError, TopicOffset};
 use millstream_record::batch::{Batch, Role, Table};
@@ -12,6 +16,7 @@ use tokio::time::Instant;
 
 use super::{
     dead_letters::DeadLetters,
+    put_policy::PutPolicy,
     raw::{Chunk, Cursor, Fetched, Trouble, batch_of_one, next_batch},
 };
 use crate::{
@@ -40,9 +45,52 @@ pub(super) struct Delivery {
     fetched: Arc<Fetched>,
     /// Where the rows come from, kept only if they can be reported.
     origin: Option<(Chunk, Vec<u32>)>,
+    /// Records that have been reported, by their rows of the chunk: a batch may come to the plugin several times.
+    reported: BTreeSet<u32>,
+    /// Whether it is a part of a batch that was tried for long enough.
+    pub(super) exhausted: bool,
 }
 
 impl Delivery {
+    /// Whether all rows come from one record, as far as is known.
+    pub(super) fn is_single(&self) -> bool {
+        self.origin.as_ref().is_none_or(|(_, rows)| rows.first() == rows.last())
+    }
+
+    /// Divides the records into two parts, of which the first comes first.
+    pub(super) fn halves(self, exhausted: bool) -> (Self, Option<Self>) {
+        let is_single = self.is_single();
+        let Self { batch, consumed, failure, fetched, origin, reported, .. } = self;
+        let (chunk, rows) = match origin {
+            Some(origin) if !is_single => origin,
+            origin => return (Self { batch, consumed, failure, fetched, origin, reported, exhausted }, None),
+        };
+        // All rows of one record stay together.
+        let middle = rows[rows.len() / 2];
+        let begin = rows.partition_point(|row| *row < middle);
+        let at = if begin == 0 { rows.partition_point(|row| *row <= middle) } else { begin };
+        let table = batch.open();
+        let part = |range: Range<usize>| rows_of(&table, &(range.start as u32..range.end as u32).collect::<Vec<_>>());
+        let first = Self {
+            batch: part(0..at),
+            consumed: chunk.consumed(rows[at]),
+            failure: None,
+            fetched: Arc::clone(&fetched),
+            origin: Some((chunk.clone(), rows[..at].to_vec())),
+            reported: reported.clone(),
+            exhausted,
+        };
+        let (batch, origin) = (part(at..rows.len()), Some((chunk, rows[at..].to_vec())));
+        let second = Self { batch, consumed, failure, fetched, origin, reported, exhausted };
+        (first, Some(second))
+    }
+
+    /// The first of the records as they were consumed, for people.
+    pub(super) fn first_record(&self) -> Option<String> {
+        let (chunk, rows) = self.origin.as_ref()?;
+        Some(chunk.original(*rows.first()?).coordinates())
+    }
+
     /// Whether it comes from the same poll as another one.
     pub(super) fn is_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.fetched, &other.fetched)
@@ -74,6 +122,8 @@ pub(crate) struct Stages {
     pub(crate) converters: Converters,
     pub(crate) policy: ErrorPolicy,
     pub(crate) reporting: Reporting,
+    /// What becomes of batches that the plugin does not take.
+    pub(crate) put_policy: PutPolicy,
     pub(crate) control: TaskControl,
 }
 
@@ -300,7 +350,7 @@ impl Stages {
         let selection = table.get(Role::SELECTION).is_some();
         let chosen: Option<Vec<u32>> =
             selection.then(|| (0..table.rows).filter(|&row| table.is_selected(row as usize)).collect());
-        let origin = self.can_report().then(|| {
+        let origin = (self.can_report() || self.put_policy.isolate).then(|| {
             let origins = table.get(Role::ORIGIN);
             let chunk_row = |row: u32| {
                 let row = alone.unwrap_or_else(|| origins.map_or(row, |origins| origins.int32(row as usize) as u32));
@@ -324,6 +374,8 @@ impl Stages {
                 tolerance_exceeded(failure, stage, &by, &chunk.original(row).coordinates())
             }),
             origin,
+            reported: BTreeSet::new(),
+            exhausted: false,
         });
     }
 
@@ -332,16 +384,41 @@ impl Stages {
     }
 
     /// Rows that the plugin reported during a `put`.
-    pub(super) fn reported(&mut self, delivery: &Delivery, errors: &[RowError]) {
-        if !errors.is_empty() {
-            self.control.metrics.failed(errors.len() as u64, self.policy.without_retry());
-        }
-        let Some((chunk, rows)) = &delivery.origin else { return };
-        for error in errors {
-            if let Some(&row) = rows.get(error.row as usize) {
-                let report = Report { stage: Stage::TaskPut, class: SINK_TASK, failure: &error.failure };
-                self.report(chunk, row, &report);
+    pub(super) fn reported(&mut self, delivery: &mut Delivery, errors: &[RowError]) {
+        let verdict = self.policy.without_retry();
+        let errors = errors.iter().map(|error| (error.row as usize, &error.failure));
+        self.rows_at_fault(delivery, errors, verdict);
+    }
+
+    /// A delivery that the plugin did not take is given up as a whole.
+    pub(super) fn given_up(&mut self, delivery: &mut Delivery, failure: &Failure, verdict: Verdict) {
+        let rows = delivery.batch.rows() as usize;
+        self.rows_at_fault(delivery, (0..rows).map(|row| (row, failure)), verdict);
+    }
+
+    /// Reports each record that these rows come from, unless it has been.
+    fn rows_at_fault<'f>(
+        &mut self,
+        delivery: &mut Delivery,
+        errors: impl Iterator<Item = (usize, &'f Failure)>,
+        verdict: Verdict,
+    ) {
+        let Delivery { origin, reported, .. } = delivery;
+        let mut failed = 0;
+        for (row, failure) in errors {
+            match origin {
+                None => failed += 1,
+                Some((chunk, rows)) => {
+                    if let Some(&row) = rows.get(row).filter(|row| reported.insert(**row)) {
+                        failed += 1;
+                        let report = Report { stage: Stage::TaskPut, class: SINK_TASK, failure };
+                        self.report(chunk, row, &report);
+                    }
+                }
             }
+        }
+        if failed != 0 {
+            self.control.metrics.failed(failed, verdict);
         }
     }
 

@@ -23,10 +23,10 @@ use super::{
     dead_letters::{self, Content, Ends, Form, SourceLetters},
     new_topics::NewTopics,
     transactions::Transactions,
-    view::source_record,
+    view::{source_position, source_record},
 };
 use crate::{
-    error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Stage, Tolerance},
+    error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Executor, Stage, Tolerance},
     in_flight::{BatchId, InFlight, Offsets},
     kafka::{RecordProducer, send_failure},
     log_context,
@@ -458,11 +458,11 @@ impl Flow {
         self.control.metrics.failed(records, self.settings.policy.without_retry());
         if !self.tolerates_lost_records() {
             tracing::error!(task = %self.control.id, records, error = %ErrorChain(error), "records were not written");
-            self.failure.get_or_insert(failure.caused(
-                ErrorKind::Fatal,
-                CONNECT_EXCEPTION,
-                "Unrecoverable exception from producer send callback",
-            ));
+            let mut at = None;
+            self.ledger.rows_of(first, last, |SourceBatch(batch, _), rows, _| {
+                at.get_or_insert_with(|| source_position(batch, rows.start));
+            });
+            self.failure.get_or_insert(not_written(failure, at));
             return;
         }
         let (log, control) = (self.settings.log, &self.control);
@@ -501,11 +501,7 @@ impl Flow {
     pub(super) fn refused(&mut self, record: Skipped<'_>, failure: Failure) -> Result<(), Failure> {
         self.control.metrics.failed(1, self.settings.policy.without_retry());
         if !self.tolerates_lost_records() {
-            return Err(failure.caused(
-                ErrorKind::Fatal,
-                CONNECT_EXCEPTION,
-                "Unrecoverable exception from producer send callback",
-            ));
+            return Err(not_written(failure, Some(source_position(record.polled, record.row))));
         }
         let report = Report { stage: Stage::KafkaProduce, class: WORKER_SOURCE_TASK, failure: &failure };
         report::log(self.settings.log, &self.control, &report, || source_record(record.polled, record.row));
@@ -645,6 +641,17 @@ impl Flow {
         }
         self.producer.close(Duration::ZERO).await;
     }
+}
+
+/// The failure of a task over a record that could not be written.
+fn not_written(failure: Failure, record: Option<String>) -> Failure {
+    let message = "Unrecoverable exception from producer send callback";
+    let mut failure = failure.caused(ErrorKind::Fatal, CONNECT_EXCEPTION, message);
+    let by = Executor { class: WORKER_SOURCE_TASK.to_owned(), name: String::new() };
+    failure.at = record.map(|record| {
+        format!("{}; with errors.tolerance=all it would be skipped", by.place(Stage::KafkaProduce, &record))
+    });
+    failure
 }
 
 /// The next acknowledgement, or none where dead letters wait for room and there is some.

@@ -37,6 +37,9 @@ use crate::{
 /// a second keeps an idle task quiet and a stop quick.
 const POLL_LIMITS: PollLimits = PollLimits { max_records: 4096, max_bytes: 512 << 10, max_wait_ms: 500 };
 
+/// The stage of a poll, in Connect's words, and who carries it out.
+const POLLING: &str = "TASK_POLL by org.apache.kafka.connect.source.SourceTask";
+
 /// Wait after a poll that returned nothing at once, so that such a plugin does not keep a core busy.
 const EMPTY_POLL_WAIT: Duration = Duration::from_millis(50);
 
@@ -116,7 +119,9 @@ impl SourceTask {
                     return if self.control.is_stopping() && error == millstream_connector::PluginError::Cancelled {
                         Ok(())
                     } else {
-                        Err(error.failure())
+                        let mut failure = error.failure();
+                        failure.at.get_or_insert_with(|| POLLING.to_owned());
+                        Err(failure)
                     };
                 }
                 nothing => {

@@ -7,6 +7,7 @@ mod hangs;
 mod new_topics;
 mod others;
 mod panics;
+mod refused_batches;
 mod restarts;
 mod seeks;
 mod source_letters;

@@ -15,6 +15,9 @@ pub struct Diagnosis {
     pub fix: Option<&'static str>,
 }
 
+/// Stages that a task can fail at without a record in its hands.
+const STAGES: [&str; 2] = ["TASK_POLL", "TASK_PUT"];
+
 /// Methods in the frames of Connect's own code, and the stages that they carry out.
 const FRAMES: [(&str, &str); 8] = [
     ("convertHeadersFor", "HEADER_CONVERTER"),
@@ -45,10 +48,16 @@ pub fn read(trace: &str) -> Diagnosis {
             }
             continue;
         };
-        if let Some((stage, rest)) = at.split_once(", record ") {
+        if let Some((stage, rest)) = at.split_once(", record ").or_else(|| at.split_once(", records ")) {
             found.stage.get_or_insert_with(|| stage.to_owned());
-            let record = rest.split_once("; with errors.tolerance").map_or(rest, |(record, _)| record);
+            // What follows says what might be done, or why nothing was.
+            let more = ["; with errors.tolerance", "; before it "].iter().find_map(|more| rest.split_once(more));
+            let record = more.map_or(rest, |(record, _)| record);
             found.record.get_or_insert_with(|| record.to_owned());
+        } else if STAGES.iter().any(|stage| at.strip_prefix(stage).is_some_and(|rest| rest.starts_with(" by "))) {
+            found.stage.get_or_insert_with(|| at.to_owned());
+        } else if let Some(records) = at.strip_prefix("the work on ") {
+            found.record.get_or_insert_with(|| records.to_owned());
         } else if at.contains('(') && at.ends_with(')') {
             // A frame of Java.
             let stage = FRAMES.iter().find(|(frame, _)| at.contains(frame)).map(|(_, stage)| *stage);
@@ -74,11 +83,11 @@ fn fix(found: &Diagnosis) -> Option<&'static str> {
     let fixes = [
         (
             "KEY_CONVERTER",
-            "name the converter the keys were written with (key.converter), or let such records go by: errors.tolerance=all, for a sink with errors.deadletterqueue.topic.name",
+            "name the converter the keys were written with (key.converter), or keep such records apart: errors.tolerance=all with errors.deadletterqueue.topic.name (in Kafka Connect only of sinks)",
         ),
         (
             "VALUE_CONVERTER",
-            "name the converter the values were written with (value.converter), or let such records go by: errors.tolerance=all, for a sink with errors.deadletterqueue.topic.name",
+            "name the converter the values were written with (value.converter), or keep such records apart: errors.tolerance=all with errors.deadletterqueue.topic.name (in Kafka Connect only of sinks)",
         ),
         (
             "HEADER_CONVERTER",
@@ -92,7 +101,11 @@ fn fix(found: &Diagnosis) -> Option<&'static str> {
             "KAFKA_PRODUCE",
             "see to the brokers and the topic: does it exist, may it be written, is the record too large (max.message.bytes, producer.override.max.request.size)",
         ),
-        ("TASK_PUT", "see to what the connector writes to; the cause above is its own"),
+        (
+            "TASK_PUT",
+            "see to what the connector writes to: the cause above is its own. If one record is at fault, errors.put.isolate=true finds it, and keeps it as a dead letter with errors.tolerance=all and errors.deadletterqueue.topic.name (not in Kafka Connect)",
+        ),
+        ("TASK_POLL", "see to what the connector reads from: the cause above is its own"),
     ];
     if let Some((_, fix)) = fixes.iter().find(|(known, _)| stage.starts_with(known)) {
         return Some(fix);
@@ -138,6 +151,28 @@ mod tests {
         assert_eq!(found.causes.len(), 3);
         assert_eq!(found.causes[2], "found null, wanted INT32");
         assert!(found.fix.unwrap().contains("value.converter"));
+    }
+
+    #[test]
+    fn every_stage_of_ours_is_named_with_what_it_worked_on() {
+        let read = |at: &str| {
+            let Diagnosis { stage, record, fix, .. } = read(&format!("C: failed\n\tat {at}\nCaused by: D: why\n"));
+            (stage, record, fix.is_some())
+        };
+        let some = |text: &str| Some(text.to_owned());
+        for (at, stage, record) in [
+            ("TASK_PUT by S, records t-0 offsets 3 to 9", some("TASK_PUT by S"), some("t-0 offsets 3 to 9")),
+            (
+                "TASK_PUT by S, record {topic='t'}; before it 3 in a row were found at fault",
+                some("TASK_PUT by S"),
+                some("{topic='t'}"),
+            ),
+            ("TASK_POLL by S", some("TASK_POLL by S"), None),
+            ("KAFKA_PRODUCE by W, record {topic='t'}", some("KAFKA_PRODUCE by W"), some("{topic='t'}")),
+        ] {
+            assert_eq!(read(at), (stage, record, true), "{at}");
+        }
+        assert_eq!(read("the work on 3 records from a to b").1, some("3 records from a to b"));
     }
 
     #[test]

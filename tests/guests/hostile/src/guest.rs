@@ -424,6 +424,14 @@ impl sink_api::GuestSinkTask for SinkTask {
         }
         let batch = received(records);
         match self.behaviour.borrow().as_str() {
+            poison @ ("poison" | "poison for now") => {
+                let kind = if poison == "poison" { ErrorKind::Fatal } else { ErrorKind::Retriable };
+                let values = batch.open().data(Side::Value);
+                match values.iter().any(|(_, value)| *value == Value::from("poison")) {
+                    true => Err(failure(kind, "poisoned on purpose")),
+                    false => Ok(()),
+                }
+            }
             "report" => host_sink::report(&[row_error(1, "odd row")]),
             "report twice" => host_sink::report(&[row_error(1, "odd row"), row_error(1, "odd row")]),
             "report beyond" => host_sink::report(&[row_error(batch.rows(), "odd row")]),
