@@ -39,5 +39,6 @@ mod worker;
 pub use converters::{ConverterChoice, NativeConverter, NativeHeaderConverter, Natives, check_converter};
 pub use exactly_once::ExactlyOnceSource;
 pub use log_levels::{InvalidLevel, LogLevels, LoggerLevel};
+pub use source_task::{LetterContent, ReplayedRecord, SourceReplay};
 pub use transform_chain::transform_chain;
 pub use worker::{Worker, WorkerParts, WorkerSettings};

@@ -7,10 +7,14 @@ use std::{
     fs,
     io::Write as _,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
-use harness::{Worker, eventually, files::append, millstream};
+use harness::{
+    Worker, eventually,
+    files::{append, await_content},
+    millstream,
+};
 use serde_json::{Value, json};
 
 use odd::odd;
@@ -164,4 +168,121 @@ fn a_record_that_a_sink_fails_over_is_found_at_once_or_after_some_tries() {
         assert_eq!(header(&letters[0], "__millstream.errors.plugin.digest").map(str::len), Some(64));
         assert_eq!(worker.status(connector)["tasks"][0]["state"], "RUNNING");
     }
+}
+
+fn replay(worker: &Worker, arguments: &[&str]) -> Output {
+    let url = format!("http://{}", worker.address());
+    let all = ["connector", "replay", "--url", &url, "--bootstrap-server", &worker.broker];
+    Command::new(millstream()).args(all).args(arguments).output().unwrap()
+}
+
+/// What a replay that goes well prints.
+fn replayed(worker: &Worker, arguments: &[&str]) -> String {
+    let output = replay(worker, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn letters_of_a_sink_are_replayed_once_each_whatever_is_left_out_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.txt");
+    let worker = Worker::start(folder.path(), TEXT, &[]);
+    let config = |converter: &str| {
+        json!({
+            "connector.class": "FileStreamSink", "file": output, "topics": "lines", "errors.tolerance": "all",
+            "value.converter": converter,
+            "errors.deadletterqueue.topic.name": "dead", "errors.deadletterqueue.topic.replication.factor": "1",
+            "errors.deadletterqueue.context.headers.enable": "true",
+        })
+    };
+    put(&worker, "sink", &config("org.apache.kafka.connect.converters.IntegerConverter"));
+    produce(&worker, "lines", "one\ntwo\nthree\n");
+    records(&worker, "dead", 3);
+    put(&worker, "sink", &config("org.apache.kafka.connect.storage.StringConverter"));
+
+    let shown = replayed(&worker, &["sink", "--dry-run"]);
+    for part in ["0-1", "VALUE_CONVERTER", "lines-0 offset 1", "Would replay 3 letter(s) of connector sink from dead"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    let none = replayed(&worker, &["sink", "--filter", "stage=TRANSFORMATION"]);
+    assert!(none.contains("Replayed 0 letter(s) of connector sink from dead; 3 left out by --filter"), "{none}");
+    let answer: Value =
+        serde_json::from_str(&replayed(&worker, &["sink", "--filter", "stage=VALUE_CONVERTER", "--output", "json"]))
+            .unwrap();
+    assert_eq!(answer["replayed"].as_array().map(Vec::len), Some(3), "{answer}");
+    assert_eq!(answer["replayed"][0]["into"], json!([{"topic": "lines", "partition": 0}]));
+    await_content(&output, "one\ntwo\nthree\n");
+    assert!(replayed(&worker, &["sink"]).contains("Replayed 0 letter(s)"));
+
+    let unknown = replay(&worker, &["sink", "--filter", "stag=x"]);
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("stage, class, exception"));
+    assert_eq!(unknown.status.code(), Some(1));
+}
+
+#[test]
+fn letters_of_a_source_go_through_the_transforms_that_it_has_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.txt");
+    append(&input, "1\ntwo\n3\n");
+    let worker = Worker::start(folder.path(), TEXT, &[]);
+    let config = |class: &str, key: &str, value: &str| {
+        let mut config = json!({
+            "connector.class": "FileStreamSource", "file": input, "topic": "numbers", "errors.tolerance": "all",
+            "errors.deadletterqueue.topic.name": "dead", "errors.deadletterqueue.topic.replication.factor": "1",
+            "value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false",
+            "transforms": "t", "transforms.t.type": format!("org.apache.kafka.connect.transforms.{class}"),
+        });
+        config[format!("transforms.t.{key}")] = json!(value);
+        config
+    };
+    put(&worker, "source", &config("Cast$Value", "spec", "int32"));
+    records(&worker, "dead", 1);
+    let again = replay(&worker, &["source"]);
+    assert_eq!(again.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&again.stdout).contains("cannot be replayed: it fails again"), "{again:?}");
+
+    put(&worker, "source", &config("HoistField$Value", "field", "line"));
+    let shown = replayed(&worker, &["source"]);
+    assert!(shown.contains("Replayed 1 letter(s)"), "{shown}");
+    let numbers = records(&worker, "numbers", 3);
+    let values: Vec<&Value> = numbers.iter().map(|record| &record["value"]).collect();
+    assert_eq!(values, ["1", "3", "{\"line\":\"two\"}"]);
+    assert!(replayed(&worker, &["source"]).contains("Replayed 0 letter(s)"));
+}
+
+#[test]
+fn a_replay_that_is_killed_neither_loses_nor_doubles_a_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = Worker::start(folder.path(), TEXT, &[]);
+    let config = json!({
+        "connector.class": "FileStreamSink", "file": folder.path().join("out.txt"), "topics": "lines",
+        "errors.tolerance": "all", "value.converter": "org.apache.kafka.connect.converters.IntegerConverter",
+        "errors.deadletterqueue.topic.name": "dead", "errors.deadletterqueue.topic.replication.factor": "1",
+        "errors.deadletterqueue.context.headers.enable": "true",
+    });
+    put(&worker, "sink", &config);
+    let count = 3_000;
+    let lines: String = (0..count).map(|number| format!("line {number}\n")).collect();
+    produce(&worker, "lines", &lines);
+    records(&worker, "dead", count);
+    let url = format!("http://{}", worker.address());
+    let end = || {
+        let asked = ["topic", "offsets", "--bootstrap-server", &worker.broker, "again"];
+        let output = Command::new(millstream()).args(asked).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        text.rsplit(':').next().and_then(|end| end.parse::<u64>().ok())
+    };
+    let created = ["topic", "create", "--bootstrap-server", &worker.broker, "again"];
+    assert!(Command::new(millstream()).args(created).status().unwrap().success());
+    let again = ["connector", "replay", "--url", &url, "--bootstrap-server", &worker.broker, "sink", "--into", "again"];
+    let mut killed = Command::new(millstream()).args(again).stdout(Stdio::null()).spawn().unwrap();
+    eventually("something is written", || end().filter(|end| 0 < *end));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    replayed(&worker, &["sink", "--into", "again"]);
+    let consume = ["topic", "consume", "--bootstrap-server", &worker.broker, "again", "--from-beginning"];
+    let more = ["--isolation-level", "read_committed", "--timeout-ms", "3000"];
+    let output = Command::new(millstream()).args(consume).args(more).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), lines);
 }

@@ -51,6 +51,24 @@ pub(super) struct Content<'a> {
     pub(super) form: Form,
 }
 
+/// The converters of letters, for keys, values and headers.
+type LetterConverters = (Box<dyn Converter>, Box<dyn Converter>, Box<dyn HeaderConverter>);
+
+/// Makes the converters that letters are written and read with.
+///
+/// # Errors
+///
+/// They are missing.
+pub(super) fn letter_converters(natives: &Natives) -> Result<LetterConverters, Failure> {
+    let missing =
+        || Failure::new(ErrorKind::Fatal, "", format!("{JSON}, which dead letters are written with, is missing"));
+    let config = ConfigMap::from([("schemas.enable".to_owned(), Some("true".to_owned()))]);
+    let wanted = Wanted::from(JSON);
+    let converter = |role| (natives.converter)(&wanted, role, &config).unwrap_or_else(|| Err(missing()));
+    let header = (natives.header)(&wanted, &config).unwrap_or_else(|| Err(missing()))?;
+    Ok((converter(ConverterRole::Key)?, converter(ConverterRole::Value)?, header))
+}
+
 /// See the module's documentation.
 pub(crate) struct SourceLetters {
     pub(super) queue: LetterQueue<Ends>,
@@ -72,18 +90,8 @@ impl SourceLetters {
         context: Context,
         metrics: TaskMetrics,
     ) -> Result<Self, Failure> {
-        let missing =
-            || Failure::new(ErrorKind::Fatal, "", format!("{JSON}, which dead letters are written with, is missing"));
-        let config = ConfigMap::from([("schemas.enable".to_owned(), Some("true".to_owned()))]);
-        let wanted = Wanted::from(JSON);
-        let converter = |role| (natives.converter)(&wanted, role, &config).unwrap_or_else(|| Err(missing()));
-        Ok(Self {
-            queue: LetterQueue::new(topic, context.task.clone(), metrics),
-            key: converter(ConverterRole::Key)?,
-            value: converter(ConverterRole::Value)?,
-            header: (natives.header)(&wanted, &config).unwrap_or_else(|| Err(missing()))?,
-            context,
-        })
+        let (key, value, header) = letter_converters(natives)?;
+        Ok(Self { queue: LetterQueue::new(topic, context.task.clone(), metrics), context, key, value, header })
     }
 
     /// Takes a record that failed. `polled` and `row` say where it comes from.

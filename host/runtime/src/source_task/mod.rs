@@ -9,6 +9,7 @@ mod dead_letters;
 mod flow;
 mod new_topics;
 mod pipeline;
+mod replay;
 mod transactions;
 mod view;
 
@@ -32,6 +33,7 @@ use crate::{
     status::State,
     task::{Halt, TaskControl},
 };
+pub use replay::{LetterContent, ReplayedRecord, SourceReplay};
 
 /// What one poll may return. Half a megabyte keeps a batch inside the processor's caches; waiting half
 /// a second keeps an idle task quiet and a stop quick.

@@ -70,10 +70,10 @@ impl Encoded {
 
 /// A row that a converter refused.
 #[derive(Debug)]
-struct Trouble {
-    row: u32,
-    stage: Stage,
-    failure: Failure,
+pub(super) struct Trouble {
+    pub(super) row: u32,
+    pub(super) stage: Stage,
+    pub(super) failure: Failure,
 }
 
 /// A polled batch and its place in the ledger.
@@ -133,7 +133,7 @@ impl Pipeline {
     ) -> Result<(), Halt> {
         let mut encoded = std::mem::take(&mut self.scratch.encoded);
         let began = Instant::now();
-        let troubles = self.convert(batch, &mut encoded).await?;
+        let troubles = encode(&mut self.converters, batch, &mut encoded).await.map_err(|error| broken(&error))?;
         self.control.metrics.spent(Part::Convert, began.elapsed());
         polled.timing.handed();
         let table = batch.open();
@@ -158,35 +158,6 @@ impl Pipeline {
                 encoded.clear();
                 self.scratch.encoded = encoded;
                 return Ok(());
-            }
-        }
-    }
-
-    /// Converts headers, keys and values. Of a row that several converters refuse, the first in
-    /// Connect's order counts.
-    async fn convert(&mut self, batch: &Batch, encoded: &mut Encoded) -> Result<Vec<Trouble>, Halt> {
-        let mut troubles = self.convert_headers(&batch.open(), &mut encoded.headers).await?;
-        let mut errors = Vec::new();
-        let Converters { key, value, .. } = &mut self.converters;
-        for (stage, side, converter, out) in [
-            (Stage::KeyConverter, Side::Key, key, &mut encoded.keys),
-            (Stage::ValueConverter, Side::Value, value, &mut encoded.values),
-        ] {
-            converter.from_connect(batch, side, out, &mut errors).await.map_err(|error| broken(&error))?;
-            troubles.extend(errors.drain(..).map(|error| Trouble { row: error.row, stage, failure: error.failure }));
-        }
-        troubles.sort_by_key(|trouble| (trouble.row, trouble.stage));
-        troubles.dedup_by_key(|trouble| trouble.row);
-        Ok(troubles)
-    }
-
-    async fn convert_headers(&mut self, table: &Table<'_>, out: &mut ByteColumn) -> Result<Vec<Trouble>, Halt> {
-        match &mut self.converters.header {
-            Headers::One(converter) => Ok(convert_each_header(&mut **converter, table, out)),
-            Headers::Batch(converter) => {
-                let refused = header_batch::to_bytes(&mut **converter, table, out).await;
-                let refused = refused.map_err(|error| broken(&error))?.into_iter();
-                Ok(refused.map(|(row, failure)| Trouble { row, stage: Stage::HeaderConverter, failure }).collect())
             }
         }
     }
@@ -246,7 +217,8 @@ impl Pipeline {
             }
             let alone = one_row(table, row);
             let mut encoded = Encoded::default();
-            if let Some(again) = self.convert(&alone, &mut encoded).await?.into_iter().next() {
+            let troubles = encode(&mut self.converters, &alone, &mut encoded).await.map_err(|error| broken(&error))?;
+            if let Some(again) = troubles.into_iter().next() {
                 trouble = again;
                 continue;
             }
@@ -330,6 +302,46 @@ fn broken_at(error: &PluginError, record: Option<String>) -> Halt {
             Halt::Failed(failure)
         }
         (halt, _) => halt,
+    }
+}
+
+/// Converts headers, keys and values. Of a row that several converters refuse, the first in
+/// Connect's order counts.
+///
+/// # Errors
+///
+/// A converter broke.
+pub(super) async fn encode(
+    converters: &mut Converters,
+    batch: &Batch,
+    encoded: &mut Encoded,
+) -> Result<Vec<Trouble>, PluginError> {
+    let Converters { key, value, header } = converters;
+    let mut troubles = encode_headers(header, &batch.open(), &mut encoded.headers).await?;
+    let mut errors = Vec::new();
+    for (stage, side, converter, out) in [
+        (Stage::KeyConverter, Side::Key, key, &mut encoded.keys),
+        (Stage::ValueConverter, Side::Value, value, &mut encoded.values),
+    ] {
+        converter.from_connect(batch, side, out, &mut errors).await?;
+        troubles.extend(errors.drain(..).map(|error| Trouble { row: error.row, stage, failure: error.failure }));
+    }
+    troubles.sort_by_key(|trouble| (trouble.row, trouble.stage));
+    troubles.dedup_by_key(|trouble| trouble.row);
+    Ok(troubles)
+}
+
+async fn encode_headers(
+    header: &mut Headers,
+    table: &Table<'_>,
+    out: &mut ByteColumn,
+) -> Result<Vec<Trouble>, PluginError> {
+    match header {
+        Headers::One(converter) => Ok(convert_each_header(&mut **converter, table, out)),
+        Headers::Batch(converter) => {
+            let refused = header_batch::to_bytes(&mut **converter, table, out).await?.into_iter();
+            Ok(refused.map(|(row, failure)| Trouble { row, stage: Stage::HeaderConverter, failure }).collect())
+        }
     }
 }
 

@@ -4,7 +4,12 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::{exit::CODES, moment::Span, output::Output, worker_api::WorkerArgs};
+use crate::{
+    exit::CODES,
+    moment::{Place, Span},
+    output::Output,
+    worker_api::WorkerArgs,
+};
 
 /// What to print.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -194,6 +199,21 @@ A configuration that is not valid is opened again with the errors on top; left u
 A worker keeps as much of each connector as connector.log.max.bytes says. With --output json each line is an object.
 Kafka Connect does not show its log.")]
     Logs(LogsArgs),
+    /// Make records again of a connector's dead letters, each exactly once
+    #[command(after_help = "Examples:
+  millstream connector replay orders --dry-run
+  millstream connector replay orders
+  millstream connector replay orders --filter stage=TASK_PUT --filter exception=java.sql.SQLException --to 2026-01-31T12:00:00Z
+  millstream connector replay orders --topic orders-dead --into orders-again --bootstrap-server kafka:9092
+
+A letter of a sink becomes the record that it was, with key, value, headers and timestamp, at the end of the partition that it
+came from: whoever else reads that topic sees it, too, unless --into names another one, which the connector then has to read.
+It needs errors.deadletterqueue.context.headers.enable=true when the letter was written. A letter of a source goes through the
+transforms and converters that the connector has now, on this machine, into the topic that they say. Records and the note that their
+letters are done are one transaction, under the group and transactional id millstream-replay-NAME: a replay that is killed
+neither loses nor doubles a record, and the next one goes on. What --filter, --from and --to leave out stays to be replayed.
+A record that fails again is a new letter.")]
+    Replay(ReplayArgs),
     /// Delete connectors; their offsets stay
     #[command(after_help = "Example: millstream connector delete orders --wait")]
     Delete {
@@ -227,6 +247,43 @@ pub struct LogsArgs {
     /// Form of the answer
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
+}
+
+/// Arguments of `replay`.
+#[derive(Args, Debug)]
+pub struct ReplayArgs {
+    /// The connector's name
+    pub name: String,
+    /// The topic with the letters; the connector's unless given
+    #[arg(long)]
+    pub topic: Option<String>,
+    /// Only letters from there on: earliest, milliseconds since 1970, or a date and time (UTC unless it says otherwise)
+    #[arg(long, value_name = "PLACE")]
+    pub from: Option<Place>,
+    /// Only letters before that
+    #[arg(long, value_name = "PLACE")]
+    pub to: Option<Place>,
+    /// Only letters of which this is so: stage, class, exception, topic, task, config or digest
+    #[arg(long = "filter", value_name = "WHAT=VALUE")]
+    pub filters: Vec<String>,
+    /// Another topic than the one that the records came from
+    #[arg(long, value_name = "TOPIC")]
+    pub into: Option<String>,
+    /// A worker's file, for letters of a source: its plugin.path and default converters
+    #[arg(long, value_name = "FILE")]
+    pub worker_config: Option<PathBuf>,
+    /// Show what would be replayed, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Addresses of brokers, separated by commas
+    #[arg(long, default_value = "localhost:9092", value_name = "HOST:PORT,...")]
+    pub bootstrap_server: String,
+    /// Further settings of the clients of these brokers
+    #[arg(long = "client-property", value_name = "KEY=VALUE")]
+    pub client_properties: Vec<String>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Form,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,6 +8,7 @@ pub mod documents;
 mod edit;
 mod logs;
 mod offsets;
+mod replay;
 mod show;
 mod state;
 
@@ -51,6 +52,7 @@ pub async fn run(arguments: ConnectorArgs) -> Result<(), Failure> {
         ConnectorCommand::Offsets(command) => offsets::run(&worker, command).await,
         ConnectorCommand::Topics { name, reset, output } => show::topics(&worker, &name, reset, output).await,
         ConnectorCommand::Logs(arguments) => logs::run(&worker, &arguments).await,
+        ConnectorCommand::Replay(arguments) => replay::run(&worker, arguments).await,
         ConnectorCommand::Delete { names, if_exists, wait } => {
             change::delete(&worker, &names.names, if_exists, wait).await
         }

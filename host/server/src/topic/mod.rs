@@ -13,6 +13,7 @@ use millstream_record::{ErrorChain, TopicName};
 use serde_json::json;
 
 pub use args::TopicCommand;
+pub use produce::encoded;
 
 use crate::{
     exit::{Failure, USAGE},

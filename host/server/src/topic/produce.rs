@@ -144,7 +144,7 @@ fn headers_of_json(value: &Value) -> Result<Headers, String> {
 }
 
 /// Headers as a record carries them.
-fn encoded(headers: &[(String, Option<Vec<u8>>)]) -> Vec<u8> {
+pub fn encoded<K: AsRef<[u8]>>(headers: &[(K, Option<Vec<u8>>)]) -> Vec<u8> {
     let mut block = Vec::new();
     if headers.is_empty() {
         return block;
@@ -160,8 +160,9 @@ fn encoded(headers: &[(String, Option<Vec<u8>>)]) -> Vec<u8> {
     };
     number(&mut block, headers.len() as i64);
     for (key, value) in headers {
+        let key = key.as_ref();
         number(&mut block, key.len() as i64);
-        block.extend_from_slice(key.as_bytes());
+        block.extend_from_slice(key);
         number(&mut block, value.as_ref().map_or(-1, |value| value.len() as i64));
         block.extend_from_slice(value.as_deref().unwrap_or_default());
     }
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn headers_are_encoded_as_a_record_carries_them() {
-        assert_eq!(encoded(&[]), b"");
+        assert_eq!(encoded::<String>(&[]), b"");
         let headers = [("ab".to_owned(), Some(b"c".to_vec())), (String::new(), None)];
         assert_eq!(encoded(&headers), [4, 4, b'a', b'b', 2, b'c', 0, 1]);
     }
