@@ -171,7 +171,6 @@ pub fn validate_connector(
     {
         errors.iter().for_each(|(key, error)| framework.add_error(key, error.message().to_owned()));
     }
-    framework.refuse_nulls(config);
     let mut parts = overrides(connector, config, policy);
     parts.extend(converters(config, connector, plugins, &framework));
     let mut of_main = Vec::new();
@@ -612,6 +611,8 @@ fn merge(
             None => framework.0.push((value, read)),
         }
     }
+    // After the connector's values have taken the place of others, so that it is said of them, too.
+    framework.refuse_nulls(config);
     for OwnErrors { name, errors } in own {
         for error in errors {
             framework.add_error(name, error.clone());

@@ -24,9 +24,9 @@ mod window;
 
 pub use groups::{
     AppInfo, BrokerRequests, ClientConnections, Connector, ConnectorLatency, ConnectorTasks, ConsumerFetches,
-    ConsumerGroup, Exposition, GroupMembership, LogCleaner, PluginInstance, ProducerRecords, Restarts, SinkPartition,
-    SinkTask, SourceTask, SourceTransactions, Task, TaskErrors, TaskMemory, TaskStage, Worker, WorkerAssignment,
-    WorkerRebalances, all_groups,
+    ConsumerGroup, Exposition, GroupMembership, LogCleaner, MetricsCount, PluginInstance, PredicatePlugin,
+    ProducerRecords, Restarts, SinkPartition, SinkTask, SourceTask, SourceTransactions, Task, TaskErrors, TaskMemory,
+    TaskPlugins, TaskStage, TransformPlugin, Worker, WorkerAssignment, WorkerNode, WorkerRebalances, all_groups,
 };
 pub use histogram::Histogram;
 pub use instrument::{Counter, Distribution, Gauge, Last, Text, Timestamp};

@@ -1,4 +1,5 @@
-//! Request bodies: strict JSON, of limited size, read as Connect reads it.
+//! Request bodies: strict JSON, of limited size, read as Connect reads it. What it answers with 500 and the words of its JSON
+//! library is the client's mistake, and 400 here.
 
 use axum::{body::Body, http::StatusCode};
 use millstream_config::{ConfigMap, InitialState, first_json_value};
@@ -27,7 +28,7 @@ pub(crate) async fn read(body: Body, max_bytes: usize) -> Result<Vec<u8>, RestEr
                 "The request's body is larger than the {max_bytes} bytes that the worker's rest.request.max.bytes allows"
             ),
         )),
-        Err(error) => Err(RestError::internal(format!("The request's body could not be read: {error}"))),
+        Err(error) => Err(RestError::bad_request(format!("The request's body could not be read: {error}"))),
     }
 }
 
@@ -40,7 +41,9 @@ fn is_too_large(error: &axum::Error) -> bool {
 pub(crate) fn config(bytes: &[u8]) -> Result<ConfigMap, RestError> {
     match first_value(bytes)? {
         Some(Value::Object(object)) => config_map(&object),
-        Some(Value::Null) | None => Err(RestError::internal("A configuration is needed, but the request has no body")),
+        Some(Value::Null) | None => {
+            Err(RestError::bad_request("A configuration is needed, but the request has no body"))
+        }
         Some(other) => Err(unexpected("a JSON object of texts", &other)),
     }
 }
@@ -63,7 +66,7 @@ pub(crate) fn create_connector(bytes: &[u8]) -> Result<CreateConnector, RestErro
     let object = match first_value(bytes)? {
         Some(Value::Object(object)) => object,
         Some(Value::Null) | None => {
-            return Err(RestError::internal("'name' and 'config' are needed, but the request has no body"));
+            return Err(RestError::bad_request("'name' and 'config' are needed, but the request has no body"));
         }
         Some(other) => return Err(unexpected("a JSON object", &other)),
     };
@@ -74,7 +77,9 @@ pub(crate) fn create_connector(bytes: &[u8]) -> Result<CreateConnector, RestErro
     };
     let config = match object.get("config") {
         Some(Value::Object(config)) => config_map(config)?,
-        Some(Value::Null) | None => return Err(RestError::internal("'config' is needed, but it is null or missing")),
+        Some(Value::Null) | None => {
+            return Err(RestError::bad_request("'config' is needed, but it is null or missing"));
+        }
         Some(other) => return Err(unexpected("a JSON object of texts", other)),
     };
     Ok(CreateConnector { name: name.trim().to_owned(), config, initial: initial_state(object.get("initial_state"))? })
@@ -86,7 +91,7 @@ pub(crate) fn offsets(bytes: &[u8]) -> Result<Vec<OffsetEntry>, RestError> {
     let object = match first_value(bytes)? {
         Some(Value::Object(object)) => object,
         Some(Value::Null) | None => {
-            return Err(RestError::internal("'offsets' are needed, but the request has no body"));
+            return Err(RestError::bad_request("'offsets' are needed, but the request has no body"));
         }
         Some(other) => return Err(unexpected("a JSON object", &other)),
     };
@@ -117,7 +122,7 @@ fn known_members(object: &Map<String, Value>, known: &[&str]) -> Result<(), Rest
     let count =
         if known.len() == 1 { "one known property".to_owned() } else { format!("{} known properties", known.len()) };
     let known: Vec<String> = known.iter().map(|name| format!("\"{name}\"")).collect();
-    Err(RestError::internal(format!("Unrecognized field \"{unknown}\" ({count}: {})", known.join(", "))))
+    Err(RestError::bad_request(format!("Unrecognized field \"{unknown}\" ({count}: {})", known.join(", "))))
 }
 
 fn initial_state(value: Option<&Value>) -> Result<TargetState, RestError> {
@@ -129,7 +134,7 @@ fn initial_state(value: Option<&Value>) -> Result<TargetState, RestError> {
         Some(InitialState::Running) => Ok(TargetState::Started),
         Some(InitialState::Paused) => Ok(TargetState::Paused),
         Some(InitialState::Stopped) => Ok(TargetState::Stopped),
-        None => Err(RestError::internal(format!(
+        None => Err(RestError::bad_request(format!(
             "Cannot read 'initial_state' from {state}: expected one of RUNNING, PAUSED, STOPPED"
         ))),
     }
@@ -138,7 +143,7 @@ fn initial_state(value: Option<&Value>) -> Result<TargetState, RestError> {
 /// The first JSON value; what follows it is ignored. `None` if there is nothing but white space.
 fn first_value(bytes: &[u8]) -> Result<Option<Value>, RestError> {
     first_json_value(bytes)
-        .map_err(|error| RestError::internal(format!("The request's body is not valid JSON: {error}")))
+        .map_err(|error| RestError::bad_request(format!("The request's body is not valid JSON: {error}")))
 }
 
 fn config_map(object: &Map<String, Value>) -> Result<ConfigMap, RestError> {
@@ -150,10 +155,10 @@ fn scalar(member: &str, value: &Value) -> Result<Option<String>, RestError> {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.clone())),
         Value::Bool(_) | Value::Number(_) => Ok(Some(value.to_string())),
-        Value::Array(_) => {
-            Err(RestError::internal(format!("Cannot deserialize value of `{member}`: expected a text, found an array")))
-        }
-        Value::Object(_) => Err(RestError::internal(format!(
+        Value::Array(_) => Err(RestError::bad_request(format!(
+            "Cannot deserialize value of `{member}`: expected a text, found an array"
+        ))),
+        Value::Object(_) => Err(RestError::bad_request(format!(
             "Cannot deserialize value of `{member}`: expected a text, found an object"
         ))),
     }
@@ -168,7 +173,7 @@ fn unexpected(expected: &str, found: &Value) -> RestError {
         Value::Bool(_) => "a boolean",
         Value::Null => "null",
     };
-    RestError::internal(format!("Cannot deserialize the request's body: expected {expected}, found {found}"))
+    RestError::bad_request(format!("Cannot deserialize the request's body: expected {expected}, found {found}"))
 }
 
 #[cfg(test)]

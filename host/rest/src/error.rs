@@ -47,7 +47,7 @@ impl RestError {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// 500; Connect's answer to a body that cannot be read, too.
+    /// 500.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }

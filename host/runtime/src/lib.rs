@@ -31,6 +31,7 @@ mod source_task;
 pub mod status;
 mod task;
 mod task_metrics;
+mod task_plugins;
 pub mod topic_log;
 pub mod transaction_boundary;
 mod transform_chain;

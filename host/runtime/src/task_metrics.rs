@@ -11,7 +11,7 @@ use millstream_metrics::{
 };
 use tokio::time::Instant;
 
-use crate::error_policy::Verdict;
+use crate::{error_policy::Verdict, task_plugins::TaskPlugins};
 
 /// The groups of one task. They exist as long as a clone of this does: until the task's place is free again, not only
 /// until it has failed.
@@ -58,6 +58,7 @@ struct Groups {
     stages: [OnceLock<Arc<TaskStage>>; Part::ALL.len()],
     source: OnceLock<Arc<SourceTask>>,
     sink: OnceLock<Arc<SinkTask>>,
+    plugins: OnceLock<TaskPlugins>,
     start_counted: AtomicBool,
 }
 
@@ -78,6 +79,7 @@ impl TaskMetrics {
             stages: Default::default(),
             source: OnceLock::new(),
             sink: OnceLock::new(),
+            plugins: OnceLock::new(),
             start_counted: AtomicBool::new(false),
         }));
         new.enters(state);
@@ -128,6 +130,12 @@ impl TaskMetrics {
     /// The task has proved to be a sink.
     pub(crate) fn sink(&self, metrics: &Metrics, id: &TaskId) -> Arc<SinkTask> {
         Arc::clone(self.0.sink.get_or_init(|| metrics.group(labels(id))))
+    }
+
+    /// The task is made of these. Said once.
+    pub(crate) fn made_of(&self, plugins: impl FnOnce(&Metrics, &TaskId) -> TaskPlugins) {
+        let Groups { metrics, id, plugins: place, .. } = &*self.0;
+        place.get_or_init(|| plugins(metrics, id));
     }
 
     /// The task runs for the first time, or failed. Its start counts once, at whichever comes first.

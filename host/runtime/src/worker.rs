@@ -40,6 +40,7 @@ use crate::{
     status::{State, StatusBoard, StatusStore, StatusWriter},
     task::TaskControl,
     task_metrics::TaskMetrics,
+    task_plugins::TaskPlugins,
     transaction_boundary::{BoundaryRule, TransactionBoundary},
     transform_chain::TransformChain,
 };
@@ -793,6 +794,9 @@ async fn run_resolved(
     keys.define_all(&ours);
     let config =
         keys.parse(&start.connector_config).map_err(|error| Failure::new(ErrorKind::Config, "", error.message()))?;
+    control.metrics.made_of(|metrics, id| {
+        TaskPlugins::of(metrics, id, parts.plugins.as_ref(), &plugin, &parts.settings.properties, &config)
+    });
     let stopped = control.clone();
     let (plugin, config) = (plugin.as_ref(), &config);
     let build = Build { parts: &parts, generations, start: &start, hash, control, plugin, config, class };

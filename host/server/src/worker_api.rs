@@ -102,11 +102,21 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether the same may be done a moment later: what is refused during a rebalance was not begun.
+    pub fn passes(&self) -> bool {
+        self.status == 409 && ["rebalance", "momentarily"].iter().any(|word| self.message.contains(word))
+    }
+
     /// The failure of what was tried.
     pub fn failure(&self, what: &str) -> Failure {
-        let code = if self.status == 404 { NOT_FOUND } else { REFUSED };
+        let code = if self.status == 404 && !self.message.starts_with("HTTP ") { NOT_FOUND } else { REFUSED };
         let hint = match self.status {
             401 => " (likely cause: no user or a wrong one: give --user or MILLSTREAM_USER)",
+            // What an unknown path or method is answered with, as told from an unknown connector.
+            404 | 405 if self.message.starts_with("HTTP ") => {
+                " (likely cause: this worker's API has no such endpoint, as in older versions of Kafka Connect, or it \
+                  begins at another path than that of --url)"
+            }
             _ => "",
         };
         Failure::new(code, format!("{what}: {}{hint}", self.message))
@@ -158,10 +168,7 @@ impl WorkerApi {
                     str::to_owned,
                 ),
             };
-            // What is refused for that reason was not begun.
-            let passes =
-                refusal.status == 409 && ["rebalance", "momentarily"].iter().any(|word| refusal.message.contains(word));
-            if !passes || deadline <= Instant::now() {
+            if !refusal.passes() || deadline <= Instant::now() {
                 return Ok(Err(refusal));
             }
             tokio::time::sleep(PAUSE).await;
@@ -203,6 +210,23 @@ impl WorkerApi {
             Ok(value) => Ok(Some(value)),
             Err(refusal) if refusal.status == 404 => Ok(None),
             Err(refusal) => Err(refusal.failure(what)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_is_not_there_is_told_from_a_connector_that_is_not() {
+        let failure = |status, message: &str| Refusal { status, message: message.to_owned() }.failure("stop c");
+        let connector = failure(404, "Unknown connector c");
+        assert_eq!((connector.code, connector.message.as_str()), (NOT_FOUND, "stop c: Unknown connector c"));
+        for (status, message) in [(404, "HTTP 404 Not Found"), (405, "HTTP 405 Method Not Allowed")] {
+            let endpoint = failure(status, message);
+            assert_eq!(endpoint.code, REFUSED);
+            assert!(endpoint.message.contains("has no such endpoint"), "{}", endpoint.message);
         }
     }
 }

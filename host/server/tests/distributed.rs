@@ -58,7 +58,12 @@ fn everything_comes_back_after_a_kill() {
     ] {
         assert!(page.lines().any(|known| known == line), "{line} in {page}");
     }
-    for name in ["worker_rebalance_completed_rebalances_total ", "coordinator_heartbeat_total{", "connection_count{"] {
+    for name in [
+        "worker_rebalance_completed_rebalances_total ",
+        "coordinator_heartbeat_total{",
+        "connection_count{",
+        "node_request_total{",
+    ] {
         let name = format!("kafka_connect_{name}");
         let series = page.lines().find(|line| line.starts_with(&name)).unwrap_or_else(|| panic!("{name} in {page}"));
         assert!(!series.ends_with(" 0") || name.contains("heartbeat"), "{series}");

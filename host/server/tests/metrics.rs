@@ -64,6 +64,8 @@ fn what_a_worker_does_stands_on_the_page() {
     }
     assert!(page.contains("kafka_producer_record_send_total{client_id=\"connector-producer-s-0\"} 3"), "{page}");
     assert!(page.contains("millstream_plugin_instance_memory_bytes{connector=\"s\""), "{page}");
+    let all = value(&page, "kafka_connect_kafka_metrics_count_count").expect("how many there are");
+    assert!(200.0 < all && all <= value(&page, "millstream_exposition_series").unwrap() + 3.0, "{all} of {page}");
     assert!(worker.terminate().success());
 }
 
@@ -107,4 +109,66 @@ fn the_page_has_a_listener_of_its_own_a_limit_and_an_end() {
     assert_eq!(worker.get("/metrics").status, 404);
     assert_eq!(worker.get("/health/ready").body, r#"{"status":"ready"}"#);
     assert!(worker.terminate().success());
+}
+
+#[test]
+fn the_page_says_what_each_task_is_made_of_in_which_version() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("in.txt"), "one\n").unwrap();
+    let source = "name=s\nconnector.class=FileStreamSource\nfile=in.txt\ntopic=t\n\
+        value.converter=org.apache.kafka.connect.json.JsonConverter\ntransforms=a,b\n\
+        transforms.a.type=org.apache.kafka.connect.transforms.HoistField$Value\ntransforms.a.field=f\n\
+        transforms.b.type=org.apache.kafka.connect.transforms.Filter\ntransforms.b.predicate=p\npredicates=p,unused\n\
+        predicates.p.type=org.apache.kafka.connect.transforms.predicates.RecordIsTombstone\n\
+        predicates.unused.type=org.apache.kafka.connect.transforms.predicates.RecordIsTombstone\n";
+    let worker = Worker::start(folder.path(), "", &[source]);
+    let page = eventually("the task says it", || {
+        Some(worker.get("/metrics").body)
+            .filter(|page| page.contains("kafka_connect_connector_predicate_predicate_class"))
+    });
+    let plugins = worker.get("/connector-plugins?connectorsOnly=false").json();
+    let version = |class: &str| {
+        let plugin = plugins.as_array().unwrap().iter().find(|plugin| plugin["class"] == class);
+        plugin.unwrap_or_else(|| panic!("{class}"))["version"].as_str().unwrap_or("undefined").to_owned()
+    };
+    let of_task = r#"connector="s",task="0""#;
+    let connector = "org.apache.kafka.connect.file.FileStreamSourceConnector";
+    let text = "org.apache.kafka.connect.storage.StringConverter";
+    let simple = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+    let transforms = "org.apache.kafka.connect.transforms";
+    for (group, labels, name, class) in [
+        ("connector_task", of_task.to_owned(), "connector", connector.to_owned()),
+        ("connector_task", of_task.to_owned(), "key_converter", text.to_owned()),
+        (
+            "connector_task",
+            of_task.to_owned(),
+            "value_converter",
+            "org.apache.kafka.connect.json.JsonConverter".to_owned(),
+        ),
+        ("connector_task", of_task.to_owned(), "header_converter", simple.to_owned()),
+        (
+            "connector_transform",
+            format!("{of_task},transform=\"a\""),
+            "transform",
+            format!("{transforms}.HoistField$Value"),
+        ),
+        ("connector_transform", format!("{of_task},transform=\"b\""), "transform", format!("{transforms}.Filter")),
+        (
+            "connector_predicate",
+            format!("{of_task},predicate=\"p\""),
+            "predicate",
+            format!("{transforms}.predicates.RecordIsTombstone"),
+        ),
+    ] {
+        for (what, expected) in [("class", class.clone()), ("version", version(&class))] {
+            let series = format!("kafka_connect_{group}_{name}_{what}{{{labels},{name}_{what}=\"{expected}\"}}");
+            assert_eq!(value(&page, &series), Some(1.0), "{series} in {page}");
+        }
+    }
+    let task = "org.apache.kafka.connect.file.FileStreamSourceTask";
+    let series = format!("kafka_connect_connector_task_task_class{{{of_task},task_class=\"{task}\"}}");
+    assert_eq!(value(&page, &series), Some(1.0), "{series} in {page}");
+    let series = format!("kafka_connect_connector_task_connector_type{{{of_task},connector_type=\"source\"}}");
+    assert_eq!(value(&page, &series), Some(1.0), "{series} in {page}");
+    assert!(!page.contains("unused"), "{page}");
 }

@@ -195,7 +195,9 @@ impl Link {
     }
 
     pub(crate) async fn to_address(&self, node: i32, address: &HostPort) -> Result<Connection, RequestError> {
-        self.pool.get(address).await.map_err(|source| RequestError::Connect { node, source })
+        let connection = self.pool.get(address).await.map_err(|source| RequestError::Connect { node, source })?;
+        connection.leads_to(node, self.cluster.settings());
+        Ok(connection)
     }
 
     /// A connection to whichever broker answers: an open one, else one that is known, else one of the first

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use millstream_config::config_text;
-use millstream_metrics::{ClientConnections, GroupDefinition, Labels, Metrics};
+use millstream_metrics::{ClientConnections, GroupDefinition, Labels, Metrics, WorkerNode};
 
 use super::{
     keys,
@@ -120,6 +120,12 @@ impl ConnectionSettings {
             ClientKind::Worker => ClientConnections::OF_WORKERS,
         };
         self.metrics.group_of(definition, self.labels())
+    }
+
+    /// Where its connections to one broker are counted, too; `None` where that is not asked for.
+    pub(crate) fn node_counts(&self, node: i32) -> Option<Arc<WorkerNode>> {
+        let labels = || self.labels().and("node-id", format!("node-{node}"));
+        (self.kind == ClientKind::Worker).then(|| self.metrics.group(labels()))
     }
 
     /// How long to wait before repetition number `attempt` (0 for the first): doubling, with a quarter of

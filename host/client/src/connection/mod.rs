@@ -18,7 +18,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use millstream_metrics::ClientConnections;
+use millstream_metrics::{ClientConnections, WorkerNode};
 use millstream_wire::{
     frame::{self, FrameDecoder},
     protocol::{
@@ -62,6 +62,7 @@ struct Shared {
     ended: Arc<OnceLock<Arc<Disconnect>>>,
     session: Session,
     counts: Arc<ClientConnections>,
+    node: Arc<OnceLock<Arc<WorkerNode>>>,
     task: JoinHandle<()>,
 }
 
@@ -117,6 +118,16 @@ fn disconnected(api: ApiKey, ended: &OnceLock<Arc<Disconnect>>) -> CallError {
 }
 
 impl Connection {
+    /// What goes over it counts for this broker from now on, where brokers are counted.
+    pub(crate) fn leads_to(&self, node: i32, settings: &ConnectionSettings) {
+        if self.shared.node.get().is_none()
+            && let Some(counts) = settings.node_counts(node)
+        {
+            // Whoever came first has named the same broker.
+            let _ = self.shared.node.set(counts);
+        }
+    }
+
     /// Takes over a stream and asks the broker for its versions.
     pub(crate) async fn open(
         stream: Box<dyn Stream>,
@@ -138,14 +149,15 @@ impl Connection {
             last_use: Instant::now(),
             counts: Open::new(settings.connection_counts()),
         };
-        let counts = Arc::clone(&transfer.counts.0);
+        let (counts, node) = (Arc::clone(&transfer.counts.all), Arc::clone(&transfer.counts.node));
         let in_use = Arc::new(AtomicBool::new(false));
         let peer = Peer { address: address.clone(), client: settings.client_id.clone(), in_use: Arc::clone(&in_use) };
         let task = tokio::spawn(transfer.run(peer, Arc::clone(&ended)).in_current_span());
         let client_id = Some(StrBytes::from_string(settings.client_id.clone()));
         let timeout = settings.request_timeout;
         let session = Session::new(settings.security.login.clone());
-        let shared = Shared { requests, versions: OnceLock::new(), client_id, timeout, ended, session, counts, task };
+        let shared =
+            Shared { requests, versions: OnceLock::new(), client_id, timeout, ended, session, counts, node, task };
         let connection = Self { shared: Arc::new(shared) };
         let versions = connection.ask_versions().await?;
         connection.shared.versions.get_or_init(|| versions);
@@ -330,20 +342,44 @@ struct Transfer {
 }
 
 /// Counts a connection as open while it exists, which is as long as the task's state.
-struct Open(Arc<ClientConnections>);
+struct Open {
+    all: Arc<ClientConnections>,
+    /// Those to the broker at the other end, once it is known which one that is.
+    node: Arc<OnceLock<Arc<WorkerNode>>>,
+}
 
 impl Open {
     fn new(counts: Arc<ClientConnections>) -> Self {
         counts.made.add(1);
         counts.open.change(1);
-        Self(counts)
+        Self { all: counts, node: Arc::default() }
+    }
+
+    fn sent(&self, bytes: u64) {
+        self.all.requests.add(1);
+        self.all.request_bytes.record(bytes);
+        if let Some(node) = self.node.get() {
+            node.requests.add(1);
+            node.request_bytes.record(bytes);
+        }
+    }
+
+    fn answered(&self, bytes: u64, took: Duration) {
+        self.all.responses.add(1);
+        self.all.bytes_in.add(bytes);
+        self.all.response_time.record_time(took);
+        if let Some(node) = self.node.get() {
+            node.responses.add(1);
+            node.bytes_in.add(bytes);
+            node.response_time.record_time(took);
+        }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.change(-1);
-        self.0.closed.add(1);
+        self.all.open.change(-1);
+        self.all.closed.add(1);
     }
 }
 
@@ -427,8 +463,7 @@ impl Transfer {
         frame[8..12].copy_from_slice(&correlation.to_be_bytes());
         let version = i16::from_be_bytes([frame[6], frame[7]]);
         let frame = frame.freeze();
-        self.counts.0.requests.add(1);
-        self.counts.0.request_bytes.record(frame.len() as u64);
+        self.counts.sent(frame.len() as u64);
         self.last_use = Instant::now();
         let sent = self.last_use;
         let deadline = self.last_use + timeout.min(FAR);
@@ -445,10 +480,8 @@ impl Transfer {
         while let Some(mut frame) = self.decoder.next_frame().map_err(|source| Disconnect::Frame { source })? {
             let waiting = self.in_flight.pop_front().ok_or(Disconnect::Unasked)?;
             self.last_use = Instant::now();
-            self.counts.0.responses.add(1);
             // With the size that stands before it.
-            self.counts.0.bytes_in.add(frame.len() as u64 + 4);
-            self.counts.0.response_time.record_time(self.last_use - waiting.sent);
+            self.counts.answered(frame.len() as u64 + 4, self.last_use - waiting.sent);
             let found = frame.first_chunk().map_or(-1, |id| i32::from_be_bytes(*id));
             if found != waiting.correlation {
                 return Err(Disconnect::Correlation { expected: waiting.correlation, found });

@@ -285,6 +285,12 @@ fn null_values_are_refused_and_unknown_ones_come_first() {
     assert_eq!((infos.configs[0].value.name.as_str(), infos.error_count), ("foo", 1));
     assert!(infos.configs[0].definition.is_none());
     assert_eq!(infos.configs[0].value.errors, ["Null value can not be supplied as the configuration value."]);
+    // Of keys that the connector declares, too, which take null by themselves.
+    for key in ["topic", "secret"] {
+        let mut config = source(&[]);
+        config.insert(key.to_owned(), None);
+        assert_eq!(only_error(&config), pair(key, "Null value can not be supplied as the configuration value."));
+    }
 }
 
 #[test]

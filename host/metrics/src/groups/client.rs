@@ -182,3 +182,21 @@ impl ClientConnections {
         &DEFINITION
     };
 }
+
+group! {
+    /// Connections of a worker to one of the brokers of its group, from when it is known which broker that is.
+    WorkerNode = connect "connect-node-metrics" by ["client-id", "node-id"];
+    requests: Counter, Count, "Requests sent" => { "request-rate": Rate, "request-total": Total }
+    request_bytes: Distribution, Bytes, "Bytes of one request" => {
+        "request-size-max": Max,
+        "request-size-avg": Average,
+        "outgoing-byte-rate": Rate,
+        "outgoing-byte-total": Total,
+    }
+    responses: Counter, Count, "Answers received" => { "response-rate": Rate, "response-total": Total }
+    response_time: Distribution, Millis, "Time from a request to its answer" => {
+        "request-latency-max": Max,
+        "request-latency-avg": Average,
+    }
+    bytes_in: Counter, Bytes, "Bytes of answers" => { "incoming-byte-rate": Rate, "incoming-byte-total": Total }
+}

@@ -11,24 +11,32 @@ use crate::table::{Group, GroupDefinition};
 
 pub use broker::{BrokerRequests, LogCleaner};
 pub use client::{
-    ClientConnections, ConsumerFetches, ConsumerGroup, GroupMembership, ProducerRecords, WorkerAssignment,
+    ClientConnections, ConsumerFetches, ConsumerGroup, GroupMembership, ProducerRecords, WorkerAssignment, WorkerNode,
 };
 pub use ours::{ConnectorLatency, Exposition, PluginInstance, Restarts, SinkPartition, TaskMemory, TaskStage};
-pub use task::{Connector, SinkTask, SourceTask, SourceTransactions, Task, TaskErrors};
-pub use worker::{AppInfo, ConnectorTasks, Worker, WorkerRebalances};
+pub use task::{
+    Connector, PredicatePlugin, SinkTask, SourceTask, SourceTransactions, Task, TaskErrors, TaskPlugins,
+    TransformPlugin,
+};
+pub use worker::{AppInfo, ConnectorTasks, MetricsCount, Worker, WorkerRebalances};
 
 /// Every kind of group, in the order of the reference page.
-pub fn all_groups() -> [&'static GroupDefinition; 29] {
+pub fn all_groups() -> [&'static GroupDefinition; 34] {
     [
         AppInfo::DEFINITION,
+        MetricsCount::DEFINITION,
         Worker::DEFINITION,
         ConnectorTasks::DEFINITION,
         WorkerRebalances::DEFINITION,
         GroupMembership::OF_WORKERS,
         WorkerAssignment::DEFINITION,
         ClientConnections::OF_WORKERS,
+        WorkerNode::DEFINITION,
         Connector::DEFINITION,
         Task::DEFINITION,
+        TaskPlugins::DEFINITION,
+        TransformPlugin::DEFINITION,
+        PredicatePlugin::DEFINITION,
         SourceTask::DEFINITION,
         SourceTransactions::DEFINITION,
         SinkTask::DEFINITION,

@@ -37,6 +37,36 @@ group! {
 }
 
 group! {
+    /// What any task is made of.
+    TaskPlugins = connect "connector-task-metrics" by ["connector", "task"];
+    connector_class: Text, Word, "Class of its connector" => { "connector-class": Word }
+    connector_type: Text, Word, "Whether its connector is a `source` or a `sink`" => { "connector-type": Word }
+    connector_version: Text, Word, "Version of its connector" => { "connector-version": Word }
+    task_class: Text, Word, "Its own class" => { "task-class": Word }
+    task_version: Text, Word, "Its own version" => { "task-version": Word }
+    key_converter_class: Text, Word, "Class of the converter of keys" => { "key-converter-class": Word }
+    key_converter_version: Text, Word, "Its version" => { "key-converter-version": Word }
+    value_converter_class: Text, Word, "Class of the converter of values" => { "value-converter-class": Word }
+    value_converter_version: Text, Word, "Its version" => { "value-converter-version": Word }
+    header_converter_class: Text, Word, "Class of the converter of headers" => { "header-converter-class": Word }
+    header_converter_version: Text, Word, "Its version" => { "header-converter-version": Word }
+}
+
+group! {
+    /// A transform of a task, by its alias.
+    TransformPlugin = connect "connector-transform-metrics" by ["connector", "task", "transform"];
+    class: Text, Word, "Its class" => { "transform-class": Word }
+    version: Text, Word, "Its version" => { "transform-version": Word }
+}
+
+group! {
+    /// A predicate that a transform of a task has, by its alias.
+    PredicatePlugin = connect "connector-predicate-metrics" by ["connector", "task", "predicate"];
+    class: Text, Word, "Its class" => { "predicate-class": Word }
+    version: Text, Word, "Its version" => { "predicate-version": Word }
+}
+
+group! {
     /// Source tasks.
     SourceTask = connect "source-task-metrics" by ["connector", "task"];
     polled: Counter, Records, "Records that the plugin returned" => {

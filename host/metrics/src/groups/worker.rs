@@ -56,6 +56,12 @@ group! {
 }
 
 group! {
+    /// How much is counted.
+    MetricsCount = connect "kafka-metrics-count" by [];
+    metrics: Gauge, Count, "Metrics that there are, this one among them" => { "count": Current }
+}
+
+group! {
     /// Rebalances of the group of workers that this one belongs to.
     WorkerRebalances = connect "connect-worker-rebalance-metrics" by [];
     epoch: Gauge, Count, "Generation of the group" => { "epoch": Current }

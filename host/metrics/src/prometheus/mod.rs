@@ -9,7 +9,7 @@ mod text;
 use crate::registry::Labels;
 use crate::shown::{Shown, ShownGroup};
 use crate::table::Group;
-use crate::{Exposition, all_groups};
+use crate::{Exposition, MetricsCount, all_groups};
 
 use names::label;
 pub use names::name;
@@ -65,7 +65,7 @@ fn series(shown: &Shown) -> usize {
 }
 
 /// Leaves out whole groups beyond `max_series`, those of the kinds that come last in the table first. How many series are
-/// left, and how many are not, is added.
+/// left, and how many are not, is added, and how many metrics there are.
 pub fn limited(mut groups: Vec<ShownGroup>, max_series: usize) -> Vec<ShownGroup> {
     let order = |group: &ShownGroup| {
         let is_it = |known: &&crate::GroupDefinition| std::ptr::eq(*known, group.definition);
@@ -78,6 +78,15 @@ pub fn limited(mut groups: Vec<ShownGroup>, max_series: usize) -> Vec<ShownGroup
         let fits = kept + more <= max_series;
         *(if fits { &mut kept } else { &mut left_out }) += more;
         fits
+    });
+    // With those that are added here.
+    let own = Exposition::DEFINITION.attributes.len() + MetricsCount::DEFINITION.attributes.len();
+    let metrics = own + groups.iter().map(|group| group.attributes.len()).sum::<usize>();
+    let count = MetricsCount::DEFINITION.attributes.iter().map(|attribute| (attribute, Shown::Whole(metrics as i128)));
+    groups.push(ShownGroup {
+        definition: MetricsCount::DEFINITION,
+        labels: Labels::none(),
+        attributes: count.collect(),
     });
     let values = [kept, left_out].map(|count| Shown::Whole(count as i128));
     let attributes = Exposition::DEFINITION.attributes.iter().zip(values).collect();

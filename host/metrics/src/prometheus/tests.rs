@@ -125,7 +125,9 @@ fn series_beyond_the_limit_are_counted_and_whole_groups_are_left_out_from_the_en
     assert!(kept <= 100 && 100 - TaskErrors::DEFINITION.attributes.len() < kept, "{kept}");
     assert_eq!(kept + left_out, series);
     let text = page(&some, Format::Plain);
-    assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), kept + 2);
+    assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), kept + 3);
+    let count = 3 + kept;
+    assert!(text.contains(&format!("kafka_connect_kafka_metrics_count_count {count}\n")), "{count}: {text}");
     assert!(text.contains("kafka_connect_worker_connector_count 0\n"));
     assert!(text.contains(&format!("millstream_exposition_series_left_out {left_out}\n")));
     assert_eq!(of(&limited(shown(&metrics), 0)), (0, series));

@@ -137,7 +137,8 @@ fn every_attribute_of_the_table_can_be_shown() {
     hold!(AppInfo, Worker, ConnectorTasks, WorkerRebalances, WorkerAssignment, Connector, Task, SourceTask);
     hold!(SourceTransactions, SinkTask, TaskErrors, ConnectorLatency, TaskStage, TaskMemory, SinkPartition);
     hold!(PluginInstance, BrokerRequests, LogCleaner, ProducerRecords, ConsumerFetches, ConsumerGroup);
-    hold!(GroupMembership, ClientConnections, Exposition, Restarts);
+    hold!(GroupMembership, ClientConnections, Exposition, Restarts, MetricsCount, WorkerNode);
+    hold!(TaskPlugins, TransformPlugin, PredicatePlugin);
     let mut watch = Watch::new(metrics.clone(), WindowSettings::default());
     let shown = watch.show(Instant::now());
     for definition in all_groups() {

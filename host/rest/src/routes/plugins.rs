@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{body::Body, extract::State};
 use millstream_config::ConfigKey;
-use millstream_runtime::herder::HerderError;
 use serde_json::{Value, json};
 
 use super::Api;
@@ -14,9 +13,6 @@ use crate::{
     path::Name,
     query::Parameters,
 };
-
-/// Connect's class for requests that are refused.
-const BAD_REQUEST: &str = "org.apache.kafka.connect.runtime.rest.errors.BadRequestException";
 
 /// `GET /connector-plugins`.
 pub(crate) async fn list(State(herder): State<Arc<dyn Herder>>, parameters: Parameters) -> Answer {
@@ -48,13 +44,8 @@ pub(crate) async fn validate(State(api): State<Api>, Name(name): Name, body: Bod
             "Included connector type {class} does not match request type {name}"
         )));
     }
-    // Connect validates on another thread, whose exception comes out wrapped.
-    let infos = api.herder.validate(&config).await.map_err(|error| match error {
-        HerderError::BadRequest(message) => {
-            HerderError::Failed { message: format!("{BAD_REQUEST}: {message}"), source: None }
-        }
-        error => error,
-    })?;
+    // Connect validates on another thread, whose exception comes out wrapped, as a failure of the worker: 500.
+    let infos = api.herder.validate(&config).await?;
     Ok(ok(&infos.to_json()))
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn put_task_configs(
     body: Body,
 ) -> Answer {
     if !api.herder.is_in_group() {
-        return Err(RestError::internal(
+        return Err(RestError::bad_request(
             "Kafka Connect in standalone mode does not support externally setting task configurations.",
         ));
     }
@@ -55,7 +55,7 @@ pub(crate) async fn put_task_configs(
 /// `PUT /connectors/{connector}/fence`, which is for the workers of a cluster among themselves.
 pub(crate) async fn fence(State(api): State<Api>, Name(name): Name, headers: HeaderMap, body: Body) -> Answer {
     if !api.herder.is_in_group() {
-        return Err(RestError::internal(
+        return Err(RestError::bad_request(
             "Kafka Connect in standalone mode does not support exactly-once source connectors.",
         ));
     }

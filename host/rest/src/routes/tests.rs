@@ -394,7 +394,7 @@ async fn offsets_are_shown_altered_and_reset() {
     let none = ask_with(Method::PATCH, path, r#"{"offsets": []}"#).await;
     assert_eq!(none.status(), 400);
     assert_eq!(none.herder.begun(), 0);
-    assert_eq!(ask_with(Method::PATCH, path, "{").await.status(), 500);
+    assert_eq!(ask_with(Method::PATCH, path, "{").await.status(), 400);
 }
 
 #[tokio::test]
@@ -479,12 +479,12 @@ async fn a_configuration_is_put_and_patched() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_is_an_internal_error_as_in_connect() {
+async fn a_body_that_cannot_be_read_is_the_clients_mistake() {
     for body in ["", "{", "[]", r#"{"a": {}}"#] {
-        assert_eq!(ask_with(Method::PUT, "/connectors/c/config", body).await.status(), 500, "{body}");
+        assert_eq!(ask_with(Method::PUT, "/connectors/c/config", body).await.status(), 400, "{body}");
     }
     let unknown = ask_with(Method::POST, "/connectors", r#"{"nam": "c"}"#).await;
-    assert_eq!(unknown.status(), 500);
+    assert_eq!(unknown.status(), 400);
     assert!(unknown.json().await["message"].as_str().unwrap().starts_with("Unrecognized field \"nam\""));
 }
 
@@ -719,7 +719,7 @@ async fn tasks_are_shown_with_their_configurations() {
         ask_get("/connectors/c/tasks").await.text().await,
         r#"[{"id":{"connector":"c","task":0},"config":{"topic":"t"}}]"#
     );
-    assert_eq!(ask(Method::PUT, "/connectors/c/fence").await.status(), 500);
+    assert_eq!(ask(Method::PUT, "/connectors/c/fence").await.status(), 400);
 }
 
 #[tokio::test]
@@ -740,7 +740,7 @@ async fn plugins_are_listed_described_and_validated() {
     let other = validate(path, r#"{"connector.class": "a.Source"}"#).await;
     assert_eq!(other.status(), StatusCode::BAD_REQUEST.as_u16());
     assert_eq!(other.json().await["message"], "Included connector type a.Source does not match request type Sink");
-    assert_eq!(validate(path, "{}").await.status(), 500);
+    assert_eq!(validate(path, "{}").await.status(), 400);
 }
 
 #[tokio::test]

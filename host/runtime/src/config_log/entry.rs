@@ -94,22 +94,32 @@ impl std::fmt::Debug for SessionKey {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidEntry {
     /// The value is not JSON. Connect's reader does not count such a record as read.
-    #[error("the value of config record '{key}' is not JSON: {reason}")]
+    #[error("the value of config record '{}' is not JSON: {reason}", shortened(key))]
     NotJson {
         key: String,
         /// What the parser says.
         reason: String,
     },
     /// The key is none that Connect writes.
-    #[error("config record '{key}' has a key of no known kind")]
+    #[error("config record '{}' has a key of no known kind", shortened(key))]
     UnknownKey { key: String },
     /// The value is JSON, but not of the key's kind.
-    #[error("the value of config record '{key}' has no usable '{field}'")]
+    #[error("the value of config record '{}' has no usable '{field}'", shortened(key))]
     Malformed {
         key: String,
         /// What is missing or of a wrong type.
         field: &'static str,
     },
+}
+
+/// The key of a record may be as long as the record. Its first characters tell which one it is.
+fn shortened(key: &str) -> String {
+    const SHOWN: usize = 200;
+    let mut shown: String = key.chars().take(SHOWN).collect();
+    if shown.len() < key.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 const TARGET: &str = "target-state-";

@@ -449,8 +449,10 @@ impl Loop {
             return answer(reply, Err(error));
         }
         let (shared, of) = (Arc::clone(&self.shared), name.to_owned());
+        // What was written was done, even if somebody deletes it before it runs.
+        let written = shared.info(name);
         let put = move || {
-            let info = shared.info(&of).ok_or_else(|| HerderError::no_connector(&of))?;
+            let info = shared.info(&of).or(written).ok_or_else(|| HerderError::no_connector(&of))?;
             Ok(PutConnector { created, info })
         };
         // In a group it is started after the answer, by whom it falls to.
@@ -582,11 +584,16 @@ impl Loop {
     }
 
     fn restart_task(&mut self, name: &str, number: u32, reply: Reply<()>) {
+        // Workers of a group have other words for it in Connect.
+        let in_group = self.group.is_some();
         let Some(desired) = self.shared.view().desired(name) else {
-            return answer(reply, Err(HerderError::no_connector(name)));
+            let unknown = HerderError::NotFound(format!("Unknown connector: {name}"));
+            return answer(reply, Err(if in_group { unknown } else { HerderError::no_connector(name) }));
         };
         if desired.tasks <= number {
-            return answer(reply, Err(HerderError::NotFound(format!("Task {name}-{number} not found"))));
+            let task = format!("{name}-{number}");
+            let message = if in_group { format!("Unknown task: {task}") } else { format!("Task {task} not found") };
+            return answer(reply, Err(HerderError::NotFound(message)));
         }
         if let Err(error) = self.shared.place().owner(name, Some(number)) {
             return answer(reply, Err(error));

@@ -70,19 +70,38 @@ impl OffsetTable {
         let mut found = Vec::new();
         for (key, offset) in &self.entries {
             let (Some(key), Some(offset)) = (key, offset) else { continue };
-            let Ok(serde_json::Value::Array(parts)) = serde_json::from_slice(key) else { continue };
-            let [serde_json::Value::String(name), partition @ serde_json::Value::Object(_)] = parts.as_slice() else {
-                continue;
-            };
+            let Some((name, partition)) = parts(key) else { continue };
             if name == connector
+                && partition.is_object()
                 && let Some(offset) = offset_text(connector, offset)
             {
                 let mut text = String::new();
-                push_json(&mut text, partition, false);
+                push_json(&mut text, &partition, false);
                 found.push((text, offset));
             }
         }
         found
+    }
+}
+
+/// Whether a stored key is one that Connect writes: a connector's name with one of its partitions.
+pub(super) fn is_key(key: &[u8]) -> bool {
+    parts(key).is_some()
+}
+
+/// Whether a stored value is an offset.
+pub(super) fn is_offset(value: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(value).is_ok_and(|value| value.is_object())
+}
+
+/// The connector and the partition that a stored key is of.
+fn parts(key: &[u8]) -> Option<(String, serde_json::Value)> {
+    let serde_json::Value::Array(parts) = serde_json::from_slice(key).ok()? else { return None };
+    match <[serde_json::Value; 2]>::try_from(parts).ok()? {
+        [serde_json::Value::String(name), partition] if partition.is_object() || partition.is_null() => {
+            Some((name, partition))
+        }
+        _ => None,
     }
 }
 
@@ -96,8 +115,7 @@ fn sorted_form(key: &[u8]) -> Option<String> {
 
 /// A stored offset as text, if it is a JSON object.
 fn offset_text(connector: &str, bytes: &[u8]) -> Option<String> {
-    let is_object = serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| value.is_object());
-    let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| is_object);
+    let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| is_offset(bytes));
     if text.is_none() {
         tracing::error!(connector, "a stored source offset is not a JSON object and is left out");
     }

@@ -16,7 +16,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{OffsetStore, OffsetStoreError, table::OffsetTable};
+use super::{
+    OffsetStore, OffsetStoreError,
+    table::{OffsetTable, is_key, is_offset},
+};
 use crate::topic_log::{EndId, LogRecord, NewRecord, Step, TopicLog, WriteId};
 
 /// Requests that may wait for the store's task; further ones wait before it.
@@ -190,12 +193,19 @@ impl Work {
         }
     }
 
+    /// A record that is no offset of anybody's changes nothing, not even the offset that stood under its key before.
     fn take(&self, record: &LogRecord) {
-        let Some(key) = &record.key else {
+        let skipped = |reason: &str| {
             let (topic, partition, offset) = (self.log.topic(), record.partition, record.offset);
-            tracing::warn!(%topic, partition, offset, "a record of the offsets topic has no key and is skipped");
-            return;
+            tracing::warn!(%topic, partition, offset, reason, "a record of the offsets topic is skipped");
         };
+        let Some(key) = &record.key else { return skipped("it has no key") };
+        if !is_key(key) {
+            return skipped("its key is not a connector's name with a partition");
+        }
+        if record.value.as_deref().is_some_and(|value| !is_offset(value)) {
+            return skipped("its value is not a JSON object");
+        }
         let mut table = lock(&self.table);
         match &record.value {
             Some(value) => table.set(key.to_vec(), Some(value.to_vec())),

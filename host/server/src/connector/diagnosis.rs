@@ -19,7 +19,14 @@ pub struct Diagnosis {
 const STAGES: [&str; 2] = ["TASK_POLL", "TASK_PUT"];
 
 /// Methods in the frames of Connect's own code, and the stages that they carry out.
-const FRAMES: [(&str, &str); 8] = [
+const FRAMES: [(&str, &str); 14] = [
+    // 4.3 has these conversions in lambdas, which are numbered in their order.
+    ("WorkerSinkTask.lambda$convertAndTransformRecord$0", "KEY_CONVERTER"),
+    ("WorkerSinkTask.lambda$convertAndTransformRecord$1", "VALUE_CONVERTER"),
+    ("WorkerSinkTask.lambda$convertAndTransformRecord$2", "HEADER_CONVERTER"),
+    ("AbstractWorkerSourceTask.lambda$convertTransformedRecord$0", "HEADER_CONVERTER"),
+    ("AbstractWorkerSourceTask.lambda$convertTransformedRecord$1", "KEY_CONVERTER"),
+    ("AbstractWorkerSourceTask.lambda$convertTransformedRecord$2", "VALUE_CONVERTER"),
     ("convertHeadersFor", "HEADER_CONVERTER"),
     ("convertHeaderFor", "HEADER_CONVERTER"),
     ("WorkerSinkTask.convertKey", "KEY_CONVERTER"),
@@ -190,6 +197,8 @@ mod tests {
         assert_eq!(found.causes.len(), 2);
         assert!(found.causes[1].ends_with("\nsecond line"), "{:?}", found.causes);
         assert!(found.fix.is_some());
+        let lambda = "a.DataException: no\n\tat org.apache.kafka.connect.runtime.WorkerSinkTask.lambda$convertAndTransformRecord$1(WorkerSinkTask.java:539)\n";
+        assert_eq!(read(lambda).stage.as_deref(), Some("VALUE_CONVERTER"));
         assert_eq!(read(""), Diagnosis::default());
         assert!(read("a.ConfigException: Invalid value x for configuration y\n").fix.unwrap().contains("edit"));
     }

@@ -95,6 +95,32 @@ fn reached(goal: Goal, status: Option<&Value>, tasks: Option<usize>) -> Reached 
     }
 }
 
+/// What the worker says when it is looked at.
+enum Look {
+    Found(Value),
+    Nothing,
+    /// It cannot tell at the moment.
+    Later,
+}
+
+impl Look {
+    fn found(self) -> Option<Value> {
+        match self {
+            Self::Found(value) => Some(value),
+            Self::Nothing | Self::Later => None,
+        }
+    }
+}
+
+async fn look(worker: &WorkerApi, path: &[&str]) -> Result<Look, Failure> {
+    match worker.try_ask("GET", path, &[], None).await? {
+        Ok(value) => Ok(Look::Found(value)),
+        Err(refusal) if refusal.status == 404 => Ok(Look::Nothing),
+        Err(refusal) if refusal.passes() => Ok(Look::Later),
+        Err(refusal) => Err(refusal.failure("wait for the connector")),
+    }
+}
+
 /// Waits until a connector has reached its goal.
 ///
 /// # Errors
@@ -103,10 +129,18 @@ fn reached(goal: Goal, status: Option<&Value>, tasks: Option<usize>) -> Reached 
 pub async fn wait(worker: &WorkerApi, name: &str, goal: Goal, bound: Duration) -> Result<(), Failure> {
     let deadline = Instant::now() + bound;
     loop {
-        let info = worker.find("wait for the connector", &["connectors", name]).await?;
-        let status = match goal {
-            Goal::Gone if info.is_none() => None,
-            _ => worker.find("wait for the connector", &["connectors", name, "status"]).await?,
+        let info = look(worker, &["connectors", name]).await?;
+        let status = match (goal, &info) {
+            (Goal::Gone, Look::Nothing) => Look::Nothing,
+            _ => look(worker, &["connectors", name, "status"]).await?,
+        };
+        let (info, status) = match (info, status) {
+            // A group of workers that is busy with itself will be there in a moment.
+            (Look::Later, _) | (_, Look::Later) if Instant::now() < deadline => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            (info, status) => (info.found(), status.found()),
         };
         let tasks = info.as_ref().and_then(|info| info["tasks"].as_array()).map(Vec::len);
         let so_far = status.as_ref().map_or_else(|| "no status yet".to_owned(), |status| Status(status).summary());
