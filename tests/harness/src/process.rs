@@ -65,6 +65,27 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    fn freeze(&self) {
+        let id = self.child.id();
+        let sent = Command::new("kill").args(["-STOP", &id.to_string()]).status().expect("kill runs");
+        assert!(sent.success(), "SIGSTOP could not be sent");
+        eventually("every thread has stopped", || {
+            let threads = fs::read_dir(format!("/proc/{id}/task")).expect("the process is there");
+            let stopped = threads.flatten().all(|thread| {
+                let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+                // The state follows the name, which stands in brackets.
+                stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+            });
+            stopped.then_some(())
+        });
+    }
+
+    fn thaw(&self) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-CONT", &id]).status().expect("kill runs");
+        assert!(sent.success(), "SIGCONT could not be sent");
+    }
+
     fn terminate(&mut self) -> ExitStatus {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
@@ -260,6 +281,24 @@ impl Worker {
         })
     }
 
+    /// Stops the process in the middle of whatever it does, until it is killed or thawed. Returns when it has stopped.
+    ///
+    /// # Panics
+    ///
+    /// If it does not stop.
+    pub fn freeze(&self) {
+        self.process.freeze();
+    }
+
+    /// Lets a process go on that was stopped.
+    ///
+    /// # Panics
+    ///
+    /// If the signal cannot be sent.
+    pub fn thaw(&self) {
+        self.process.thaw();
+    }
+
     /// Kills the process at once, as a crash would.
     pub fn kill(&mut self) {
         self.process.kill();
@@ -305,24 +344,13 @@ impl Broker {
         fs::read_to_string(&self.process.log).unwrap_or_default()
     }
 
-    /// Stops the process in the middle of whatever it does, until it is killed. Returns when it has stopped.
+    /// Stops the process in the middle of whatever it does, until it is killed or thawed. Returns when it has stopped.
     ///
     /// # Panics
     ///
     /// If it does not stop.
     pub fn freeze(&self) {
-        let id = self.process.child.id();
-        let sent = Command::new("kill").args(["-STOP", &id.to_string()]).status().expect("kill runs");
-        assert!(sent.success(), "SIGSTOP could not be sent");
-        eventually("every thread has stopped", || {
-            let threads = fs::read_dir(format!("/proc/{id}/task")).expect("the process is there");
-            let stopped = threads.flatten().all(|thread| {
-                let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-                // The state follows the name, which stands in brackets.
-                stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
-            });
-            stopped.then_some(())
-        });
+        self.process.freeze();
     }
 
     /// Lets a process go on that was stopped.
@@ -331,9 +359,7 @@ impl Broker {
     ///
     /// If the signal cannot be sent.
     pub fn thaw(&self) {
-        let id = self.process.child.id().to_string();
-        let sent = Command::new("kill").args(["-CONT", &id]).status().expect("kill runs");
-        assert!(sent.success(), "SIGCONT could not be sent");
+        self.process.thaw();
     }
 
     /// Starts a broker whose data lies below the folder.

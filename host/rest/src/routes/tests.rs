@@ -36,9 +36,16 @@ pub(crate) struct Fake {
     /// How often a change waits between its beginning and its end.
     waits: usize,
     ended: AtomicUsize,
+    /// Where statuses are to be asked for.
+    elsewhere: Option<String>,
 }
 
 impl Fake {
+    /// One that says of statuses that they are to be asked for elsewhere.
+    pub(crate) fn elsewhere(url: String) -> Self {
+        Self { elsewhere: Some(url), ..Self::default() }
+    }
+
     fn note(&self, text: String) {
         self.asked.lock().unwrap().push(text);
     }
@@ -111,6 +118,9 @@ impl Herder for Fake {
     }
 
     fn status(&self, name: &str) -> Result<ConnectorStatus, HerderError> {
+        if let Some(url) = self.elsewhere.clone() {
+            return Err(HerderError::Elsewhere { url });
+        }
         if name != "c" {
             return Err(HerderError::NotFound(format!("No status found for connector {name}")));
         }

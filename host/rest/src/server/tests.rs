@@ -175,6 +175,37 @@ async fn https_is_served_to_clients_that_show_a_trusted_certificate_and_to_nobod
 }
 
 #[tokio::test]
+async fn a_request_is_passed_on_over_https_with_the_workers_own_keys_and_not_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let pem = folder.path().join("worker.pem");
+    let certificate = certificate(&pem);
+    let keys = [
+        ("listeners", "https://127.0.0.1:0"),
+        ("listeners.https.ssl.keystore.type", "PEM"),
+        ("listeners.https.ssl.keystore.location", pem.to_str().unwrap()),
+        ("listeners.https.ssl.truststore.certificates", &certificate),
+        ("listeners.https.ssl.truststore.type", "PEM"),
+        ("listeners.https.ssl.client.auth", "required"),
+    ];
+    let identified: Vec<(&str, &str)> =
+        keys[1..5].iter().map(|(key, value)| (key.trim_start_matches("listeners.https."), *value)).collect();
+    let mut owner = RestServer::bind(config(&keys).unwrap()).await.unwrap();
+    owner.attach(Arc::new(Fake::default()), version(), Vec::new());
+    let url = |server: &RestServer| format!("https://localhost:{}/", server.addresses()[0].port());
+    let mut asked = RestServer::bind(config(&keys).unwrap()).await.unwrap();
+    asked.attach(Arc::new(Fake::elsewhere(url(&owner))), version(), Vec::new());
+    let answer = ask_over_tls(asked.addresses()[0], tls_keys(&identified), "/connectors/c/status").await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("\"FAILED\""), "{answer}");
+
+    // One that takes itself for another, as two may that disagree.
+    let mut lost = RestServer::bind(config(&keys).unwrap()).await.unwrap();
+    let herder = Fake::elsewhere(url(&lost));
+    lost.attach(Arc::new(herder), version(), Vec::new());
+    let answer = ask_over_tls(lost.addresses()[0], tls_keys(&identified), "/connectors/c/status").await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 409") && answer.contains("conflicting operation"), "{answer}");
+}
+
+#[tokio::test]
 async fn keys_that_cannot_be_read_are_named() {
     let keys = [("listeners", "https://127.0.0.1:0"), ("ssl.keystore.location", "/no/such/file")];
     let Err(error) = RestServer::bind(config(&keys).unwrap()).await else { panic!("there are no keys") };

@@ -1,11 +1,9 @@
-//! The herder as a member of a group: how it begins, what an event of its membership means, and the session key.
+//! The herder as a member of a group: how it begins, and what an event of its membership means.
 
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use millstream_config::ConfigMap;
-use millstream_connector::TaskId;
-use millstream_record::{ErrorChain, Timestamp};
+use millstream_record::ErrorChain;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -14,27 +12,18 @@ use super::{
     run::Loop,
 };
 use crate::{
-    config_log::{Entry, SessionKey},
-    membership::{
-        Assigned, ConnectVersion, Member, MembershipEvent, WorkAssignment, WorkSet,
-        assignor::{Decision, Generations, Part, eager},
-    },
+    config_log::Entry,
+    membership::{Assigned, MembershipEvent, WorkSet},
 };
 
 /// Wait before the config log is asked for its end again.
 const CATCH_UP_RETRY: Duration = Duration::from_secs(1);
 
-/// Wait before a session key is written again that could not be.
-const KEY_RETRY: Duration = Duration::from_secs(10);
+/// Wait before members join again that disagreed about how much there is in the config log.
+const MISMATCH_RETRY: Duration = Duration::from_millis(100);
 
 /// How often a worker tries that before it stops what it runs.
 const CATCH_UP_TRIES: u32 = 5;
-
-/// How long Connect waits for a worker that has gone, unless told otherwise.
-const CONNECTS_DELAY: Duration = Duration::from_secs(300);
-
-/// Members disagree about the config log.
-const CONFIG_MISMATCH: i16 = 1;
 
 /// Gives so many bytes that nobody can guess.
 pub type SecretSource = dyn Fn(usize) -> Vec<u8> + Send + Sync;
@@ -57,33 +46,6 @@ pub struct GroupRules {
     pub secrets: Arc<SecretSource>,
     /// The way to other workers.
     pub peers: Arc<dyn Peers>,
-}
-
-impl GroupRules {
-    /// Bytes of a session key: those that Java's generators make.
-    fn key_len(&self) -> usize {
-        let own = match self.key_algorithm.to_ascii_uppercase().as_str() {
-            "HMACSHA1" | "HMACMD5" | "HMACSHA512" => 64,
-            "HMACSHA224" => 28,
-            "HMACSHA384" => 48,
-            _ => 32,
-        };
-        self.key_bits.map_or(own, |bits| bits.div_ceil(8) as usize)
-    }
-
-    /// How long a key may still be used at this time (in milliseconds of Unix time); `None` for ever.
-    fn life_of(&self, key: Option<&SessionKey>, now_ms: i64) -> Option<Duration> {
-        let fits = |key: &&SessionKey| {
-            key.algorithm == self.key_algorithm
-                && STANDARD.decode(&key.key).is_ok_and(|bytes| bytes.len() == self.key_len())
-        };
-        let Some(key) = key.filter(fits) else { return Some(Duration::ZERO) };
-        if self.key_ttl.is_zero() {
-            return None;
-        }
-        let age = u64::try_from(now_ms.saturating_sub(key.created_ms)).unwrap_or(0);
-        Some(self.key_ttl.saturating_sub(Duration::from_millis(age)))
-    }
 }
 
 /// Why the loop ends.
@@ -171,19 +133,9 @@ impl Loop {
     pub(super) fn rejoin_is_due(&mut self) {
         self.rejoin_due = None;
         self.rejoin = true;
-    }
-
-    /// Everything there is to do in the group.
-    fn wanted(&self) -> WorkSet {
-        let view = self.shared.view();
-        let cluster = view.cluster();
-        let tasks = |name: &str| {
-            let id = |number| TaskId { connector: name.to_owned(), number };
-            (0..cluster.task_count(name)).map(id).collect::<Vec<_>>()
-        };
-        WorkSet {
-            connectors: cluster.connectors().map(str::to_owned).collect(),
-            tasks: cluster.connectors().flat_map(tasks).collect(),
+        if !self.is_member() && !self.joining {
+            // It has never been told anything, and runs nothing.
+            self.join();
         }
     }
 
@@ -214,54 +166,6 @@ impl Loop {
         self.giving_up = None;
     }
 
-    /// Decides, as the leader, who does what.
-    async fn divide(&mut self, id: &str, generation: i32, version: ConnectVersion, members: &[Member]) {
-        let newest = members.iter().map(|member| member.offset).max().unwrap_or(-1);
-        if self.log.offset() < newest {
-            self.catch_up().await;
-        }
-        let offset = self.log.offset();
-        let leader_url = members.iter().find(|member| member.id == id).map(|member| member.url.clone());
-        let told = WorkAssignment {
-            error: if offset < newest { CONFIG_MISMATCH } else { 0 },
-            leader: id.to_owned(),
-            leader_url: leader_url.unwrap_or_default(),
-            offset,
-            ..WorkAssignment::default()
-        };
-        let decision = if told.error == 0 {
-            let decision = self.decide(generation, version, members);
-            self.shared.place().note(members, &decision.holds);
-            decision
-        } else {
-            let parts = members.iter().map(|member| (member.id.clone(), Part::default()));
-            Decision { parts: parts.collect(), ..Decision::default() }
-        };
-        self.shared.statuses.expect_writers(members.iter().map(|member| authority(&member.url)).collect());
-        let delay_ms = decision.delay_ms;
-        let part_of = |(member, part): (String, Part)| {
-            let (assigned, revoked) = (part.assigned.shares(), part.revoked.shares());
-            (member, WorkAssignment { assigned, revoked, delay_ms, ..told.clone() })
-        };
-        self.membership.assign(decision.parts.into_iter().map(part_of).collect());
-    }
-
-    fn decide(&mut self, generation: i32, version: ConnectVersion, members: &[Member]) -> Decision {
-        let configured = self.wanted();
-        if version == ConnectVersion::Eager {
-            return eager(&configured, members.iter().map(|member| &*member.id));
-        }
-        let delay = self.group.as_ref().and_then(|rules| rules.max_delay).unwrap_or_else(|| {
-            // Work of a worker that has gone is given out at once, by those that do not mind being asked twice.
-            if members.iter().all(|member| member.ours) { Duration::ZERO } else { CONNECTS_DELAY }
-        });
-        let max_delay_ms = i32::try_from(delay.as_millis()).unwrap_or(i32::MAX);
-        let now_ms = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let generations = Generations { completed: self.shared.place().completed, current: generation };
-        let holds = members.iter().map(|member| (member.id.clone(), member.holds.clone())).collect();
-        self.assignor.assign(now_ms, generations, &configured, &holds, max_delay_ms)
-    }
-
     /// Reads what others wrote, for as long as a worker has for it.
     pub(super) async fn catch_up(&mut self) {
         let limit = self.group.as_ref().map_or(CATCH_UP_RETRY, |rules| rules.sync_timeout);
@@ -279,7 +183,9 @@ impl Loop {
         let work = &assigned.work;
         if work.error != 0 {
             self.catch_up().await;
-            return self.join();
+            // Not at once: whoever has read more than there is would make this an endless hurry.
+            self.rejoin_due = Some(Instant::now() + MISMATCH_RETRY);
+            return;
         }
         let was_member = self.is_member();
         let revoked = self.take_place(&assigned);
@@ -310,6 +216,7 @@ impl Loop {
         let known: Vec<String> = self.shared.view().cluster().connectors().map(str::to_owned).collect();
         if self.shared.place().leads_group() {
             self.forget_statuses(&known);
+            self.show_lost();
         }
         self.due.extend(known);
         if !was_member {
@@ -370,53 +277,6 @@ impl Loop {
         }
         self.write(Entry::task_set(name, tasks)).await
     }
-
-    /// Of what was deleted while its worker could not say so.
-    fn forget_statuses(&self, known: &[String]) {
-        let statuses = &self.shared.statuses;
-        statuses.keep_connectors(|name| known.iter().any(|known| known == name));
-        for name in known {
-            let count = self.shared.view().cluster().task_count(name);
-            statuses.keep_tasks(name, |number| number < count);
-        }
-    }
-
-    /// Writes a session key if none is there that may still be used.
-    pub(super) async fn renew_session_key(&mut self) {
-        self.key_due = None;
-        let renews = {
-            let place = self.shared.place();
-            place.leads_group() && place.is_sessioned()
-        };
-        let Some(rules) = self.group.clone().filter(|_| renews) else { return };
-        let now_ms = Timestamp::now().as_millis();
-        let life = rules.life_of(self.shared.view().cluster().session_key(), now_ms);
-        if life != Some(Duration::ZERO) {
-            return self.note_session_key();
-        }
-        let key = SessionKey {
-            key: STANDARD.encode((rules.secrets)(rules.key_len())),
-            algorithm: rules.key_algorithm.clone(),
-            created_ms: now_ms,
-        };
-        if let Err(error) = self.write(vec![Entry::SessionKey(Some(key))]).await {
-            tracing::warn!(error = %ErrorChain(&error), "the session key could not be renewed, and is tried again");
-            self.key_due = Some(Instant::now() + KEY_RETRY);
-        }
-    }
-
-    /// Notes when the session key that is there has to be renewed.
-    pub(super) fn note_session_key(&mut self) {
-        let Some(rules) = self.group.as_ref().filter(|_| self.shared.place().leads_group()) else { return };
-        let life = rules.life_of(self.shared.view().cluster().session_key(), Timestamp::now().as_millis());
-        self.key_due = life.and_then(|life| Instant::now().checked_add(life));
-    }
-}
-
-/// `host:port` of a URL, by which a worker signs its statuses.
-fn authority(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or_default().to_owned()
 }
 
 /// Answers requests that nothing can be done about. Returns when the loop has to end.
@@ -427,63 +287,5 @@ async fn refuse_all(requests: &mut mpsc::Receiver<Event>) -> Ending {
             Some(event) => event.refuse(HerderError::NoLeader),
             None => return Ending::Asked(None),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Nobody;
-
-    #[async_trait::async_trait]
-    impl Peers for Nobody {
-        async fn put_task_configs(
-            &self,
-            _: &str,
-            _: &str,
-            _: &[ConfigMap],
-            _: Option<&SessionKey>,
-        ) -> Result<(), crate::herder::PeerError> {
-            Ok(())
-        }
-    }
-
-    fn rules(algorithm: &str, bits: Option<u32>, ttl_ms: u64) -> GroupRules {
-        GroupRules {
-            key_algorithm: algorithm.to_owned(),
-            key_bits: bits,
-            key_ttl: Duration::from_millis(ttl_ms),
-            sync_timeout: Duration::from_secs(3),
-            max_delay: None,
-            secrets: Arc::new(|len| vec![7; len]),
-            peers: Arc::new(Nobody),
-        }
-    }
-
-    fn key(algorithm: &str, len: usize, created_ms: i64) -> SessionKey {
-        SessionKey { key: STANDARD.encode(vec![1; len]), algorithm: algorithm.to_owned(), created_ms }
-    }
-
-    #[test]
-    fn a_session_key_lives_for_its_time_if_it_is_of_the_right_kind() {
-        let rules = rules("HmacSHA256", None, 1000);
-        let life = |key: Option<&SessionKey>, now| rules.life_of(key, now);
-        assert_eq!(life(None, 0), Some(Duration::ZERO));
-        assert_eq!(life(Some(&key("HmacSHA256", 32, 500)), 700), Some(Duration::from_millis(800)));
-        assert_eq!(life(Some(&key("HmacSHA256", 32, 500)), 1500), Some(Duration::ZERO));
-        assert_eq!(life(Some(&key("HmacSHA512", 32, 500)), 700), Some(Duration::ZERO));
-        assert_eq!(life(Some(&key("HmacSHA256", 64, 500)), 700), Some(Duration::ZERO));
-        // A clock that was set back makes no key older, nor any arithmetic wrong.
-        assert_eq!(life(Some(&key("HmacSHA256", 32, i64::MAX)), i64::MIN), Some(Duration::from_millis(1000)));
-    }
-
-    #[test]
-    fn keys_are_as_long_as_javas_unless_said_and_last_for_ever_with_a_ttl_of_0() {
-        for (algorithm, len) in [("HmacSHA1", 64), ("HmacSHA256", 32), ("HmacSHA384", 48), ("HmacSHA512", 64)] {
-            assert_eq!(rules(algorithm, None, 1).key_len(), len, "{algorithm}");
-        }
-        assert_eq!(rules("HmacSHA256", Some(512), 1).key_len(), 64);
-        assert_eq!(rules("HmacSHA256", None, 0).life_of(Some(&key("HmacSHA256", 32, 0)), i64::MAX), None);
     }
 }

@@ -137,8 +137,15 @@ impl Shared {
     }
 
     pub(crate) fn status(&self, name: &str) -> Option<ConnectorStatus> {
-        let statuses = self.statuses.get(name)?;
-        let kind = self.view().cluster().config(name).map_or(ConnectorType::Unknown, |config| self.kind(config));
+        let mut statuses = self.statuses.get(name)?;
+        let view = self.view();
+        let kind = view.cluster().config(name).map_or(ConnectorType::Unknown, |config| self.kind(config));
+        if view.knows(name) {
+            // What was said too late of a task that is no more counts for nothing.
+            let count = view.cluster().task_count(name);
+            statuses.tasks.retain(|number, _| *number < count);
+        }
+        drop(view);
         Some(ConnectorStatus {
             name: name.to_owned(),
             connector: statuses.connector?,

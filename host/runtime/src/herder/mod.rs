@@ -7,6 +7,7 @@
 //! chooses a status for it.
 
 mod caretaker;
+mod divide;
 mod error;
 mod event;
 mod fencing;
@@ -20,6 +21,7 @@ mod plan;
 mod preflight;
 mod rebalances;
 mod run;
+mod session_key;
 mod start;
 mod submit;
 mod trial;

@@ -6,9 +6,10 @@ use millstream_config::{ConfigMap, Resolved, secrets};
 use millstream_connector::{AlteredOffsets, ConnectorContext, ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_record::ErrorChain;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{ConnectorType, HerderError, HerderHandle, event::Event, validation::NoContext};
+use super::{ConnectorType, HerderError, HerderHandle, State, event::Event, validation::NoContext};
 use crate::{
     error_policy::CONNECT_EXCEPTION,
     exactly_once::{begin, no_transactions, transaction_failure},
@@ -27,6 +28,10 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Longest time for letting go of a producer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest wait for tasks that end at other workers, and how often it is looked whether they have.
+const TASKS_END: Duration = Duration::from_secs(30);
+const TASKS_LOOKED_AT: Duration = Duration::from_millis(20);
 
 /// What a connector throws that offers no say in its offsets.
 const UNSUPPORTED: &str = "java.lang.UnsupportedOperationException";
@@ -83,6 +88,7 @@ impl HerderHandle {
                 // Somebody may have wanted something else meanwhile.
                 config = lend().await?;
             }
+            self.tasks_have_ended(name).await?;
             let (resolved, kind) = self.resolved(&config).await?;
             match kind {
                 ConnectorType::Sink => self.change_sink(name, &resolved, change).await,
@@ -94,6 +100,26 @@ impl HerderHandle {
             tracing::error!(connector = name, error = %ErrorChain(error), "offsets were not changed");
         }
         changed
+    }
+
+    /// Waits until tasks on other workers have ended: the last offsets that they commit must not come behind those that
+    /// are set.
+    async fn tasks_have_ended(&self, name: &str) -> Result<(), HerderError> {
+        let running = || {
+            let tasks = self.shared.statuses.get(name).unwrap_or_default().tasks;
+            tasks.into_iter().find(|(_, task)| task.state != State::Unassigned)
+        };
+        let deadline = Instant::now() + TASKS_END;
+        while let Some((number, task)) = running() {
+            if deadline <= Instant::now() {
+                return Err(HerderError::failed(format!(
+                    "Task {name}-{number} has not ended yet at worker {}: ask again later, or restart that worker",
+                    task.worker_id
+                )));
+            }
+            tokio::time::sleep(TASKS_LOOKED_AT).await;
+        }
+        Ok(())
     }
 
     async fn source_offsets(&self, name: &str, config: &ConfigMap) -> Result<Vec<OffsetEntry>, HerderError> {

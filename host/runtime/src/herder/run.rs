@@ -33,7 +33,7 @@ use crate::{
     config_log::{Change, ConfigLog, Entry, Logged},
     log_context,
     long_wait::until,
-    membership::{Membership, assignor::Incremental},
+    membership::{Membership, WorkSet, assignor::Incremental},
     worker::{CONNECTOR_STOP_TIMEOUT, Worker, plugin_of},
 };
 
@@ -66,6 +66,9 @@ pub(super) struct Loop {
     pub(super) rebalances: Rebalances,
     /// What it remembers of the rounds that it led.
     pub(super) assignor: Incremental,
+    /// What nobody was given in the last of them, and who was a member.
+    pub(super) lost: WorkSet,
+    pub(super) members: BTreeSet<String>,
     /// From where the assignor's time counts.
     pub(super) began: Instant,
     /// Whether a round of the group is under way, and whether another one is needed, or will be.
@@ -114,6 +117,8 @@ impl Loop {
             group,
             rebalances,
             assignor: Incremental::default(),
+            lost: WorkSet::default(),
+            members: BTreeSet::new(),
             began: Instant::now(),
             joining: false,
             rejoin: false,

@@ -16,6 +16,9 @@ use super::{Assigned, ConnectVersion, Member, Membership, MembershipEvent, Work,
 
 const PROTOCOL_TYPE: &str = "connect";
 
+/// Time between heartbeats unless that is set: by them members hear that work is to be divided anew.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
 /// How a worker is a member.
 #[derive(Clone, Debug)]
 pub struct ConnectGroupSettings {
@@ -57,6 +60,8 @@ impl ConnectGroupSettings {
         if session <= heartbeat {
             return Err(InvalidGroup::Heartbeat { heartbeat, session });
         }
+        let is_set = config.originals().contains_key("heartbeat.interval.ms");
+        let heartbeat = if is_set { heartbeat } else { heartbeat.min(HEARTBEAT) };
         let rebalance = key::REBALANCE_TIMEOUT.get(config);
         let mut properties: BTreeMap<String, String> = config
             .originals()

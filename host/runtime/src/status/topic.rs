@@ -134,8 +134,7 @@ impl Inner {
             (Some(status), _) => {
                 // It tells of the end of an instance that runs elsewhere, or here again, by now.
                 let late = |known: &InstanceStatus| {
-                    matches!(of, Instance::Task(_))
-                        && status.state == State::Unassigned
+                    status.state == State::Unassigned
                         && known.state == State::Running
                         && status.generation <= known.generation
                         // Of what one worker says itself the later word is right.

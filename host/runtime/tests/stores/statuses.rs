@@ -89,17 +89,22 @@ async fn a_removed_connector_takes_its_tasks_along_each_with_a_tombstone() {
 async fn a_late_word_does_not_stand_over_a_later_generations() {
     let topics = FakeTopics::default();
     let (old, new) = (open(topics.clients(|| ())).await, open(topics.clients(|| ())).await);
+    new.put(&connector(), status("new", 2, State::Running));
     new.put(&task(0), status("new", 2, State::Running));
+    let of_connector = |store: &TopicStatusStore| Some(store.get("c")?.connector?.state);
+    eventually("that too", || of_connector(&old).is_some() && of_connector(&new).is_some()).await;
     eventually("it is known to both", || state_of(&old, 0).is_some() && state_of(&new, 0).is_some()).await;
     old.put_safe(&task(0), status("old", 1, State::Failed));
     old.put(&task(1), status("old", 1, State::Running));
     eventually("the other was written", || state_of(&new, 1).is_some()).await;
     assert_eq!(state_of(&new, 0), Some(State::Running));
     // The end of what runs elsewhere is no news; the end of what ran here is, however it was written.
+    old.put(&connector(), status("old", 2, State::Unassigned));
     old.put(&task(0), status("old", 2, State::Unassigned));
     new.put(&task(1), status("old", 1, State::Unassigned));
     eventually("the second is taken", || state_of(&new, 1) == Some(State::Unassigned)).await;
     assert_eq!(state_of(&new, 0), Some(State::Running));
+    assert_eq!(of_connector(&new), Some(State::Running));
 }
 
 #[tokio::test(start_paused = true)]

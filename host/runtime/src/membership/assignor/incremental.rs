@@ -23,6 +23,15 @@ pub struct Generations {
     pub current: i32,
 }
 
+/// How long work of a member that has gone waits for it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Delay {
+    /// Milliseconds at most; 0 for not at all.
+    pub most_ms: i32,
+    /// No longer than until there are as many members as before. Connect's workers let all of the time pass.
+    pub until_back: bool,
+}
+
 /// What a leader remembers from round to round. A new leader remembers nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Incremental {
@@ -38,18 +47,19 @@ pub struct Incremental {
     delay_ms: i32,
     has_revoked: bool,
     successive: u32,
+    /// How many members there were before work was lost that waits.
+    complete: usize,
 }
 
 impl Incremental {
-    /// Decides. `configured` is all there is to do, `members` what everybody holds, by id; work of members that have gone
-    /// waits for at most `max_delay_ms`.
+    /// Decides. `configured` is all there is to do, `members` what everybody holds, by id.
     pub fn assign(
         &mut self,
         now_ms: i64,
         generations: Generations,
         configured: &WorkSet,
         members: &BTreeMap<String, Work>,
-        max_delay_ms: i32,
+        delay: Delay,
     ) -> Decision {
         if self.generation != Some(generations.completed) {
             // Whatever was decided last has not reached the members.
@@ -71,8 +81,8 @@ impl Incremental {
         let mut next = members.clone();
         next.values_mut().for_each(|held| held.remove(&unwanted));
 
-        let lost_for_all = self.take_lost(now_ms, &lost, &mut next, max_delay_ms);
-        self.level(now_ms, configured, &mut next, &mut revoked, max_delay_ms);
+        let lost_for_all = self.take_lost(now_ms, &lost, &mut next, delay);
+        self.level(now_ms, configured, &mut next, &mut revoked, delay.most_ms);
         let connectors = created.connectors.iter().chain(&lost_for_all.connectors).cloned();
         deal(next.values_mut().map(|held| &mut held.connectors).collect(), connectors);
         let tasks = created.tasks.iter().chain(&lost_for_all.tasks).cloned();
@@ -91,13 +101,8 @@ impl Incremental {
     }
 
     /// What becomes of lost work: it waits, goes to who had nothing meanwhile, or is given back to be dealt to all.
-    fn take_lost(
-        &mut self,
-        now_ms: i64,
-        lost: &WorkSet,
-        next: &mut BTreeMap<String, Work>,
-        max_delay_ms: i32,
-    ) -> WorkSet {
+    fn take_lost(&mut self, now_ms: i64, lost: &WorkSet, next: &mut BTreeMap<String, Work>, delay: Delay) -> WorkSet {
+        let max_delay_ms = delay.most_ms;
         if lost.is_empty() && !self.has_revoked {
             self.reset_delay();
             return WorkSet::default();
@@ -106,17 +111,23 @@ impl Incremental {
         if nobody_left || max_delay_ms == 0 {
             return lost.clone();
         }
+        // They may be, before anybody noticed that they were gone.
+        let complete = if self.due_ms.is_some() { self.complete } else { self.members.len() };
+        let all_are_back = delay.until_back && complete <= next.len();
+        if all_are_back {
+            self.note_candidates(next);
+        }
         match self.due_ms {
-            Some(due_ms) if due_ms <= now_ms => {
+            due_ms if all_are_back || due_ms.is_some_and(|due_ms| due_ms <= now_ms) => {
                 let given = self.give_to_candidates(lost, next);
                 self.reset_delay();
                 self.has_revoked = false;
                 if given { WorkSet::default() } else { lost.clone() }
             }
             due_ms => {
-                let empty = next.iter().filter(|(_, held)| held.is_empty()).map(|(id, _)| id);
-                for id in empty.filter(|id| !self.candidates.contains(id)).cloned().collect::<Vec<_>>() {
-                    self.candidates.push(id);
+                self.note_candidates(next);
+                if due_ms.is_none() {
+                    self.complete = self.members.len();
                 }
                 let left = due_ms.map(|due_ms| due_ms - now_ms).and_then(|left| i32::try_from(left).ok());
                 self.delay_ms = left.map_or(max_delay_ms, |left| left.min(max_delay_ms));
@@ -124,6 +135,12 @@ impl Incremental {
                 WorkSet::default()
             }
         }
+    }
+
+    fn note_candidates(&mut self, next: &BTreeMap<String, Work>) {
+        let empty = next.iter().filter(|(_, held)| held.is_empty()).map(|(id, _)| id);
+        let new: Vec<String> = empty.filter(|id| !self.candidates.contains(id)).cloned().collect();
+        self.candidates.extend(new);
     }
 
     fn give_to_candidates(&self, lost: &WorkSet, next: &mut BTreeMap<String, Work>) -> bool {

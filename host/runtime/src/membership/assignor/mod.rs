@@ -14,7 +14,7 @@ mod recorded;
 use std::collections::BTreeMap;
 
 pub use eager::eager;
-pub use incremental::{Generations, Incremental};
+pub use incremental::{Delay, Generations, Incremental};
 
 use super::Work;
 

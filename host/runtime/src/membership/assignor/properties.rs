@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use millstream_connector::TaskId;
 use proptest::prelude::*;
 
-use super::{Generations, Incremental};
+use super::{Delay, Generations, Incremental};
 use crate::membership::{Work, WorkSet};
 
 #[derive(Clone, Debug)]
@@ -36,6 +36,7 @@ struct Group {
     now_ms: i64,
     generation: i32,
     max_delay_ms: i32,
+    until_back: bool,
     /// When members join again by themselves.
     rejoin_ms: Option<i64>,
     /// Since when nobody holds a connector or task.
@@ -58,11 +59,15 @@ impl Group {
         self.members.values().fold(WorkSet::default(), |all, work| all.plus(&work.set()))
     }
 
+    fn delay(&self) -> Delay {
+        Delay { most_ms: self.max_delay_ms, until_back: self.until_back }
+    }
+
     /// One round, which everybody follows; `true` if another one has to come at once.
     fn round(&mut self) -> bool {
         let generations = Generations { completed: self.generation, current: self.generation + 1 };
         let configured = self.configured();
-        let decision = self.assignor.assign(self.now_ms, generations, &configured, &self.members, self.max_delay_ms);
+        let decision = self.assignor.assign(self.now_ms, generations, &configured, &self.members, self.delay());
         self.generation += 1;
         self.rejoin_ms = (decision.delay_ms != 0).then(|| self.now_ms + i64::from(decision.delay_ms));
         for (id, part) in &decision.parts {
@@ -150,8 +155,9 @@ proptest! {
     fn work_runs_once_waits_no_longer_than_it_may_and_ends_up_even(
         steps in proptest::collection::vec(step(), 1..40),
         max_delay_ms in prop_oneof![Just(0), 1..1000i32],
+        until_back in proptest::bool::ANY,
     ) {
-        let mut group = Group { max_delay_ms, now_ms: 1000, ..Group::default() };
+        let mut group = Group { max_delay_ms, until_back, now_ms: 1000, ..Group::default() };
         for step in &steps {
             group.take(step);
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use millstream_connector::TaskId;
 
-use super::{Generations, Incremental, eager};
+use super::{Delay, Generations, Incremental, eager};
 use crate::membership::{Work, WorkSet};
 
 const RECORDED: &str = include_str!("../../../testdata/assignments.connect-4.3.0.txt");
@@ -61,8 +61,9 @@ fn every_decision_is_the_one_that_connect_takes() {
             ["M", id, holds] => drop(members.insert(id.to_owned(), work(holds))),
             ["A", id, assigned, revoked] => {
                 let (now_ms, generations) = at.unwrap();
+                let delay = Delay { most_ms: max_delay_ms, until_back: false };
                 let decision =
-                    decided.get_or_insert_with(|| assignor.assign(now_ms, generations, &to_do, &members, max_delay_ms));
+                    decided.get_or_insert_with(|| assignor.assign(now_ms, generations, &to_do, &members, delay));
                 assert_eq!(decision.parts[id].assigned, work(assigned), "line {line}");
                 assert_eq!(decision.parts[id].revoked.set(), work(revoked).set(), "line {line}");
             }

@@ -1,0 +1,213 @@
+//! What may go wrong in a group, and what must not come of it.
+
+use std::thread;
+
+use harness::{
+    eventually,
+    files::{append, await_content, lines},
+    get, request,
+};
+use serde_json::json;
+
+#[path = "support/group.rs"]
+mod group;
+
+use group::{Group, ask, await_running, sink, source, states};
+
+#[test]
+fn patches_that_several_workers_take_at_the_same_time_all_count() {
+    let group = Group::of(3, "");
+    let rests = group.rests();
+    let folder = tempfile::tempdir().unwrap();
+    let config = sink(&folder.path().join("out"), "lines");
+    assert_eq!(ask(&rests[1], "PUT", "/connectors/c/config", Some(&config)), 201);
+    thread::scope(|scope| {
+        for (at, rest) in rests.iter().enumerate() {
+            scope.spawn(move || {
+                for number in 0..10 {
+                    let patch = json!({format!("consumer.override.client.rack.{at}.{number}"): "x"});
+                    assert_eq!(ask(rest, "PATCH", "/connectors/c/config", Some(&patch)), 200, "{patch}");
+                }
+            });
+        }
+    });
+    let config = get(&rests[0], "/connectors/c/config").unwrap().json();
+    for (at, number) in (0..3).flat_map(|at| (0..10).map(move |number| (at, number))) {
+        assert_eq!(config[format!("consumer.override.client.rack.{at}.{number}")], "x", "{config}");
+    }
+}
+
+#[test]
+fn a_worker_that_was_frozen_brings_nothing_back_that_was_deleted_meanwhile() {
+    let group = Group::of(3, "");
+    let rests = group.rests();
+    let all: Vec<&str> = rests.iter().map(String::as_str).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["a", "b", "c"];
+    for name in names {
+        let config = sink(&folder.path().join(name), "lines");
+        assert_eq!(ask(all[0], "PUT", &format!("/connectors/{name}/config"), Some(&config)), 201);
+    }
+    // Each worker has one; the first one leads.
+    let places = eventually("the work is even", || {
+        let places = await_running(all[0], &names, &all);
+        all.iter().all(|rest| places.values().filter(|place| *place == rest).count() == 2).then_some(places)
+    });
+    let frozen = &group.workers[1];
+    let task = places.iter().find(|(part, place)| part.ends_with("-0") && **place == frozen.rest).unwrap().0;
+    let deleted = task.trim_end_matches("-0");
+    frozen.freeze();
+    let left = [all[0], all[2]];
+    await_running(all[0], &names, &left);
+    assert_eq!(ask(all[0], "DELETE", &format!("/connectors/{deleted}"), None), 204);
+    let is_gone =
+        |rest: &str| get(rest, &format!("/connectors/{deleted}/status")).is_some_and(|answer| answer.status == 404);
+    eventually("its status is gone", || is_gone(all[0]).then_some(()));
+    frozen.thaw();
+    // It is told to begin what is new only after it has stopped what it had.
+    assert_eq!(ask(all[0], "PUT", "/connectors/d/config", Some(&sink(&folder.path().join("d"), "lines"))), 201);
+    let kept: Vec<&str> = names.into_iter().filter(|name| *name != deleted).chain(["d"]).collect();
+    eventually("the thawed worker has work again", || {
+        let places = await_running(all[0], &kept, &all);
+        places.values().any(|place| *place == all[1]).then_some(())
+    });
+    for rest in all {
+        assert!(is_gone(rest), "{:?}", get(rest, &format!("/connectors/{deleted}/status")));
+    }
+}
+
+#[test]
+fn work_that_waits_for_a_worker_that_has_gone_is_shown_unassigned_and_given_to_it_as_soon_as_it_is_back() {
+    let mut group = Group::of(2, "scheduled.rebalance.max.delay.ms=3600000");
+    let rests = group.rests();
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["a", "b"];
+    for name in names {
+        append(&folder.path().join(format!("in-{name}")), &lines(0..10));
+        let config = source(&folder.path().join(format!("in-{name}")), "lines");
+        assert_eq!(ask(&rests[0], "PUT", &format!("/connectors/{name}/config"), Some(&config)), 201);
+    }
+    let all = [&*rests[0], &*rests[1]];
+    let places = eventually("the work is even", || {
+        let places = await_running(all[0], &names, &all);
+        (places.values().filter(|place| *place == all[1]).count() == 2).then_some(places)
+    });
+    let lost: Vec<&String> = places.iter().filter(|(_, place)| *place == all[1]).map(|(part, _)| part).collect();
+    group.workers[1].kill();
+    let state = |part: &str| {
+        let name = part.split('-').next()?;
+        states(all[0], name)?.get(part).map(|(state, _)| state.clone())
+    };
+    eventually("what was lost is unassigned", || {
+        lost.iter().all(|part| state(part).as_deref() == Some("UNASSIGNED")).then_some(())
+    });
+    let kept = places.iter().find(|(part, place)| part.ends_with("-0") && *place == all[0]).unwrap().0;
+    assert_eq!(state(kept).as_deref(), Some("RUNNING"));
+    group.workers[1] = group.start(1);
+    let again = group.workers[1].rest.clone();
+    let now = await_running(all[0], &names, &[all[0], &again]);
+    for part in lost {
+        assert_eq!(now[part], again, "{part}");
+    }
+}
+
+#[test]
+fn a_rolling_restart_with_a_delay_moves_nothing_from_one_worker_to_another() {
+    let mut group = Group::of(3, "scheduled.rebalance.max.delay.ms=3600000");
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..6).map(|number| format!("c{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for name in &names {
+        let config = sink(&folder.path().join(name), "lines");
+        assert_eq!(ask(&group.workers[0].rest, "PUT", &format!("/connectors/{name}/config"), Some(&config)), 201);
+    }
+    let mut before = eventually("the work is even", || {
+        let rests = group.rests();
+        let all: Vec<&str> = rests.iter().map(String::as_str).collect();
+        let places = await_running(all[0], &names, &all);
+        all.iter().all(|rest| places.values().filter(|place| *place == rest).count() == 4).then_some(places)
+    });
+    // The leader last: a new one knows nothing of what is lost, and gives that to all at once.
+    for at in [1, 2] {
+        let old = group.workers[at].rest.clone();
+        assert!(group.workers.remove(at).terminate().success());
+        group.workers.insert(at, group.start(at));
+        let rests = group.rests();
+        let all: Vec<&str> = rests.iter().map(String::as_str).collect();
+        let after = await_running(all[0], &names, &all);
+        for (part, place) in &before {
+            let expected = if *place == old { &rests[at] } else { place };
+            assert_eq!(&after[part], expected, "{part}");
+        }
+        before = after;
+    }
+}
+
+#[test]
+fn a_group_that_becomes_eager_and_back_runs_everything_once() {
+    let mut group = Group::of(2, "");
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["a", "b", "c"];
+    let out = |name: &str| folder.path().join(format!("out-{name}"));
+    for name in names {
+        let config = sink(&out(name), "lines");
+        assert_eq!(ask(&group.workers[0].rest, "PUT", &format!("/connectors/{name}/config"), Some(&config)), 201);
+    }
+    let input = folder.path().join("in");
+    append(&input, &lines(0..10));
+    let config = source(&input, "lines");
+    assert_eq!(ask(&group.workers[0].rest, "PUT", "/connectors/source/config", Some(&config)), 201);
+    names.iter().for_each(|name| await_content(&out(name), &lines(0..10)));
+    let all = ["a", "b", "c", "source"];
+    let own = tempfile::tempdir().unwrap();
+    let settings = format!("{}\nconnect.protocol=eager", group.settings);
+    let eager = harness::Worker::start_distributed(own.path(), &settings);
+    let runs = |rests: &[String]| {
+        let rests: Vec<&str> = rests.iter().map(String::as_str).collect();
+        await_running(rests[0], &all, &rests)
+    };
+    let mut rests = group.rests();
+    rests.push(eager.rest.clone());
+    eventually("the eager worker has its part", || {
+        runs(&rests).values().any(|place| *place == eager.rest).then_some(())
+    });
+    append(&input, &lines(10..20));
+    names.iter().for_each(|name| await_content(&out(name), &lines(0..20)));
+    assert!(eager.terminate().success());
+    runs(&group.rests());
+    append(&input, &lines(20..30));
+    names.iter().for_each(|name| await_content(&out(name), &lines(0..30)));
+    for worker in group.workers.drain(..) {
+        let log = worker.log();
+        assert!(!log.contains("already exists") && !log.contains("panicked"), "{log}");
+        assert!(worker.terminate().success());
+    }
+}
+
+#[test]
+fn session_keys_are_changed_in_use_and_what_nobody_signed_is_refused() {
+    let group = Group::of(2, "inter.worker.key.ttl.ms=1000");
+    let rests = group.rests();
+    let folder = tempfile::tempdir().unwrap();
+    let broker = group.settings.lines().find_map(|line| line.strip_prefix("bootstrap.servers=")).unwrap();
+    let keys = || {
+        let configs = std::process::Command::new(harness::millstream())
+            .args(["topic", "consume", "configs", "--bootstrap-server", broker])
+            .args(["--from-beginning", "--timeout-ms", "500"])
+            .output();
+        String::from_utf8(configs.unwrap().stdout).unwrap().matches("creation-timestamp").count()
+    };
+    // Connectors of the follower send their task configurations to the leader.
+    let mut made = 0;
+    eventually("keys were changed while connectors were made", || {
+        let name = format!("c{made}");
+        let config = sink(&folder.path().join(&name), "lines");
+        assert_eq!(ask(&rests[0], "PUT", &format!("/connectors/{name}/config"), Some(&config)), 201);
+        await_running(&rests[0], &[&name], &[&rests[0], &rests[1]]);
+        made += 1;
+        (2 < made && 3 < keys()).then_some(())
+    });
+    let answer = request(&rests[0], "POST", "/connectors/c0/tasks", Some("[]")).unwrap();
+    let message = &answer.json()["message"];
+    assert_eq!((answer.status, message), (400, &json!("Internal request missing required signature")));
+}
