@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod broker;
+pub mod connectors;
 mod counting;
 mod forms;
 mod guests;

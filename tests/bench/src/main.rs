@@ -1,4 +1,4 @@
-//! `cargo run --release -p bench -- batch|transforms|pipeline|broker|kafka`: prints tables of figures, with their targets.
+//! `cargo run --release -p bench -- batch|transforms|pipeline|connectors|broker|kafka`: prints tables of figures, with their targets.
 
 use clap::{Parser, Subcommand};
 
@@ -17,6 +17,8 @@ enum Command {
     Transforms(bench::transforms::Options),
     /// A whole worker as a process: throughput, start, memory
     Pipeline(bench::pipeline::Options),
+    /// A worker with very many connectors: memory, idle processor time, restart
+    Connectors(bench::connectors::Options),
     /// The broker alone as a process, beside another build of it: processor time per record
     Broker(bench::broker::Options),
     /// The broker beside Apache Kafka: processor time, latency, start, memory
@@ -28,6 +30,7 @@ fn main() {
         Command::Batch(options) => bench::batch::run(&options),
         Command::Transforms(options) => bench::transforms::run(&options),
         Command::Pipeline(options) => bench::pipeline::run(&options),
+        Command::Connectors(options) => bench::connectors::run(&options),
         Command::Broker(options) => bench::broker::run(&options),
         Command::Kafka(options) => bench::kafka::run(&options),
     }

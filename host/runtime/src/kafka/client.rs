@@ -152,6 +152,19 @@ impl KafkaClients {
     }
 }
 
+/// What a sink's consumer has unless the worker or the connector says otherwise.
+fn of_sink<'s>(group: &'s str, client_id: &'s str) -> [(&'s str, &'s str); 5] {
+    [
+        ("group.id", group),
+        ("client.id", client_id),
+        ("enable.auto.commit", "false"),
+        ("auto.offset.reset", "earliest"),
+        // Records are answered with at once whatever it says; a thousand sinks that wait for some should not ask for
+        // them two thousand times a second.
+        ("fetch.max.wait.ms", "2000"),
+    ]
+}
+
 /// Settings of a task's producer.
 fn task_producer(properties: &BTreeMap<String, String>) -> Result<ProducerConfig, ConfigError> {
     let config = ProducerConfig::from_properties(properties)?;
@@ -264,12 +277,7 @@ impl Clients for KafkaClients {
         connector: &ConfigMap,
     ) -> Result<Box<dyn RecordConsumer>, Failure> {
         let (group, client_id) = (format!("connect-{}", task.connector), format!("connector-consumer-{task}"));
-        let own = [
-            ("group.id", group.as_str()),
-            ("client.id", client_id.as_str()),
-            ("enable.auto.commit", "false"),
-            ("auto.offset.reset", "earliest"),
-        ];
+        let own = of_sink(&group, &client_id);
         let properties = self.properties(&own, "consumer", connector)?;
         let mut config = ConsumerConfig::from_properties(&properties).map_err(wrong_setting)?;
         config.connection.metrics = self.metrics.clone();
@@ -665,6 +673,19 @@ mod tests {
                 ("bootstrap.servers", Some("b:1")),
             ],
         );
+    }
+
+    #[test]
+    fn a_sink_asks_for_records_every_two_seconds_unless_the_worker_or_the_connector_says_otherwise() {
+        let wait = |worker: &[(&str, &str)], connector: &[(&str, &str)]| {
+            let clients = clients(worker, OverridePolicy::All);
+            let properties = clients.properties(&of_sink("g", "c"), "consumer", &config(connector)).unwrap();
+            ConsumerConfig::from_properties(&properties).unwrap().fetch_max_wait.as_millis()
+        };
+        let worker = [("consumer.fetch.max.wait.ms", "500")];
+        assert_eq!(wait(&[], &[]), 2000);
+        assert_eq!(wait(&worker, &[]), 500);
+        assert_eq!(wait(&worker, &[("consumer.override.fetch.max.wait.ms", "100")]), 100);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Processor time is that of the whole process, start included, user and system together.
 
-mod process;
+mod count;
+pub(crate) mod process;
 mod runs;
 
 use std::{path::PathBuf, time::Duration};
@@ -10,6 +11,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 
 use crate::table::{Table, verdict};
+pub(crate) use count::Counter;
 use runs::Bench;
 
 /// What is measured.
@@ -113,7 +115,7 @@ pub fn run(options: &Options) {
 }
 
 /// The release binary beside this program's profile.
-fn own_binary() -> PathBuf {
+pub(crate) fn own_binary() -> PathBuf {
     let own = std::env::current_exe().expect("a program knows its own path");
     let profile = own.parent().expect("programs lie in a folder");
     profile.parent().unwrap_or(profile).join("release/millstream")

@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub struct Worker {
     child: Child,
     folder: PathBuf,
-    rest: u16,
+    /// Where its REST API listens; its own name in statuses, too.
+    pub rest: String,
     /// Where its broker listens.
     pub broker: String,
     /// When it was started.
@@ -28,26 +29,42 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts one whose files lie in the folder. `settings` are more lines of the worker file.
+    /// Starts one by itself whose files lie in the folder. `settings` are more lines of the worker file, `connectors` the
+    /// contents of their files.
     pub fn start(binary: &Path, folder: &Path, settings: &str, connectors: &[String]) -> Self {
-        let (rest, broker) = (free_port(), free_port());
-        let worker = format!(
-            "listeners=http://127.0.0.1:{rest}\noffset.storage.file.filename=offsets\n\
-             broker.listeners=PLAINTEXT://127.0.0.1:{broker}\nbroker.log.dirs=broker\n{settings}\n"
-        );
-        fs::write(folder.join("worker.properties"), worker).expect("the folder can be written");
-        let mut command = Command::new(binary);
-        command.args(["standalone", "worker.properties"]).current_dir(folder);
-        command.env("XDG_CACHE_HOME", folder.join("cache"));
+        let settings = format!("offset.storage.file.filename=offsets\n{settings}");
+        let mut files = Vec::new();
         for (number, connector) in connectors.iter().enumerate() {
             let file = format!("connector-{number}.properties");
             fs::write(folder.join(&file), connector).expect("the folder can be written");
-            command.arg(file);
+            files.push(file);
         }
+        Self::spawn(binary, folder, "standalone", &settings, &files)
+    }
+
+    /// Starts one that is a group of its own, with its connectors in a topic.
+    pub fn start_distributed(binary: &Path, folder: &Path, settings: &str) -> Self {
+        let topics = ["config", "offset", "status"]
+            .map(|what| format!("{what}.storage.topic={what}s\n{what}.storage.replication.factor=1\n"));
+        let settings = format!("group.id=bench\n{}{settings}", topics.concat());
+        Self::spawn(binary, folder, "distributed", &settings, &[])
+    }
+
+    fn spawn(binary: &Path, folder: &Path, mode: &str, settings: &str, files: &[String]) -> Self {
+        let (rest, broker) = (free_port(), free_port());
+        let worker = format!(
+            "listeners=http://127.0.0.1:{rest}\nbroker.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
+             broker.log.dirs=broker\n{settings}\n"
+        );
+        fs::write(folder.join("worker.properties"), worker).expect("the folder can be written");
+        let mut command = Command::new(binary);
+        command.args([mode, "worker.properties"]).args(files).current_dir(folder);
+        command.env("XDG_CACHE_HOME", folder.join("cache"));
         let log = File::create(folder.join("log")).expect("the folder can be written");
         let begun = Instant::now();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("the binary starts");
-        Self { child, folder: folder.to_owned(), rest, broker: format!("127.0.0.1:{broker}"), begun }
+        let broker = format!("127.0.0.1:{broker}");
+        Self { child, folder: folder.to_owned(), rest: format!("127.0.0.1:{rest}"), broker, begun }
     }
 
     /// Whether `GET /health` says so.
@@ -57,7 +74,7 @@ impl Worker {
 
     /// The answer to a GET, head and body.
     pub fn get(&self, path: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.rest)).ok()?;
+        let mut stream = TcpStream::connect(&self.rest).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
         let mut answer = String::new();

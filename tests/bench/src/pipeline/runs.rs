@@ -1,20 +1,16 @@
 //! The runs: each in a folder of its own.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::{BufWriter, Read, Write},
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
     time::Duration,
 };
 
-use millstream_client::{Admin, AdminConfig, Cluster, TcpDial, admin::OffsetSpec, config::IsolationLevel};
-use millstream_record::TopicName;
 use tempfile::TempDir;
 
-use super::process::Worker;
+use super::{count::Counter, process::Worker};
 
 /// Converters for lines.
 const STRINGS: &str = "key.converter=org.apache.kafka.connect.storage.StringConverter\n\
@@ -81,7 +77,7 @@ pub struct Bench {
     line_bytes: usize,
     input: PathBuf,
     _folder: TempDir,
-    runtime: tokio::runtime::Runtime,
+    counter: Counter,
 }
 
 impl Bench {
@@ -100,9 +96,8 @@ impl Bench {
             file.write_all(line.as_bytes()).expect("room on the disk");
         }
         file.flush().expect("room on the disk");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let binary = fs::canonicalize(binary).expect("the binary is there");
-        Self { binary, records, line_bytes, input, _folder: folder, runtime }
+        Self { binary, records, line_bytes, input, _folder: folder, counter: Counter::default() }
     }
 
     fn source(&self, topic: &str, more: &str) -> String {
@@ -113,24 +108,6 @@ impl Bench {
     fn sink(file: &Path) -> String {
         let file = file.display();
         format!("name=sink\nconnector.class=FileStreamSink\ntasks.max=1\nfile={file}\ntopics=lines\n")
-    }
-
-    /// Records in a topic of one partition.
-    fn count(&self, broker: &str, topic: &str) -> Option<u64> {
-        let name = TopicName::parse(topic).expect("a good name");
-        self.runtime.block_on(async {
-            let settings = BTreeMap::from([("bootstrap.servers".to_owned(), broker.to_owned())]);
-            let config = AdminConfig::from_properties(&settings).expect("good settings");
-            let cluster = Cluster::connect(Arc::new(TcpDial), &config.bootstrap, config.connection.clone());
-            let admin = Admin::new(&cluster, &config);
-            let topics = admin.list_topics(false).await.ok()?;
-            if !topics.contains(&name) {
-                return None;
-            }
-            let wanted = [(name, 0, OffsetSpec::Latest)];
-            let found = admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await.ok()?;
-            found.into_values().next().and_then(|listed| u64::try_from(listed.offset?).ok())
-        })
     }
 
     /// Measures one way.
@@ -171,7 +148,7 @@ impl Bench {
         let broker = worker.broker.clone();
         // The broker shows what is durable: what is counted has been acknowledged, or is about to be.
         worker.until("all records are in the topic", LOOK, |_| {
-            self.count(&broker, "lines").filter(|&count| records <= count)
+            self.counter.count(&broker, "lines").filter(|&count| records <= count)
         });
         let (usage, wall) = (worker.usage(), worker.begun.elapsed());
         worker.terminate();
