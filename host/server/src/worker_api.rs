@@ -104,7 +104,13 @@ pub struct Refusal {
 impl Refusal {
     /// Whether the same may be done a moment later: what is refused during a rebalance was not begun.
     pub fn passes(&self) -> bool {
-        self.status == 409 && ["rebalance", "momentarily"].iter().any(|word| self.message.contains(word))
+        let says = |words: &[&str]| words.iter().any(|word| self.message.contains(word));
+        match self.status {
+            409 => says(&["rebalance", "momentarily"]),
+            // Connect's answer to questions that it passes on to nobody.
+            500 => says(&["because a rebalance is expected"]),
+            _ => false,
+        }
     }
 
     /// The failure of what was tried.
@@ -217,6 +223,15 @@ impl WorkerApi {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_refused_during_a_rebalance_is_worth_another_try() {
+        let passes = |status, message: &str| Refusal { status, message: message.to_owned() }.passes();
+        let expected = "Request cannot be completed because a rebalance is expected";
+        assert!(passes(409, expected) && passes(500, expected));
+        assert!(passes(409, "Cannot complete request momentarily due to no known leader URL"));
+        assert!(!passes(409, "Connector c already exists") && !passes(500, "Failed to start connector: c"));
+    }
 
     #[test]
     fn an_endpoint_that_is_not_there_is_told_from_a_connector_that_is_not() {
