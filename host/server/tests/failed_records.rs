@@ -27,12 +27,16 @@ const LETTERS: &str = "errors.tolerance=all\n\
     errors.deadletterqueue.topic.name=dead\n\
     errors.deadletterqueue.topic.replication.factor=1\n";
 
-/// So many records of a topic, from its beginning.
+/// So many records of a topic, from its beginning, once there is one.
 fn records(worker: &Worker, topic: &str, count: usize) -> Vec<Value> {
     let count = count.to_string();
     let arguments = ["topic", "consume", "--bootstrap-server", &worker.broker, topic, "--from-beginning"];
     let more = ["--max-messages", &count, "--timeout-ms", "20000", "--output", "json"];
-    let output = Command::new(millstream()).args(arguments).args(more).output().unwrap();
+    let output = eventually(&format!("topic {topic}"), || {
+        let output = Command::new(millstream()).args(arguments).args(more).output().unwrap();
+        let missing = String::from_utf8_lossy(&output.stderr).contains("UNKNOWN_TOPIC_OR_PARTITION");
+        (!missing).then_some(output)
+    });
     let text = String::from_utf8(output.stdout).unwrap();
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(records.len().to_string(), count, "{text}\n{}", String::from_utf8_lossy(&output.stderr));
