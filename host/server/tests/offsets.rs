@@ -46,7 +46,11 @@ impl Talk<'_> {
     #[track_caller]
     fn ask(&mut self, method: &str, path: &str, body: &str) {
         let (status, answer) = self.send(method, path, body);
-        let read = serde_json::from_str(&self.neutral(&answer)).unwrap_or(Value::Null);
+        let mut read = serde_json::from_str(&self.neutral(&answer)).unwrap_or(Value::Null);
+        // Until Connect has read its own reset, it shows what is gone without an offset.
+        if let Some(offsets) = read.get_mut("offsets").and_then(Value::as_array_mut) {
+            offsets.retain(|entry| !entry["offset"].is_null());
+        }
         // Where a body cannot be read, Connect shows the words of its JSON library.
         let words = read["message"].as_str().unwrap_or_default();
         let foreign =
@@ -308,6 +312,12 @@ fn group(address: &str, name: &str) -> String {
 #[track_caller]
 fn compare(worker: &Conversation, connect: &Conversation) {
     for (ours, theirs) in worker.iter().zip(connect) {
+        let (asked, status, body) = theirs;
+        // A body that cannot be read is the caller's mistake here: one of the stated differences.
+        if asked.starts_with("PATCH") && (*status, body) == (500, &Value::Null) {
+            assert_eq!((&ours.0, ours.1), (asked, 400), "{ours:?}");
+            continue;
+        }
         assert_eq!(ours, theirs, "this worker's answer, and Connect's");
     }
     assert_eq!(worker.len(), connect.len());
