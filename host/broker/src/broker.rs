@@ -298,7 +298,22 @@ impl Broker {
     /// loaded. The addresses in Metadata are not meant to be dialled; every one means this broker.
     pub fn connect(&self) -> DuplexStream {
         let (near, far) = tokio::io::duplex(STREAM_BYTES);
-        let advertised = match self.node.config.advertised_listeners.first().or(self.node.config.listeners.first()) {
+        let (connection, session) = (self.node.next_connection(), Arc::new(Session::trusted()));
+        let peer = Peer { host: EMBEDDED_HOST.to_owned(), advertised: self.embedded(), connection, session };
+        let (reader, writer) = tokio::io::split(far);
+        self.tasks.spawn(serve(Arc::clone(&self.node), peer, reader, writer, self.abort.clone()));
+        near
+    }
+
+    /// The address by which Metadata names this broker to who connects within the process, as `host:port`. A client that
+    /// begins there needs no other connection.
+    pub fn embedded_address(&self) -> String {
+        let Endpoint { host, port, .. } = self.embedded();
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+
+    fn embedded(&self) -> Endpoint {
+        match self.node.config.advertised_listeners.first().or(self.node.config.listeners.first()) {
             Some(endpoint) => Endpoint {
                 port: if endpoint.port == 0 {
                     self.addresses.first().map_or(0, SocketAddr::port)
@@ -309,12 +324,7 @@ impl Broker {
                 name: endpoint.name.clone(),
             },
             None => Endpoint { name: "PLAINTEXT".to_owned(), host: "embedded".to_owned(), port: 9092 },
-        };
-        let (connection, session) = (self.node.next_connection(), Arc::new(Session::trusted()));
-        let peer = Peer { host: EMBEDDED_HOST.to_owned(), advertised, connection, session };
-        let (reader, writer) = tokio::io::split(far);
-        self.tasks.spawn(serve(Arc::clone(&self.node), peer, reader, writer, self.abort.clone()));
-        near
+        }
     }
 
     /// Stops serving, answers or fails what is parked, makes everything durable and leaves the folder in order.

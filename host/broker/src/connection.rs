@@ -63,8 +63,9 @@ const WHILE_OTHERS_WAIT: Duration = Duration::from_secs(5);
 /// How much of the rest of a batch is read at once when it is written, in bytes, if there is memory for that.
 const AT_ONCE: usize = 1 << 20;
 
-/// What is read at once from a peer that sends little, in bytes.
-const LEAST_READ: usize = 8 * 1024;
+/// What is read at once from a peer that sends little, in bytes: most have a connection to say now and then that they are
+/// still there.
+const LEAST_READ: usize = 1024;
 
 /// Bytes that a peer must send or take within the time-out. Fewer count only if they are the last.
 const LEAST_PROGRESS: usize = 64 * 1024;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::{dial::HostPort, kafka_error::ErrorCode};
 
-/// A picture of the cluster at one time.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// A picture of the cluster at one time. A copy costs little for each topic.
+#[derive(Clone, Debug, Default)]
 pub struct Metadata {
     /// Id of the cluster; `None` before the first answer.
     pub cluster_id: Option<String>,
@@ -20,7 +21,11 @@ pub struct Metadata {
     pub controller: Option<i32>,
     /// Brokers by node id.
     pub brokers: BTreeMap<i32, HostPort>,
-    topics: HashMap<TopicName, Topic>,
+    topics: HashMap<TopicName, Arc<Topic>>,
+    /// Topics in the order in which something new was heard of them, each once, by the number of that news.
+    news: BTreeMap<u64, TopicName>,
+    /// Number of the newest.
+    newest: u64,
 }
 
 /// What is known about one topic.
@@ -33,6 +38,8 @@ pub struct Topic {
     /// Why nothing more is known.
     pub error: Option<ErrorCode>,
     learned: Instant,
+    /// Number of the newest news of it.
+    news: u64,
 }
 
 /// What is known about one partition.
@@ -51,12 +58,23 @@ pub struct Partition {
 impl Metadata {
     /// A topic, if it was asked for. It may carry an error.
     pub fn topic(&self, name: &TopicName) -> Option<&Topic> {
-        self.topics.get(name)
+        self.topics.get(name).map(Arc::as_ref)
     }
 
     /// Every topic that was asked for and exists.
     pub fn topics(&self) -> impl Iterator<Item = (&TopicName, &Topic)> {
-        self.topics.iter().filter(|(_, topic)| topic.error.is_none())
+        self.topics.iter().map(|(name, topic)| (name, &**topic)).filter(|(_, topic)| topic.error.is_none())
+    }
+
+    /// Number of the newest news of any topic; 0 before the first.
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// Topics of which there are news behind this number. What was said of them before may be outdated; of all others
+    /// it holds.
+    pub(crate) fn news_since(&self, number: u64) -> impl Iterator<Item = &TopicName> {
+        self.news.range(number.saturating_add(1)..).map(|(_, name)| name)
     }
 
     /// Node id and leader epoch of a partition's leader.
@@ -76,27 +94,46 @@ impl Metadata {
         self.topic(name).is_none_or(|topic| topic.error.is_some() || topic.learned + max_age.min(FAR) <= now)
     }
 
-    /// This picture with an answer painted over it. Where everything was asked for, what the answer does not
-    /// name is gone.
-    pub(crate) fn updated(&self, response: &MetadataResponse, all_topics: bool, now: Instant) -> Self {
-        let mut brokers = BTreeMap::new();
+    /// Paints an answer over this picture. Where everything was asked for, what the answer does not name is gone.
+    ///
+    /// What that costs depends on what the answer names: who learns of one topic after another must not pay for all
+    /// that are known with each.
+    pub(crate) fn update(&mut self, response: &MetadataResponse, all_topics: bool, now: Instant) {
+        self.brokers.clear();
         for broker in &response.brokers {
             if let Ok(port) = u16::try_from(broker.port) {
-                brokers.insert(broker.node_id.0, HostPort { host: broker.host.to_string(), port });
+                self.brokers.insert(broker.node_id.0, HostPort { host: broker.host.to_string(), port });
             }
         }
-        let mut topics = if all_topics { HashMap::new() } else { self.topics.clone() };
+        if let Some(id) = &response.cluster_id {
+            self.cluster_id = Some(id.to_string());
+        }
+        self.controller = Some(response.controller_id.0).filter(|node| 0 <= *node);
+        let mut before = if all_topics { std::mem::take(&mut self.topics) } else { HashMap::new() };
         for answered in &response.topics {
             let Some(Ok(name)) = answered.name.as_ref().map(|name| TopicName::parse(name.as_str())) else { continue };
-            let topic = Topic::from_response(answered, self.topics.get(&name), now);
-            topics.insert(name, topic);
+            let known = before.remove(&name).or_else(|| self.topics.get(&name).cloned());
+            self.learn(name, known.as_deref(), answered, now);
         }
-        Self {
-            cluster_id: response.cluster_id.as_ref().map(ToString::to_string).or_else(|| self.cluster_id.clone()),
-            controller: Some(response.controller_id.0).filter(|node| 0 <= *node),
-            brokers,
-            topics,
+        for gone in before.into_values() {
+            self.news.remove(&gone.news);
         }
+    }
+
+    fn learn(&mut self, name: TopicName, known: Option<&Topic>, answered: &MetadataResponseTopic, now: Instant) {
+        let mut topic = Topic::from_response(answered, known, now);
+        match known {
+            Some(known) if known.says_the_same(&topic) => topic.news = known.news,
+            known => {
+                if let Some(known) = known {
+                    self.news.remove(&known.news);
+                }
+                self.newest += 1;
+                topic.news = self.newest;
+                self.news.insert(topic.news, name.clone());
+            }
+        }
+        self.topics.insert(name, Arc::new(topic));
     }
 }
 
@@ -129,7 +166,13 @@ impl Topic {
                 *slot = known.clone();
             }
         }
-        Self { internal: answered.is_internal, partitions, error, learned: now }
+        Self { internal: answered.is_internal, partitions, error, learned: now, news: 0 }
+    }
+
+    /// Whether two answers differ in nothing but their time.
+    fn says_the_same(&self, other: &Self) -> bool {
+        let Self { internal, partitions, error, learned: _, news: _ } = self;
+        (internal, partitions, error) == (&other.internal, &other.partitions, &other.error)
     }
 }
 
@@ -151,31 +194,55 @@ mod tests {
     #[test]
     fn an_answer_replaces_what_it_names_and_keeps_the_rest() {
         let now = Instant::now();
-        let first = Metadata::default().updated(&answer(&[("a", 0, 3), ("b", 0, 1)]), false, now);
+        let first = after(&Metadata::default(), &[("a", 0, 3), ("b", 0, 1)], false, now);
         assert_eq!(first.partition_count(&topic("a")), Some(3));
         assert_eq!(first.leader(&topic("a"), 2), Some((1, 0)));
         assert_eq!(first.leader(&topic("a"), 3), None);
-        let second = first.updated(&answer(&[("a", 3, 0)]), false, now);
+        let second = after(&first, &[("a", 3, 0)], false, now);
         assert_eq!(second.partition_count(&topic("a")), None);
         assert_eq!(
             second.topic(&topic("a")).and_then(|topic| topic.error),
             Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
         );
         assert_eq!(second.partition_count(&topic("b")), Some(1));
-        let all = first.updated(&answer(&[("b", 0, 1)]), true, now);
+        let all = after(&first, &[("b", 0, 1)], true, now);
         assert!(all.topic(&topic("a")).is_none());
+        assert_eq!(all.leader(&topic("b"), 0), Some((1, 0)));
+    }
+
+    #[test]
+    fn only_what_is_said_anew_is_news_and_what_is_gone_is_none() {
+        let now = Instant::now();
+        let news = |of: &Metadata, since| of.news_since(since).map(TopicName::to_string).collect::<Vec<_>>();
+        let first = after(&Metadata::default(), &[("a", 0, 3), ("b", 0, 1)], false, now);
+        assert_eq!((news(&first, 0), first.newest()), (vec!["a".to_owned(), "b".to_owned()], 2));
+        // The same again, later.
+        let same = after(&first, &[("a", 0, 3)], false, now + Duration::from_secs(1));
+        assert_eq!((news(&same, 0).len(), news(&same, 2), same.newest()), (2, vec![], 2));
+        let more = after(&same, &[("a", 0, 4), ("c", 0, 1)], false, now);
+        assert_eq!(news(&more, 2), ["a", "c"]);
+        assert_eq!(news(&more, 0), ["b", "a", "c"]);
+        for gone in [after(&more, &[("c", 0, 1)], true, now), after(&more, &[("c", 3, 0)], true, now)] {
+            assert_eq!(news(&gone, 0), ["c"]);
+        }
     }
 
     #[test]
     fn topics_grow_stale() {
         let now = Instant::now();
-        let known = Metadata::default().updated(&answer(&[("a", 0, 1), ("gone", 3, 0)]), false, now);
+        let known = after(&Metadata::default(), &[("a", 0, 1), ("gone", 3, 0)], false, now);
         let age = Duration::from_secs(5);
         assert!(!known.is_stale(&topic("a"), now, age));
         assert!(known.is_stale(&topic("a"), now + age, age));
         assert!(!known.is_stale(&topic("a"), now + age, Duration::MAX));
         assert!(known.is_stale(&topic("gone"), now, age));
         assert!(known.is_stale(&topic("never asked for"), now, age));
+    }
+
+    fn after(before: &Metadata, topics: &[(&str, i16, usize)], all: bool, now: Instant) -> Metadata {
+        let mut metadata = before.clone();
+        metadata.update(&answer(topics), all, now);
+        metadata
     }
 
     fn topic(name: &str) -> TopicName {

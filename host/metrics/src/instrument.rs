@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::value::Value;
+use crate::value::{Recorded, Value};
 
 /// Counts events or bytes; never goes back.
 #[derive(Debug, Default)]
@@ -122,12 +122,14 @@ impl Distribution {
 
     /// Count, sum, and the largest and smallest since these were taken.
     pub fn value(&self) -> Value {
-        self.with(self.largest.load(Ordering::Relaxed), self.smallest.load(Ordering::Relaxed))
+        let Recorded { count, sum, largest, smallest } =
+            self.with(self.largest.load(Ordering::Relaxed), self.smallest.load(Ordering::Relaxed));
+        Value::Distribution { count, sum, largest, smallest }
     }
 
-    fn with(&self, largest: u64, smallest: u64) -> Value {
+    fn with(&self, largest: u64, smallest: u64) -> Recorded {
         let (count, sum) = (self.count.load(Ordering::Relaxed), self.sum.load(Ordering::Relaxed));
-        Value::Distribution { count, sum, largest, smallest }
+        Recorded { count, sum, largest, smallest }
     }
 }
 
@@ -140,15 +142,24 @@ pub(crate) trait Instrument {
     /// What it says.
     fn read(&self, now: Instant) -> Value;
 
-    /// The same; the largest and the smallest are looked for anew.
-    fn take(&self, now: Instant) -> Value {
-        self.read(now)
+    /// What it has recorded, if it has a window; the largest and the smallest are looked for anew.
+    fn take(&self) -> Option<Recorded> {
+        None
     }
+}
+
+/// Of a sum alone.
+fn sum(total: u64) -> Option<Recorded> {
+    Some(Recorded { count: total, sum: total, largest: 0, smallest: u64::MAX })
 }
 
 impl Instrument for Counter {
     fn read(&self, _: Instant) -> Value {
         Value::Total(self.total())
+    }
+
+    fn take(&self) -> Option<Recorded> {
+        sum(self.total())
     }
 }
 
@@ -161,6 +172,10 @@ impl Instrument for Gauge {
 impl Instrument for Timestamp {
     fn read(&self, _: Instant) -> Value {
         Value::Total(self.millis())
+    }
+
+    fn take(&self) -> Option<Recorded> {
+        sum(self.millis())
     }
 }
 
@@ -181,11 +196,11 @@ impl Instrument for Distribution {
         self.value()
     }
 
-    fn take(&self, _: Instant) -> Value {
+    fn take(&self) -> Option<Recorded> {
         // Before the count is read, so that a value that is recorded meanwhile is seen here or the next time.
         let largest = self.largest.swap(0, Ordering::Relaxed);
         let smallest = self.smallest.swap(u64::MAX, Ordering::Relaxed);
-        self.with(largest, smallest)
+        Some(self.with(largest, smallest))
     }
 }
 
@@ -200,7 +215,7 @@ mod tests {
         times.record(7);
         times.record_time(Duration::from_micros(3_900));
         assert_eq!(times.value(), value(2, 10, 7, 3));
-        assert_eq!(times.take(Instant::now()), value(2, 10, 7, 3));
+        assert_eq!(times.take(), Some(Recorded { count: 2, sum: 10, largest: 7, smallest: 3 }));
         assert_eq!(times.value(), value(2, 10, 0, u64::MAX));
         times.record(2);
         assert_eq!(times.value(), value(3, 12, 2, 2));

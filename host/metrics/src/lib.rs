@@ -36,5 +36,5 @@ pub use registry::{Labels, Metrics, Reading};
 pub use shown::{Shown, ShownGroup, Watch};
 pub use state::State;
 pub use table::{Attribute, Group, GroupDefinition, Origin, Statistic, Unit};
-pub use value::{BOUNDS, Value};
+pub use value::{BOUNDS, Recorded, Value};
 pub use window::WindowSettings;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
 use crate::table::{Group, GroupDefinition};
-use crate::value::Value;
+use crate::value::{Recorded, Value};
 
 /// So many groups are kept without a look at who still holds them.
 const FEW_GROUPS: usize = 64;
@@ -85,7 +85,7 @@ struct Counting {
 
 trait Readable: Any + Send + Sync {
     fn values(&self, now: Instant) -> Vec<(&'static str, Value)>;
-    fn take_values(&self, now: Instant) -> Vec<(&'static str, Value)>;
+    fn take_recorded(&self, take: &mut dyn FnMut(&'static str, Recorded));
 }
 
 impl<G: Group> Readable for G {
@@ -93,8 +93,8 @@ impl<G: Group> Readable for G {
         Group::values(self, now)
     }
 
-    fn take_values(&self, now: Instant) -> Vec<(&'static str, Value)> {
-        Group::take_values(self, now)
+    fn take_recorded(&self, take: &mut dyn FnMut(&'static str, Recorded)) {
+        Group::take_recorded(self, take);
     }
 }
 
@@ -127,22 +127,31 @@ impl Metrics {
 
     /// What all groups say, by name and labels.
     pub fn read(&self) -> Vec<Reading> {
-        let now = Instant::now();
-        self.read_each(|group| group.values(now))
+        self.read_at(Instant::now())
     }
 
-    /// What all groups say at `now`; what is the largest or the smallest is looked for anew. For a single owner of windows.
-    pub(crate) fn take(&self, now: Instant) -> Vec<Reading> {
-        self.read_each(|group| group.take_values(now))
-    }
-
-    fn read_each(&self, values: impl Fn(&dyn Readable) -> Vec<(&'static str, Value)>) -> Vec<Reading> {
+    /// The same as of `now`.
+    pub(crate) fn read_at(&self, now: Instant) -> Vec<Reading> {
         let groups = self.groups();
         let readings = groups.by_name.iter().filter_map(|((_, labels, _), Counting { definition, id, group })| {
             let group = group.upgrade()?;
-            Some(Reading { definition, labels: labels.clone(), id: *id, values: values(&*group) })
+            Some(Reading { definition, labels: labels.clone(), id: *id, values: group.values(now) })
         });
         readings.collect()
+    }
+
+    /// Hands over, group by group, what instruments with a window have recorded; what is the largest or the smallest is
+    /// looked for anew. Copies nothing: there are thousands of groups, and few of them have news. For a single owner of
+    /// windows.
+    pub(crate) fn take_each(&self, mut take: impl FnMut(u64, &[(&'static str, Recorded)])) {
+        let groups = self.groups();
+        let mut of_group = Vec::new();
+        for Counting { id, group, .. } in groups.by_name.values() {
+            let Some(group) = group.upgrade() else { continue };
+            of_group.clear();
+            group.take_recorded(&mut |name, recorded| of_group.push((name, recorded)));
+            take(*id, &of_group);
+        }
     }
 
     fn groups(&self) -> MutexGuard<'_, Groups> {
@@ -239,7 +248,10 @@ mod tests {
         let value = |count, sum, largest, smallest| Some(Value::Distribution { count, sum, largest, smallest });
         source.poll_time.record(9);
         assert_eq!(poll_time(&metrics.read()[0]), value(1, 9, 9, 9), "reading changes nothing");
-        assert_eq!(poll_time(&metrics.take(Instant::now())[0]), value(1, 9, 9, 9));
+        let mut taken = Vec::new();
+        metrics
+            .take_each(|_, recorded| taken.extend(recorded.iter().filter(|(name, _)| *name == "poll_time").copied()));
+        assert_eq!(taken, [("poll_time", Recorded { count: 1, sum: 9, largest: 9, smallest: 9 })]);
         source.poll_time.record(4);
         assert_eq!(poll_time(&metrics.read()[0]), value(2, 13, 4, 4));
     }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::lifecycle::share;
 use crate::registry::{Labels, Metrics, Reading};
 use crate::table::{Attribute, GroupDefinition, Statistic};
-use crate::value::{BOUNDS, Value};
-use crate::window::{Recorded, Window, WindowSettings};
+use crate::value::{BOUNDS, Recorded, Value};
+use crate::window::{Window, WindowSettings};
 
 /// Looks within one sample of a window.
 const LOOKS: u32 = 10;
@@ -26,8 +26,10 @@ const LONGEST_LOOK: Duration = Duration::from_secs(5);
 pub struct Watch {
     metrics: Metrics,
     settings: WindowSettings,
-    /// By the group's id.
+    /// By the group's id, of those in which something was recorded, or that were shown.
     groups: BTreeMap<u64, Windows>,
+    /// How often it has looked.
+    looks: u64,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +38,8 @@ struct Windows {
     windows: Vec<(&'static str, Window)>,
     /// Count and sum of these at the last look.
     before: Vec<(u64, u64)>,
+    /// The last look at which the group was there.
+    seen: u64,
 }
 
 /// What is shown of one attribute.
@@ -72,7 +76,7 @@ pub struct ShownGroup {
 impl Watch {
     /// Windows that begin now. There may be one for a [`Metrics`]: it takes what is the largest.
     pub fn new(metrics: Metrics, settings: WindowSettings) -> Self {
-        Self { metrics, settings, groups: BTreeMap::new() }
+        Self { metrics, settings, groups: BTreeMap::new(), looks: 0 }
     }
 
     /// How often to [look](Self::look).
@@ -80,60 +84,62 @@ impl Watch {
         (self.settings.length / LOOKS).clamp(SHORTEST_LOOK, LONGEST_LOOK)
     }
 
-    /// Records what is new.
+    /// Records what is new. Costs little for a group in which nothing was recorded.
     pub fn look(&mut self, now: Instant) {
-        self.take(now);
+        self.looks += 1;
+        let Self { metrics, settings, groups, looks } = self;
+        let mut seen = 0;
+        metrics.take_each(|id, recorded| {
+            if let Some(windows) = groups.get_mut(&id) {
+                windows.record(recorded, now, *settings);
+                windows.seen = *looks;
+            } else if recorded.iter().any(|(_, recorded)| recorded.count != 0) {
+                let mut windows = Windows::of(recorded.iter().map(|(name, _)| *name), *looks);
+                windows.record(recorded, now, *settings);
+                groups.insert(id, windows);
+            } else {
+                return;
+            }
+            seen += 1;
+        });
+        if seen < groups.len() {
+            groups.retain(|_, windows| windows.seen == *looks);
+        }
     }
 
     /// Everything, by the order of groups' names and labels.
     pub fn show(&mut self, now: Instant) -> Vec<ShownGroup> {
-        let readings = self.take(now);
-        let settings = self.settings;
+        self.look(now);
+        let Self { metrics, settings, groups, looks } = self;
         let show = |reading: Reading| {
-            let windows = self.groups.get_mut(&reading.id)?;
+            let windows = groups.entry(reading.id).or_insert_with(|| Windows::of(with_window(&reading), *looks));
             let shown =
-                |attribute: &'static Attribute| Some((attribute, shown(attribute, &reading, windows, now, settings)?));
+                |attribute: &'static Attribute| Some((attribute, shown(attribute, &reading, windows, now, *settings)?));
             let attributes = reading.definition.attributes.iter().filter_map(shown).collect();
             Some(ShownGroup { definition: reading.definition, labels: reading.labels, attributes })
         };
-        readings.into_iter().filter_map(show).collect()
-    }
-
-    fn take(&mut self, now: Instant) -> Vec<Reading> {
-        let readings = self.metrics.take(now);
-        let mut before = std::mem::take(&mut self.groups);
-        for reading in &readings {
-            let mut windows = before.remove(&reading.id).unwrap_or_else(|| Windows::of(reading));
-            windows.record(reading, now, self.settings);
-            self.groups.insert(reading.id, windows);
-        }
-        readings
+        metrics.read_at(now).into_iter().filter_map(show).collect()
     }
 }
 
-/// Count, sum, largest and smallest of an instrument that has a window.
-fn recorded(value: &Value) -> Option<Recorded> {
-    match *value {
-        Value::Total(total) => Some(Recorded { count: total, sum: total, largest: 0, smallest: u64::MAX }),
-        Value::Distribution { count, sum, largest, smallest } => Some(Recorded { count, sum, largest, smallest }),
-        _ => None,
-    }
+/// Names of the instruments that have a window.
+fn with_window(reading: &Reading) -> impl Iterator<Item = &'static str> {
+    let has_window = |value: &Value| matches!(value, Value::Total(_) | Value::Distribution { .. });
+    reading.values.iter().filter(move |(_, value)| has_window(value)).map(|(name, _)| *name)
 }
 
 impl Windows {
-    fn of(reading: &Reading) -> Self {
-        let with_window = reading.values.iter().filter(|(_, value)| recorded(value).is_some());
-        let windows: Vec<_> = with_window.map(|(name, _)| (*name, Window::default())).collect();
-        Self { before: vec![(0, 0); windows.len()], windows }
+    fn of(names: impl Iterator<Item = &'static str>, looks: u64) -> Self {
+        let windows: Vec<_> = names.map(|name| (name, Window::default())).collect();
+        Self { before: vec![(0, 0); windows.len()], windows, seen: looks }
     }
 
-    fn record(&mut self, reading: &Reading, now: Instant, settings: WindowSettings) {
-        let values = reading.values.iter().filter_map(|(_, value)| recorded(value));
-        for ((value, (_, window)), before) in values.zip(&mut self.windows).zip(&mut self.before) {
+    fn record(&mut self, recorded: &[(&'static str, Recorded)], now: Instant, settings: WindowSettings) {
+        for (((_, value), (_, window)), before) in recorded.iter().zip(&mut self.windows).zip(&mut self.before) {
             let (count, sum) = (value.count.wrapping_sub(before.0), value.sum.wrapping_sub(before.1));
-            *before = (value.count, value.sum);
             if count != 0 {
-                window.record(Recorded { count, sum, ..value }, now, settings);
+                *before = (value.count, value.sum);
+                window.record(Recorded { count, sum, ..*value }, now, settings);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::state::State;
-use crate::value::Value;
+use crate::value::{Recorded, Value};
 
 /// How an attribute follows from its instrument.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -108,8 +108,9 @@ pub trait Group: Default + Send + Sync + 'static {
     /// What each instrument says, by its name.
     fn values(&self, now: Instant) -> Vec<(&'static str, Value)>;
 
-    /// The same; what is the largest or smallest is looked for anew.
-    fn take_values(&self, now: Instant) -> Vec<(&'static str, Value)>;
+    /// Hands over what each instrument that has a window has recorded, in the order of the rows; what is the largest or
+    /// smallest is looked for anew from here on.
+    fn take_recorded(&self, take: &mut dyn FnMut(&'static str, Recorded));
 }
 
 macro_rules! origin {
@@ -164,8 +165,10 @@ macro_rules! group {
                 vec![$((stringify!($field), crate::instrument::Instrument::read(&self.$field, now))),+]
             }
 
-            fn take_values(&self, now: std::time::Instant) -> Vec<(&'static str, crate::value::Value)> {
-                vec![$((stringify!($field), crate::instrument::Instrument::take(&self.$field, now))),+]
+            fn take_recorded(&self, take: &mut dyn FnMut(&'static str, crate::value::Recorded)) {
+                $(if let Some(recorded) = crate::instrument::Instrument::take(&self.$field) {
+                    take(stringify!($field), recorded);
+                })+
             }
         }
     };

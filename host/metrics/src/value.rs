@@ -58,3 +58,17 @@ pub enum Value {
     /// A text; empty for none.
     Text(Arc<str>),
 }
+
+/// What an instrument that has a moving window has recorded: since its group exists, and the extremes since a window took
+/// them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Recorded {
+    /// How many, or what they add up to where only that is counted.
+    pub count: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// The largest.
+    pub largest: u64,
+    /// The smallest; [`u64::MAX`] without any.
+    pub smallest: u64,
+}

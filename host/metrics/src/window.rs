@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::value::Recorded;
+
 /// Most samples that are kept of a value, whatever is configured.
 const MAX_SAMPLES: usize = 1_000;
 
@@ -35,15 +37,6 @@ impl WindowSettings {
     }
 }
 
-/// What was recorded at once.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Recorded {
-    pub(crate) count: u64,
-    pub(crate) sum: u64,
-    pub(crate) largest: u64,
-    pub(crate) smallest: u64,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     begun: Instant,
@@ -52,7 +45,7 @@ struct Sample {
 }
 
 impl Recorded {
-    const NOTHING: Self = Self { count: 0, sum: 0, largest: 0, smallest: u64::MAX };
+    pub(crate) const NOTHING: Self = Self { count: 0, sum: 0, largest: 0, smallest: u64::MAX };
 
     fn add(&mut self, other: Self) {
         self.count = self.count.saturating_add(other.count);

@@ -72,7 +72,8 @@ impl Kafka {
         let broker = Arc::new(broker);
         let dial = Arc::new(EmbeddedDial(Arc::downgrade(&broker)));
         // The address is only a name: every dial leads to the broker in this process.
-        Ok(Self { broker: Some(broker), dial, bootstrap: "localhost:9092".to_owned(), data })
+        let bootstrap = broker.embedded_address();
+        Ok(Self { broker: Some(broker), dial, bootstrap, data })
     }
 
     /// Stops the built-in broker after everything that used it.

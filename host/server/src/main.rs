@@ -11,6 +11,7 @@ mod check;
 mod cli;
 mod cluster;
 mod connector;
+mod connector_files;
 mod distributed;
 mod embedded;
 mod exit;

@@ -5,21 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use millstream_config::{ConfigMap, ConnectorFile, InitialState, Mode, WorkerConfig, config_text, worker_key};
-use millstream_record::ErrorChain;
+use millstream_config::{ConfigMap, Mode, WorkerConfig, config_text, worker_key};
 use millstream_runtime::{
-    config_log::MemoryLog,
-    herder::{HerderError, HerderHandle, TargetState},
-    membership::Solo,
-    offsets::FileOffsetStore,
-    status::MemoryStatusStore,
+    config_log::MemoryLog, membership::Solo, offsets::FileOffsetStore, status::MemoryStatusStore,
 };
-use tracing::info;
 
 use crate::{
-    bootstrap::read_file,
     cluster::Kafka,
-    exit::{Failure, SETUP, START},
+    connector_files::create_all,
+    exit::{Failure, SETUP},
     signals::{Ended, Signals},
     worker::{self, Bound, Prepared, Running, State},
 };
@@ -121,43 +115,6 @@ fn reads_lines_of(config: &ConfigMap) -> Option<String> {
     let file = of("file").filter(|file| is_file_source && !file.is_empty())?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c);
     Some(if file.chars().all(is_plain) { file.to_owned() } else { format!("'{}'", file.replace('\'', r"'\''")) })
-}
-
-/// Creates the connectors of the command line: in their order, but those whose plugins are still being compiled after
-/// all others.
-async fn create_all(herder: &HerderHandle, paths: &[PathBuf]) -> Result<(), Failure> {
-    let mut waiting = Vec::new();
-    for path in paths {
-        let bytes = read_file(path).map_err(|failure| Failure::new(START, failure.message))?;
-        let file = ConnectorFile::parse(&path.display().to_string(), &bytes);
-        let file = file.map_err(|error| Failure::of(START, &error))?;
-        let compiling = herder.awaited_plugins(&file.config);
-        if compiling.is_empty() {
-            create(herder, path, file).await?;
-        } else {
-            info!("connector {} waits for plugins that are being compiled: {}", file.name, compiling.join(", "));
-            waiting.push((path, file));
-        }
-    }
-    for (path, file) in waiting {
-        herder.await_plugins(&file.config).await;
-        create(herder, path, file).await?;
-    }
-    Ok(())
-}
-
-async fn create(herder: &HerderHandle, path: &Path, file: ConnectorFile) -> Result<(), Failure> {
-    let initial = match file.initial_state {
-        None | Some(InitialState::Running) => TargetState::Started,
-        Some(InitialState::Paused) => TargetState::Paused,
-        Some(InitialState::Stopped) => TargetState::Stopped,
-    };
-    let name = file.name.clone();
-    let failed = |error: HerderError| format!("create connector {name} of {}: {}", path.display(), ErrorChain(&error));
-    let created = herder.put_config(&name, file.config, initial, false).await;
-    created.map_err(|error| Failure::new(START, failed(error)))?;
-    info!("connector {name} created");
-    Ok(())
 }
 
 #[cfg(test)]

@@ -201,6 +201,7 @@ impl Bound {
                 let catalogue = Arc::clone(&catalogue);
                 Box::new(move || -> Arc<dyn PluginDefs> { catalogue.definitions() })
             },
+            gone: Box::new(logging::forget),
             group,
         };
         let plugins: Arc<dyn Plugins> = catalogue;

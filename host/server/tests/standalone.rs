@@ -83,6 +83,44 @@ fn blanks_around_values_and_a_byte_order_mark_before_json_change_nothing() {
 }
 
 #[test]
+fn of_many_connector_files_the_first_that_is_wrong_ends_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = |number: usize| sink(&format!("sink-{number}"), &folder.path().join(format!("{number}.txt")), "");
+    let good: Vec<String> = (0..40).map(number).collect();
+    // The name of the third once more, no class, no name: each is told if it comes first.
+    let wrong = [good[3].clone(), "name=odd\ntopics=lines\n".to_owned(), "topics=lines\n".to_owned()];
+    let told = [
+        ("create connector sink-3 of ", "Connector sink-3 already exists"),
+        ("create connector odd of ", "Connector config contains no connector type"),
+        ("", "is missing the mandatory 'name' configuration"),
+    ];
+    for first in 0..wrong.len() {
+        let mut files = good.clone();
+        for at in 0..wrong.len() {
+            files.insert(10 + at, wrong[(first + at) % wrong.len()].clone());
+        }
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let (status, log) = Worker::try_start(folder.path(), "", &files).map(drop).unwrap_err();
+        assert_eq!(status.code(), Some(3), "{log}");
+        let last = log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+        for (at, (whose, why)) in told.iter().enumerate() {
+            assert_eq!(last.contains(whose) && last.contains(why), at == first, "{first}: {log}");
+        }
+        // All before it were created, in their order.
+        let created: Vec<&str> =
+            log.lines().filter_map(|line| line.split_once("connector sink-")?.1.strip_suffix(" created")).collect();
+        assert_eq!(created, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"], "{log}");
+    }
+    let files: Vec<&str> = good.iter().map(String::as_str).collect();
+    let worker = Worker::start(folder.path(), "", &files);
+    for number in 0..good.len() {
+        let status = worker.status(&format!("sink-{number}"));
+        assert_eq!(status["connector"]["state"], "RUNNING");
+    }
+}
+
+#[test]
 fn a_bad_record_fails_its_task_alone_and_the_status_says_which_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let (strict, plain) = (folder.path().join("strict.txt"), folder.path().join("plain.txt"));

@@ -18,8 +18,9 @@ use crate::guard::{self, Malformed};
 /// Bytes of the size prefix.
 const PREFIX: usize = 4;
 
-/// Least spare room that [`FrameDecoder::spare`] offers a reader, in bytes.
-const LEAST_READ: usize = 8 * 1024;
+/// Least spare room that [`FrameDecoder::spare`] offers a reader, in bytes: little, since most connections carry short
+/// frames now and then, and what a longer one lacks is known from its first bytes.
+const LEAST_READ: usize = 1024;
 
 /// Least size of a frame that gets a buffer of its own, if it is alone in it, in bytes.
 const LEAST_OWN: usize = 64 * 1024;

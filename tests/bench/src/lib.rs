@@ -9,6 +9,7 @@ mod guests;
 mod json;
 pub mod kafka;
 mod measure;
+pub mod metrics;
 mod peer;
 pub mod pipeline;
 mod table;

@@ -1,4 +1,4 @@
-//! `cargo run --release -p bench -- batch|transforms|pipeline|connectors|broker|kafka`: prints tables of figures, with their targets.
+//! `cargo run --release -p bench -- batch|transforms|pipeline|connectors|metrics|broker|kafka`: prints tables of figures, with their targets.
 
 use clap::{Parser, Subcommand};
 
@@ -19,6 +19,8 @@ enum Command {
     Pipeline(bench::pipeline::Options),
     /// A worker with very many connectors: memory, idle processor time, restart
     Connectors(bench::connectors::Options),
+    /// What metrics cost: counting, and reading them while records go through
+    Metrics(bench::metrics::Options),
     /// The broker alone as a process, beside another build of it: processor time per record
     Broker(bench::broker::Options),
     /// The broker beside Apache Kafka: processor time, latency, start, memory
@@ -31,6 +33,7 @@ fn main() {
         Command::Transforms(options) => bench::transforms::run(&options),
         Command::Pipeline(options) => bench::pipeline::run(&options),
         Command::Connectors(options) => bench::connectors::run(&options),
+        Command::Metrics(options) => bench::metrics::run(&options),
         Command::Broker(options) => bench::broker::run(&options),
         Command::Kafka(options) => bench::kafka::run(&options),
     }

@@ -31,3 +31,12 @@ impl Usage {
         Self { cpu, rss_mb: kilobytes("VmRSS:") * 1024.0 / 1e6, peak_rss_mb: kilobytes("VmHWM:") * 1024.0 / 1e6 }
     }
 }
+
+/// Memory of a child that lives, in MB, of which what it maps several times, or shares with others, counts once: a thousand
+/// instances of a plugin have its data in common until they change it. Takes Linux some milliseconds.
+pub fn proportional_mb(process: u32) -> f64 {
+    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).expect("a living child");
+    let line = rollup.lines().find(|line| line.starts_with("Pss:")).expect("Linux says it");
+    let kilobytes: f64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
+    kilobytes * 1024.0 / 1e6
+}

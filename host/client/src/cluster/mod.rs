@@ -38,8 +38,8 @@ use crate::{
 
 /// A cluster. Clones share connections and knowledge.
 ///
-/// Nothing is connected before the first request. Connections of producers, consumers and groups are their
-/// own; those of the cluster serve metadata and administration.
+/// Nothing is connected before the first request. What may wait long at a broker, fetches and groups, has connections of
+/// its own; those of the cluster serve all else: metadata, administration, what producers write, what consumers commit.
 #[derive(Clone)]
 pub struct Cluster {
     shared: Arc<ClusterState>,
@@ -112,7 +112,8 @@ impl Cluster {
         let response = self.ask(wanted, may_create).await?;
         let now = Instant::now();
         let mut metadata = self.shared.metadata.lock().unwrap_or_else(PoisonError::into_inner);
-        *metadata = Arc::new(metadata.updated(&response, all, now));
+        // In place, unless somebody is looking at it.
+        Arc::make_mut(&mut *metadata).update(&response, all, now);
         Ok(Arc::clone(&metadata))
     }
 
@@ -120,7 +121,9 @@ impl Cluster {
     /// needs none of them again. Creates none.
     pub(crate) async fn look(&self, topics: &[TopicName]) -> Result<Metadata, RequestError> {
         let response = self.ask(TopicsWanted::Named(topics), false).await?;
-        Ok(Metadata::default().updated(&response, true, Instant::now()))
+        let mut metadata = Metadata::default();
+        metadata.update(&response, true, Instant::now());
+        Ok(metadata)
     }
 
     async fn ask(&self, wanted: TopicsWanted<'_>, may_create: bool) -> Result<MetadataResponse, RequestError> {
@@ -228,6 +231,11 @@ impl Link {
         Err(RequestError::Unreachable { addresses, source })
     }
 
+    /// Whoever asks from now on gets another connection to where this one leads; it ends with those who still have it.
+    pub(crate) fn leave(&self, connection: &Connection) {
+        self.pool.leave(connection);
+    }
+
     /// Says whom a request that was given up unanswered waited for; `None` if for nobody.
     pub(crate) fn silence(&self) -> Option<RequestError> {
         let addresses = self.pool.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -298,6 +306,14 @@ impl Pool {
             SlotState::Open(connection) if connection.is_open() => Some(connection.clone()),
             _ => None,
         })
+    }
+
+    fn leave(&self, left: &Connection) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = slots.values_mut().find(|slot| matches!(&slot.state, SlotState::Open(open) if open.is(left)));
+        if let Some(slot) = slot {
+            slot.state = SlotState::Idle;
+        }
     }
 
     /// Addresses that are connected to, or are being connected to.

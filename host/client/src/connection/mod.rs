@@ -60,6 +60,8 @@ struct Shared {
     client_id: Option<StrBytes>,
     timeout: Duration,
     ended: Arc<OnceLock<Arc<Disconnect>>>,
+    /// Whether a part of an answer has arrived.
+    receiving: Arc<AtomicBool>,
     session: Session,
     counts: Arc<ClientConnections>,
     node: Arc<OnceLock<Arc<WorkerNode>>>,
@@ -144,20 +146,22 @@ impl Connection {
             in_flight: VecDeque::new(),
             max_in_flight: settings.max_in_flight.max(1),
             decoder: FrameDecoder::new(settings.max_response_bytes),
+            receiving: Arc::default(),
             next_correlation: 0,
             max_idle: settings.max_idle,
             last_use: Instant::now(),
             counts: Open::new(settings.connection_counts()),
         };
         let (counts, node) = (Arc::clone(&transfer.counts.all), Arc::clone(&transfer.counts.node));
+        let receiving = Arc::clone(&transfer.receiving);
         let in_use = Arc::new(AtomicBool::new(false));
         let peer = Peer { address: address.clone(), client: settings.client_id.clone(), in_use: Arc::clone(&in_use) };
         let task = tokio::spawn(transfer.run(peer, Arc::clone(&ended)).in_current_span());
         let client_id = Some(StrBytes::from_string(settings.client_id.clone()));
         let timeout = settings.request_timeout;
         let session = Session::new(settings.security.login.clone());
-        let shared =
-            Shared { requests, versions: OnceLock::new(), client_id, timeout, ended, session, counts, node, task };
+        let versions = OnceLock::new();
+        let shared = Shared { requests, versions, client_id, timeout, ended, receiving, session, counts, node, task };
         let connection = Self { shared: Arc::new(shared) };
         let versions = connection.ask_versions().await?;
         connection.shared.versions.get_or_init(|| versions);
@@ -199,6 +203,16 @@ impl Connection {
     pub(crate) fn is_open(&self) -> bool {
         // A task that was told to end takes its time.
         !self.shared.requests.is_closed() && self.shared.ended.get().is_none()
+    }
+
+    /// Whether an answer is arriving and not there as a whole.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.shared.receiving.load(Ordering::Relaxed)
+    }
+
+    /// Whether both are handles on the same connection.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Waits until no more requests can be sent.
@@ -335,6 +349,7 @@ struct Transfer {
     in_flight: VecDeque<InFlight>,
     max_in_flight: usize,
     decoder: FrameDecoder,
+    receiving: Arc<AtomicBool>,
     next_correlation: i32,
     max_idle: Duration,
     last_use: Instant,
@@ -430,6 +445,7 @@ impl Transfer {
                         return Err(Disconnect::Closed);
                     }
                     self.take_frames()?;
+                    self.receiving.store(0 < self.decoder.pending(), Ordering::Relaxed);
                 }
                 written = write_some(&mut self.writer, &mut writing), if writing.is_some() => {
                     written.map_err(|source| Disconnect::Io { source })?;

@@ -104,6 +104,7 @@ impl Consumer {
                     self.positions.later(&key, version, retry_at);
                     self.failure = Some(ConsumeError::Refused { topic, partition, source });
                 }
+                FetchAnswer::GivenUp => self.positions.not_fetched(&key, version),
                 FetchAnswer::Lost(error) => {
                     self.metadata_wanted = true;
                     self.positions.later(&key, version, retry_at);

@@ -12,7 +12,7 @@ use millstream_wire::protocol::{
     },
     protocol::StrBytes,
 };
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use super::batches::{Visible, visible};
 use crate::{
@@ -34,9 +34,15 @@ pub(super) struct PartitionFetch {
 /// What came of it for one partition.
 #[derive(Debug)]
 pub(super) enum FetchAnswer {
-    Data { visible: Visible, bytes: Bytes, end_offset: i64 },
+    Data {
+        visible: Visible,
+        bytes: Bytes,
+        end_offset: i64,
+    },
     Refused(ErrorCode),
     Lost(RequestError),
+    /// Nobody waits for it any more.
+    GivenUp,
 }
 
 /// A fetch to be made.
@@ -46,6 +52,8 @@ pub(super) struct FetchWork {
     pub(super) node: i32,
     pub(super) asked: Vec<PartitionFetch>,
     pub(super) counts: Arc<ConsumerFetches>,
+    /// Told when the fetch is to end, unless its answer is arriving.
+    pub(super) give_up: Arc<Notify>,
 }
 
 /// A fetch that was made.
@@ -59,7 +67,7 @@ impl FetchWork {
     pub(super) async fn run(self) -> Fetched {
         let node = self.node;
         let answers = match self.fetch().await {
-            Ok(mut answers) => {
+            Ok(Some(mut answers)) => {
                 // A partition that the broker left out is asked for again.
                 let answer = |asked: PartitionFetch| {
                     let answer =
@@ -68,12 +76,14 @@ impl FetchWork {
                 };
                 self.asked.into_iter().map(answer).collect()
             }
+            Ok(None) => self.asked.into_iter().map(|asked| (asked, FetchAnswer::GivenUp)).collect(),
             Err(error) => self.asked.into_iter().map(|asked| (asked, FetchAnswer::Lost(error.clone()))).collect(),
         };
         Fetched { node, answers }
     }
 
-    async fn fetch(&self) -> Result<BTreeMap<TopicPartition, FetchAnswer>, RequestError> {
+    /// `None` if it was given up.
+    async fn fetch(&self) -> Result<Option<BTreeMap<TopicPartition, FetchAnswer>>, RequestError> {
         let config = &self.config;
         let connection = self.link.to(self.node).await?;
         let version = connection.version(ApiKey::Fetch)?;
@@ -109,7 +119,20 @@ impl FetchWork {
         }
         let timeout = self.link.cluster.settings().request_timeout.saturating_add(config.fetch_max_wait);
         let began = Instant::now();
-        let response = connection.call_within(&request, timeout).await?;
+        let call = connection.call_within(&request, timeout);
+        tokio::pin!(call);
+        let response = tokio::select! {
+            biased;
+            response = &mut call => response?,
+            () = self.give_up.notified() => {
+                if !connection.is_receiving() {
+                    // A broker takes nothing back, and answers in order: what comes next goes over another connection.
+                    self.link.leave(&connection);
+                    return Ok(None);
+                }
+                call.await?
+            }
+        };
         self.counts.fetches.add(1);
         self.counts.fetch_time.record_time(began.elapsed());
         let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
@@ -143,7 +166,7 @@ impl FetchWork {
                 answers.insert(key, answer);
             }
         }
-        Ok(answers)
+        Ok(Some(answers))
     }
 }
 

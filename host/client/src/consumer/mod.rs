@@ -19,7 +19,7 @@ mod validation;
 mod work;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -37,7 +37,7 @@ pub use self::{
 use self::{
     positions::{Positions, Search},
     subscription::Subscription,
-    work::Event,
+    work::{Event, Held},
 };
 pub use crate::admin::OffsetAndMetadata;
 use crate::{
@@ -109,7 +109,7 @@ pub struct Consumer {
     cluster: Cluster,
     /// Fetches wait long at brokers, so nothing else goes over their connections.
     fetch_link: Link,
-    /// Commits and lookups.
+    /// Commits and lookups: the cluster's own, since none of them waits long.
     link: Link,
     subscription: Subscription,
     group: Option<GroupMember>,
@@ -124,7 +124,10 @@ pub struct Consumer {
     divided: Option<BTreeMap<TopicName, u32>>,
     positions: Positions,
     work: FuturesUnordered<BoxFuture<'static, Event>>,
-    busy: HashSet<i32>,
+    /// Brokers that a fetch is under way from.
+    busy: HashMap<i32, Held>,
+    /// When the first of these is to be given up for other partitions.
+    held_up_until: Option<Instant>,
     events: VecDeque<RebalanceEvent>,
     /// Told at the next poll.
     failure: Option<ConsumeError>,
@@ -164,7 +167,7 @@ impl Consumer {
             config: Arc::new(config),
             cluster: cluster.clone(),
             fetch_link: cluster.own_link(),
-            link: cluster.own_link(),
+            link: cluster.link(),
             subscription: Subscription::None,
             group: None,
             phase: GroupPhase::ToJoin,
@@ -174,7 +177,8 @@ impl Consumer {
             divided: None,
             positions: Positions::default(),
             work: FuturesUnordered::new(),
-            busy: HashSet::new(),
+            busy: HashMap::new(),
+            held_up_until: None,
             events: VecDeque::new(),
             failure: None,
             asking_metadata: false,
@@ -408,7 +412,8 @@ impl Consumer {
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(Polled::default());
             }
-            let wake = [self.positions.wake(now), self.next_auto_commit, deadline, self.metadata_due()];
+            let held_up_until = self.held_up_until;
+            let wake = [self.positions.wake(now), self.next_auto_commit, deadline, self.metadata_due(), held_up_until];
             let wake = wake.into_iter().flatten().min();
             self.wait(wake).await;
             self.auto_commit();

@@ -270,6 +270,13 @@ impl Positions {
         }
     }
 
+    /// A fetch was given up, and may be repeated at once.
+    pub(super) fn not_fetched(&mut self, key: &TopicPartition, version: u64) {
+        if let Some(place) = self.current(key, version) {
+            place.fetching = false;
+        }
+    }
+
     fn current(&mut self, key: &TopicPartition, version: u64) -> Option<&mut Place> {
         self.places.get_mut(key).filter(|place| place.version == version)
     }

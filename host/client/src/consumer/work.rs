@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use futures::FutureExt;
 use millstream_record::TopicName;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     CommitError, Consumer,
@@ -22,6 +22,19 @@ use crate::{
     cluster::{RequestError, TopicsWanted},
     metadata::Metadata,
 };
+
+/// How long a broker may hold a fetch back for want of records while other partitions are to be fetched from it: as long as
+/// Java's consumer has it wait at all, unless told otherwise.
+const LONGEST_HOLD: Duration = Duration::from_millis(500);
+
+/// A fetch that is under way.
+pub(super) struct Held {
+    since: Instant,
+    /// What it is about, with the versions of the positions.
+    asked: Vec<(TopicPartition, u64)>,
+    /// Asks for its end.
+    give_up: Arc<Notify>,
+}
 
 /// Something that was waited for in the background.
 pub(super) enum Event {
@@ -112,9 +125,14 @@ impl Consumer {
     fn start_fetches(&mut self, now: Instant) {
         let metadata = self.cluster.metadata();
         let mut unknown = false;
+        let mut held_up = BTreeSet::new();
         let busy = &self.busy;
         let questions = self.positions.fetches(now, |(topic, partition)| match metadata.leader(topic, *partition) {
-            Some((node, epoch)) => Some(epoch).filter(|_| !busy.contains(&node)),
+            Some((node, _)) if busy.contains_key(&node) => {
+                held_up.insert(node);
+                None
+            }
+            Some((_, epoch)) => Some(epoch),
             None => {
                 unknown = true;
                 None
@@ -127,10 +145,29 @@ impl Consumer {
             by_node.entry(node).or_default().push(PartitionFetch { key, offset, version, leader_epoch });
         }
         for (node, asked) in by_node {
-            self.busy.insert(node);
+            let give_up = Arc::new(Notify::new());
+            let of = asked.iter().map(|asked| (asked.key.clone(), asked.version)).collect();
+            self.busy.insert(node, Held { since: now, asked: of, give_up: Arc::clone(&give_up) });
             let (link, config, counts) = (self.fetch_link.clone(), Arc::clone(&self.config), Arc::clone(&self.fetches));
-            let work = FetchWork { link, config, node, asked, counts };
+            let work = FetchWork { link, config, node, asked, counts, give_up };
             self.work.push(async move { Event::Fetched(work.run().await) }.boxed());
+        }
+        self.free(held_up, now);
+    }
+
+    /// Partitions are to be fetched from brokers that hold a fetch back: that is given up when nobody wants its answer any
+    /// more, or it was held long enough, and all are asked for together then.
+    fn free(&mut self, nodes: BTreeSet<i32>, now: Instant) {
+        self.held_up_until = None;
+        for node in nodes {
+            let Some(held) = self.busy.get(&node) else { continue };
+            let is_of_use = held.asked.iter().any(|(key, version)| self.positions.is_current(key, *version));
+            let until = if is_of_use { held.since + LONGEST_HOLD } else { now };
+            if until <= now {
+                held.give_up.notify_one();
+            } else {
+                self.held_up_until = Some(self.held_up_until.map_or(until, |before| before.min(until)));
+            }
         }
     }
 }

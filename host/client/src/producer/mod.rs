@@ -150,7 +150,7 @@ impl Drop for Producer {
 }
 
 impl Producer {
-    /// Starts a producer with connections of its own. Must be called within a tokio runtime.
+    /// Starts a producer over the cluster's connections. Must be called within a tokio runtime.
     pub fn new(cluster: &Cluster, config: ProducerConfig) -> Self {
         if !config.ignored.is_empty() {
             tracing::warn!(client = %config.connection.client_id, keys = %config.ignored.join(", "), "producer settings without a meaning here are ignored");
@@ -163,7 +163,7 @@ impl Producer {
         let shared = Arc::new(Shared { accumulator, sender: Notify::new(), handle: Notify::new() });
         let max_block = config.max_block;
         let transactional_id = config.transactional_id.clone().unwrap_or_default();
-        let sender = Sender::new(Arc::clone(&shared), cluster.own_link(), config, counts);
+        let sender = Sender::new(Arc::clone(&shared), cluster.link(), config, counts);
         let task = tokio::spawn(sender.run().in_current_span());
         Self { cluster: cluster.clone(), shared, max_block, transactional_id, task }
     }
@@ -336,7 +336,9 @@ async fn learn_partitions(
             }
         };
         if let Some(count) = metadata.partition_count(&topic) {
-            shared.lock().learn(&topic, &metadata);
+            // What is known by now: the sender may have heard more, before there was anybody to tell it.
+            let mut accumulator = shared.lock();
+            accumulator.learn(&topic, &cluster.metadata());
             return Ok(count);
         }
         let refused = metadata.topic(&topic).and_then(|topic| topic.error);

@@ -70,7 +70,8 @@ pub(super) struct Sender {
     metadata_failures: u32,
     identity_failures: u32,
     last_metadata: Instant,
-    metadata: Arc<Metadata>,
+    /// Number of the last news of topics that the accumulator has heard.
+    heard: u64,
     coordinators: Coordinators,
     /// When it was last told what is waited for.
     told: Option<Instant>,
@@ -93,7 +94,7 @@ impl Sender {
     pub(super) fn new(shared: Arc<Shared>, link: Link, config: ProducerConfig, counts: Arc<ProducerRecords>) -> Self {
         Self {
             shared,
-            metadata: link.cluster.metadata(),
+            heard: 0,
             link,
             config,
             nodes: HashMap::new(),
@@ -144,7 +145,8 @@ impl Sender {
             return due;
         }
         self.told = Some(now);
-        let waiting = self.shared.lock().oldest(now, &self.metadata);
+        let metadata = self.link.cluster.metadata();
+        let waiting = self.shared.lock().oldest(now, &metadata);
         if let Some(waiting) = waiting {
             tracing::warn!(client = %self.config.connection.client_id, "{waiting}");
         }
@@ -158,12 +160,10 @@ impl Sender {
         if accumulator.closed {
             return None;
         }
-        if !Arc::ptr_eq(&metadata, &self.metadata) {
-            for topic in accumulator.topic_names() {
-                accumulator.learn(&topic, &metadata);
-            }
-            self.metadata = Arc::clone(&metadata);
+        for topic in metadata.news_since(self.heard) {
+            accumulator.learn_again(topic, &metadata);
         }
+        self.heard = metadata.newest();
         let most = self.config.connection.max_in_flight;
         let nodes = &self.nodes;
         let plan = accumulator.plan(now, &metadata, |id| match nodes.get(&id) {

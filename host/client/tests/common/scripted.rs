@@ -87,9 +87,16 @@ pub struct Script {
     pub committed: Option<(i64, i32)>,
     /// Set for a broker that reads nothing more.
     pub deaf: bool,
+    /// Set for a broker that holds a fetch for which it has no records, until its client hangs up.
+    pub holds: bool,
+    /// Further partitions of the topic, all of them empty.
+    pub empty_partitions: i32,
     /// APIs that the broker does not offer.
     pub without: Vec<i16>,
 }
+
+/// Stands for the answer to a fetch that is held.
+const HELD: &[u8] = b"held";
 
 /// The broker. Clones are the same one.
 #[derive(Clone, Debug, Default)]
@@ -114,6 +121,11 @@ impl Scripted {
                     None => self.answer(frame),
                 };
                 let Some(answer) = answer else { return };
+                if *answer == *HELD {
+                    // Nothing more comes but the end.
+                    let _ = stream.read_buf(decoder.spare()).await;
+                    return;
+                }
                 if answer.is_empty() && login.is_open() {
                     std::future::pending::<()>().await;
                 }
@@ -202,7 +214,7 @@ impl Scripted {
                 encode(&|| done(api, version, id, &body))
             }
             ApiKey::Metadata => {
-                let body = metadata(self.script.lock().expect("unpoisoned").leader_epoch);
+                let body = metadata(&self.script.lock().expect("unpoisoned"));
                 encode(&|| done(api, version, id, &body))
             }
             ApiKey::FindCoordinator => {
@@ -272,6 +284,11 @@ impl Scripted {
             ApiKey::Fetch => {
                 let request: FetchRequest = decode_request(api, version, frame).expect("a request");
                 let body = self.fetch(&request);
+                let holds = self.script.lock().expect("unpoisoned").holds;
+                let mut partitions = body.responses.iter().flat_map(|topic| &topic.partitions);
+                if holds && partitions.all(|of| of.error_code == 0 && of.records.as_ref().is_none_or(Bytes::is_empty)) {
+                    return Some(Bytes::from_static(HELD));
+                }
                 encode(&|| done(api, version, id, &body))
             }
             other => panic!("not in the script: {other:?}"),
@@ -304,7 +321,16 @@ impl Scripted {
 
     fn fetch(&self, request: &FetchRequest) -> FetchResponse {
         let mut script = self.script.lock().expect("unpoisoned");
-        let asked = &request.topics[0].partitions[0];
+        let mut partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
+        let empty = partitions.clone().filter(|asked| asked.partition != 0);
+        let empty = empty.map(|asked| PartitionData::default().with_partition_index(asked.partition));
+        let empty: Vec<PartitionData> = empty.collect();
+        let answer = |partition: Option<PartitionData>| {
+            let partitions = partition.into_iter().chain(empty.clone()).collect();
+            let topic = FetchableTopicResponse::default().with_topic(name()).with_partitions(partitions);
+            FetchResponse::default().with_responses(vec![topic])
+        };
+        let Some(asked) = partitions.find(|asked| asked.partition == 0) else { return answer(None) };
         let offset = asked.fetch_offset;
         let known = asked.current_leader_epoch;
         let code = match known.cmp(&script.leader_epoch) {
@@ -314,9 +340,7 @@ impl Scripted {
             _ => 0,
         };
         if code != 0 {
-            let partition = PartitionData::default().with_error_code(code).with_high_watermark(-1);
-            let topic = FetchableTopicResponse::default().with_topic(name()).with_partitions(vec![partition]);
-            return FetchResponse::default().with_responses(vec![topic]);
+            return answer(Some(PartitionData::default().with_error_code(code).with_high_watermark(-1)));
         }
         script.fetched.push(offset);
         let mut at = 0;
@@ -331,8 +355,7 @@ impl Scripted {
             .with_high_watermark(script.next_offset)
             .with_last_stable_offset(script.next_offset)
             .with_records(Some(records));
-        let topic = FetchableTopicResponse::default().with_topic(name()).with_partitions(vec![partition]);
-        FetchResponse::default().with_responses(vec![topic])
+        answer(Some(partition))
     }
 }
 
@@ -412,13 +435,18 @@ fn name() -> millstream_wire::protocol::messages::TopicName {
     StrBytes::from_static_str("t").into()
 }
 
-fn metadata(leader_epoch: i32) -> MetadataResponse {
+fn metadata(script: &Script) -> MetadataResponse {
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(1))
         .with_host(StrBytes::from_static_str("scripted.example"))
         .with_port(9092);
-    let partition = MetadataResponsePartition::default().with_leader_id(BrokerId(1)).with_leader_epoch(leader_epoch);
-    let topic = MetadataResponseTopic::default().with_name(Some(name())).with_partitions(vec![partition]);
+    let partitions = (0..=script.empty_partitions).map(|number| {
+        MetadataResponsePartition::default()
+            .with_partition_index(number)
+            .with_leader_id(BrokerId(1))
+            .with_leader_epoch(script.leader_epoch)
+    });
+    let topic = MetadataResponseTopic::default().with_name(Some(name())).with_partitions(partitions.collect());
     MetadataResponse::default().with_brokers(vec![broker]).with_controller_id(BrokerId(1)).with_topics(vec![topic])
 }
 

@@ -308,7 +308,10 @@ impl Caretaker {
             let actions = plan(desired.as_ref(), &owned, &self.running);
             if actions.is_empty() {
                 match desired {
-                    None => self.shared.statuses.remove(&self.name),
+                    None => {
+                        self.shared.statuses.remove(&self.name);
+                        (self.shared.gone)(&self.name);
+                    }
                     // Of tasks that were stopped for a restart, some may not be there any more.
                     Some(desired) if owned.connector => {
                         let kept = if desired.target == TargetState::Stopped { 0 } else { desired.tasks };

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
+use futures::{FutureExt as _, future::BoxFuture};
 use millstream_config::{
     ConfigDef, ConfigInfos, ConfigMap, OverridePolicy, PluginDefs, Providers, Versions, Wanted, connector_config_def,
-    connector_key_names, invalid_config_message, secrets, unknown_connector_keys, unknown_keys_warning, version_order,
-    without_providers,
+    connector_key_names, secrets, version_order, without_providers,
 };
 use millstream_connector::{PluginInfo, PluginKind, Plugins, TaskId};
 use tokio::{
@@ -21,8 +21,8 @@ use tokio::{
 use tracing::Instrument as _;
 
 use super::{
-    ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, PutConnector, RestartRequest, State,
-    TargetState, TaskInfo,
+    ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, RestartRequest, State, TargetState,
+    TaskInfo,
     event::Event,
     peers::Peers,
     place::Place,
@@ -45,14 +45,14 @@ use crate::{
 /// Longest wait for the answer to a health probe.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a patch is applied again because the configuration has changed under it.
-const PATCH_ATTEMPTS: u32 = 10;
-
 /// Longest wait of a request for plugins that are being compiled.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Gives the definitions of the plugins that are known by now.
 pub type DefinitionsNow = dyn Fn() -> Arc<dyn PluginDefs> + Send + Sync;
+
+/// Hears the name of a connector that is there no more, once nothing of it runs on this worker. Must not block.
+pub type TellGone = dyn Fn(&str) + Send + Sync;
 
 /// What handle and loop share. The loop alone changes it.
 pub(crate) struct Shared {
@@ -82,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) doing: Mutex<Option<(String, Instant)>>,
     /// Why the loop is gone, if it has panicked.
     pub(crate) broken: watch::Sender<Option<String>>,
+    /// Hears of connectors that are gone.
+    pub(crate) gone: Box<TellGone>,
 }
 
 impl Shared {
@@ -194,7 +196,7 @@ impl HerderHandle {
     }
 
     /// What is not known yet must not be taken for what is not there.
-    fn informed(&self) -> Result<(), HerderError> {
+    pub(super) fn informed(&self) -> Result<(), HerderError> {
         if self.shared.informed.load(Ordering::Acquire) { Ok(()) } else { Err(HerderError::NoLeader) }
     }
 
@@ -389,47 +391,6 @@ impl HerderHandle {
         Ok(infos)
     }
 
-    /// Creates a connector, or replaces its configuration if `replace` allows it, and waits until it
-    /// and its tasks have been started. `initial` is the state of a new connector.
-    ///
-    /// # Errors
-    ///
-    /// The configuration has errors, the connector exists and may not be replaced, or it cannot be
-    /// started; in the last case it is configured nevertheless.
-    pub async fn put_config(
-        &self,
-        name: &str,
-        config: ConfigMap,
-        initial: TargetState,
-        replace: bool,
-    ) -> Result<PutConnector, HerderError> {
-        self.put_validated(name, config, initial, replace, None).await
-    }
-
-    async fn put_validated(
-        &self,
-        name: &str,
-        mut config: ConfigMap,
-        initial: TargetState,
-        replace: bool,
-        based_on: Option<ConfigMap>,
-    ) -> Result<PutConnector, HerderError> {
-        config.entry("name".to_owned()).or_insert_with(|| Some(name.to_owned()));
-        let infos = self.validate(&config).await?;
-        if let Some(message) = invalid_config_message(&infos) {
-            return Err(HerderError::BadRequest(message));
-        }
-        let unknown = unknown_keys_warning(&unknown_connector_keys(&config, (self.shared.definitions)().as_ref()));
-        let put = {
-            let name = name.to_owned();
-            self.ask(|reply| Event::Put { name, config, initial, replace, based_on, reply }).await?
-        };
-        if let Some(unknown) = unknown {
-            tracing::warn!(connector = name, "{unknown}");
-        }
-        Ok(put)
-    }
-
     /// Makes these the tasks of a connector, as the worker that runs it has found out.
     ///
     /// # Errors
@@ -453,32 +414,6 @@ impl HerderHandle {
     /// The key by which they do; `None` while it is not known.
     pub fn session_key(&self) -> Option<SessionKey> {
         self.shared.view().cluster().session_key().cloned()
-    }
-
-    /// Sets some keys of a connector's configuration, and removes those given without a value.
-    ///
-    /// # Errors
-    ///
-    /// As for [`HerderHandle::put_config`], and if there is no connector of that name.
-    pub async fn patch_config(&self, name: &str, patch: ConfigMap) -> Result<ConnectorInfo, HerderError> {
-        self.informed()?;
-        // What another worker has written need not be known here yet.
-        self.shared.place().leader()?;
-        for _ in 0..PATCH_ATTEMPTS {
-            let before = self.connector_config(name)?;
-            let mut config = before.clone();
-            for (key, value) in patch.clone() {
-                match value {
-                    Some(value) => config.insert(key, Some(value)),
-                    None => config.remove(&key),
-                };
-            }
-            match self.put_validated(name, config, TargetState::Started, true, Some(before)).await {
-                Err(HerderError::Stale) => {}
-                put => return put.map(|put| put.info),
-            }
-        }
-        Err(HerderError::Stale)
     }
 
     /// Makes sure that no task of an earlier set of a source connector can write in transactions any more.
@@ -620,16 +555,31 @@ impl HerderHandle {
         self.ask(|reply| Event::Shutdown { reply }).await
     }
 
-    pub(super) async fn ask<T>(&self, event: impl FnOnce(super::event::Reply<T>) -> Event) -> Result<T, HerderError> {
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        event: impl FnOnce(super::event::Reply<T>) -> Event,
+    ) -> Result<T, HerderError> {
+        self.hand_over(event).await.await
+    }
+
+    /// Hands an event to the loop, which carries it out behind all that were handed over before. The future that comes
+    /// back waits for the answer.
+    pub(super) async fn hand_over<T: Send + 'static>(
+        &self,
+        event: impl FnOnce(super::event::Reply<T>) -> Event,
+    ) -> BoxFuture<'static, Result<T, HerderError>> {
         let (reply, answer) = oneshot::channel();
-        if self.events.send(event(reply)).await.is_ok()
-            && let Ok(answer) = answer.await
-        {
-            return answer;
-        }
-        // Why the loop is gone is known before its queue is.
-        self.events.closed().await;
-        Err(self.shared.broken.borrow().clone().map_or(HerderError::ShuttingDown, HerderError::Broken))
+        let is_sent = self.events.send(event(reply)).await.is_ok();
+        let (events, shared) = (self.events.clone(), Arc::clone(&self.shared));
+        let answered = async move {
+            if is_sent && let Ok(answer) = answer.await {
+                return answer;
+            }
+            // Why the loop is gone is known before its queue is.
+            events.closed().await;
+            Err(shared.broken.borrow().clone().map_or(HerderError::ShuttingDown, HerderError::Broken))
+        };
+        answered.boxed()
     }
 }
 

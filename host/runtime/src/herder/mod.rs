@@ -19,6 +19,7 @@ mod peers;
 mod place;
 mod plan;
 mod preflight;
+mod put;
 mod rebalances;
 mod run;
 mod session_key;
@@ -30,10 +31,11 @@ mod view;
 
 pub use error::HerderError;
 pub use group::{GroupRules, SecretSource};
-pub use handle::{DefinitionsNow, Health, HerderHandle};
+pub use handle::{DefinitionsNow, Health, HerderHandle, TellGone};
 pub use offsets::OffsetChange;
 pub use peers::{PeerError, Peers};
 pub use plan::{Action, Desired, Owned, Running, RunningConnector, plan};
+pub use put::CheckedConfig;
 pub use start::{Herder, HerderSettings, StartHerderError};
 pub use validation::Validation;
 

@@ -310,6 +310,7 @@ impl Loop {
             self.restarts.clear();
             for name in std::mem::take(&mut self.due).into_iter().filter(|name| !self.knows(name)) {
                 self.shared.statuses.remove(&name);
+                (self.shared.gone)(&name);
             }
             return;
         }
@@ -319,9 +320,12 @@ impl Loop {
             }
             self.charges.remove(&name);
             let (desired, owned) = self.shared.wanted(&name);
-            if desired.is_none() && self.leads().is_ok() {
-                self.shared.statuses.remove(&name);
-            } else if desired.is_some() && !owned.is_nothing() {
+            if desired.is_none() {
+                if self.leads().is_ok() {
+                    self.shared.statuses.remove(&name);
+                }
+                (self.shared.gone)(&name);
+            } else if !owned.is_nothing() {
                 self.charge(&name).due();
             }
         }

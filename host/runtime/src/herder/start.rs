@@ -17,7 +17,7 @@ use super::{
     event::Reconfigurations,
     fencing::AskHerder,
     group::GroupRules,
-    handle::{DefinitionsNow, HerderHandle, Shared},
+    handle::{DefinitionsNow, HerderHandle, Shared, TellGone},
     place::Place,
     rebalances::Rebalances,
     run::Loop,
@@ -46,6 +46,8 @@ pub struct HerderSettings {
     pub levels: Arc<dyn LogLevels>,
     /// Definitions of all plugins that are known when it is asked, for validation.
     pub definitions: Box<DefinitionsNow>,
+    /// Hears of connectors that are there no more, for what is kept of them elsewhere.
+    pub gone: Box<TellGone>,
     /// Set for a worker in a group: it answers when a change has been written, not when it is carried out, and is ready
     /// as soon as it belongs to its group.
     pub group: Option<GroupRules>,
@@ -108,6 +110,7 @@ impl Herder {
             peers: settings.group.as_ref().map(|rules| Arc::clone(&rules.peers)),
             doing: Mutex::new(None),
             broken: watch::Sender::new(None),
+            gone: settings.gone,
         });
         let (events, mut requests) = mpsc::channel(MAX_REQUESTS);
         let asked = Arc::clone(&reconfigurations);

@@ -159,9 +159,9 @@ fn of_sink<'s>(group: &'s str, client_id: &'s str) -> [(&'s str, &'s str); 5] {
         ("client.id", client_id),
         ("enable.auto.commit", "false"),
         ("auto.offset.reset", "earliest"),
-        // Records are answered with at once whatever it says; a thousand sinks that wait for some should not ask for
-        // them two thousand times a second.
-        ("fetch.max.wait.ms", "2000"),
+        // Records are answered with at once whatever it says, and a fetch that holds up another one is given up; a
+        // thousand sinks that wait for records should not ask for them two thousand times a second.
+        ("fetch.max.wait.ms", "10000"),
     ]
 }
 
@@ -676,14 +676,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sink_asks_for_records_every_two_seconds_unless_the_worker_or_the_connector_says_otherwise() {
+    fn a_sink_asks_for_records_every_ten_seconds_unless_the_worker_or_the_connector_says_otherwise() {
         let wait = |worker: &[(&str, &str)], connector: &[(&str, &str)]| {
             let clients = clients(worker, OverridePolicy::All);
             let properties = clients.properties(&of_sink("g", "c"), "consumer", &config(connector)).unwrap();
             ConsumerConfig::from_properties(&properties).unwrap().fetch_max_wait.as_millis()
         };
         let worker = [("consumer.fetch.max.wait.ms", "500")];
-        assert_eq!(wait(&[], &[]), 2000);
+        assert_eq!(wait(&[], &[]), 10_000);
         assert_eq!(wait(&worker, &[]), 500);
         assert_eq!(wait(&worker, &[("consumer.override.fetch.max.wait.ms", "100")]), 100);
     }

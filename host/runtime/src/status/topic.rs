@@ -193,7 +193,7 @@ impl TopicStatusStore {
     /// Where it ends could not be found out.
     pub async fn start(mut log: TopicLog) -> Result<Self, millstream_connector::Failure> {
         let shared = Arc::new(Shared::default());
-        let mut work = Work { shared: Arc::clone(&shared), on_their_way: BTreeMap::new(), strangers: None };
+        let mut work = Work { shared: Arc::clone(&shared), on_their_way: OnTheirWay::default(), strangers: None };
         let end: EndId = log.ask_end();
         loop {
             match log.step().await {
@@ -315,9 +315,32 @@ impl StatusStore for TopicStatusStore {
     }
 }
 
+/// Statuses whose records are under way: those of all connectors at once when a worker starts.
+#[derive(Debug, Default)]
+struct OnTheirWay {
+    writes: BTreeMap<WriteId, (StatusKey, Wanted)>,
+    keys: BTreeSet<StatusKey>,
+    turns: BTreeSet<u64>,
+}
+
+impl OnTheirWay {
+    fn insert(&mut self, id: WriteId, of: StatusKey, wanted: Wanted) {
+        self.keys.insert(of.clone());
+        self.turns.insert(wanted.turn);
+        self.writes.insert(id, (of, wanted));
+    }
+
+    fn remove(&mut self, id: WriteId) -> Option<(StatusKey, Wanted)> {
+        let (of, wanted) = self.writes.remove(&id)?;
+        self.keys.remove(&of);
+        self.turns.remove(&wanted.turn);
+        Some((of, wanted))
+    }
+}
+
 struct Work {
     shared: Arc<Shared>,
-    on_their_way: BTreeMap<WriteId, (StatusKey, Wanted)>,
+    on_their_way: OnTheirWay,
     /// Strangers that were named; `None` while what was written before the start is read.
     strangers: Option<BTreeSet<String>>,
 }
@@ -326,21 +349,18 @@ impl Work {
     async fn run(mut self, mut log: TopicLog) {
         loop {
             let now = Instant::now();
-            let writable = {
-                let busy = |of: &StatusKey| self.on_their_way.values().any(|(busy, _)| busy == of);
-                self.shared.inner().writable(busy, now)
-            };
+            let writable = { self.shared.inner().writable(|of| self.on_their_way.keys.contains(of), now) };
             for (of, wanted) in writable {
                 let value = wanted.value.as_ref().map(|value| value_of(value).into_bytes());
                 match log.write(&[NewRecord { key: key_of(&of).into_bytes(), value }]).await {
-                    Ok(id) => drop(self.on_their_way.insert(id, (of, wanted))),
+                    Ok(id) => self.on_their_way.insert(id, of, wanted),
                     Err(error) => self.failed(&log, of, wanted, &error),
                 }
             }
             let due = {
                 let inner = self.shared.inner();
                 self.shared.done.send_replace(self.done(&inner));
-                if *self.shared.closing.borrow() && inner.wanted.is_empty() && self.on_their_way.is_empty() {
+                if *self.shared.closing.borrow() && inner.wanted.is_empty() && self.on_their_way.writes.is_empty() {
                     break;
                 }
                 inner.next_due()
@@ -357,7 +377,7 @@ impl Work {
                 step = log.step() => match step {
                     Step::Record(record) => self.take(&log, &record),
                     Step::Written(id, result) => {
-                        if let Some((of, wanted)) = self.on_their_way.remove(&id)
+                        if let Some((of, wanted)) = self.on_their_way.remove(id)
                             && let Err(error) = result
                         {
                             self.failed(&log, of, wanted, &error);
@@ -374,8 +394,8 @@ impl Work {
 
     /// The last turn up to which nothing waits or is on its way.
     fn done(&self, inner: &Inner) -> u64 {
-        let waiting = inner.wanted.values().chain(self.on_their_way.values().map(|(_, wanted)| wanted));
-        waiting.map(|wanted| wanted.turn - 1).min().unwrap_or(inner.asked)
+        let waiting = inner.wanted.values().map(|wanted| wanted.turn);
+        waiting.chain(self.on_their_way.turns.first().copied()).min().map_or(inner.asked, |first| first - 1)
     }
 
     /// A status whose record was lost is written again, unless there is a newer one.

@@ -88,6 +88,11 @@ impl Lines {
         held(&self.rings).set_limits(limits);
     }
 
+    /// Forgets the lines about a connector.
+    pub(super) fn forget(&self, connector: &str) {
+        held(&self.rings).forget(connector);
+    }
+
     /// The lines about a connector that are kept.
     pub(super) fn read(&self, connector: &str, query: &LogQuery) -> LogLines {
         held(&self.rings).read(connector, query)

@@ -110,6 +110,11 @@ pub fn lines_about(connector: &str, query: &LogQuery) -> LogLines {
     log().lines.read(connector, query)
 }
 
+/// Forgets the lines about a connector that is there no more. The log must have been started.
+pub fn forget(connector: &str) {
+    log().lines.forget(connector);
+}
+
 /// Looks after the log of a worker for as long as it exists.
 pub struct Attendance(JoinHandle<()>);
 

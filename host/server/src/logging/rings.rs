@@ -98,7 +98,7 @@ impl Rings {
             }
         }
         while self.limits.total < self.bytes {
-            let Some(largest) = self.rings.values_mut().max_by_key(|ring| ring.bytes) else { break };
+            let Some((name, largest)) = self.rings.iter_mut().max_by_key(|(_, ring)| ring.bytes) else { break };
             // Several at once, so that not each line looks for the largest.
             let enough = largest.bytes / 8;
             let mut freed = 0;
@@ -106,8 +106,21 @@ impl Rings {
                 freed += largest.drop_oldest();
             }
             self.bytes -= freed;
+            let name = Arc::clone(name);
+            self.drop_if_empty(&name);
         }
-        self.rings.retain(|_, ring| !ring.lines.is_empty());
+        self.drop_if_empty(connector);
+    }
+
+    fn drop_if_empty(&mut self, connector: &str) {
+        if self.rings.get(connector).is_some_and(|ring| ring.lines.is_empty()) {
+            self.rings.remove(connector);
+        }
+    }
+
+    /// Forgets all lines about a connector.
+    pub(super) fn forget(&mut self, connector: &str) {
+        self.bytes -= self.rings.remove(connector).map_or(0, |ring| ring.bytes);
     }
 
     /// The newest of the lines that are asked for, in order.
@@ -191,8 +204,16 @@ mod tests {
                 assert!(rings.bytes <= line * 50);
             }
         }
-        let counted: usize = rings.rings.values().map(|ring| ring.bytes).sum();
-        assert_eq!(rings.bytes, counted);
+        let counted = |rings: &Rings| rings.rings.values().map(|ring| ring.bytes).sum::<usize>();
+        assert_eq!(rings.bytes, counted(&rings));
+        let before = (rings.bytes, rings.rings.len());
+        let one = rings.rings.keys().next().cloned().unwrap();
+        assert!(!rings.read(&one, &ALL).lines.is_empty());
+        rings.forget(&one);
+        assert!(rings.read(&one, &ALL).lines.is_empty() && rings.rings.len() == before.1 - 1);
+        assert!(rings.bytes < before.0 && rings.bytes == counted(&rings));
+        rings.forget("nobody");
+        assert_eq!(rings.rings.len(), before.1 - 1);
         rings.set_limits(RingLimits { each: 0, total: 0 });
         assert_eq!((rings.bytes, rings.rings.len(), rings.keeps()), (0, 0, false));
     }

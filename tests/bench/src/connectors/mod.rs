@@ -1,5 +1,5 @@
 //! A worker with very many connectors: what each costs while it has nothing to do, and how soon all of them run again
-//! after a crash.
+//! after a crash. Figures of a run are told on standard error as soon as it is over.
 
 mod runs;
 
@@ -52,6 +52,8 @@ pub fn run(options: &Options) {
         }
         let run = Run::of(&binary, direction, mode, options.connectors, Duration::from_secs(options.idle_seconds));
         let mut row = |what: &str, value: f64, unit: &str, target: Option<f64>| {
+            // A run takes minutes, and what it has found is not to be lost with the next.
+            eprintln!("{name}: {what}: {value:.1} {unit}");
             table.row(vec![
                 format!("{name}: {what}"),
                 format!("{value:.1} {unit}"),
@@ -62,8 +64,11 @@ pub fn run(options: &Options) {
         row("created", run.created.as_secs_f64(), "s", None);
         row("slowest POST", run.slowest_post.as_secs_f64() * 1000.0, "ms", None);
         row("memory of each", run.kilobytes_each, "kB", Some(500.0));
+        row("resident size of each, shared pages counted each time", run.resident_each, "kB", None);
         row("idle CPU", run.idle_cpu * 100.0, "% of a core", Some(5.0));
+        row("idle CPU, metrics scraped each second", run.scraped_cpu * 100.0, "% of a core", None);
         row("killed and started until all run", run.restarted.as_secs_f64(), "s", Some(5.0));
+        row("CPU until then", run.restart_cpu.as_secs_f64(), "s", None);
         row("slowest answer meanwhile", run.slowest_answer.as_secs_f64() * 1000.0, "ms", None);
         row("record of each through, after", run.delivered.as_secs_f64(), "s", None);
     }

@@ -15,6 +15,9 @@ use crate::pipeline::{Counter, process::Worker};
 /// How often the worker is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How often it is asked for the statuses of all connectors: an answer costs it more than a look at a file.
+const ASK: Duration = Duration::from_millis(100);
+
 /// The worker file of every run.
 const SETTINGS: &str = "key.converter=org.apache.kafka.connect.storage.StringConverter\n\
     value.converter=org.apache.kafka.connect.storage.StringConverter\n";
@@ -60,12 +63,18 @@ pub struct Run {
     pub created: Duration,
     /// The longest that a connector's creation took.
     pub slowest_post: Duration,
-    /// Memory that the worker has more than without them, by their number.
+    /// Memory that the worker has more than without them, by their number; pages that are mapped several times count once.
     pub kilobytes_each: f64,
+    /// The same of its resident size, in which they count as often as they are mapped.
+    pub resident_each: f64,
     /// Processor seconds per second.
     pub idle_cpu: f64,
+    /// The same while its metrics are read each second.
+    pub scraped_cpu: f64,
     /// From the start of a process after SIGKILL until all run again.
     pub restarted: Duration,
+    /// Processor time of the process until then.
+    pub restart_cpu: Duration,
     /// The longest that a request took meanwhile, once the API was there.
     pub slowest_answer: Duration,
     /// From one more record for each until it has come through.
@@ -90,7 +99,7 @@ impl Run {
         many.write_records("first");
         let mut worker = many.start(&[]);
         worker.until("it is healthy", LOOK, |worker| worker.is_healthy().then_some(()));
-        let empty = worker.usage();
+        let (empty, empty_mb) = (worker.usage(), worker.held_mb());
         let begun = Instant::now();
         let slowest_post = many.connectors().iter().map(|(name, config)| create(&worker, name, config)).max();
         many.until_all_run(&mut worker);
@@ -101,12 +110,14 @@ impl Run {
         let before = worker.usage();
         std::thread::sleep(watched);
         let after = worker.usage();
+        let held_mb = worker.held_mb();
+        let scraped_cpu = scraped(&worker, watched);
         // SIGKILL.
         drop(worker);
 
         let mut worker = many.start(&many.connectors());
         let slowest_answer = many.until_all_run(&mut worker);
-        let restarted = worker.begun.elapsed();
+        let (restarted, restart_cpu) = (worker.begun.elapsed(), worker.usage().cpu);
         many.write_records("second");
         let begun = Instant::now();
         many.until_delivered(&mut worker, "second", 2);
@@ -115,9 +126,12 @@ impl Run {
         Self {
             created,
             slowest_post: slowest_post.unwrap_or_default(),
-            kilobytes_each: (after.rss_mb - empty.rss_mb) * 1000.0 / count as f64,
+            kilobytes_each: (held_mb - empty_mb) * 1000.0 / count as f64,
+            resident_each: (after.rss_mb - empty.rss_mb) * 1000.0 / count as f64,
             idle_cpu: (after.cpu - before.cpu).as_secs_f64() / watched.as_secs_f64(),
+            scraped_cpu,
             restarted,
+            restart_cpu,
             slowest_answer,
             delivered,
         }
@@ -178,7 +192,7 @@ impl Many {
     /// Waits until every connector and its task run on this worker; the longest that an answer took.
     fn until_all_run(&self, worker: &mut Worker) -> Duration {
         let (wanted, mut slowest) = (self.connectors().len(), Duration::ZERO);
-        worker.until("all connectors run", LOOK, |worker| {
+        worker.until("all connectors run", ASK, |worker| {
             let asked = Instant::now();
             let answer = harness::get(&worker.rest, "/connectors?expand=status")?;
             slowest = slowest.max(asked.elapsed());
@@ -206,6 +220,19 @@ impl Many {
                 .then_some(()),
         });
     }
+}
+
+/// Processor seconds per second while the metrics are read each second.
+fn scraped(worker: &Worker, watched: Duration) -> f64 {
+    let (begun, before) = (Instant::now(), worker.usage().cpu);
+    let mut scrapes = 0;
+    while begun.elapsed() < watched {
+        let page = worker.get("/metrics").expect("the metrics are there");
+        assert!(page.starts_with("HTTP/1.1 200"), "{}", page.lines().next().unwrap_or_default());
+        scrapes += 1;
+        std::thread::sleep(Duration::from_secs(scrapes).saturating_sub(begun.elapsed()));
+    }
+    (worker.usage().cpu - before).as_secs_f64() / begun.elapsed().as_secs_f64()
 }
 
 /// Creates a connector over REST; how long that took.

@@ -4,7 +4,7 @@
 
 mod count;
 pub(crate) mod process;
-mod runs;
+pub(crate) mod runs;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -11,7 +11,7 @@ use std::{
 
 use harness::free_port;
 
-use crate::usage::Usage;
+use crate::usage::{Usage, proportional_mb};
 
 /// How long anything may take before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -101,6 +101,11 @@ impl Worker {
     /// What it has used so far.
     pub fn usage(&self) -> Usage {
         Usage::of(self.child.id())
+    }
+
+    /// What it holds now, in MB, with what it maps several times counted once.
+    pub fn held_mb(&self) -> f64 {
+        proportional_mb(self.child.id())
     }
 
     /// Asks it to end, and waits.

@@ -5,7 +5,7 @@ use std::{
     io::{BufWriter, Read, Write},
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -140,6 +140,30 @@ impl Bench {
 
     /// Lines into the topic `lines`; the folder has the topic afterwards.
     fn file_to_topic(&self, converters: &str, transforms: &str) -> (TempDir, Throughput) {
+        self.file_to_topic_while(converters, transforms, &mut |_| ())
+    }
+
+    /// Lines into a topic while the metrics are read at this interval, or not; how often they were.
+    pub fn scraped(&self, interval: Option<Duration>) -> (Throughput, u32) {
+        let (mut scrapes, mut last) = (0, Instant::now());
+        let mut scrape = |worker: &Worker| {
+            if interval.is_some_and(|interval| interval <= last.elapsed())
+                && worker.get("/metrics").is_some_and(|page| page.starts_with("HTTP/1.1 200"))
+            {
+                scrapes += 1;
+                last = Instant::now();
+            }
+        };
+        let (_, throughput) = self.file_to_topic_while(STRINGS, "", &mut scrape);
+        (throughput, scrapes)
+    }
+
+    fn file_to_topic_while(
+        &self,
+        converters: &str,
+        transforms: &str,
+        meanwhile: &mut dyn FnMut(&Worker),
+    ) -> (TempDir, Throughput) {
         let folder = TempDir::new().expect("a temporary folder");
         let first_topic = if transforms.is_empty() { "lines" } else { "raw-lines" };
         let connectors = [self.source(first_topic, transforms)];
@@ -147,7 +171,8 @@ impl Bench {
         let records = self.records;
         let broker = worker.broker.clone();
         // The broker shows what is durable: what is counted has been acknowledged, or is about to be.
-        worker.until("all records are in the topic", LOOK, |_| {
+        worker.until("all records are in the topic", LOOK, |worker| {
+            meanwhile(worker);
             self.counter.count(&broker, "lines").filter(|&count| records <= count)
         });
         let (usage, wall) = (worker.usage(), worker.begun.elapsed());

@@ -87,6 +87,7 @@ impl Fakes {
             policy: OverridePolicy::All,
             levels: Arc::new(Unchanged),
             definitions: Box::new(move || Arc::clone(&definitions)),
+            gone: Box::new(|_| ()),
             group: self.group,
         };
         Herder::start(parts, settings, self.log, self.membership).expect("a runtime")

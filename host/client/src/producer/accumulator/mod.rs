@@ -143,6 +143,13 @@ impl Accumulator {
         }
     }
 
+    /// Takes over what is known about a topic's partitions, if records are written to it.
+    pub(super) fn learn_again(&mut self, name: &TopicName, metadata: &Metadata) {
+        if self.index.contains_key(name) {
+            self.learn(name, metadata);
+        }
+    }
+
     /// Takes over what is known about a topic's partitions.
     pub(super) fn learn(&mut self, name: &TopicName, metadata: &Metadata) {
         let Some(count) = metadata.partition_count(name) else { return };
