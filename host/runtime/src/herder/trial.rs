@@ -10,7 +10,8 @@ use millstream_connector::{Condition, ConverterRole, Failure, Link, PluginError,
 
 use crate::{
     converters::{Natives, check_converter},
-    kafka::Clients,
+    exactly_once::ExactlyOnceSource,
+    kafka::{Clients, TaskClients},
     transform_chain::undeclared_predicate,
 };
 
@@ -26,6 +27,7 @@ pub(super) struct Trial<'a> {
     pub(super) natives: &'a Natives,
     pub(super) definitions: &'a dyn PluginDefs,
     pub(super) clients: &'a dyn Clients,
+    pub(super) exactly_once: &'a ExactlyOnceSource,
 }
 
 impl Trial<'_> {
@@ -114,7 +116,12 @@ impl Trial<'_> {
     }
 
     fn client_settings(&self, config: &ConfigMap, connector: &PluginDef, infos: &ConfigInfos) -> Vec<OwnErrors> {
-        let refused = self.clients.refused_settings(connector.kind == PluginKind::Sink, config);
+        let tasks = match connector.kind {
+            PluginKind::Sink => TaskClients::Sink,
+            _ if self.exactly_once.is_enabled() => TaskClients::ExactlyOnceSource,
+            _ => TaskClients::Source,
+        };
+        let refused = self.clients.refused_settings(tasks, config);
         let refused = refused.into_iter().filter(|(name, _)| !has_errors(infos, name));
         refused.map(|(name, error)| OwnErrors { name, errors: vec![error] }).collect()
     }

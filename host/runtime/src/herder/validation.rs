@@ -82,8 +82,9 @@ impl Validation<'_> {
             })
         };
         let infos = validate(&own)?;
-        let Self { plugins, natives, definitions, clients, .. } = *self;
-        let mut refusals = Trial { plugins, natives, definitions, clients }.refusals(config, &infos).await;
+        let Self { plugins, natives, definitions, clients, exactly_once, .. } = *self;
+        let trial = Trial { plugins, natives, definitions, clients, exactly_once };
+        let mut refusals = trial.refusals(config, &infos).await;
         if let Some(mut source) = source {
             refusals.extend(preflight::refusals(source.as_mut(), self.exactly_once, config, &infos).await);
         }

@@ -22,8 +22,8 @@ use millstream_wire::{
 
 use super::{
     Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
-    RecordProducer, RecordSlot, RecordTransactions, SinkTopics, TopicAdmin, group_offsets::ClientGroupOffsets,
-    topics::ClientTopics,
+    RecordProducer, RecordSlot, RecordTransactions, SinkTopics, TaskClients, TopicAdmin,
+    group_offsets::ClientGroupOffsets, topics::ClientTopics,
 };
 use crate::error_policy::CONNECT_EXCEPTION;
 
@@ -179,6 +179,23 @@ fn task_producer(properties: &BTreeMap<String, String>) -> Result<ProducerConfig
     }
 }
 
+/// Settings of a producer that writes in transactions under this name, whatever name or contradiction it was given:
+/// the key, and the value with the one in its place, are `told`.
+fn in_transactions(
+    mut properties: BTreeMap<String, String>,
+    transactional_id: &str,
+    told: impl Fn(&str, [&str; 2]),
+) -> BTreeMap<String, String> {
+    for (key, ours) in [("enable.idempotence", "true"), ("transactional.id", transactional_id)] {
+        let theirs = properties.insert(key.to_owned(), ours.to_owned());
+        let is_same = |theirs: &str| theirs == ours || key != "transactional.id" && theirs.eq_ignore_ascii_case(ours);
+        if let Some(theirs) = theirs.filter(|theirs| !is_same(theirs.trim())) {
+            told(key, [&theirs, ours]);
+        }
+    }
+    properties
+}
+
 pub(super) fn wrong_setting(error: ConfigError) -> Failure {
     Failure::new(ErrorKind::Config, "", error.to_string())
 }
@@ -189,19 +206,25 @@ pub(super) fn request_failure(error: &millstream_client::RequestError) -> Failur
 
 #[async_trait]
 impl Clients for KafkaClients {
-    fn refused_settings(&self, sink: bool, connector: &ConfigMap) -> Vec<(String, String)> {
+    fn refused_settings(&self, tasks: TaskClients, connector: &ConfigMap) -> Vec<(String, String)> {
         let dead_letters = connector
             .get(connector_key_names::DLQ_TOPIC.name())
             .and_then(Option::as_deref)
             .is_some_and(|topic| !topic.trim().is_empty());
-        let kinds: &[&str] = match (sink, dead_letters) {
-            (false, dead_letters) if dead_letters || has_topic_rules(connector) => &["producer", "admin"],
-            (false, _) => &["producer"],
-            (true, false) => &["consumer"],
-            (true, true) => &["consumer", "producer", "admin"],
+        let kinds: &[&str] = match (tasks, dead_letters) {
+            (TaskClients::Sink, false) => &["consumer"],
+            (TaskClients::Sink, true) => &["consumer", "producer", "admin"],
+            (_, dead_letters) if dead_letters || has_topic_rules(connector) => &["producer", "admin"],
+            _ => &["producer"],
         };
         let refused = kinds.iter().filter_map(|kind| {
-            let error = self.refused(kind, connector)?;
+            let error = match (*kind, tasks) {
+                ("producer", TaskClients::ExactlyOnceSource) => {
+                    let properties = self.properties(&[], kind, connector).ok()?;
+                    ProducerConfig::from_properties(&in_transactions(properties, "checked", |_, _| {})).err()
+                }
+                _ => self.refused(kind, connector),
+            }?;
             let key = format!("{kind}.override.{}", error.key);
             // What the worker itself sets was checked when it started.
             connector.contains_key(&key).then(|| (key, error.to_string()))
@@ -245,13 +268,10 @@ impl Clients for KafkaClients {
             ("acks", "all"),
             ("delivery.timeout.ms", "2147483647"),
         ];
-        let mut properties = self.properties(&own, "producer", connector)?;
-        for (key, value) in [("enable.idempotence", "true"), ("transactional.id", transactional_id)] {
-            let replaced = properties.insert(key.to_owned(), value.to_owned());
-            if let Some(replaced) = replaced.filter(|replaced| !replaced.trim().eq_ignore_ascii_case(value)) {
-                tracing::warn!(%task, "the producer's setting {key}={replaced} is replaced by {value}, which exactly-once delivery needs");
-            }
-        }
+        let properties = self.properties(&own, "producer", connector)?;
+        let properties = in_transactions(properties, transactional_id, |key, [theirs, ours]| {
+            tracing::warn!(%task, "The value '{theirs}' for the '{key}' property will be ignored as it cannot be overridden for connectors when exactly-once source support is enabled. The value '{ours}' will be used instead.");
+        });
         Ok(self.make_producer(ProducerConfig::from_properties(&properties).map_err(wrong_setting)?))
     }
 
@@ -672,6 +692,42 @@ mod tests {
                 ("producer.acks", None),
                 ("bootstrap.servers", Some("b:1")),
             ],
+        );
+    }
+
+    #[test]
+    fn a_name_of_transactions_is_refused_but_where_the_worker_has_one_of_its_own() {
+        let clients = clients(&[], OverridePolicy::All);
+        let named = config(&[
+            ("producer.override.transactional.id", "mine"),
+            ("producer.override.enable.idempotence", "false"),
+            ("errors.deadletterqueue.topic.name", "letters"),
+        ]);
+        let refused =
+            |tasks| clients.refused_settings(tasks, &named).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        assert_eq!(refused(TaskClients::ExactlyOnceSource), [""; 0]);
+        // Connect takes it, and fails every task.
+        assert_eq!(refused(TaskClients::Source), ["producer.override.transactional.id"]);
+        assert_eq!(refused(TaskClients::Sink), ["producer.override.transactional.id"]);
+    }
+
+    #[test]
+    fn what_transactions_need_replaces_what_somebody_has_set_and_says_so() {
+        let replaced = |entries: &[(&str, &str)]| {
+            let entries = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let told = std::cell::RefCell::new(Vec::new());
+            let properties = in_transactions(entries, "g-c-0", |key, [theirs, ours]| {
+                told.borrow_mut().push(format!("{key}: {theirs}, {ours}"));
+            });
+            assert_eq!(properties["transactional.id"], "g-c-0");
+            assert_eq!(properties["enable.idempotence"], "true");
+            told.into_inner()
+        };
+        assert_eq!(replaced(&[("acks", "all")]), [""; 0]);
+        assert_eq!(replaced(&[("transactional.id", "g-c-0"), ("enable.idempotence", "TRUE")]), [""; 0]);
+        assert_eq!(
+            replaced(&[("transactional.id", "G-c-0"), ("enable.idempotence", "false")]),
+            ["enable.idempotence: false, true", "transactional.id: G-c-0, g-c-0"]
         );
     }
 

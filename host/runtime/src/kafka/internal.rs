@@ -270,7 +270,10 @@ impl InternalClients {
             ("max.in.flight.requests.per.connection", "1"),
             ("delivery.timeout.ms", "2147483647"),
         ];
-        let producer = ProducerConfig::from_properties(&settings("producer", bare(), &own)?).map_err(wrong_setting)?;
+        let mut producer = settings("producer", bare(), &own)?;
+        // It writes in no transaction; what a connector may call those of its tasks is the worker's business.
+        producer.remove("transactional.id");
+        let producer = ProducerConfig::from_properties(&producer).map_err(wrong_setting)?;
         let id = format!("connector-consumer-{name}");
         let own = [
             ("client.id", id.as_str()),

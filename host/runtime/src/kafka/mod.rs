@@ -3,6 +3,7 @@
 //! [`client`] implements them over `millstream-client`, method by method. Whoever runs a worker hands
 //! in a [`Clients`], which knows addresses and settings; tasks only name what they need a client for.
 
+mod append;
 mod client;
 mod group_offsets;
 mod internal;
@@ -18,6 +19,7 @@ use millstream_config::{ConfigMap, TopicPattern};
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_record::{ErrorChain, TopicName};
 
+pub(crate) use append::{append_all, take_acks};
 pub use client::KafkaClients;
 pub use internal::{CreateTopicError, InternalClients, LogClients, LogTopic};
 
@@ -122,6 +124,17 @@ pub struct FetchedRecords {
     pub buffer: Bytes,
     /// The records.
     pub records: Vec<RecordSlot>,
+}
+
+/// What the tasks of a connector need clients for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TaskClients {
+    /// They write records.
+    Source,
+    /// They write records in transactions, whose name is the worker's business.
+    ExactlyOnceSource,
+    /// They read records.
+    Sink,
 }
 
 /// What happened to the assignment.
@@ -290,8 +303,8 @@ pub enum ProducerUse {
 pub trait Clients: Send + Sync {
     /// Settings among a connector's overrides that its clients would refuse, with the reason. Those of a sink are a
     /// consumer's and, for its dead letters, a producer's and an admin's.
-    fn refused_settings(&self, sink: bool, connector: &ConfigMap) -> Vec<(String, String)> {
-        let _ = (sink, connector);
+    fn refused_settings(&self, tasks: TaskClients, connector: &ConfigMap) -> Vec<(String, String)> {
+        let _ = (tasks, connector);
         Vec::new()
     }
 

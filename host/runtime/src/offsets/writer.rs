@@ -6,11 +6,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_client::{RecordRef, SendError, TransactionError, TryAppendError};
+use millstream_client::{Ack, RecordRef, SendError, TransactionError};
 use millstream_record::{ErrorChain, TopicName};
 
 use super::{OffsetStore, OffsetStoreError, own_topic::OwnOffsets};
-use crate::{error_policy::CONNECT_EXCEPTION, kafka::RecordProducer};
+use crate::{
+    error_policy::CONNECT_EXCEPTION,
+    kafka::{RecordProducer, append_all, take_acks},
+};
 
 /// Source partitions with their offsets as JSON, `None` for a reset.
 pub type SourceOffsets = Vec<(Arc<str>, Option<String>)>;
@@ -106,14 +109,6 @@ impl TransactionOffsets {
     fn not_ended(&self, error: TransactionError) -> OffsetStoreError {
         self.failed(error.java_class(), error)
     }
-
-    /// Takes acknowledgements of offsets; those of all records were taken before.
-    fn take_acks(&self, producer: &mut dyn RecordProducer) -> Result<(), OffsetStoreError> {
-        while let Some(ack) = producer.try_ack() {
-            ack.result.map_err(|error| self.not_sent(error))?;
-        }
-        Ok(())
-    }
 }
 
 #[async_trait]
@@ -128,40 +123,23 @@ impl OffsetWriter for TransactionOffsets {
         for (partition, offset) in &offsets {
             records.push((self.own.record_key(&self.connector, partition)?, offset.as_deref()));
         }
-        let mut rest = &records[..];
-        while !rest.is_empty() {
-            let (mut taken, mut refused) = (0, None);
-            producer.group(&mut |appender| {
-                for (key, offset) in rest {
-                    let value = offset.map(str::as_bytes);
-                    let record = RecordRef { key: Some(key), value, ..RecordRef::default() };
-                    if let Err(error) = appender.append(&self.topic, None, record) {
-                        refused = Some(error);
-                        return;
-                    }
-                    taken += 1;
-                }
-            });
-            rest = &rest[taken..];
-            match refused {
-                None => {}
-                Some(TryAppendError::Full) => producer.flush().await,
-                Some(TryAppendError::UnknownTopic) => {
-                    producer.learn(&self.topic).await.map_err(|error| self.not_sent(error))?;
-                }
-                Some(TryAppendError::Failed(error)) => return Err(self.not_sent(error)),
-            }
-            self.take_acks(producer)?;
-        }
+        // Acknowledgements of all records were taken before: these are of offsets.
+        let taken = |ack: Ack| ack.result.map(drop);
+        let appended = append_all(producer, &self.topic, &records, as_record, taken).await;
+        appended.map_err(|error| self.not_sent(error))?;
         let Some(transactions) = producer.transactions() else {
             return Err(self.failed(CONNECT_EXCEPTION.to_owned(), NotTransactional));
         };
         transactions.commit().await.map_err(|error| self.not_ended(error))?;
         transactions.begin().map_err(|error| self.not_ended(error))?;
-        self.take_acks(producer)?;
+        take_acks(producer, taken).map_err(|error| self.not_sent(error))?;
         self.copy_to_worker(offsets).await;
         Ok(())
     }
+}
+
+fn as_record<'r>((key, offset): &'r (Vec<u8>, Option<&str>)) -> RecordRef<'r> {
+    RecordRef { key: Some(key), value: offset.map(str::as_bytes), ..RecordRef::default() }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -173,7 +151,7 @@ mod tests {
     use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
     use futures::future::BoxFuture;
-    use millstream_client::{Ack, Delivery, Sequence};
+    use millstream_client::{Delivery, Sequence, TryAppendError};
 
     use super::*;
     use crate::kafka::{RecordAppender, RecordTransactions};

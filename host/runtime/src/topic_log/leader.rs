@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use millstream_client::{RecordRef, SendError, TransactionError, TryAppendError};
+use millstream_client::{Ack, SendError, TransactionError};
 use millstream_connector::Failure;
 use millstream_record::TopicName;
 
 use super::{NewRecord, Place, TopicLog};
-use crate::kafka::{LogClients, RecordProducer};
+use crate::kafka::{LogClients, RecordProducer, append_all, take_acks};
 
 /// Longest time for giving up a transaction that has failed.
 const GIVE_UP: Duration = Duration::from_secs(5);
@@ -109,36 +109,18 @@ async fn transaction(
     if let Some(transactions) = producer.transactions() {
         transactions.begin()?;
     }
-    let mut rest = records;
-    while !rest.is_empty() {
-        let (mut taken, mut refused) = (0, None);
-        producer.group(&mut |appender| {
-            for NewRecord { key, value } in rest {
-                let record = RecordRef { key: Some(key), value: value.as_deref(), ..RecordRef::default() };
-                if let Err(error) = appender.append(topic, None, record) {
-                    refused = Some(error);
-                    return;
-                }
-                taken += 1;
-            }
-        });
-        rest = &rest[taken..];
-        match refused {
-            None => {}
-            Some(TryAppendError::Full) => producer.flush().await,
-            Some(TryAppendError::UnknownTopic) => producer.learn(topic).await?,
-            Some(TryAppendError::Failed(error)) => return Err(error.into()),
-        }
-    }
-    if let Some(transactions) = producer.transactions() {
-        transactions.commit().await?;
-    }
     let mut place = Place { partition: 0, offset: None };
-    while let Some(ack) = producer.try_ack() {
+    let mut taken = |ack: Ack| -> Result<(), SendError> {
         let delivery = ack.result?;
         let offset = Some(delivery.base_offset).filter(|base| 0 <= *base);
         let offset = offset.map(|base| base + (ack.last - ack.first) as i64);
         place = Place { partition: delivery.partition, offset };
+        Ok(())
+    };
+    append_all(producer, topic, records, NewRecord::as_record, &mut taken).await?;
+    if let Some(transactions) = producer.transactions() {
+        transactions.commit().await?;
     }
+    take_acks(producer, taken)?;
     Ok(place)
 }

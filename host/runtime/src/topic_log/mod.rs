@@ -59,6 +59,12 @@ pub struct NewRecord {
     pub value: Option<Vec<u8>>,
 }
 
+impl NewRecord {
+    fn as_record(&self) -> RecordRef<'_> {
+        RecordRef { key: Some(&self.key), value: self.value.as_deref(), ..RecordRef::default() }
+    }
+}
+
 /// Names one call of [`TopicLog::write`].
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct WriteId(u64);
@@ -186,9 +192,8 @@ impl TopicLog {
             let (mut taken, mut refused) = (0, None);
             let topic = &self.topic;
             self.producer.group(&mut |appender| {
-                for NewRecord { key, value } in rest {
-                    let record = RecordRef { key: Some(key), value: value.as_deref(), ..RecordRef::default() };
-                    match appender.append(topic, None, record) {
+                for record in rest {
+                    match appender.append(topic, None, record.as_record()) {
                         Ok(sequence) => {
                             let new =
                                 Write { first: sequence, last: sequence, outstanding: 0, place: None, error: None };
