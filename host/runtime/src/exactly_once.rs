@@ -23,7 +23,7 @@ use crate::{
 /// Wait before something is asked for again that failed and may go better; doubles each time.
 const RETRY: Duration = Duration::from_millis(250);
 /// Longest such wait.
-const RETRY_MAX: Duration = Duration::from_secs(60);
+const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// Whether source connectors deliver exactly once (`exactly.once.source.support`).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -31,8 +31,8 @@ pub enum ExactlyOnceSource {
     /// A worker by itself cannot.
     #[default]
     Unavailable,
-    /// They do not.
-    Disabled,
+    /// They do not, in the group of this name.
+    Disabled(String),
     /// They do not yet, but whoever leads the group of this name writes its config log in transactions.
     Preparing(String),
     /// They do, in the group of this name.
@@ -50,7 +50,7 @@ impl ExactlyOnceSource {
         match worker_key::EXACTLY_ONCE_SOURCE.get(config).to_ascii_lowercase().as_str() {
             "enabled" => Self::Enabled(group()),
             "preparing" => Self::Preparing(group()),
-            _ => Self::Disabled,
+            _ => Self::Disabled(group()),
         }
     }
 
@@ -61,10 +61,24 @@ impl ExactlyOnceSource {
 
     /// The name under which a task writes its transactions, as in Connect; `None` if it writes none.
     pub fn transactional_id(&self, connector: &str, task: u32) -> Option<String> {
+        self.id_in_group(connector, task).filter(|_| self.is_enabled())
+    }
+
+    /// The name that a task of any worker of the group has for its transactions. A leader fences by it for workers that
+    /// have been switched on before it.
+    pub fn id_in_group(&self, connector: &str, task: u32) -> Option<String> {
         match self {
-            Self::Enabled(group) => Some(format!("{group}-{connector}-{task}")),
-            _ => None,
+            Self::Enabled(group) | Self::Preparing(group) | Self::Disabled(group) => {
+                Some(format!("{group}-{connector}-{task}"))
+            }
+            Self::Unavailable => None,
         }
+    }
+
+    /// Whether this worker reads only what is committed of the group's topics. One that is preparing does, too: others
+    /// may write transactions already, and an offset that was aborted would skip records.
+    pub fn reads_committed(&self) -> bool {
+        matches!(self, Self::Preparing(_) | Self::Enabled(_))
     }
 
     /// The name under which the leader writes the config log in transactions, as in Connect; `None` if it does not.
@@ -206,11 +220,17 @@ mod tests {
     #[test]
     fn a_group_writes_transactions_under_connects_names_as_far_as_it_is_told_to() {
         let distributed = |value| worker(Mode::Distributed, value);
-        assert_eq!(distributed(None), ExactlyOnceSource::Disabled);
+        assert_eq!(distributed(None), ExactlyOnceSource::Disabled("g".to_owned()));
         assert_eq!(distributed(Some("disabled")).leader_id(), None);
+        assert!(!distributed(Some("disabled")).reads_committed());
         let preparing = distributed(Some("PREPARING"));
         assert_eq!((preparing.leader_id().as_deref(), preparing.is_enabled()), (Some("connect-cluster-g"), false));
         assert_eq!(preparing.transactional_id("my-source", 3), None);
+        assert!(preparing.reads_committed());
+        // Whoever leads fences for those who are ahead of it.
+        for leader in [distributed(None), preparing] {
+            assert_eq!(leader.id_in_group("my-source", 3).as_deref(), Some("g-my-source-3"));
+        }
         let enabled = distributed(Some("enabled"));
         assert_eq!((enabled.leader_id().as_deref(), enabled.is_enabled()), (Some("connect-cluster-g"), true));
         assert_eq!(enabled.transactional_id("my-source", 3).as_deref(), Some("g-my-source-3"));

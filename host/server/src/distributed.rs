@@ -91,7 +91,8 @@ async fn start(
         own: topics.offsets.clone(),
         own_bootstrap: offset_clients.bootstrap(),
     };
-    let offset_clients = if exactly_once.is_enabled() { offset_clients.reading_committed() } else { offset_clients };
+    let offset_clients =
+        if exactly_once.reads_committed() { offset_clients.reading_committed() } else { offset_clients };
     let offsets = open(offset_clients, &topics.offsets).await?;
     let offsets = Arc::new(TopicOffsetStore::start(offsets).await.map_err(|error| Failure::of(USAGE, &error))?);
     let statuses = open(clients(config, kafka, "statuses", &metrics)?, &topics.statuses).await?;
@@ -100,7 +101,7 @@ async fn start(
     if let Some(leader) = exactly_once.leader_id() {
         config_clients = config_clients.led_in_transactions(leader);
     }
-    if exactly_once.is_enabled() {
+    if exactly_once.reads_committed() {
         config_clients = config_clients.ending_with_committed();
     }
     let log = TopicConfigLog::new(open(config_clients, &topics.configs).await?);

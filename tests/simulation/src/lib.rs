@@ -80,7 +80,7 @@ impl World {
             offset_topics: Some(Arc::new(self.clone())),
             exactly_once: match self.state().plan.exactly_once {
                 true => ExactlyOnceSource::Enabled("group".to_owned()),
-                false => ExactlyOnceSource::Disabled,
+                false => ExactlyOnceSource::Disabled("group".to_owned()),
             },
             statuses,
             log,

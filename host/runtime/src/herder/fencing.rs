@@ -29,6 +29,9 @@ use crate::{
 /// Longest time for shutting out the producers of one connector, as in Connect.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
+/// Between two looks at whether a leader that has been asked still leads. One that is frozen never answers.
+const LEADER_LOOK: Duration = Duration::from_millis(250);
+
 /// What a round has to do for one connector.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Round {
@@ -140,7 +143,7 @@ impl Loop {
         let shared = Arc::clone(&self.shared);
         self.fencings.work.spawn(async move {
             let ids: Vec<String> =
-                (0..producers).filter_map(|task| shared.exactly_once.transactional_id(&name, task)).collect();
+                (0..producers).filter_map(|task| shared.exactly_once.id_in_group(&name, task)).collect();
             let fence = async {
                 let resolved = provided::resolve(&shared.providers, &config).await?;
                 shared.clients.fence(&name, &ids, &resolved.config).await
@@ -220,11 +223,23 @@ impl AskHerder {
         let later = |text: String| Failure::new(ErrorKind::Retriable, CONNECT_EXCEPTION, text);
         let Some(peers) = &self.shared.peers else { return Err(later("there is no way to ask the leader".to_owned())) };
         let key = self.shared.session_key();
-        let asked = tokio::time::timeout(TIMEOUT, peers.fence(url, connector, key.as_ref())).await;
+        let asked = tokio::select! {
+            asked = tokio::time::timeout(TIMEOUT, peers.fence(url, connector, key.as_ref())) => asked,
+            () = self.deposed(url) => return Err(later(format!("the leader at {url} was asked to fence, and leads no more"))),
+        };
         match asked {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(later(format!("the leader at {url} was asked to fence: {}", ErrorChain(&error)))),
             Err(_) => Err(later(format!("the leader at {url} has not answered within {} seconds", TIMEOUT.as_secs()))),
+        }
+    }
+}
+
+impl AskHerder {
+    /// Returns when another worker than this one leads, or nobody.
+    async fn deposed(&self, url: &str) {
+        while self.shared.place().other_leader() == Some(url) {
+            tokio::time::sleep(LEADER_LOOK).await;
         }
     }
 }

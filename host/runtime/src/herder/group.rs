@@ -22,7 +22,13 @@ const CATCH_UP_RETRY: Duration = Duration::from_secs(1);
 /// Wait before members join again that disagreed about how much there is in the config log.
 const MISMATCH_RETRY: Duration = Duration::from_millis(100);
 
-/// How often a worker tries that before it stops what it runs.
+/// Wait before a leader takes its place in the config log again, after a write that failed; Connect's.
+const LEAD_AGAIN: Duration = Duration::from_millis(250);
+
+/// Wait before it tries that again.
+const LEAD_RETRY: Duration = Duration::from_secs(5);
+
+/// How often a worker joins again over that before it stops what it runs.
 const CATCH_UP_TRIES: u32 = 5;
 
 /// Gives so many bytes that nobody can guess.
@@ -161,7 +167,7 @@ impl Loop {
     async fn give_up_all(&mut self) {
         self.shared.place().lose();
         self.log.follow();
-        self.key_due = None;
+        (self.key_due, self.lead_due) = (None, None);
         self.stop_all(HerderError::NoLeader).await;
         self.giving_up = None;
     }
@@ -202,16 +208,10 @@ impl Loop {
         }
         self.behind = 0;
         if self.shared.place().leads_group() {
-            match self.log.lead().await {
-                // A change that its predecessor was about to write is there by now, or never.
-                Ok(true) => self.catch_up().await,
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::warn!(error = %ErrorChain(&error), "this worker cannot write to the config log as the leader of its group yet, and tries again with its next change");
-                }
-            }
+            self.lead().await;
         } else {
             self.log.follow();
+            self.lead_due = None;
         }
         let known: Vec<String> = self.shared.view().cluster().connectors().map(str::to_owned).collect();
         if self.shared.place().leads_group() {
@@ -234,6 +234,36 @@ impl Loop {
         }
         // What was given up can be given to others then.
         self.rejoin |= !work.revoked.is_empty();
+    }
+
+    /// Takes the leader's place in the config log, and reads what was uncertain before.
+    async fn lead(&mut self) {
+        self.lead_due = None;
+        match self.log.lead().await {
+            // A change that its predecessor was about to write, or this worker before, is there by now, or never.
+            Ok(true) => self.catch_up().await,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(error = %ErrorChain(&error), "this worker cannot write to the config log as the leader of its group yet, and tries again");
+                self.lead_due = Some(Instant::now() + LEAD_RETRY);
+            }
+        }
+    }
+
+    /// A change was not written, or nobody knows. What a leader's transaction holds back nobody reads until it is ended,
+    /// which its next one does.
+    pub(super) fn write_failed(&mut self) {
+        if self.shared.place().leads_group() {
+            self.lead_due = Some(Instant::now() + LEAD_AGAIN);
+        }
+    }
+
+    pub(super) async fn lead_again(&mut self) {
+        self.lead_due = None;
+        if self.shared.place().leads_group() {
+            self.lead().await;
+            self.follow();
+        }
     }
 
     /// Takes what the leader decided, and says what is to be given up.

@@ -141,7 +141,8 @@ mod tests {
 
     #[tokio::test]
     async fn exactly_once_is_promised_only_where_worker_and_connector_can_keep_it() {
-        let (enabled, disabled) = (ExactlyOnceSource::Enabled("g".to_owned()), ExactlyOnceSource::Disabled);
+        let (enabled, disabled) =
+            (ExactlyOnceSource::Enabled("g".to_owned()), ExactlyOnceSource::Disabled("g".to_owned()));
         let key = "exactly.once.support";
         let required = [(key, " Required ")];
         assert_eq!(refused(&enabled, Some(Support::Supported), &required).await, []);
@@ -171,7 +172,7 @@ mod tests {
         let key = "transaction.boundary";
         let by_connector = [(key, "CONNECTOR")];
         // Connect asks although the worker has not enabled it yet.
-        let worker = ExactlyOnceSource::Disabled;
+        let worker = ExactlyOnceSource::Disabled("g".to_owned());
         assert_eq!(refused(&worker, Some(Support::Supported), &by_connector).await, []);
         assert_eq!(refused(&worker, Some(Support::Unsupported), &[(key, "poll")]).await, []);
         assert_eq!(

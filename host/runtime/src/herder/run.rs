@@ -81,6 +81,8 @@ pub(super) struct Loop {
     pub(super) behind: u32,
     /// When a new session key is due, of a leader.
     pub(super) key_due: Option<Instant>,
+    /// When a leader takes its place in the config log again, after a write that failed.
+    pub(super) lead_due: Option<Instant>,
     reconfigurations: Arc<Reconfigurations>,
     /// Rounds of fencing that are under way.
     pub(super) fencings: Fencings,
@@ -126,6 +128,7 @@ impl Loop {
             giving_up: None,
             behind: 0,
             key_due: None,
+            lead_due: None,
             reconfigurations,
             fencings: Fencings::default(),
             charges: BTreeMap::new(),
@@ -141,7 +144,8 @@ impl Loop {
     pub(super) async fn run(mut self, requests: &mut mpsc::Receiver<Event>) {
         let mut ending = self.begin(requests).await;
         while ending.is_none() {
-            let (key_due, rejoin_due) = (until(self.key_due), until(self.rejoin_due));
+            let (key_due, lead_due) = (until(self.key_due), until(self.lead_due));
+            let rejoin_due = until(self.rejoin_due);
             tokio::select! {
                 biased;
                 event = requests.recv() => match event {
@@ -177,6 +181,7 @@ impl Loop {
                 }
                 () = given_up(&mut self.giving_up) => self.giving_up = None,
                 () = key_due => self.renew_session_key().await,
+                () = lead_due => self.lead_again().await,
                 () = rejoin_due => self.rejoin_is_due(),
             }
             self.join_if_needed();
@@ -248,13 +253,17 @@ impl Loop {
     ///
     /// They could not be written, or did not come back in time; in the latter case they take effect when they do.
     pub(super) async fn write(&mut self, entries: Vec<Entry>) -> Result<(), HerderError> {
-        match tokio::time::timeout(WRITE_TIMEOUT, self.write_and_read(entries)).await {
+        let written = match tokio::time::timeout(WRITE_TIMEOUT, self.write_and_read(entries)).await {
             Ok(written) => written,
             Err(_) => Err(HerderError::failed(format!(
                 "what was asked has not come back from the config log within {} seconds: it may still take effect, so look before you ask again",
                 WRITE_TIMEOUT.as_secs()
             ))),
+        };
+        if written.is_err() {
+            self.write_failed();
         }
+        written
     }
 
     /// Dropping the future loses nothing that was read.
