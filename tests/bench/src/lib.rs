@@ -4,6 +4,7 @@ pub mod batch;
 pub mod broker;
 pub mod connectors;
 mod counting;
+pub mod exactly_once;
 mod forms;
 mod guests;
 mod json;

@@ -1,4 +1,5 @@
-//! `cargo run --release -p bench -- batch|transforms|pipeline|connectors|metrics|broker|kafka`: prints tables of figures, with their targets.
+//! `cargo run --release -p bench -- batch|transforms|pipeline|connectors|metrics|exactly-once|broker|kafka`: prints tables of
+//! figures, with their targets.
 
 use clap::{Parser, Subcommand};
 
@@ -21,6 +22,8 @@ enum Command {
     Connectors(bench::connectors::Options),
     /// What metrics cost: counting, and reading them while records go through
     Metrics(bench::metrics::Options),
+    /// What exactly-once delivery costs a source, beside the same at least once
+    ExactlyOnce(bench::exactly_once::Options),
     /// The broker alone as a process, beside another build of it: processor time per record
     Broker(bench::broker::Options),
     /// The broker beside Apache Kafka: processor time, latency, start, memory
@@ -34,6 +37,7 @@ fn main() {
         Command::Pipeline(options) => bench::pipeline::run(&options),
         Command::Connectors(options) => bench::connectors::run(&options),
         Command::Metrics(options) => bench::metrics::run(&options),
+        Command::ExactlyOnce(options) => bench::exactly_once::run(&options),
         Command::Broker(options) => bench::broker::run(&options),
         Command::Kafka(options) => bench::kafka::run(&options),
     }
