@@ -300,6 +300,17 @@ impl Connect {
         connect
     }
 
+    /// Stops the process in the middle of whatever it does, or lets it go on.
+    ///
+    /// # Panics
+    ///
+    /// If the signal cannot be sent.
+    pub fn freeze(&self, stop: bool) {
+        let signal = if stop { "-STOP" } else { "-CONT" };
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success(), "the signal could not be sent");
+    }
+
     /// Asks it to end and waits for it.
     ///
     /// # Panics
