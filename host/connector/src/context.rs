@@ -23,10 +23,37 @@ pub trait SourceContext: Send + Sync {
     ///
     /// The offset store cannot be read.
     async fn read_offsets(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Failure>;
+    /// Whether the task says itself where its transactions end.
+    fn ends_transactions(&self) -> bool {
+        false
+    }
+    /// Where transactions end in what the running poll returns. Of several calls the last one counts; without effect for
+    /// a task that does not end its transactions itself.
+    fn end_transactions(&self, ends: Vec<RequestedEnd>) {
+        drop(ends);
+    }
     /// Whether the task has been asked to stop.
     fn is_stopping(&self) -> bool;
     /// Returns when the task is asked to stop.
     async fn stopped(&self);
+}
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TransactionEnd {
+    /// Its records and offsets are seen.
+    Commit,
+    /// Its records are not seen, its offsets are: they go into a transaction of their own.
+    Abort,
+}
+
+/// Where a source task ends a transaction, and how.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RequestedEnd {
+    /// The row of the polled batch that is the last of the transaction; `None` for all that the poll returns.
+    pub behind: Option<u32>,
+    /// How it ends.
+    pub end: TransactionEnd,
 }
 
 /// For sink tasks. What they ask for takes effect before the next `put`.

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use millstream_connector::{ErrorKind, Failure};
+use millstream_connector::{ErrorKind, Failure, TransactionEnd};
 use tokio::time::Instant;
 
 use crate::error_policy::CONNECT_EXCEPTION;
@@ -21,15 +21,6 @@ pub enum BoundaryRule {
     Interval(Duration),
     /// What the connector asks for.
     Connector,
-}
-
-/// How a transaction ends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TransactionEnd {
-    /// Its records and offsets are seen.
-    Commit,
-    /// Its records are not seen, its offsets are: they go into a transaction of their own.
-    Abort,
 }
 
 /// The rule and what has happened since the last end.
@@ -103,7 +94,7 @@ impl TransactionBoundary {
             (true, false) => TransactionEnd::Commit,
             (false, true) => TransactionEnd::Abort,
             (true, true) => {
-                let message = "The connector asked to commit and to abort one transaction at the same time";
+                let message = "Connector requested both commit and abort of same transaction";
                 return Err(Failure::new(ErrorKind::Fatal, CONNECT_EXCEPTION, message));
             }
         };

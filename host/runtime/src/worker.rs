@@ -36,7 +36,9 @@ use crate::{
     provided,
     report::LogPolicy,
     sink_task::{self, CommitSettings, DeadLetters, PutPolicy, ReportRules, Reporting, SinkTask, Stages},
-    source_task::{self, Flow, FlowSettings, NewTopics, Pipeline, SourceLetters, SourceTask, Transactions},
+    source_task::{
+        self, Flow, FlowSettings, NewTopics, Pipeline, RequestedEnds, SourceLetters, SourceTask, Transactions,
+    },
     status::{State, StatusBoard, StatusStore, StatusWriter},
     task::TaskControl,
     task_metrics::TaskMetrics,
@@ -848,7 +850,7 @@ impl Build<'_> {
         let (policy, log) = (ErrorPolicy::read(self.config), LogPolicy::read(self.config));
         let letters = self.source_letters().await?;
         let new_topics = self.new_topics()?;
-        let boundary = self.boundary();
+        let rule = self.boundary_rule();
         let Self { parts, generations, start, control, plugin, class, .. } = self;
         let id = &start.id;
         let config = &start.connector_config;
@@ -861,6 +863,7 @@ impl Build<'_> {
                 // What an earlier task has stored is certain from here on.
                 let own = open_own(topics.as_ref(), config).await?;
                 let counts = parts.metrics.group(Labels::task(&id.connector, id.number));
+                let boundary = TransactionBoundary::new(rule, Instant::now());
                 let transactions = Transactions::new(boundary, own.topic.clone(), counts);
                 let writer = TransactionOffsets::new(id.connector.clone(), &own, &parts.offsets);
                 (producer, own.over(&parts.offsets), (Box::new(writer), Some(transactions)))
@@ -876,7 +879,10 @@ impl Build<'_> {
                 (producer, offsets, (Box::new(writer), None))
             }
         };
-        let context: Arc<dyn SourceContext> = Arc::new(source_task::TaskContext { control: control.clone(), offsets });
+        let by_plugin = rule == BoundaryRule::Connector && writer.1.is_some();
+        let ends = by_plugin.then(Arc::<RequestedEnds>::default);
+        let context: Arc<dyn SourceContext> =
+            Arc::new(source_task::TaskContext { control: control.clone(), offsets, ends: ends.clone() });
         let task = parts.plugins.source_task(class, id, context).await.map_err(|error| error.failure())?;
         let settings = FlowSettings {
             flush_interval: parts.settings.flush_interval,
@@ -889,7 +895,7 @@ impl Build<'_> {
         let flow = Flow::new(control.clone(), producer, letters, writer, new_topics, settings, counts);
         let pipeline =
             Pipeline { chain, converters, policy, log, control: control.clone(), scratch: Default::default() };
-        Ok(SourceTask { task, pipeline, flow, control })
+        Ok(SourceTask { task, pipeline, flow, control, ends })
     }
 
     /// What makes topics by the connector's rules; `None` if it has none, or the worker does not want it.
@@ -914,15 +920,14 @@ impl Build<'_> {
         Ok(Some(NewTopics::new(id.clone(), rules, admin)))
     }
 
-    /// When the task's transactions end, counted from now on.
-    fn boundary(&self) -> TransactionBoundary {
+    /// What ends the task's transactions.
+    fn boundary_rule(&self) -> BoundaryRule {
         let interval = || key::TRANSACTION_BOUNDARY_INTERVAL.get(self.config);
-        let rule = match key::TRANSACTION_BOUNDARY.get(self.config).to_ascii_lowercase().as_str() {
+        match key::TRANSACTION_BOUNDARY.get(self.config).to_ascii_lowercase().as_str() {
             "interval" => BoundaryRule::Interval(interval().unwrap_or(self.parts.settings.flush_interval)),
             "connector" => BoundaryRule::Connector,
             _ => BoundaryRule::Poll,
-        };
-        TransactionBoundary::new(rule, Instant::now())
+        }
     }
 
     async fn sink(self) -> Result<SinkTask, Failure> {

@@ -1,5 +1,8 @@
 //! Sources of a group that deliver exactly once: what is checked before, who ends transactions, what users may change.
 
+#[path = "support/odd.rs"]
+mod odd;
+
 use std::{fs, process::Command};
 
 use harness::{
@@ -7,21 +10,26 @@ use harness::{
     files::{append, lines},
     millstream,
 };
+use odd::odd;
 use serde_json::{Value, json};
 
 const ENABLED: &str = "exactly.once.source.support=enabled\n";
+
+/// What readers see of a topic now.
+fn seen(worker: &Worker, topic: &str, isolation: &str) -> Vec<String> {
+    let consumed = Command::new(millstream())
+        .args(["topic", "consume", topic, "--from-beginning", "--isolation-level", isolation])
+        .args(["--timeout-ms", "500", "--bootstrap-server", &worker.broker])
+        .output()
+        .expect("the program runs");
+    String::from_utf8_lossy(&consumed.stdout).lines().map(str::to_owned).collect()
+}
 
 /// What readers of committed records see of a topic, as soon as it is so many lines.
 #[track_caller]
 fn committed(worker: &Worker, topic: &str, count: usize) -> Vec<String> {
     eventually(&format!("{count} lines of {topic} are committed"), || {
-        let consumed = Command::new(millstream())
-            .args(["topic", "consume", topic, "--from-beginning", "--isolation-level", "read_committed"])
-            .args(["--timeout-ms", "500", "--bootstrap-server", &worker.broker])
-            .output()
-            .expect("the program runs");
-        let seen: Vec<String> = String::from_utf8_lossy(&consumed.stdout).lines().map(str::to_owned).collect();
-        (count <= seen.len()).then_some(seen)
+        Some(seen(worker, topic, "read_committed")).filter(|seen| count <= seen.len())
     })
 }
 
@@ -68,11 +76,7 @@ fn offsets_are_changed_in_a_transaction_after_the_producers_were_fenced_and_are_
     });
     create(&worker, "source", &source);
     committed(&worker, "lines", 10);
-    assert_eq!(worker.request("PUT", "/connectors/source/stop", None).status, 204);
-    eventually("it has stopped", || {
-        let status = worker.get("/connectors/source/status").json();
-        (status["connector"]["state"] == "STOPPED" && status["tasks"] == json!([])).then_some(())
-    });
+    stopped(&worker, "source", "lines");
     let stored = worker.get("/connectors/source/offsets").json();
     let position = fs::metadata(&input).unwrap().len();
     assert_eq!(stored["offsets"][0]["offset"], json!({ "position": position }));
@@ -84,5 +88,127 @@ fn offsets_are_changed_in_a_transaction_after_the_producers_were_fenced_and_are_
     assert_eq!(committed(&worker, "lines", 20), twice);
     let page = worker.get("/metrics").body;
     assert!(page.contains("kafka_connect_source_task_transaction_size_max{"), "{page}");
+    assert!(worker.terminate().success());
+}
+
+/// Numbers of the orders that readers see.
+fn orders(seen: &[String]) -> Vec<u64> {
+    let number = |line: &String| serde_json::from_str::<Value>(line).ok()?["orderid"].as_u64();
+    seen.iter().map(|line| number(line).unwrap_or_else(|| panic!("no order: {line}"))).collect()
+}
+
+/// Stops a connector; what it has committed then.
+#[track_caller]
+fn stopped(worker: &Worker, name: &str, topic: &str) -> Vec<String> {
+    assert_eq!(worker.request("PUT", &format!("/connectors/{name}/stop"), None).status, 204);
+    eventually("it has stopped", || {
+        let status = worker.get(&format!("/connectors/{name}/status")).json();
+        (status["connector"]["state"] == "STOPPED" && status["tasks"] == json!([])).then_some(())
+    });
+    seen(worker, topic, "read_committed")
+}
+
+#[test]
+fn a_connector_that_ends_its_transactions_itself_shows_whole_ones_only_and_goes_on_behind_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = Worker::start_distributed(folder.path(), ENABLED);
+    let mut source = json!({
+        "connector.class": "Datagen",
+        "topic": "orders",
+        "records.per.second": "50",
+        "exactly.once.support": "required",
+        "transaction.boundary": "connector",
+        "value.converter": "Json",
+        "value.converter.schemas.enable": "false",
+    });
+    let refused = worker.request("PUT", "/connectors/orders/config", Some(&source.to_string()));
+    let expected = "The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition.";
+    assert_eq!(refused.status, 400, "nothing says how long they are");
+    assert!(refused.body.contains(expected), "{}", refused.body);
+    source["records.per.transaction"] = json!("10");
+    create(&worker, "orders", &source);
+    assert_eq!(committed(&worker, "orders", 10).len() % 10, 0);
+    // It stops in the middle of one, whose records come again.
+    let first = orders(&stopped(&worker, "orders", "orders"));
+    assert_eq!(first, (0..first.len() as u64).collect::<Vec<_>>());
+    assert_eq!(first.len() % 10, 0);
+    let stored = worker.get("/connectors/orders/offsets").json();
+    assert_eq!(stored["offsets"][0]["offset"], json!({ "record": first.len() }));
+    assert_eq!(worker.request("PUT", "/connectors/orders/resume", None).status, 202);
+    committed(&worker, "orders", first.len() + 10);
+    let all = orders(&stopped(&worker, "orders", "orders"));
+    assert_eq!(all, (0..all.len() as u64).collect::<Vec<_>>());
+    assert_eq!(all.len() % 10, 0);
+    assert!(worker.terminate().success());
+}
+
+#[test]
+fn records_of_a_transaction_that_the_connector_aborts_are_seen_by_nobody_and_do_not_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = Worker::start_distributed(folder.path(), &format!("plugin.path={}\n{ENABLED}", odd().display()));
+    let source = |behaviour: &str| {
+        json!({
+            "connector.class": "org.millstream.odd.OddSourceConnector",
+            "behaviour": behaviour,
+            "transaction.boundary": "connector",
+        })
+    };
+    create(&worker, "odd", &source("transactions"));
+    let expected: Vec<String> = (0..20).flat_map(|poll| [format!("kept {poll}"), format!("kept too {poll}")]).collect();
+    assert_eq!(committed(&worker, "lines", expected.len()), expected);
+    let stored = || worker.get("/connectors/odd/offsets").json()["offsets"].clone();
+    let end = json!([{ "partition": { "file": "a" }, "offset": { "position": 60 } }]);
+    assert_eq!(stored(), end, "that of the last row");
+    let all = seen(&worker, "lines", "read_uncommitted");
+    assert_eq!(all.iter().filter(|line| line.starts_with("aborted")).count(), 20, "{all:?}");
+    // What was aborted is behind it, too.
+    assert_eq!(worker.request("POST", "/connectors/odd/restart?includeTasks=true", None).status, 202);
+    eventually("it runs again", || {
+        let status = worker.get("/connectors/odd/status").json();
+        (status["tasks"][0]["state"] == "RUNNING").then_some(())
+    });
+    assert_eq!(stored(), end);
+    assert_eq!(seen(&worker, "lines", "read_committed"), expected);
+
+    for (behaviour, trace) in [
+        ("both endings", "Connector requested both commit and abort of same transaction"),
+        ("boundary behind nothing", "behind row 7 of a poll that returned 1 row(s)"),
+    ] {
+        let name = behaviour.replace(' ', "-");
+        create(&worker, &name, &source(behaviour));
+        eventually("it has failed", || {
+            let status = worker.get(&format!("/connectors/{name}/status")).json();
+            let task = &status["tasks"][0];
+            let failed = task["state"] == "FAILED";
+            assert!(!failed || task["trace"].as_str().unwrap_or_default().contains(trace), "{task}");
+            failed.then_some(())
+        });
+    }
+    assert!(worker.terminate().success());
+}
+
+#[test]
+fn a_name_of_transactions_that_a_connector_sets_is_replaced_by_its_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.txt");
+    append(&input, &lines(0..10));
+    let worker = Worker::start_distributed(folder.path(), ENABLED);
+    let source = json!({
+        "connector.class": "FileStreamSource",
+        "file": input,
+        "topic": "lines",
+        "producer.override.transactional.id": "mine",
+        "producer.override.enable.idempotence": "false",
+    });
+    create(&worker, "source", &source);
+    assert_eq!(committed(&worker, "lines", 10), lines(0..10).lines().collect::<Vec<_>>());
+    let log = worker.log();
+    for expected in [
+        "The value 'mine' for the 'transactional.id' property will be ignored as it cannot be overridden",
+        "The value 'group-source-0' will be used instead.",
+        "The value 'false' for the 'enable.idempotence' property will be ignored",
+    ] {
+        assert!(log.contains(expected), "{expected}: {log}");
+    }
     assert!(worker.terminate().success());
 }

@@ -1,13 +1,14 @@
 //! The connector and its task.
 
 use std::{
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use millstream_sdk::{
     ConnectorContext, Error, Info, PollLimits, Result, Schema, Source, SourceContext, SourceTask, Support, Timestamp,
-    Value,
+    TransactionContext, Value,
     batch::{Column, Kind, Role, Table, Union},
     config::{ConfigDef, ConfigMap, ConfigValues, Importance, Key, PluginConfig},
     constant_map, get, map, rest, wait,
@@ -25,6 +26,7 @@ const RATE: &str = "records.per.second";
 const COUNT: &str = "count";
 const SEED: &str = "seed";
 const BATCH_SIZE: &str = "batch.size";
+const PER_TRANSACTION: &str = "records.per.transaction";
 /// Set by the connector for each task.
 const TASK: &str = "task.id";
 
@@ -46,6 +48,8 @@ pub struct DatagenConfig {
     count: Option<u64>,
     seed: i64,
     batch_size: u64,
+    /// Records of each transaction; `None` leaves them to the worker.
+    per_transaction: Option<u64>,
     task: u64,
     originals: ConfigMap,
 }
@@ -84,6 +88,13 @@ impl PluginConfig for DatagenConfig {
                     .importance(Importance::Low)
                     .doc("Most records made at a time."),
             )
+            .key(
+                Key::long(PER_TRANSACTION)
+                    .default(0)
+                    .range(0..)
+                    .importance(Importance::Low)
+                    .doc("Records of each transaction, with transaction.boundary=connector, which 0 does not allow."),
+            )
             .key(Key::int(TASK).default(0).range(0..).importance(Importance::Low).doc("Number of the task. Set by the connector."))
     }
 
@@ -99,6 +110,7 @@ impl PluginConfig for DatagenConfig {
             count: Some(unsigned(values.long(COUNT)?)).filter(|&count| count != 0),
             seed: values.long(SEED)?,
             batch_size: unsigned(values.int(BATCH_SIZE)?.into()),
+            per_transaction: Some(unsigned(values.long(PER_TRANSACTION)?)).filter(|&records| records != 0),
             task: unsigned(values.int(TASK)?.into()),
             originals: values.originals().clone(),
         })
@@ -143,6 +155,11 @@ impl Source for DatagenSource {
         Ok(Support::Supported)
     }
 
+    fn can_define_transaction_boundaries(config: &ConfigMap) -> Result<Support> {
+        let config = DatagenConfig::parse(config)?;
+        Ok(if config.per_transaction.is_some() { Support::Supported } else { Support::Unsupported })
+    }
+
     fn alter_offsets(_: &ConfigMap, offsets: &[(Value, Option<Value>)]) -> Result<bool> {
         for offset in offsets.iter().filter_map(|(_, offset)| offset.as_ref()).filter(|offset| !offset.is_null()) {
             stored_record(offset)?;
@@ -177,6 +194,8 @@ pub struct DatagenTask {
     started: Instant,
     /// Number of the next record.
     next: u64,
+    /// Set where the task ends its transactions itself.
+    transaction: Option<TransactionContext>,
 }
 
 impl SourceTask for DatagenTask {
@@ -196,6 +215,7 @@ impl SourceTask for DatagenTask {
             pace: Pace::new(config.rate),
             started: Instant::now(),
             next,
+            transaction: context.transaction(),
             config,
         })
     }
@@ -240,15 +260,23 @@ impl DatagenTask {
         table.set(Role::SOURCE_OFFSET, offset);
         table.keys = Union::single(Some(key_schema), key);
         table.values = Union::single(Some(schema), Column::new(Kind::Struct, rows, Vec::new()).with_children(children));
+        self.end_transactions(self.next..self.next + records);
         self.next += records;
         self.pace.made(records);
         Ok(table)
+    }
+
+    /// Transactions end at the same records whatever a batch holds and wherever a task begins, and with the last one.
+    fn end_transactions(&self, numbers: Range<u64>) {
+        let (Some(transaction), Some(size)) = (self.transaction, self.config.per_transaction) else { return };
+        let is_last = |number: u64| (number + 1).is_multiple_of(size) || Some(number + 1) == self.config.count;
+        (0..).zip(numbers).filter(|(_, number)| is_last(*number)).for_each(|(row, _)| transaction.commit_after(row));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use millstream_sdk::{Record, harness::Harness, records_of};
+    use millstream_sdk::{Record, RequestedEnd, TransactionEnd, harness::Harness, records_of};
 
     use super::*;
 
@@ -321,6 +349,43 @@ mod tests {
         for (at, values) in made.iter().enumerate() {
             assert!(!made[..at].contains(values));
         }
+    }
+
+    #[test]
+    fn transactions_end_at_the_same_records_in_whatever_batches_they_are_made() {
+        let committed = |limit: u32, begin: i64| {
+            let harness = Harness::enter();
+            harness.let_end_transactions();
+            let partition = map([("quickstart", "users".into()), ("task", Value::Int64(0))]);
+            harness.store_offset(&partition, &map([("record", Value::Int64(begin))]));
+            let config = config("users").with("records.per.transaction", "30").with("count", "100");
+            let mut task = harness.source_task::<DatagenTask>(&config).expect("started");
+            let limits = PollLimits { max_records: limit, ..LIMITS };
+            let (mut first, mut ends) = (begin, Vec::new());
+            while let Some(rows) = task.poll(&limits).expect("polled").map(|table| table.rows) {
+                for RequestedEnd { behind, end } in harness.take_transaction_ends() {
+                    assert_eq!(end, TransactionEnd::Commit);
+                    ends.push(first + i64::from(behind.expect("behind a row")) + 1);
+                }
+                first += i64::from(rows);
+            }
+            ends
+        };
+        assert_eq!(committed(100, 0), [30, 60, 90, 100]);
+        assert_eq!(committed(7, 0), [30, 60, 90, 100]);
+        assert_eq!(committed(13, 45), [60, 90, 100]);
+    }
+
+    #[test]
+    fn transactions_are_left_to_the_worker_unless_it_wants_otherwise() {
+        let harness = Harness::enter();
+        let asked = config("users").with("records.per.transaction", "30");
+        let mut task = harness.source_task::<DatagenTask>(&asked).expect("started");
+        assert_eq!(poll(&mut task).len(), 100);
+        assert_eq!(harness.take_transaction_ends(), []);
+        let answer = |config: &ConfigMap| DatagenSource::can_define_transaction_boundaries(config).expect("an answer");
+        assert_eq!(answer(&asked), Support::Supported);
+        assert_eq!(answer(&config("users")), Support::Unsupported);
     }
 
     #[test]

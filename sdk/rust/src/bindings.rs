@@ -18,6 +18,7 @@ pub mod imports {
                 import millstream:connect/host-wait@0.1.0;
                 import millstream:connect/host-files@0.1.0;
                 import millstream:connect/host-source@0.1.0;
+                import millstream:connect/host-transaction@0.1.0;
                 import millstream:connect/host-connector@0.1.0;
                 import millstream:connect/host-sink@0.1.0;
             }
@@ -28,7 +29,7 @@ pub mod imports {
 }
 
 pub use imports::millstream::connect::{
-    host_connector, host_files, host_log, host_sink, host_source, host_wait, types,
+    host_connector, host_files, host_log, host_sink, host_source, host_transaction, host_wait, types,
 };
 
 /// What every component exports.

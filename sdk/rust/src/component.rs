@@ -10,6 +10,7 @@ use crate::{
     batch::Table,
     config::{ConfigDef, ConfigMap, PluginConfig},
     describe::Described,
+    transaction,
 };
 
 /// A component: every plugin it carries.
@@ -147,7 +148,9 @@ impl<S: Source> AnySource for SourceOf<S> {
     }
 
     fn poll(&mut self, limits: &PollLimits) -> Result<Option<Table<'_>>> {
-        started(&mut self.1)?.poll(limits)
+        let polled = started(&mut self.1)?.poll(limits);
+        transaction::hand_over(polled.is_ok());
+        polled
     }
 
     fn committed(&mut self, rows: &Table<'_>) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Error, Result, RowError, TopicOffset, TopicPartition, Value, host, json};
+use crate::{Error, Result, RowError, TopicOffset, TopicPartition, TransactionContext, Value, host, json};
 
 /// What a connector may ask of the worker.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,13 @@ impl SourceContext {
         let partitions: Vec<String> = partitions.iter().map(json::to_json).collect::<Result<_>>()?;
         let offsets = host::read_offsets(&partitions)?;
         offsets.iter().map(|offset| offset.as_deref().map(json::from_json).transpose()).collect()
+    }
+
+    /// Where the task's transactions end, if it is to say so itself: with `transaction.boundary=connector`, which its user
+    /// can set for a connector that [answers](crate::Source::can_define_transaction_boundaries) that it can, on a worker that
+    /// delivers exactly once. `None` leaves them to the worker.
+    pub fn transaction(&self) -> Option<TransactionContext> {
+        host::ends_transactions().then_some(TransactionContext(()))
     }
 }
 

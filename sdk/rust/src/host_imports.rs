@@ -1,8 +1,8 @@
 //! The host's functions as a component calls them.
 
 use crate::{
-    Error, Result, RowError, TopicOffset, TopicPartition,
-    bindings::{host_connector, host_files, host_log, host_sink, host_source, host_wait},
+    Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, TransactionEnd,
+    bindings::{host_connector, host_files, host_log, host_sink, host_source, host_transaction, host_wait},
     convert::{join, split},
     logging::Level,
 };
@@ -35,6 +35,21 @@ pub(crate) fn rest(ms: u32) {
 
 pub(crate) fn read_offsets(partitions: &[String]) -> Result<Vec<Option<String>>> {
     host_source::read_offsets(partitions).map_err(Error::from)
+}
+
+pub(crate) fn ends_transactions() -> bool {
+    host_transaction::available()
+}
+
+pub(crate) fn set_transaction_boundaries(ends: &[RequestedEnd]) {
+    let boundary = |&RequestedEnd { behind, end }: &RequestedEnd| {
+        let ending = match end {
+            TransactionEnd::Commit => host_transaction::Ending::Commit,
+            TransactionEnd::Abort => host_transaction::Ending::Abort,
+        };
+        host_transaction::Boundary { behind, ending }
+    };
+    host_transaction::set_boundaries(&ends.iter().map(boundary).collect::<Vec<_>>());
 }
 
 pub(crate) fn request_task_reconfiguration() {

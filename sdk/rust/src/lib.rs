@@ -47,6 +47,7 @@ mod record;
 mod records;
 mod sink;
 mod source;
+mod transaction;
 mod transform;
 
 pub use chain::{Applied, Chain, LinkSpec};
@@ -68,6 +69,7 @@ pub use record::{Header, KafkaPosition, Record, records_of};
 pub use records::Records;
 pub use sink::{Sink, SinkTask};
 pub use source::{PollLimits, Source, SourceTask, Support};
+pub use transaction::{RequestedEnd, TransactionContext, TransactionEnd};
 pub use transform::{RowTransform, Rows, Transform};
 
 #[cfg(doctest)]

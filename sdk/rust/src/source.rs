@@ -83,7 +83,8 @@ pub trait Source: Sized + 'static {
         Ok(Support::Unknown)
     }
 
-    /// Whether the connector can say where transactions end.
+    /// Whether the connector's tasks say with this configuration where transactions end
+    /// ([`SourceContext::transaction`]).
     ///
     /// # Errors
     ///

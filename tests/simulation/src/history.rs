@@ -50,6 +50,8 @@ pub struct History {
     skipped: BTreeSet<String>,
     /// Records that a sink made durable, or that are in its dead-letter queue.
     kept: BTreeSet<String>,
+    /// Rows whose transaction their plugin has asked to abort.
+    aborted: BTreeSet<String>,
     /// Connectors that are stopped and were told nothing else since.
     quiet: BTreeSet<String>,
 }
@@ -137,6 +139,7 @@ impl History {
             failing: BTreeMap::new(),
             skipped: BTreeSet::new(),
             kept: BTreeSet::new(),
+            aborted: BTreeSet::new(),
             quiet: BTreeSet::new(),
         }
     }
@@ -548,6 +551,13 @@ impl History {
         self.run(run).began.insert(partition.to_owned(), position);
     }
 
+    /// The plugin asks to abort the transaction of these rows: they end unseen, unless they come again.
+    pub fn aborts(&mut self, run: RunId, rows: impl IntoIterator<Item = String>) {
+        let rows: Vec<String> = rows.into_iter().collect();
+        self.acts(run, format!("aborts {}", rows.join(" ")));
+        self.aborted.extend(rows);
+    }
+
     // Sinks.
 
     /// A partition is the task's from this offset on.
@@ -828,7 +838,7 @@ impl History {
                         _ => 1,
                     };
                     let there = if plan.sink { &self.kept } else { written };
-                    if !self.skipped.contains(&id) {
+                    if !self.skipped.contains(&id) && !self.aborted.contains(&id) {
                         let records = Self::records_of(&id, records).into_iter();
                         missing.extend(records.filter(|id| !there.contains(id) && !self.skipped.contains(id)));
                     }

@@ -177,7 +177,7 @@ impl Clients for World {
         }
         let mut state = self.state();
         for id in transactional_ids {
-            state.cluster.next_epoch(id);
+            state.take_name(id);
         }
         Ok(())
     }

@@ -116,12 +116,13 @@ pub enum Fault {
     TransactionFails,
     TransactionSlow,
     TransactionAnswerLost,
+    TransactionUncertain,
 }
 
 use Fault::*;
 
 /// All of them.
-const FAULTS: [Fault; 72] = [
+const FAULTS: [Fault; 73] = [
     ConnectorMakeFails,
     ConnectorStartFails,
     ConnectorStartPanics,
@@ -194,6 +195,7 @@ const FAULTS: [Fault; 72] = [
     TransactionFails,
     TransactionSlow,
     TransactionAnswerLost,
+    TransactionUncertain,
 ];
 
 /// Which stage a record fails at.
@@ -293,8 +295,11 @@ impl Plan {
         let share = rng.pick(&[150, 300, 600]);
         let chosen = FAULTS.iter().copied().filter(|_| rng.chance(share)).collect::<Vec<_>>();
         let rates = chosen.into_iter().map(|fault| {
-            // Few records come to these.
-            let is_rare = matches!(fault, LetterRefused | LetterDelayed);
+            // Few records come to these, few sets of tasks follow another one, and few commits come about.
+            let is_rare = matches!(
+                fault,
+                LetterRefused | LetterDelayed | FenceFails | TransactionAnswerLost | TransactionUncertain
+            );
             (fault, rng.pick(if is_rare { &[100, 300, 600] } else { &[5, 20, 60, 200] }))
         });
         let rates = rates.collect();

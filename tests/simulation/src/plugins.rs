@@ -7,8 +7,8 @@ use millstream_config::{ConfigMap, Wanted};
 use millstream_connector::{
     AcknowledgedRow, AlteredOffsets, Connector, ConnectorContext, Converter, ConverterRole, ErrorKind, Failure,
     FindPluginError, HeaderBatchConverter, Link, LinkedTransforms, Outcome, PluginError, PluginInfo, PluginKind,
-    Plugins, PollLimits, RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId, TopicOffset,
-    TopicPartition,
+    Plugins, PollLimits, RequestedEnd, RowError, SinkContext, SinkTask, SourceContext, SourceTask, Support, TaskId,
+    TopicOffset, TopicPartition, TransactionEnd,
 };
 use millstream_record::{
     Value,
@@ -118,7 +118,8 @@ impl Plugins for World {
     ) -> Result<Box<dyn SourceTask>, PluginError> {
         self.trouble(&task.connector, [Some(Fault::TaskMakeFails), None, None], ErrorKind::Fatal).await?;
         let run = self.state().history.made(task, Part::Task);
-        Ok(Box::new(Source { world: self.clone(), task: task.clone(), run, context, positions: Vec::new() }))
+        let (world, task) = (self.clone(), task.clone());
+        Ok(Box::new(Source { world, task, run, context, positions: Vec::new(), open: Vec::new() }))
     }
 
     async fn sink_task(
@@ -203,6 +204,10 @@ impl Connector for FakeConnector {
         Ok(Support::Unknown)
     }
 
+    async fn can_define_transaction_boundaries(&mut self, _: &ConfigMap) -> Result<Support, PluginError> {
+        Ok(Support::Supported)
+    }
+
     async fn alter_offsets(&mut self, _: &ConfigMap, _: &AlteredOffsets) -> Result<bool, PluginError> {
         Ok(true)
     }
@@ -215,6 +220,8 @@ struct Source {
     run: RunId,
     context: Arc<dyn SourceContext>,
     positions: Vec<(String, i64)>,
+    /// Rows behind which it has asked for no end of their transaction yet.
+    open: Vec<String>,
 }
 
 impl Drop for Source {
@@ -238,6 +245,31 @@ impl Source {
             }
         }
         rows
+    }
+
+    /// Asks for ends of transactions here and there, and where there is nothing left.
+    fn end_transactions(&mut self, rows: &[String]) {
+        if !self.context.ends_transactions() {
+            return;
+        }
+        let mut ends = Vec::new();
+        let places = (0..).zip(rows).map(|(row, id)| (Some(row), Some(id))).chain([(None, None)]);
+        for (behind, id) in places {
+            self.open.extend(id.cloned());
+            let mut state = self.world.state();
+            let end = match state.rng.below(10) {
+                0 => TransactionEnd::Abort,
+                1 | 2 => TransactionEnd::Commit,
+                _ if behind.is_none() && rows.is_empty() => TransactionEnd::Commit,
+                _ => continue,
+            };
+            let ended = std::mem::take(&mut self.open);
+            if end == TransactionEnd::Abort {
+                state.history.aborts(self.run, ended);
+            }
+            ends.push(RequestedEnd { behind, end });
+        }
+        self.context.end_transactions(ends);
     }
 }
 
@@ -283,10 +315,12 @@ impl SourceTask for Source {
         let rows = self.next();
         if rows.is_empty() {
             self.world.sleep(500).await;
+            self.end_transactions(&[]);
             return Ok(None);
         }
         let ids: Vec<String> = rows.iter().map(|(partition, number)| format!("{partition}/{number}")).collect();
         self.world.state().history.polled(self.run, &ids);
+        self.end_transactions(&ids);
         let count = rows.len() as u32;
         let object = |name: &str, column: Column<'static>| {
             let mut object = Column::new(Kind::Object, count, Vec::new());

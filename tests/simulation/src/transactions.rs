@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use millstream_client::TransactionError;
-use millstream_record::TopicName;
+use millstream_record::{ErrorChain, TopicName};
 use millstream_runtime::kafka::{RecordProducer as _, RecordTransactions};
 
 use crate::{
     kafka::Producer,
     offsets::{OFFSETS, number_in},
     plan::Fault,
+    world::State,
 };
 
 /// The transaction of a producer.
@@ -58,6 +59,31 @@ impl Transaction {
     }
 }
 
+/// What a transaction holds whose commit the coordinator may or may not carry out yet.
+#[derive(Debug, Default)]
+pub(crate) struct Uncertain {
+    records: Vec<(TopicName, i32, String)>,
+    /// By connector and source partition.
+    offsets: Vec<((String, String), String)>,
+}
+
+impl State {
+    /// Takes a name of transactions, or shuts out whoever has it: what was uncertain before is certain then.
+    pub(crate) fn take_name(&mut self, id: &str) -> u64 {
+        if let Some(committed) = self.uncertain.remove(id) {
+            self.commit(committed);
+        }
+        self.cluster.next_epoch(id)
+    }
+
+    fn commit(&mut self, Uncertain { records, offsets }: Uncertain) {
+        for (topic, partition, record) in &records {
+            self.cluster.write(topic, *partition, record);
+        }
+        self.stored.extend(offsets);
+    }
+}
+
 impl Producer {
     fn transaction(&mut self) -> &mut Transaction {
         self.transaction.as_mut().expect("asked of a producer of transactions only")
@@ -87,7 +113,7 @@ impl RecordTransactions for Producer {
     async fn initialize(&mut self) -> Result<(), TransactionError> {
         self.world.lag(50).await;
         let id = self.transaction().id.to_string();
-        let epoch = self.world.state().cluster.next_epoch(&id);
+        let epoch = self.world.state().take_name(&id);
         self.transaction().epoch = epoch;
         Ok(())
     }
@@ -118,20 +144,36 @@ impl RecordTransactions for Producer {
             self.transaction().failed = true;
             return Err(self.obstacle("commit the transaction").expect("it has just failed"));
         }
+        let uncertain = self.world.fault(&connector, Fault::TransactionUncertain).is_some();
+        // Of an uncertain commit the coordinator may have heard already, may hear late, or never.
+        let fate = if uncertain { self.world.state().rng.below(3) } else { 0 };
         let (records, offsets) = {
             let transaction = self.transaction();
             (std::mem::take(&mut transaction.records), std::mem::take(&mut transaction.offsets))
         };
-        {
+        if fate < 2 {
             let mut state = self.world.state();
-            for (topic, partition, record) in &records {
-                state.cluster.write(topic, *partition, record);
-            }
-            for (partition, offset) in offsets {
+            for (partition, offset) in &offsets {
                 let name = partition.trim_start_matches("{\"file\":\"").trim_end_matches("\"}");
-                state.history.stored(&connector, name, number_in(&offset));
-                state.stored.insert((connector.clone(), partition), offset);
+                state.history.stored(&connector, name, number_in(offset));
             }
+            let offsets = offsets.into_iter().map(|(partition, offset)| ((connector.clone(), partition), offset));
+            let committed = Uncertain { records, offsets: offsets.collect() };
+            if fate == 0 {
+                state.commit(committed);
+            } else {
+                let id = self.transaction.as_ref().map_or_else(String::new, |transaction| transaction.id.to_string());
+                state.uncertain.insert(id, committed);
+            }
+        }
+        if uncertain {
+            let waited = Duration::from_secs(60);
+            tokio::time::sleep(waited).await;
+            self.transaction().failed = true;
+            let (attempted, transactional_id) = ("commit the transaction", Arc::clone(&self.transaction().id));
+            let error = TransactionError::Timeout { attempted, transactional_id, waited };
+            self.world.explains(&connector, ErrorChain(&error).to_string());
+            return Err(error);
         }
         self.transaction().clear();
         if self.world.fault(&connector, Fault::TransactionAnswerLost).is_some() {
@@ -144,6 +186,11 @@ impl RecordTransactions for Producer {
 
     async fn abort(&mut self) -> Result<(), TransactionError> {
         tokio::time::sleep(Duration::from_millis(1)).await;
+        let connector = self.task.connector.clone();
+        if self.world.fault(&connector, Fault::TransactionFails).is_some() {
+            self.world.explains(&connector, "abort the transaction".to_owned());
+            self.transaction().failed = true;
+        }
         if self.transaction().failed {
             return Err(self.transaction().refused("abort the transaction", "failed"));
         }

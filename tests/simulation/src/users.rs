@@ -56,10 +56,15 @@ pub fn config_of(plan: &ConnectorPlan, tasks: u64) -> ConfigMap {
         set("restart.max", "5");
         set("restart.window.ms", "60000");
     }
-    if !plan.sink && plan.partitions % 2 == 0 {
-        // Without effect unless sources write transactions.
-        set("transaction.boundary", "interval");
-        set("transaction.boundary.interval.ms", "1500");
+    // Without effect unless sources write transactions.
+    match plan.partitions {
+        _ if plan.sink => {}
+        3 => drop(set("transaction.boundary", "connector")),
+        2 | 4 => {
+            set("transaction.boundary", "interval");
+            set("transaction.boundary.interval.ms", "1500");
+        }
+        _ => {}
     }
     if plan.chain {
         set("transforms", "one");

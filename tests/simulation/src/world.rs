@@ -15,6 +15,7 @@ use crate::{
     history::History,
     kafka::Cluster,
     plan::{Fault, Plan, Rng},
+    transactions::Uncertain,
     users::Requests,
 };
 
@@ -45,6 +46,8 @@ pub struct State {
     pub cluster: Cluster,
     /// Source offsets, by connector and partition.
     pub stored: BTreeMap<(String, String), String>,
+    /// Transactions whose commit was asked for, and neither done nor refused, by their names.
+    pub(crate) uncertain: BTreeMap<String, Uncertain>,
     /// How often a record was tried, by connector and record.
     pub attempts: BTreeMap<(String, String), u32>,
     /// Failures of records so far.
@@ -82,6 +85,7 @@ impl World {
             topics: FakeTopics::default(),
             cluster: Cluster::default(),
             stored: BTreeMap::new(),
+            uncertain: BTreeMap::new(),
             attempts: BTreeMap::new(),
             faults: 0,
             handle: None,

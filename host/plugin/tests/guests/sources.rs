@@ -50,6 +50,24 @@ async fn each_way_to_break_has_its_own_reason() {
 }
 
 #[tokio::test]
+async fn a_source_task_says_where_its_transactions_end_if_it_may() {
+    let plugins = plugins().await;
+    let asked = async |behaviour: &str, ends_transactions: bool| {
+        let worker = Arc::new(Worker::which_ends_transactions(ends_transactions));
+        let mut source = plugins.source_task(&SOURCE.into(), &task(), worker.clone()).await.unwrap();
+        source.start(&config(&[("behaviour", behaviour)])).await.unwrap();
+        let rows = texts(&source.poll(LIMITS).await.unwrap().expect("rows"));
+        let mut asked = worker.asked.lock().unwrap().clone();
+        (rows, asked.pop())
+    };
+    let (rows, said) = asked("transactions", true).await;
+    assert_eq!(rows, ["kept 2", "aborted 2", "kept too 2"], "behind the stored offset, 7");
+    assert_eq!(said.as_deref(), Some("Commit Some(0), Abort Some(1), Commit None"));
+    assert_eq!(asked("many boundaries", true).await, (vec!["true".to_owned()], Some("Commit Some(0)".to_owned())));
+    assert_eq!(asked("many boundaries", false).await, (vec!["false".to_owned()], None));
+}
+
+#[tokio::test]
 async fn more_bytes_than_a_batch_may_have_are_not_even_copied() {
     let plugins = plugins_with(millstream_plugin::PluginLimits { memory_max: 256 << 20, ..limits() }).await;
     let reason = reason(&plugins, "too much").await;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_connector::{
-    ConnectorContext, Failure, PluginError, Plugins, PollLimits, RowError, SinkContext, SourceContext, SourceTask,
-    TaskId, TopicOffset, TopicPartition,
+    ConnectorContext, Failure, PluginError, Plugins, PollLimits, RequestedEnd, RowError, SinkContext, SourceContext,
+    SourceTask, TaskId, TopicOffset, TopicPartition,
 };
 use millstream_plugin::guest_build::GuestBuild;
 use millstream_plugin::{PluginLimits, WasmPlugins};
@@ -73,12 +73,19 @@ pub fn task() -> TaskId {
 pub struct Worker {
     pub asked: Mutex<Vec<String>>,
     pub reported: Mutex<Vec<RowError>>,
+    ends_transactions: bool,
     stop: watch::Sender<bool>,
 }
 
 impl Worker {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { asked: Mutex::default(), reported: Mutex::default(), stop: watch::Sender::new(false) })
+        Arc::new(Self::which_ends_transactions(false))
+    }
+
+    /// Whose source task may say where its transactions end.
+    pub fn which_ends_transactions(ends_transactions: bool) -> Self {
+        let stop = watch::Sender::new(false);
+        Self { asked: Mutex::default(), reported: Mutex::default(), ends_transactions, stop }
     }
 
     pub fn stop(&self) {
@@ -111,6 +118,13 @@ impl ConnectorContext for Worker {
 impl SourceContext for Worker {
     async fn read_offsets(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Failure> {
         Ok(partitions.iter().map(|one| one.contains("\"a\"").then(|| r#"{"position":7}"#.to_owned())).collect())
+    }
+    fn ends_transactions(&self) -> bool {
+        self.ends_transactions
+    }
+    fn end_transactions(&self, ends: Vec<RequestedEnd>) {
+        let line = |RequestedEnd { behind, end }: &RequestedEnd| format!("{end:?} {behind:?}");
+        self.note(ends.iter().map(line).collect::<Vec<_>>().join(", "));
     }
     fn is_stopping(&self) -> bool {
         *self.stop.borrow()

@@ -451,9 +451,6 @@ impl Flow {
     }
 
     fn failed_to_send(&mut self, first: Sequence, last: Sequence, records: u64, error: &SendError) {
-        if self.transactions.as_ref().is_some_and(|transactions| transactions.aborting) {
-            return self.ledger.acknowledge(first, last);
-        }
         let failure = send_failure(error);
         self.control.metrics.failed(records, self.settings.policy.without_retry());
         if !self.tolerates_lost_records() {

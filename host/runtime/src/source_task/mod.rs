@@ -10,6 +10,7 @@ mod flow;
 mod new_topics;
 mod pipeline;
 mod replay;
+mod requested_ends;
 mod transactions;
 mod view;
 
@@ -17,13 +18,16 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
-use millstream_connector::{Failure, PollLimits, Rest, SourceContext};
+use millstream_connector::{Failure, PollLimits, RequestedEnd, Rest, SourceContext};
+use millstream_record::batch::Batch;
 
+use self::requested_ends::Cut;
 pub(crate) use self::{
     dead_letters::SourceLetters,
     flow::{Flow, FlowSettings},
     new_topics::NewTopics,
     pipeline::Pipeline,
+    requested_ends::RequestedEnds,
     transactions::Transactions,
 };
 use crate::{
@@ -51,6 +55,8 @@ pub(crate) struct SourceTask {
     pub(crate) pipeline: Pipeline,
     pub(crate) flow: Flow,
     pub(crate) control: TaskControl,
+    /// Set for a plugin that ends its transactions itself.
+    pub(crate) ends: Option<Arc<RequestedEnds>>,
 }
 
 impl SourceTask {
@@ -108,11 +114,8 @@ impl SourceTask {
             match polled {
                 Ok(Some(batch)) if batch.rows() != 0 => {
                     self.flow.polled(batch.rows(), took);
-                    match self.pipeline.deliver(&mut self.flow, batch).await {
-                        Ok(()) => {
-                            self.flow.poll_ends().await?;
-                            self.control.has_worked();
-                        }
+                    match self.deliver(Some(batch)).await {
+                        Ok(()) => self.control.has_worked(),
                         Err(Halt::Stopped) => return Ok(()),
                         Err(Halt::Failed(failure)) => return Err(failure),
                     }
@@ -128,9 +131,14 @@ impl SourceTask {
                 }
                 nothing => {
                     if let Err(error) = nothing {
+                        self.ends.iter().for_each(|ends| ends.forget());
                         tracing::debug!(task = %self.control.id, error = %error, "the source task has nothing for now");
                     }
-                    self.flow.poll_ends().await?;
+                    match self.deliver(None).await {
+                        Ok(()) => {}
+                        Err(Halt::Stopped) => return Ok(()),
+                        Err(Halt::Failed(failure)) => return Err(failure),
+                    }
                     if let Some(rest) = self.task.rest() {
                         self.rest(rest).await;
                     } else if asked.elapsed() < EMPTY_POLL_WAIT {
@@ -141,6 +149,22 @@ impl SourceTask {
                 }
             }
         }
+    }
+
+    /// Takes what a poll has returned to its endings, and ends transactions where they are to end.
+    async fn deliver(&mut self, batch: Option<Batch>) -> Result<(), Halt> {
+        let cut = match &self.ends {
+            None => Cut::whole(batch),
+            Some(ends) => ends.cut(batch)?,
+        };
+        for (piece, end) in cut.pieces {
+            self.pipeline.deliver(&mut self.flow, piece).await?;
+            if let Some(end) = end {
+                self.flow.end_transaction(end).await?;
+            }
+        }
+        cut.behind.into_iter().for_each(|end| self.flow.asked(end));
+        Ok(self.flow.poll_ends().await?)
     }
 
     /// Waits as long as the plugin has said that there will be nothing, unless something else is wanted of the task.
@@ -170,12 +194,24 @@ impl SourceTask {
 pub(crate) struct TaskContext {
     pub(crate) control: TaskControl,
     pub(crate) offsets: Arc<dyn OffsetStore>,
+    /// Set for a plugin that ends its transactions itself.
+    pub(crate) ends: Option<Arc<RequestedEnds>>,
 }
 
 #[async_trait]
 impl SourceContext for TaskContext {
     async fn read_offsets(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Failure> {
         self.offsets.read(&self.control.id.connector, &partitions).await.map_err(crate::offsets::fetch_failed)
+    }
+
+    fn ends_transactions(&self) -> bool {
+        self.ends.is_some()
+    }
+
+    fn end_transactions(&self, ends: Vec<RequestedEnd>) {
+        if let Some(requested) = &self.ends {
+            requested.ask(ends);
+        }
     }
 
     fn is_stopping(&self) -> bool {

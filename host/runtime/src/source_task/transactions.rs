@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use millstream_connector::{AcknowledgedRow, ErrorKind, Failure};
+use millstream_connector::{AcknowledgedRow, ErrorKind, Failure, TransactionEnd};
 use millstream_record::{ErrorChain, TopicName, batch::Batch};
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::{
     long_wait::told,
     offsets::{OffsetStoreError, SourceOffsets},
     task_metrics::Part,
-    transaction_boundary::{TransactionBoundary, TransactionEnd},
+    transaction_boundary::TransactionBoundary,
 };
 
 /// Class of the error that tells a producer that its transaction was ended for it.
@@ -34,8 +34,6 @@ pub(crate) struct Transactions {
     pub(super) records: u64,
     /// Rows that ended in it: the plugin hears of them when it is over.
     pub(super) ended: Vec<(Batch, Vec<AcknowledgedRow>)>,
-    /// While it is aborted, a record has ended whatever became of it.
-    pub(super) aborting: bool,
 }
 
 impl Transactions {
@@ -44,7 +42,7 @@ impl Transactions {
         offsets_topic: TopicName,
         counts: Arc<millstream_metrics::SourceTransactions>,
     ) -> Self {
-        Self { boundary, offsets_topic, counts, records: 0, ended: Vec::new(), aborting: false }
+        Self { boundary, offsets_topic, counts, records: 0, ended: Vec::new() }
     }
 }
 
@@ -55,6 +53,13 @@ pub(super) fn into_own_offsets() -> Failure {
 }
 
 impl Flow {
+    /// The plugin asks for an end behind all that its poll has returned.
+    pub(super) fn asked(&mut self, end: TransactionEnd) {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.boundary.asked(end);
+        }
+    }
+
     /// A poll has returned, and what it returned is with the producer: ends the transaction if it is to end here.
     ///
     /// # Errors
@@ -95,12 +100,11 @@ impl Flow {
         let end = if ended_well { transactions.boundary.stopped(Instant::now())? } else { None };
         let ended = match end {
             // A task that was stopped in the middle of a batch begins with it again.
-            Some(TransactionEnd::Commit) => match self.settle().await {
-                Ok(true) => self.end_transaction(TransactionEnd::Commit).await,
+            Some(end) => match self.settle().await {
+                Ok(true) => self.end_transaction(end).await,
                 Ok(false) => Ok(()),
                 Err(failure) => Err(self.explained(failure)),
             },
-            Some(TransactionEnd::Abort) => self.end_transaction(TransactionEnd::Abort).await,
             None => Ok(()),
         };
         self.give_up().await;
@@ -126,18 +130,22 @@ impl Flow {
     /// As for [`Self::poll_ends`].
     pub(super) async fn end_transaction(&mut self, end: TransactionEnd) -> Result<(), Failure> {
         let began = Instant::now();
-        let ended = match end {
-            TransactionEnd::Commit => self.settle().await.and_then(|whole| if whole { Ok(()) } else { Err(torn()) }),
-            TransactionEnd::Abort => self.abort().await,
-        };
-        let ended = match ended {
-            Ok(()) => self.commit(began).await,
-            failed => failed,
-        };
+        let ended = self.end(end, began).await;
         if ended.is_err() {
             self.control.metrics.committed(began, false);
         }
         ended.map_err(|failure| self.explained(failure))
+    }
+
+    async fn end(&mut self, end: TransactionEnd, began: Instant) -> Result<(), Failure> {
+        if !self.settle().await? {
+            return Err(torn());
+        }
+        match end {
+            TransactionEnd::Commit => {}
+            TransactionEnd::Abort => self.abort().await?,
+        }
+        self.commit(began).await
     }
 
     /// Waits until all that was polled has ended; `false` if some of it was never written.
@@ -166,22 +174,21 @@ impl Flow {
         .await
     }
 
-    /// Aborts the transaction. Its rows have ended, unseen.
+    /// Aborts the transaction, and begins one for the offsets of its rows, all of which have ended.
     async fn abort(&mut self) -> Result<(), Failure> {
         let Some(of_task) = &mut self.transactions else { return Err(no_transactions()) };
-        (of_task.aborting, of_task.records) = (true, 0);
+        if of_task.records == 0 {
+            tracing::warn!(task = %self.control.id, "the connector asked to abort a transaction that is empty");
+            return Ok(());
+        }
+        of_task.records = 0;
         let transactions = self.producer.transactions().ok_or_else(no_transactions)?;
-        transactions.abort().await.map_err(|error| transaction_failure(&error))?;
-        self.ledger.mark_boundary();
-        while 0 < self.producer.outstanding() {
-            let ack = self.producer.next_ack().await;
-            self.take(ack);
-        }
-        self.take_acks();
-        self.ledger.take_boundary();
-        if let Some(of_task) = &mut self.transactions {
-            (of_task.aborting, of_task.records) = (false, 0);
-        }
+        let control = self.control.clone();
+        let what =
+            || "the coordinator of transactions to abort: either it does not answer or it cannot be found".to_owned();
+        let aborted = told(&control, "an abort", what, transactions.abort()).await;
+        aborted.map_err(|error| transaction_failure(&error))?;
+        tracing::info!(task = %control.id, "a transaction is aborted, as the connector asked for");
         begin(self.producer.as_mut())
     }
 

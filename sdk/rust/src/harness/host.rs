@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{files::Open, with_state};
-use crate::{Error, Result, RowError, TopicOffset, TopicPartition, logging::Level};
+use crate::{Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, logging::Level};
 
 pub(crate) use super::files::FileHandle;
 
@@ -32,6 +32,14 @@ pub(crate) fn open_file(key: &str) -> Result<Option<Open>> {
 
 pub(crate) fn read_offsets(partitions: &[String]) -> Result<Vec<Option<String>>> {
     with_state(|state| Ok(partitions.iter().map(|partition| state.offsets.get(partition).cloned()).collect()))
+}
+
+pub(crate) fn ends_transactions() -> bool {
+    with_state(|state| state.ends_transactions)
+}
+
+pub(crate) fn set_transaction_boundaries(ends: &[RequestedEnd]) {
+    with_state(|state| state.transaction_ends.extend_from_slice(ends));
 }
 
 pub(crate) fn request_task_reconfiguration() {

@@ -21,10 +21,12 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 pub use files::TestFile;
 
 use crate::{
-    Error, Result, RowError, SinkContext, SinkTask, SourceContext, SourceTask, TopicOffset, TopicPartition, Value,
+    Error, RequestedEnd, Result, RowError, SinkContext, SinkTask, SourceContext, SourceTask, TopicOffset,
+    TopicPartition, Value,
     config::{ConfigMap, PluginConfig},
     json,
     logging::Level,
+    transaction,
 };
 
 /// What a sink task has asked of the host.
@@ -59,6 +61,8 @@ pub(crate) struct State {
     stopping: bool,
     files: HashMap<String, TestFile>,
     offsets: HashMap<String, String>,
+    ends_transactions: bool,
+    transaction_ends: Vec<RequestedEnd>,
     assignment: Vec<TopicPartition>,
     sink: SinkRequests,
     refuse_reports: Option<Error>,
@@ -102,6 +106,18 @@ impl Harness {
     pub fn store_offset(&self, partition: &Value, offset: &Value) {
         let json = |value| json::to_json(value).unwrap_or_else(|error| panic!("{error}"));
         self.0.borrow_mut().offsets.insert(json(partition), json(offset));
+    }
+
+    /// Has the source task end its transactions itself.
+    pub fn let_end_transactions(&self) {
+        self.0.borrow_mut().ends_transactions = true;
+    }
+
+    /// Ends of transactions that the source task has asked for since the last call.
+    pub fn take_transaction_ends(&self) -> Vec<RequestedEnd> {
+        let mut ends = std::mem::take(&mut self.0.borrow_mut().transaction_ends);
+        ends.extend(transaction::take());
+        ends
     }
 
     /// Assigns partitions to the sink task.
@@ -165,6 +181,7 @@ impl Harness {
 
 impl Drop for Harness {
     fn drop(&mut self) {
+        transaction::take();
         CURRENT.with_borrow_mut(|current| *current = None);
     }
 }

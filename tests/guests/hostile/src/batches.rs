@@ -21,6 +21,22 @@ pub fn lines(texts: impl IntoIterator<Item = String>) -> Table<'static> {
     table
 }
 
+/// Such rows of one file, each with its position behind it.
+pub fn placed(rows: impl IntoIterator<Item = (String, u64)>, file: &str) -> Table<'static> {
+    let (texts, positions): (Vec<String>, Vec<u64>) = rows.into_iter().unzip();
+    let mut table = lines(texts);
+    let object = |column: Column<'static>, name: &'static str| {
+        let mut object = Column::new(Kind::Object, table.rows, Vec::new());
+        object.children = vec![column.named(name)];
+        object
+    };
+    let files = object(Column::constant_str(table.rows, file), "file");
+    let positions = object(Column::int64s(Kind::Int64, positions.into_iter().map(|position| position as i64)), "position");
+    table.set(Role::SOURCE_PARTITION, files);
+    table.set(Role::SOURCE_OFFSET, positions);
+    table
+}
+
 /// The column of origins with these numbers.
 pub fn origins(numbers: &[i32]) -> Column<'static> {
     let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();

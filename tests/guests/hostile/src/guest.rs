@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use millstream_record::Value;
 use millstream_record::batch::{Batch, HeadersBuilder, Role, Side, Table, Union, bits};
 
-use crate::batches::{huge, lines, origins, overlapping, received};
+use crate::batches::{huge, lines, origins, overlapping, placed, received};
 
 wit_bindgen::generate!({ path: "../../../wit/millstream-connect@0.1.0", world: "bundle" });
 export!(Odd);
@@ -14,7 +14,8 @@ use exports::millstream::connect::{converter_api, plugin, predicate_api, sink_ap
 use millstream::connect::host_files::File;
 use millstream::connect::host_log::{Level, log};
 use millstream::connect::types::{Config, Error, ErrorKind, Outcome, RowError, TopicOffset, TopicPartition, Wide};
-use millstream::connect::{host_connector, host_sink, host_source, host_wait};
+use millstream::connect::host_transaction::{Boundary, Ending};
+use millstream::connect::{host_connector, host_sink, host_source, host_transaction, host_wait};
 
 struct Odd;
 
@@ -50,6 +51,16 @@ fn value(config: &Config, name: &str) -> Option<String> {
 
 fn failure(kind: ErrorKind, message: &str) -> Error {
     Error { kind, class: String::new(), message: message.into(), causes: vec!["java.lang.Exception: deeper".into()] }
+}
+
+fn set_boundaries(boundaries: &[(Option<u32>, Ending)]) {
+    let boundaries: Vec<_> = boundaries.iter().map(|&(behind, ending)| Boundary { behind, ending }).collect();
+    host_transaction::set_boundaries(&boundaries);
+}
+
+/// The number in an offset that [`placed`] has given a row.
+fn position_in(offset: &str) -> Option<u64> {
+    offset.trim_start_matches(r#"{"position":"#).trim_end_matches('}').parse().ok()
 }
 
 /// What every call may be asked to do. False if the behaviour is another one.
@@ -221,7 +232,7 @@ impl source_api::GuestSourceConnector for Connector {
         Ok(source_api::Support::Supported)
     }
     fn can_define_transaction_boundaries(&self, _config: Config) -> Result<source_api::Support, Error> {
-        Ok(source_api::Support::Unsupported)
+        Ok(source_api::Support::Supported)
     }
     fn alter_offsets(&self, _config: Config, _offsets: Vec<(String, Option<String>)>) -> Result<bool, Error> {
         Ok(true)
@@ -291,6 +302,33 @@ impl source_api::GuestSourceTask for SourceTask {
             "offsets" => {
                 let stored = host_source::read_offsets(&[r#"{"file":"a"}"#.into(), r#"{"file":"b"}"#.into()])?;
                 said(format!("{stored:?}"))
+            }
+            // Each poll is three rows: the first is committed, the second aborted, the third committed with the whole.
+            "transactions" => {
+                let stored = host_source::read_offsets(&[r#"{"file":"a"}"#.into()])?;
+                let begin = stored.into_iter().flatten().next().and_then(|offset| position_in(&offset)).unwrap_or(0);
+                let poll = self.next.replace(self.next.get().max(begin / 3) + 1).max(begin / 3);
+                if 20 <= poll {
+                    return Ok(None);
+                }
+                set_boundaries(&[(Some(0), Ending::Commit), (Some(1), Ending::Abort), (None, Ending::Commit)]);
+                let names = [("kept", 1), ("aborted", 2), ("kept too", 3)];
+                Ok(Some(placed(names.map(|(name, row)| (format!("{name} {poll}"), 3 * poll + row)), "a").write()))
+            }
+            // Both endings at one place.
+            "both endings" => {
+                set_boundaries(&[(None, Ending::Commit), (None, Ending::Abort)]);
+                said("neither".into())
+            }
+            "boundary behind nothing" => {
+                set_boundaries(&[(Some(7), Ending::Commit)]);
+                said("one row".into())
+            }
+            // What was asked for last counts, and a guest cannot make the host keep more than that.
+            "many boundaries" => {
+                (0..100).for_each(|row| set_boundaries(&[(Some(row), Ending::Abort); 10]));
+                set_boundaries(&[(Some(0), Ending::Commit)]);
+                said(format!("{}", host_transaction::available()))
             }
             "look around" => said(format!(
                 "env {}, file {}, write {}, socket {}",

@@ -1,8 +1,11 @@
 //! Between the contract's types and the host's, field by field.
 
 use millstream_config::ConfigMap;
-use millstream_connector::{ErrorKind, Failure, PluginError, RowError, TopicOffset, TopicPartition};
+use millstream_connector::{
+    ErrorKind, Failure, PluginError, RequestedEnd, RowError, TopicOffset, TopicPartition, TransactionEnd,
+};
 
+use super::imports::host_transaction::{Boundary, Ending};
 use super::imports::types as theirs;
 use crate::contract::Changes;
 use crate::instance::GuestFault;
@@ -96,6 +99,15 @@ pub(super) fn partition_lowered(TopicPartition { topic, partition }: &TopicParti
 pub(super) fn offset_lowered(TopicOffset { topic, partition, offset }: &TopicOffset) -> theirs::TopicOffset {
     let offset = wide(offset.cast_unsigned());
     theirs::TopicOffset { topic: topic.clone(), partition: partition.cast_unsigned(), offset }
+}
+
+/// Where a source task asks for the end of a transaction.
+pub(super) fn requested_end(Boundary { behind, ending }: Boundary) -> RequestedEnd {
+    let end = match ending {
+        Ending::Commit => TransactionEnd::Commit,
+        Ending::Abort => TransactionEnd::Abort,
+    };
+    RequestedEnd { behind, end }
 }
 
 pub(super) fn config(config: &ConfigMap) -> theirs::Config {

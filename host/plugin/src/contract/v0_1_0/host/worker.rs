@@ -1,5 +1,6 @@
-//! `host-source`, `host-sink` and `host-connector`.
+//! `host-source`, `host-transaction`, `host-sink` and `host-connector`.
 
+use super::super::imports::host_transaction::{self, Boundary};
 use super::super::imports::types::{Error, RowError, TopicOffset, TopicPartition};
 use super::super::imports::{host_connector, host_sink, host_source};
 use super::super::lift;
@@ -25,6 +26,22 @@ impl host_source::Host for GuestState {
             Ok(context) => Ok(self.clock.outside(context.read_offsets(partitions)).await.map_err(lift::lowered)),
             Err(failure) => Ok(Err(lift::lowered(failure))),
         }
+    }
+}
+
+impl host_transaction::Host for GuestState {
+    async fn available(&mut self) -> wasmtime::Result<bool> {
+        Ok(matches!(self.worker(), Worker::Source(context) if context.ends_transactions()))
+    }
+
+    async fn set_boundaries(&mut self, boundaries: Vec<Boundary>) -> wasmtime::Result<()> {
+        match self.worker() {
+            Worker::Source(context) if context.ends_transactions() => {
+                context.end_transactions(boundaries.into_iter().map(lift::requested_end).collect());
+            }
+            _ => self.misplaced("set-boundaries"),
+        }
+        Ok(())
     }
 }
 
