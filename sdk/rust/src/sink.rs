@@ -76,7 +76,8 @@ pub trait SinkTask: Sized + 'static {
     /// The task fails with it.
     fn start(config: Self::Config, context: SinkContext) -> Result<Self>;
 
-    /// Partitions newly assigned.
+    /// Partitions newly assigned. A sink that keeps its offsets in its target looks there now, and
+    /// [seeks](SinkContext::seek) to where each of the partitions goes on.
     ///
     /// # Errors
     ///
@@ -100,11 +101,16 @@ pub trait SinkTask: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// Nothing is committed. One of kind retriable has it tried again later; any other fails the task.
+    /// Nothing is committed, and records come again from where the group's offsets are, or where the task has sought
+    /// last. A task that cannot go on returns its error from the next `put`, too, which fails it.
     fn flush(&mut self) -> Result<()>;
 
     /// The offsets that may be committed, `None` for all of those given, after making everything
     /// before them durable. Flushes and commits all by default.
+    ///
+    /// A sink that keeps its offsets in its target returns `Some(Vec::new())`: the group commits none for it. It says in
+    /// [`SinkTask::open`] where to begin, by [`SinkContext::seek`]. It may as well return the offsets that it has kept,
+    /// so that tools that look at the group see how far it is; where it begins is its own word all the same.
     ///
     /// # Errors
     ///

@@ -120,6 +120,8 @@ pub struct State {
     pub sink: Option<Arc<dyn SinkContext>>,
     /// Offsets that a sink went to.
     pub sought: Vec<i64>,
+    /// Offsets that a sink has in its target: it goes there when it is opened, and has nothing committed.
+    pub own_offsets: Option<Vec<TopicOffset>>,
     /// Why a sink wants every batch again.
     pub redeliver: Option<String>,
     /// A sink fails over every batch with such a value, and says whether it wants it again.
@@ -451,7 +453,12 @@ impl SinkTask for Of {
     }
 
     async fn open(&mut self, _: &[TopicPartition]) -> Result<(), PluginError> {
-        self.trouble("sink open").await
+        self.trouble("sink open").await?;
+        let state = self.world.state();
+        if let (Some(offsets), Some(context)) = (&state.own_offsets, &state.sink) {
+            context.seek(offsets.clone());
+        }
+        Ok(())
     }
 
     async fn put(&mut self, records: &Batch) -> Result<(), PluginError> {
@@ -479,7 +486,7 @@ impl SinkTask for Of {
 
     async fn pre_commit(&mut self, _: &[TopicOffset]) -> Result<Option<Vec<TopicOffset>>, PluginError> {
         self.trouble("sink pre commit").await?;
-        Ok(None)
+        Ok(self.world.state().own_offsets.as_ref().map(|_| Vec::new()))
     }
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {

@@ -1,7 +1,10 @@
 //! A sink that wants to see records again, because it has lost what it had of them.
 
+use std::time::Duration;
+
 use millstream_connector::TopicOffset;
-use simulation::scripted::{SINK, World, eventually, run};
+use millstream_runtime::kafka::{Polled, Rebalance};
+use simulation::scripted::{SINK, World, eventually, partition, run};
 
 /// Asks for everything again.
 fn rewind(world: &World) {
@@ -33,4 +36,39 @@ async fn what_a_sink_wants_to_see_again_comes_before_a_batch_that_it_has_not_tak
     world.consume(&["a", "b", "c"]);
     eventually("something is taken", || (!world.state().put.is_empty()).then_some(())).await;
     assert_eq!(world.state().put, ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_keeps_its_offsets_begins_where_it_says_and_has_nothing_committed() {
+    let world = World::default();
+    let own = |offset| Some(vec![TopicOffset { topic: "t".to_owned(), partition: 0, offset }]);
+    world.state().own_offsets = own(7);
+    world.consume(&["a", "b"]);
+    let (herder, _) = run(&world, SINK, &[]).await;
+    eventually("the batch is taken", || (world.state().put.len() == 2).then_some(())).await;
+    assert_eq!(world.state().sought, [7], "before the first records");
+    // Several times for commits go by.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(world.state().committed, Vec::<i64>::new());
+    assert_eq!(world.state().sought, [7]);
+
+    // A partition that comes again begins where the target says by then.
+    world.state().own_offsets = own(9);
+    let events = vec![Rebalance::Revoked(vec![partition()]), Rebalance::Assigned(vec![partition()])];
+    world.state().polls.push_back(Polled { events, fetched: Vec::new() });
+    eventually("the sink goes there", || (world.state().sought == [7, 9]).then_some(())).await;
+    herder.handle().shutdown().await.unwrap();
+    assert_eq!(world.state().committed, Vec::<i64>::new(), "at the end neither");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_whose_commit_fails_begins_again_where_it_has_said_last() {
+    let world = World::default();
+    world.state().own_offsets = Some(vec![TopicOffset { topic: "t".to_owned(), partition: 0, offset: 7 }]);
+    world.state().fails.insert("sink pre commit");
+    world.consume(&["a", "b"]);
+    let (_herder, _) = run(&world, SINK, &[]).await;
+    eventually("the sink goes back", || (1 < world.state().sought.len()).then_some(())).await;
+    assert!(world.state().sought.iter().all(|to| *to == 7), "{:?}", world.state().sought);
+    assert_eq!(world.state().committed, Vec::<i64>::new());
 }
