@@ -62,7 +62,7 @@ const WORKER_PREFIXES: [&str; 8] = [
 const WORKER_EXTRAS: [&str; 2] = ["internal.key.converter", "internal.value.converter"];
 
 /// Prefixes before settings of the topics that a cluster of workers keeps its state in.
-const STORAGE_PREFIXES: [&str; 3] = ["config.storage.", "offset.storage.", "status.storage."];
+const STORAGE_PREFIXES: [&str; 4] = ["config.storage.", "offset.storage.", "status.storage.", "kv.storage."];
 
 /// The keys of a worker's properties that nobody declares.
 pub fn unknown_worker_keys(properties: &ConfigMap, plugins: &dyn PluginDefs) -> Vec<UnknownKey> {

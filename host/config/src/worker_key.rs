@@ -320,6 +320,29 @@ keys! {
         .doc("Deepest nesting of arrays and maps in the text of a header that the SimpleHeaderConverter reads. A header beyond it stays bytes, as one does that Connect cannot read.");
     PLUGIN_ALLOW_FILES: Option<Vec<String>> = Key::optional_list("plugin.allow.files").importance(Medium)
         .doc("Folders beneath which files that a connector's configuration names may be opened for its plugin; anywhere unless set, nowhere when empty.");
+    PLUGIN_ALLOW_LEASE: bool = Key::boolean("plugin.allow.lease").default("true").importance(Low)
+        .doc("Whether plugins that ask for it get a lease, with the keys and values that they keep under it.");
+    KV_TOPIC: Option<String> = Key::optional_string("kv.storage.topic").importance(Low)
+        .doc("Topic in which a group of workers keeps what connectors store under their leases; the name of the group with `-kv` behind it unless set. It has one partition, is compacted, and is made when the first connector asks for a lease. Further keys that begin with `kv.storage.` are settings of a topic that is made.");
+    KV_TOPIC_REPLICATION: i16 = Key::short("kv.storage.replication.factor").default("3").importance(Low).validator(replicas_or_default)
+        .doc("Replication factor of that topic.");
+    KV_FILE: Option<String> = Key::optional_string("kv.storage.file.filename").importance(Low)
+        .doc("File in which a worker by itself keeps the same; that of `offset.storage.file.filename` with `.kv` behind it unless set. It is made when a connector stores something.");
+    KV_MAX_ENTRIES: i32 = Key::int("kv.max.entries").default("1000").importance(Low)
+        .min(1).max(10_000)
+        .doc("Most keys that one connector may store under its lease.");
+    KV_MAX_KEY_BYTES: i32 = Key::int("kv.max.key.bytes").default("256").importance(Low)
+        .min(1).max(1_024)
+        .doc("Most bytes of such a key, in UTF-8.");
+    KV_MAX_VALUE_BYTES: i32 = Key::int("kv.max.value.bytes").default("65536").importance(Low)
+        .min(0).max(524_288)
+        .doc("Most bytes of the value of such a key.");
+    KV_MAX_BYTES: i32 = Key::int("kv.max.bytes").default("524288").importance(Low)
+        .min(1).max(524_288)
+        .doc("Most bytes of all keys and values that one connector stores together. They have to fit into one record.");
+    KV_TIMEOUT: Duration = Key::millis("kv.timeout.ms").default("20000").importance(Low)
+        .min(100)
+        .doc("Milliseconds that a task waits for its lease, or for what it stores under it to be written and read back. It should be less than `plugin.host.call.timeout.ms`.");
 }
 
 #[cfg(test)]

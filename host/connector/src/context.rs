@@ -1,8 +1,10 @@
 //! What plugins may ask of the worker; the runtime implements these.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
-use crate::{Failure, RowError, TopicOffset, TopicPartition};
+use crate::{Failure, Lease, RowError, TopicOffset, TopicPartition};
 
 /// For connectors. No call waits: what they ask for happens soon afterwards.
 pub trait ConnectorContext: Send + Sync {
@@ -31,6 +33,10 @@ pub trait SourceContext: Send + Sync {
     /// a task that does not end its transactions itself.
     fn end_transactions(&self, ends: Vec<RequestedEnd>) {
         drop(ends);
+    }
+    /// The lease of the task's connector; `None` where the worker keeps none.
+    fn lease(&self) -> Option<Arc<dyn Lease>> {
+        None
     }
     /// Whether the task has been asked to stop.
     fn is_stopping(&self) -> bool;
@@ -85,6 +91,10 @@ pub trait SinkContext: Send + Sync {
     ///
     /// The policy tolerates no errors, or there is nowhere to report to.
     fn report(&self, errors: Vec<RowError>) -> Result<(), Failure>;
+    /// The lease of the task's connector; `None` where the worker keeps none.
+    fn lease(&self) -> Option<Arc<dyn Lease>> {
+        None
+    }
     /// Whether the task has been asked to stop.
     fn is_stopping(&self) -> bool;
     /// Returns when the task is asked to stop.

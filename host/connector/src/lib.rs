@@ -11,6 +11,7 @@ mod connector;
 mod context;
 mod convert;
 mod error;
+mod lease;
 mod transform;
 
 pub use catalogue::{FindPluginError, PluginInfo, PluginKind, Plugins};
@@ -21,6 +22,7 @@ pub use connector::{
 pub use context::{ConnectorContext, RequestedEnd, SinkContext, SourceContext, TransactionEnd};
 pub use convert::{ByteColumn, Converter, ConverterRole, HeaderBatchConverter, HeaderConverter, InputRow, RowInput};
 pub use error::{ErrorKind, Failure, PluginError, RowError};
+pub use lease::{KeyChange, LEASE_LOST, Lease};
 pub use transform::{Condition, Link, LinkedTransforms, Outcome};
 
 /// Which task of which connector.

@@ -67,6 +67,8 @@ pub enum DescriptionError {
     Twice { class: String },
     #[error("the keys of {class} are described wrongly")]
     Keys { class: String, source: Box<InvalidDefinition> },
+    #[error("{class} wants {want:?}, which no plugin gets")]
+    Wants { class: String, want: String },
     #[error("the keys of {class} ask for what no plugin gets")]
     Opens { class: String, source: UnknownOpening },
 }
@@ -125,6 +127,9 @@ impl PluginDescription {
         };
         let openings =
             Openings::declared(&config).map_err(|source| DescriptionError::Opens { class: class.clone(), source })?;
+        let openings = openings
+            .wanting(&entry.texts("wants")?)
+            .map_err(|want| DescriptionError::Wants { class: class.clone(), want })?;
         Ok(Self {
             kind,
             task_class,
@@ -228,6 +233,8 @@ mod tests {
         assert_eq!(refused(twice), "the class X is described twice");
         let keys = r#"{"plugins":[{"kind":"sink","class":"X","config":[{"type":"STRING"}]}]}"#;
         assert_eq!(refused(keys), "the keys of X are described wrongly");
+        let wants = r#"{"plugins":[{"kind":"sink","class":"X","wants":["lease","moon"]}]}"#;
+        assert_eq!(refused(wants), "X wants \"moon\", which no plugin gets");
         let opens = r#"{"plugins":[{"kind":"sink","class":"X","config":[{"name":"a","type":"STRING","opens":{"file":"execute"}}]}]}"#;
         assert_eq!(refused(opens), "the keys of X ask for what no plugin gets");
     }

@@ -65,7 +65,10 @@ impl PluginLimits {
                 max_columns: count(worker_key::PLUGIN_BATCH_MAX_COLUMNS.get(config)),
                 max_expanded_bytes: u64::try_from(worker_key::PLUGIN_BATCH_EXPANDED_MAX_BYTES.get(config)).unwrap_or(0),
             },
-            allowed: Allowed { files: worker_key::PLUGIN_ALLOW_FILES.get(config).map(paths) },
+            allowed: Allowed {
+                files: worker_key::PLUGIN_ALLOW_FILES.get(config).map(paths),
+                lease: worker_key::PLUGIN_ALLOW_LEASE.get(config),
+            },
             time_zone: None,
         }
     }
@@ -135,6 +138,7 @@ mod tests {
             ("plugin.batch.max.bytes", "65536"),
             ("plugin.batch.max.columns", "16"),
             ("plugin.batch.expanded.max.bytes", "65537"),
+            ("plugin.allow.lease", "false"),
         ]);
         let expected = PluginLimits {
             memory_max: 1 << 20,
@@ -146,7 +150,7 @@ mod tests {
             cache_dir: Some("/c".into()),
             cache_max: 1 << 20,
             compile_threads: 3,
-            allowed: Allowed { files: Some(Arc::from(["/a".into(), "/b".into()])) },
+            allowed: Allowed { files: Some(Arc::from(["/a".into(), "/b".into()])), lease: false },
             time_zone: None,
         };
         assert_eq!(set, expected);

@@ -16,6 +16,7 @@ pub mod header_batch;
 pub mod herder;
 pub mod in_flight;
 pub mod kafka;
+pub mod leases;
 pub mod log_context;
 mod log_levels;
 mod long_wait;

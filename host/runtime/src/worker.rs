@@ -14,8 +14,8 @@ use millstream_config::{
     sink_error_keys, sink_keys, source_error_keys, source_keys, topic_list, worker_key,
 };
 use millstream_connector::{
-    Connector, ConnectorContext, ErrorKind, Failure, FindPluginError, PluginError, PluginInfo, PluginKind, Plugins,
-    SinkContext, SourceContext, TaskId,
+    Connector, ConnectorContext, ErrorKind, Failure, FindPluginError, Lease, PluginError, PluginInfo, PluginKind,
+    Plugins, SinkContext, SourceContext, TaskId,
 };
 use millstream_metrics::{Labels, Metrics};
 use millstream_record::TopicName;
@@ -30,6 +30,7 @@ use crate::{
     error_policy::{CONNECT_EXCEPTION, ErrorPolicy, Random},
     exactly_once::{self, ExactlyOnceSource, Generations},
     kafka::{Clients, ProducerUse, SinkTopics},
+    leases::{Claims, LeaseKeeper, TaskLease},
     log_context,
     long_wait::{CALL, call_text, told_of},
     offsets::{OffsetStore, OffsetTopics, OffsetWriter, StoredOffsets, TransactionOffsets, open_own, store_of},
@@ -104,6 +105,8 @@ pub struct WorkerParts {
     pub offsets: Arc<dyn OffsetStore>,
     /// Topics of connectors that keep their offsets apart; `None` for a worker by itself, where they cannot.
     pub offset_topics: Option<Arc<dyn OffsetTopics>>,
+    /// Leases of connectors; `None` for a worker that keeps none.
+    pub leases: Option<Arc<LeaseKeeper>>,
     /// Statuses of connectors and tasks.
     pub statuses: Arc<dyn StatusStore>,
     /// Spreads what would happen to many at once.
@@ -123,6 +126,7 @@ pub struct Worker {
     statuses: StatusBoard,
     reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
     generations: Arc<dyn Generations>,
+    claims: Arc<dyn Claims>,
     failed: TellFailure,
     connectors: BTreeMap<String, RunningConnector>,
     tasks: BTreeMap<TaskId, RunningTask>,
@@ -197,12 +201,13 @@ pub(crate) struct TaskStart {
 
 impl Worker {
     /// A worker that runs nothing yet. `reconfigure` is called with a connector's name when the
-    /// connector asks for new task configurations; `generations` says which tasks may write transactions.
+    /// connector asks for new task configurations; `generations` says which tasks may write transactions, and `claims`
+    /// gives leases their epochs.
     pub(crate) fn new(
         parts: WorkerParts,
         statuses: StatusBoard,
         reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
-        generations: Arc<dyn Generations>,
+        (generations, claims): (Arc<dyn Generations>, Arc<dyn Claims>),
     ) -> Self {
         let metrics = parts.metrics.group(Labels::none());
         Self {
@@ -210,6 +215,7 @@ impl Worker {
             statuses,
             reconfigure,
             generations,
+            claims,
             failed: Arc::new(|_| ()),
             connectors: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -485,11 +491,16 @@ impl Worker {
         let id = start.id.clone();
         let (parts, cancelled, told) = (self.parts.clone(), cancel.clone(), Arc::clone(&self.failed));
         let generations = Arc::clone(&self.generations);
+        let lease = self.parts.leases.as_ref().map(|keeper| {
+            let (claims, control) = (Arc::clone(&self.claims), control.clone());
+            let stopping = Box::new(move || control.is_stopping());
+            Arc::new(TaskLease::new(Arc::clone(keeper), claims, id.clone(), stopping)) as Arc<dyn Lease>
+        });
         let span = log_context::of_task(&start.id.connector, start.id.number);
         let work = async move {
             let status = control.status.clone();
             let task = start.id.clone();
-            let work = AssertUnwindSafe(run_task(parts, generations, start, control.clone())).catch_unwind();
+            let work = AssertUnwindSafe(run_task(parts, generations, lease, start, control.clone())).catch_unwind();
             let ended = tokio::select! {
                 biased;
                 () = cancelled.cancelled() => return,
@@ -755,6 +766,7 @@ fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> Failure {
 async fn run_task(
     parts: WorkerParts,
     generations: Arc<dyn Generations>,
+    lease: Option<Arc<dyn Lease>>,
     start: TaskStart,
     control: TaskControl,
 ) -> Result<(), Failure> {
@@ -774,14 +786,14 @@ async fn run_task(
     }
     let hash = dead_letters::hash(&start.connector_config);
     let start = TaskStart { connector_config: connector.config.clone(), task_config: task.config.clone(), ..start };
-    let ended = run_resolved(parts, generations.as_ref(), start, hash, control).await;
+    let ended = run_resolved(parts, (generations.as_ref(), lease), start, hash, control).await;
     ended.map_err(|failure| provided::hidden(&task, provided::hidden(&connector, failure)))
 }
 
 /// `hash` names the configuration before its variables were resolved.
 async fn run_resolved(
     parts: WorkerParts,
-    generations: &dyn Generations,
+    (generations, lease): (&dyn Generations, Option<Arc<dyn Lease>>),
     start: TaskStart,
     hash: u64,
     control: TaskControl,
@@ -801,7 +813,7 @@ async fn run_resolved(
     });
     let stopped = control.clone();
     let (plugin, config) = (plugin.as_ref(), &config);
-    let build = Build { parts: &parts, generations, start: &start, hash, control, plugin, config, class };
+    let build = Build { parts: &parts, generations, lease, start: &start, hash, control, plugin, config, class };
     // A task that is still being built has nothing to commit, so that a stop just ends it.
     if plugin.kind == PluginKind::Sink {
         let task = tokio::select! {
@@ -824,6 +836,7 @@ async fn run_resolved(
 struct Build<'a> {
     parts: &'a WorkerParts,
     generations: &'a dyn Generations,
+    lease: Option<Arc<dyn Lease>>,
     start: &'a TaskStart,
     hash: u64,
     control: TaskControl,
@@ -851,7 +864,7 @@ impl Build<'_> {
         let letters = self.source_letters().await?;
         let new_topics = self.new_topics()?;
         let rule = self.boundary_rule();
-        let Self { parts, generations, start, control, plugin, class, .. } = self;
+        let Self { parts, generations, lease, start, control, plugin, class, .. } = self;
         let id = &start.id;
         let config = &start.connector_config;
         let name = parts.settings.exactly_once.transactional_id(&id.connector, id.number);
@@ -882,7 +895,7 @@ impl Build<'_> {
         let by_plugin = rule == BoundaryRule::Connector && writer.1.is_some();
         let ends = by_plugin.then(Arc::<RequestedEnds>::default);
         let context: Arc<dyn SourceContext> =
-            Arc::new(source_task::TaskContext { control: control.clone(), offsets, ends: ends.clone() });
+            Arc::new(source_task::TaskContext { control: control.clone(), offsets, ends: ends.clone(), lease });
         let task = parts.plugins.source_task(class, id, context).await.map_err(|error| error.failure())?;
         let settings = FlowSettings {
             flush_interval: parts.settings.flush_interval,
@@ -935,10 +948,10 @@ impl Build<'_> {
         let (policy, log) = (ErrorPolicy::read(self.config), LogPolicy::read(self.config));
         let dead_letters = self.dead_letters().await?;
         let topics = self.topics()?;
-        let Self { parts, start, control, config, class, .. } = self;
+        let Self { parts, lease, start, control, config, class, .. } = self;
         let id = &start.id;
         let rules = ReportRules { available: log.enabled || dead_letters.is_some(), tolerance: policy.tolerance };
-        let context = Arc::new(sink_task::TaskContext::new(control.clone(), rules));
+        let context = Arc::new(sink_task::TaskContext::new(control.clone(), rules, lease));
         let asked: Arc<dyn SinkContext> = Arc::clone(&context) as Arc<dyn SinkContext>;
         let task = parts.plugins.sink_task(class, id, asked).await.map_err(|error| error.failure())?;
         let consumer = parts.clients.consumer(id, &topics, &start.connector_config).await?;

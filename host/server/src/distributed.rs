@@ -9,6 +9,7 @@ use millstream_runtime::{
     config_log::TopicConfigLog,
     herder::{GroupRules, Peers},
     kafka::{InternalClients, LogTopic},
+    leases::{LeaseKeeper, LeaseSettings, LeaseTopic},
     membership::{ConnectGroup, ConnectGroupSettings},
     offsets::TopicOffsetStore,
     status::TopicStatusStore,
@@ -61,10 +62,12 @@ async fn work(signals: &mut Signals, worker_file: &Path) -> Result<(), Ended> {
 struct Stores {
     offsets: Arc<TopicOffsetStore>,
     statuses: Arc<TopicStatusStore>,
+    leases: Arc<LeaseKeeper>,
 }
 
 impl Stores {
     async fn close(self) {
+        self.leases.close(CLOSE_TIMEOUT).await;
         self.statuses.close(CLOSE_TIMEOUT).await;
         self.offsets.close(CLOSE_TIMEOUT).await;
     }
@@ -105,16 +108,20 @@ async fn start(
         config_clients = config_clients.ending_with_committed();
     }
     let log = TopicConfigLog::new(open(config_clients, &topics.configs).await?);
+    let lease_topic =
+        LeaseTopic { clients: Arc::new(clients(config, kafka, "leases", &metrics)?), topic: topics.leases.clone() };
+    let leases = Arc::new(LeaseKeeper::start(Box::new(lease_topic), LeaseSettings::of(config.config())));
     let worker_id = bound.worker_id();
     let state = State {
         offsets: Arc::clone(&offsets) as _,
         offset_topics: Some(Arc::new(offset_topics)),
+        leases: Arc::clone(&leases),
         statuses: Arc::clone(&statuses) as _,
         log: Box::new(log),
         membership: Box::new(ConnectGroup::new(Arc::clone(&kafka.dial), group, &worker_id, &bound.url())),
         group: Some(rules(config, bound.peers())),
     };
-    Ok((bound.start(config, kafka, state)?, Stores { offsets, statuses }))
+    Ok((bound.start(config, kafka, state)?, Stores { offsets, statuses, leases }))
 }
 
 fn clients(config: &WorkerConfig, kafka: &Kafka, store: &str, metrics: &Metrics) -> Result<InternalClients, Failure> {

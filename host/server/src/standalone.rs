@@ -7,7 +7,11 @@ use std::{
 
 use millstream_config::{ConfigMap, Mode, WorkerConfig, config_text, worker_key};
 use millstream_runtime::{
-    config_log::MemoryLog, membership::Solo, offsets::FileOffsetStore, status::MemoryStatusStore,
+    config_log::MemoryLog,
+    leases::{LeaseFile, LeaseKeeper, LeaseSettings},
+    membership::Solo,
+    offsets::FileOffsetStore,
+    status::MemoryStatusStore,
 };
 
 use crate::{
@@ -64,9 +68,13 @@ async fn start(
     kafka: &Kafka,
 ) -> Result<Running, Failure> {
     let bound = Bound::of(config, prepared, kafka).await?;
+    let leases = worker_key::KV_FILE.get(config.config());
+    let leases = leases.unwrap_or_else(|| format!("{}.kv", worker_key::OFFSET_FILE.get(config.config())));
+    let leases = LeaseKeeper::start(Box::new(LeaseFile::new(leases)), LeaseSettings::of(config.config()));
     let state = State {
         offsets: Arc::new(offsets),
         offset_topics: None,
+        leases: Arc::new(leases),
         statuses: Arc::new(MemoryStatusStore::default()),
         log: Box::<MemoryLog>::default(),
         membership: Box::<Solo>::default(),

@@ -20,6 +20,7 @@ use millstream_runtime::{
     error_policy::unforeseen,
     herder::{GroupRules, Herder, HerderHandle, HerderSettings, Peers},
     kafka::KafkaClients,
+    leases::LeaseKeeper,
     membership::Membership,
     offsets::{OffsetStore, OffsetTopics},
     status::StatusStore,
@@ -125,6 +126,8 @@ pub struct State {
     pub offsets: Arc<dyn OffsetStore>,
     /// Those of connectors that keep theirs apart; `None` where they cannot.
     pub offset_topics: Option<Arc<dyn OffsetTopics>>,
+    /// Leases of connectors.
+    pub leases: Arc<LeaseKeeper>,
     /// Statuses of connectors and tasks.
     pub statuses: Arc<dyn StatusStore>,
     /// What users and connectors change.
@@ -183,7 +186,7 @@ impl Bound {
     pub fn start(self, config: &WorkerConfig, kafka: &Kafka, state: State) -> Result<Running, Failure> {
         let Self { prepared, settings, clients, cluster_id, mut rest } = self;
         let Parts { catalogue, natives, otlp, log: attendance, metrics } = prepared;
-        let State { offsets, offset_topics, statuses, log, membership, group } = state;
+        let State { offsets, offset_topics, leases, statuses, log, membership, group } = state;
         let info = metrics.group::<AppInfo>(Labels::none().and("id", rest.worker_id()));
         info.version.set(KAFKA_VERSION);
         info.commit.set(env!("CARGO_PKG_VERSION"));
@@ -211,6 +214,7 @@ impl Bound {
             clients: Arc::new(clients),
             offsets,
             offset_topics,
+            leases: Some(leases),
             statuses,
             random: Arc::new(unforeseen),
             settings,

@@ -58,12 +58,14 @@ pub struct Info {
     pub doc: &'static str,
     /// Sources: whether [`SourceTask::committed`](crate::SourceTask::committed) is to be called.
     pub wants_committed: bool,
+    /// Connectors: whether tasks may ask for the [`Lease`](crate::Lease).
+    pub wants_lease: bool,
 }
 
 impl Info {
     /// A plugin under this class name.
     pub const fn new(class: &'static str) -> Self {
-        Self { class, task_class: None, aliases: &[], version: "", doc: "", wants_committed: false }
+        Self { class, task_class: None, aliases: &[], version: "", doc: "", wants_committed: false, wants_lease: false }
     }
 
     /// The version shown to users; `env!("CARGO_PKG_VERSION")` is the crate's own.
@@ -91,6 +93,11 @@ impl Info {
     pub const fn wants_committed(self) -> Self {
         Self { wants_committed: true, ..self }
     }
+
+    /// Lets tasks ask for the [`Lease`](crate::Lease) of their connector.
+    pub const fn wants_lease(self) -> Self {
+        Self { wants_lease: true, ..self }
+    }
 }
 
 /// One plugin of a component, as far as the description goes.
@@ -115,7 +122,7 @@ pub fn document(plugins: impl IntoIterator<Item = Described>) -> String {
 
 fn describe_plugin(plugin: &Described) -> Json {
     // Spelled out, so that a new member cannot be overlooked.
-    let Info { class, task_class, aliases, version, doc, wants_committed } = plugin.info;
+    let Info { class, task_class, aliases, version, doc, wants_committed, wants_lease } = plugin.info;
     let mut json = Map::new();
     json.insert("kind".to_owned(), plugin.kind.name().into());
     json.insert("class".to_owned(), class.into());
@@ -129,6 +136,9 @@ fn describe_plugin(plugin: &Described) -> Json {
     json.insert("documentation".to_owned(), doc.into());
     if plugin.kind == PluginKind::Source {
         json.insert("commit_records".to_owned(), wants_committed.into());
+    }
+    if wants_lease {
+        json.insert("wants".to_owned(), json!(["lease"]));
     }
     json.insert("config".to_owned(), plugin.config.keys().iter().map(describe_key).collect());
     Json::Object(json)
@@ -200,6 +210,7 @@ mod tests {
             .key(Key::int("n").default(3).range(1..10).group("Limits", 2).display_name("Number").dependents(&["file"]));
         let info =
             Info::new("org.example.LineSourceConnector").version("1.0").doc("Reads *lines*.").aliases(&["Lines"]);
+        let info = info.wants_lease();
         let text = document([Described { kind: PluginKind::Source, info, config }]);
         let expected = json!({
             "batch_formats": [1],
@@ -210,6 +221,7 @@ mod tests {
                 "version": "1.0",
                 "documentation": "Reads *lines*.",
                 "commit_records": false,
+                "wants": ["lease"],
                 "config": [
                     {
                         "name": "file", "type": "STRING", "required": false, "default": null, "importance": "HIGH",

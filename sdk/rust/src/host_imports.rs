@@ -2,7 +2,7 @@
 
 use crate::{
     Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, TransactionEnd,
-    bindings::{host_connector, host_files, host_log, host_sink, host_source, host_transaction, host_wait},
+    bindings::{host_connector, host_files, host_lease, host_log, host_sink, host_source, host_transaction, host_wait},
     convert::{join, split},
     logging::Level,
 };
@@ -50,6 +50,27 @@ pub(crate) fn set_transaction_boundaries(ends: &[RequestedEnd]) {
         host_transaction::Boundary { behind, ending }
     };
     host_transaction::set_boundaries(&ends.iter().map(boundary).collect::<Vec<_>>());
+}
+
+pub(crate) fn obtain_lease() -> Result<u64> {
+    Ok(join(host_lease::obtain()?))
+}
+
+pub(crate) fn confirm_lease(epoch: u64) -> Result<()> {
+    Ok(host_lease::confirm(split(epoch))?)
+}
+
+pub(crate) fn kept_keys() -> Result<Vec<String>> {
+    Ok(host_lease::keys()?)
+}
+
+pub(crate) fn read_kept(keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+    Ok(host_lease::read(keys)?)
+}
+
+pub(crate) fn write_kept(epoch: u64, changes: Vec<(String, Option<Vec<u8>>)>) -> Result<()> {
+    let changes: Vec<_> = changes.into_iter().map(|(key, value)| host_lease::KeyChange { key, value }).collect();
+    Ok(host_lease::write(split(epoch), &changes)?)
 }
 
 pub(crate) fn request_task_reconfiguration() {

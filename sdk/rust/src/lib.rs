@@ -34,6 +34,7 @@ mod host;
 #[cfg(not(target_arch = "wasm32"))]
 use harness::host;
 mod json;
+mod lease;
 #[cfg_attr(
     not(target_arch = "wasm32"),
     expect(dead_code, reason = "called by the exports, which only components have")
@@ -60,6 +61,7 @@ pub use describe::{Described, Info, PluginKind};
 pub use error::{Error, ErrorKind, Result, RowError};
 pub use file::File;
 pub use json::{get, map};
+pub use lease::{Lease, kept};
 pub use millstream_record::{
     Decimal, Field, InvalidSchema, Parameters, Schema, SchemaType, Timestamp, Value, batch, check_fields, logical,
 };

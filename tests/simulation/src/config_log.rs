@@ -17,6 +17,7 @@ fn connector_of(entries: &[Entry]) -> &str {
         | Entry::Task { name, .. }
         | Entry::Commit { name, .. }
         | Entry::Fencing { name, .. }
+        | Entry::Lease { name, .. }
         | Entry::Restart { name, .. } => Some(name.as_str()),
         Entry::SessionKey(_) | Entry::LoggerLevel { .. } => None,
     });

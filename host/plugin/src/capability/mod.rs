@@ -13,6 +13,7 @@
 //! `contract/VERSION/host`.
 
 mod files;
+mod lease;
 mod log;
 mod wait;
 mod worker;
@@ -34,6 +35,8 @@ pub(crate) use worker::{Worker, WorkerAccess};
 pub(crate) struct Capability {
     /// Reads the definition of a key; none for what every instance has, which no key opens.
     declare: Option<Declare>,
+    /// What a plugin that has no key for it says in `wants`; none for what is had otherwise.
+    want: Option<Want>,
     /// Interfaces of the contract that it answers, in every version of the contract that has them.
     pub(crate) link: &'static [&'static str],
 }
@@ -45,8 +48,18 @@ struct Declare {
     read: fn(&Opens) -> Option<Box<dyn Opening>>,
 }
 
+/// What plugins get that say that they want it.
+struct Want {
+    /// The text in `wants` that means this capability.
+    word: &'static str,
+    /// Whether this worker grants it; if not, why and what to do about it: the end of a sentence about the plugin.
+    check: fn(&Allowed) -> Result<(), String>,
+    grant: fn(&mut CapabilityStates),
+}
+
 /// Every capability there is.
-pub(crate) const ALL: [&Capability; 4] = [&log::CAPABILITY, &wait::CAPABILITY, &files::CAPABILITY, &worker::CAPABILITY];
+pub(crate) const ALL: [&Capability; 5] =
+    [&log::CAPABILITY, &wait::CAPABILITY, &files::CAPABILITY, &lease::CAPABILITY, &worker::CAPABILITY];
 
 /// What one key of a plugin opens, whatever its value will be.
 pub(crate) trait Opening: Send + Sync {
@@ -61,18 +74,30 @@ pub(crate) trait Opening: Send + Sync {
     fn grant(&self, key: &str, value: Option<&str>, states: &mut CapabilityStates);
 }
 
+/// The key that names a connector's plugin.
+const CLASS: &str = "connector.class";
+
 /// What the worker allows its plugins: its `plugin.allow.…` keys.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Allowed {
     /// `plugin.allow.files`: folders below which files may be opened that a configuration names; none
     /// allows every file that the worker itself may open, so that Connect's configurations run unchanged.
     pub files: Option<Arc<[PathBuf]>>,
+    /// `plugin.allow.lease`: whether plugins get leases that want them.
+    pub lease: bool,
+}
+
+impl Default for Allowed {
+    fn default() -> Self {
+        Self { files: None, lease: true }
+    }
 }
 
 /// What one instance holds of each capability.
 pub(crate) struct CapabilityStates {
     pub(crate) log: Arc<GuestLog>,
     pub(crate) files: files::Files,
+    pub(crate) lease: lease::LeaseAccess,
     pub(crate) rest: Rest,
     pub(crate) worker: WorkerAccess,
 }
@@ -90,6 +115,7 @@ impl CapabilityStates {
         Self {
             log: Arc::new(GuestLog::new(name, log_rate, metrics)),
             files: files::Files::new(allowed.files.clone(), Arc::clone(growth)),
+            lease: lease::LeaseAccess::default(),
             rest: Rest::default(),
             worker: WorkerAccess::new(worker),
         }
@@ -98,16 +124,20 @@ impl CapabilityStates {
     /// Takes back what keys opened. What is open stays open.
     fn revoke_all(&mut self) {
         self.files.revoke_all();
+        self.lease.revoke();
     }
 }
 
-/// What the keys of one plugin open.
+/// What the keys of one plugin open, and what else it wants.
 #[derive(Default)]
-pub(crate) struct Openings(Vec<(String, Box<dyn Opening>)>);
+pub(crate) struct Openings {
+    keys: Vec<(String, Box<dyn Opening>)>,
+    wants: Vec<&'static Want>,
+}
 
 impl fmt::Debug for Openings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<&str> = self.0.iter().map(|(key, _)| key.as_str()).collect();
+        let keys: Vec<&str> = self.keys.iter().map(|(key, _)| key.as_str()).collect();
         formatter.debug_tuple("Openings").field(&keys).finish()
     }
 }
@@ -142,24 +172,46 @@ impl Openings {
                 }
             })
         });
-        declared.collect::<Result<_, _>>().map(Self)
+        Ok(Self { keys: declared.collect::<Result<_, _>>()?, wants: Vec::new() })
     }
 
-    /// Keys whose values this worker may not grant, each with the reason. Blocks: it may look at the disk.
+    /// Adds what the plugin says that it wants.
+    ///
+    /// # Errors
+    ///
+    /// The word that no capability of this host has.
+    pub(crate) fn wanting(mut self, words: &[String]) -> Result<Self, String> {
+        for word in words {
+            let wants = ALL.iter().filter_map(|capability| capability.want.as_ref());
+            let want = wants.into_iter().find(|want| want.word == word).ok_or_else(|| word.clone())?;
+            self.wants.push(want);
+        }
+        Ok(self)
+    }
+
+    /// Keys whose values this worker does not grant, each with the reason. Blocks: it may look at the disk.
     pub(crate) fn refused(&self, config: &ConfigMap, allowed: &Allowed) -> Vec<(String, Vec<String>)> {
-        let refused = self.0.iter().filter_map(|(key, opening)| {
+        let refused = self.keys.iter().filter_map(|(key, opening)| {
             let value = value_of(config, key)?;
             let reason = opening.check(value, allowed).err()?;
             Some((key.clone(), vec![format!("Invalid value {value} for configuration {key}: {reason}")]))
         });
-        refused.collect()
+        let class = config.get(CLASS).and_then(Option::as_deref).unwrap_or_default();
+        let unwanted = self.wants.iter().filter_map(|want| {
+            let reason = (want.check)(allowed).err()?;
+            Some((CLASS.to_owned(), vec![format!("Invalid value {class} for configuration {CLASS}: {reason}")]))
+        });
+        refused.chain(unwanted).collect()
     }
 
     /// Lets an instance open what its configuration names, and nothing that an earlier one named.
     pub(crate) fn grant(&self, config: &ConfigMap, states: &mut CapabilityStates) {
         states.revoke_all();
-        for (key, opening) in &self.0 {
+        for (key, opening) in &self.keys {
             opening.grant(key, value_of(config, key), states);
+        }
+        for want in &self.wants {
+            (want.grant)(states);
         }
     }
 }
@@ -201,6 +253,7 @@ mod tests {
                 _ => None,
             },
         }),
+        want: None,
         link: &["host-doors"],
     };
 
@@ -228,6 +281,20 @@ mod tests {
         );
         openings.grant(&config(" 12 "), &mut states);
         assert_eq!(states.log.last_words().as_deref(), Some("entry opens Some(\"12\")"));
+    }
+
+    #[test]
+    fn what_a_plugin_wants_is_granted_if_the_worker_allows_it_and_unknown_if_no_capability_is_called_so() {
+        let openings = || Openings::declared(&ConfigDef::new()).unwrap();
+        assert_eq!(openings().wanting(&["lease".to_owned(), "moon".to_owned()]).err().as_deref(), Some("moon"));
+        let wanting = openings().wanting(&["lease".to_owned()]).unwrap();
+        let config = ConfigMap::from([("connector.class".to_owned(), Some("Odd".to_owned()))]);
+        assert!(wanting.refused(&config, &Allowed::default()).is_empty());
+        let text = "Invalid value Odd for configuration connector.class: the plugin wants a lease, which this worker \
+                    grants to none (plugin.allow.lease=false)";
+        let denied = Allowed { lease: false, ..Allowed::default() };
+        assert_eq!(wanting.refused(&config, &denied), [("connector.class".to_owned(), vec![text.to_owned()])]);
+        assert!(openings().refused(&config, &denied).is_empty());
     }
 
     #[test]

@@ -3,17 +3,18 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use millstream_connector::{
-    ByteColumn, Condition, ConverterRole, InputRow, Link, PluginKind, Plugins, RowInput, TopicOffset, TopicPartition,
+    ByteColumn, Condition, ConverterRole, InputRow, LEASE_LOST, Link, PluginError, PluginKind, Plugins, RowInput,
+    TopicOffset, TopicPartition,
 };
 use millstream_plugin::WasmPlugins;
 use millstream_plugin::guest_build::GuestBuild;
-use millstream_record::batch::{Batch, Role, Side, Table, UnionBuilder};
+use millstream_record::batch::{Batch, Kind, Role, Side, Table, UnionBuilder};
 use millstream_record::{Value, batch::Column};
 
-use crate::support::{LIMITS, Worker, config, limits, lines, task, texts};
+use crate::support::{HeldLease, LIMITS, Worker, config, limits, lines, task, texts};
 
 /// A folder as `plugin.path` names it, with a folder for each component.
 fn plugin_path() -> PathBuf {
@@ -28,7 +29,7 @@ fn plugin_path() -> PathBuf {
         };
         let folder = build.run().unwrap_or_else(|error| panic!("{error}"));
         let path = tmp.join("examples");
-        for kind in ["source", "sink", "transform", "predicate", "converter"] {
+        for kind in ["source", "sink", "once", "transform", "predicate", "converter"] {
             fs::create_dir_all(path.join(kind)).unwrap();
             let file = format!("example_{kind}.wasm");
             fs::copy(folder.join(&file), path.join(kind).join(&file)).unwrap();
@@ -97,9 +98,47 @@ async fn a_third_partys_sink_writes_the_file_that_its_configuration_names() {
     assert_eq!(reported, [1]);
 }
 
+#[tokio::test]
+async fn a_third_partys_sink_that_wants_a_lease_owns_it_or_hears_that_the_worker_has_none() {
+    let plugins = plugins().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("parts.txt");
+    let settings = config(&[("file", file.to_str().unwrap())]);
+    let partitions = [TopicPartition { topic: "numbers".into(), partition: 0 }];
+    let mut without = plugins.sink_task(&"CommitterSink".into(), &task(), Worker::new()).await.unwrap();
+    without.start(&settings).await.unwrap();
+    match without.open(&partitions).await {
+        Err(PluginError::Reported(failure)) => {
+            assert_eq!(failure.message, "there is no lease for the plugin: only tasks of connectors have one");
+        }
+        other => panic!("{other:?}"),
+    }
+
+    let lease = Arc::new(HeldLease::default());
+    let worker = Worker::with_lease(&lease);
+    let mut sink = plugins.sink_task(&"CommitterSink".into(), &task(), worker.clone()).await.unwrap();
+    sink.start(&settings).await.unwrap();
+    sink.open(&partitions).await.unwrap();
+    assert_eq!(*lease.asked.lock().unwrap(), ["obtain", "read parts", "read offsets"]);
+    sink.put(&numbers(&[("a", Value::Int64(2))])).await.unwrap();
+    match sink.pre_commit(&[TopicOffset { topic: "numbers".into(), partition: 0, offset: 8 }]).await {
+        Err(PluginError::Reported(failure)) => assert_eq!(failure.class, LEASE_LOST),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(lease.asked.lock().unwrap().last().unwrap(), "write in 4294967299: offsets, parts");
+    assert!(fs::read_to_string(&file).unwrap().starts_with("\npart 4294967299 1 1\n"), "an epoch may be large");
+}
+
 fn numbers(records: &[(&str, Value)]) -> Batch {
     let mut table = Table::new(records.len() as u32);
     table.set(Role::TOPIC, Column::constant_str(table.rows, "numbers"));
+    table.set(Role::ORIGINAL_TOPIC, Column::constant_str(table.rows, "numbers"));
+    for role in [Role::PARTITION, Role::ORIGINAL_PARTITION] {
+        table.set(role, Column::constant_i32(table.rows, 0));
+    }
+    for role in [Role::OFFSET, Role::ORIGINAL_OFFSET] {
+        table.set(role, Column::constant_i64(Kind::Int64, table.rows, 7));
+    }
     let (mut keys, mut values) = (UnionBuilder::default(), UnionBuilder::default());
     for (key, value) in records {
         keys.push(None, &Value::from(*key), &mut table.schemas).unwrap();

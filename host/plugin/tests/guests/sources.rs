@@ -366,7 +366,7 @@ async fn a_file_outside_of_the_allowed_folders_is_refused() {
     std::fs::create_dir(&inside).unwrap();
     std::fs::write(folder.path().join("secret"), "x").unwrap();
     let plugins = plugins_with(millstream_plugin::PluginLimits {
-        allowed: Allowed { files: Some(Arc::from([inside.clone()])) },
+        allowed: Allowed { files: Some(Arc::from([inside.clone()])), ..Allowed::default() },
         ..limits()
     })
     .await;
@@ -383,7 +383,7 @@ async fn a_file_outside_of_the_allowed_folders_is_refused() {
 #[tokio::test]
 async fn a_file_outside_of_the_allowed_folders_is_named_when_the_configuration_is_validated() {
     let folder = tempfile::tempdir().unwrap();
-    let allowed = Allowed { files: Some(Arc::from([folder.path().to_owned()])) };
+    let allowed = Allowed { files: Some(Arc::from([folder.path().to_owned()])), ..Allowed::default() };
     let plugins = plugins_with(millstream_plugin::PluginLimits { allowed, ..limits() }).await;
     let mut connector = plugins.connector(&SOURCE.into(), "odd", Worker::new()).await.unwrap();
     let inside = folder.path().join("in.txt").display().to_string();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_connector::{
-    ConnectorContext, Failure, PluginError, Plugins, PollLimits, RequestedEnd, RowError, SinkContext, SourceContext,
-    SourceTask, TaskId, TopicOffset, TopicPartition,
+    ConnectorContext, ErrorKind, Failure, KeyChange, LEASE_LOST, Lease, PluginError, Plugins, PollLimits, RequestedEnd,
+    RowError, SinkContext, SourceContext, SourceTask, TaskId, TopicOffset, TopicPartition,
 };
 use millstream_plugin::guest_build::GuestBuild;
 use millstream_plugin::{PluginLimits, WasmPlugins};
@@ -74,6 +74,7 @@ pub struct Worker {
     pub asked: Mutex<Vec<String>>,
     pub reported: Mutex<Vec<RowError>>,
     ends_transactions: bool,
+    lease: Option<Arc<HeldLease>>,
     stop: watch::Sender<bool>,
 }
 
@@ -84,8 +85,13 @@ impl Worker {
 
     /// Whose source task may say where its transactions end.
     pub fn which_ends_transactions(ends_transactions: bool) -> Self {
-        let stop = watch::Sender::new(false);
-        Self { asked: Mutex::default(), reported: Mutex::default(), ends_transactions, stop }
+        let (asked, reported, stop) = (Mutex::default(), Mutex::default(), watch::Sender::new(false));
+        Self { asked, reported, ends_transactions, lease: None, stop }
+    }
+
+    /// One that has a lease for the task.
+    pub fn with_lease(lease: &Arc<HeldLease>) -> Arc<Self> {
+        Arc::new(Self { lease: Some(Arc::clone(lease)), ..Self::which_ends_transactions(false) })
     }
 
     pub fn stop(&self) {
@@ -140,7 +146,9 @@ impl SinkContext for Worker {
         vec![TopicPartition { topic: "lines".into(), partition: 0 }]
     }
     fn seek(&self, offsets: Vec<TopicOffset>) {
-        self.note(format!("seek {}", offsets[0].offset));
+        if let Some(first) = offsets.first() {
+            self.note(format!("seek {}", first.offset));
+        }
     }
     fn pause(&self, partitions: &[TopicPartition]) -> Result<(), Failure> {
         self.note(format!("pause {}", partitions.len()));
@@ -159,11 +167,52 @@ impl SinkContext for Worker {
         self.reported.lock().unwrap().extend(errors);
         Ok(())
     }
+    fn lease(&self) -> Option<Arc<dyn Lease>> {
+        self.lease.clone().map(|lease| lease as Arc<dyn Lease>)
+    }
     fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }
     async fn stopped(&self) {
         self.wait().await;
+    }
+}
+
+/// A lease that is obtained in a large epoch, under which nothing is kept, and lost with the first change.
+#[derive(Default)]
+pub struct HeldLease {
+    pub asked: Mutex<Vec<String>>,
+}
+
+impl HeldLease {
+    fn note(&self, what: impl Into<String>) {
+        self.asked.lock().unwrap().push(what.into());
+    }
+}
+
+#[async_trait]
+impl Lease for HeldLease {
+    async fn obtain(&self) -> Result<u64, Failure> {
+        self.note("obtain");
+        Ok((1 << 32) + 3)
+    }
+    async fn confirm(&self, epoch: u64) -> Result<(), Failure> {
+        self.note(format!("confirm {epoch}"));
+        Ok(())
+    }
+    async fn keys(&self) -> Result<Vec<String>, Failure> {
+        self.note("keys");
+        Ok(Vec::new())
+    }
+    async fn read(&self, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+        self.note(format!("read {}", keys.join(", ")));
+        Ok(vec![None; keys.len()])
+    }
+    async fn write(&self, epoch: u64, changes: Vec<KeyChange>) -> Result<(), Failure> {
+        let mut keys: Vec<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+        keys.sort_unstable();
+        self.note(format!("write in {epoch}: {}", keys.join(", ")));
+        Err(Failure::new(ErrorKind::Fatal, LEASE_LOST, "another one has it"))
     }
 }
 

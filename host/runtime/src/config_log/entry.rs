@@ -48,6 +48,14 @@ pub enum Entry {
         /// How many.
         tasks: Option<u32>,
     },
+    /// Claims the lease of a connector for one of its tasks; where it stands in the log makes the epoch. Connect knows
+    /// no such entry, and its workers leave it out.
+    Lease {
+        /// The connector.
+        name: String,
+        /// Who claims it. A tombstone means nothing.
+        claim: Option<LeaseClaim>,
+    },
     /// The key with which workers sign what they ask of each other.
     SessionKey(Option<SessionKey>),
     /// Asks for a restart. Means something only to workers that read it while they run.
@@ -66,6 +74,19 @@ pub enum Entry {
         /// The level's name, as it was sent.
         level: String,
     },
+}
+
+/// See [`Entry::Lease`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LeaseClaim {
+    /// The worker that the task runs on, for people.
+    pub worker: String,
+    /// Which of the connector's tasks.
+    pub task: u32,
+    /// Tells this claim from every other.
+    pub token: String,
+    /// What the entry's position is added to.
+    pub base: u64,
 }
 
 /// See [`Entry::SessionKey`].
@@ -129,6 +150,7 @@ const COMMIT: &str = "commit-";
 const RESTART: &str = "restart-connector-";
 const FENCING: &str = "tasks-fencing-";
 const SESSION_KEY: &str = "session-key";
+const LEASE: &str = "lease-";
 const LOGGER: &str = "logger-cluster-";
 
 impl Entry {
@@ -142,7 +164,7 @@ impl Entry {
 
     /// Whether the leader of the group alone writes such entries.
     pub fn is_privileged(&self) -> bool {
-        !matches!(self, Self::Target { .. } | Self::LoggerLevel { .. })
+        !matches!(self, Self::Target { .. } | Self::Lease { .. } | Self::LoggerLevel { .. })
     }
 
     /// The record's key.
@@ -153,6 +175,7 @@ impl Entry {
             Self::Task { name, number, .. } => format!("{TASK}{name}-{number}"),
             Self::Commit { name, .. } => format!("{COMMIT}{name}"),
             Self::Fencing { name, .. } => format!("{FENCING}{name}"),
+            Self::Lease { name, .. } => format!("{LEASE}{name}"),
             Self::SessionKey(_) => SESSION_KEY.to_owned(),
             Self::Restart { name, .. } => format!("{RESTART}{name}"),
             Self::LoggerLevel { logger, .. } => format!("{LOGGER}{logger}"),
@@ -171,6 +194,10 @@ impl Entry {
             }
             Self::Commit { tasks, .. } => json!({ "tasks": (*tasks)? }),
             Self::Fencing { tasks, .. } => json!({ "task-count": (*tasks)? }),
+            Self::Lease { claim, .. } => {
+                let LeaseClaim { worker, task, token, base } = claim.as_ref()?;
+                json!({ "worker": worker, "task": task, "token": token, "base": base })
+            }
             Self::SessionKey(key) => {
                 let key = key.as_ref()?;
                 json!({ "key": key.key, "algorithm": key.algorithm, "creation-timestamp": key.created_ms })
@@ -222,6 +249,9 @@ impl Entry {
         if let Some(name) = name(FENCING) {
             return Ok(Self::Fencing { name, tasks: count(&value, "task-count").map_err(malformed)? });
         }
+        if let Some(name) = name(LEASE) {
+            return Ok(Self::Lease { name, claim: lease_claim(&value).map_err(malformed)? });
+        }
         if key == SESSION_KEY {
             if value.is_null() {
                 return Ok(Self::SessionKey(None));
@@ -261,6 +291,20 @@ fn properties(value: &Value) -> Result<Option<ConfigMap>, &'static str> {
         _ => Err("properties"),
     };
     properties.iter().map(one).collect::<Result<_, _>>().map(Some)
+}
+
+fn lease_claim(value: &Value) -> Result<Option<LeaseClaim>, &'static str> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let text = |field| value.get(field).and_then(Value::as_str).map(str::to_owned).ok_or(field);
+    let number = |field| value.get(field).and_then(Value::as_u64).ok_or(field);
+    Ok(Some(LeaseClaim {
+        worker: text("worker")?,
+        task: u32::try_from(number("task")?).map_err(|_| "task")?,
+        token: text("token")?,
+        base: number("base")?,
+    }))
 }
 
 fn count(value: &Value, field: &'static str) -> Result<Option<u32>, &'static str> {
@@ -307,6 +351,20 @@ mod tests {
             (Entry::Commit { name: name(), tasks: Some(2) }, "commit-a-b", Some(r#"{"tasks":2}"#)),
             (Entry::Fencing { name: name(), tasks: Some(2) }, "tasks-fencing-a-b", Some(r#"{"task-count":2}"#)),
             (
+                Entry::Lease {
+                    name: name(),
+                    claim: Some(LeaseClaim {
+                        worker: "w:8083".to_owned(),
+                        task: 3,
+                        token: "9f".to_owned(),
+                        base: 1 << 60,
+                    }),
+                },
+                "lease-a-b",
+                Some(r#"{"worker":"w:8083","task":3,"token":"9f","base":1152921504606846976}"#),
+            ),
+            (Entry::Lease { name: name(), claim: None }, "lease-a-b", None),
+            (
                 Entry::SessionKey(Some(SessionKey {
                     key: "c2VjcmV0".to_owned(),
                     algorithm: "HmacSHA256".to_owned(),
@@ -350,6 +408,8 @@ mod tests {
             ("commit-c", r#"{"tasks":"2"}"#, "tasks"),
             ("commit-c", r#"{"tasks":-1}"#, "tasks"),
             ("tasks-fencing-c", "[]", "task-count"),
+            ("lease-c", r#"{"worker":"w","task":-1,"token":"x","base":0}"#, "task"),
+            ("lease-c", r#"{"worker":"w","task":0,"base":0}"#, "token"),
             ("session-key", r#"{"key":"x"}"#, "algorithm"),
             ("logger-cluster-x", "7", "level"),
         ] {

@@ -4,6 +4,7 @@
 //! plans. Where the log lives (in memory for one worker, in a topic for several) is nobody else's business.
 
 mod entry;
+mod leases;
 mod memory;
 mod state;
 mod topic;
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use entry::{Entry, InvalidEntry, SessionKey};
+pub use entry::{Entry, InvalidEntry, LeaseClaim, SessionKey};
+pub use leases::LeaseHolder;
 pub use memory::MemoryLog;
 pub use state::{Change, ClusterState};
 pub use topic::TopicConfigLog;

@@ -10,6 +10,7 @@ use millstream_config::ConfigMap;
 use super::{
     RestartRequest, TargetState,
     entry::{Entry, SessionKey},
+    leases::{LeaseHolder, Leases},
 };
 
 /// The shared state after some prefix of the log.
@@ -17,6 +18,7 @@ use super::{
 pub struct ClusterState {
     connectors: BTreeMap<String, Folded>,
     session_key: Option<SessionKey>,
+    leases: Leases,
 }
 
 /// What is known under one connector's name. Parts of it may be there without a configuration: what compaction left,
@@ -74,7 +76,18 @@ pub enum Change {
 }
 
 impl ClusterState {
-    /// Takes one more entry, and says what it changed; `None` where nobody has to act.
+    /// Takes the entry at a position of the log, and says what it changed; `None` where nobody has to act.
+    pub fn apply_at(&mut self, position: u64, entry: Entry) -> Option<Change> {
+        match entry {
+            Entry::Lease { name, claim } => {
+                self.leases.take(name, claim?, position);
+                None
+            }
+            entry => self.apply(entry),
+        }
+    }
+
+    /// The same of an entry whose position means nothing; a claim of a lease means nothing then.
     pub fn apply(&mut self, entry: Entry) -> Option<Change> {
         match entry {
             Entry::Connector { name, config: Some(config) } => {
@@ -121,6 +134,7 @@ impl ClusterState {
                 Some(Change::RestartRequested { name, request: RestartRequest { include_tasks, only_failed } })
             }
             Entry::LoggerLevel { logger, level } => Some(Change::LoggerLevel { logger, level }),
+            Entry::Lease { .. } => None,
         }
     }
 
@@ -215,6 +229,18 @@ impl ClusterState {
         self.connectors.get(connector).is_some_and(|folded| folded.wants_fencing)
     }
 
+    /// Who has claimed a connector's lease last; `None` if nobody ever did.
+    pub fn lease(&self, connector: &str) -> Option<&LeaseHolder> {
+        self.leases.of(connector)
+    }
+
+    /// What a further claim begins to count from ([`LeaseClaim::base`]), if its epoch is to be higher than `above`.
+    ///
+    /// [`LeaseClaim::base`]: super::LeaseClaim::base
+    pub(crate) fn lease_base(&self, connector: &str, above: u64) -> u64 {
+        self.leases.base(connector, above)
+    }
+
     /// The key with which workers sign requests to each other.
     pub fn session_key(&self) -> Option<&SessionKey> {
         self.session_key.as_ref()
@@ -224,6 +250,7 @@ impl ClusterState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config_log::LeaseClaim;
 
     fn config(value: &str) -> ConfigMap {
         ConfigMap::from([("k".to_owned(), Some(value.to_owned()))])
@@ -380,6 +407,27 @@ mod tests {
         assert_eq!(state.apply(target(Some(TargetState::Paused))), changed);
         assert_eq!(state.apply(target(None)), None);
         assert_eq!(state.target("c"), Some(TargetState::Started));
+    }
+
+    #[test]
+    fn the_last_claim_of_a_lease_counts_also_where_compaction_left_no_other_and_of_a_connector_made_anew() {
+        let claim = |token: &str| Entry::Lease {
+            name: "c".to_owned(),
+            claim: Some(LeaseClaim { worker: "w".to_owned(), task: 0, token: token.to_owned(), base: 10 }),
+        };
+        let none = Entry::Lease { name: "c".to_owned(), claim: None };
+        let log = [claim("a"), connector(Some("1")), claim("b"), connector(None), none, connector(Some("2"))];
+        let of = |state: &ClusterState| state.lease("c").map(|holder| (holder.epoch, holder.claim.token.clone()));
+        let (mut whole, mut compacted) = (ClusterState::default(), ClusterState::default());
+        for (position, entry) in (1..).zip(&log) {
+            whole.apply_at(position, entry.clone());
+            if position != 1 {
+                compacted.apply_at(position, entry.clone());
+            }
+        }
+        assert_eq!(of(&whole), Some((13, "b".to_owned())));
+        assert_eq!(of(&compacted), of(&whole));
+        assert_eq!((whole.lease_base("c", 13), whole.lease_base("c", 14), whole.lease_base("d", 14)), (10, 14, 14));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use millstream_config::ConfigMap;
 use tokio::sync::{Notify, oneshot};
 
 use super::{ConnectorStatus, HerderError, PutConnector, RestartRequest, TargetState};
+use crate::config_log::LeaseClaim;
 
 /// Where an answer goes. The asker may have gone away, which changes nothing.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, HerderError>>;
@@ -46,6 +47,9 @@ pub(crate) enum Event {
     Fence { name: String, reply: Reply<()> },
     /// Answer whether a set of a connector's tasks is still in effect.
     IsCurrent { name: String, generation: Option<u64>, reply: Reply<bool> },
+    /// Write down that a task claims the lease of its connector, and answer in which epoch. What its position in the
+    /// config log is added to is found so that the epoch is higher than `above`.
+    Claim { name: String, claim: LeaseClaim, above: u64, reply: Reply<u64> },
     /// Answer, to show that the loop is alive.
     Ping { reply: Reply<()> },
     /// Stop everything and end.
@@ -61,6 +65,7 @@ impl Event {
             Self::Restart { reply, .. } => drop(reply.send(Err(error))),
             Self::LendOffsets { reply, .. } => drop(reply.send(Err(error))),
             Self::IsCurrent { reply, .. } => drop(reply.send(Err(error))),
+            Self::Claim { reply, .. } => drop(reply.send(Err(error))),
             // That the loop answers is all that is asked.
             Self::Ping { reply } => drop(reply.send(Ok(()))),
             Self::PutTaskConfigs { reply, .. }
@@ -86,7 +91,7 @@ impl Event {
             | Self::RestartTask { name, .. }
             | Self::LendOffsets { name, .. } => Some(name),
             // No task waits for its connector's caretaker with these.
-            Self::Fence { .. } | Self::IsCurrent { .. } => None,
+            Self::Fence { .. } | Self::IsCurrent { .. } | Self::Claim { .. } => None,
             Self::SetLogLevel { .. } | Self::Ping { .. } | Self::Shutdown { .. } => None,
         }
     }
@@ -104,6 +109,7 @@ impl Event {
             Self::LendOffsets { name, .. } => format!("making sure that connector {name} is stopped"),
             Self::Fence { name, .. } => format!("fencing the producers of connector {name}"),
             Self::IsCurrent { name, .. } => format!("looking whether tasks of connector {name} are still current"),
+            Self::Claim { name, .. } => format!("claiming the lease of connector {name}"),
             Self::Ping { .. } => "answering a health check".to_owned(),
             Self::Shutdown { .. } => "shutting down".to_owned(),
         }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     config_log::{ClusterState, Entry},
-    error_policy::CONNECT_EXCEPTION,
+    error_policy::{CONNECT_EXCEPTION, Random},
     exactly_once::{ExactlyOnceSource, Generations},
     provided,
 };
@@ -206,10 +206,17 @@ impl Loop {
 pub(super) struct AskHerder {
     pub(super) events: mpsc::WeakSender<Event>,
     pub(super) shared: Arc<Shared>,
+    pub(super) random: Arc<Random>,
 }
 
 impl AskHerder {
-    async fn ask<T>(&self, event: impl FnOnce(Reply<T>) -> Event) -> Result<T, HerderError> {
+    /// One that nobody can foretell.
+    pub(super) fn number(&self) -> u64 {
+        // So many bits a random number from 0 to 1 has.
+        ((self.random)() * (1_u64 << 53) as f64) as u64
+    }
+
+    pub(super) async fn ask<T>(&self, event: impl FnOnce(Reply<T>) -> Event) -> Result<T, HerderError> {
         let (reply, answered) = oneshot::channel();
         let answer = match self.events.upgrade() {
             Some(events) if events.send(event(reply)).await.is_ok() => answered.await,
@@ -245,7 +252,7 @@ impl AskHerder {
 }
 
 /// What a task makes of a refusal: most of them go away by themselves, or the task is stopped.
-fn failure_of(error: HerderError) -> Failure {
+pub(super) fn failure_of(error: HerderError) -> Failure {
     let message = error.to_string();
     match error {
         HerderError::Failed { source: Some(source), .. } if source.kind != ErrorKind::Retriable => {

@@ -13,6 +13,7 @@ mod event;
 mod fencing;
 mod group;
 mod handle;
+mod lease_claims;
 mod mailbox;
 mod offsets;
 mod peers;

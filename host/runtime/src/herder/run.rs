@@ -235,6 +235,10 @@ impl Loop {
                 let current = self.is_current(&name, generation).await;
                 answer(reply, current);
             }
+            Event::Claim { name, claim, above, reply } => {
+                let epoch = self.claim(name, claim, above).await;
+                answer(reply, epoch);
+            }
             Event::Ping { reply } | Event::Shutdown { reply } => answer(reply, Ok(())),
         }
     }

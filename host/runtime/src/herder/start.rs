@@ -25,6 +25,7 @@ use super::{
 use crate::{
     config_log::ConfigLog,
     exactly_once::Generations,
+    leases::Claims,
     log_levels::LogLevels,
     membership::Membership,
     status::StatusBoard,
@@ -119,11 +120,13 @@ impl Herder {
         let shutdown_timeout = parts.settings.shutdown_timeout;
         // What the workers of all connectors add up is there as long as the loop is.
         let sums: Arc<millstream_metrics::Worker> = parts.metrics.group(Labels::none());
-        let generations: Arc<dyn Generations> =
-            Arc::new(AskHerder { events: events.downgrade(), shared: Arc::clone(&shared) });
+        let random = Arc::clone(&parts.random);
+        let asks = Arc::new(AskHerder { events: events.downgrade(), shared: Arc::clone(&shared), random });
         let workers = Box::new(move || {
             let _ = &sums;
-            Worker::new(parts.clone(), statuses.clone(), Arc::clone(&reconfigure), Arc::clone(&generations))
+            let (generations, claims) =
+                (Arc::clone(&asks) as Arc<dyn Generations>, Arc::clone(&asks) as Arc<dyn Claims>);
+            Worker::new(parts.clone(), statuses.clone(), Arc::clone(&reconfigure), (generations, claims))
         });
         let looped = Loop::new(
             Arc::clone(&shared),

@@ -28,7 +28,7 @@ struct Order {
 impl View {
     /// Takes an entry that was read, and says what it changed.
     pub(crate) fn take(&mut self, logged: Logged) -> Option<Change> {
-        let change = self.cluster.apply(logged.entry)?;
+        let change = self.cluster.apply_at(logged.position, logged.entry)?;
         match &change {
             Change::ConnectorUpdated(name) => {
                 let order = self.order.entry(name.clone()).or_default();

@@ -2,12 +2,12 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use millstream_connector::{ErrorKind, Failure, RowError, SinkContext, TopicOffset, TopicPartition};
+use millstream_connector::{ErrorKind, Failure, Lease, RowError, SinkContext, TopicOffset, TopicPartition};
 
 use crate::{
     error_policy::{CONNECT_EXCEPTION, Executor, Stage, Tolerance, tolerance_exceeded},
@@ -31,6 +31,7 @@ pub(crate) struct ReportRules {
 pub(crate) struct TaskContext {
     control: TaskControl,
     rules: ReportRules,
+    lease: Option<Arc<dyn Lease>>,
     state: Mutex<Requests>,
 }
 
@@ -57,8 +58,8 @@ pub(super) struct Reports {
 }
 
 impl TaskContext {
-    pub(crate) fn new(control: TaskControl, rules: ReportRules) -> Self {
-        Self { control, rules, state: Mutex::default() }
+    pub(crate) fn new(control: TaskControl, rules: ReportRules, lease: Option<Arc<dyn Lease>>) -> Self {
+        Self { control, rules, lease, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, Requests> {
@@ -197,6 +198,10 @@ impl SinkContext for TaskContext {
             }
             _ => Ok(()),
         }
+    }
+
+    fn lease(&self) -> Option<Arc<dyn Lease>> {
+        self.lease.clone()
     }
 
     fn is_stopping(&self) -> bool {

@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use millstream_config::ConfigMap;
-use millstream_connector::{Failure, PollLimits, RequestedEnd, Rest, SourceContext};
+use millstream_connector::{Failure, Lease, PollLimits, RequestedEnd, Rest, SourceContext};
 use millstream_record::batch::Batch;
 
 use self::requested_ends::Cut;
@@ -196,6 +196,7 @@ pub(crate) struct TaskContext {
     pub(crate) offsets: Arc<dyn OffsetStore>,
     /// Set for a plugin that ends its transactions itself.
     pub(crate) ends: Option<Arc<RequestedEnds>>,
+    pub(crate) lease: Option<Arc<dyn Lease>>,
 }
 
 #[async_trait]
@@ -212,6 +213,10 @@ impl SourceContext for TaskContext {
         if let Some(requested) = &self.ends {
             requested.ask(ends);
         }
+    }
+
+    fn lease(&self) -> Option<Arc<dyn Lease>> {
+        self.lease.clone()
     }
 
     fn is_stopping(&self) -> bool {

@@ -46,6 +46,11 @@ impl StatusBoard {
         }
     }
 
+    /// `host:port` under which the worker is known.
+    pub(crate) fn worker_id(&self) -> &str {
+        &self.worker_id
+    }
+
     /// Notes the topics that connectors use if that is wished.
     pub(crate) fn tracking_topics(self, tracks_topics: bool) -> Self {
         Self { tracks_topics, ..self }

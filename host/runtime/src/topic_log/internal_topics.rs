@@ -1,4 +1,4 @@
-//! The three topics of a group of workers, as its configuration names them.
+//! The topics of a group of workers, as its configuration names them.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ pub struct InternalTopics {
     pub offsets: LogTopic,
     /// Statuses.
     pub statuses: LogTopic,
+    /// What connectors keep under their leases; made only when one asks for it.
+    pub leases: LogTopic,
     /// To be logged once.
     pub warnings: Vec<String>,
 }
@@ -33,7 +35,10 @@ pub enum InvalidInternalTopic {
 }
 
 /// What a topic-level setting is not.
-const OWN: [&str; 3] = ["topic", "partitions", "replication.factor"];
+const OWN: [&str; 4] = ["topic", "partitions", "replication.factor", "file.filename"];
+
+/// What stands behind the name of the group in the name of the topic of leases, unless a key names one.
+const LEASES: &str = "-kv";
 
 const CLEANUP_POLICY: &str = "cleanup.policy";
 
@@ -71,7 +76,7 @@ impl InternalTopics {
                 partitions: partitions.map_or(Some(1), |count| u32::try_from(count).ok()),
                 replication_factor: u16::try_from(replication).ok(),
                 configs,
-                single_partition: name_key == configs_key,
+                single_partition: partitions.is_none(),
                 may_create,
             })
         };
@@ -96,13 +101,21 @@ impl InternalTopics {
             Some(key::STATUS_TOPIC_PARTITIONS.get(config)),
             key::STATUS_TOPIC_REPLICATION.get(config),
         )?;
-        for (one, other) in [(&configs, &offsets), (&configs, &statuses), (&offsets, &statuses)] {
+        let leases = topic(
+            key::KV_TOPIC.name(),
+            key::KV_TOPIC.get(config).unwrap_or_else(|| format!("{}{LEASES}", key::GROUP_ID.get(config))),
+            "what connectors keep under their leases",
+            None,
+            key::KV_TOPIC_REPLICATION.get(config),
+        )?;
+        let all = [&configs, &offsets, &statuses, &leases];
+        for (one, other) in (0..all.len()).flat_map(|at| all[at + 1..].iter().map(move |other| (all[at], *other))) {
             if one.name == other.name {
                 let (first, second, topic) = (one.key, other.key, one.name.clone());
                 return Err(InvalidInternalTopic::Same { first, second, topic });
             }
         }
-        Ok(Self { configs, offsets, statuses, warnings })
+        Ok(Self { configs, offsets, statuses, leases, warnings })
     }
 }
 
@@ -133,6 +146,7 @@ mod tests {
         assert_eq!(shape(&topics.configs), (Some(1), Some(3), true));
         assert_eq!(shape(&topics.offsets), (Some(25), Some(3), false));
         assert_eq!(shape(&topics.statuses), (Some(5), Some(3), false));
+        assert_eq!((topics.leases.name.as_str(), shape(&topics.leases)), ("g-kv", (Some(1), Some(3), true)));
         assert!(topics.warnings.is_empty() && topics.configs.may_create);
         let topics = read(&[
             ("offset.storage.partitions", "-1"),
@@ -141,8 +155,14 @@ mod tests {
             ("offset.storage.cleanup.policy", "delete"),
             ("config.storage.partitions", "7"),
             ("internal.topics.automatic.creation.enable", "false"),
+            ("kv.storage.topic", "kept"),
+            ("kv.storage.replication.factor", "1"),
+            ("kv.storage.min.insync.replicas", "1"),
+            ("kv.storage.file.filename", "not this mode's"),
         ])
         .unwrap();
+        assert_eq!((topics.leases.name.as_str(), topics.leases.replication_factor), ("kept", Some(1)));
+        assert_eq!(topics.leases.configs, BTreeMap::from([("min.insync.replicas".to_owned(), "1".to_owned())]));
         assert_eq!(shape(&topics.offsets), (None, None, false));
         assert_eq!(topics.offsets.configs, BTreeMap::from([("min.insync.replicas".to_owned(), "2".to_owned())]));
         assert_eq!(shape(&topics.configs), (Some(1), Some(3), true));
@@ -165,5 +185,7 @@ mod tests {
             error,
             "config.storage.topic and offset.storage.topic name the same topic, c: give each a topic of its own"
         );
+        let error = read(&[("kv.storage.topic", "s")]).unwrap_err();
+        assert!(error.starts_with("status.storage.topic and kv.storage.topic name the same topic, s"), "{error}");
     }
 }

@@ -67,11 +67,11 @@ impl NewRecord {
 
 /// Names one call of [`TopicLog::write`].
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct WriteId(u64);
+pub struct WriteId(pub(crate) u64);
 
 /// Names one call of [`TopicLog::ask_end`].
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct EndId(u64);
+pub struct EndId(pub(crate) u64);
 
 /// Where a record was written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,6 +2,7 @@
 
 mod config_log;
 mod leader;
+mod leases;
 mod offsets;
 mod statuses;
 mod topic_log;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{files::Open, with_state};
-use crate::{Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, logging::Level};
+use super::{FakeLease, State, files::Open, with_state};
+use crate::{Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, lease::LOST, logging::Level};
 
 pub(crate) use super::files::FileHandle;
 
@@ -40,6 +40,49 @@ pub(crate) fn ends_transactions() -> bool {
 
 pub(crate) fn set_transaction_boundaries(ends: &[RequestedEnd]) {
     with_state(|state| state.transaction_ends.extend_from_slice(ends));
+}
+
+fn check_lease(lease: &FakeLease, epoch: u64) -> Result<()> {
+    if lease.held == Some(epoch) && lease.epoch == epoch {
+        return Ok(());
+    }
+    let text = format!("the task does not own the lease in epoch {epoch}: epoch {} is the last", lease.epoch);
+    Err(Error::fatal(text).class(LOST))
+}
+
+pub(crate) fn obtain_lease() -> Result<u64> {
+    with_state(|State { lease, .. }| {
+        if lease.held != Some(lease.epoch) {
+            lease.epoch += 1;
+            lease.held = Some(lease.epoch);
+        }
+        Ok(lease.epoch)
+    })
+}
+
+pub(crate) fn confirm_lease(epoch: u64) -> Result<()> {
+    with_state(|state| check_lease(&state.lease, epoch))
+}
+
+pub(crate) fn kept_keys() -> Result<Vec<String>> {
+    with_state(|state| Ok(state.lease.kept.keys().cloned().collect()))
+}
+
+pub(crate) fn read_kept(keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+    with_state(|state| Ok(keys.iter().map(|key| state.lease.kept.get(key).cloned()).collect()))
+}
+
+pub(crate) fn write_kept(epoch: u64, changes: Vec<(String, Option<Vec<u8>>)>) -> Result<()> {
+    with_state(|State { lease, .. }| {
+        check_lease(lease, epoch)?;
+        for (key, value) in changes {
+            match value {
+                Some(value) => drop(lease.kept.insert(key, value)),
+                None => drop(lease.kept.remove(&key)),
+            }
+        }
+        Ok(())
+    })
 }
 
 pub(crate) fn request_task_reconfiguration() {

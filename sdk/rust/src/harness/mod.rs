@@ -16,7 +16,12 @@
 mod files;
 pub(crate) mod host;
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+    time::Duration,
+};
 
 pub use files::TestFile;
 
@@ -67,6 +72,17 @@ pub(crate) struct State {
     sink: SinkRequests,
     refuse_reports: Option<Error>,
     connector: ConnectorRequests,
+    lease: FakeLease,
+}
+
+/// The lease of the harness's connector.
+#[derive(Default)]
+struct FakeLease {
+    /// Of the last owner.
+    epoch: u64,
+    /// Of the plugin's task, if it is the owner.
+    held: Option<u64>,
+    kept: BTreeMap<String, Vec<u8>>,
 }
 
 thread_local! {
@@ -133,6 +149,21 @@ impl Harness {
     /// Tolerates no errors: every report of a sink fails with this.
     pub fn refuse_reports(&self, error: Error) {
         self.0.borrow_mut().refuse_reports = Some(error);
+    }
+
+    /// Another task of the connector obtains the lease: whoever had it before has lost it, and does not know yet.
+    pub fn take_lease(&self) {
+        self.0.borrow_mut().lease.epoch += 1;
+    }
+
+    /// Keeps a value, as an owner of the lease has before.
+    pub fn keep(&self, key: &str, value: &[u8]) {
+        self.0.borrow_mut().lease.kept.insert(key.to_owned(), value.to_vec());
+    }
+
+    /// What owners of the lease have kept under a key.
+    pub fn kept(&self, key: &str) -> Option<Vec<u8>> {
+        self.0.borrow().lease.kept.get(key).cloned()
     }
 
     /// Starts a source task with a configuration as a user writes it.

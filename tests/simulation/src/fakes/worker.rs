@@ -64,6 +64,7 @@ impl Fakes {
             clients: self.clients,
             offsets: self.offsets,
             offset_topics: self.offset_topics,
+            leases: None,
             statuses: self.statuses,
             random: self.random,
             settings: WorkerSettings {

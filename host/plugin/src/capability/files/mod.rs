@@ -15,5 +15,8 @@ pub(crate) use state::{FileError, Files};
 
 use super::{Capability, Declare};
 
-pub(super) const CAPABILITY: Capability =
-    Capability { declare: Some(Declare { word: declare::WORD, read: declare::read }), link: &link::INTERFACES };
+pub(super) const CAPABILITY: Capability = Capability {
+    declare: Some(Declare { word: declare::WORD, read: declare::read }),
+    want: None,
+    link: &link::INTERFACES,
+};

@@ -11,7 +11,7 @@ pub(crate) use stdio::StandardStream;
 use super::Capability;
 
 /// Standard output and error are WASI's, and set up with each instance.
-pub(super) const CAPABILITY: Capability = Capability { declare: None, link: &["host-log"] };
+pub(super) const CAPABILITY: Capability = Capability { declare: None, want: None, link: &["host-log"] };
 
 /// Whose instance it is, as its lines and faults say it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -9,7 +9,7 @@ pub(crate) use rest::Rest;
 
 use super::Capability;
 
-pub(super) const CAPABILITY: Capability = Capability { declare: None, link: &["host-wait"] };
+pub(super) const CAPABILITY: Capability = Capability { declare: None, want: None, link: &["host-wait"] };
 
 /// Waits so long, or until `stopping` says that it is time to end: then true.
 pub(crate) async fn wait(ms: u32, stopping: impl Future<Output = ()>) -> bool {

@@ -8,4 +8,4 @@ pub(crate) use state::{Worker, WorkerAccess};
 use super::Capability;
 
 pub(super) const CAPABILITY: Capability =
-    Capability { declare: None, link: &["host-source", "host-transaction", "host-connector", "host-sink"] };
+    Capability { declare: None, want: None, link: &["host-source", "host-transaction", "host-connector", "host-sink"] };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_connector::{ConnectorContext, ErrorKind, Failure, RowError, SinkContext, SourceContext};
+use millstream_connector::{ConnectorContext, ErrorKind, Failure, Lease, RowError, SinkContext, SourceContext};
 
 /// How often a connector's wait looks whether it is to stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
@@ -20,6 +20,15 @@ pub(crate) enum Worker {
 }
 
 impl Worker {
+    /// The lease that a task may ask for.
+    pub(crate) fn lease(&self) -> Option<Arc<dyn Lease>> {
+        match self {
+            Self::Nobody | Self::Connector(_) => None,
+            Self::Source(context) => context.lease(),
+            Self::Sink(context) => context.lease(),
+        }
+    }
+
     /// Returns when the connector or task is asked to stop.
     pub(crate) async fn stopping(&self) {
         match self {

@@ -40,6 +40,7 @@ pub(super) const VERSION: ContractVersion = ContractVersion {
         ("host-log", |linker| imports::host_log::add_to_linker::<_, State>(linker, |state| state)),
         ("host-wait", |linker| imports::host_wait::add_to_linker::<_, State>(linker, |state| state)),
         ("host-files", |linker| imports::host_files::add_to_linker::<_, State>(linker, |state| state)),
+        ("host-lease", |linker| imports::host_lease::add_to_linker::<_, State>(linker, |state| state)),
         ("host-source", |linker| imports::host_source::add_to_linker::<_, State>(linker, |state| state)),
         ("host-transaction", |linker| imports::host_transaction::add_to_linker::<_, State>(linker, |state| state)),
         ("host-connector", |linker| imports::host_connector::add_to_linker::<_, State>(linker, |state| state)),

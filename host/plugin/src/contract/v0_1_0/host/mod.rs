@@ -1,6 +1,7 @@
 //! What guests of this version import: between its generated types and the functions of the capabilities.
 
 mod files;
+mod lease;
 mod log;
 mod wait;
 mod worker;

@@ -1,0 +1,3 @@
+//! What a guest imports to ask for a lease.
+
+pub(super) const INTERFACES: [&str; 1] = ["host-lease"];
