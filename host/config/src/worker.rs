@@ -189,6 +189,7 @@ fn check_nested(config: &ParsedConfig, mode: Mode) -> Result<(), ConfigError> {
         (keys::CONFIG_TOPIC_REPLICATION.name(), keys::CONFIG_TOPIC_REPLICATION.get(config).into()),
         (keys::OFFSET_TOPIC_REPLICATION.name(), keys::OFFSET_TOPIC_REPLICATION.get(config).into()),
         (keys::STATUS_TOPIC_REPLICATION.name(), keys::STATUS_TOPIC_REPLICATION.get(config).into()),
+        (keys::KV_TOPIC_REPLICATION.name(), keys::KV_TOPIC_REPLICATION.get(config).into()),
         (keys::OFFSET_TOPIC_PARTITIONS.name(), keys::OFFSET_TOPIC_PARTITIONS.get(config)),
         (keys::STATUS_TOPIC_PARTITIONS.name(), keys::STATUS_TOPIC_PARTITIONS.get(config)),
     ] {
@@ -366,6 +367,7 @@ mod tests {
         let worker = parse(&[("reconnect.backoff.ms", "2000")]).unwrap();
         assert_eq!(keys::RECONNECT_BACKOFF_MAX.get(worker.config()), Duration::from_secs(2));
         assert!(parse(&[("offset.storage.partitions", "0")]).is_err());
+        assert!(parse(&[("kv.storage.replication.factor", "0")]).is_err());
         assert!(parse(&[("inter.worker.verification.algorithms", "")]).is_err());
         assert!(parse(&[("inter.worker.signature.algorithm", "HmacSHA1")]).is_err());
     }
