@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! HISTORY_SEEDS=1..26 HISTORY_ROUNDS=60 cargo test -p crash --test histories -- --nocapture
+//! HISTORY_PEER=java HISTORY_SEEDS=1..9 HISTORY_ROUNDS=60 cargo test -p crash --test histories -- --nocapture
 //! HISTORY_BROKER=kafka HISTORY_SEEDS=1..4 HISTORY_ROUNDS=60 cargo test -p crash --test histories -- --nocapture
 //! ```
 //!
@@ -15,7 +16,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
 
 use checker::History;
-use crash::histories::{Faults, Proxy, Settings, Target, run};
+use crash::histories::{Faults, Peer, Proxy, Settings, Target, run};
 use harness::peers::{have_kafka, have_python};
 
 fn variable<T: std::str::FromStr>(name: &str, default: T) -> T {
@@ -49,7 +50,11 @@ async fn what_clients_see_of_a_broker_that_is_killed_and_disturbed_is_what_kafka
     }
     let rounds = variable("HISTORY_ROUNDS", 10);
     let (kills, late_ends) = (variable("HISTORY_KILLS", true), variable("HISTORY_LATE_ENDS", true));
-    let foreign = have_python();
+    let foreign = match std::env::var("HISTORY_PEER").as_deref() {
+        Ok("java") => have_kafka().then_some(Peer::Java),
+        Ok("librdkafka") | Err(_) => have_python().then_some(Peer::Librdkafka),
+        Ok(other) => panic!("HISTORY_PEER={other} is neither java nor librdkafka"),
+    };
     let folder_of = folder.path().to_owned();
     let mut target = if kafka { Target::kafka(folder_of) } else { Target::millstream(folder_of) };
     tokio::task::block_in_place(|| target.start());

@@ -1,4 +1,4 @@
-//! librdkafka's client, in a process of its own: `tests/compat/peer.py`.
+//! A foreign client in a process of its own: librdkafka's by `tests/compat/peer.py`, or Java's by `tests/compat/Peer.java`.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,6 +11,15 @@ use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
 use super::hands::{Membership, Setup};
+
+/// Whose client it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Peer {
+    /// confluent-kafka's for Python.
+    Librdkafka,
+    /// Apache Kafka's own.
+    Java,
+}
 
 /// How long an answer is waited for, frozen brokers and clients included. librdkafka can wait for ever for the
 /// coordinator of a group (its issue 5456); it is killed then.
@@ -35,8 +44,11 @@ impl Drop for Foreign {
 }
 
 impl Foreign {
-    pub fn start(setup: Setup) -> Self {
-        let mut command = harness::peers::peer(&setup.address);
+    pub fn start(setup: Setup, peer: Peer) -> Self {
+        let mut command = match peer {
+            Peer::Librdkafka => harness::peers::peer(&setup.address),
+            Peer::Java => harness::peers::java_program("Peer.java", &[&setup.address]),
+        };
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the script can be started");
         let input = child.stdin.take().expect("piped");

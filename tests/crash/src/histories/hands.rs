@@ -5,7 +5,10 @@ use std::sync::Arc;
 use checker::{Action, Isolation, Outcome, Partition};
 use millstream_record::TopicName;
 
-use super::{foreign::Foreign, ours::Ours};
+use super::{
+    foreign::{Foreign, Peer},
+    ours::Ours,
+};
 
 /// The topics behind the partitions of a history.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ pub struct Setup {
     pub layout: Arc<Layout>,
     pub isolation: Isolation,
     pub membership: Membership,
-    /// Whether librdkafka's client joins its group by the consumer protocol (KIP-848).
+    /// Whether a foreign client joins its group by the consumer protocol (KIP-848).
     pub consumer_protocol: bool,
     pub transactional_id: Option<String>,
     pub transaction_timeout_ms: u64,
@@ -69,8 +72,11 @@ pub enum Hands {
 
 impl Hands {
     /// Ready to be opened.
-    pub fn new(setup: Setup, foreign: bool) -> Self {
-        if foreign { Self::Foreign(Foreign::start(setup)) } else { Self::Ours(Box::new(Ours::new(setup))) }
+    pub fn new(setup: Setup, foreign: Option<Peer>) -> Self {
+        match foreign {
+            Some(peer) => Self::Foreign(Foreign::start(setup, peer)),
+            None => Self::Ours(Box::new(Ours::new(setup))),
+        }
     }
 
     /// Does it, and says what came of it and why it failed. Dropping the future leaves open what happens.

@@ -1,6 +1,6 @@
 //! Clients of several kinds at work under faults, everything they see written down, and the checker's word on it.
 //!
-//! [`run`] is one history: `workload` says what clients do, `hands` how (our own client in `ours`, librdkafka in
+//! [`run`] is one history: `workload` says what clients do, `hands` how (our own client in `ours`, another's in
 //! `foreign`), `recorder` writes it down, `faults` kills and disturbs, `proxy` stands between clients and broker, and
 //! `target` is the broker, Millstream or Apache Kafka. Everything random comes from the seed, though threads and
 //! processes take turns as they like.
@@ -16,6 +16,7 @@ mod target;
 mod workload;
 
 pub use faults::Faults;
+pub use foreign::Peer;
 pub use proxy::Proxy;
 pub use run::{Finding, run};
 pub use target::Target;
@@ -31,6 +32,6 @@ pub struct Settings {
     pub kills: bool,
     /// Whether ends of transactions are kept back.
     pub late_ends: bool,
-    /// Whether librdkafka's client takes part.
-    pub foreign: bool,
+    /// Whose client takes part beside ours.
+    pub foreign: Option<Peer>,
 }

@@ -103,7 +103,7 @@ pub async fn run(target: &mut Target, proxy: &Proxy, settings: Settings) -> Resu
             delivery_timeout_ms: 8000,
         };
         let (foreign, dice) =
-            (foreign && settings.foreign, StdRng::seed_from_u64(settings.seed << 8 | u64::from(number)));
+            (settings.foreign.filter(|_| foreign), StdRng::seed_from_u64(settings.seed << 8 | u64::from(number)));
         let stop = if role == Role::Copier { copiers_stop.clone() } else { writers_stop.clone() };
         let worker = Worker::new(number, role, setup, foreign, dice, Arc::clone(&common), stop);
         let set = if role == Role::Copier { &mut copiers } else { &mut writers };
@@ -146,7 +146,7 @@ pub async fn run(target: &mut Target, proxy: &Proxy, settings: Settings) -> Resu
     Ok(Finding { history, report, faults, troubles, idle })
 }
 
-/// Who takes part: role, what it sees, and whether it may be librdkafka's client.
+/// Who takes part: role, what it sees, and whether it may be a foreign client.
 const CAST: [(Role, Isolation, bool); 12] = [
     (Role::Sender, Isolation::Committed, false),
     (Role::Sender, Isolation::Committed, true),
@@ -248,7 +248,7 @@ impl Ending {
             transaction_timeout_ms: 4000,
             delivery_timeout_ms: 8000,
         };
-        let mut hands = Hands::new(setup, false);
+        let mut hands = Hands::new(setup, None);
         let (client, recorder) = (Client(client), &self.common.recorder);
         let mut last = BTreeMap::new();
         for action in [Action::Open(isolation), Action::Assign(partitions.to_vec())] {

@@ -15,6 +15,7 @@ use rand::{Rng, rngs::StdRng};
 use tokio::sync::{Notify, watch};
 
 use super::{
+    foreign::Peer,
     hands::{Hands, Setup},
     recorder::Recorder,
 };
@@ -119,7 +120,7 @@ pub struct Worker {
     pub client: Client,
     pub role: Role,
     pub setup: Setup,
-    pub foreign: bool,
+    pub foreign: Option<Peer>,
     pub dice: StdRng,
     pub common: Arc<Common>,
     /// True when it is to end.
@@ -133,7 +134,7 @@ impl Worker {
         client: u32,
         role: Role,
         setup: Setup,
-        foreign: bool,
+        foreign: Option<Peer>,
         dice: StdRng,
         common: Arc<Common>,
         stop: watch::Receiver<bool>,
