@@ -24,8 +24,10 @@ import time
 # How long answers may take that need not wait for anybody, and how long none has to come until all is taken for quiet.
 LIMIT, QUIET = 20, 0.4
 HANDS, STEPS, AT_ONCE = 4, 28, 24
-JOIN, BEAT, LEAVE, SYNC, COMMIT, FETCH, DESCRIBE, LIST, DELETE, FORGET, FIND = 11, 12, 13, 14, 8, 9, 15, 16, 42, 47, 10
-FLEXIBLE = {JOIN: 6, BEAT: 4, LEAVE: 4, SYNC: 4, COMMIT: 8, FETCH: 6, DESCRIBE: 5, LIST: 3, DELETE: 2, FORGET: 99, FIND: 3}
+JOIN, BEAT, LEAVE, SYNC, COMMIT, FETCH, DESCRIBE, LIST, DELETE, FORGET, FIND, CREATE = 11, 12, 13, 14, 8, 9, 15, 16, 42, 47, 10, 19
+FLEXIBLE = {JOIN: 6, BEAT: 4, LEAVE: 4, SYNC: 4, COMMIT: 8, FETCH: 6, DESCRIBE: 5, LIST: 3, DELETE: 2, FORGET: 99, FIND: 3, CREATE: 5}
+# From this version on commits and fetches name topics by their ids, and this is the id of none.
+BY_ID, NO_TOPIC = 10, bytes(range(16))
 LONG, SHORT = 120_000, 6_000
 
 
@@ -200,9 +202,9 @@ class Hand:
 
 
 class Script:
-    def __init__(self, address, seed, stamp):
+    def __init__(self, address, seed, stamp, id):
         self.chance, self.seed = Chance(seed), seed
-        self.group, self.topics = f"g{seed}-{stamp}", (f"groups-{stamp}", f"nowhere-{stamp}")
+        self.group, self.topics, self.topic_ids = f"g{seed}-{stamp}", (f"groups-{stamp}", f"nowhere-{stamp}"), (id, NO_TOPIC)
         self.hands = [Hand(f"h{n + 1}", address) for n in range(HANDS)]
         self.clerk = Wire(address, "clerk")
         self.ids, self.lines, self.number, self.over = {}, [], 0, False
@@ -465,7 +467,7 @@ class Script:
         self.ask(hand, COMMIT, 2, out, "begin", read)
 
     def commit(self, hand):
-        chance, version = self.chance, chance_of_versions(self.chance, 2, 9)
+        chance, version = self.chance, chance_of_versions(self.chance, 2, 10)
         simple = chance.below(3) == 0
         id = "" if simple else chance.of((12, hand.id), "nobody", chance.of(*self.hands).id)
         generation = -1 if simple else chance.of((12, hand.generation), hand.generation - 1, hand.generation + 1, -1)
@@ -486,12 +488,12 @@ class Script:
             if 6 <= version:
                 out.put("i", 3)
             out.text(metadata).end()
-        out.array(places, lambda it: out.text(self.topics[it[0]]).array(it[1], partition).end())
+        out.array(places, lambda it: self.topic(out, version, it[0]).array(it[1], partition).end())
 
         def read(it):
             if 3 <= version:
                 it.take("i")
-            found = self.read_topics(it, lambda: it.take("ih"))
+            found = self.read_topics(it, lambda: it.take("ih"), version)
             return lambda hand: " ".join(sorted(f"{topic}-{index}:{code}" for topic, parts in found for index, code in parts))
         short = metadata if metadata is None or len(metadata) < 9 else f"{len(metadata)} bytes"
         which = "" if group == self.group else " of no group" if not group else " of another group"
@@ -502,21 +504,28 @@ class Script:
     def told(self, places):
         return " ".join(f"{'tu'[topic]}-{index}" for topic, parts in places for index in parts)
 
-    def read_topics(self, it, partition):
+    def topic(self, out, version, at):
+        """What a commit or fetch calls a topic."""
+        if version < BY_ID:
+            return out.text(self.topics[at])
+        out.data += self.topic_ids[at]
+        return out
+
+    def read_topics(self, it, partition, version=0):
         def one():
             found = partition()
             it.tags()
             return found
 
         def topic():
-            name = it.text()
-            found = "tu"[self.topics.index(name)], it.array(one)
+            at = self.topics.index(it.text()) if version < BY_ID else self.topic_ids.index(it.raw(16))
+            found = "tu"[at], it.array(one)
             it.tags()
             return found
         return sorted(it.array(topic))
 
     def fetch(self, hand):
-        chance, version = self.chance, chance_of_versions(self.chance, 1, 9)
+        chance, version = self.chance, chance_of_versions(self.chance, 1, 10)
         group = chance.of((20, self.group), self.group + "-other", self.group + "-none")
         places = None if 2 <= version and chance.below(3) == 0 else self.places()
         id, epoch = chance.of((6, (None, -1)), (hand.id or None, hand.generation), ("nobody", 1), ("", 0))
@@ -526,7 +535,7 @@ class Script:
         out = Out(6 <= version)
 
         def topics():
-            out.array(places, lambda it: out.text(self.topics[it[0]]).array(it[1], lambda n: out.put("i", n)).end())
+            out.array(places, lambda it: self.topic(out, version, it[0]).array(it[1], lambda n: out.put("i", n)).end())
         if version < 8:
             out.text(group)
             topics()
@@ -555,7 +564,7 @@ class Script:
             else:
                 def one():
                     name = it.text()
-                    found = name == group, self.read_topics(it, partition), it.take("h")
+                    found = name == group, self.read_topics(it, partition, version), it.take("h")
                     it.tags()
                     return found
                 [(same, found, code)] = it.array(one)
@@ -747,11 +756,9 @@ def find(address, groups):
 def scripts(client, seeds):
     first, _, last = seeds.partition("..")
     stamp = int(time.time())
-    code = None
-    while code not in (0, 36):
-        code = create(client, f"groups-{stamp}")
     address = f"{client.address[0]}:{client.address[1]}"
-    all_ = [Script(address, seed, stamp) for seed in range(int(first), int(last or first) + 1)]
+    id = create(address, f"groups-{stamp}")
+    all_ = [Script(address, seed, stamp, id) for seed in range(int(first), int(last or first) + 1)]
     find(address, [script.group for script in all_])
     left, lock = list(all_), threading.Lock()
 
@@ -771,10 +778,22 @@ def scripts(client, seeds):
         print("\n".join(script.lines), flush=True)
 
 
-def create(client, topic):
-    """Three partitions."""
-    body = struct.pack(">i", 1) + struct.pack(">h", len(topic)) + topic.encode() + struct.pack(">ihii", 3, 1, 0, 0)
-    reader = client.ask(19, 2, body + struct.pack(">i?", 30000, False))
-    reader.take("i")
-    [(_, code, _)] = reader.array(lambda: (reader.text(), reader.take("h"), reader.text()))
-    return code
+def create(address, topic):
+    """Three partitions; gives the id of the topic."""
+    wire, end = Wire(address, "clerk"), time.monotonic() + 60
+    while time.monotonic() < end:
+        out = Out(True)
+        out.array([topic], lambda name: out.text(name).put("ih", 3, 1).array([], None).array([], None).end())
+        out.put("i?", 30000, False).end()
+
+        def read(it):
+            it.take("i")
+            assert it.uvarint() == 2 and it.text() == topic
+            return it.raw(16), it.take("h")
+        wire.send(CREATE, 7, out, read)
+        id, code = wire.answer(LIMIT)
+        if code == 0:
+            wire.close()
+            return id
+        time.sleep(0.1)
+    raise TimeoutError(f"the topic could not be made: {code}")

@@ -113,7 +113,7 @@ async fn every_version_of_the_data_apis_answers_and_damaged_requests_harm_nobody
             request
         })
         .await;
-        ask::<_, ListOffsetsResponse>(&broker, ApiKey::ListOffsets, 1..=10, |_| {
+        ask::<_, ListOffsetsResponse>(&broker, ApiKey::ListOffsets, 1..=11, |_| {
             let partition = list_offsets_request::ListOffsetsPartition::default().with_timestamp(-1);
             let asked = list_offsets_request::ListOffsetsTopic::default().with_name(name(topic));
             ListOffsetsRequest::default().with_topics(vec![asked.with_partitions(vec![partition])])

@@ -13,7 +13,10 @@ use kafka_protocol::{
 };
 
 pub use self::fetch::{FetchFrame, encode_fetch_response};
-use crate::guard::{self, Malformed};
+use crate::{
+    guard::{self, Malformed},
+    newer,
+};
 
 /// Bytes of the size prefix.
 const PREFIX: usize = 4;
@@ -203,7 +206,7 @@ pub fn encode_request<B: Encodable>(header: &RequestHeader, body: &B) -> Result<
         .map_err(|()| EncodeError::UnknownApi { api_key: header.request_api_key })?;
     let version = header.request_api_version;
     let header_version = api.request_header_version(version);
-    encode_frame(api, version, header, header_version, body)
+    encode_frame(api, newer::request_layout(api, version), header, header_version, body)
 }
 
 /// Encodes a whole response frame, size prefix included.
@@ -218,6 +221,7 @@ pub fn encode_response<B: Encodable>(
     body: &B,
 ) -> Result<Bytes, EncodeError> {
     let header = kafka_protocol::messages::ResponseHeader::default().with_correlation_id(correlation_id);
+    let version = newer::response_layout(api, version);
     encode_frame(api, version, &header, response_header_version(api, version), body)
 }
 
@@ -234,21 +238,22 @@ fn encode_frame<H: Encodable, B: Encodable>(
     header_version: i16,
     body: &B,
 ) -> Result<Bytes, EncodeError> {
-    let failed = |error: &dyn std::fmt::Display| EncodeError::Message {
-        what: api,
-        version,
-        source: ForeignError(error.to_string()),
-    };
-    let header_size = header.compute_size(header_version).map_err(|e| failed(&e))?;
-    let body_size = body.compute_size(version).map_err(|e| failed(&e))?;
+    let failed = |error| failed_to_encode(api, version, error);
+    let header_size = header.compute_size(header_version).map_err(failed)?;
+    let body_size = body.compute_size(version).map_err(failed)?;
     let size = header_size + body_size;
     let prefix = i32::try_from(size).map_err(|_| EncodeError::TooLarge { what: api, size })?;
     let mut frame = BytesMut::with_capacity(PREFIX + size);
     frame.put_i32(prefix);
-    header.encode(&mut frame, header_version).map_err(|e| failed(&e))?;
-    body.encode(&mut frame, version).map_err(|e| failed(&e))?;
+    header.encode(&mut frame, header_version).map_err(failed)?;
+    body.encode(&mut frame, version).map_err(failed)?;
     debug_assert_eq!(frame.len(), PREFIX + size, "{api:?} version {version} has the size it computed");
     Ok(frame.freeze())
+}
+
+/// What the message library says of a value that a version cannot carry.
+pub(crate) fn failed_to_encode(what: ApiKey, version: i16, error: impl std::fmt::Display) -> EncodeError {
+    EncodeError::Message { what, version, source: ForeignError(error.to_string()) }
 }
 
 /// Takes the header off a request frame and leaves the body.
@@ -318,7 +323,7 @@ pub fn decode_request<B: Decodable>(api: ApiKey, version: i16, mut body: Bytes) 
         version,
         source,
     })?;
-    B::decode(&mut body, version).map_err(|error| DecodeError::Message {
+    B::decode(&mut body, newer::request_layout(api, version)).map_err(|error| DecodeError::Message {
         what: api,
         version,
         source: ForeignError(error.to_string()),
@@ -336,7 +341,7 @@ pub fn decode_response<B: Decodable>(api: ApiKey, version: i16, mut body: Bytes)
         version,
         source,
     })?;
-    B::decode(&mut body, version).map_err(|error| DecodeError::Message {
+    B::decode(&mut body, newer::response_layout(api, version)).map_err(|error| DecodeError::Message {
         what: api,
         version,
         source: ForeignError(error.to_string()),

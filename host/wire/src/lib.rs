@@ -15,3 +15,4 @@ pub mod error_code;
 pub mod frame;
 pub mod guard;
 pub mod hash;
+pub mod newer;

@@ -18,6 +18,7 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 /// Offset, its timestamp, and the leader epoch of the record where known.
 type Found = (i64, i64, i32);
@@ -55,6 +56,7 @@ async fn find(
         MAX_TIMESTAMP => 7,
         EARLIEST_LOCAL => 8,
         LATEST_TIERED => 9,
+        EARLIEST_PENDING_UPLOAD => 11,
         _ => 0,
     };
     if version < since {
@@ -70,7 +72,8 @@ async fn find(
             let start = partition.log_start();
             return Ok((start, -1, epoch_at(partition, start)));
         }
-        LATEST_TIERED => return Ok(NOTHING),
+        // Nothing goes to remote storage.
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Ok(NOTHING),
         MAX_TIMESTAMP => partition.look_up(move |partition| partition.find_max_timestamp(isolation)).await,
         timestamp if 0 <= timestamp => {
             partition.look_up(move |partition| partition.find_time(timestamp, isolation)).await

@@ -47,6 +47,7 @@ mod share_state;
 mod sync_group;
 mod table;
 mod throttle;
+mod topic_ids;
 mod txn_offset_commit;
 mod unserved;
 mod update_features;
@@ -66,6 +67,7 @@ use bytes::Bytes;
 use millstream_log::BatchRest;
 use millstream_wire::{
     frame::{self, DecodeError, EncodeError},
+    newer::encode_log_dirs_response,
     protocol::{
         messages::{
             ApiKey, BrokerId, CreateDelegationTokenRequest, DescribeClusterRequest, DescribeDelegationTokenRequest,
@@ -76,6 +78,7 @@ use millstream_wire::{
 };
 
 use access::{Narrowed, Verdict};
+use topic_ids::ByIds;
 
 use crate::{
     budget::Reservation, changes::Interrupted, config::listener::Endpoint, groups::coordinator::ConnectionId,
@@ -400,13 +403,11 @@ impl Incoming {
     }
 
     fn decode<B: millstream_wire::protocol::protocol::Decodable>(&self) -> Result<B, Rejected> {
-        let (api, version) = (self.api, self.version());
-        frame::decode_request(api, version, self.body.clone()).map_err(|source| Rejected::Body {
-            api,
-            version,
-            client: client_of(&self.header),
-            source,
-        })
+        frame::decode_request(self.api, self.version(), self.body.clone()).map_err(|source| self.cannot_be_read(source))
+    }
+
+    fn cannot_be_read(&self, source: DecodeError) -> Rejected {
+        Rejected::Body { api: self.api, version: self.version(), client: client_of(&self.header), source }
     }
 
     fn answer<B: Encodable>(&self, body: &B) -> Result<Reply, Rejected> {
@@ -455,7 +456,8 @@ macro_rules! guarded {
     }};
 }
 
-async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<Reply, Rejected> {
+async fn dispatch(node: &Arc<Node>, peer: &Peer, mut incoming: Incoming) -> Result<Reply, Rejected> {
+    let by_ids = ByIds::take(node, &mut incoming)?;
     let client_id = incoming.header.client_id.clone().unwrap_or_default();
     let call = Call {
         node,
@@ -466,6 +468,9 @@ async fn dispatch(node: &Arc<Node>, peer: &Peer, incoming: Incoming) -> Result<R
         over_ms: AtomicU64::new(0),
     };
     let mut reply = reply_to(&call, incoming).await?;
+    if let Some(by_ids) = by_ids {
+        reply = by_ids.answer(node, reply)?;
+    }
     if let Reply::Now(answer) = &mut reply {
         answer.over_ms = answer.over_ms.max(call.over_ms.load(Ordering::Relaxed));
     }
@@ -630,7 +635,17 @@ async fn reply_to(call: &Call<'_>, incoming: Incoming) -> Result<Reply, Rejected
             it.answer(&response)
         }
         ApiKey::DescribeLogDirs => {
-            guarded!(call, it, access::describe_log_dirs, |request| describe_log_dirs::handle(call, request))
+            let mut request = it.decode()?;
+            let response = match access::check(call, &mut request, access::describe_log_dirs) {
+                Verdict::Nothing(response) => response,
+                verdict => {
+                    let mut response = describe_log_dirs::handle(call, request);
+                    verdict.amend(&mut response);
+                    response
+                }
+            };
+            let frame = encode_log_dirs_response(it.version(), it.header.correlation_id, &response)?;
+            Ok(Reply::Now(Answer::whole(frame)))
         }
         ApiKey::DescribeClientQuotas => {
             guarded!(call, it, access::describe_client_quotas, |request| client_quotas::describe(call, &request))

@@ -50,6 +50,10 @@ impl<'a> Cursor<'a> {
         self.take().map(i32::from_be_bytes)
     }
 
+    pub(crate) fn uuid(&mut self) -> Result<[u8; 16], Malformed> {
+        self.take()
+    }
+
     /// At most five bytes, of which the last may not exceed 32 bits.
     pub(crate) fn unsigned_varint(&mut self) -> Result<u32, Malformed> {
         let start = self.at;
