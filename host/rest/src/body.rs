@@ -56,7 +56,9 @@ pub(crate) fn configs(bytes: &[u8]) -> Result<Vec<ConfigMap>, RestError> {
     };
     match first_value(bytes)? {
         Some(Value::Array(configs)) => configs.iter().map(read).collect(),
-        Some(Value::Null) | None => Err(RestError::internal("Configurations are needed, but the request has no body")),
+        Some(Value::Null) | None => {
+            Err(RestError::bad_request("Configurations are needed, but the request has no body"))
+        }
         Some(other) => Err(unexpected("a JSON array of configurations", &other)),
     }
 }
@@ -204,6 +206,15 @@ mod tests {
         }
         assert!(config(b"{\"a\": \"\xff\"}").is_err());
         assert!(config("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn configurations_of_tasks_that_are_none_are_the_callers_mistake() {
+        for body in ["", "null", "{}", "7", "[7]", "[{\"a\": []}]", "["] {
+            let refused = configs(body.as_bytes()).unwrap_err();
+            let answer = axum::response::IntoResponse::into_response(refused);
+            assert_eq!(answer.status(), axum::http::StatusCode::BAD_REQUEST, "{body:?}");
+        }
     }
 
     #[test]

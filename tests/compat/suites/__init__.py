@@ -12,14 +12,17 @@ import fcntl
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import xml.etree.ElementTree as xml
 import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
+KAFKA = HERE.parent / "kafka.sh"
 
 
 class Missing(Exception):
@@ -30,6 +33,18 @@ def need(*tools):
     for tool in tools:
         if shutil.which(tool) is None:
             raise Missing(f"{tool} is not installed")
+
+
+def free_port():
+    # Below the range that outgoing connections take their ports from.
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def once(folder, make):
@@ -67,6 +82,51 @@ def junit(file):
                 ending, words = "skipped", (child.get("message") or "")
         results[name] = (ending, " ".join(words.split())[:300])
     return results
+
+
+def tools(folder, **programs):
+    """Gives a folder Apache Kafka's own programs, which some tests call by the names of its scripts."""
+    call(KAFKA, "libs")
+    (folder / "bin").mkdir(exist_ok=True)
+    for name, program in programs.items():
+        script = folder / "bin" / f"{name.replace('_', '-')}.sh"
+        script.write_text(f'#!/bin/sh\nexec "{KAFKA}" run {program} "$@"\n')
+        script.chmod(0o755)
+
+
+class Certificates:
+    """An authority, and what it has signed for a broker at 127.0.0.1 and for a client, in every form that clients read."""
+
+    PASSWORD = "secret"
+
+    def __init__(self, home):
+        need("openssl")
+        self.folder = home / "certificates"
+        once(self.folder, self.make)
+
+    def make(self, folder):
+        openssl = lambda *words: call("openssl", *words, cwd=folder)
+        years, key = ("-days", "3650"), ("-newkey", "rsa:2048", "-nodes")
+        for authority in ("ca", "other-ca"):
+            openssl("req", "-x509", *key, *years, "-keyout", f"{authority}.key", "-out", f"{authority}.pem", "-subj", f"/CN={authority}",
+                    "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        (folder / "all-cas.pem").write_text((folder / "ca.pem").read_text() + (folder / "other-ca.pem").read_text())
+        (folder / "extensions").write_text("basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        for name in ("broker", "client"):
+            openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", *years,
+                    "-extfile", "extensions", "-out", f"{name}.pem")
+        (folder / "broker-store.pem").write_text((folder / "broker.key").read_text() + (folder / "broker.pem").read_text())
+        for name in ("client", "ca"):
+            openssl("x509", "-in", f"{name}.pem", "-outform", "DER", "-out", f"{name}.der")
+        openssl("pkcs8", "-topk8", "-nocrypt", "-in", "client.key", "-outform", "DER", "-out", "client.key.der")
+        openssl("pkcs12", "-export", "-inkey", "client.key", "-in", "client.pem", "-certfile", "ca.pem", "-out", "client.p12",
+                "-passout", f"pass:{self.PASSWORD}")
+
+    def settings(self, client_auth):
+        """A broker's, for its listeners with TLS."""
+        return {"ssl.keystore.type": "PEM", "ssl.keystore.location": self.folder / "broker-store.pem",
+                "ssl.truststore.type": "PEM", "ssl.truststore.location": self.folder / "ca.pem", "ssl.client.auth": client_auth}
 
 
 def environment(**more):

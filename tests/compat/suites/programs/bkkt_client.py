@@ -40,6 +40,8 @@ check("plugins", client.list_connector_plugins, lambda found: any(plugin["class"
 check("config-of-none", lambda: client.get_config_optional("c"), lambda found: found is None)
 check("create", lambda: client.create_connector("c", CONFIG), lambda found: names(address) == ["c"])
 check("create-again", lambda: refused(lambda: client.create_connector("c", CONFIG), ConnectApiError), bool)
+# It takes it ill that there is no status yet.
+until(address, "c", "RUNNING")
 check("healthy", lambda: client.wait_for_healthy("c", initial_delay_s=0, timeout_s=60, poll_interval_s=0.1), lambda found: found.ok)
 check("list", client.list_connectors, lambda found: found == ["c"])
 check("config", lambda: client.get_config("c"), lambda found: found == {**CONFIG, "name": "c"})

@@ -2,6 +2,7 @@
 
 import json
 import time
+import urllib.error
 import urllib.request
 
 
@@ -25,13 +26,20 @@ def refused(act, kind):
 
 
 def until(address, name, state, act=lambda: None):
-    """Does something and waits until the connector and its tasks have a state; gives what the first gave."""
-    found, end = act(), time.monotonic() + 60
+    """Does something and waits until the connector and its tasks have a state, and there is one if they run; gives what the
+    first gave."""
+    found, status, end = act(), None, time.monotonic() + 60
     while time.monotonic() < end:
-        with urllib.request.urlopen(f"{address}/connectors/{name}/status", timeout=30) as answer:
-            status = json.load(answer)
-        if {status["connector"]["state"], *(task["state"] for task in status["tasks"])} == {state}:
-            return found
+        try:
+            with urllib.request.urlopen(f"{address}/connectors/{name}/status", timeout=30) as answer:
+                status = json.load(answer)
+        except urllib.error.HTTPError as error:
+            # A worker of a group has none before something has been started.
+            status = f"{error.code}"
+        else:
+            tasks = {task["state"] for task in status["tasks"]}
+            if status["connector"]["state"] == state and tasks <= {state} and (tasks or state != "RUNNING"):
+                return found
         time.sleep(0.1)
     raise TimeoutError(f"the connector is not {state}: {status}")
 
