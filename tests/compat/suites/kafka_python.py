@@ -1,10 +1,12 @@
 """kafka-python's own tests against a broker, from its source distribution."""
 
+import json
 import pathlib
+import shutil
 import tarfile
 import tempfile
 
-from . import Python, call, environment, once
+from . import HERE, Certificates, Python, call, environment, free_port, once, tools
 
 VERSION = "3.0.12"
 SHORT = ["test_group", "test_delete_groups", "test_transactional", "test_kafka_consumer_offsets", "test_end_to_end"]
@@ -28,15 +30,25 @@ class SpawnedService:
     def __init__(self, *arguments):
         raise RuntimeError("these tests are for a broker that runs")
 '''
+# As the tests' own brokers know them.
+USER, PASSWORD = "alice", "alice-secret"
+SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+MODULES = "org.apache.kafka.common.security"
 
-folder = python = None
+folder = python = certificates = None
+# Listeners by their protocols.
+ports = {}
 
 
 def prepare(home):
-    global folder, python
-    python = Python(home)
+    global folder, python, certificates
+    python, certificates = Python(home), Certificates(home)
     folder = home / f"kafka-python-{VERSION}"
     once(folder, build)
+    # Some tests list topics with it.
+    tools(folder, kafka_topics="org.apache.kafka.tools.TopicCommand")
+    # Under this name the tests expect whom to trust.
+    shutil.copy(certificates.folder / "ca.pem", folder / "ca-cert")
 
 
 def build(folder):
@@ -52,8 +64,9 @@ def build(folder):
     (folder / "test" / "service.py").write_text(SERVICE)
 
 
-def own(address="127.0.0.1:9"):
-    return environment(KAFKA_VERSION="4.3.0", KAFKA_URI=f"kafka://{address}", KAFKA_ROOT=folder, PYTHONPATH=folder)
+def own():
+    return environment(KAFKA_VERSION="4.3.0", KAFKA_ROOT=folder, PYTHONPATH=f"{folder}:{HERE / 'stand_ins'}", SSL_DIR=folder,
+                       LISTENERS=json.dumps(ports))
 
 
 def tests(short):
@@ -62,10 +75,20 @@ def tests(short):
 
 
 def brokers(tests, short):
+    ports.update(SASL_PLAINTEXT=free_port(), SSL=free_port())
+    listeners = ",".join(["PLAINTEXT://127.0.0.1:@PORT@", *(f"{protocol}://127.0.0.1:{port}" for protocol, port in ports.items()
+                                                          if protocol != "PLAINTEXT")])
+    user = f'user_{USER}="{PASSWORD}";'
+    logins = {f"listener.name.sasl_plaintext.{kind.lower()}.sasl.jaas.config": f"{MODULES}.scram.ScramLoginModule required {user}"
+              for kind in SCRAM}
+    logins["listener.name.sasl_plaintext.plain.sasl.jaas.config"] = f"{MODULES}.plain.PlainLoginModule required {user}"
     # As in the file that the tests' authors give their broker.
-    yield {"node.id": 0, "advertised.listeners": "PLAINTEXT://127.0.0.1:@PORT@", "num.partitions": 4, "allow.everyone.if.no.acl.found": "true",
-           "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer"}, tests
+    yield {"node.id": 0, "listeners": listeners, "advertised.listeners": listeners, "num.partitions": 4,
+           "allow.everyone.if.no.acl.found": "true",
+           "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+           "sasl.enabled.mechanisms": ",".join(["PLAIN", *SCRAM]), **logins, **certificates.settings("none")}, tests
 
 
 def run(address, tests, short):
-    return python.pytest(["--timeout=300"], tests, 1800, cwd=folder, env=own(address))
+    ports["PLAINTEXT"] = int(address.split(":")[1])
+    return python.pytest(["--timeout=300", "-p", "kafka_python_broker"], tests, 1800, cwd=folder, env=own())

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
-from . import call, environment, need, once
+from . import call, environment, need, once, tools
 
 CRATE, VERSION = "4.10.0+2.12.1", "2.12.1"
 # Of producing, consuming, groups in both protocols' ways, administration, idempotence and transactions.
@@ -18,8 +18,6 @@ SHORT = ["0011_produce_batch", "0012_produce_consume", "0017_compression", "0019
          "0099_commit_metadata", "0103_transactions", "0113_cooperative_rebalance", "0140_commit_metadata"]
 WITHOUT_CREATION = "noautocreate"
 LIMIT_S = 600
-KAFKA = pathlib.Path(__file__).resolve().parent.parent / "kafka.sh"
-TOOLS = {"kafka-topics.sh": "org.apache.kafka.tools.TopicCommand", "kafka-acls.sh": "org.apache.kafka.tools.AclCommand"}
 # Rules are there to be tested; what no rule speaks of is allowed.
 SETTINGS = {"num.partitions": 4, "allow.everyone.if.no.acl.found": "true",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer"}
@@ -32,12 +30,8 @@ def prepare(home):
     need("cargo", "gcc", "g++", "make", "java")
     folder = home / f"librdkafka-{VERSION}"
     once(folder, build)
-    call(KAFKA, "libs")
-    # Some tests create topics and rules with Apache Kafka's own programs.
-    (folder / "bin").mkdir(exist_ok=True)
-    for name, program in TOOLS.items():
-        (folder / "bin" / name).write_text(f'#!/bin/sh\nexec "{KAFKA}" run {program} "$@"\n')
-        (folder / "bin" / name).chmod(0o755)
+    # Some tests create topics and rules with them.
+    tools(folder, kafka_topics="org.apache.kafka.tools.TopicCommand", kafka_acls="org.apache.kafka.tools.AclCommand")
 
 
 def build(folder):

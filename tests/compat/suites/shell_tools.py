@@ -1,4 +1,4 @@
-"""Kafka's shell tools of 4.3, each with its verbs: what they say and how they end is what they say and how they end
+"""Kafka's shell tools of 4.3 and 4.4, each with its verbs: what they say and how they end is what they say and how they end
 with Apache Kafka 4.3, once ids, times and addresses are left out. Each test is a command; both brokers get all of them, in
 the same order."""
 
@@ -13,9 +13,9 @@ import time
 
 from . import HERE, Missing, call, need
 
-VERSION = "4.3.0"
+VERSION = "4.3.0 and 4.4.0"
 COMPAT = HERE.parent
-RELEASES = ("4.3",)
+RELEASES = ("4.3", "4.4")
 SECURITY = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS"}
 COUNTS = {"offsets.topic.num.partitions": 3, "transaction.state.log.num.partitions": 3}
