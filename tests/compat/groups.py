@@ -755,9 +755,10 @@ def find(address, groups):
 
 def scripts(client, seeds):
     first, _, last = seeds.partition("..")
-    stamp = int(time.time())
-    address = f"{client.address[0]}:{client.address[1]}"
-    id = create(address, f"groups-{stamp}")
+    address, id = f"{client.address[0]}:{client.address[1]}", None
+    while id is None:
+        stamp = int(time.time())
+        id = create(address, f"groups-{stamp}")
     all_ = [Script(address, seed, stamp, id) for seed in range(int(first), int(last or first) + 1)]
     find(address, [script.group for script in all_])
     left, lock = list(all_), threading.Lock()
@@ -779,7 +780,7 @@ def scripts(client, seeds):
 
 
 def create(address, topic):
-    """Three partitions; gives the id of the topic."""
+    """Three partitions; gives the id of the topic, or nothing if there is one already: another's of the same second."""
     wire, end = Wire(address, "clerk"), time.monotonic() + 60
     while time.monotonic() < end:
         out = Out(True)
@@ -792,8 +793,8 @@ def create(address, topic):
             return it.raw(16), it.take("h")
         wire.send(CREATE, 7, out, read)
         id, code = wire.answer(LIMIT)
-        if code == 0:
+        if code in (0, 36):
             wire.close()
-            return id
+            return id if code == 0 else None
         time.sleep(0.1)
     raise TimeoutError(f"the topic could not be made: {code}")

@@ -13,11 +13,11 @@
 //! A history with something wrong in it is written to the folder that `HISTORY_FOLDER` names, or to the system's one for
 //! temporary files.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Stdio, time::Instant};
 
 use checker::History;
-use crash::histories::{Faults, Peer, Proxy, Settings, Target, run};
-use harness::peers::{have_kafka, have_python};
+use crash::histories::{Faults, Peer, Proxy, Settings, Target, foreign_readers, run};
+use harness::peers::{have_kafka, have_python, java_program};
 
 fn variable<T: std::str::FromStr>(name: &str, default: T) -> T {
     std::env::var(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is no number")))
@@ -55,6 +55,11 @@ async fn what_clients_see_of_a_broker_that_is_killed_and_disturbed_is_what_kafka
         Ok("librdkafka") | Err(_) => have_python().then_some(Peer::Librdkafka),
         Ok(other) => panic!("HISTORY_PEER={other} is neither java nor librdkafka"),
     };
+    if foreign == Some(Peer::Java) {
+        // It is compiled when it first runs, which must not take the time of the first history. Without anything to do it ends.
+        let ended = java_program("Peer.java", &["127.0.0.1:9"]).stdin(Stdio::null()).status();
+        assert!(ended.is_ok_and(|status| status.success()), "the Java program can be run");
+    }
     let folder_of = folder.path().to_owned();
     let mut target = if kafka { Target::kafka(folder_of) } else { Target::millstream(folder_of) };
     tokio::task::block_in_place(|| target.start());
@@ -89,6 +94,8 @@ async fn what_clients_see_of_a_broker_that_is_killed_and_disturbed_is_what_kafka
             finding.troubles.iter().for_each(|(trouble, times)| println!("    {times} × {trouble}"));
         }
         assert!(0 < report.certain && 0 < report.committed, "seed {seed}: clients were at work");
+        let idle = foreign_readers().iter().all(|number| finding.idle.contains(number));
+        assert!(foreign.is_none() || !idle, "seed {seed}: {foreign:?} has read nothing");
         if !report.anomalies.is_empty() {
             let file = keep(seed, &finding.history);
             let mut shown: BTreeMap<_, Vec<String>> = BTreeMap::new();

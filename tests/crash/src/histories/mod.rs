@@ -18,7 +18,7 @@ mod workload;
 pub use faults::Faults;
 pub use foreign::Peer;
 pub use proxy::Proxy;
-pub use run::{Finding, run};
+pub use run::{Finding, foreign_readers, run};
 pub use target::Target;
 
 /// What makes a history.

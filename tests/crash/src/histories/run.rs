@@ -162,6 +162,13 @@ const CAST: [(Role, Isolation, bool); 12] = [
     (Role::Copier, Isolation::Committed, false),
 ];
 
+/// Clients that are there to read, of those that may be foreign.
+pub fn foreign_readers() -> Vec<u32> {
+    let reads = |role| matches!(role, Role::Reader | Role::Member | Role::Copier);
+    let foreign = (1..).zip(CAST).filter(|(_, (role, _, foreign))| *foreign && reads(*role));
+    foreign.map(|(number, _)| number).collect()
+}
+
 /// The client that copies one partition of its own.
 const FIXED_COPIER: u32 = 12;
 
