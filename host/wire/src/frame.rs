@@ -15,7 +15,7 @@ use kafka_protocol::{
 pub use self::fetch::{FetchFrame, encode_fetch_response};
 use crate::{
     guard::{self, Malformed},
-    newer,
+    layout,
 };
 
 /// Bytes of the size prefix.
@@ -206,7 +206,7 @@ pub fn encode_request<B: Encodable>(header: &RequestHeader, body: &B) -> Result<
         .map_err(|()| EncodeError::UnknownApi { api_key: header.request_api_key })?;
     let version = header.request_api_version;
     let header_version = api.request_header_version(version);
-    encode_frame(api, newer::request_layout(api, version), header, header_version, body)
+    encode_frame(api, layout::of_request(api, version), header, header_version, body)
 }
 
 /// Encodes a whole response frame, size prefix included.
@@ -221,7 +221,7 @@ pub fn encode_response<B: Encodable>(
     body: &B,
 ) -> Result<Bytes, EncodeError> {
     let header = kafka_protocol::messages::ResponseHeader::default().with_correlation_id(correlation_id);
-    let version = newer::response_layout(api, version);
+    let version = layout::of_response(api, version);
     encode_frame(api, version, &header, response_header_version(api, version), body)
 }
 
@@ -323,7 +323,7 @@ pub fn decode_request<B: Decodable>(api: ApiKey, version: i16, mut body: Bytes) 
         version,
         source,
     })?;
-    B::decode(&mut body, newer::request_layout(api, version)).map_err(|error| DecodeError::Message {
+    B::decode(&mut body, layout::of_request(api, version)).map_err(|error| DecodeError::Message {
         what: api,
         version,
         source: ForeignError(error.to_string()),
@@ -341,7 +341,7 @@ pub fn decode_response<B: Decodable>(api: ApiKey, version: i16, mut body: Bytes)
         version,
         source,
     })?;
-    B::decode(&mut body, newer::response_layout(api, version)).map_err(|error| DecodeError::Message {
+    B::decode(&mut body, layout::of_response(api, version)).map_err(|error| DecodeError::Message {
         what: api,
         version,
         source: ForeignError(error.to_string()),

@@ -15,4 +15,5 @@ pub mod error_code;
 pub mod frame;
 pub mod guard;
 pub mod hash;
+mod layout;
 pub mod newer;

@@ -1,7 +1,7 @@
 //! Versions of Apache Kafka 4.3 that the message types do not know, as far as clients use them: what is said in one of
 //! them is said in the newest one that they know.
 //!
-//! * ListOffsets 11, and what is asked in DescribeLogDirs 5, look like the version before.
+//! * ListOffsets 11, and what is asked in DescribeLogDirs 5, look like the version before, and need nothing here.
 //! * What is answered in DescribeLogDirs 5 has one field more: [`encode_log_dirs_response`].
 //! * OffsetCommit and OffsetFetch 10 name topics by their ids (KIP-848): [`with_names`] for what is asked. The message
 //!   types know the answers.
@@ -12,37 +12,14 @@ use kafka_protocol::{
     protocol::Encodable,
 };
 
+pub use crate::layout::{CORDONED, TOPICS_BY_ID, names_topics_by_id};
 use crate::{
     frame::{DecodeError, EncodeError, encode_response, failed_to_encode},
     guard::{Cursor, Malformed},
 };
 
-/// First version of OffsetCommit and OffsetFetch in which topics have ids in place of names.
-pub const TOPICS_BY_ID: i16 = 10;
-
-/// First version of DescribeLogDirs that tells whether a folder takes no new partitions.
-pub const CORDONED: i16 = 5;
-
 /// Most topics that one request may name by their ids. Each takes the room of a name afterwards, which is more.
 pub const MOST_TOPICS: usize = 1 << 16;
-
-/// The version, of those that the message types know, in which a request of this version can be read.
-pub fn request_layout(api: ApiKey, version: i16) -> i16 {
-    match (api, version) {
-        (ApiKey::DescribeLogDirs, CORDONED) => CORDONED - 1,
-        _ => response_layout(api, version),
-    }
-}
-
-/// The version, of those that the message types know, in which a response of this version can be read and written.
-pub fn response_layout(api: ApiKey, version: i16) -> i16 {
-    if api == ApiKey::ListOffsets && version == 11 { 10 } else { version }
-}
-
-/// Whether a request names topics by their ids, and the message types do not read it.
-pub fn names_topics_by_id(api: ApiKey, version: i16) -> bool {
-    matches!(api, ApiKey::OffsetCommit | ApiKey::OffsetFetch) && version == TOPICS_BY_ID
-}
 
 /// The body of the version before [`TOPICS_BY_ID`] that says what this one does, with a name in place of each topic's id.
 ///

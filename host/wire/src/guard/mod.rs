@@ -21,7 +21,7 @@ use kafka_protocol::messages::ApiKey;
 pub(crate) use cursor::Cursor;
 use schema::{Field, Kind, Message};
 
-use crate::newer;
+use crate::layout;
 
 /// Most array elements and unknown tagged fields of one message, nested ones counted.
 ///
@@ -55,7 +55,7 @@ impl Malformed {
 ///
 /// Names the first field that does not fit; `version` where the API is not known in that version.
 pub fn check_request(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
-    check(requests::MESSAGES, api, newer::request_layout(api, version), body)
+    check(requests::MESSAGES, api, layout::of_request(api, version), body)
 }
 
 /// Checks the body of a response of this API and version. Allocates nothing.
@@ -64,7 +64,7 @@ pub fn check_request(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malfo
 ///
 /// Names the first field that does not fit; `version` where the API is not known in that version.
 pub fn check_response(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
-    check(responses::MESSAGES, api, newer::response_layout(api, version), body)
+    check(responses::MESSAGES, api, layout::of_response(api, version), body)
 }
 
 fn check(messages: &[Message], api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {

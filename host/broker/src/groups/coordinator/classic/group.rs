@@ -202,12 +202,13 @@ impl ClassicGroup {
         if protocol_type.is_empty() || protocols.is_empty() {
             return false;
         }
-        if self.members.is_empty() {
+        if self.state == GroupState::Empty {
             return true;
         }
+        // All have gone, and somebody who was given an id is waited for: the group is still of its type.
         let candidates = self.candidates();
         self.protocol_type.as_deref() == Some(protocol_type)
-            && protocols.iter().any(|offer| candidates.contains(offer.name.as_str()))
+            && (self.members.is_empty() || protocols.iter().any(|offer| candidates.contains(offer.name.as_str())))
     }
 
     /// The protocol with most votes: each member votes for the first of its list that all offer.

@@ -40,6 +40,20 @@ fn completing_pair() -> Bench {
 }
 
 #[test]
+fn a_group_that_all_have_left_keeps_its_type_while_somebody_who_was_given_an_id_is_waited_for() {
+    let mut bench = Bench::stable_pair();
+    bench.join(&JoinRequest { require_known_member: true, ..member("c") });
+    assert_eq!((bench.leave("a"), bench.leave("b")), (ErrorCode::NONE, ErrorCode::NONE));
+    assert_eq!(bench.state(), Some(GroupState::PreparingRebalance));
+    for (kind, expected) in
+        [("connect", ErrorCode::INCONSISTENT_GROUP_PROTOCOL), ("consumer", ErrorCode::UNKNOWN_MEMBER_ID)]
+    {
+        let ticket = bench.join(&JoinRequest { protocol_type: kind.into(), ..known("nobody") });
+        assert_eq!(bench.joined(ticket).error, expected, "{kind}");
+    }
+}
+
+#[test]
 fn a_heartbeat_is_answered_by_the_state_of_the_group() {
     let mut bench = completing_pair();
     assert_eq!(bench.heartbeat("b", 2), ErrorCode::NONE, "completing");
