@@ -18,6 +18,7 @@ mod kafka_error;
 mod metadata;
 pub mod producer;
 pub mod security;
+pub mod session;
 mod trouble;
 mod versions;
 mod waiting;
@@ -36,4 +37,5 @@ pub use producer::{
     TryAppendError,
 };
 pub use security::Security;
+pub use session::GroupSession;
 pub use versions::NoCommonVersion;

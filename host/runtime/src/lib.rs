@@ -17,6 +17,7 @@ pub mod herder;
 pub mod in_flight;
 pub mod kafka;
 pub mod leases;
+mod loads;
 pub mod log_context;
 mod log_levels;
 mod long_wait;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::{
     config_log::TargetState,
     error_policy::Random,
+    membership::GroupSession,
     status::{State, StatusWriter},
     task_metrics::TaskMetrics,
 };
@@ -36,6 +37,8 @@ pub(crate) struct TaskControl {
     pub(crate) status: StatusWriter,
     random: Arc<Random>,
     pub(crate) metrics: TaskMetrics,
+    /// While it is closed, what the task works on may be another worker's.
+    session: GroupSession,
     work: Arc<Mutex<Option<Work>>>,
     /// As long as anything of the task is there.
     secrets: Arc<Mutex<Vec<Kept>>>,
@@ -61,7 +64,35 @@ impl TaskControl {
         random: Arc<Random>,
         metrics: TaskMetrics,
     ) -> Self {
-        Self { id, target, status, random, metrics, work: Arc::default(), secrets: Arc::default() }
+        let session = GroupSession::unlimited();
+        Self { id, target, status, random, metrics, session, work: Arc::default(), secrets: Arc::default() }
+    }
+
+    /// The same of a worker that is a member of a group.
+    pub(crate) fn within(self, session: GroupSession) -> Self {
+        Self { session, ..self }
+    }
+
+    /// Whether what the task works on is certainly not another worker's.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.session.is_open()
+    }
+
+    /// Waits until that is certain.
+    ///
+    /// # Errors
+    ///
+    /// The task is to stop.
+    pub(crate) async fn until_ours(&self) -> Result<(), Halt> {
+        if self.is_ours() {
+            return Ok(());
+        }
+        tracing::warn!(task = %self.id, "nothing was heard of the workers' group for session.timeout.ms: the task waits, since it may run elsewhere");
+        tokio::select! {
+            biased;
+            () = self.stopped() => Err(Halt::Stopped),
+            () = self.session.opened() => Ok(()),
+        }
     }
 
     /// Has secrets of the task left out of what is shown as long as anything of it is there.

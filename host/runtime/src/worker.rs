@@ -31,8 +31,10 @@ use crate::{
     exactly_once::{self, ExactlyOnceSource, Generations},
     kafka::{Clients, ProducerUse, SinkTopics},
     leases::{Claims, LeaseKeeper, TaskLease},
+    loads::BusyTimes,
     log_context,
     long_wait::{CALL, call_text, told_of},
+    membership::GroupSession,
     offsets::{OffsetStore, OffsetTopics, OffsetWriter, StoredOffsets, TransactionOffsets, open_own, store_of},
     provided,
     report::LogPolicy,
@@ -127,6 +129,8 @@ pub struct Worker {
     reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
     generations: Arc<dyn Generations>,
     claims: Arc<dyn Claims>,
+    session: GroupSession,
+    busy: BusyTimes,
     failed: TellFailure,
     connectors: BTreeMap<String, RunningConnector>,
     tasks: BTreeMap<TaskId, RunningTask>,
@@ -201,13 +205,14 @@ pub(crate) struct TaskStart {
 
 impl Worker {
     /// A worker that runs nothing yet. `reconfigure` is called with a connector's name when the
-    /// connector asks for new task configurations; `generations` says which tasks may write transactions, and `claims`
-    /// gives leases their epochs.
+    /// connector asks for new task configurations; `generations` says which tasks may write transactions, `claims` gives
+    /// leases their epochs, `session` says when any task may write at all; beside it is counted how busy they are.
     pub(crate) fn new(
         parts: WorkerParts,
         statuses: StatusBoard,
         reconfigure: Arc<dyn Fn(&str) + Send + Sync>,
         (generations, claims): (Arc<dyn Generations>, Arc<dyn Claims>),
+        (session, busy): (GroupSession, BusyTimes),
     ) -> Self {
         let metrics = parts.metrics.group(Labels::none());
         Self {
@@ -216,6 +221,8 @@ impl Worker {
             reconfigure,
             generations,
             claims,
+            session,
+            busy,
             failed: Arc::new(|_| ()),
             connectors: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -488,6 +495,7 @@ impl Worker {
         let cancel = CancellationToken::new();
         let random = Arc::clone(&self.parts.random);
         let control = TaskControl::new(start.id.clone(), told, status.clone(), random, metrics.clone());
+        let control = control.within(self.session.clone());
         let id = start.id.clone();
         let (parts, cancelled, told) = (self.parts.clone(), cancel.clone(), Arc::clone(&self.failed));
         let generations = Arc::clone(&self.generations);
@@ -522,7 +530,7 @@ impl Worker {
             status.failed(trace);
             told(Some(task.number));
         };
-        let handle = tokio::spawn(work.instrument(span));
+        let handle = tokio::spawn(self.busy.measured(&id, work.instrument(span)));
         self.tasks.insert(id, RunningTask { target, cancel, status, handle, _metrics: metrics });
         self.count();
     }

@@ -10,7 +10,7 @@ use millstream_runtime::{
     herder::{GroupRules, Peers},
     kafka::{InternalClients, LogTopic},
     leases::{LeaseKeeper, LeaseSettings, LeaseTopic},
-    membership::{ConnectGroup, ConnectGroupSettings},
+    membership::{ConnectGroup, ConnectGroupSettings, Membership as _},
     offsets::TopicOffsetStore,
     status::TopicStatusStore,
     topic_log::{InternalTopics, TopicLog},
@@ -112,13 +112,15 @@ async fn start(
         LeaseTopic { clients: Arc::new(clients(config, kafka, "leases", &metrics)?), topic: topics.leases.clone() };
     let leases = Arc::new(LeaseKeeper::start(Box::new(lease_topic), LeaseSettings::of(config.config())));
     let worker_id = bound.worker_id();
+    let membership = ConnectGroup::new(Arc::clone(&kafka.dial), group, &worker_id, &bound.url());
+    let bound = bound.in_group(&key::GROUP_ID.get(config.config()), membership.session());
     let state = State {
         offsets: Arc::clone(&offsets) as _,
         offset_topics: Some(Arc::new(offset_topics)),
         leases: Arc::clone(&leases),
         statuses: Arc::clone(&statuses) as _,
         log: Box::new(log),
-        membership: Box::new(ConnectGroup::new(Arc::clone(&kafka.dial), group, &worker_id, &bound.url())),
+        membership: Box::new(membership),
         group: Some(rules(config, bound.peers())),
     };
     Ok((bound.start(config, kafka, state)?, Stores { offsets, statuses, leases }))

@@ -21,7 +21,7 @@ use millstream_runtime::{
     herder::{GroupRules, Herder, HerderHandle, HerderSettings, Peers},
     kafka::KafkaClients,
     leases::LeaseKeeper,
-    membership::Membership,
+    membership::{GroupSession, Membership},
     offsets::{OffsetStore, OffsetTopics},
     status::StatusStore,
 };
@@ -180,6 +180,12 @@ impl Bound {
     /// The way to other workers.
     pub fn peers(&self) -> Arc<dyn Peers> {
         self.rest.peers()
+    }
+
+    /// The worker is a member of this group, and its tasks may run on other members one day.
+    pub fn in_group(mut self, group_id: &str, session: GroupSession) -> Self {
+        self.clients = self.clients.in_group(&self.cluster_id, group_id, session);
+        self
     }
 
     /// Starts the worker and its API.

@@ -1,5 +1,6 @@
-//! Workers of a group are killed, one after another: what a killed one ran goes on at the others, every line arrives, and a
-//! new line never overtakes an older one. How long that takes is printed as a histogram.
+//! Workers of a group are killed, one after another: what a killed one ran goes on at the others, records flow again through
+//! its sinks though their consumers' sessions never end here, every line arrives, and a new line never overtakes an older
+//! one. How long that takes is printed as histograms.
 //!
 //! `MILLSTREAM_FAILOVERS` says how often, for the long form.
 
@@ -12,7 +13,7 @@ use std::{
 };
 
 use crash::random;
-use harness::{Broker, Worker, eventually, get, request};
+use harness::{Broker, Worker, eventually, get, peers, request};
 use rand::Rng;
 use serde_json::json;
 use tempfile::TempDir;
@@ -22,6 +23,9 @@ const WORKERS: usize = 3;
 
 /// Pairs of a source and a sink, each with one task.
 const PAIRS: usize = 15;
+
+/// How long Apache Kafka waits for a worker; the built-in broker sees that its connection has ended.
+const WORKERS_SESSION: &str = "session.timeout.ms=6000";
 
 /// Times a worker is killed, unless said.
 const FAILOVERS: usize = 2;
@@ -41,6 +45,11 @@ impl Pair {
         let text: String = (self.lines..self.lines + lines).map(|number| format!("line {number}\n")).collect();
         self.input.write_all(text.as_bytes()).unwrap();
         self.lines += lines;
+    }
+
+    /// How much has arrived, in bytes.
+    fn arrived(&self) -> u64 {
+        fs::metadata(&self.output).map_or(0, |file| file.len())
     }
 
     /// Whether the newest line is there.
@@ -66,10 +75,10 @@ impl Pair {
     }
 }
 
-fn start(folder: &Path, broker: &Broker) -> Worker {
-    // A consumer that was killed is given up after its session: sinks go on then.
-    let sinks = "consumer.session.timeout.ms=6000\nconsumer.heartbeat.interval.ms=1000";
-    let settings = format!("bootstrap.servers={}\n{sinks}", broker.address);
+fn start(folder: &Path, broker: &str) -> Worker {
+    // Nobody waits for the end of these sessions.
+    let sinks = "consumer.session.timeout.ms=1800000\nconsumer.heartbeat.interval.ms=1000";
+    let settings = format!("bootstrap.servers={broker}\n{WORKERS_SESSION}\n{sinks}");
     Worker::start_distributed(folder, &settings)
 }
 
@@ -130,15 +139,31 @@ fn await_even(workers: &[Worker]) -> Places {
 
 #[test]
 fn what_a_killed_worker_ran_goes_on_at_the_others_and_no_line_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &[]);
+    fail_over(&broker.address);
+}
+
+#[test]
+fn what_a_killed_worker_ran_goes_on_at_the_others_on_apache_kafka_alike() {
+    if !peers::have_kafka() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let kafka = peers::Kafka::start(folder.path());
+    kafka.await_listening();
+    fail_over(&kafka.address);
+}
+
+fn fail_over(broker: &str) {
     let failovers =
         std::env::var("MILLSTREAM_FAILOVERS").ok().and_then(|count| count.parse().ok()).unwrap_or(FAILOVERS);
     let mut random = random();
     let folder = tempfile::tempdir().unwrap();
-    let broker = Broker::start(folder.path(), &[]);
     let folders: Vec<TempDir> = (0..WORKERS).map(|_| tempfile::tempdir().unwrap()).collect();
-    let mut workers: Vec<Worker> = folders.iter().map(|folder| start(folder.path(), &broker)).collect();
+    let mut workers: Vec<Worker> = folders.iter().map(|folder| start(folder.path(), broker)).collect();
     let mut pairs = pairs(folder.path(), &workers[0].rest);
-    let mut times = Vec::new();
+    let (mut times, mut flowing) = (Vec::new(), Vec::new());
     for _ in 0..failovers {
         let before = await_even(&workers);
         pairs.iter_mut().for_each(|pair| pair.grow(random.random_range(1..200)));
@@ -148,10 +173,23 @@ fn what_a_killed_worker_ran_goes_on_at_the_others_and_no_line_is_lost() {
             before.iter().filter(|(part, at)| **at == killed && part.contains('-')).map(|(part, _)| &**part).collect();
         assert!(!missing.is_empty());
         let asked = workers[(at + 1) % WORKERS].rest.clone();
+        // Of its sinks whose sources run elsewhere: what these have read meanwhile is there to be read.
+        let is_there = |kind: &str, number: usize| before[&format!("{kind}{number}-0")] == killed;
+        let alone = |number: &usize| is_there("sink", *number) && !is_there("source", *number);
+        let mut dry: Vec<usize> = (0..PAIRS).filter(alone).collect();
+        eventually("everything has arrived", || pairs.iter().all(Pair::is_complete).then_some(()));
         workers[at].kill();
         let since = Instant::now();
+        let arrived: Vec<u64> = pairs.iter().map(Pair::arrived).collect();
         pairs.iter_mut().for_each(|pair| pair.grow(random.random_range(1..200)));
-        eventually("its tasks run elsewhere", || {
+        eventually("its tasks run elsewhere, and records flow through its sinks", || {
+            dry.retain(|number| {
+                let flows = arrived[*number] < pairs[*number].arrived();
+                if flows {
+                    flowing.push(since.elapsed());
+                }
+                !flows
+            });
             let now = places(&asked)?;
             missing.retain(|part| {
                 let runs = now.get(*part).is_some_and(|at| *at != killed);
@@ -160,24 +198,28 @@ fn what_a_killed_worker_ran_goes_on_at_the_others_and_no_line_is_lost() {
                 }
                 !runs
             });
-            missing.is_empty().then_some(())
+            (missing.is_empty() && dry.is_empty()).then_some(())
         });
         pairs.iter_mut().for_each(|pair| pair.grow(1));
         eventually("the newest lines arrive", || pairs.iter().all(Pair::is_complete).then_some(()));
         // A new one, as its port says.
-        workers[at] = start(folders[at].path(), &broker);
+        workers[at] = start(folders[at].path(), broker);
     }
     await_even(&workers);
     pairs.iter().for_each(Pair::check);
-    show(&mut times, failovers);
+    show("until tasks run elsewhere", &mut times, failovers);
+    show("until records flow through sinks again", &mut flowing, failovers);
 }
 
-/// Prints how long it took until tasks of killed workers ran elsewhere.
-fn show(times: &mut [Duration], failovers: usize) {
+/// Prints how long something took after kills.
+fn show(what: &str, times: &mut [Duration], failovers: usize) {
+    if times.is_empty() {
+        return println!("{what}: never seen in {failovers} kills");
+    }
     times.sort_unstable();
     let at = |per_mille: usize| times[(times.len() * per_mille / 1000).min(times.len() - 1)].as_millis();
     println!(
-        "{failovers} kills, {} tasks: p50 {} ms, p90 {} ms, p99 {} ms, most {} ms",
+        "{what}, {failovers} kills, {} tasks: p50 {} ms, p90 {} ms, p99 {} ms, most {} ms",
         times.len(),
         at(500),
         at(900),
@@ -185,7 +227,7 @@ fn show(times: &mut [Duration], failovers: usize) {
         at(1000)
     );
     let mut from = 0;
-    for to in [100, 200, 500, 1_000, 2_000, 5_000, 10_000, u128::MAX] {
+    for to in [100, 200, 500, 1_000, 1_500, 2_000, 5_000, 6_000, 7_000, 10_000, u128::MAX] {
         let count = times.iter().filter(|time| (from..to).contains(&time.as_millis())).count();
         if count != 0 {
             println!("from {from:>5} ms: {count:>5}");

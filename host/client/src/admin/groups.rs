@@ -6,8 +6,10 @@ use bytes::Bytes;
 use millstream_record::TopicName;
 use millstream_wire::protocol::{
     messages::{
-        DeleteGroupsRequest, DescribeGroupsRequest, GroupId, ListGroupsRequest, OffsetCommitRequest,
+        DeleteGroupsRequest, DescribeGroupsRequest, GroupId, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
         OffsetDeleteRequest, OffsetFetchRequest,
+        describe_groups_response::DescribedGroupMember,
+        leave_group_request::MemberIdentity,
         offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
         offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
         offset_fetch_request::OffsetFetchRequestTopic,
@@ -112,32 +114,8 @@ impl Admin {
     ///
     /// Its coordinator cannot be asked, or refuses.
     pub async fn describe_group(&self, group_id: &str) -> Result<GroupDescription, RequestError> {
-        let request = DescribeGroupsRequest::default().with_groups(vec![wire_group(group_id)]);
         let attempted = format!("describe group {group_id}");
-        self.repeat(&attempted, || async {
-            let response = call_coordinator(&self.link, group_id, &request).await?;
-            let group = response.groups.into_iter().next().unwrap_or_default();
-            refused(&attempted, group.error_code)?;
-            let member =
-                |member: millstream_wire::protocol::messages::describe_groups_response::DescribedGroupMember| {
-                    MemberDescription {
-                        member_id: member.member_id.to_string(),
-                        group_instance_id: member.group_instance_id.map(|id| id.to_string()),
-                        client_id: member.client_id.to_string(),
-                        host: member.client_host.to_string(),
-                        metadata: member.member_metadata,
-                        assignment: member.member_assignment,
-                    }
-                };
-            Ok(GroupDescription {
-                group_id: group_id.to_owned(),
-                state: group.group_state.to_string(),
-                protocol_type: group.protocol_type.to_string(),
-                protocol: group.protocol_data.to_string(),
-                members: group.members.into_iter().map(member).collect(),
-            })
-        })
-        .await
+        self.repeat(&attempted, || describe_group(&self.link, group_id)).await
     }
 
     /// Describes several groups; see [`Admin::describe_group`].
@@ -151,6 +129,31 @@ impl Admin {
             groups.push(self.describe_group(group_id).await?);
         }
         Ok(groups)
+    }
+
+    /// Takes static members out of a group, whether they are there or not (KIP-345). Those it does not have are out of it.
+    ///
+    /// # Errors
+    ///
+    /// Its coordinator cannot be asked, or refuses.
+    pub async fn remove_static_members(&self, group_id: &str, instance_ids: &[String]) -> Result<(), RequestError> {
+        let member =
+            |id: &String| MemberIdentity::default().with_group_instance_id(Some(StrBytes::from_string(id.clone())));
+        let request = LeaveGroupRequest::default()
+            .with_group_id(wire_group(group_id))
+            .with_members(instance_ids.iter().map(member).collect());
+        let attempted = format!("take static members out of group {group_id}");
+        self.repeat(&attempted, || async {
+            let response = call_coordinator(&self.link, group_id, &request).await?;
+            refused(&attempted, response.error_code)?;
+            for member in response.members {
+                if ErrorCode::check(member.error_code) != Err(ErrorCode::UNKNOWN_MEMBER_ID) {
+                    refused(&attempted, member.error_code)?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Deletes a group that has no members, with its offsets.
@@ -294,6 +297,29 @@ pub(crate) fn wire_group(group_id: &str) -> GroupId {
 async fn call_coordinator<R: Request>(link: &Link, group_id: &str, request: &R) -> Result<R::Response, RequestError> {
     let (node, address) = link.cluster.find_coordinator(CoordinatorOf::Group(group_id)).await?;
     Ok(link.to_address(node, &address).await?.call(request).await?)
+}
+
+/// Describes a group once.
+pub(crate) async fn describe_group(link: &Link, group_id: &str) -> Result<GroupDescription, RequestError> {
+    let request = DescribeGroupsRequest::default().with_groups(vec![wire_group(group_id)]);
+    let response = call_coordinator(link, group_id, &request).await?;
+    let group = response.groups.into_iter().next().unwrap_or_default();
+    refused(format!("describe group {group_id}"), group.error_code)?;
+    let member = |member: DescribedGroupMember| MemberDescription {
+        member_id: member.member_id.to_string(),
+        group_instance_id: member.group_instance_id.map(|id| id.to_string()),
+        client_id: member.client_id.to_string(),
+        host: member.client_host.to_string(),
+        metadata: member.member_metadata,
+        assignment: member.member_assignment,
+    };
+    Ok(GroupDescription {
+        group_id: group_id.to_owned(),
+        state: group.group_state.to_string(),
+        protocol_type: group.protocol_type.to_string(),
+        protocol: group.protocol_data.to_string(),
+        members: group.members.into_iter().map(member).collect(),
+    })
 }
 
 /// Reads committed offsets once.

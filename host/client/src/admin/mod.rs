@@ -22,7 +22,7 @@ pub use self::{
     topics::{ClusterDescription, NewTopic, TopicDescription},
 };
 pub(crate) use self::{
-    groups::{Committer, commit_offsets, fetch_offsets, wire_group},
+    groups::{Committer, commit_offsets, describe_group, fetch_offsets, wire_group},
     records::{TopicPartition, list_offsets},
 };
 use crate::{

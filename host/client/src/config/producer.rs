@@ -9,7 +9,7 @@ use super::{
     keys,
     reader::{ConfigError, Reader, error},
 };
-use crate::dial::HostPort;
+use crate::{dial::HostPort, session::GroupSession};
 
 /// When a broker answers a produce request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,6 +83,8 @@ pub struct ProducerConfig {
     pub transactional_id: Option<Arc<str>>,
     /// Time after which the coordinator aborts an open transaction, and fences its producer off.
     pub transaction_timeout: Duration,
+    /// While it is closed nothing is sent: who writes in the name of a member of a group must not go on when others do.
+    pub session: GroupSession,
     /// Keys that have no meaning here, for one warning.
     pub ignored: Vec<String>,
 }
@@ -136,6 +138,7 @@ impl ProducerConfig {
             partitioner: read_partitioner(&mut reader)?,
             transactional_id,
             transaction_timeout,
+            session: GroupSession::unlimited(),
             bootstrap,
             connection,
             ignored: reader.ignored(),

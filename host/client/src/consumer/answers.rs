@@ -58,6 +58,16 @@ impl Consumer {
                     group.assign(assignments);
                 }
             }
+            Event::LookedOver { generation, partitions, complete } => {
+                let current = self.group.as_ref().and_then(|group| group.generation());
+                // Of a generation that is over it does not matter any more.
+                if self.phase == GroupPhase::Stable && current.is_some_and(|(current, _)| current == generation) {
+                    self.divided = Some(partitions);
+                    if !complete {
+                        self.announce_rebalance();
+                    }
+                }
+            }
             Event::Committed(result) => {
                 if let Err(error) = result {
                     tracing::warn!(group = ?self.config.group_id, error = %ErrorChain(&error), "offsets were not committed");

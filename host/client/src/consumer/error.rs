@@ -69,6 +69,11 @@ pub enum ConsumeError {
 }
 
 impl ConsumeError {
+    /// Whether another member has taken this one's place, under the same `group.instance.id`.
+    pub fn is_fenced(&self) -> bool {
+        matches!(self, Self::Group { source: GroupError::Refused { source: ErrorCode::FENCED_INSTANCE_ID, .. } })
+    }
+
     /// Full name of the exception class that the Java consumer raises in this situation.
     pub fn java_class(&self) -> String {
         let class = match self {

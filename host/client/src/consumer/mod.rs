@@ -388,7 +388,10 @@ impl Consumer {
         }
         self.auto_commit();
         loop {
-            while let Some(event) = self.group.as_mut().and_then(GroupMember::try_event) {
+            // A membership that is over says nothing but that from then on.
+            while self.failure.is_none()
+                && let Some(event) = self.group.as_mut().and_then(GroupMember::try_event)
+            {
                 self.take_group_event(event);
             }
             while let Some(Some(event)) = self.work.next().now_or_never() {
@@ -475,8 +478,18 @@ impl Consumer {
         fetched.collect()
     }
 
-    /// Commits if auto-commit is on, leaves the group and closes the connections; takes at most `timeout`.
-    pub async fn close(mut self, timeout: Duration) {
+    /// Commits if auto-commit is on, leaves the group (a static member just goes) and closes the connections; takes at most
+    /// `timeout`.
+    pub async fn close(self, timeout: Duration) {
+        self.end(false, timeout).await;
+    }
+
+    /// The same, and leaves the group also as a static member (KIP-1092).
+    pub async fn leave(self, timeout: Duration) {
+        self.end(true, timeout).await;
+    }
+
+    async fn end(mut self, for_good: bool, timeout: Duration) {
         let deadline = Instant::now() + timeout;
         if self.config.auto_commit.is_some() && self.phase != GroupPhase::Joining {
             let offsets = self.consumed();
@@ -489,7 +502,12 @@ impl Consumer {
             }
         }
         if let Some(group) = self.group.take() {
-            group.leave("the consumer is being closed", deadline - Instant::now()).await;
+            let (reason, left) = ("the consumer is being closed", deadline - Instant::now());
+            if for_good {
+                group.leave_for_good(reason, left).await;
+            } else {
+                group.leave(reason, left).await;
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{Consumer, GroupPhase, RebalanceEvent, work::Event};
 use crate::{
+    admin::{GroupDescription, describe_group},
     assignment::{Assignor, Subscriber, consumer_protocol},
     cluster::{Cluster, TopicsWanted},
     group::{GroupEvent, GroupProtocol, JoinedMember},
@@ -94,6 +95,7 @@ impl Consumer {
 
     pub(super) fn take_group_event(&mut self, event: GroupEvent) {
         match event {
+            GroupEvent::Elected { members, keeps: true, generation, .. } => self.look_over(generation, &members),
             GroupEvent::Elected { protocol, members, .. } => self.divide(&protocol, &members),
             GroupEvent::Assigned { assignment, leader, .. } => {
                 let partitions = consumer_protocol::decode_assignment(&assignment).unwrap_or_else(|error| {
@@ -153,6 +155,44 @@ impl Consumer {
     /// Divides the partitions of all members' topics, as the leader has to.
     fn divide(&mut self, protocol: &str, members: &[JoinedMember]) {
         let assignor = Assignor::from_name(protocol).unwrap_or(Assignor::Range);
+        let subscribers = self.subscribers(members);
+        let wanted = wanted(&subscribers);
+        let cluster = self.cluster.clone();
+        let may_create = self.config.allow_auto_create_topics;
+        let session = self.config.session_timeout;
+        let divided = async move {
+            let partitions = count_of(ask_until(&cluster, &wanted, may_create, session / 2).await.as_ref(), &wanted);
+            let assignments = assignor.assign(&subscribers, &partitions);
+            let encode =
+                |(member, partitions): (String, Vec<_>)| (member, consumer_protocol::encode_assignment(&partitions));
+            Event::Divided { assignments: assignments.into_iter().map(encode).collect(), partitions }
+        };
+        self.work.push(divided.boxed());
+    }
+
+    /// Looks, as a leader that has taken the place of another one, whether what that gave out is everything that there is
+    /// by now. From here on this one watches what there is.
+    fn look_over(&mut self, generation: i32, members: &[JoinedMember]) {
+        let wanted = wanted(&self.subscribers(members));
+        let Some(group_id) = self.config.group_id.clone() else { return };
+        let (cluster, link) = (self.cluster.clone(), self.link.clone());
+        let may_create = self.config.allow_auto_create_topics;
+        let session = self.config.session_timeout;
+        let looked = async move {
+            let partitions = count_of(ask_until(&cluster, &wanted, may_create, session / 2).await.as_ref(), &wanted);
+            let complete = match describe_group(&link, &group_id).await {
+                Ok(described) => covers(&described, &partitions),
+                Err(error) => {
+                    tracing::warn!(group = group_id, error = %ErrorChain(&error), "what an earlier leader gave out is not known, so the group is rebalanced");
+                    false
+                }
+            };
+            Event::LookedOver { generation, partitions, complete }
+        };
+        self.work.push(looked.boxed());
+    }
+
+    fn subscribers(&self, members: &[JoinedMember]) -> Vec<Subscriber> {
         let mut subscribers = Vec::with_capacity(members.len());
         for member in members {
             let subscription = consumer_protocol::decode_subscription(&member.metadata).unwrap_or_else(|error| {
@@ -163,27 +203,28 @@ impl Consumer {
             let (member_id, group_instance_id) = (member.member_id.clone(), member.group_instance_id.clone());
             subscribers.push(Subscriber { member_id, group_instance_id, topics, owned, generation });
         }
-        let wanted: Vec<TopicName> = subscribers
-            .iter()
-            .flat_map(|member| &member.topics)
-            .cloned()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        let cluster = self.cluster.clone();
-        let may_create = self.config.allow_auto_create_topics;
-        let session = self.config.session_timeout;
-        let divided = async move {
-            let metadata = ask_until(&cluster, &wanted, may_create, session / 2).await;
-            let count = |topic: &TopicName| Some((topic.clone(), metadata.partition_count(topic)?));
-            let partitions: BTreeMap<TopicName, u32> = wanted.iter().filter_map(count).collect();
-            let assignments = assignor.assign(&subscribers, &partitions);
-            let encode =
-                |(member, partitions): (String, Vec<_>)| (member, consumer_protocol::encode_assignment(&partitions));
-            Event::Divided { assignments: assignments.into_iter().map(encode).collect(), partitions }
-        };
-        self.work.push(divided.boxed());
+        subscribers
     }
+}
+
+fn wanted(subscribers: &[Subscriber]) -> Vec<TopicName> {
+    let topics: BTreeSet<TopicName> = subscribers.iter().flat_map(|member| &member.topics).cloned().collect();
+    topics.into_iter().collect()
+}
+
+/// Numbers of partitions; without those of topics that are not there.
+fn count_of(metadata: &Metadata, topics: &[TopicName]) -> BTreeMap<TopicName, u32> {
+    topics.iter().filter_map(|topic| Some((topic.clone(), metadata.partition_count(topic)?))).collect()
+}
+
+/// Whether all of these partitions are somebody's. A group that is in between generations says nothing of that; it has
+/// everything divided anew anyway.
+fn covers(group: &GroupDescription, partitions: &BTreeMap<TopicName, u32>) -> bool {
+    let assignments = group.members.iter().filter(|member| !member.assignment.is_empty());
+    let decoded = assignments.map(|member| consumer_protocol::decode_assignment(&member.assignment));
+    let given: BTreeSet<(TopicName, i32)> = decoded.filter_map(Result::ok).flatten().collect();
+    let mut all = partitions.iter().flat_map(|(topic, count)| (0..*count).map(move |at| (topic.clone(), at as i32)));
+    all.all(|partition| given.contains(&partition))
 }
 
 /// Asks about topics until an answer comes or `patience` runs out; then what is known has to do.

@@ -43,6 +43,7 @@ pub(super) enum Event {
     Validated(Validated),
     Metadata(Result<Arc<Metadata>, RequestError>),
     Divided { assignments: Vec<(String, Bytes)>, partitions: BTreeMap<TopicName, u32> },
+    LookedOver { generation: i32, partitions: BTreeMap<TopicName, u32>, complete: bool },
     Committed(Result<(), CommitError>),
 }
 

@@ -63,13 +63,45 @@ pub struct WorkerState {
     pub offset: i64,
     /// What it was given and still holds; `None` for nothing, and always for [`ConnectVersion::Eager`].
     pub holds: Option<WorkAssignment>,
-    /// Whether it says that it is one of ours, in bytes behind Connect's own that Connect does not look at. Never for
+    /// What a worker of ours says besides, in bytes behind Connect's own that Connect does not look at. Nothing for
     /// [`ConnectVersion::Eager`].
-    pub ours: bool,
+    pub own: Option<OwnState>,
 }
 
-/// Behind the state of a worker of ours.
-const OURS: &[u8] = b"millstream\x01";
+/// What workers of ours tell each other when they join.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct OwnState {
+    /// It is about to leave, perhaps only to be started again, and is to be given nothing.
+    pub leaving: bool,
+    /// How busy tasks keep it, in the leader's unit; those that it has no measure of are left out.
+    pub loads: Vec<(String, Vec<(i32, u32)>)>,
+}
+
+/// What a leader of ours tells its members besides, if all are ours.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct OwnDecision {
+    /// Work that waits for members that have said that they leave. Whoever leads next has to know of it.
+    pub away: Vec<Away>,
+}
+
+/// What a member that has gone has left, and what it waits for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Away {
+    /// Where that member was reached.
+    pub url: String,
+    /// How many members there were with it.
+    pub members: i32,
+    /// Milliseconds that are left of the wait.
+    pub left_ms: i32,
+    /// The work.
+    pub work: Vec<Share>,
+}
+
+/// Before what only workers of ours read. Behind it stands a version; a later one may say more at the end.
+const OURS: &[u8] = b"millstream";
+
+/// The first version with something behind it.
+const TELLING: u8 = 2;
 
 /// What the leader tells one member.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -88,6 +120,8 @@ pub struct WorkAssignment {
     pub revoked: Vec<Share>,
     /// After so many milliseconds the member is to join again; 0 for no need.
     pub delay_ms: i32,
+    /// What only workers of ours read; never for [`ConnectVersion::Eager`].
+    pub own: Option<OwnDecision>,
 }
 
 impl WorkerState {
@@ -106,8 +140,8 @@ impl WorkerState {
                     out.extend_from_slice(&bytes);
                 }
             }
-            if self.ours {
-                out.extend_from_slice(OURS);
+            if let Some(own) = &self.own {
+                own.put(&mut out);
             }
         }
         out.into()
@@ -123,7 +157,7 @@ impl WorkerState {
         let version = reader.i16("a version")?;
         let url = reader.text("a URL")?;
         let offset = reader.i64("an offset")?;
-        let (mut holds, mut ours) = (None, false);
+        let (mut holds, mut own) = (None, None);
         if ConnectVersion::Eager.number() < version {
             let len = reader.i32("the length of an assignment")?;
             if 0 < len {
@@ -132,10 +166,9 @@ impl WorkerState {
                 let placed = |error: MalformedMessage| MalformedMessage { at: begin + error.at, ..error };
                 holds = Some(WorkAssignment::decode(inner).map_err(placed)?);
             }
-            // A later version of ours may say more.
-            ours = reader.bytes[reader.at..].starts_with(&OURS[..OURS.len() - 1]);
+            own = OwnState::read(&mut reader);
         }
-        Ok(Self { url, offset, holds, ours })
+        Ok(Self { url, offset, holds, own })
     }
 }
 
@@ -152,6 +185,9 @@ impl WorkAssignment {
         if version != ConnectVersion::Eager {
             put_shares(&mut out, &self.revoked);
             out.put_i32(self.delay_ms);
+            if let Some(own) = &self.own {
+                own.put(&mut out);
+            }
         }
         out.into()
     }
@@ -175,8 +211,81 @@ impl WorkAssignment {
         if ConnectVersion::Eager.number() < version {
             read.revoked = reader.shares()?;
             read.delay_ms = reader.i32("a delay")?;
+            read.own = OwnDecision::read(&mut reader);
         }
         Ok(read)
+    }
+}
+
+impl OwnState {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(OURS);
+        out.put_u8(TELLING);
+        out.put_u8(u8::from(self.leaving));
+        out.put_i32(self.loads.len() as i32);
+        for (connector, loads) in &self.loads {
+            put_text(out, connector);
+            out.put_i32(loads.len() as i32);
+            for (task, load) in loads {
+                out.put_i32(*task);
+                out.put_u32(*load);
+            }
+        }
+    }
+
+    /// `None` for a worker that is none of ours. What is said and cannot be read is as good as not said.
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let version = reader.own_version()?;
+        if version < TELLING {
+            return Some(Self::default());
+        }
+        let read = |reader: &mut Reader<'_>| {
+            let mut own = Self { leaving: reader.array("whether the worker leaves")? == [1], loads: Vec::new() };
+            for _ in 0..reader.i32("a number of connectors")? {
+                let connector = reader.text("a connector")?;
+                let mut loads = Vec::new();
+                for _ in 0..reader.i32("a number of tasks")? {
+                    let task = reader.i32("a task")?;
+                    loads.push((task, u32::from_be_bytes(reader.array("a load")?)));
+                }
+                own.loads.push((connector, loads));
+            }
+            Ok::<_, MalformedMessage>(own)
+        };
+        Some(read(reader).unwrap_or_default())
+    }
+}
+
+impl OwnDecision {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(OURS);
+        out.put_u8(TELLING);
+        out.put_i32(self.away.len() as i32);
+        for Away { url, members, left_ms, work } in &self.away {
+            put_text(out, url);
+            out.put_i32(*members);
+            out.put_i32(*left_ms);
+            put_shares(out, work);
+        }
+    }
+
+    /// `None` of a leader that is none of ours, or has members that are not. What is said and cannot be read is as good as
+    /// not said.
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.own_version()?;
+        let read = |reader: &mut Reader<'_>| {
+            let mut own = Self::default();
+            for _ in 0..reader.i32("a number of members")? {
+                own.away.push(Away {
+                    url: reader.text("a URL")?,
+                    members: reader.i32("a number of members")?,
+                    left_ms: reader.i32("a wait")?,
+                    work: reader.shares()?,
+                });
+            }
+            Ok::<_, MalformedMessage>(own)
+        };
+        Some(read(reader).unwrap_or_default())
     }
 }
 
@@ -217,6 +326,13 @@ impl<'a> Reader<'a> {
         let mut array = [0; LEN];
         array.copy_from_slice(self.take(LEN, expected)?);
         Ok(array)
+    }
+
+    /// The version of what only workers of ours say, where that begins here.
+    fn own_version(&mut self) -> Option<u8> {
+        let (version, _) = self.bytes[self.at..].strip_prefix(OURS)?.split_first()?;
+        self.at += OURS.len() + 1;
+        Some(*version)
     }
 
     fn i16(&mut self, expected: &'static str) -> Result<i16, MalformedMessage> {
@@ -264,7 +380,7 @@ mod tests {
     }
 
     fn state() -> WorkerState {
-        WorkerState { url: "http://h:1/".to_owned(), offset: 5, holds: None, ours: false }
+        WorkerState { url: "http://h:1/".to_owned(), offset: 5, holds: None, own: None }
     }
 
     fn assignment() -> WorkAssignment {
@@ -276,6 +392,7 @@ mod tests {
             assigned: vec![("c".to_owned(), vec![CONNECTOR, 0]), ("d".to_owned(), vec![1])],
             revoked: vec![("e".to_owned(), vec![CONNECTOR])],
             delay_ms: 300_000,
+            own: None,
         }
     }
 
@@ -298,13 +415,21 @@ mod tests {
 
     #[test]
     fn a_worker_of_ours_says_so_behind_what_connect_reads() {
-        let ours = WorkerState { holds: Some(assignment()), ours: true, ..state() };
-        let theirs = WorkerState { ours: false, ..ours.clone() };
+        let own = OwnState { leaving: true, loads: vec![("c".to_owned(), vec![(0, 7), (3, 1)])] };
+        let ours = WorkerState { holds: Some(assignment()), own: Some(own), ..state() };
+        let theirs = WorkerState { own: None, ..ours.clone() };
         for version in [ConnectVersion::Compatible, ConnectVersion::Sessioned] {
             let (bytes, plain) = (ours.encode(version), theirs.encode(version));
             assert_eq!(bytes[..plain.len()], plain);
-            assert_eq!(bytes[plain.len()..], *b"millstream\x01");
+            assert!(bytes[plain.len()..].starts_with(b"millstream\x02"));
             assert_eq!(WorkerState::decode(&bytes), Ok(ours.clone()));
+            // Of the first version, which said no more, and of one that nobody has written yet.
+            let first = [&plain[..], b"millstream\x01"].concat();
+            assert_eq!(WorkerState::decode(&first).unwrap().own, Some(OwnState::default()));
+            let later = [&plain[..], b"millstream\x03\x01\0\0\0\0more"].concat();
+            assert_eq!(WorkerState::decode(&later).unwrap().own.map(|own| own.leaving), Some(true));
+            // What cannot be read is not said.
+            assert_eq!(WorkerState::decode(&bytes[..bytes.len() - 1]).unwrap().own, Some(OwnState::default()));
         }
         assert_eq!(ours.encode(ConnectVersion::Eager), theirs.encode(ConnectVersion::Eager));
     }
@@ -327,6 +452,20 @@ mod tests {
         assert_eq!(WorkAssignment::decode(&recorded), Ok(nothing_new));
         let eager = WorkAssignment { revoked: Vec::new(), delay_ms: 0, ..assignment() };
         assert_eq!(WorkAssignment::decode(&eager.encode(ConnectVersion::Eager)), Ok(eager));
+    }
+
+    #[test]
+    fn a_leader_of_ours_tells_of_work_that_waits_behind_what_connect_reads() {
+        let work = vec![("c".to_owned(), vec![CONNECTOR, 2])];
+        let away = Away { url: "http://gone:1/".to_owned(), members: 3, left_ms: 9_500, work };
+        let told = WorkAssignment { own: Some(OwnDecision { away: vec![away] }), ..assignment() };
+        let (bytes, plain) = (told.encode(ConnectVersion::Sessioned), assignment().encode(ConnectVersion::Sessioned));
+        assert_eq!(bytes[..plain.len()], plain);
+        assert_eq!(WorkAssignment::decode(&bytes), Ok(told.clone()));
+        for end in plain.len() + OURS.len() + 1..bytes.len() {
+            assert_eq!(WorkAssignment::decode(&bytes[..end]).unwrap().own, Some(OwnDecision::default()));
+        }
+        assert_eq!(told.encode(ConnectVersion::Eager), assignment().encode(ConnectVersion::Eager));
     }
 
     #[test]

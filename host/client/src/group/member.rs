@@ -8,14 +8,6 @@ use std::{
 
 use bytes::Bytes;
 use millstream_metrics::GroupMembership;
-use millstream_wire::protocol::{
-    messages::{
-        ApiKey, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
-        join_group_request::JoinGroupRequestProtocol, leave_group_request::MemberIdentity,
-        sync_group_request::SyncGroupRequestAssignment,
-    },
-    protocol::StrBytes,
-};
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinHandle,
@@ -23,163 +15,56 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use super::rules::{HeartbeatStep, JoinStep, after_heartbeat, after_join, after_sync};
+use super::{
+    event::{GroupConfig, GroupError, GroupEvent, GroupProtocol, LostReason},
+    rules::{HeartbeatStep, JoinStep, after_heartbeat},
+};
 use crate::{
-    admin::{Committer, wire_group},
-    cluster::{Cluster, CoordinatorOf, Link, RequestError},
+    admin::Committer,
+    cluster::{Cluster, Link},
     connection::Connection,
     dial::HostPort,
     kafka_error::ErrorCode,
+    session::{Asked, GroupSession},
     waiting::{LongWait, Waiting},
 };
 
 /// Events that may wait for their owner. A generation has at most four before the owner has to act.
 const EVENTS: usize = 16;
 
-/// Added to the rebalance timeout for the answer to JoinGroup, as in Java.
-const JOIN_GRACE: Duration = Duration::from_secs(5);
-
-/// How a member presents itself.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct GroupConfig {
-    /// `group.id`: names the group in the cluster, and in its access rules.
-    pub group_id: String,
-    /// Makes the member a static one: a restart within the session timeout causes no rebalance.
-    pub group_instance_id: Option<String>,
-    /// `consumer`, `connect` and so on.
-    pub protocol_type: String,
-    /// Time without a heartbeat after which the coordinator drops the member.
-    pub session_timeout: Duration,
-    /// Time that members have to join again when the group rebalances.
-    pub rebalance_timeout: Duration,
-    /// Time between heartbeats.
-    pub heartbeat_interval: Duration,
-    /// Longest time between two calls of [`GroupMember::touch`] before the member leaves; `None` for no limit.
-    pub max_poll_interval: Option<Duration>,
-}
-
-/// One way in which a member can work with the others.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct GroupProtocol {
-    /// Its name; the group chooses one that all members have.
-    pub name: String,
-    /// What the leader needs to know about the member.
-    pub metadata: Bytes,
-}
-
-/// A member as its leader sees it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct JoinedMember {
-    /// The id its coordinator gave it.
-    pub member_id: String,
-    /// Its own id, if it is a static member.
-    pub group_instance_id: Option<String>,
-    /// What it said about itself for the chosen protocol.
-    pub metadata: Bytes,
-}
-
-/// What happens to a member.
-#[derive(Clone, Debug)]
-pub enum GroupEvent {
-    /// This member leads the new generation: answer with [`GroupMember::assign`].
-    Elected {
-        /// Counts the group's rebalances; requests that carry an older one are refused.
-        generation: i32,
-        /// The chosen protocol.
-        protocol: String,
-        /// All members, this one included.
-        members: Vec<JoinedMember>,
-    },
-    /// The generation is complete and this is the member's part.
-    Assigned {
-        /// Counts the group's rebalances; requests that carry an older one are refused.
-        generation: i32,
-        /// The chosen protocol.
-        protocol: String,
-        /// This member's id.
-        member_id: String,
-        /// Whether this member leads.
-        leader: bool,
-        /// Who leads.
-        leader_id: String,
-        /// What the leader gave it to do; empty if nothing.
-        assignment: Bytes,
-    },
-    /// The group rebalances: give up what has to be given up, then [`GroupMember::join`] again. Heartbeats go
-    /// on meanwhile.
-    RebalanceNeeded,
-    /// The group has gone on without this member, and what it was given belongs to others: stop without
-    /// committing, then join again.
-    Lost(LostReason),
-    /// The membership is over.
-    Failed(GroupError),
-}
-
-/// Why a group went on without a member.
-#[expect(missing_docs, reason = "the message tells what each field is")]
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum LostReason {
-    /// The coordinator says so.
-    #[error("the group has expelled this member")]
-    Expelled { source: ErrorCode },
-    /// Polls came too slowly, so the member left.
-    #[error("no poll for more than max.poll.interval.ms ({} ms)", interval.as_millis())]
-    PollInterval { interval: Duration },
-    /// The coordinator could not be reached for a whole session timeout.
-    #[error("the coordinator was out of reach for session.timeout.ms ({} ms)", timeout.as_millis())]
-    SessionTimeout { timeout: Duration },
-}
-
-/// Why a membership failed.
-#[expect(missing_docs, reason = "the message tells what each field is")]
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum GroupError {
-    /// The coordinator refuses the member for good.
-    #[error("join group {group_id}")]
-    Refused { group_id: String, source: ErrorCode },
-    /// The coordinator cannot be asked, and trying again cannot help.
-    #[error("join group {group_id}")]
-    Request { group_id: String, source: RequestError },
-    /// The task behind the membership ended unexpectedly.
-    #[error("the membership in group {group_id} ended")]
-    Ended { group_id: String },
-}
-
-impl GroupError {
-    /// Full name of the exception class that Java clients raise.
-    pub fn java_class(&self) -> String {
-        match self {
-            Self::Refused { source, .. } => source.java_class(),
-            Self::Request { source, .. } => source.java_class(),
-            Self::Ended { .. } => "org.apache.kafka.common.KafkaException".to_owned(),
-        }
-    }
-}
-
 /// What the owner asked for and the task has not begun. A later request replaces an earlier one of its kind.
 #[derive(Debug, Default)]
-struct Requested {
+pub(super) struct Requested {
     join: Option<Vec<GroupProtocol>>,
-    assign: Option<Vec<(String, Bytes)>>,
-    leave: Option<String>,
+    pub(super) assign: Option<Vec<(String, Bytes)>>,
+    leave: Option<Leave>,
+}
+
+/// How a member goes.
+#[derive(Debug)]
+pub(super) struct Leave {
+    reason: String,
+    /// Whether a static member is taken out of the group, too, instead of being waited for.
+    for_good: bool,
 }
 
 #[derive(Debug)]
-struct Shared {
-    requested: Mutex<Requested>,
+pub(super) struct Shared {
+    pub(super) requested: Mutex<Requested>,
     changed: Notify,
     /// In whose name offsets are committed, while there is a generation.
-    committer: Mutex<Option<Committer>>,
+    pub(super) committer: Mutex<Option<Committer>>,
     touched: Mutex<Instant>,
+    pub(super) session: GroupSession,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
     /// Waits until `take` finds something that was requested. Dropping the future loses nothing.
-    async fn requested_step<T>(&self, take: impl Fn(&mut Requested) -> Option<T>) -> T {
+    pub(super) async fn requested_step<T>(&self, take: impl Fn(&mut Requested) -> Option<T>) -> T {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -217,6 +102,7 @@ impl GroupMember {
             changed: Notify::new(),
             committer: Mutex::default(),
             touched: Mutex::new(Instant::now()),
+            session: GroupSession::new(config.session_timeout),
         });
         let (sender, events) = mpsc::channel(EVENTS);
         let group_id = config.group_id.clone();
@@ -287,13 +173,27 @@ impl GroupMember {
         lock(&self.shared.committer).as_ref().map(|committer| (committer.generation, committer.member_id.clone()))
     }
 
+    /// Whether the group has not gone on without this member, for those who act in its name.
+    pub fn session(&self) -> GroupSession {
+        self.shared.session.clone()
+    }
+
     pub(crate) fn committer(&self) -> Option<Committer> {
         lock(&self.shared.committer).clone()
     }
 
     /// Leaves the group (a static member just goes) and waits for that, at most `timeout`.
-    pub async fn leave(mut self, reason: &str, timeout: Duration) {
-        lock(&self.shared.requested).leave = Some(reason.to_owned());
+    pub async fn leave(self, reason: &str, timeout: Duration) {
+        self.go(Leave { reason: reason.to_owned(), for_good: false }, timeout).await;
+    }
+
+    /// The same, and also as a static member (KIP-1092): others are given its part at once.
+    pub async fn leave_for_good(self, reason: &str, timeout: Duration) {
+        self.go(Leave { reason: reason.to_owned(), for_good: true }, timeout).await;
+    }
+
+    async fn go(mut self, leave: Leave, timeout: Duration) {
+        lock(&self.shared.requested).leave = Some(leave);
         self.shared.changed.notify_waiters();
         // Events are drained so that the task is never held up by them.
         let ended = async { while self.events.recv().await.is_some() {} };
@@ -303,27 +203,27 @@ impl GroupMember {
     }
 }
 
-struct Task {
-    link: Link,
-    config: GroupConfig,
-    shared: Arc<Shared>,
+pub(super) struct Task {
+    pub(super) link: Link,
+    pub(super) config: GroupConfig,
+    pub(super) shared: Arc<Shared>,
     events: mpsc::Sender<GroupEvent>,
-    coordinator: Option<(i32, HostPort)>,
+    pub(super) coordinator: Option<(i32, HostPort)>,
     /// Where it was last heard by the coordinator.
-    spoken_on: Option<Connection>,
-    member_id: String,
-    generation: Option<i32>,
+    pub(super) spoken_on: Option<Connection>,
+    pub(super) member_id: String,
+    pub(super) generation: Option<i32>,
     rejoin_told: bool,
     /// When the coordinator last answered.
     heard: Instant,
     /// The wait to become part of a generation, while attempts fail.
     joining: Option<LongWait>,
-    counts: Arc<GroupMembership>,
+    pub(super) counts: Arc<GroupMembership>,
 }
 
 enum Step {
     Join(Vec<GroupProtocol>),
-    Leave(String),
+    Leave(Leave),
 }
 
 fn take_requested(requested: &mut Requested) -> Option<Step> {
@@ -365,8 +265,8 @@ impl Task {
             };
             let was_cut_off = self.spoken_on.as_ref().is_some_and(|connection| !connection.is_open());
             match step {
-                Some(Step::Leave(reason)) => {
-                    self.leave(&reason).await;
+                Some(Step::Leave(leave)) => {
+                    self.leave(&leave).await;
                     return;
                 }
                 Some(Step::Join(protocols)) => {
@@ -389,7 +289,7 @@ impl Task {
     }
 
     /// Says whether the membership goes on. An owner that has gone is noticed by the abort of this task.
-    async fn tell(&self, event: GroupEvent) -> bool {
+    pub(super) async fn tell(&self, event: GroupEvent) -> bool {
         let goes_on = !matches!(event, GroupEvent::Failed(_));
         self.events.send(event).await.is_ok() && goes_on
     }
@@ -398,6 +298,7 @@ impl Task {
         self.member_id.clear();
         self.generation = None;
         *lock(&self.shared.committer) = None;
+        self.shared.session.close();
     }
 
     async fn lose(&mut self, reason: LostReason) -> bool {
@@ -416,7 +317,7 @@ impl Task {
         let leaving = shared.requested_step(|requested| requested.leave.take());
         let joined = tokio::select! {
             biased;
-            reason = leaving => Err(reason),
+            leave = leaving => Err(leave),
             joined = self.join_and_sync(protocols) => Ok(joined),
         };
         match joined {
@@ -436,10 +337,10 @@ impl Task {
                 self.counts.failed_rebalances.add(1);
                 self.fail(error).await
             }
-            Err(reason) => {
+            Err(leave) => {
                 // The request that is parked at the coordinator would hold up the farewell behind it.
                 self.link = self.link.cluster.own_link();
-                self.leave(&reason).await;
+                self.leave(&leave).await;
                 false
             }
         }
@@ -507,137 +408,23 @@ impl Task {
         patience.tell(now, &waiting);
     }
 
-    async fn join_once(
-        &mut self,
-        protocols: &[GroupProtocol],
-    ) -> Result<Result<GroupEvent, (ErrorCode, JoinStep)>, RequestError> {
-        let connection = self.coordinator().await?;
-        let joined = match self.send_join(&connection, protocols).await? {
-            Ok(joined) => joined,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let generation = joined.generation_id;
-        let protocol = joined.protocol_name.as_ref().map(ToString::to_string).unwrap_or_default();
-        let leader = joined.leader == joined.member_id;
-        let mut assignments = Vec::new();
-        if leader && !joined.skip_assignment {
-            lock(&self.shared.requested).assign = None;
-            let members = joined.members.iter().map(|member| JoinedMember {
-                member_id: member.member_id.to_string(),
-                group_instance_id: member.group_instance_id.as_ref().map(ToString::to_string),
-                metadata: member.metadata.clone(),
-            });
-            self.tell(GroupEvent::Elected { generation, protocol: protocol.clone(), members: members.collect() }).await;
-            assignments = self.shared.requested_step(|requested| requested.assign.take()).await;
-        }
-        let assignment = |(member_id, assignment): (String, Bytes)| {
-            SyncGroupRequestAssignment::default()
-                .with_member_id(StrBytes::from_string(member_id))
-                .with_assignment(assignment)
-        };
-        let version = connection.version(ApiKey::SyncGroup)?;
-        let mut request = SyncGroupRequest::default()
-            .with_group_id(wire_group(&self.config.group_id))
-            .with_generation_id(generation)
-            .with_member_id(joined.member_id.clone())
-            .with_assignments(assignments.into_iter().map(assignment).collect());
-        if 3 <= version {
-            request = request.with_group_instance_id(self.instance_id());
-        }
-        if 5 <= version {
-            request = request
-                .with_protocol_type(Some(StrBytes::from_string(self.config.protocol_type.clone())))
-                .with_protocol_name(joined.protocol_name.clone());
-        }
-        let began = Instant::now();
-        let synced = connection.call_within(&request, self.config.rebalance_timeout.saturating_add(JOIN_GRACE)).await?;
-        if let Err(code) = ErrorCode::check(synced.error_code) {
-            return Ok(Err((code, after_sync(code))));
-        }
-        self.counts.syncs.add(1);
-        self.counts.sync_time.record_time(began.elapsed());
-        self.generation = Some(generation);
-        let member_id = joined.member_id.to_string();
-        *lock(&self.shared.committer) = Some(Committer {
-            generation,
-            member_id: member_id.clone(),
-            group_instance_id: self.config.group_instance_id.clone(),
-        });
-        Ok(Ok(GroupEvent::Assigned {
-            generation,
-            protocol,
-            member_id,
-            leader,
-            leader_id: joined.leader.to_string(),
-            assignment: synced.assignment,
-        }))
-    }
-
-    async fn send_join(
-        &mut self,
-        connection: &Connection,
-        protocols: &[GroupProtocol],
-    ) -> Result<Result<JoinGroupResponse, (ErrorCode, JoinStep)>, RequestError> {
-        let protocol = |protocol: &GroupProtocol| {
-            JoinGroupRequestProtocol::default()
-                .with_name(StrBytes::from_string(protocol.name.clone()))
-                .with_metadata(protocol.metadata.clone())
-        };
-        let mut request = JoinGroupRequest::default()
-            .with_group_id(wire_group(&self.config.group_id))
-            .with_session_timeout_ms(millis(self.config.session_timeout))
-            .with_rebalance_timeout_ms(millis(self.config.rebalance_timeout))
-            .with_member_id(StrBytes::from_string(self.member_id.clone()))
-            .with_protocol_type(StrBytes::from_string(self.config.protocol_type.clone()))
-            .with_protocols(protocols.iter().map(protocol).collect());
-        if 5 <= connection.version(ApiKey::JoinGroup)? {
-            request = request.with_group_instance_id(self.instance_id());
-        }
-        let timeout = self.config.rebalance_timeout.saturating_add(JOIN_GRACE);
-        let timeout = timeout.max(self.link.cluster.settings().request_timeout);
-        let began = Instant::now();
-        let joined = connection.call_within(&request, timeout).await?;
-        self.spoken_on = Some(connection.clone());
-        if let Err(code) = ErrorCode::check(joined.error_code) {
-            let step = after_join(code);
-            if step == JoinStep::WithGivenId {
-                self.member_id = joined.member_id.to_string();
-            }
-            return Ok(Err((code, step)));
-        }
-        self.counts.joins.add(1);
-        self.counts.join_time.record_time(began.elapsed());
-        self.member_id = joined.member_id.to_string();
-        Ok(Ok(joined))
-    }
-
-    fn instance_id(&self) -> Option<StrBytes> {
-        self.config.group_instance_id.clone().map(StrBytes::from_string)
-    }
-
-    async fn coordinator(&mut self) -> Result<Connection, RequestError> {
-        let (node, address) = match &self.coordinator {
-            Some(known) => known.clone(),
-            None => {
-                let found = self.link.cluster.find_coordinator(CoordinatorOf::Group(&self.config.group_id)).await?;
-                self.coordinator.insert(found).clone()
-            }
-        };
-        self.link.to_address(node, &address).await
-    }
-
     async fn heartbeat(&mut self) -> bool {
         if let Some(interval) = self.config.max_poll_interval
             && interval < lock(&self.shared.touched).elapsed()
         {
-            self.say_goodbye("the poll interval was exceeded").await;
+            self.say_goodbye("the poll interval was exceeded", false).await;
             return self.lose(LostReason::PollInterval { interval }).await;
         }
         let Some(generation) = self.generation else { return true };
+        let asked = Asked::now();
         let step = match self.send_heartbeat(generation).await {
             Ok(answer) => {
                 if answer.is_ok() {
                     self.heard = Instant::now();
+                }
+                // Whoever is to join again is a member still.
+                if matches!(answer, Ok(()) | Err(ErrorCode::REBALANCE_IN_PROGRESS)) {
+                    self.shared.session.answered(asked);
                 }
                 (answer.err(), after_heartbeat(answer))
             }
@@ -676,59 +463,10 @@ impl Task {
         }
     }
 
-    async fn send_heartbeat(&mut self, generation: i32) -> Result<Result<(), ErrorCode>, RequestError> {
-        let connection = self.coordinator().await?;
-        let mut request = HeartbeatRequest::default()
-            .with_group_id(wire_group(&self.config.group_id))
-            .with_generation_id(generation)
-            .with_member_id(StrBytes::from_string(self.member_id.clone()));
-        if 3 <= connection.version(ApiKey::Heartbeat)? {
-            request = request.with_group_instance_id(self.instance_id());
-        }
-        let began = Instant::now();
-        self.counts.last_heartbeat.set(began.into_std());
-        let answer = connection.call_within(&request, self.config.session_timeout).await?;
-        self.spoken_on = Some(connection);
-        self.counts.heartbeats.add(1);
-        self.counts.heartbeat_time.record_time(began.elapsed());
-        Ok(ErrorCode::check(answer.error_code))
-    }
-
-    async fn leave(&mut self, reason: &str) {
-        self.say_goodbye(reason).await;
+    async fn leave(&mut self, leave: &Leave) {
+        self.say_goodbye(&leave.reason, leave.for_good).await;
         self.forget();
     }
-
-    /// Tells the coordinator that the member leaves. A failure is as good as a lapsed session.
-    async fn say_goodbye(&mut self, reason: &str) {
-        if self.member_id.is_empty() || self.config.group_instance_id.is_some() {
-            return;
-        }
-        let said = async {
-            let connection = self.coordinator().await?;
-            let version = connection.version(ApiKey::LeaveGroup)?;
-            let member_id = StrBytes::from_string(self.member_id.clone());
-            let mut request = LeaveGroupRequest::default().with_group_id(wire_group(&self.config.group_id));
-            if 3 <= version {
-                let mut member = MemberIdentity::default().with_member_id(member_id);
-                if 5 <= version {
-                    member = member.with_reason(Some(StrBytes::from_string(reason.to_owned())));
-                }
-                request = request.with_members(vec![member]);
-            } else {
-                request = request.with_member_id(member_id);
-            }
-            connection.call(&request).await?;
-            Ok::<(), RequestError>(())
-        };
-        if let Err(error) = said.await {
-            tracing::debug!(group = %self.config.group_id, error = %millstream_record::ErrorChain(&error), "the coordinator was not told about leaving");
-        }
-    }
-}
-
-fn millis(duration: Duration) -> i32 {
-    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
 
 /// Keeps the compiler honest about what is sent between threads.

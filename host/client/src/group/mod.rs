@@ -5,11 +5,14 @@
 //! `assignment`, those of a group of workers in [`connect_protocol`].
 
 pub mod connect_protocol;
+mod event;
 mod member;
+mod requests;
 mod rules;
 
 pub use crate::assignment::{Assignor, MalformedMember};
-pub use member::{GroupConfig, GroupError, GroupEvent, GroupMember, GroupProtocol, JoinedMember, LostReason};
+pub use event::{GroupConfig, GroupError, GroupEvent, GroupProtocol, JoinedMember, LostReason};
+pub use member::GroupMember;
 
 /// In whose name a transactional producer commits offsets of a group: a member of it, or nobody.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -113,10 +113,11 @@ impl Sender {
     /// Runs until the producer aborts it, or is closed.
     pub(super) async fn run(mut self) {
         let _guard = Guard(Arc::clone(&self.shared));
-        let shared = Arc::clone(&self.shared);
+        let (shared, session) = (Arc::clone(&self.shared), self.config.session.clone());
         loop {
             let now = Instant::now();
-            let Some(mut plan) = self.plan(now) else { return };
+            let may_send = self.config.session.is_open();
+            let Some(mut plan) = self.plan(now, may_send) else { return };
             let mut wake = plan.wake;
             wake = wake.into_iter().chain(plan.oldest.map(|oldest| self.tell_delay(oldest, now))).min();
             self.prepare(&mut plan, now);
@@ -133,6 +134,7 @@ impl Sender {
             tokio::select! {
                 Some(event) = self.pending.next(), if !self.pending.is_empty() => self.handle(event),
                 () = shared.sender.notified() => {}
+                () = session.opened(), if !may_send => {}
                 () = sleep_until(wake), if wake.is_some() => {}
             }
         }
@@ -154,7 +156,7 @@ impl Sender {
     }
 
     /// What can be done now; `None` once the producer is closed.
-    fn plan(&mut self, now: Instant) -> Option<Plan> {
+    fn plan(&mut self, now: Instant, may_send: bool) -> Option<Plan> {
         let metadata = self.link.cluster.metadata();
         let mut accumulator = self.shared.lock();
         if accumulator.closed {
@@ -167,6 +169,7 @@ impl Sender {
         let most = self.config.connection.max_in_flight;
         let nodes = &self.nodes;
         let plan = accumulator.plan(now, &metadata, |id| match nodes.get(&id) {
+            _ if !may_send => Capacity::Requests(0),
             Some(Node { connection: Some(connection), in_flight, .. }) if connection.is_open() => {
                 Capacity::Requests(most.saturating_sub(*in_flight))
             }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config_log::Entry,
-    membership::{Assigned, MembershipEvent, WorkSet},
+    membership::{Assigned, MembershipEvent, OwnState, WorkSet},
 };
 
 /// Wait before the config log is asked for its end again.
@@ -30,6 +30,13 @@ const LEAD_RETRY: Duration = Duration::from_secs(5);
 
 /// How often a worker joins again over that before it stops what it runs.
 const CATCH_UP_TRIES: u32 = 5;
+
+/// How long work of a worker that was stopped waits for it in a group of ours, unless
+/// `scheduled.rebalance.max.delay.ms` says otherwise: as long as a restart takes.
+const RESTART_WAIT: Duration = Duration::from_secs(10);
+
+/// Longest wait for the others to take note that this worker leaves.
+const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Gives so many bytes that nobody can guess.
 pub type SecretSource = dyn Fn(usize) -> Vec<u8> + Send + Sync;
@@ -52,6 +59,22 @@ pub struct GroupRules {
     pub secrets: Arc<SecretSource>,
     /// The way to other workers.
     pub peers: Arc<dyn Peers>,
+}
+
+impl GroupRules {
+    /// How long work of a worker that was stopped, and has said so, waits for it in a group of ours.
+    pub(super) fn restart_wait(&self) -> Duration {
+        self.max_delay.unwrap_or(RESTART_WAIT)
+    }
+}
+
+/// A worker that was told to end, and tells its group before.
+pub(super) struct Leaving {
+    reply: Reply<()>,
+    /// When it goes whether the group has heard of it or not.
+    pub(super) due: Instant,
+    /// Whether the round that is under way is the one in which it says so.
+    said: bool,
 }
 
 /// Why the loop ends.
@@ -108,7 +131,30 @@ impl Loop {
         self.rejoin_due = None;
         self.joining = true;
         let holds = self.shared.place().work().clone();
-        self.membership.join(self.log.offset(), &holds);
+        if let Some(leaving) = &mut self.leaving {
+            leaving.said = true;
+        }
+        self.told_at = Instant::now();
+        let own = OwnState { leaving: self.leaving.is_some(), loads: self.loads.tell() };
+        self.membership.join(self.log.offset(), &holds, own);
+    }
+
+    /// Is to end. A member of a group of ours says so first, so that its work can wait for it.
+    pub(super) fn shut_down(&mut self, reply: Reply<()>) -> Option<Ending> {
+        let wait = self.group.as_ref().map_or(Duration::ZERO, GroupRules::restart_wait);
+        let alone = self.shared.place().leads_group() && self.members.len() <= 1;
+        if !self.is_member() || !self.among_ours || alone || wait.is_zero() {
+            return Some(Ending::Asked(Some(reply)));
+        }
+        self.shared.does(Some("telling its group that it leaves".to_owned()));
+        self.leaving = Some(Leaving { reply, due: Instant::now() + ANNOUNCE_TIMEOUT, said: false });
+        self.rejoin = true;
+        None
+    }
+
+    /// Goes, since the group has heard of it, or has had its time.
+    pub(super) fn goes(&mut self) -> Option<Ending> {
+        self.leaving.take().map(|leaving| Ending::Asked(Some(leaving.reply)))
     }
 
     /// Joins again if work has to be divided anew. A round that is under way decides about what was said when it began:
@@ -150,9 +196,16 @@ impl Loop {
             MembershipEvent::Elected { id, generation, version, members } => {
                 self.divide(&id, generation, version, &members).await;
             }
-            MembershipEvent::Assigned(assigned) => self.assigned(assigned).await,
+            MembershipEvent::Assigned(assigned) => {
+                let said = self.leaving.as_ref().is_some_and(|leaving| leaving.said);
+                self.assigned(assigned).await;
+                if said {
+                    return self.goes();
+                }
+            }
             // One that came before the round that is under way is part of that.
             MembershipEvent::RebalanceNeeded => self.rejoin |= !self.joining,
+            MembershipEvent::Lost(_) if self.leaving.is_some() => return self.goes(),
             MembershipEvent::Lost(reason) => {
                 tracing::warn!("everything is stopped until the worker is back in its group: {reason}");
                 self.give_up_all().await;
@@ -193,6 +246,10 @@ impl Loop {
             self.rejoin_due = Some(Instant::now() + MISMATCH_RETRY);
             return;
         }
+        if let Some(own) = &work.own {
+            self.absences.learn(self.now_ms(), &own.away);
+        }
+        self.among_ours = work.own.is_some();
         let was_member = self.is_member();
         let revoked = self.take_place(&assigned);
         if !revoked.is_empty() {

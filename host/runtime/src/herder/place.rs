@@ -216,7 +216,7 @@ mod tests {
             url: "http://other:1/".to_owned(),
             offset: 7,
             holds: Work::default(),
-            ours: true,
+            own: None,
         };
         place.note(&[other], &BTreeMap::from([("m".to_owned(), holds)]));
         assert_eq!(url(place.owner("c", Some(0)).unwrap_err()), "http://other:1/");

@@ -22,18 +22,20 @@ use tracing::Instrument as _;
 use super::{
     HerderError, PutConnector, RestartRequest, TargetState,
     caretaker::{Caretaker, Write},
+    divide::Weights,
     event::{Event, Reconfigurations, Reply},
     fencing::Fencings,
-    group::{Ending, GroupRules},
+    group::{Ending, GroupRules, Leaving},
     handle::{Shared, mark_restarting},
     mailbox::{Mailbox, Settled, Unsettled, Wish},
     rebalances::Rebalances,
 };
 use crate::{
     config_log::{Change, ConfigLog, Entry, Logged},
+    loads::{self, BusyTimes, Loads},
     log_context,
     long_wait::until,
-    membership::{Membership, WorkSet, assignor::Incremental},
+    membership::{Absences, Membership, WorkSet, assignor::Incremental},
     worker::{CONNECTOR_STOP_TIMEOUT, Worker, plugin_of},
 };
 
@@ -52,6 +54,9 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for the statuses of what was given up, which others are given then.
 const STATUSES_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Shortest time between two rounds that are asked for because a worker's load has shifted.
+const TOLD_AGAIN: Duration = Duration::from_secs(120);
+
 /// See the module's documentation.
 pub(super) struct Loop {
     pub(super) shared: Arc<Shared>,
@@ -66,6 +71,18 @@ pub(super) struct Loop {
     pub(super) rebalances: Rebalances,
     /// What it remembers of the rounds that it led.
     pub(super) assignor: Incremental,
+    /// What waits for members that have said that they leave, and whether all members understand that.
+    pub(super) absences: Absences,
+    pub(super) among_ours: bool,
+    /// How busy its tasks are, and when it looks again.
+    busy: BusyTimes,
+    pub(super) loads: Loads,
+    pub(super) look_due: Option<Instant>,
+    pub(super) told_at: Instant,
+    /// What a leader knows of the loads of all, and when tasks may change places for them.
+    pub(super) weights: Weights,
+    /// Set once it is to end, while it tells its group.
+    pub(super) leaving: Option<Leaving>,
     /// What nobody was given in the last of them, and who was a member.
     pub(super) lost: WorkSet,
     pub(super) members: BTreeSet<String>,
@@ -106,10 +123,11 @@ impl Loop {
         log: Box<dyn ConfigLog>,
         membership: Box<dyn Membership>,
         group: Option<GroupRules>,
-        rebalances: Rebalances,
+        (rebalances, busy): (Rebalances, BusyTimes),
         reconfigurations: Arc<Reconfigurations>,
     ) -> Self {
         let (ask, asked) = mpsc::channel(WRITES);
+        let is_member = group.is_some();
         Self {
             shared,
             workers,
@@ -119,6 +137,14 @@ impl Loop {
             group,
             rebalances,
             assignor: Incremental::default(),
+            absences: Absences::default(),
+            among_ours: false,
+            busy,
+            loads: Loads::default(),
+            look_due: is_member.then(|| Instant::now() + loads::INTERVAL),
+            told_at: Instant::now(),
+            weights: Weights::default(),
+            leaving: None,
             lost: WorkSet::default(),
             members: BTreeSet::new(),
             began: Instant::now(),
@@ -145,11 +171,12 @@ impl Loop {
         let mut ending = self.begin(requests).await;
         while ending.is_none() {
             let (key_due, lead_due) = (until(self.key_due), until(self.lead_due));
-            let rejoin_due = until(self.rejoin_due);
+            let (rejoin_due, look_due) = (until(self.rejoin_due), until(self.look_due));
+            let leaving_due = until(self.leaving.as_ref().map(|leaving| leaving.due));
             tokio::select! {
                 biased;
                 event = requests.recv() => match event {
-                    Some(Event::Shutdown { reply }) => ending = Some(Ending::Asked(Some(reply))),
+                    Some(Event::Shutdown { reply }) => ending = self.shut_down(reply),
                     Some(event) if self.is_member() => {
                         self.shared.does(Some(event.describe()));
                         self.handle(event).await;
@@ -183,6 +210,8 @@ impl Loop {
                 () = key_due => self.renew_session_key().await,
                 () = lead_due => self.lead_again().await,
                 () = rejoin_due => self.rejoin_is_due(),
+                () = leaving_due => ending = self.goes(),
+                () = look_due => self.look_at_loads(),
             }
             self.join_if_needed();
         }
@@ -197,6 +226,17 @@ impl Loop {
         self.log.close(LEAVE_TIMEOUT).await;
         if let Some(Ending::Asked(Some(reply))) = ending {
             answer(reply, Ok(()));
+        }
+    }
+
+    /// Measures how busy tasks are. Where that has shifted for good the group is to hear of it, which divides anew then; no
+    /// task is touched by that alone.
+    fn look_at_loads(&mut self) {
+        let now = Instant::now();
+        self.look_due = Some(now + loads::INTERVAL);
+        self.loads.look(now - self.began, self.busy.so_far());
+        if self.among_ours && self.is_member() && self.loads.has_shifted() && self.told_at + TOLD_AGAIN <= now {
+            self.rejoin = true;
         }
     }
 

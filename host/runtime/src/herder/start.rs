@@ -26,6 +26,7 @@ use crate::{
     config_log::ConfigLog,
     exactly_once::Generations,
     leases::Claims,
+    loads::BusyTimes,
     log_levels::LogLevels,
     membership::Membership,
     status::StatusBoard,
@@ -122,11 +123,14 @@ impl Herder {
         let sums: Arc<millstream_metrics::Worker> = parts.metrics.group(Labels::none());
         let random = Arc::clone(&parts.random);
         let asks = Arc::new(AskHerder { events: events.downgrade(), shared: Arc::clone(&shared), random });
+        let (session, busy) = (membership.session(), BusyTimes::default());
+        let measured = busy.clone();
         let workers = Box::new(move || {
             let _ = &sums;
             let (generations, claims) =
                 (Arc::clone(&asks) as Arc<dyn Generations>, Arc::clone(&asks) as Arc<dyn Claims>);
-            Worker::new(parts.clone(), statuses.clone(), Arc::clone(&reconfigure), (generations, claims))
+            let (asks, group) = ((generations, claims), (session.clone(), busy.clone()));
+            Worker::new(parts.clone(), statuses.clone(), Arc::clone(&reconfigure), asks, group)
         });
         let looped = Loop::new(
             Arc::clone(&shared),
@@ -134,7 +138,7 @@ impl Herder {
             log,
             membership,
             settings.group,
-            rebalances,
+            (rebalances, measured),
             reconfigurations,
         );
         let ending = Arc::clone(&shared);

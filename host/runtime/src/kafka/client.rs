@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
 use millstream_client::{
-    Ack, Admin, AdminConfig, Appender, Cluster, ConfigError, Consumer, ConsumerConfig, Dial, ErrorCode, Producer,
-    ProducerConfig, RecordRef, SendError, Sequence, TransactionError, TryAppendError,
+    Ack, Admin, AdminConfig, Appender, Cluster, ConfigError, Consumer, ConsumerConfig, Dial, ErrorCode, GroupSession,
+    Producer, ProducerConfig, RecordRef, SendError, Sequence, TransactionError, TryAppendError,
     admin::{NewTopic, OffsetAndMetadata},
     consumer::{FetchedRecordBatches, RebalanceEvent},
 };
@@ -23,7 +23,7 @@ use millstream_wire::{
 use super::{
     Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
     RecordProducer, RecordSlot, RecordTransactions, SinkTopics, TaskClients, TopicAdmin,
-    group_offsets::ClientGroupOffsets, topics::ClientTopics,
+    group_offsets::ClientGroupOffsets, instance_id::WorkerGroup, topics::ClientTopics,
 };
 use crate::error_policy::CONNECT_EXCEPTION;
 
@@ -37,13 +37,25 @@ pub struct KafkaClients {
     worker: ConfigMap,
     policy: OverridePolicy,
     metrics: Metrics,
+    /// Set for a worker that is a member of one.
+    workers: Option<WorkerGroup>,
+    session: GroupSession,
 }
 
 impl KafkaClients {
     /// Clients that reach the cluster through `dial`, beginning at `bootstrap` (`host:port,…`), with the
     /// settings in the worker's properties.
     pub fn new(dial: Arc<dyn Dial>, bootstrap: impl Into<String>, worker: ConfigMap, policy: OverridePolicy) -> Self {
-        Self { dial, bootstrap: bootstrap.into(), worker, policy, metrics: Metrics::default() }
+        let (metrics, session) = (Metrics::default(), GroupSession::unlimited());
+        Self { dial, bootstrap: bootstrap.into(), worker, policy, metrics, workers: None, session }
+    }
+
+    /// Clients of a worker that is a member of the group `group_id` on this cluster: its tasks may run elsewhere one day.
+    /// Consumers take the place of those that did the same before, and while the session is closed no producer sends.
+    #[must_use]
+    pub fn in_group(self, cluster_id: &str, group_id: &str, session: GroupSession) -> Self {
+        let workers = WorkerGroup { cluster_id: cluster_id.to_owned(), group_id: group_id.to_owned() };
+        Self { workers: Some(workers), session, ..self }
     }
 
     /// The clients count here.
@@ -133,6 +145,7 @@ impl KafkaClients {
 
     fn make_producer(&self, mut config: ProducerConfig) -> Box<dyn RecordProducer> {
         config.connection.metrics = self.metrics.clone();
+        config.session = self.session.clone();
         let cluster = self.cluster(&config.bootstrap, &config.connection);
         Box::new(ClientProducer(Producer::new(&cluster, config)))
     }
@@ -300,6 +313,14 @@ impl Clients for KafkaClients {
         let own = of_sink(&group, &client_id);
         let properties = self.properties(&own, "consumer", connector)?;
         let mut config = ConsumerConfig::from_properties(&properties).map_err(wrong_setting)?;
+        // Whoever names the member has reasons of his own.
+        let named = config.group_instance_id.is_some();
+        let instance_id = self.workers.as_ref().filter(|_| !named).map(|group| group.instance_id(task, connector));
+        let standing = match instance_id {
+            Some(_) => Standing::Successor,
+            None => Standing::Own,
+        };
+        config.group_instance_id = config.group_instance_id.or(instance_id);
         config.connection.metrics = self.metrics.clone();
         let cluster = self.cluster(&config.bootstrap, &config.connection);
         let max_decompressed = config.fetch_decompressed_max_bytes as usize;
@@ -312,7 +333,7 @@ impl Clients for KafkaClients {
             }
         };
         subscribed.map_err(|error| consume_failure(&error))?;
-        Ok(Box::new(ClientConsumer::new(consumer, max_decompressed)))
+        Ok(Box::new(ClientConsumer { standing, ..ClientConsumer::new(consumer, max_decompressed) }))
     }
 
     fn group_offsets(&self, connector: &str, config: &ConfigMap) -> Result<Box<dyn GroupOffsets>, Failure> {
@@ -320,7 +341,9 @@ impl Clients for KafkaClients {
         let own = format!("connect-{connector}");
         let mut consumer = self.properties(&[("group.id", &own)], "consumer", config)?;
         let group = consumer.remove("group.id").unwrap_or(own);
-        Ok(Box::new(ClientGroupOffsets::new(admin, group)))
+        let (workers, connector, config) = (self.workers.clone(), connector.to_owned(), config.clone());
+        let is_own = move |id: &str| workers.as_ref().is_some_and(|workers| workers.names(&connector, &config, id));
+        Ok(Box::new(ClientGroupOffsets::new(admin, group, Box::new(is_own))))
     }
 
     fn topics(&self, task: &TaskId, connector: &ConfigMap) -> Result<Box<dyn TopicAdmin>, Failure> {
@@ -433,12 +456,34 @@ pub(super) struct ClientConsumer {
     consumer: Consumer,
     max_decompressed: usize,
     scratch: Vec<u8>,
+    standing: Standing,
+}
+
+/// What a consumer is in its group.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Standing {
+    /// A member like any other, or under a name that somebody else has given it.
+    Own,
+    /// One that took the place of whoever ran the task before, and is to leave it to who runs it next.
+    Successor,
+    /// One whose place was taken.
+    Superseded,
 }
 
 impl ClientConsumer {
     /// A consumer whose compressed batches may expand to `max_decompressed` bytes.
     pub(super) fn new(consumer: Consumer, max_decompressed: usize) -> Self {
-        Self { consumer, max_decompressed, scratch: Vec::new() }
+        Self { consumer, max_decompressed, scratch: Vec::new(), standing: Standing::Own }
+    }
+}
+
+impl ClientConsumer {
+    /// Takes note of what a failure means.
+    fn failed(&mut self, error: &millstream_client::consumer::ConsumeError) -> Failure {
+        if self.standing == Standing::Successor && error.is_fenced() {
+            self.standing = Standing::Superseded;
+        }
+        consume_failure(error)
     }
 }
 
@@ -457,7 +502,7 @@ fn partitions(set: impl IntoIterator<Item = (TopicName, i32)>) -> Vec<TopicParti
 #[async_trait]
 impl RecordConsumer for ClientConsumer {
     async fn poll(&mut self, timeout: Duration) -> Result<Polled, Failure> {
-        let polled = self.consumer.poll(timeout).await.map_err(|error| consume_failure(&error))?;
+        let polled = self.consumer.poll(timeout).await.map_err(|error| self.failed(&error))?;
         let events = polled
             .events
             .into_iter()
@@ -474,7 +519,8 @@ impl RecordConsumer for ClientConsumer {
 
     async fn position(&mut self, partition: &TopicPartition) -> Result<i64, Failure> {
         let Some(name) = topic(&partition.topic) else { return Ok(-1) };
-        self.consumer.position(&name, partition.partition).await.map_err(|error| consume_failure(&error))
+        let position = self.consumer.position(&name, partition.partition).await;
+        position.map_err(|error| self.failed(&error))
     }
 
     fn lag(&self, partition: &TopicPartition) -> Option<i64> {
@@ -515,8 +561,16 @@ impl RecordConsumer for ClientConsumer {
         }
     }
 
+    fn is_superseded(&self) -> bool {
+        self.standing == Standing::Superseded
+    }
+
     async fn close(self: Box<Self>) {
-        self.consumer.close(CLOSE_TIMEOUT).await;
+        match self.standing {
+            // Others are to have its partitions at once, and a group without members can be changed.
+            Standing::Successor => self.consumer.leave(CLOSE_TIMEOUT).await,
+            Standing::Own | Standing::Superseded => self.consumer.close(CLOSE_TIMEOUT).await,
+        }
     }
 }
 

@@ -16,14 +16,41 @@ use super::{AlterOffsetsError, GroupOffsets, client::request_failure};
 const HAS_MEMBERS: [ErrorCode; 3] =
     [ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::NON_EMPTY_GROUP, ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC];
 
+/// Says whether a member's `group.instance.id` is that of a task of the connector.
+pub(super) type OwnMember = dyn Fn(&str) -> bool + Send + Sync;
+
 pub(super) struct ClientGroupOffsets {
     admin: Admin,
     group: String,
+    own: Box<OwnMember>,
 }
 
 impl ClientGroupOffsets {
-    pub(super) fn new(admin: Admin, group: String) -> Self {
-        Self { admin, group }
+    pub(super) fn new(admin: Admin, group: String, own: Box<OwnMember>) -> Self {
+        Self { admin, group, own }
+    }
+
+    /// Takes those members out of the group that tasks have left behind which ended with their worker: offsets are changed
+    /// only where no task runs. Whether there was one. What may go wrong is left to whoever looks again.
+    async fn dismiss_the_dead(&self) -> bool {
+        let removed = async {
+            let described = self.admin.describe_group(&self.group).await?;
+            let members = described.members.into_iter().filter_map(|member| member.group_instance_id);
+            let dead: Vec<String> = members.filter(|id| (self.own)(id)).collect();
+            if !dead.is_empty() {
+                self.admin.remove_static_members(&self.group, &dead).await?;
+                tracing::info!(
+                    group = self.group,
+                    members = dead.len(),
+                    "members that ended without leaving were taken out of the group"
+                );
+            }
+            Ok::<bool, RequestError>(!dead.is_empty())
+        };
+        removed.await.unwrap_or_else(|error| {
+            tracing::warn!(group = self.group, error = %ErrorChain(&error), "members that ended without leaving could not be taken out of the group");
+            false
+        })
     }
 }
 
@@ -69,6 +96,22 @@ impl GroupOffsets for ClientGroupOffsets {
     }
 
     async fn alter(&self, offsets: &[(TopicPartition, Option<i64>)]) -> Result<(), AlterOffsetsError> {
+        match self.alter_once(offsets).await {
+            Err(AlterOffsetsError::HasMembers(_)) if self.dismiss_the_dead().await => self.alter_once(offsets).await,
+            altered => altered,
+        }
+    }
+
+    async fn delete(&self) -> Result<(), AlterOffsetsError> {
+        match self.delete_once().await {
+            Err(AlterOffsetsError::HasMembers(_)) if self.dismiss_the_dead().await => self.delete_once().await,
+            deleted => deleted,
+        }
+    }
+}
+
+impl ClientGroupOffsets {
+    async fn alter_once(&self, offsets: &[(TopicPartition, Option<i64>)]) -> Result<(), AlterOffsetsError> {
         let (mut set, mut forgotten) = (Vec::new(), Vec::new());
         for (of, offset) in offsets {
             let invalid = |error: millstream_record::InvalidTopicName| {
@@ -99,7 +142,7 @@ impl GroupOffsets for ClientGroupOffsets {
         set.and(forgotten.and_then(first_refusal))
     }
 
-    async fn delete(&self) -> Result<(), AlterOffsetsError> {
+    async fn delete_once(&self) -> Result<(), AlterOffsetsError> {
         match self.admin.delete_group(&self.group).await.map_err(failed)? {
             Err(error) if error.source != ErrorCode::GROUP_ID_NOT_FOUND => Err(refused(error)),
             _ => Ok(()),

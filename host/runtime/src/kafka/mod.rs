@@ -6,6 +6,7 @@
 mod append;
 mod client;
 mod group_offsets;
+mod instance_id;
 mod internal;
 mod topics;
 
@@ -199,6 +200,10 @@ pub trait RecordConsumer: Send {
     fn pause(&mut self, partitions: &[TopicPartition]);
     /// Returns records from these partitions again.
     fn resume(&mut self, partitions: &[TopicPartition]);
+    /// Whether a poll failed because another worker runs the task, and has taken its place in the group.
+    fn is_superseded(&self) -> bool {
+        false
+    }
     /// Leaves the group.
     async fn close(self: Box<Self>);
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use millstream_client::{
-    AdminConfig, Cluster, Dial, GroupMember,
+    AdminConfig, Cluster, Dial, GroupMember, GroupSession,
     config::ClientKind,
     group::{GroupConfig, GroupEvent, GroupProtocol, JoinedMember, connect_protocol::WorkerState},
 };
@@ -12,7 +12,7 @@ use millstream_config::{WorkerConfig, worker_key as key};
 use millstream_metrics::{Labels, Metrics, WorkerAssignment};
 use millstream_record::ErrorChain;
 
-use super::{Assigned, ConnectVersion, Member, Membership, MembershipEvent, Work, WorkAssignment};
+use super::{Assigned, ConnectVersion, Member, Membership, MembershipEvent, OwnState, Work, WorkAssignment};
 
 const PROTOCOL_TYPE: &str = "connect";
 
@@ -139,7 +139,8 @@ impl ConnectGroup {
 
     fn event(&mut self, event: GroupEvent) -> MembershipEvent {
         match event {
-            GroupEvent::Elected { generation, protocol, members } => {
+            // Only static members take a leader's place, and workers are none.
+            GroupEvent::Elected { generation, protocol, members, keeps: _ } => {
                 match self.elected(generation, &protocol, &members) {
                     Ok(event) => event,
                     Err(reason) => MembershipEvent::Failed(reason),
@@ -193,7 +194,7 @@ impl ConnectGroup {
                 format!("member {} of group {group} cannot be understood: {error}", joined.member_id)
             })?;
             let holds = state.holds.map(|holds| Work::of_shares(&holds.assigned)).unwrap_or_default();
-            Ok(Member { id: joined.member_id.clone(), url: state.url, offset: state.offset, holds, ours: state.ours })
+            Ok(Member { id: joined.member_id.clone(), url: state.url, offset: state.offset, holds, own: state.own })
         };
         let members: Vec<Member> = members.iter().map(member).collect::<Result<_, String>>()?;
         let own = members.iter().find(|member| member.url == self.url).map(|member| member.id.clone());
@@ -204,13 +205,13 @@ impl ConnectGroup {
 
 #[async_trait]
 impl Membership for ConnectGroup {
-    fn join(&mut self, offset: i64, holds: &Work) {
+    fn join(&mut self, offset: i64, holds: &Work, own: OwnState) {
         self.held.clone_from(holds);
         let holds = holds.shares();
         let protocol = |version: ConnectVersion| {
             let held = WorkAssignment { offset, assigned: holds.clone(), ..WorkAssignment::default() };
             let holds = (version != ConnectVersion::Eager && !holds.is_empty()).then_some(held);
-            let state = WorkerState { url: self.url.clone(), offset, holds, ours: true };
+            let state = WorkerState { url: self.url.clone(), offset, holds, own: Some(own.clone()) };
             GroupProtocol { name: version.name().to_owned(), metadata: state.encode(version) }
         };
         let offered = ConnectVersion::ALL.into_iter().rev().filter(|version| *version <= self.settings.newest);
@@ -232,6 +233,10 @@ impl Membership for ConnectGroup {
             self.version = version;
         }
         self.event(event)
+    }
+
+    fn session(&self) -> GroupSession {
+        self.member.session()
     }
 
     async fn leave(self: Box<Self>, timeout: Duration) {

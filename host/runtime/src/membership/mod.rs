@@ -3,6 +3,7 @@
 //! [`Solo`] is a worker by itself, [`ConnectGroup`] a member of a group of type `connect`. The herder decides what to do
 //! about an event; who does what is the leader's decision, which is made in [`assignor`], a plain function.
 
+mod absences;
 pub mod assignor;
 mod connect;
 mod solo;
@@ -11,8 +12,12 @@ mod work;
 use std::time::Duration;
 
 use async_trait::async_trait;
-pub use millstream_client::group::connect_protocol::{ConnectVersion, Share, WorkAssignment};
+pub use millstream_client::GroupSession;
+pub use millstream_client::group::connect_protocol::{
+    Away, ConnectVersion, OwnDecision, OwnState, Share, WorkAssignment,
+};
 
+pub use absences::Absences;
 pub use connect::{ConnectGroup, ConnectGroupSettings, InvalidGroup};
 pub use solo::Solo;
 pub use work::{Work, WorkSet};
@@ -28,8 +33,15 @@ pub struct Member {
     pub offset: i64,
     /// What it was given and still holds.
     pub holds: Work,
-    /// Whether it is a worker of ours, and no Kafka Connect.
-    pub ours: bool,
+    /// What a worker of ours says besides; nothing of a Kafka Connect.
+    pub own: Option<OwnState>,
+}
+
+impl Member {
+    /// Whether it has said that it is about to leave.
+    pub fn is_leaving(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.leaving)
+    }
 }
 
 /// What the leader's decision was for this member.
@@ -73,14 +85,20 @@ pub enum MembershipEvent {
 /// A worker's place among others.
 #[async_trait]
 pub trait Membership: Send {
-    /// Joins, or joins again; says how far the worker has read and what it holds. Returns at once.
-    fn join(&mut self, offset: i64, holds: &Work);
+    /// Joins, or joins again; says how far the worker has read, what it holds, and what only workers of ours are told.
+    /// Returns at once.
+    fn join(&mut self, offset: i64, holds: &Work, own: OwnState);
 
     /// The leader's answer to [`MembershipEvent::Elected`], by member id.
     fn assign(&mut self, work: Vec<(String, WorkAssignment)>);
 
     /// Waits for the next event. Dropping the future loses nothing.
     async fn next(&mut self) -> MembershipEvent;
+
+    /// Whether the group has not gone on without this worker; always so for one in no group.
+    fn session(&self) -> GroupSession {
+        GroupSession::unlimited()
+    }
 
     /// Leaves, within a moment.
     async fn leave(self: Box<Self>, timeout: Duration);

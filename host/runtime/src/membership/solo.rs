@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Assigned, ConnectVersion, Membership, MembershipEvent, Work, WorkAssignment};
+use super::{Assigned, ConnectVersion, Membership, MembershipEvent, OwnState, Work, WorkAssignment};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub struct Solo {
 
 #[async_trait]
 impl Membership for Solo {
-    fn join(&mut self, _: i64, _: &Work) {}
+    fn join(&mut self, _: i64, _: &Work, _: OwnState) {}
 
     fn assign(&mut self, _: Vec<(String, WorkAssignment)>) {}
 

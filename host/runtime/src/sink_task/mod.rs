@@ -43,6 +43,9 @@ use crate::{
     task_metrics::Part,
 };
 
+/// Longest time in which a worker hears from its group that a task of it runs elsewhere.
+const SUPERSEDED: Duration = Duration::from_secs(60);
+
 /// How often and how long a sink task commits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CommitSettings {
@@ -119,6 +122,7 @@ impl SinkTask {
     pub(crate) async fn run(mut self, config: &ConfigMap) -> Result<(), Failure> {
         let ended = match self.work(config).await {
             Ok(()) | Err(Halt::Stopped) => Ok(()),
+            Err(Halt::Failed(failure)) if self.consumer.is_superseded() => self.superseded(failure).await,
             Err(Halt::Failed(failure)) => Err(failure),
         };
         // A task that has failed holds nobody up, so its letters have the time of a commit.
@@ -129,7 +133,7 @@ impl SinkTask {
             letters.await_ends(timeout, &self.control).await;
         }
         // Offsets of batches that were taken are kept even when a later one failed.
-        self.give_up(self.commits.assigned(), true).await;
+        self.give_up(self.commits.assigned(), self.control.is_ours()).await;
         let what = || call_text("the sink to stop");
         if let Err(error) = told(&self.control, CALL, what, self.task.stop()).await {
             tracing::warn!(task = %self.control.id, error = %error, "the sink task did not stop cleanly");
@@ -137,6 +141,19 @@ impl SinkTask {
         self.stages.close().await;
         self.consumer.close().await;
         ended
+    }
+
+    /// The task runs elsewhere already, so its own worker is about to hear that from its group and to stop it. Nothing is
+    /// committed, and nothing said: the other one's word stands.
+    ///
+    /// # Errors
+    ///
+    /// The worker does not stop it, so it takes the task for its own: a failure then, which somebody has to look at.
+    async fn superseded(&mut self, failure: Failure) -> Result<(), Failure> {
+        tracing::warn!(task = %self.control.id, "the task runs on another worker, which has taken its place in the consumer group; it ends here without a commit");
+        self.give_up(self.commits.assigned(), false).await;
+        let stopped = tokio::time::timeout(SUPERSEDED, self.control.stopped()).await;
+        stopped.map_err(|_| failure)
     }
 
     async fn work(&mut self, config: &ConfigMap) -> Result<(), Halt> {
@@ -279,6 +296,7 @@ impl SinkTask {
     /// Hands over what is waiting, or an empty batch. A batch that the plugin wants to see again stays,
     /// and nothing is consumed until it has been taken.
     async fn put(&mut self) -> Result<(), Halt> {
+        self.control.until_ours().await?;
         if self.backlog.is_empty() {
             self.context.begin_put(0);
             let (what, nothing) = (|| call_text("the sink to take no records"), Table::new(0).into_batch());
@@ -424,7 +442,7 @@ impl SinkTask {
                 Ok(())
             }
             Rebalance::Revoked(partitions) => {
-                self.give_up(partitions, true).await;
+                self.give_up(partitions, self.control.is_ours()).await;
                 self.note_assignment(false);
                 Ok(())
             }
@@ -510,7 +528,7 @@ impl SinkTask {
     async fn commit(&mut self) {
         self.next_commit = Instant::now() + self.settings.interval;
         let partitions = self.commits.assigned();
-        if partitions.is_empty() {
+        if partitions.is_empty() || !self.control.is_ours() {
             return;
         }
         match self.pre_commit(&partitions).await {

@@ -535,6 +535,11 @@ impl Flow {
     }
 
     async fn commit_what_has_ended(&mut self) {
+        if !self.control.is_ours() {
+            // Whoever has the task by now may be further than this one was.
+            self.next_commit = Instant::now() + self.settings.flush_interval;
+            return;
+        }
         let began = Instant::now();
         let mut unsaved = None;
         for (partition, offset) in self.ledger.take_committable() {
@@ -604,6 +609,11 @@ impl Flow {
     ///
     /// The last transaction could not be committed; without transactions there are none.
     pub(super) async fn finish(&mut self, task: &mut dyn SourceTask, ended_well: bool) -> Result<(), Failure> {
+        if !self.control.is_ours() {
+            // Another worker goes on from the last commit.
+            tracing::warn!(task = %self.control.id, "the task ends without a last commit, since it may run elsewhere by now");
+            return self.last_transaction(false).await;
+        }
         if self.transactions.is_some() {
             let ended = self.last_transaction(ended_well).await;
             self.tell(task).await;

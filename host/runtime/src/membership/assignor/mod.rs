@@ -1,7 +1,8 @@
 //! Who does what: the leader's decision. Plain functions of the members, of what there is to do, of the time, and of what
 //! the leader remembers; the same decisions as Connect's own, so that a group may consist of both kinds of workers.
 //!
-//! [`Incremental`] leaves work where it is as far as that is even (KIP-415), [`eager`] gives everything anew.
+//! [`Incremental`] leaves work where it is as far as that is even (KIP-415), [`eager`] gives everything anew. In a group of
+//! ours alone [`spread`] and [`exchange`] see to it that tasks that keep their workers busy are not all in one place.
 
 mod balance;
 mod eager;
@@ -10,11 +11,13 @@ mod incremental;
 mod properties;
 #[cfg(test)]
 mod recorded;
+mod weights;
 
 use std::collections::BTreeMap;
 
 pub use eager::eager;
 pub use incremental::{Delay, Generations, Incremental};
+pub use weights::{Exchange, Loads, exchange, spread};
 
 use super::Work;
 
