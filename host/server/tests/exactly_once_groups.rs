@@ -170,6 +170,8 @@ fn a_leader_that_is_silent_holds_up_a_fencing_round_only_until_it_has_a_successo
     group.workers[silent].freeze();
     assert_eq!(ask(&owner, "POST", &format!("/connectors/{name}/tasks/0/restart"), None), 204);
     append(&input, &lines(10..20));
+    let log = || group.workers.iter().find(|worker| worker.rest == owner).unwrap().log();
+    eventually("its successor is asked", || log().contains("was asked to fence, and leads no more").then_some(()));
     await_source(&owner, name, &[&owner]);
     await_committed(&group, name, &lines(0..20));
     // It comes back as one of the group, and writes nothing of what it was about to.

@@ -50,8 +50,9 @@ pub struct History {
     skipped: BTreeSet<String>,
     /// Records that a sink made durable, or that are in its dead-letter queue.
     kept: BTreeSet<String>,
-    /// Rows whose transaction their plugin has asked to abort.
+    /// Rows whose transaction their plugin has asked to abort, and those that have not come again since.
     aborted: BTreeSet<String>,
+    unseen: BTreeSet<String>,
     /// Connectors that are stopped and were told nothing else since.
     quiet: BTreeSet<String>,
 }
@@ -140,6 +141,7 @@ impl History {
             skipped: BTreeSet::new(),
             kept: BTreeSet::new(),
             aborted: BTreeSet::new(),
+            unseen: BTreeSet::new(),
             quiet: BTreeSet::new(),
         }
     }
@@ -370,6 +372,9 @@ impl History {
 
     /// A poll returned these rows.
     pub fn polled(&mut self, run: RunId, rows: &[String]) {
+        for row in rows {
+            self.unseen.remove(row);
+        }
         self.acts(run, format!("polls {}", rows.join(" ")));
         let run = self.run(run);
         for row in rows {
@@ -555,7 +560,13 @@ impl History {
     pub fn aborts(&mut self, run: RunId, rows: impl IntoIterator<Item = String>) {
         let rows: Vec<String> = rows.into_iter().collect();
         self.acts(run, format!("aborts {}", rows.join(" ")));
+        self.unseen.extend(rows.iter().cloned());
         self.aborted.extend(rows);
+    }
+
+    /// Records that readers see although their transaction was to be aborted.
+    pub fn seen_in_spite(&self, written: &BTreeSet<String>) -> Vec<String> {
+        written.iter().filter(|record| self.unseen.contains(row_of(record))).cloned().collect()
     }
 
     // Sinks.

@@ -236,6 +236,10 @@ pub async fn live(plan: Plan) -> World {
             state.history.violated(format!("written more than once: {}", doubled.join(" ")));
         }
     }
+    let seen = state.history.seen_in_spite(&written);
+    if !seen.is_empty() {
+        state.history.violated(format!("aborted, and seen: {}", seen.join(" ")));
+    }
     let missing = state.history.unfinished(&written);
     if !missing.is_empty() {
         state.history.violated(format!("nowhere to be found: {}", missing.join(" ")));
