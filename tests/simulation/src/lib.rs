@@ -173,8 +173,9 @@ impl World {
                 running(status.connector.state) && status.tasks.iter().all(|(_, task)| running(task.state))
             })
         };
-        // Resuming is answered before it is done, and what is written to a topic is read a moment later.
-        let until = Instant::now() + Duration::from_secs(10);
+        // Resuming is answered before it is done, and what is written to a topic is read a moment later. A round of fencing
+        // that was begun in the trouble, for tasks that are no more, has its 90 seconds, and the next one waits for it.
+        let until = Instant::now() + Duration::from_secs(120);
         for connector in &plan.connectors {
             let mut status = handle.status(&connector.name);
             while !all_run(&status) && Instant::now() < until {
