@@ -1,13 +1,13 @@
 //! Topics that sources make by their rules, on the built-in broker and on Kafka, beside Kafka Connect 4.3.
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, time::Duration};
 
 use harness::{
     Broker, Worker, eventually,
     files::append,
     millstream,
     peers::{Connect, Kafka, have_kafka},
-    request,
+    request, within,
 };
 use serde_json::{Map, Value, json};
 
@@ -232,4 +232,49 @@ fn topics_are_made_on_apache_kafka_alike() {
     assert_eq!((partitions[0], partitions[1], partitions[3]), (2, 3, 4));
     assert_eq!(made[1].2["retention.ms"], "3600000");
     assert_eq!(made[2].2["cleanup.policy"], "compact");
+}
+
+/// Names of the topics that begin so.
+fn topics_beginning_with(broker: &str, prefix: &str) -> Vec<String> {
+    let listed = Command::new(millstream()).args(["topic", "list", "--bootstrap-server", broker]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    listed.lines().filter(|topic| topic.starts_with(prefix)).map(str::to_owned).collect()
+}
+
+/// Records in each partition of topics.
+fn records(broker: &str, topics: &[String]) -> Option<Vec<i64>> {
+    let mut offsets = Command::new(millstream());
+    offsets.args(["topic", "offsets", "--bootstrap-server", broker, "--output", "json"]).args(topics);
+    let offsets: Value = serde_json::from_slice(&offsets.output().unwrap().stdout).ok()?;
+    offsets.as_array()?.iter().map(|partition| partition["offset"].as_i64()).collect()
+}
+
+#[test]
+fn two_tasks_that_race_for_hundreds_of_topics_make_each_of_them_once_and_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &[NO_AUTO]);
+    let worker = worker(folder.path(), &broker.address);
+    // A topic for each millisecond of a second.
+    let config = json!({
+        "name": "racing", "connector.class": "Datagen", "topic": "racing", "tasks.max": "2",
+        "records.per.second": "1000", "count": "3000", "batch.size": "1",
+        "transforms": "route",
+        "transforms.route.type": "org.apache.kafka.connect.transforms.TimestampRouter",
+        "transforms.route.topic.format": "${topic}-${timestamp}",
+        "transforms.route.timestamp.format": "SSS",
+        "topic.creation.default.partitions": "2",
+        "topic.creation.default.replication.factor": "1",
+    });
+    put(&worker.rest, &config);
+    let (topics, records) = within(Duration::from_secs(240), "all records are there", || {
+        let topics = topics_beginning_with(&broker.address, "racing-");
+        let records = records(&broker.address, &topics)?;
+        (records.iter().sum::<i64>() == 3000).then_some((topics, records))
+    });
+    assert!(200 < topics.len(), "{}", topics.len());
+    assert_eq!(records.len(), 2 * topics.len(), "each has the partitions of the rule");
+    let status = worker.status("racing");
+    for task in 0..2 {
+        assert_eq!(status["tasks"][task]["state"], "RUNNING", "{status}");
+    }
 }
