@@ -10,11 +10,12 @@ Asked of Apache Kafka the output is what stands in host/broker/tests/recorded. U
 """
 
 import gzip
-import socket
 import struct
 import sys
 import time
 import zlib
+
+from protocol import Connection, array, octets, text
 
 T = 1_700_000_000_000
 NEVER = object()
@@ -128,82 +129,27 @@ def message_set(magic, attributes=0, value=b"v"):
 
 # ---- the protocol ------------------------------------------------------------------------------------------------
 
-def text(value):
-    return struct.pack(">h", -1) if value is None else struct.pack(">h", len(value.encode())) + value.encode()
-
-
-def octets(value):
-    return struct.pack(">i", -1) if value is None else struct.pack(">i", len(value)) + value
-
-
-def array(items):
-    return struct.pack(">i", len(items)) + b"".join(items)
-
-
-class Reader:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def take(self, form):
-        value = struct.unpack_from(">" + form, self.data, self.at)
-        self.at += struct.calcsize(">" + form)
-        return value[0] if len(value) == 1 else value
-
-    def text(self):
-        n = self.take("h")
-        return None if n < 0 else self.bytes(n).decode()
-
-    def octets(self):
-        n = self.take("i")
-        return None if n < 0 else self.bytes(n)
-
-    def bytes(self, n):
-        self.at += n
-        return self.data[self.at - n:self.at]
-
-    def array(self, item):
-        return [item() for _ in range(max(self.take("i"), 0))]
-
-
 class Client:
     def __init__(self, address, client_id="answers"):
-        host, port = address.rsplit(":", 1)
-        self.address, self.client_id = (host, int(port)), client_id
-        self.socket = None
+        self.connection = Connection(address, client_id, limit=5)
+        self.address = self.connection.address
 
-    def ask(self, api, version, body, answer=True):
+    def ask(self, api, version, body, answer=True, flexible=False):
         """The answer's body; None where the broker closes the connection."""
-        if self.socket is None:
-            self.socket = socket.create_connection(self.address, timeout=5)
-        message = struct.pack(">hhi", api, version, 7) + text(self.client_id) + body
         try:
-            self.socket.sendall(struct.pack(">i", len(message)) + message)
+            self.connection.send(api, version, body, flexible)
             if not answer:
                 return b""
-            size = struct.unpack(">i", self.read(4))[0]
-            reader = Reader(self.read(size))
-        except (ConnectionError, EOFError):
-            self.close()
+            reader = self.connection.receive(self.connection.limit, flexible)
+        except ConnectionError:
+            self.connection.close()
             return None
         except TimeoutError:
-            self.close()
+            reader = None
+        if reader is None:
+            self.connection.close()
             return "no answer"
-        assert reader.take("i") == 7
         return reader
-
-    def read(self, n):
-        data = b""
-        while len(data) < n:
-            more = self.socket.recv(n - len(data))
-            if not more:
-                raise EOFError
-            data += more
-        return data
-
-    def close(self):
-        if self.socket is not None:
-            self.socket.close()
-            self.socket = None
 
     def create_topic(self, name, settings, validate_only=False):
         configs = array([text(key) + text(value) for key, value in settings])

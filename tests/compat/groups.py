@@ -16,13 +16,16 @@ its last offset. Uses nothing but Python itself.
 
 import random
 import re
-import socket
 import struct
 import threading
 import time
 
+from protocol import Connection, Out
+
 # How long answers may take that need not wait for anybody, and how long none has to come until all is taken for quiet.
 LIMIT, QUIET = 20, 0.4
+# How often in a row a group has to look the same, once the short time-outs are over, until all is taken to have expired.
+STILL = 15
 HANDS, STEPS, AT_ONCE = 4, 28, 24
 JOIN, BEAT, LEAVE, SYNC, COMMIT, FETCH, DESCRIBE, LIST, DELETE, FORGET, FIND, CREATE = 11, 12, 13, 14, 8, 9, 15, 16, 42, 47, 10, 19
 FLEXIBLE = {JOIN: 6, BEAT: 4, LEAVE: 4, SYNC: 4, COMMIT: 8, FETCH: 6, DESCRIBE: 5, LIST: 3, DELETE: 2, FORGET: 99, FIND: 3, CREATE: 5}
@@ -50,144 +53,32 @@ class Chance:
                 return choice
 
 
-class Out:
-    """A request's body as it is put together."""
-
-    def __init__(self, flexible):
-        self.flexible, self.data = flexible, bytearray()
-
-    def put(self, form, *values):
-        self.data += struct.pack(">" + form, *values)
-        return self
-
-    def uvarint(self, n):
-        while n >= 0x80:
-            self.data.append((n & 0x7F) | 0x80)
-            n >>= 7
-        self.data.append(n)
-
-    def count(self, n, short=False):
-        """How much follows; None for null."""
-        if self.flexible:
-            self.uvarint(0 if n is None else n + 1)
-        else:
-            self.put("h" if short else "i", -1 if n is None else n)
-
-    def text(self, value):
-        data = None if value is None else value.encode()
-        self.count(None if data is None else len(data), short=True)
-        self.data += data or b""
-        return self
-
-    def octets(self, value):
-        self.count(None if value is None else len(value))
-        self.data += value or b""
-        return self
-
-    def array(self, items, write):
-        self.count(None if items is None else len(items))
-        for item in items or []:
-            write(item)
-        return self
-
-    def end(self):
-        if self.flexible:
-            self.data.append(0)
-        return self
-
-
-class In:
-    """An answer as it is taken apart."""
-
-    def __init__(self, data, flexible):
-        self.data, self.flexible, self.at = data, flexible, 0
-
-    def take(self, form):
-        values = struct.unpack_from(">" + form, self.data, self.at)
-        self.at += struct.calcsize(">" + form)
-        return values[0] if len(values) == 1 else values
-
-    def uvarint(self):
-        n = shift = 0
-        while True:
-            byte = self.take("B")
-            n |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return n
-
-    def count(self, short=False):
-        return self.uvarint() - 1 if self.flexible else self.take("h" if short else "i")
-
-    def text(self):
-        found = self.raw(self.count(short=True))
-        return None if found is None else found.decode()
-
-    def octets(self):
-        return self.raw(self.count())
-
-    def raw(self, n):
-        if n < 0:
-            return None
-        self.at += n
-        return bytes(self.data[self.at - n:self.at])
-
-    def array(self, item):
-        n = self.count()
-        return None if n < 0 else [item() for _ in range(n)]
-
-    def tags(self):
-        for _ in range(self.uvarint() if self.flexible else 0):
-            self.uvarint()
-            self.raw(self.uvarint())
-
-
 class Wire:
     """A connection on which one request is under way at most."""
 
     def __init__(self, address, client_id):
-        host, port = address.rsplit(":", 1)
-        self.address, self.client_id, self.socket, self.asked, self.got = (host, int(port)), client_id, None, None, b""
+        self.connection, self.asked = Connection(address, client_id, LIMIT), None
 
     def send(self, api, version, out, read):
-        flexible = FLEXIBLE[api] <= version
-        if self.socket is None:
-            self.socket = socket.create_connection(self.address, timeout=LIMIT)
-        client = self.client_id.encode()
-        head = struct.pack(">hhih", api, version, 7, len(client)) + client + (b"\0" if flexible else b"")
-        self.socket.sendall(struct.pack(">i", len(head) + len(out.data)) + head + out.data)
-        self.asked, self.got = (flexible, read), b""
+        self.connection.send(api, version, bytes(out.data), FLEXIBLE[api] <= version)
+        self.asked = (FLEXIBLE[api] <= version, read)
 
     def answer(self, wait):
         """What came of the request; None if nothing did in this time."""
-        end = time.monotonic() + wait
-        while True:
-            if 4 <= len(self.got) and len(self.got) == 4 + struct.unpack(">i", self.got[:4])[0]:
-                (flexible, read), data = self.asked, self.got[4:]
-                self.asked, self.got = None, b""
-                reader = In(data, flexible)
-                assert reader.take("i") == 7
-                reader.tags()
-                return read(reader)
-            left = end - time.monotonic()
-            if left <= 0:
-                return None
-            self.socket.settimeout(left)
-            try:
-                more = self.socket.recv(1 << 16)
-            except TimeoutError:
-                continue
-            except ConnectionError:
-                more = b""
-            if not more:
-                self.close()
-                return "closed"
-            self.got += more
+        flexible, read = self.asked
+        try:
+            reader = self.connection.receive(wait, flexible)
+        except ConnectionError:
+            self.close()
+            return "closed"
+        if reader is None:
+            return None
+        self.asked = None
+        return read(reader)
 
     def close(self):
-        if self.socket is not None:
-            self.socket.close()
-        self.socket = self.asked = None
+        self.connection.close()
+        self.asked = None
 
 
 class Hand:
@@ -707,6 +598,20 @@ class Script:
             return
         do(hand)
 
+    def until_expired(self):
+        """Waits until what is about to expire has: a broker that is late with that is late with its answers, too."""
+        over, end = time.monotonic() + SHORT / 1000, time.monotonic() + 60
+        last, same = None, 0
+        while time.monotonic() < over or same < STILL:
+            if end < time.monotonic():
+                raise TimeoutError("the group does not come to rest")
+            asked = Out(False)
+            self.clerk.send(DESCRIBE, 0, asked.array([self.group], asked.text), lambda it: it.data)
+            found = self.clerk.answer(LIMIT)
+            same = same + 1 if found == last and time.monotonic() > over else 0
+            last = found
+            time.sleep(0.1)
+
     def run(self):
         try:
             for self.number in range(1, STEPS + 1):
@@ -715,7 +620,7 @@ class Script:
                     break
                 if self.expires and self.number == STEPS * 2 // 3:
                     self.say("all wait")
-                    time.sleep(SHORT / 1000 + 1.5)
+                    self.until_expired()
                     self.collect()
             else:
                 for do in (self.describe, self.fetch):

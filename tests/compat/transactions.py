@@ -11,31 +11,12 @@ import struct
 import time
 
 import answers
-from answers import Client, array, batch, record, text
+from answers import Client, batch, record
+from protocol import Reader, array, compact, compact_array, compact_octets, text
 
 T = int(time.time() * 1000)
 CONCURRENT = 51
 NOT_THERE_YET = (14, 15, 16)
-
-
-def uvarint(n):
-    out = bytearray()
-    while n >= 0x80:
-        out.append((n & 0x7F) | 0x80)
-        n >>= 7
-    return bytes(out + bytes([n]))
-
-
-def compact(value):
-    return b"\0" if value is None else uvarint(len(value.encode()) + 1) + value.encode()
-
-
-def compact_octets(value):
-    return b"\0" if value is None else uvarint(len(value) + 1) + value
-
-
-def compact_array(items):
-    return uvarint(len(items) + 1) + b"".join(items)
 
 
 def place(name):
@@ -46,49 +27,16 @@ def place(name):
     return abs(hash_ - (hash_ >> 31 << 32)) % 3
 
 
-class Flexible(answers.Reader):
-    def uvarint(self):
-        n = shift = 0
-        while True:
-            byte = self.take("B")
-            n |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return n
-
-    def compact(self):
-        n = self.uvarint()
-        return None if n == 0 else self.bytes(n - 1).decode()
-
-    def compact_octets(self):
-        n = self.uvarint()
-        return None if n == 0 else self.bytes(n - 1)
-
-    def compact_array(self, item):
-        return [item() for _ in range(max(self.uvarint() - 1, 0))]
-
-    def tags(self):
-        found = {}
-        for _ in range(self.uvarint()):
-            tag = self.uvarint()
-            found[tag] = self.bytes(self.uvarint())
-        return found
-
-
 class Peer(Client):
-    """A client that speaks flexible versions, too."""
+    """A client that speaks flexible versions, too, and is always answered."""
 
     def flexible(self, api, version, body):
-        reader = self.ask_with(api, version, b"\0" + body)
-        reader.tags()
-        return reader
+        return self.ask_with(api, version, body, flexible=True)
 
-    def ask_with(self, api, version, body):
-        reader = self.ask(api, version, body)
-        assert reader is not None and not isinstance(reader, str), (api, version, reader)
-        flexible = Flexible(reader.data)
-        flexible.at = reader.at
-        return flexible
+    def ask_with(self, api, version, body, flexible=False):
+        reader = self.ask(api, version, body, flexible=flexible)
+        assert isinstance(reader, Reader), (api, version, reader)
+        return reader
 
 
 class Names:
@@ -162,10 +110,10 @@ class Producer:
                     return found
 
                 def topic():
-                    found = (reader.compact(), reader.compact_array(partition))
+                    found = (reader.text(), reader.array(partition))
                     reader.tags()
                     return found
-                found = reader.compact_array(topic)
+                found = reader.array(topic)
             return sorted(code for _, codes in found for _, code in codes)
         codes = self.until_settled(ask) if settled else ask()
         return self.say(f"add v{version}{what}", " ".join(map(str, codes)))
@@ -186,15 +134,15 @@ class Producer:
                 return found
 
             def topic():
-                found = (reader.compact(), reader.compact_array(partition))
+                found = (reader.text(), reader.array(partition))
                 reader.tags()
                 return found
 
             def transaction():
-                found = (reader.compact(), reader.compact_array(topic))
+                found = (reader.text(), reader.array(topic))
                 reader.tags()
                 return found
-            found = reader.compact_array(transaction)
+            found = reader.array(transaction)
             return [top] + [code for _, topics in found for _, codes in topics for _, code in codes]
 
         def settle():
@@ -221,22 +169,22 @@ class Producer:
             reader = self.peer.flexible(0, version, body)
 
             def error():
-                found = (reader.take("i"), reader.compact())
+                found = (reader.take("i"), reader.text())
                 reader.tags()
                 return found
 
             def partition():
                 found = reader.take("ihqqq")
-                reader.compact_array(error)
-                reader.compact()
+                reader.array(error)
+                reader.text()
                 reader.tags()
                 return found
 
             def one_topic():
-                found = (reader.compact(), reader.compact_array(partition))
+                found = (reader.text(), reader.array(partition))
                 reader.tags()
                 return found
-            [(_, [(_, code, offset, _, _)])] = reader.compact_array(one_topic)
+            [(_, [(_, code, offset, _, _)])] = reader.array(one_topic)
             # Also told where the coordinator is not asked in time.
             return (CONCURRENT if code == 19 and settled else code, offset)
         code, offset = self.until_settled(ask) if settled else ask()
@@ -287,10 +235,10 @@ class Producer:
                 return found
 
             def one_topic():
-                found = (reader.compact(), reader.compact_array(partition))
+                found = (reader.text(), reader.array(partition))
                 reader.tags()
                 return found
-            [(_, [(_, code)])] = reader.compact_array(one_topic)
+            [(_, [(_, code)])] = reader.array(one_topic)
             return (code,)
         return self.say(f"commit offset v{version}{what}", self.until_settled(ask)[0])
 
@@ -302,21 +250,21 @@ class Producer:
 
             def partition():
                 index, offset, _ = reader.take("iqi")
-                reader.compact()
+                reader.text()
                 code = reader.take("h")
                 reader.tags()
                 return offset, code
 
             def one_topic():
-                found = (reader.compact(), reader.compact_array(partition))
+                found = (reader.text(), reader.array(partition))
                 reader.tags()
                 return found
 
             def one_group():
-                found = (reader.compact(), reader.compact_array(one_topic), reader.take("h"))
+                found = (reader.text(), reader.array(one_topic), reader.take("h"))
                 reader.tags()
                 return found
-            [(_, topics, code)] = reader.compact_array(one_group)
+            [(_, topics, code)] = reader.array(one_group)
             return (code,) if code else (topics[0][1][0][1], topics[0][1][0][0])
         found = self.until_settled(ask)
         return self.say(f"fetch offset{' stable' if stable else ''}", " ".join(map(str, found)))
@@ -327,17 +275,17 @@ class Producer:
             reader.take("i")
 
             def topic():
-                found = (reader.compact(), reader.compact_array(lambda: reader.take("i")))
+                found = (reader.text(), reader.array(lambda: reader.take("i")))
                 reader.tags()
                 return found
 
             def state():
-                code, name, state = reader.take("h"), reader.compact(), reader.compact()
+                code, name, state = reader.take("h"), reader.text(), reader.text()
                 timeout, start, pid, epoch = reader.take("iqqh")
-                topics = reader.compact_array(topic)
+                topics = reader.array(topic)
                 reader.tags()
                 return code, state, timeout, start, pid, epoch, topics
-            [found] = reader.compact_array(state)
+            [found] = reader.array(state)
             return found
         for _ in range(400):
             code, state, timeout, start, pid, epoch, topics = ask()
@@ -358,13 +306,13 @@ def list_transactions(peer, names, scenario, prefix, states=(), duration=-1):
     reader = peer.flexible(66, 1, body)
     reader.take("i")
     code = reader.take("h")
-    unknown = reader.compact_array(reader.compact)
+    unknown = reader.array(reader.text)
 
     def state():
-        found = (reader.compact(), reader.take("q"), reader.compact())
+        found = (reader.text(), reader.take("q"), reader.text())
         reader.tags()
         return found
-    found = sorted((id[len(prefix):].split("-")[0], state) for id, _, state in reader.compact_array(state) if id.startswith(prefix))
+    found = sorted((id[len(prefix):].split("-")[0], state) for id, _, state in reader.array(state) if id.startswith(prefix))
     print(f"{scenario} | list {' '.join(states)} {duration} | {code} {found} {unknown}", flush=True)
 
 
@@ -380,16 +328,16 @@ def describe_producers(peer, names, scenario, topic):
 
     def partition():
         index, code = reader.take("ih")
-        reader.compact()
-        found = (index, code, reader.compact_array(producer))
+        reader.text()
+        found = (index, code, reader.array(producer))
         reader.tags()
         return found
 
     def one_topic():
-        found = (reader.compact(), reader.compact_array(partition))
+        found = (reader.text(), reader.array(partition))
         reader.tags()
         return found
-    [(_, partitions)] = reader.compact_array(one_topic)
+    [(_, partitions)] = reader.array(one_topic)
     for index, code, producers in partitions:
         said = [f"{names.of(pid)}/{epoch} {seq} {'then' if at > 0 else at} {'-' if coordinator < 0 else 'ended'} {start}"
                 for pid, epoch, seq, at, coordinator, start in producers]
@@ -416,7 +364,7 @@ def batches_of(peer, topic, partition=0):
         while len(data) >= 61:
             base, length = struct.unpack_from(">qi", data, 0)
             attributes, last, _, _, pid, epoch, seq, count = struct.unpack_from(">hiqqqhii", data, 21)
-            records = Flexible(data[61:12 + length])
+            records = Reader(data[61:12 + length])
             found.append((base, attributes, pid, epoch, seq, [key_and_value(records) for _ in range(count)]))
             offset = base + last + 1
             data = data[12 + length:]
@@ -435,7 +383,7 @@ def key_and_value(reader):
     pair = []
     for _ in range(2):
         n = zigzag(reader)
-        pair.append(None if n < 0 else reader.bytes(n))
+        pair.append(None if n < 0 else reader.raw(n))
     assert zigzag(reader) == 0
     return pair
 
@@ -478,8 +426,9 @@ def show_log(peer, names, scenario, id):
 
 
 def said(names, value):
-    reader = Flexible(value)
+    reader = Reader(value)
     version = reader.take("h")
+    reader.flexible = version >= 1
     pid, epoch, timeout, status = reader.take("qhib")
     if version == 0:
         topics = [] if (n := reader.take("i")) < 0 else [
@@ -489,8 +438,8 @@ def said(names, value):
         n = reader.uvarint() - 1
         none, topics = n < 0, []
         for _ in range(n):
-            reader.compact()
-            partitions = reader.compact_array(lambda: reader.take("i"))
+            reader.text()
+            partitions = reader.array(lambda: reader.take("i"))
             reader.tags()
             topics.append(("", partitions))
     partitions = "null" if none else str(sorted(len(partitions) for _, partitions in topics))
