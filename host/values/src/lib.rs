@@ -29,6 +29,7 @@ mod regex;
 mod regex_class;
 mod regex_match;
 mod regex_parse;
+mod regex_work;
 mod temporal_text;
 mod value_text;
 pub mod values;

@@ -7,6 +7,8 @@ use std::{
 
 use regex_syntax::hir::{Class, ClassUnicode, HirKind};
 
+use crate::regex_work::did;
+
 /// Most tables that are kept. Unicode has a few hundred properties, whose names may be spelled in many ways.
 const MAX_KNOWN: usize = 512;
 
@@ -110,6 +112,7 @@ impl CharSet {
     }
 
     fn made(name: &str) -> Option<Self> {
+        did(1);
         let hir = regex_syntax::parse(&format!(r"\p{{{name}}}")).ok()?;
         match hir.into_kind() {
             HirKind::Class(Class::Unicode(class)) => Some(Self::Table(Arc::new(class))),
@@ -153,6 +156,7 @@ impl CharSet {
     }
 
     pub(crate) fn contains(&self, c: char) -> bool {
+        did(1);
         match self {
             Self::Range(first, last) => (*first..=*last).contains(&c),
             Self::RangeAscii(first, last) => {

@@ -10,6 +10,7 @@ use crate::{
     JavaError,
     regex_class::{CharSet, Fold, same_letter},
     regex_parse::{Mode, Node, Place, UNBOUNDED},
+    regex_work::did,
 };
 
 /// Byte ranges of a match: the whole at 0, then its groups; `None` for a group that took no part.
@@ -266,6 +267,7 @@ impl<'a> Matcher<'a> {
         let mut start = from;
         loop {
             self.registers.fill(UNSET);
+            did(self.registers.len());
             self.steps += (self.registers.len() / 16) as u64;
             self.stack.clear();
             if let Some(end) = self.run(0, start, None)? {
