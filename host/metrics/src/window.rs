@@ -119,7 +119,9 @@ mod tests {
         let recorded = include_str!("../testdata/windows.txt");
         let begin = Instant::now();
         let at = |ms: &str| begin + Duration::from_millis(ms.parse().unwrap());
-        let (mut settings, mut window, mut measured) = (WindowSettings::default(), Window::default(), 0);
+        let (mut settings, mut window) = (WindowSettings::default(), Window::default());
+        // Windows in which there was something, and values that were compared.
+        let (mut filled, mut compared) = (0, 0);
         for line in recorded.lines().filter(|line| !line.starts_with('!')) {
             match *line.split(' ').collect::<Vec<_>>() {
                 ["#", samples, length] => {
@@ -146,13 +148,15 @@ mod tests {
                         let there: f64 = there.parse().unwrap();
                         let same = (here.is_nan() && there.is_nan()) || (here - there).abs() <= there.abs() * 1e-12;
                         assert!(same, "{line}: {here} instead of {there}, {settings:?}");
-                        measured += 1;
+                        compared += 1;
                     }
+                    filled += usize::from(all.count != 0);
                 }
                 _ => panic!("{line}"),
             }
         }
-        assert!(100 < measured);
+        assert_eq!(compared, 4 * recorded.lines().filter(|line| line.starts_with("m ")).count());
+        assert!(100 < filled, "{filled}");
     }
 
     #[test]

@@ -115,7 +115,29 @@ group! {
     tasks: Gauge, Count, "Tasks assigned to this worker" => { "assigned-tasks": Current }
 }
 
-group! {
+/// A group that counts requests to brokers and their answers beside what is given.
+macro_rules! group_with_requests {
+    ($($given:tt)+) => {
+        group! {
+            $($given)+
+            requests: Counter, Count, "Requests sent" => { "request-rate": Rate, "request-total": Total }
+            request_bytes: Distribution, Bytes, "Bytes of one request" => {
+                "request-size-max": Max,
+                "request-size-avg": Average,
+                "outgoing-byte-rate": Rate,
+                "outgoing-byte-total": Total,
+            }
+            responses: Counter, Count, "Answers received" => { "response-rate": Rate, "response-total": Total }
+            response_time: Distribution, Millis, "Time from a request to its answer" => {
+                "request-latency-max": Max,
+                "request-latency-avg": Average,
+            }
+            bytes_in: Counter, Bytes, "Bytes of answers" => { "incoming-byte-rate": Rate, "incoming-byte-total": Total }
+        }
+    };
+}
+
+group_with_requests! {
     /// Connections of a producer to brokers.
     ClientConnections = client "producer-metrics" by ["client-id"];
     open: Gauge, Count, "Open connections" => { "connection-count": Current }
@@ -135,19 +157,6 @@ group! {
         "failed-authentication-rate": Rate,
         "failed-authentication-total": Total,
     }
-    requests: Counter, Count, "Requests sent" => { "request-rate": Rate, "request-total": Total }
-    request_bytes: Distribution, Bytes, "Bytes of one request" => {
-        "request-size-max": Max,
-        "request-size-avg": Average,
-        "outgoing-byte-rate": Rate,
-        "outgoing-byte-total": Total,
-    }
-    responses: Counter, Count, "Answers received" => { "response-rate": Rate, "response-total": Total }
-    response_time: Distribution, Millis, "Time from a request to its answer" => {
-        "request-latency-max": Max,
-        "request-latency-avg": Average,
-    }
-    bytes_in: Counter, Bytes, "Bytes of answers" => { "incoming-byte-rate": Rate, "incoming-byte-total": Total }
 }
 
 impl ClientConnections {
@@ -183,20 +192,7 @@ impl ClientConnections {
     };
 }
 
-group! {
+group_with_requests! {
     /// Connections of a worker to one of the brokers of its group, from when it is known which broker that is.
     WorkerNode = connect "connect-node-metrics" by ["client-id", "node-id"];
-    requests: Counter, Count, "Requests sent" => { "request-rate": Rate, "request-total": Total }
-    request_bytes: Distribution, Bytes, "Bytes of one request" => {
-        "request-size-max": Max,
-        "request-size-avg": Average,
-        "outgoing-byte-rate": Rate,
-        "outgoing-byte-total": Total,
-    }
-    responses: Counter, Count, "Answers received" => { "response-rate": Rate, "response-total": Total }
-    response_time: Distribution, Millis, "Time from a request to its answer" => {
-        "request-latency-max": Max,
-        "request-latency-avg": Average,
-    }
-    bytes_in: Counter, Bytes, "Bytes of answers" => { "incoming-byte-rate": Rate, "incoming-byte-total": Total }
 }
