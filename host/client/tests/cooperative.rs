@@ -148,23 +148,8 @@ async fn a_cooperative_group_is_shared_with_a_java_consumer() {
     let mut ours = Seen::of(member(kafka, "shared-cooperatively"), 0);
     ours.consumer.subscribe([topic.clone()]).expect("a group");
     poll_until("ours has both", &mut [&mut ours], |members| members[0].has() == 2).await;
-    let address = kafka.address();
-    let arguments = [
-        "--bootstrap-server",
-        &address,
-        "--topic",
-        topic.as_str(),
-        "--group",
-        "shared-cooperatively",
-        "--command-property",
-        "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
-        "--from-beginning",
-        "--max-messages",
-        "1",
-        "--timeout-ms",
-        "60000",
-    ];
-    let java = kafka.run("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments, "");
+    let strategy = ["partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor"];
+    let java = kafka.consume_one_in_java(&topic, "shared-cooperatively", &strategy);
     tokio::pin!(java);
     let deadline = Instant::now() + PATIENCE;
     while ours.has() != 1 {

@@ -418,21 +418,7 @@ async fn a_group_is_shared_with_a_java_consumer() {
     ]);
     ours.subscribe([topic.clone()]).expect("a group");
     assert_eq!(assigned(&mut ours).await.len(), 2);
-    let address = kafka.address();
-    let arguments = [
-        "--bootstrap-server",
-        &address,
-        "--topic",
-        topic.as_str(),
-        "--group",
-        "mixed",
-        "--from-beginning",
-        "--max-messages",
-        "1",
-        "--timeout-ms",
-        "60000",
-    ];
-    let java = kafka.run("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments, "");
+    let java = kafka.consume_one_in_java(&topic, "mixed", &[]);
     tokio::pin!(java);
     // Ours gives one of its two partitions to Java's, which ends when it has read a record from it.
     let deadline = Instant::now() + PATIENCE;

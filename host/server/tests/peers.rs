@@ -5,7 +5,7 @@ use std::path::Path;
 use harness::{
     Broker, Worker,
     files::{append, await_content, lines},
-    peers::{Connect, Kafka, have_kafka},
+    peers::{Connect, Kafka, have_kafka, standalone_settings},
 };
 
 fn source(file: &Path) -> String {
@@ -45,13 +45,7 @@ fn connects_offset_file_is_continued_and_connect_continues_ours() {
     let folder = tempfile::tempdir().unwrap();
     let broker = Broker::start(folder.path(), &[]);
     let (input, output) = (folder.path().join("in.txt"), folder.path().join("out.txt"));
-    let settings = format!(
-        "bootstrap.servers={}\noffset.storage.file.filename={}/offsets\noffset.flush.interval.ms=100\n\
-         key.converter=org.apache.kafka.connect.storage.StringConverter\n\
-         value.converter=org.apache.kafka.connect.storage.StringConverter\n",
-        broker.address,
-        folder.path().display()
-    );
+    let settings = standalone_settings(folder.path(), &broker.address);
     // A sink of ours, on a worker of its own, shows what is in the topic.
     let reader = tempfile::tempdir().unwrap();
     let servers = format!("bootstrap.servers={}", broker.address);

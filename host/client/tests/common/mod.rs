@@ -162,6 +162,15 @@ impl Kafka {
         topic
     }
 
+    /// Java's consumer as a member of a group, until it has read one record.
+    pub async fn consume_one_in_java(&self, topic: &TopicName, group: &str, properties: &[&str]) -> Output {
+        let address = self.address();
+        let mut arguments = vec!["--bootstrap-server", &address, "--topic", topic.as_str(), "--group", group];
+        arguments.extend(["--from-beginning", "--max-messages", "1", "--timeout-ms", "60000"]);
+        properties.iter().for_each(|property| arguments.extend(["--command-property", property]));
+        self.run("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments, "").await
+    }
+
     /// Runs one of Kafka's programs to its end, with `input` on its standard input.
     pub async fn run(&self, class: &str, arguments: &[&str], input: &str) -> Output {
         run(peers::java(class, arguments).into(), input).await
