@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::{ConfigDef, ConfigError, ConfigMap, OverridePolicy, ParsedConfig, Providers, worker_key as keys};
+use crate::{
+    ConfigDef, ConfigError, ConfigMap, OverridePolicy, ParsedConfig, Providers,
+    secrets::{Secrets, worker_passwords},
+    worker_key as keys,
+};
 
 /// How a worker runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -126,6 +130,11 @@ impl WorkerConfig {
     /// Where the values of variables in connectors' configurations come from.
     pub fn providers(&self) -> &Arc<Providers> {
         &self.providers
+    }
+
+    /// What nobody is to read in what is said of connectors: the worker's passwords.
+    pub fn secrets(&self) -> Secrets {
+        Secrets::of(worker_passwords(self.config.originals(), &self.mode.config_def()))
     }
 
     /// What the user should know, to be logged once.

@@ -7,7 +7,11 @@ use std::{
     time::SystemTime,
 };
 
-use millstream_config::{ConfigMap, Mode, PluginDefs, WorkerConfig, worker_key};
+use millstream_config::{
+    ConfigMap, Mode, PluginDefs, WorkerConfig,
+    secrets::{self, Kept},
+    worker_key,
+};
 use millstream_connector::Plugins;
 use millstream_convert::ReadLimits;
 use millstream_metrics::{AppInfo, Labels, Metrics};
@@ -70,6 +74,7 @@ pub struct Prepared {
     rest: RestConfig,
     otlp: Option<OtlpSettings>,
     log: Attendance,
+    secrets: Kept,
     /// Counts what happens, in the broker too.
     pub metrics: Metrics,
 }
@@ -78,6 +83,7 @@ impl Prepared {
     /// Reads what the plugins and the API have to be told, and checks it.
     pub async fn of(worker_file: &Path, config: &WorkerConfig) -> Result<Self, Failure> {
         let log = Attendance::of(config)?;
+        let secrets = secrets::keep_of_worker(&config.secrets());
         let rest = RestConfig::of(config).map_err(|error| Failure::of(SETUP, &error))?;
         let otlp = OtlpSettings::of(config).map_err(|error| Failure::of(SETUP, &error))?;
         let originals = config.config().originals();
@@ -90,7 +96,7 @@ impl Prepared {
         let definitions = catalogue.definitions();
         let natives = natives(&catalogue, ReadLimits::of(config.config()));
         start_checks::check(worker_file, config, &definitions, catalogue.as_ref(), &natives).await?;
-        Ok(Self { catalogue, natives, rest, otlp, log, metrics })
+        Ok(Self { catalogue, natives, rest, otlp, log, secrets, metrics })
     }
 }
 
@@ -117,6 +123,7 @@ struct Parts {
     natives: Natives,
     otlp: Option<OtlpSettings>,
     log: Attendance,
+    secrets: Kept,
     metrics: Metrics,
 }
 
@@ -141,7 +148,7 @@ pub struct State {
 impl Bound {
     /// Looks for the cluster and takes the listeners.
     pub async fn of(config: &WorkerConfig, prepared: Prepared, kafka: &Kafka) -> Result<Self, Failure> {
-        let Prepared { catalogue, natives, rest, otlp, log, metrics } = prepared;
+        let Prepared { catalogue, natives, rest, otlp, log, secrets, metrics } = prepared;
         let settings = WorkerSettings::from_config(config);
         let policy = config.override_policy().clone();
         let clients =
@@ -164,7 +171,8 @@ impl Bound {
             Failure::new(SETUP, format!("{failure} (bootstrap.servers={}: {causes}){hint}", kafka.bootstrap))
         })?;
         let rest = RestServer::bind(rest).await.map_err(|error| Failure::of(SETUP, &error))?;
-        Ok(Self { prepared: Parts { catalogue, natives, otlp, log, metrics }, settings, clients, cluster_id, rest })
+        let prepared = Parts { catalogue, natives, otlp, log, secrets, metrics };
+        Ok(Self { prepared, settings, clients, cluster_id, rest })
     }
 
     /// `host:port` under which the worker is known.
@@ -191,7 +199,7 @@ impl Bound {
     /// Starts the worker and its API.
     pub fn start(self, config: &WorkerConfig, kafka: &Kafka, state: State) -> Result<Running, Failure> {
         let Self { prepared, settings, clients, cluster_id, mut rest } = self;
-        let Parts { catalogue, natives, otlp, log: attendance, metrics } = prepared;
+        let Parts { catalogue, natives, otlp, log: attendance, secrets, metrics } = prepared;
         let State { offsets, offset_topics, leases, statuses, log, membership, group } = state;
         let info = metrics.group::<AppInfo>(Labels::none().and("id", rest.worker_id()));
         info.version.set(KAFKA_VERSION);
@@ -230,7 +238,15 @@ impl Bound {
         let version = WorkerVersion { version: KAFKA_VERSION.to_owned(), commit: env!("CARGO_PKG_VERSION").to_owned() };
         let checks = kafka.broker.iter().map(health_of).collect();
         rest.attach(Arc::new(herder.handle()), version, checks);
-        Ok(Running { rest, herder, _watching: watching, _pushing: pushing, _info: info, _log: attendance })
+        Ok(Running {
+            rest,
+            herder,
+            _watching: watching,
+            _pushing: pushing,
+            _info: info,
+            _log: attendance,
+            _secrets: secrets,
+        })
     }
 }
 
@@ -243,6 +259,8 @@ pub struct Running {
     _pushing: Option<Pushing>,
     _info: Arc<AppInfo>,
     _log: Attendance,
+    /// Hidden until all connectors have ended.
+    _secrets: Kept,
 }
 
 impl Running {

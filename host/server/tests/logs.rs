@@ -111,6 +111,70 @@ fn a_plugin_that_tells_its_password_shows_it_nowhere() {
 }
 
 #[test]
+fn a_password_of_the_workers_own_file_is_shown_by_no_connector_however_it_is_encoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+                    username=\"u\" password=\"of the worker/1\";\n\
+                    key.converter=org.apache.kafka.connect.storage.StringConverter\n\
+                    value.converter=org.apache.kafka.connect.storage.StringConverter\n";
+    let worker = Worker::start(folder.path(), settings, &[]);
+    let create = |name: &str, config: Value| {
+        let answer = worker.request("PUT", &format!("/connectors/{name}/config"), Some(&config.to_string()));
+        assert_eq!(answer.status, 201, "{}", answer.body);
+    };
+    // As it is, in a URL, and in base64 with a user's name.
+    let forms = ["of the worker/1", "of+the+worker%2F1", "b2YgdGhlIHdvcmtlci8x", "dTpvZiB0aGUgd29ya2VyLzE="];
+    let shows_none = |text: &str, what: &str| {
+        for form in [forms[0], forms[1], forms[2], "vZiB0aGUgd29ya2VyLz"] {
+            assert!(!text.contains(form), "{form} in {what}: {text}");
+        }
+    };
+    // A file that is not there is named in the log, and one that cannot be written in the status.
+    let absent = folder.path().join(forms.join(" "));
+    let input = folder.path().join("in.txt");
+    fs::write(&input, forms.map(|form| format!("{form}\n")).concat()).unwrap();
+    create("absent", json!({"connector.class": "FileStreamSource", "file": absent, "topic": "none"}));
+    create("source", json!({"connector.class": "FileStreamSource", "file": input, "topic": "lines"}));
+    let sink = |more: Value| {
+        let mut sink = json!({
+            "connector.class": "FileStreamSink", "file": folder.path().join("out.txt"), "topics": "lines",
+            "errors.tolerance": "all",
+            "errors.deadletterqueue.topic.name": "dead", "errors.deadletterqueue.context.headers.enable": "true",
+            "errors.deadletterqueue.topic.replication.factor": "1", "errors.log.enable": "true",
+            "transforms": "t", "transforms.t.type": "org.apache.kafka.connect.transforms.Cast$Value",
+            "transforms.t.spec": "int32",
+        });
+        sink.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        sink
+    };
+    create("sink", sink(json!({})));
+    create("failing", sink(json!({"errors.tolerance": "none"})));
+    let status = worker.failed_trace("failing");
+    assert!(status.contains("[hidden]"), "{status}");
+    shows_none(&status, "the status");
+    let letters = eventually("each line is a dead letter", || {
+        let arguments = ["topic", "consume", "--bootstrap-server", &worker.broker, "dead", "--from-beginning"];
+        let arguments =
+            [&arguments[..], &["--output", "json", "--max-messages", "4", "--timeout-ms", "10000"]].concat();
+        let output = Command::new(millstream()).args(arguments).output().unwrap();
+        let letters = text(&output.stdout);
+        let letters: Vec<Value> = letters.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (letters.len() == 4).then_some(letters)
+    });
+    for letter in letters {
+        // What failed is in it as it was; what is said of that is not.
+        assert!(letter["headers"].to_string().contains("[hidden]"), "{letter}");
+        shows_none(&letter["headers"].to_string(), "a dead letter");
+    }
+    eventually("the log tells of both", || {
+        let log = worker.log();
+        (log.contains("[absent|task-0]") && log.contains("[sink|task-0] Error encountered")).then_some(())
+    });
+    shows_none(&worker.log(), "the log");
+    shows_none(&messages(&worker, "absent").concat(), "the connector's lines");
+}
+
+#[test]
 fn lines_are_objects_and_their_levels_come_from_a_file_that_may_change() {
     let folder = tempfile::tempdir().unwrap();
     let levels = folder.path().join("levels.properties");
