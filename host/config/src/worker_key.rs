@@ -141,7 +141,7 @@ keys! {
     STATUS_TOPIC_PARTITIONS: i32 = Key::int("status.storage.partitions").default("5").importance(Low).validator(replicas_or_default).doc("Partitions of that topic.");
     STATUS_TOPIC_REPLICATION: i16 = Key::short("status.storage.replication.factor").default("3").importance(Low).validator(replicas_or_default).doc("Replication factor of that topic.");
     SESSION_TIMEOUT: Duration = Key::int_millis("session.timeout.ms").default("10000").importance(High).doc("Milliseconds after which a silent worker counts as gone.");
-    HEARTBEAT_INTERVAL: Duration = Key::int_millis("heartbeat.interval.ms").default("3000").importance(High).doc("Milliseconds between two heartbeats; less than the session timeout.");
+    HEARTBEAT_INTERVAL: Duration = Key::int_millis("heartbeat.interval.ms").default("3000").importance(High).doc("Milliseconds between two heartbeats; less than the session timeout. Unless it is set, a worker beats every 500 ms: it hears that work is divided anew with the answer to a heartbeat.");
     REBALANCE_TIMEOUT: Duration = Key::int_millis("rebalance.timeout.ms").default("60000").importance(High).doc("Milliseconds a worker has to join after a rebalance began.");
     EXACTLY_ONCE_SOURCE: String = Key::string("exactly.once.source.support").default("disabled").importance(High)
         .validator(|| Validator::one_of_ignore_case(&["disabled", "enabled", "preparing"])).doc("Whether source connectors deliver every record exactly once: records and source offsets are written in one transaction, and tasks of an earlier set can write no more (`enabled`). A group that runs already is set to `preparing` first, worker by worker, and then to `enabled`.");
