@@ -116,6 +116,10 @@ pub struct State {
     pub put: Vec<String>,
     /// Partitions that a sink was told to close.
     pub closed: Vec<TopicPartition>,
+    /// Tasks that a connector makes beyond as many as it may.
+    pub more_tasks: u32,
+    /// What the connector that was made last may ask of the worker.
+    pub connector: Option<Arc<dyn ConnectorContext>>,
     /// What a sink's plugin may ask of the worker.
     pub sink: Option<Arc<dyn SinkContext>>,
     /// Offsets that a sink went to.
@@ -328,8 +332,9 @@ impl Plugins for World {
         &self,
         _: &Wanted,
         name: &str,
-        _: Arc<dyn ConnectorContext>,
+        context: Arc<dyn ConnectorContext>,
     ) -> Result<Box<dyn Connector>, PluginError> {
+        self.state().connector = Some(context);
         Ok(Box::new(Of { world: self.clone(), connector: name.to_owned() }))
     }
 
@@ -405,7 +410,8 @@ impl Connector for Of {
     async fn task_configs(&mut self, most: u32) -> Result<Vec<ConfigMap>, PluginError> {
         tokio::task::yield_now().await;
         self.trouble("connector task configs").await?;
-        Ok((0..most).map(|_| ConfigMap::new()).collect())
+        let more = self.world.state().more_tasks;
+        Ok((0..most + more).map(|_| ConfigMap::new()).collect())
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
@@ -646,12 +652,12 @@ impl RecordConsumer for World {
         self.state().sought.push(to.offset);
     }
 
-    fn pause(&mut self, _: &[TopicPartition]) {
-        self.state().paused = true;
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        self.state().paused |= partitions.contains(&partition());
     }
 
-    fn resume(&mut self, _: &[TopicPartition]) {
-        self.state().paused = false;
+    fn resume(&mut self, partitions: &[TopicPartition]) {
+        self.state().paused &= !partitions.contains(&partition());
     }
 
     async fn close(self: Box<Self>) {}

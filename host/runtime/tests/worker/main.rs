@@ -11,4 +11,5 @@ mod refused_batches;
 mod restarts;
 mod seeks;
 mod source_letters;
+mod task_counts;
 mod waits;

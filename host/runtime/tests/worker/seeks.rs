@@ -1,10 +1,10 @@
-//! A sink that wants to see records again, because it has lost what it had of them.
+//! A sink that has a say in what it is given: it wants to see records again, or none for a while.
 
 use std::time::Duration;
 
-use millstream_connector::TopicOffset;
+use millstream_connector::{TopicOffset, TopicPartition};
 use millstream_runtime::kafka::{Polled, Rebalance};
-use simulation::scripted::{SINK, World, eventually, partition, run};
+use simulation::scripted::{SINK, World, eventually, partition, run, task};
 
 /// Asks for everything again.
 fn rewind(world: &World) {
@@ -71,4 +71,27 @@ async fn a_sink_whose_commit_fails_begins_again_where_it_has_said_last() {
     eventually("the sink goes back", || (1 < world.state().sought.len()).then_some(())).await;
     assert!(world.state().sought.iter().all(|to| *to == 7), "{:?}", world.state().sought);
     assert_eq!(world.state().committed, Vec::<i64>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_a_sink_pauses_delivers_nothing_before_it_resumes_it_whatever_the_user_does() {
+    let world = World::default();
+    world.consume(&["a"]);
+    let (_herder, handle) = run(&world, SINK, &[]).await;
+    eventually("the batch is taken", || (world.state().put.len() == 1).then_some(())).await;
+    let context = world.state().sink.clone().expect("a sink");
+    context.pause(&[partition()]).expect("it has it");
+    eventually("it is paused", || world.state().paused.then_some(())).await;
+
+    let is = |state: &'static str| task(&handle).filter(|task| task.state.name() == state);
+    handle.pause("c").await.expect("paused");
+    eventually("the connector is paused", || is("PAUSED")).await;
+    handle.resume("c").await.expect("resumed");
+    eventually("the connector runs again", || is("RUNNING")).await;
+    assert!(world.state().paused, "the sink has not resumed it");
+
+    context.resume(&[partition()]).expect("it has it");
+    eventually("it is resumed", || (!world.state().paused).then_some(())).await;
+    let foreign = [TopicPartition { topic: "u".to_owned(), partition: 0 }];
+    assert!(context.pause(&foreign).is_err() && context.resume(&foreign).is_err());
 }
