@@ -290,3 +290,38 @@ fn a_replay_that_is_killed_neither_loses_nor_doubles_a_record() {
     let output = Command::new(millstream()).args(consume).args(more).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), lines);
 }
+
+#[test]
+fn a_replay_of_which_the_broker_refuses_one_record_writes_none_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = Worker::start(folder.path(), TEXT, &[]);
+    let config = json!({
+        "connector.class": "FileStreamSink", "file": folder.path().join("out.txt"), "topics": "lines",
+        "errors.tolerance": "all", "value.converter": "org.apache.kafka.connect.converters.IntegerConverter",
+        "errors.deadletterqueue.topic.name": "dead", "errors.deadletterqueue.topic.replication.factor": "1",
+        "errors.deadletterqueue.context.headers.enable": "true",
+    });
+    put(&worker, "sink", &config);
+    // The large one is refused after the first was taken, and before the last is.
+    let large = "x".repeat(5_000);
+    produce(&worker, "lines", &format!("first\n{large}\nlast\n"));
+    records(&worker, "dead", 3);
+    let topic = |arguments: &[&str]| {
+        let all = [arguments, &["--bootstrap-server", &worker.broker, "again"]].concat();
+        assert!(Command::new(millstream()).arg("topic").args(all).status().unwrap().success());
+    };
+    topic(&["create", "--config", "max.message.bytes=1000"]);
+    let refused = replay(&worker, &["sink", "--into", "again"]);
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && why.contains("larger than the max message size"), "{refused:?}");
+    assert!(!String::from_utf8_lossy(&refused.stdout).contains("Replayed"), "{refused:?}");
+
+    // All three are still to be done.
+    topic(&["alter", "--set", "max.message.bytes=10000"]);
+    let shown = replayed(&worker, &["sink", "--into", "again"]);
+    assert!(shown.contains("Replayed 3 letter(s)"), "{shown}");
+    let consume = ["topic", "consume", "--bootstrap-server", &worker.broker, "again", "--from-beginning"];
+    let more = ["--isolation-level", "read_committed", "--timeout-ms", "3000"];
+    let output = Command::new(millstream()).args(consume).args(more).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("first\n{large}\nlast\n"));
+}
