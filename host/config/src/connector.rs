@@ -7,11 +7,10 @@ use millstream_values::config_text;
 use serde_json::{Value, json};
 
 use crate::{
-    ConfigDef, ConfigKey, ConfigMap, ConfigType, ConfigValue, Importance, InvalidVersions, NoSuchVersion,
-    OverridePolicy, PluginDef, PluginDefs, PluginKind, TopicRules, UnknownConnector, Validator, Wanted, WantedError,
-    Width,
+    ClientRules, ConfigDef, ConfigKey, ConfigMap, ConfigType, ConfigValue, Importance, InvalidVersions, NoSuchVersion,
+    PluginDef, PluginDefs, PluginKind, TopicRules, UnknownConnector, Validator, Wanted, WantedError, Width,
     connector_keys::names,
-    has_topic_rules, originals_with_prefix,
+    originals_with_prefix,
     parsed::ParsedValue,
     plugin_defs::AmongPlugins,
     record_error_keys::{record_error_keys, sets_record_errors},
@@ -133,7 +132,7 @@ pub fn connector_config_def(
 
 /// Validates a whole connector configuration whose variables are resolved.
 ///
-/// `own` is what the connector's own `validate` found beyond its definition.
+/// `own` is what the connector's own `validate` found beyond its definition, `rules` what the worker says about clients.
 ///
 /// # Errors
 ///
@@ -143,7 +142,7 @@ pub fn validate_connector(
     config: &ConfigMap,
     plugins: &dyn PluginDefs,
     own: &[OwnErrors],
-    policy: &OverridePolicy,
+    rules: &ClientRules,
 ) -> Result<ConfigInfos, ConnectorConfigError> {
     let class = text(config, names::CONNECTOR_CLASS.name()).ok_or(ConnectorConfigError::NoClass)?;
     let connector = match plugins.select_connector(&Wanted::connector(config)?) {
@@ -163,6 +162,9 @@ pub fn validate_connector(
     }
     if connector.kind == PluginKind::Sink {
         check_topics(config, plugins, &mut framework)?;
+        if let Some(group) = &rules.group {
+            check_group(config, group, &mut framework);
+        }
     }
     // Connect accepts wrong rules, and then no task starts.
     if connector.kind == PluginKind::Source
@@ -171,7 +173,8 @@ pub fn validate_connector(
     {
         errors.iter().for_each(|(key, error)| framework.add_error(key, error.message().to_owned()));
     }
-    let mut parts = overrides(connector, config, policy);
+    let overrides = rules.infos(connector.kind, config).into_iter();
+    let mut parts: Vec<Part> = overrides.map(|configs| Part { groups: Vec::new(), configs }).collect();
     parts.extend(converters(config, connector, plugins, &framework));
     let mut of_main = Vec::new();
     for found in own {
@@ -289,6 +292,14 @@ impl Values {
                 value.errors.push(error);
                 self.0.push((value, ParsedValue::Null));
             }
+        }
+    }
+
+    /// Lists a key that nobody declares.
+    fn show(&mut self, name: &str, text: Option<String>) {
+        if self.get(name).is_none() {
+            let value = ConfigValue { value: text, ..ConfigValue::new(name) };
+            self.0.push((value, ParsedValue::Null));
         }
     }
 
@@ -492,6 +503,32 @@ fn check_topics(config: &ConfigMap, plugins: &dyn PluginDefs, values: &mut Value
     Ok(())
 }
 
+/// A consumer in the group by which workers divide their work could not join it, or would keep them from it.
+fn check_group(config: &ConfigMap, of_worker: &str, values: &mut Values) {
+    let key = "consumer.override.group.id";
+    match config.get(key) {
+        Some(group) => {
+            let conflict = format!("Consumer group {of_worker} conflicts with Connect worker group {of_worker}");
+            let conflicts = group.as_deref() == Some(of_worker);
+            // As Connect does, which lists it among the overrides as well.
+            values.show(key, group.clone());
+            if conflicts {
+                values.add_error(key, conflict);
+            }
+        }
+        None => {
+            if let Some(name) = text(config, names::NAME.name())
+                && of_worker.strip_prefix("connect-") == Some(name)
+            {
+                let conflict = format!(
+                    "Consumer group for sink connector named {name} conflicts with Connect worker group {of_worker}"
+                );
+                values.add_error(names::NAME.name(), conflict);
+            }
+        }
+    }
+}
+
 /// A converter that a connector may bring along.
 struct Converter {
     key: &'static str,
@@ -574,22 +611,6 @@ fn converters(config: &ConfigMap, connector: &PluginDef, plugins: &dyn PluginDef
         parts.push(Part { groups: plugin.config.groups(), configs });
     }
     parts
-}
-
-/// The client settings that the connector overrides, of those clients that it will have.
-fn overrides(connector: &PluginDef, config: &ConfigMap, policy: &OverridePolicy) -> Vec<Part> {
-    let sink = connector.kind == PluginKind::Sink;
-    let dead_letters = sink && text(config, names::DLQ_TOPIC.name()).is_some_and(|topic| !topic.trim().is_empty());
-    let creates_topics = !sink && has_topic_rules(config);
-    [
-        ("producer.override.", !sink || dead_letters),
-        ("consumer.override.", sink),
-        ("admin.override.", creates_topics || dead_letters),
-    ]
-    .into_iter()
-    .filter(|(_, used)| *used)
-    .map(|(prefix, _)| Part { groups: Vec::new(), configs: policy.infos(config, prefix) })
-    .collect()
 }
 
 /// Framework and connector together: later values and definitions of the same name replace earlier ones.

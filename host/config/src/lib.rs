@@ -49,7 +49,7 @@ pub use docs::reference_page;
 pub use json::{InvalidJson, first_json_value};
 pub use key::{Declaration, FromConfig, Key, Place};
 pub use millstream_values::config_text;
-pub use overrides::{OverridePolicy, may_be_secret};
+pub use overrides::{ClientRules, OverridePolicy, may_be_secret};
 pub use parsed::{ParsedConfig, ParsedValue, originals_with_prefix};
 pub use plugin_defs::{PluginDef, PluginDefs, PluginDirectory, PluginKind, UnknownConnector, aliases_of};
 pub use properties::{

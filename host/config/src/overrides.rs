@@ -1,6 +1,6 @@
-//! Which client settings a connector may override (`connector.client.config.override.policy`).
+//! Which clients a connector has, and which of their settings it may override (`connector.client.config.override.policy`).
 
-use crate::{ConfigInfo, ConfigMap, ConfigValue, HIDDEN};
+use crate::{ConfigInfo, ConfigMap, ConfigValue, HIDDEN, PluginKind, connector_keys::names, has_topic_rules};
 
 /// Connect's policies.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -57,7 +57,7 @@ impl OverridePolicy {
     }
 
     /// What validation lists for the overrides beneath a prefix.
-    pub(crate) fn infos(&self, config: &ConfigMap, prefix: &str) -> Vec<ConfigInfo> {
+    fn infos(&self, config: &ConfigMap, prefix: &str) -> Vec<ConfigInfo> {
         crate::originals_with_prefix(config, prefix)
             .into_iter()
             .map(|(key, value)| {
@@ -67,6 +67,49 @@ impl OverridePolicy {
                 ConfigInfo { definition: None, value: info }
             })
             .collect()
+    }
+}
+
+/// What a worker says about the clients of its connectors.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientRules {
+    /// Which settings connectors may override.
+    pub policy: OverridePolicy,
+    /// `group.id` of a worker in a group, which no sink's consumers may be in; `None` for a worker by itself.
+    pub group: Option<String>,
+    /// Whether its sources deliver exactly once.
+    pub exactly_once: bool,
+}
+
+impl ClientRules {
+    /// Those of a worker by itself.
+    pub fn alone(policy: OverridePolicy) -> Self {
+        Self { policy, group: None, exactly_once: false }
+    }
+
+    /// The kinds of clients that a connector will have, as they stand before `.override.`. Overrides of others are not
+    /// looked at, as in Connect.
+    pub fn clients(&self, kind: PluginKind, config: &ConfigMap) -> Vec<&'static str> {
+        let given = |key: &str| config.get(key).and_then(Option::as_deref).is_some_and(|text| !text.trim().is_empty());
+        let sink = kind == PluginKind::Sink;
+        let dead_letters = given(names::DLQ_TOPIC.name());
+        // A worker by itself takes no notice of the key.
+        let own_offsets = !sink && self.group.is_some() && (self.exactly_once || given(names::OFFSETS_TOPIC.name()));
+        let creates_topics = !sink && has_topic_rules(config);
+        [
+            ("producer", !sink || dead_letters),
+            ("consumer", sink || own_offsets),
+            ("admin", creates_topics || dead_letters || own_offsets),
+        ]
+        .into_iter()
+        .filter_map(|(client, used)| used.then_some(client))
+        .collect()
+    }
+
+    /// What validation lists for the settings of its clients that a connector overrides, client by client.
+    pub(crate) fn infos(&self, kind: PluginKind, config: &ConfigMap) -> Vec<Vec<ConfigInfo>> {
+        let clients = self.clients(kind, config).into_iter();
+        clients.map(|client| self.policy.infos(config, &format!("{client}.override."))).collect()
     }
 }
 
@@ -100,6 +143,35 @@ mod tests {
         let class = "org.apache.kafka.connect.connector.policy.PrincipalConnectorClientConfigOverridePolicy";
         assert_eq!(OverridePolicy::from_name(class, &[]), Some(OverridePolicy::Principal));
         assert_eq!(OverridePolicy::from_name("Some", &[]), None);
+    }
+
+    #[test]
+    fn a_connector_has_the_clients_that_its_configuration_makes_necessary() {
+        let alone = ClientRules::alone(OverridePolicy::All);
+        let grouped = ClientRules { group: Some("g".to_owned()), ..alone.clone() };
+        let exactly_once = ClientRules { exactly_once: true, ..grouped.clone() };
+        let clients = |rules: &ClientRules, kind, entries: &[(&str, &str)]| {
+            let entries = entries.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned())));
+            rules.clients(kind, &entries.collect()).join(" ")
+        };
+        let letters = [("errors.deadletterqueue.topic.name", "d")];
+        let offsets = [("offsets.storage.topic", "o")];
+        let topics = [("topic.creation.default.partitions", "1")];
+        for (rules, kind, entries, expected) in [
+            (&alone, PluginKind::Source, &[][..], "producer"),
+            (&alone, PluginKind::Source, &letters, "producer admin"),
+            (&alone, PluginKind::Source, &topics, "producer admin"),
+            (&alone, PluginKind::Source, &offsets, "producer"),
+            (&grouped, PluginKind::Source, &offsets, "producer consumer admin"),
+            (&grouped, PluginKind::Source, &[("offsets.storage.topic", " ")], "producer"),
+            (&exactly_once, PluginKind::Source, &[], "producer consumer admin"),
+            (&exactly_once, PluginKind::Sink, &[], "consumer"),
+            (&alone, PluginKind::Sink, &letters, "producer consumer admin"),
+            (&alone, PluginKind::Sink, &[("errors.deadletterqueue.topic.name", " ")], "consumer"),
+            (&alone, PluginKind::Sink, &topics, "consumer"),
+        ] {
+            assert_eq!(clients(rules, kind, entries), expected, "{rules:?} {kind:?} {entries:?}");
+        }
     }
 
     #[test]

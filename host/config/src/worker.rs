@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    ConfigDef, ConfigError, ConfigMap, OverridePolicy, ParsedConfig, Providers,
+    ClientRules, ConfigDef, ConfigError, ConfigMap, OverridePolicy, ParsedConfig, Providers,
     secrets::{Secrets, worker_passwords},
     worker_key as keys,
 };
@@ -125,6 +125,16 @@ impl WorkerConfig {
     /// Which client settings connectors may override.
     pub fn override_policy(&self) -> &OverridePolicy {
         &self.override_policy
+    }
+
+    /// What is said about the clients of connectors.
+    pub fn client_rules(&self) -> ClientRules {
+        let is_in_group = self.mode == Mode::Distributed;
+        ClientRules {
+            policy: self.override_policy.clone(),
+            group: is_in_group.then(|| keys::GROUP_ID.get(&self.config)),
+            exactly_once: is_in_group && keys::EXACTLY_ONCE_SOURCE.get(&self.config).eq_ignore_ascii_case("enabled"),
+        }
     }
 
     /// Where the values of variables in connectors' configurations come from.

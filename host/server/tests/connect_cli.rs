@@ -10,10 +10,12 @@ use std::{
 use harness::{
     Broker, Worker, eventually, millstream,
     peers::{Connect, have_kafka},
+    validated,
 };
 use serde_json::json;
 
-const GROUP: &str = "group.id=group\nconfig.storage.topic=configs\noffset.storage.topic=offsets\n\
+const NAME: &str = "group.id=connect-workers\n";
+const GROUP: &str = "config.storage.topic=configs\noffset.storage.topic=offsets\n\
     status.storage.topic=statuses\noffset.storage.partitions=1\nstatus.storage.partitions=1\n\
     config.storage.replication.factor=1\noffset.storage.replication.factor=1\nstatus.storage.replication.factor=1\n\
     key.converter=org.apache.kafka.connect.storage.StringConverter\n\
@@ -204,6 +206,43 @@ fn is_judged(connect: &Side<'_>, worker: &Worker, broker: &str) {
     assert_eq!(connect.connector(&["delete", "fine", "mirror", "--wait"]).code, Some(0));
 }
 
+/// Which clients a connector has, and that none of them may be in the group of the workers.
+fn overrides_are_validated_alike(connect: &str, worker: &str) {
+    let (source, sink) = ("FileStreamSource", "FileStreamSink");
+    let overrides =
+        [("producer.override.acks", "1"), ("consumer.override.fetch.min.bytes", "1"), ("admin.override.retries", "1")];
+    let group = "consumer.override.group.id";
+    let letters = ("errors.deadletterqueue.topic.name", "letters");
+    for (class, name, more, errors) in [
+        (source, "any", &[][..], 0),
+        (source, "any", &[("offsets.storage.topic", "own")], 0),
+        (
+            source,
+            "workers",
+            &[("topic.creation.default.partitions", "1"), ("topic.creation.default.replication.factor", "1")],
+            0,
+        ),
+        (sink, "any", &[], 0),
+        (sink, "any", &[letters], 0),
+        (sink, "workers", &[], 1),
+        (sink, "workers", &[(group, "readers")], 0),
+        (sink, "any", &[(group, "connect-workers")], 1),
+    ] {
+        let mut config = json!({"name": name, "connector.class": class, "file": "f"});
+        config[if class == sink { "topics" } else { "topic" }] = json!("lines");
+        overrides.iter().chain(more).for_each(|(key, value)| config[*key] = json!(value));
+        // Those of one client are in no order in Java.
+        let sorted = |rest: &str| {
+            let (count, mut names, groups, wrong) = validated(rest, &config);
+            names.sort();
+            (count, names, groups, wrong)
+        };
+        let ours = sorted(worker);
+        assert_eq!(ours.0, errors, "{config}: {}", ours.3);
+        assert_eq!(ours, sorted(connect), "{config}");
+    }
+}
+
 #[test]
 fn every_verb_ends_against_connect_as_it_does_against_a_worker() {
     if !have_kafka() {
@@ -211,10 +250,12 @@ fn every_verb_ends_against_connect_as_it_does_against_a_worker() {
     }
     let folder = tempfile::tempdir().unwrap();
     let broker = Broker::start(folder.path(), &[]);
-    let connect = Connect::start_distributed(folder.path(), &format!("bootstrap.servers={}\n{GROUP}", broker.address));
+    let connect =
+        Connect::start_distributed(folder.path(), &format!("bootstrap.servers={}\n{NAME}{GROUP}", broker.address));
     let theirs = every_verb(&Side { folder: folder.path(), rest: &connect.rest });
     let own = tempfile::tempdir().unwrap();
-    let worker = Worker::start_distributed(own.path(), "");
+    let worker = Worker::start_distributed(own.path(), NAME);
+    overrides_are_validated_alike(&connect.rest, &worker.rest);
     is_judged(&Side { folder: folder.path(), rest: &connect.rest }, &worker, &broker.address);
     let ours = every_verb(&Side { folder: own.path(), rest: &worker.rest });
     let mut wrong = Vec::new();

@@ -6,8 +6,8 @@ use harness::{
     Broker, Worker, eventually,
     files::append,
     millstream,
-    peers::{Connect, Kafka, have_kafka},
-    request, within,
+    peers::{Connect, Kafka, have_kafka, standalone_settings},
+    request, validated, within,
 };
 use serde_json::{Map, Value, json};
 
@@ -174,31 +174,11 @@ fn connect_makes_the_same_topics_and_validates_alike() {
     let settings = [NO_AUTO, "num.partitions=5"];
     let their_broker = Broker::start(theirs.path(), &settings);
     let our_broker = Broker::start(ours.path(), &settings);
-    let properties = format!(
-        "bootstrap.servers={}\noffset.storage.file.filename={}/offsets\noffset.flush.interval.ms=100\n\
-         key.converter=org.apache.kafka.connect.storage.StringConverter\n\
-         value.converter=org.apache.kafka.connect.storage.StringConverter\n",
-        their_broker.address,
-        theirs.path().display()
-    );
+    let properties = standalone_settings(theirs.path(), &their_broker.address);
     let idle = "name=idle\nconnector.class=FileStreamSource\nfile=no-such-file\ntopic=idle\n";
     let connect = Connect::start(theirs.path(), &properties, idle);
     let worker = worker(ours.path(), &our_broker.address);
 
-    let validated = |rest: &str, config: &Value| {
-        let path = "/connector-plugins/FileStreamSource/config/validate";
-        let answer = request(rest, "PUT", path, Some(&config.to_string())).expect("an answer").json();
-        let mut wrong = Map::new();
-        let mut names = Vec::new();
-        for shown in answer["configs"].as_array().expect("a list") {
-            let (name, errors) = (shown["value"]["name"].as_str().unwrap(), &shown["value"]["errors"]);
-            names.push(name.to_owned());
-            if errors != &json!([]) {
-                wrong.insert(name.to_owned(), errors.clone());
-            }
-        }
-        (answer["error_count"].clone(), names, answer["groups"].clone(), Value::from(wrong))
-    };
     let file = theirs.path().join("in.txt");
     let twice = [("groups", "a,a"), ("default.partitions", "1"), ("default.replication.factor", "1")];
     for (topic, rules) in CASES.iter().chain(&[("twice", &twice[..])]) {

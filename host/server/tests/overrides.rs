@@ -200,6 +200,29 @@ fn the_policy_says_what_may_be_overridden_and_names_what_it_refuses() {
 }
 
 #[test]
+fn overrides_of_the_admin_that_makes_a_sources_dead_letter_topic_are_checked_before_it_is_created() {
+    let letters = ("errors.deadletterqueue.topic.name", "letters");
+    for (settings, overridden, refusal) in [
+        (
+            "connector.client.config.override.policy=None",
+            ("admin.override.request.timeout.ms", "10000"),
+            "The 'None' policy does not allow 'request.timeout.ms' to be overridden in the connector configuration.",
+        ),
+        ("", ("admin.override.request.timeout.ms", "soon"), "soon"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = Worker::start(folder.path(), settings, &[]);
+        let input = folder.path().join("in.txt");
+        append(&input, "one\n");
+        let (status, body) = put(&worker, &source("with", &input, "lines", &[letters, overridden]));
+        assert_eq!(status, 400, "{body}");
+        assert!(body.contains(refusal), "{body}");
+        // Without dead letters there is no admin.
+        put_well(&worker, &source("without", &input, "lines", &[overridden]));
+    }
+}
+
+#[test]
 fn under_the_policy_for_principals_each_client_goes_by_the_connectors_login() {
     let folder = tempfile::tempdir().unwrap();
     let broker = Broker::start(

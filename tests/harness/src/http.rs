@@ -5,7 +5,7 @@ use std::{
     net::TcpStream,
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::SOON;
 
@@ -53,6 +53,27 @@ pub fn request(address: &str, method: &str, path: &str, body: Option<&str>) -> O
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     Some(Answer { status, body: if chunked { join_chunks(body) } else { body.to_owned() } })
+}
+
+/// What a worker, ours or Connect's, says of a connector's configuration: number of errors, names of keys in their order,
+/// groups, and errors by key.
+///
+/// # Panics
+///
+/// If it does not answer with a result of validation.
+pub fn validated(rest: &str, config: &Value) -> (Value, Vec<String>, Value, Value) {
+    let class = config["connector.class"].as_str().expect("a class");
+    let path = format!("/connector-plugins/{class}/config/validate");
+    let answer = request(rest, "PUT", &path, Some(&config.to_string())).expect("an answer").json();
+    let (mut names, mut wrong) = (Vec::new(), Map::new());
+    for shown in answer["configs"].as_array().unwrap_or_else(|| panic!("no list of keys: {answer}")) {
+        let (name, errors) = (shown["value"]["name"].as_str().expect("a name"), &shown["value"]["errors"]);
+        names.push(name.to_owned());
+        if errors != &json!([]) {
+            wrong.insert(name.to_owned(), errors.clone());
+        }
+    }
+    (answer["error_count"].clone(), names, answer["groups"].clone(), wrong.into())
 }
 
 fn join_chunks(mut body: &str) -> String {

@@ -224,6 +224,17 @@ impl Drop for Kafka {
     }
 }
 
+/// Settings with which a standalone worker, Connect's or ours, keeps its offsets in the same file of a folder and writes texts
+/// as they are.
+pub fn standalone_settings(folder: &Path, broker: &str) -> String {
+    format!(
+        "bootstrap.servers={broker}\noffset.storage.file.filename={}/offsets\noffset.flush.interval.ms=100\n\
+         key.converter=org.apache.kafka.connect.storage.StringConverter\n\
+         value.converter=org.apache.kafka.connect.storage.StringConverter\n",
+        folder.display()
+    )
+}
+
 /// Kafka Connect's own standalone worker.
 pub struct Connect {
     child: Child,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::PluginDirectory;
+use crate::{OverridePolicy, PluginDirectory};
 
 fn plugin(kind: PluginKind, class: &str, keys: Vec<ConfigKey>) -> PluginDef {
     PluginDef {
@@ -73,7 +73,7 @@ fn sink(more: &[(&str, &str)]) -> ConfigMap {
 }
 
 fn validate(config: &ConfigMap) -> ConfigInfos {
-    validate_connector(config, &plugins(), &[], &OverridePolicy::All).unwrap()
+    validate_connector(config, &plugins(), &[], &ClientRules::alone(OverridePolicy::All)).unwrap()
 }
 
 fn errors(config: &ConfigMap) -> Vec<(String, String)> {
@@ -257,7 +257,7 @@ fn a_sink_names_its_topics_in_one_way() {
         "The DLQ topic 'd' may not be matched by the regex for the topics ('topics.regex=d') consumed by the connector"
     );
     let config = sink(&[("topics.regex", "("), ("errors.deadletterqueue.topic.name", "d")]);
-    assert!(validate_connector(&config, &plugins(), &[], &OverridePolicy::All).is_err());
+    assert!(validate_connector(&config, &plugins(), &[], &ClientRules::alone(OverridePolicy::All)).is_err());
 }
 
 #[test]
@@ -268,7 +268,9 @@ fn wrong_rules_for_topics_are_refused_unless_the_worker_makes_no_topics() {
     let missing = format!("Missing required configuration \"{key}\" which has no default value.");
     assert_eq!(errors(&wrong), [pair("topic.creation.default.partitions", rule), pair(key, &missing)]);
     let worker = config(&[("topic.creation.enable", " FALSE ")]);
-    let infos = validate_connector(&wrong, &plugins().with_worker(worker), &[], &OverridePolicy::All).unwrap();
+    let infos =
+        validate_connector(&wrong, &plugins().with_worker(worker), &[], &ClientRules::alone(OverridePolicy::All))
+            .unwrap();
     assert_eq!(infos.error_count, 0);
     // Right ones are listed no more than by Connect.
     let right =
@@ -330,7 +332,7 @@ fn transforms_bring_their_keys_with_implicit_ones_hiding_the_plugins_own() {
 fn overrides_and_converters_follow_the_main_part() {
     let config =
         source(&[("producer.override.linger.ms", "5"), ("consumer.override.x", "1"), ("key.converter", "Json")]);
-    let infos = validate_connector(&config, &plugins(), &[], &OverridePolicy::None).unwrap();
+    let infos = validate_connector(&config, &plugins(), &[], &ClientRules::alone(OverridePolicy::None)).unwrap();
     let tail: Vec<&str> = infos.configs[26..].iter().map(|info| info.value.name.as_str()).collect();
     assert_eq!(tail, ["producer.override.linger.ms", "key.converter.converter.type", "key.converter.schemas.enable"]);
     assert_eq!((infos.error_count, infos.groups.last().map(String::as_str)), (1, Some("Schemas")));
@@ -340,9 +342,53 @@ fn overrides_and_converters_follow_the_main_part() {
 }
 
 #[test]
+fn the_policy_is_asked_about_every_client_that_dead_letters_or_own_offsets_of_a_source_need() {
+    let overrides = [("consumer.override.fetch.max.bytes", "1"), ("admin.override.retries", "1")];
+    let refused = |rules: &ClientRules, more: &[(&str, &str)]| {
+        let infos = validate_connector(&source(&[&overrides[..], more].concat()), &plugins(), &[], rules).unwrap();
+        let wrong = infos.configs.iter().filter(|info| !info.value.errors.is_empty());
+        wrong.map(|info| info.value.name.clone()).collect::<Vec<_>>()
+    };
+    let alone = ClientRules::alone(OverridePolicy::None);
+    let grouped = ClientRules { group: Some("workers".to_owned()), ..alone.clone() };
+    let exactly_once = ClientRules { exactly_once: true, ..grouped.clone() };
+    let letters = [("errors.deadletterqueue.topic.name", "letters")];
+    let offsets = [("offsets.storage.topic", "own")];
+    assert_eq!(refused(&alone, &[]), [""; 0]);
+    assert_eq!(refused(&alone, &letters), ["admin.override.retries"]);
+    assert_eq!(refused(&alone, &offsets), [""; 0]);
+    assert_eq!(refused(&grouped, &offsets), ["consumer.override.fetch.max.bytes", "admin.override.retries"]);
+    assert_eq!(refused(&exactly_once, &[]), ["consumer.override.fetch.max.bytes", "admin.override.retries"]);
+}
+
+#[test]
+fn a_sink_whose_consumers_would_be_in_the_workers_group_is_refused() {
+    let grouped = ClientRules { group: Some("connect-c".to_owned()), ..ClientRules::alone(OverridePolicy::All) };
+    let refused = |config: ConfigMap, rules: &ClientRules| {
+        let infos = validate_connector(&config, &plugins(), &[], rules).unwrap();
+        let errors =
+            infos.configs.iter().flat_map(|info| info.value.errors.iter().map(|error| (&info.value.name, error)));
+        errors.map(|(name, error)| pair(name, error)).collect::<Vec<_>>()
+    };
+    let topics = ("topics", "t");
+    let by_name = "Consumer group for sink connector named c conflicts with Connect worker group connect-c";
+    assert_eq!(refused(sink(&[topics]), &grouped), [pair("name", by_name)]);
+    assert_eq!(refused(sink(&[topics]), &ClientRules::alone(OverridePolicy::All)), []);
+    assert_eq!(refused(source(&[]), &grouped), []);
+    let key = "consumer.override.group.id";
+    assert_eq!(refused(sink(&[topics, (key, "readers")]), &grouped), []);
+    let by_override = "Consumer group connect-c conflicts with Connect worker group connect-c";
+    assert_eq!(refused(sink(&[topics, (key, "connect-c")]), &grouped), [pair(key, by_override)]);
+    // It is listed twice, as by Connect: by itself, and among the overrides.
+    let infos = validate_connector(&sink(&[topics, (key, "readers")]), &plugins(), &[], &grouped).unwrap();
+    let places: Vec<usize> = (0..infos.configs.len()).filter(|&at| infos.configs[at].value.name == key).collect();
+    assert_eq!(places, [0, infos.configs.len() - 1]);
+}
+
+#[test]
 fn what_the_connector_itself_finds_is_added() {
     let own = [OwnErrors { name: "topic".to_owned(), errors: vec!["taken".to_owned()] }];
-    let infos = validate_connector(&source(&[]), &plugins(), &own, &OverridePolicy::All).unwrap();
+    let infos = validate_connector(&source(&[]), &plugins(), &own, &ClientRules::alone(OverridePolicy::All)).unwrap();
     assert_eq!(infos.error_count, 1);
     assert_eq!(
         invalid_config_message(&infos).unwrap(),
@@ -352,7 +398,9 @@ fn what_the_connector_itself_finds_is_added() {
 
 #[test]
 fn a_configuration_without_a_known_connector_cannot_be_validated() {
-    let validate = |config| validate_connector(&config, &plugins(), &[], &OverridePolicy::All).unwrap_err().to_string();
+    let validate = |config| {
+        validate_connector(&config, &plugins(), &[], &ClientRules::alone(OverridePolicy::All)).unwrap_err().to_string()
+    };
     assert_eq!(validate(config(&[("a", "b"), ("c", "d")])), "Connector config contains no connector type");
     assert!(validate(config(&[("connector.class", "X")])).starts_with("Failed to find any class"));
 }
@@ -398,7 +446,7 @@ type Shown = (Option<String>, Option<String>, Vec<String>, Vec<String>);
 fn shown(more: &[(&str, &str)], key: &str) -> (usize, Option<Shown>) {
     let mut all = config(&[("name", "c"), ("connector.class", "p.TickSource")]);
     all.extend(config(more));
-    let infos = validate_connector(&all, &versions(), &[], &OverridePolicy::All).unwrap();
+    let infos = validate_connector(&all, &versions(), &[], &ClientRules::alone(OverridePolicy::All)).unwrap();
     let found =
         infos.to_json()["configs"].as_array().unwrap().iter().find(|info| info["value"]["name"] == key).cloned();
     let shown = found.map(|info| {
@@ -465,7 +513,9 @@ fn versions_are_offered_chosen_and_refused_as_connect_does() {
     check(&holds, 2, "predicates.a.plugin.version", newest, "7", &[missing("p.Holds", "[7,7]", false)]);
 
     let mut odd = config(&[("name", "c"), ("connector.class", "p.TickSource"), (of_connector, "[1")]);
-    let refused = |config: &ConfigMap| validate_connector(config, &versions(), &[], &OverridePolicy::All).unwrap_err();
+    let refused = |config: &ConfigMap| {
+        validate_connector(config, &versions(), &[], &ClientRules::alone(OverridePolicy::All)).unwrap_err()
+    };
     assert_eq!(refused(&odd).to_string(), "Unbounded range: [1");
     odd.insert("connector.class".to_owned(), Some("Nope".to_owned()));
     odd.insert(of_connector.to_owned(), Some("1".to_owned()));

@@ -10,7 +10,7 @@ use std::{
 
 use futures::{FutureExt as _, future::BoxFuture};
 use millstream_config::{
-    ConfigDef, ConfigInfos, ConfigMap, OverridePolicy, PluginDefs, Providers, Versions, Wanted, connector_config_def,
+    ClientRules, ConfigDef, ConfigInfos, ConfigMap, PluginDefs, Providers, Versions, Wanted, connector_config_def,
     connector_key_names, secrets, version_order, without_providers,
 };
 use millstream_connector::{PluginInfo, PluginKind, Plugins, TaskId};
@@ -62,7 +62,7 @@ pub(crate) struct Shared {
     pub(crate) natives: Natives,
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) definitions: Box<DefinitionsNow>,
-    pub(crate) policy: OverridePolicy,
+    pub(crate) rules: ClientRules,
     pub(crate) levels: Arc<dyn LogLevels>,
     pub(crate) providers: Arc<Providers>,
     pub(crate) cluster_id: String,
@@ -383,7 +383,7 @@ impl HerderHandle {
             natives: &shared.natives,
             definitions: definitions.as_ref(),
             clients: shared.clients.as_ref(),
-            policy: &shared.policy,
+            rules: &shared.rules,
             exactly_once: &shared.exactly_once,
         };
         let mut infos = validation.of_resolved(&resolved).instrument(log_context::of_validation(name)).await?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use millstream_config::OverridePolicy;
+use millstream_config::{ClientRules, OverridePolicy, worker_key};
 use millstream_metrics::Labels;
 use tokio::{
     sync::{mpsc, watch},
@@ -97,7 +97,14 @@ impl Herder {
             natives: parts.natives.clone(),
             clients: Arc::clone(&parts.clients),
             definitions: settings.definitions,
-            policy: settings.policy,
+            rules: ClientRules {
+                policy: settings.policy,
+                group: settings
+                    .group
+                    .as_ref()
+                    .and_then(|_| parts.settings.properties.get(worker_key::GROUP_ID.name()).cloned().flatten()),
+                exactly_once: parts.settings.exactly_once.is_enabled(),
+            },
             levels: settings.levels,
             providers: Arc::clone(&parts.settings.providers),
             cluster_id: settings.cluster_id,

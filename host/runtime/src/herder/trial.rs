@@ -3,15 +3,14 @@
 //! not of the first task.
 
 use millstream_config::{
-    ConfigDef, ConfigInfos, ConfigMap, OwnErrors, PluginDef, PluginDefs, PluginKind, Wanted, config_text,
+    ClientRules, ConfigDef, ConfigInfos, ConfigMap, OwnErrors, PluginDef, PluginDefs, PluginKind, Wanted, config_text,
     originals_with_prefix,
 };
 use millstream_connector::{Condition, ConverterRole, Failure, Link, PluginError, Plugins, TaskId};
 
 use crate::{
     converters::{Natives, check_converter},
-    exactly_once::ExactlyOnceSource,
-    kafka::{Clients, TaskClients},
+    kafka::Clients,
     transform_chain::undeclared_predicate,
 };
 
@@ -27,7 +26,7 @@ pub(super) struct Trial<'a> {
     pub(super) natives: &'a Natives,
     pub(super) definitions: &'a dyn PluginDefs,
     pub(super) clients: &'a dyn Clients,
-    pub(super) exactly_once: &'a ExactlyOnceSource,
+    pub(super) rules: &'a ClientRules,
 }
 
 impl Trial<'_> {
@@ -116,12 +115,9 @@ impl Trial<'_> {
     }
 
     fn client_settings(&self, config: &ConfigMap, connector: &PluginDef, infos: &ConfigInfos) -> Vec<OwnErrors> {
-        let tasks = match connector.kind {
-            PluginKind::Sink => TaskClients::Sink,
-            _ if self.exactly_once.is_enabled() => TaskClients::ExactlyOnceSource,
-            _ => TaskClients::Source,
-        };
-        let refused = self.clients.refused_settings(tasks, config);
+        let Self { clients, rules, .. } = self;
+        let in_transactions = rules.exactly_once && connector.kind == PluginKind::Source;
+        let refused = clients.refused_settings(&rules.clients(connector.kind, config), in_transactions, config);
         let refused = refused.into_iter().filter(|(name, _)| !has_errors(infos, name));
         refused.map(|(name, error)| OwnErrors { name, errors: vec![error] }).collect()
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use millstream_config::{
-    ConfigInfos, ConnectorConfigError, OverridePolicy, OwnErrors, PluginDefs, PluginKind, Resolved, validate_connector,
+    ClientRules, ConfigInfos, ConnectorConfigError, OwnErrors, PluginDefs, PluginKind, Resolved, validate_connector,
 };
 use millstream_connector::{Connector, ConnectorContext, Failure, PluginError, Plugins};
 
@@ -21,8 +21,8 @@ pub struct Validation<'a> {
     pub definitions: &'a dyn PluginDefs,
     /// Says which client settings would be refused; nothing is connected.
     pub clients: &'a dyn Clients,
-    /// Which client settings connectors may override.
-    pub policy: &'a OverridePolicy,
+    /// What is said about the clients of connectors.
+    pub rules: &'a ClientRules,
     /// Whether sources can deliver exactly once.
     pub exactly_once: &'a ExactlyOnceSource,
 }
@@ -74,7 +74,7 @@ impl Validation<'_> {
     ) -> Result<ConfigInfos, HerderError> {
         let config = &resolved.config;
         let validate = |own: &[OwnErrors]| {
-            validate_connector(config, self.definitions, own, self.policy).map_err(|error| match error {
+            validate_connector(config, self.definitions, own, self.rules).map_err(|error| match error {
                 ConnectorConfigError::NoClass
                 | ConnectorConfigError::Unknown(_)
                 | ConnectorConfigError::Versions(_) => HerderError::BadRequest(error.to_string()),
@@ -82,9 +82,8 @@ impl Validation<'_> {
             })
         };
         let infos = validate(&own)?;
-        let Self { plugins, natives, definitions, clients, exactly_once, .. } = *self;
-        let trial = Trial { plugins, natives, definitions, clients, exactly_once };
-        let mut refusals = trial.refusals(config, &infos).await;
+        let Self { plugins, natives, definitions, clients, rules, .. } = *self;
+        let mut refusals = Trial { plugins, natives, definitions, clients, rules }.refusals(config, &infos).await;
         if let Some(mut source) = source {
             refusals.extend(preflight::refusals(source.as_mut(), self.exactly_once, config, &infos).await);
         }

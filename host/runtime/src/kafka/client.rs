@@ -11,7 +11,7 @@ use millstream_client::{
     admin::{NewTopic, OffsetAndMetadata},
     consumer::{FetchedRecordBatches, RebalanceEvent},
 };
-use millstream_config::{ConfigMap, OverridePolicy, connector_key_names, has_topic_rules, originals_with_prefix};
+use millstream_config::{ConfigMap, OverridePolicy, originals_with_prefix};
 use millstream_connector::{ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
 use millstream_metrics::Metrics;
 use millstream_record::{ErrorChain, TopicName};
@@ -22,8 +22,8 @@ use millstream_wire::{
 
 use super::{
     Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
-    RecordProducer, RecordSlot, RecordTransactions, SinkTopics, TaskClients, TopicAdmin,
-    group_offsets::ClientGroupOffsets, instance_id::WorkerGroup, topics::ClientTopics,
+    RecordProducer, RecordSlot, RecordTransactions, SinkTopics, TopicAdmin, group_offsets::ClientGroupOffsets,
+    instance_id::WorkerGroup, topics::ClientTopics,
 };
 use crate::error_policy::CONNECT_EXCEPTION;
 
@@ -219,22 +219,12 @@ pub(super) fn request_failure(error: &millstream_client::RequestError) -> Failur
 
 #[async_trait]
 impl Clients for KafkaClients {
-    fn refused_settings(&self, tasks: TaskClients, connector: &ConfigMap) -> Vec<(String, String)> {
-        let dead_letters = connector
-            .get(connector_key_names::DLQ_TOPIC.name())
-            .and_then(Option::as_deref)
-            .is_some_and(|topic| !topic.trim().is_empty());
-        let kinds: &[&str] = match (tasks, dead_letters) {
-            (TaskClients::Sink, false) => &["consumer"],
-            (TaskClients::Sink, true) => &["consumer", "producer", "admin"],
-            (_, dead_letters) if dead_letters || has_topic_rules(connector) => &["producer", "admin"],
-            _ => &["producer"],
-        };
+    fn refused_settings(&self, kinds: &[&str], in_transactions: bool, connector: &ConfigMap) -> Vec<(String, String)> {
         let refused = kinds.iter().filter_map(|kind| {
-            let error = match (*kind, tasks) {
-                ("producer", TaskClients::ExactlyOnceSource) => {
+            let error = match *kind {
+                "producer" if in_transactions => {
                     let properties = self.properties(&[], kind, connector).ok()?;
-                    ProducerConfig::from_properties(&in_transactions(properties, "checked", |_, _| {})).err()
+                    ProducerConfig::from_properties(&self::in_transactions(properties, "checked", |_, _| {})).err()
                 }
                 _ => self.refused(kind, connector),
             }?;
@@ -757,12 +747,13 @@ mod tests {
             ("producer.override.enable.idempotence", "false"),
             ("errors.deadletterqueue.topic.name", "letters"),
         ]);
-        let refused =
-            |tasks| clients.refused_settings(tasks, &named).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
-        assert_eq!(refused(TaskClients::ExactlyOnceSource), [""; 0]);
+        let refused = |in_transactions| {
+            let refused = clients.refused_settings(&["producer", "admin"], in_transactions, &named);
+            refused.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        assert_eq!(refused(true), [""; 0]);
         // Connect takes it, and fails every task.
-        assert_eq!(refused(TaskClients::Source), ["producer.override.transactional.id"]);
-        assert_eq!(refused(TaskClients::Sink), ["producer.override.transactional.id"]);
+        assert_eq!(refused(false), ["producer.override.transactional.id"]);
     }
 
     #[test]

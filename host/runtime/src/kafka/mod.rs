@@ -127,17 +127,6 @@ pub struct FetchedRecords {
     pub records: Vec<RecordSlot>,
 }
 
-/// What the tasks of a connector need clients for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TaskClients {
-    /// They write records.
-    Source,
-    /// They write records in transactions, whose name is the worker's business.
-    ExactlyOnceSource,
-    /// They read records.
-    Sink,
-}
-
 /// What happened to the assignment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Rebalance {
@@ -306,10 +295,11 @@ pub enum ProducerUse {
 /// Makes clients for tasks, with the worker's settings and the connector's overrides.
 #[async_trait]
 pub trait Clients: Send + Sync {
-    /// Settings among a connector's overrides that its clients would refuse, with the reason. Those of a sink are a
-    /// consumer's and, for its dead letters, a producer's and an admin's.
-    fn refused_settings(&self, tasks: TaskClients, connector: &ConfigMap) -> Vec<(String, String)> {
-        let _ = (tasks, connector);
+    /// Settings among a connector's overrides that its clients of these kinds (`producer`, `consumer`, `admin`) would
+    /// refuse, with the reason. A producer of records may be one that writes in transactions, whose name is the worker's
+    /// business.
+    fn refused_settings(&self, kinds: &[&str], in_transactions: bool, connector: &ConfigMap) -> Vec<(String, String)> {
+        let _ = (kinds, in_transactions, connector);
         Vec::new()
     }
 

@@ -66,7 +66,7 @@ impl Bench {
             natives: &self.natives,
             definitions,
             clients: &self.clients,
-            policy: self.worker.override_policy(),
+            rules: &self.worker.client_rules(),
             exactly_once: &ExactlyOnceSource::of(&self.worker),
         };
         let validated = match stand_in {

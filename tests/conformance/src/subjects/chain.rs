@@ -1,7 +1,7 @@
 //! Whole chains, as a connector configures them: the configuration is validated as on creation, the chain is built and
 //! its errors are judged as in a task.
 
-use millstream_config::{ConfigMap, OverridePolicy, PluginKind, connector_config_def, validate_connector};
+use millstream_config::{ClientRules, ConfigMap, OverridePolicy, PluginKind, connector_config_def, validate_connector};
 use millstream_connector::{Failure, LinkedTransforms};
 use millstream_runtime::error_policy::{ErrorPolicy, Verdict};
 use millstream_runtime::transform_chain;
@@ -35,7 +35,7 @@ pub async fn build(runner: &Runner, mut config: ConfigMap, sink: bool) -> Result
     for (key, value) in [("name", "c"), ("connector.class", class), (topics, "t")] {
         config.entry(key.to_owned()).or_insert_with(|| Some(value.to_owned()));
     }
-    let infos = validate_connector(&config, &runner.directory, &[], &OverridePolicy::All)
+    let infos = validate_connector(&config, &runner.directory, &[], &ClientRules::alone(OverridePolicy::All))
         .map_err(|error| format!("validate the configuration: {error}"))?;
     if 0 < infos.error_count {
         return Ok(Built::Refused(infos.configs.into_iter().flat_map(|info| info.value.errors).collect()));
