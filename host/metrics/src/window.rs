@@ -156,7 +156,7 @@ mod tests {
             }
         }
         assert_eq!(compared, 4 * recorded.lines().filter(|line| line.starts_with("m ")).count());
-        assert!(100 < filled, "{filled}");
+        assert!(80 < filled, "{filled}");
     }
 
     #[test]

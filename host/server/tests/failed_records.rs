@@ -304,7 +304,7 @@ fn a_replay_of_which_the_broker_refuses_one_record_writes_none_and_says_why() {
     put(&worker, "sink", &config);
     // The large one is refused after the first was taken, and before the last is.
     let large = "x".repeat(5_000);
-    produce(&worker, "lines", &format!("first\n{large}\nlast\n"));
+    produce(&worker, "lines", &format!("first\n{large}\nthe last\n"));
     records(&worker, "dead", 3);
     let topic = |arguments: &[&str]| {
         let all = [arguments, &["--bootstrap-server", &worker.broker, "again"]].concat();
@@ -323,5 +323,5 @@ fn a_replay_of_which_the_broker_refuses_one_record_writes_none_and_says_why() {
     let consume = ["topic", "consume", "--bootstrap-server", &worker.broker, "again", "--from-beginning"];
     let more = ["--isolation-level", "read_committed", "--timeout-ms", "3000"];
     let output = Command::new(millstream()).args(consume).args(more).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("first\n{large}\nlast\n"));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("first\n{large}\nthe last\n"));
 }
