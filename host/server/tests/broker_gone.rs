@@ -20,6 +20,7 @@ const SHORT: &str = "session.timeout.ms=1500\nheartbeat.interval.ms=300\nrequest
 struct Running {
     folder: tempfile::TempDir,
     worker: Worker,
+    in_group: bool,
     topic: &'static str,
 }
 
@@ -32,7 +33,7 @@ impl Running {
         } else {
             Worker::start(folder.path(), &settings, &[])
         };
-        let running = Self { folder, worker, topic: if in_group { "of-group" } else { "of-one" } };
+        let running = Self { folder, worker, in_group, topic: if in_group { "of-group" } else { "of-one" } };
         running.append(0..100);
         running.create("source", "FileStreamSource", "topic", "in.txt");
         running.create("sink", "FileStreamSink", "topics", "out.txt");
@@ -67,13 +68,15 @@ impl Running {
         });
     }
 
-    /// What is written while nobody takes it; returns when the worker has said that the broker is away.
+    /// What is written while nobody takes it; returns when the worker has said that the broker is away, and of one in a
+    /// group when its session is over.
     fn while_away(&self, begun: usize) {
         self.append(100..200);
         eventually("the worker has noticed", || {
             let log = self.worker.log();
             let news: Vec<&str> = log[begun.min(log.len())..].lines().filter(|line| line.contains("WARN")).collect();
-            news.iter().any(|line| line.contains("likely cause") || line.contains("stopped until")).then_some(())
+            let told = if self.in_group { "stopped until" } else { "likely cause" };
+            news.iter().any(|line| line.contains(told)).then_some(())
         });
         assert_eq!(self.worker.get("/connectors").json(), json!(["paused", "sink", "source"]));
     }

@@ -80,8 +80,11 @@ fn offsets_are_changed_in_a_transaction_after_the_producers_were_fenced_and_are_
     let stored = worker.get("/connectors/source/offsets").json();
     let position = fs::metadata(&input).unwrap().len();
     assert_eq!(stored["offsets"][0]["offset"], json!({ "position": position }));
+    let fenced = || worker.log().matches("the producers of earlier tasks are fenced").count();
+    assert_eq!(fenced(), 0, "{}", worker.log());
     let answer = worker.request("DELETE", "/connectors/source/offsets", None);
     assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(fenced(), 1, "{}", worker.log());
     assert_eq!(worker.get("/connectors/source/offsets").json()["offsets"], json!([]));
     assert_eq!(worker.request("PUT", "/connectors/source/resume", None).status, 202);
     let twice: Vec<String> = lines(0..10).lines().chain(lines(0..10).lines()).map(str::to_owned).collect();

@@ -57,6 +57,11 @@ fn a_group_of_three_shares_the_work_and_loses_nothing_when_one_is_killed() {
         assert_eq!(ask(rest, "POST", "/connectors/source0/tasks/0/restart", None), 204);
         assert_eq!(ask(rest, "POST", "/connectors/source0/restart", None), 204);
     }
+    for path in ["/connectors/source0/tasks/0/restart", "/connectors/source0/restart"] {
+        let asked = |worker: &Worker| worker.log().lines().filter(|line| line.contains(path)).count();
+        let asked: usize = group.workers.iter().map(asked).sum();
+        assert!(5 <= asked, "two of three workers have passed it on: {path} was asked for {asked} times");
+    }
 
     // The one that runs a source's task, and does not lead: the first one does.
     let killed =
