@@ -14,7 +14,11 @@ use std::{
 use millstream_connector::{TaskId, TopicPartition};
 use tokio::time::Instant;
 
-use crate::plan::{ConnectorPlan, Fault, Plan, Stage};
+use crate::{
+    lockstep::{now, process},
+    plan::{ConnectorPlan, Fault, Plan, Stage},
+    reach::Reach,
+};
 
 /// One life of a task, from its making to its end.
 pub type RunId = u64;
@@ -43,9 +47,10 @@ pub struct History {
     /// Texts that explain a failure, by connector.
     reasons: BTreeMap<String, BTreeSet<String>>,
     runs: BTreeMap<RunId, Run>,
-    current: BTreeMap<(String, u32), RunId>,
-    /// Records that failed at a stage and have not come through it since, by connector and id.
-    failing: BTreeMap<(String, String), Failing>,
+    /// The life that a task is in, by process, connector and number.
+    current: BTreeMap<(u32, String, u32), RunId>,
+    /// Records that failed at a stage and have not come through it since, by process, connector and id.
+    failing: BTreeMap<(u32, String, String), Failing>,
     /// Records that a policy allowed to skip.
     skipped: BTreeSet<String>,
     /// Records that a sink made durable, or that are in its dead-letter queue.
@@ -55,9 +60,14 @@ pub struct History {
     unseen: BTreeSet<String>,
     /// Connectors that are stopped and were told nothing else since.
     quiet: BTreeSet<String>,
+    /// Instances of connectors, by process and name.
+    instances: BTreeMap<(u32, String), u32>,
+    /// Processes whose tasks others may have been given without their knowing.
+    pub reach: Reach,
 }
 
 struct Run {
+    process: u32,
     task: TaskId,
     parts: BTreeMap<Part, bool>,
     /// Where each source partition began.
@@ -129,7 +139,7 @@ impl History {
     pub fn new(plan: Arc<Plan>) -> Self {
         Self {
             plan,
-            begun: Instant::now(),
+            begun: now(),
             lines: Vec::new(),
             broken: Vec::new(),
             injected: BTreeMap::new(),
@@ -143,13 +153,21 @@ impl History {
             aborted: BTreeSet::new(),
             unseen: BTreeSet::new(),
             quiet: BTreeSet::new(),
+            instances: BTreeMap::new(),
+            reach: Reach::default(),
         }
     }
 
     /// Takes note of something.
     pub fn note(&mut self, what: impl AsRef<str>) {
-        let line = format!("{:>10.3} {}", self.begun.elapsed().as_secs_f64(), what.as_ref());
+        let line = format!("{:>10.3} {}", (now() - self.begun).as_secs_f64(), what.as_ref());
+        tracing::trace!("{line}");
         self.lines.push(line);
+    }
+
+    /// Puts what has happened since so many lines in order: it happened at once.
+    pub fn at_once(&mut self, since: usize) {
+        self.lines[since..].sort();
     }
 
     /// An invariant does not hold.
@@ -229,7 +247,7 @@ impl History {
 
     /// A part of a task is made. The second part of one kind belongs to the task's next life.
     pub fn made(&mut self, task: &TaskId, part: Part) -> RunId {
-        let key = (task.connector.clone(), task.number);
+        let key = (process(), task.connector.clone(), task.number);
         let current = self.current.get(&key).copied();
         if let Some(id) = current
             && let Some(run) = self.runs.get_mut(&id)
@@ -244,9 +262,17 @@ impl History {
         {
             self.violated(format!("{task} begins another life while its last one, {id}, goes on"));
         }
+        if let Some(other) = self.life_elsewhere(task, 0) {
+            let there = self.runs[&other].process;
+            self.may_overlap(there);
+            if !self.reach.may_be_late(there) && !self.reach.may_be_late(process()) {
+                self.violated(format!("{task} begins a life while its life {other} goes on at process {there}"));
+            }
+        }
         let id = self.runs.len() as RunId + 1;
-        self.note(format!("{task} begins life {id}"));
+        self.note(format!("{task} begins life {id} at process {}", process()));
         let run = Run {
+            process: process(),
             task: task.clone(),
             parts: BTreeMap::from([(part, true)]),
             began: BTreeMap::new(),
@@ -269,7 +295,59 @@ impl History {
 
     /// The life that a task is in.
     pub fn life(&self, task: &TaskId) -> RunId {
-        self.current.get(&(task.connector.clone(), task.number)).copied().unwrap_or(0)
+        self.current.get(&(process(), task.connector.clone(), task.number)).copied().unwrap_or(0)
+    }
+
+    /// A life of a task, later than this one, that goes on at another process.
+    fn life_elsewhere(&self, task: &TaskId, later: RunId) -> Option<RunId> {
+        let is = |run: &Run| run.process != process() && run.task == *task && run.parts.values().any(|alive| *alive);
+        self.runs.range(later + 1..).find(|(_, run)| is(run)).map(|(id, _)| *id)
+    }
+
+    /// A group that turns eager gives everything away before those who have it hear of that: they stop it then.
+    fn may_overlap(&mut self, there: u32) {
+        if let Some(within) = self.plan.group.as_ref().filter(|group| group.may_turn_eager()).map(|it| it.stops_within)
+        {
+            self.reach.expel(there, within);
+        }
+    }
+
+    /// What runs: lives of tasks with their processes.
+    pub fn alive(&self) -> BTreeMap<TaskId, BTreeMap<RunId, u32>> {
+        let mut alive: BTreeMap<TaskId, BTreeMap<RunId, u32>> = BTreeMap::new();
+        for (id, run) in self.runs.iter().filter(|(_, run)| run.parts.values().any(|alive| *alive)) {
+            alive.entry(run.task.clone()).or_default().insert(*id, run.process);
+        }
+        alive
+    }
+
+    /// An instance of a connector is made.
+    pub fn instance_made(&mut self, name: &str) {
+        let here = process();
+        let there: Vec<u32> = self.instances_of(name).into_iter().filter(|there| *there != here).collect();
+        for there in there {
+            self.may_overlap(there);
+            if !self.reach.may_be_late(there) && !self.reach.may_be_late(here) {
+                self.violated(format!("{name} is made at process {here} while it is at process {there}"));
+            }
+        }
+        self.note(format!("{name} is made at process {here}"));
+        *self.instances.entry((here, name.to_owned())).or_default() += 1;
+    }
+
+    /// It is gone.
+    pub fn instance_gone(&mut self, name: &str) {
+        let of = (process(), name.to_owned());
+        self.note(format!("{name} is gone from process {}", process()));
+        if let Some(count) = self.instances.get_mut(&of) {
+            *count -= 1;
+        }
+        self.instances.retain(|_, count| *count != 0);
+    }
+
+    /// Processes that have an instance of a connector.
+    pub fn instances_of(&self, name: &str) -> BTreeSet<u32> {
+        self.instances.keys().filter(|(_, of)| of == name).map(|(process, _)| *process).collect()
     }
 
     /// Something is done for a task.
@@ -282,6 +360,16 @@ impl History {
         }
         if self.life(&task) != run {
             self.violated(format!("{task} is in another life, and life {run} goes on: {what}"));
+        }
+        let patience = self.plan.group.as_ref().map_or(Duration::MAX / 4, |group| group.patience());
+        if self.reach.must_rest(process(), patience) {
+            self.violated(format!("{task} life {run} goes on although its worker hears nothing of its group: {what}"));
+        }
+        if let Some(other) = self.life_elsewhere(&task, run)
+            && !self.reach.may_be_late(process())
+            && !self.reach.may_be_late(self.runs[&other].process)
+        {
+            self.violated(format!("{task} life {run} goes on while life {other} does elsewhere: {what}"));
         }
     }
 
@@ -302,8 +390,8 @@ impl History {
     /// A record failed at a stage.
     pub fn failed(&mut self, connector: &str, id: &str, stage: Stage, retriable: bool) {
         self.note(format!("{connector}: {id} fails at {stage:?}{}", if retriable { ", retriable" } else { "" }));
-        let now = Instant::now();
-        let key = (connector.to_owned(), id.to_owned());
+        let now = now();
+        let key = (process(), connector.to_owned(), id.to_owned());
         match self.failing.get_mut(&key) {
             Some(failing) if failing.stage == stage => (failing.last, failing.retriable) = (now, retriable),
             _ => {
@@ -314,7 +402,7 @@ impl History {
 
     /// A record came through a stage.
     pub fn came_through(&mut self, connector: &str, id: &str, stage: Stage) {
-        let key = (connector.to_owned(), id.to_owned());
+        let key = (process(), connector.to_owned(), id.to_owned());
         if self.failing.get(&key).is_some_and(|failing| failing.stage == stage) {
             self.failing.remove(&key);
         }
@@ -322,7 +410,8 @@ impl History {
 
     /// Whether the policy gives a record up: it has failed for good, and that is tolerated.
     fn is_given_up(&self, plan: &ConnectorPlan, id: &str) -> bool {
-        let lost = self.failing.get(&(plan.name.clone(), id.to_owned())).is_some_and(|f| f.stage == Stage::Append);
+        let lost =
+            self.failing.get(&(process(), plan.name.clone(), id.to_owned())).is_some_and(|f| f.stage == Stage::Append);
         plan.tolerant && self.has_failed_for_good(plan, id) && !(lost && self.is_whole(plan))
     }
 
@@ -332,19 +421,19 @@ impl History {
     }
 
     fn has_failed_for_good(&self, plan: &ConnectorPlan, id: &str) -> bool {
-        self.failing.get(&(plan.name.clone(), id.to_owned())).is_some_and(|failing| match failing.stage {
+        self.failing.get(&(process(), plan.name.clone(), id.to_owned())).is_some_and(|failing| match failing.stage {
             Stage::Put if failing.retriable => plan.max_tries != 0,
             Stage::Put => plan.isolates,
             _ => {
-                !failing.retriable
-                    || failing.stage == Stage::Report
-                    || plan.retry_timeout <= failing.last - failing.first
+                // A slow worker decides some time after it has failed.
+                let last = if self.plan.group.is_some() { now() } else { failing.last };
+                !failing.retriable || failing.stage == Stage::Report || plan.retry_timeout <= last - failing.first
             }
         })
     }
 
     fn forget_failing(&mut self, connector: &str, forget: impl Fn(&str) -> bool) {
-        self.failing.retain(|(name, id), _| name != connector || !forget(id));
+        self.failing.retain(|(at, name, id), _| *at != process() || name != connector || !forget(id));
     }
 
     // Sources.
@@ -355,7 +444,9 @@ impl History {
         let task = self.task(run);
         for (partition, position) in positions {
             let other = self.runs.iter().find(|(id, other)| {
+                // Others hear of a new division of the partitions a moment later, as in Connect.
                 **id != run
+                    && other.process == process()
                     && other.task.connector == task.connector
                     && other.began.contains_key(partition)
                     && other.parts.values().any(|alive| *alive)
@@ -524,7 +615,8 @@ impl History {
     pub fn stored(&mut self, connector: &str, partition: &str, position: i64) {
         self.note(format!("{connector} stores {partition} {position}"));
         let owner = self.runs.iter().rev().find(|(_, run)| {
-            run.task.connector == connector
+            run.process == process()
+                && run.task.connector == connector
                 && run.began.contains_key(partition)
                 && run.parts.values().any(|alive| *alive)
         });
@@ -598,7 +690,7 @@ impl History {
         let allowed = pass.allowed.unwrap_or(0);
         if pass.unasked {
             self.violated(format!("{name} was given up, and the sink not asked for what it took of it"));
-        } else if !missed && !pass.sought && committed < allowed {
+        } else if !missed && !pass.sought && committed < allowed && !self.reach.may_be_late(process()) {
             self.violated(format!("{name} was given up with {committed} committed, where {allowed} was allowed"));
         }
     }

@@ -19,11 +19,12 @@ use millstream_runtime::kafka::{
     Clients, FetchedRecords, GroupOffsets, Polled, ProducerUse, Rebalance, RecordAppender, RecordConsumer,
     RecordProducer, RecordTransactions, SinkTopics, TopicAdmin,
 };
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{
     World, fakes,
     history::{Part, RunId, id_of},
+    lockstep::{self, now},
     offsets::OFFSETS,
     plan::{Fate, Fault, Stage},
     transactions::Transaction,
@@ -32,6 +33,9 @@ use crate::{
 
 /// Time after which the group gives up a member that went without a word.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time between the heartbeats of a member.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Offset of a record in its log, by its number.
 pub fn offset_of(number: i64) -> i64 {
@@ -84,6 +88,8 @@ struct Member {
     lost: Option<Vec<TopicPartition>>,
     /// It went without a word.
     dead_at: Option<Instant>,
+    /// When it said last that it is there; of one that need not say so `None`.
+    beat_at: Option<Instant>,
 }
 
 impl Cluster {
@@ -116,6 +122,16 @@ impl Cluster {
     }
 }
 
+impl Member {
+    /// The group gives it up, which it learns with its next poll.
+    fn expire(&mut self) {
+        let owned = std::mem::take(&mut self.owned).into_keys();
+        self.lost.get_or_insert_default().extend(owned);
+        self.releasing.clear();
+        self.joined &= self.beat_at.is_none_or(|at| now() <= at + SESSION_TIMEOUT);
+    }
+}
+
 impl Group {
     /// Who is to have a partition.
     fn owner(&self, number: usize) -> Option<u64> {
@@ -140,6 +156,7 @@ impl Clients for World {
         wanted: ProducerUse,
         _: &ConfigMap,
     ) -> Result<Box<dyn RecordProducer>, Failure> {
+        self.connected().await;
         self.lag(20).await;
         if let Some(text) = self.fault(&task.connector, Fault::ProducerMakeFails) {
             return Err(refused(text));
@@ -157,6 +174,7 @@ impl Clients for World {
         transactional_id: &str,
         _: &ConfigMap,
     ) -> Result<Box<dyn RecordProducer>, Failure> {
+        self.connected().await;
         self.lag(20).await;
         if let Some(text) = self.fault(&task.connector, Fault::ProducerMakeFails) {
             return Err(refused(text));
@@ -175,6 +193,7 @@ impl Clients for World {
         if let Some(text) = self.fault(connector, Fault::FenceFails) {
             return Err(Failure::new(ErrorKind::Retriable, "", text));
         }
+        self.connected().await;
         let mut state = self.state();
         for id in transactional_ids {
             state.take_name(id);
@@ -183,6 +202,7 @@ impl Clients for World {
     }
 
     async fn consumer(&self, task: &TaskId, _: &SinkTopics, _: &ConfigMap) -> Result<Box<dyn RecordConsumer>, Failure> {
+        self.connected().await;
         self.lag(20).await;
         if let Some(text) = self.fault(&task.connector, Fault::ConsumerMakeFails) {
             return Err(refused(text));
@@ -199,11 +219,14 @@ impl Clients for World {
             revoke_all: false,
             lost: None,
             dead_at: None,
+            beat_at: state.plan.group.is_some().then(now),
         };
+        let beats = member.beat_at.is_some();
         state.cluster.group(&task.connector).members.insert(id, member);
         drop(state);
         let (world, task, connector) = (self.clone(), task.clone(), task.connector.clone());
-        Ok(Box::new(Consumer { world, task, connector, id, run, closed: false }))
+        let beating = beats.then(|| tokio::spawn(beat(self.clone(), connector.clone(), id)));
+        Ok(Box::new(Consumer { world, task, connector, id, run, closed: false, beating }))
     }
 
     fn group_offsets(&self, _: &str, _: &ConfigMap) -> Result<Box<dyn GroupOffsets>, Failure> {
@@ -220,6 +243,18 @@ impl Clients for World {
     }
 }
 
+/// Shows, as long as the brokers can be reached, that a member is there.
+async fn beat(world: World, connector: String, id: u64) {
+    loop {
+        if !world.is_cut_off()
+            && let Some(member) = world.state().cluster.group(&connector).members.get_mut(&id)
+        {
+            member.beat_at = Some(now());
+        }
+        tokio::time::sleep(HEARTBEAT).await;
+    }
+}
+
 struct Consumer {
     world: World,
     task: TaskId,
@@ -227,6 +262,8 @@ struct Consumer {
     id: u64,
     run: RunId,
     closed: bool,
+    /// Its heartbeats, if it needs them.
+    beating: Option<JoinHandle<()>>,
 }
 
 impl Consumer {
@@ -256,6 +293,9 @@ impl Consumer {
 
     /// What a poll returns now.
     fn look(&self) -> Option<Polled> {
+        if self.world.is_cut_off() {
+            return None;
+        }
         let mut state = self.world.state();
         let plan = Arc::clone(&state.plan);
         let connector = plan.connector(&self.connector);
@@ -263,6 +303,8 @@ impl Consumer {
         let mut events = Vec::new();
         let group = state.cluster.group(&self.connector);
         let member = group.members.get_mut(&self.id)?;
+        // Whoever polls joins again, if need be.
+        member.beat_at = member.beat_at.map(|_| now());
         let fresh = !std::mem::replace(&mut member.joined, true);
         if let Some(lost) = member.lost.take() {
             self.release(&mut state, &lost);
@@ -305,14 +347,18 @@ impl Consumer {
     /// Forgets members that went without a word.
     fn bury(&self, state: &mut State) {
         let group = state.cluster.group(&self.connector);
-        group.members.retain(|_, member| member.dead_at.is_none_or(|at| Instant::now() < at));
+        group.members.retain(|_, member| member.dead_at.is_none_or(|at| now() < at));
+        let silent = |member: &&mut Member| member.beat_at.is_some_and(|at| at + SESSION_TIMEOUT < now());
+        for member in group.members.values_mut().filter(silent) {
+            member.expire();
+        }
     }
 
     fn fetch(&self, state: &mut State, but: &[TopicPartition]) -> Vec<FetchedRecords> {
         let is_paused = state.is_paused(&self.task);
         let State { plan, rng, cluster, history, .. } = state;
         let records = plan.connector(&self.connector).records;
-        let visible = if state.calm { records } else { records.min(2 + state.begun.elapsed().as_secs() as i64) };
+        let visible = if state.calm { records } else { records.min(2 + (now() - state.begun).as_secs() as i64) };
         let Some(member) = cluster.group(&self.connector).members.get_mut(&self.id) else { return Vec::new() };
         let mut fetched = Vec::new();
         for (partition, position) in &mut member.owned {
@@ -343,7 +389,7 @@ impl Consumer {
 #[async_trait]
 impl RecordConsumer for Consumer {
     async fn poll(&mut self, timeout: Duration) -> Result<Polled, Failure> {
-        let deadline = Instant::now() + timeout;
+        let deadline = now() + timeout;
         if let Some(text) = self.world.fault(&self.connector, Fault::ConsumeFails) {
             return Err(refused(text));
         }
@@ -362,9 +408,7 @@ impl RecordConsumer for Consumer {
             let members = &mut cluster.group(&self.connector).members;
             let chosen = rng.below(members.len() as u64) as usize;
             if let Some(member) = members.values_mut().nth(chosen) {
-                let owned = std::mem::take(&mut member.owned).into_keys();
-                member.lost.get_or_insert_default().extend(owned);
-                member.releasing.clear();
+                member.expire();
             }
             drop(state);
             self.world.changed();
@@ -377,16 +421,17 @@ impl RecordConsumer for Consumer {
             if let Some(polled) = self.look() {
                 return Ok(polled);
             }
-            let now = Instant::now();
+            let now = now();
             if deadline <= now {
                 return Ok(Polled::default());
             }
             // Records become visible without a word.
-            let _ = tokio::time::timeout_at(deadline.min(now + Duration::from_millis(300)), changed).await;
+            let _ = lockstep::timeout_at(deadline.min(now + Duration::from_millis(300)), changed).await;
         }
     }
 
     async fn position(&mut self, partition: &TopicPartition) -> Result<i64, Failure> {
+        self.world.connected().await;
         self.world.lag(20).await;
         if self.world.fault(&self.connector, Fault::PositionSlow).is_some() {
             self.world.sleep(30_000).await;
@@ -409,6 +454,7 @@ impl RecordConsumer for Consumer {
             self.world.state().history.missed_commit(self.run);
             self.world.sleep(10_000).await;
         }
+        self.world.connected().await;
         {
             let mut state = self.world.state();
             for to in offsets {
@@ -460,6 +506,9 @@ impl RecordConsumer for Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
+        if let Some(beating) = &self.beating {
+            beating.abort();
+        }
         let mut state = self.world.state();
         let group = state.cluster.group(&self.connector);
         if let Some(member) = group.members.get_mut(&self.id) {
@@ -468,7 +517,7 @@ impl Drop for Consumer {
             if self.closed {
                 group.members.remove(&self.id);
             } else {
-                member.dead_at = Some(Instant::now() + SESSION_TIMEOUT);
+                member.dead_at = Some(now() + SESSION_TIMEOUT);
             }
             if closed {
                 self.gives_up(&mut state, &owned);
@@ -547,6 +596,9 @@ impl Producer {
 
     /// Takes what is due first.
     fn take(&mut self, now: Instant) -> Option<Ack> {
+        if self.world.is_cut_off() {
+            return None;
+        }
         let at = self.pending.iter().position(|pending| pending.due <= now)?;
         let mut taken = vec![self.pending.remove(at)?];
         while let Some(next) = self.pending.get(at)
@@ -655,7 +707,7 @@ impl Producer {
         }
         let same = |pending: &&Pending| (&pending.topic, pending.partition) == (topic, partition);
         let before = self.pending.iter().rev().find(same).map(|pending| pending.due);
-        let due = Instant::now() + Duration::from_millis(delay);
+        let due = now() + Duration::from_millis(delay);
         (before.map_or(due, |before| due.max(before)), written, refusal)
     }
 }
@@ -753,6 +805,7 @@ impl RecordProducer for Producer {
         let (world, task, run, part, topic) =
             (self.world.clone(), self.task.clone(), self.run, self.part, topic.clone());
         async move {
+            world.connected().await;
             world.lag(100).await;
             if world.fault(&task.connector, Fault::LearnSlow).is_some() {
                 world.sleep(20_000).await;
@@ -779,20 +832,22 @@ impl RecordProducer for Producer {
         if let Some(due) = self.first_due()
             && self.world.state().plan.buffer <= self.pending.len()
         {
-            tokio::time::sleep_until(due).await;
+            lockstep::sleep_until(due).await;
+            self.world.connected().await;
         }
     }
 
     fn try_ack(&mut self) -> Option<Ack> {
-        self.take(Instant::now())
+        self.take(now())
     }
 
     async fn next_ack(&mut self) -> Ack {
         loop {
             match self.first_due() {
                 None => return std::future::pending().await,
-                Some(due) => tokio::time::sleep_until(due).await,
+                Some(due) => lockstep::sleep_until(due).await,
             }
+            self.world.connected().await;
             if let Some(ack) = self.try_ack() {
                 return ack;
             }
@@ -805,7 +860,7 @@ impl RecordProducer for Producer {
 
     async fn flush(&mut self) {
         if let Some(due) = self.pending.iter().map(|pending| pending.due).max() {
-            tokio::time::sleep_until(due).await;
+            lockstep::sleep_until(due).await;
         }
     }
 
@@ -825,9 +880,12 @@ impl Drop for Producer {
         if self.transaction.is_some() {
             self.pending.clear();
         }
-        let now = Instant::now();
+        let now = now();
+        // In which order the tasks of a killed process are dropped, nobody knows.
+        let mut own = state.plan.dice_of(self.run, self.task.connector.as_bytes());
+        let in_group = state.plan.group.is_some();
         for Pending { topic, partition, record, due, written, .. } in self.pending.drain(..) {
-            if written && (due <= now || state.rng.chance(500)) {
+            if written && (due <= now || if in_group { own.chance(500) } else { state.rng.chance(500) }) {
                 state.cluster.write(&topic, partition, &record);
             }
         }

@@ -6,19 +6,21 @@
 //! which everything must come to its end; the [history](history::History) checks the invariants all along.
 //!
 //! To add a part of the world: a file with its fake, whose faults stand in [`plan`], and what must hold in [`history`].
-//! For several workers [`World`] starts one for each id that a plan names: each reads the one
-//! [config log](fakes::config_log::FakeConfigLog) from its own place, and all else that they share is the world
-//! already. A producer of transactions keeps apart what is written until it [commits](transactions).
+//! Several workers are processes that take turns in [lock-step](lockstep), members of one [group](fakes::group): what befalls
+//! them a [plan of a group](group_plan) says, and `tests/herders` drives them. A producer of transactions keeps apart what is written until it [commits](transactions).
 
 #![forbid(unsafe_code)]
 
 mod config_log;
 pub mod fakes;
+pub mod group_plan;
 pub mod history;
 pub mod kafka;
+pub mod lockstep;
 pub mod offsets;
 pub mod plan;
 pub mod plugins;
+pub mod reach;
 pub mod scripted;
 mod topics;
 mod transactions;
@@ -31,8 +33,10 @@ use millstream_config::{ConfigDef, ConfigKey, ConfigMap, ConfigType, PluginKind}
 use millstream_connector::{ConverterRole, HeaderConverter};
 use millstream_runtime::{
     ExactlyOnceSource, Natives,
+    config_log::ConfigLog,
     herder::{ConnectorStatus, Herder, HerderError, HerderHandle, RestartRequest, State as Status, TargetState},
     membership::Solo,
+    status::StatusStore,
 };
 use tokio::time::Instant;
 
@@ -52,7 +56,11 @@ const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 impl World {
     /// A worker in this world.
     async fn worker(&self) -> Herder {
-        let (log, statuses) = self.stores().await;
+        self.fakes(self.stores().await).start("simulated:8083")
+    }
+
+    /// What a worker in this world is made of, in no group so far.
+    pub fn fakes(&self, (log, statuses): (Box<dyn ConfigLog>, Arc<dyn StatusStore>)) -> Fakes {
         let (one, two, three) = (self.clone(), self.clone(), self.clone());
         let text = |world: &Self, config: &ConfigMap, role| {
             let connector = config.get("connector").cloned().flatten().unwrap_or_default();
@@ -60,7 +68,7 @@ impl World {
         };
         let keys = || ConfigDef::of([ConfigKey::new("connector", ConfigType::String).default_text("")]);
         let none = ConfigDef::default;
-        let fakes = Fakes {
+        Fakes {
             plugins: Arc::new(self.clone()),
             natives: Natives {
                 converter: Arc::new(move |class, role, config| {
@@ -99,12 +107,11 @@ impl World {
                 class(PluginKind::HeaderConverter, HEADER_CONVERTER, none()),
             ],
             metrics: Default::default(),
-        };
-        fakes.start("simulated:8083")
+        }
     }
 
     /// What is not at its end yet.
-    fn unsettled(&self) -> Vec<String> {
+    pub fn unsettled(&self) -> Vec<String> {
         let plan = Arc::clone(&self.state().plan);
         let mut unsettled = Vec::new();
         for connector in &plan.connectors {
@@ -221,30 +228,37 @@ pub async fn live(plan: Plan) -> World {
     if ended != Ok(true) {
         world.state().history.violated(format!("the herder does not end: {ended:?}"));
     }
-    let mut state = world.state();
-    // It holds the world itself.
-    state.handle = None;
-    state.contexts.clear();
-    let written: BTreeSet<String> =
-        state.cluster.written.values().flat_map(|topic| topic.values()).flatten().cloned().collect();
-    if state.plan.exactly_once {
-        let mut seen = BTreeSet::new();
-        // Letters of sinks may come twice.
-        let of_sources = state.cluster.written.iter().filter(|(topic, _)| topic.starts_with("out-"));
-        let all = of_sources.flat_map(|(_, topic)| topic.values()).flatten();
-        let doubled: Vec<String> = all.filter(|record| !seen.insert(*record)).cloned().collect();
-        if !doubled.is_empty() {
-            state.history.violated(format!("written more than once: {}", doubled.join(" ")));
+    world.judge();
+    world
+}
+
+impl World {
+    /// Looks, when all is over, for what is missing or there too often.
+    pub fn judge(&self) {
+        let mut state = self.state();
+        // They hold the world itself.
+        state.handle = None;
+        state.contexts.clear();
+        let written: BTreeSet<String> =
+            state.cluster.written.values().flat_map(|topic| topic.values()).flatten().cloned().collect();
+        if state.plan.exactly_once {
+            let mut seen = BTreeSet::new();
+            // Letters of sinks may come twice.
+            let of_sources = state.cluster.written.iter().filter(|(topic, _)| topic.starts_with("out-"));
+            let all = of_sources.flat_map(|(_, topic)| topic.values()).flatten();
+            let doubled: Vec<String> = all.filter(|record| !seen.insert(*record)).cloned().collect();
+            if !doubled.is_empty() {
+                state.history.violated(format!("written more than once: {}", doubled.join(" ")));
+            }
+        }
+        // Of several workers one may abort what another one has done meanwhile.
+        let seen = if state.plan.group.is_none() { state.history.seen_in_spite(&written) } else { Vec::new() };
+        if !seen.is_empty() {
+            state.history.violated(format!("aborted, and seen: {}", seen.join(" ")));
+        }
+        let missing = state.history.unfinished(&written);
+        if !missing.is_empty() {
+            state.history.violated(format!("nowhere to be found: {}", missing.join(" ")));
         }
     }
-    let seen = state.history.seen_in_spite(&written);
-    if !seen.is_empty() {
-        state.history.violated(format!("aborted, and seen: {}", seen.join(" ")));
-    }
-    let missing = state.history.unfinished(&written);
-    if !missing.is_empty() {
-        state.history.violated(format!("nowhere to be found: {}", missing.join(" ")));
-    }
-    drop(state);
-    world
 }

@@ -46,6 +46,7 @@ fn failed(text: String) -> OffsetStoreError {
 #[async_trait]
 impl OffsetStore for World {
     async fn read(&self, connector: &str, partitions: &[String]) -> Result<Vec<Option<String>>, OffsetStoreError> {
+        self.connected().await;
         self.lag(50).await;
         if let Some(text) = self.fault(connector, Fault::StoreReadFails) {
             return Err(failed(text));
@@ -63,6 +64,7 @@ impl OffsetStore for World {
         if let Some(text) = self.fault(connector, Fault::StoreFails) {
             return Err(failed(text));
         }
+        self.connected().await;
         {
             let mut state = self.state();
             let mut offsets = offsets;

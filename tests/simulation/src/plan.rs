@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crate::group_plan::GroupPlan;
+
 /// Random numbers of a seed (splitmix64). The same on every machine and for ever, as a printed seed must replay.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
@@ -286,6 +288,8 @@ pub struct Plan {
     fated: u64,
     /// Whether sources deliver exactly once.
     pub exactly_once: bool,
+    /// What befalls workers, if there are several.
+    pub group: Option<GroupPlan>,
 }
 
 impl Plan {
@@ -319,6 +323,7 @@ impl Plan {
             request_gap_ms: rng.pick(&[200, 2_000, 10_000]),
             fated: rng.pick(&[0, 100, 400]),
             exactly_once: rng.chance(500),
+            group: None,
         }
     }
 
@@ -327,12 +332,15 @@ impl Plan {
         self.connectors.iter().find(|connector| connector.name == name).expect("connectors of a run are planned")
     }
 
+    /// Random numbers for one thing, whatever happens before it.
+    pub fn dice_of(&self, number: u64, thing: &[u8]) -> Rng {
+        let begin = self.seed ^ number.wrapping_mul(0x9e37_79b9) ^ 0xcbf2_9ce4_8422_2325;
+        Rng::new(thing.iter().fold(begin, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)))
+    }
+
     /// What becomes of a record, by its id. The same each time the record comes.
     pub fn fate(&self, id: &str) -> Fate {
-        let hash = id.bytes().fold(self.seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        let mut rng = Rng::new(hash);
+        let mut rng = self.dice_of(0, id.as_bytes());
         if !rng.chance(self.fated) {
             return Fate::Keep;
         }

@@ -107,7 +107,7 @@ impl Plugins for World {
     ) -> Result<Box<dyn Connector>, PluginError> {
         self.trouble(name, [Some(Fault::ConnectorMakeFails), None, None], ErrorKind::Fatal).await?;
         self.state().contexts.insert(name.to_owned(), context);
-        Ok(Box::new(FakeConnector { world: self.clone(), name: name.to_owned() }))
+        Ok(Box::new(FakeConnector { world: self.clone(), name: name.to_owned(), started: false }))
     }
 
     async fn source_task(
@@ -164,6 +164,16 @@ impl Plugins for World {
 struct FakeConnector {
     world: World,
     name: String,
+    /// Whether it is more than a look at its configuration.
+    started: bool,
+}
+
+impl Drop for FakeConnector {
+    fn drop(&mut self) {
+        if self.started {
+            self.world.state().history.instance_gone(&self.name);
+        }
+    }
 }
 
 #[async_trait]
@@ -174,6 +184,9 @@ impl Connector for FakeConnector {
     }
 
     async fn start(&mut self, _: &ConfigMap) -> Result<(), PluginError> {
+        if !std::mem::replace(&mut self.started, true) {
+            self.world.state().history.instance_made(&self.name);
+        }
         let faults =
             [Some(Fault::ConnectorStartFails), Some(Fault::ConnectorStartPanics), Some(Fault::ConnectorStartHangs)];
         self.world.trouble(&self.name, faults, ErrorKind::Fatal).await

@@ -11,10 +11,13 @@ use millstream_runtime::{
     topic_log::TopicLog,
 };
 
-use crate::{World, config_log::TroubledLog, fakes::topic::TopicFaults, plan::Fault};
+use crate::{World, config_log::TroubledLog, fakes::topic::TopicFaults, lockstep::process, plan::Fault};
 
 /// Longest absence of the brokers: shorter than what a change may take.
 const AWAY_MS: u64 = 20_000;
+
+/// The topic of what users change.
+const CONFIGS: &str = "configs";
 
 /// The records of a worker in a world.
 struct TroubledTopic(World);
@@ -39,6 +42,18 @@ impl TopicFaults for TroubledTopic {
         let ms = if self.fault(Fault::RecordDelayed) { self.0.state().rng.below(5_000) } else { 0 };
         Duration::from_millis(ms)
     }
+
+    fn reads_late(&mut self, topic: &TopicName) -> Duration {
+        let state = self.0.state();
+        let late = if topic.as_str() == CONFIGS { state.reads_late.get(&process()).copied() } else { None };
+        late.unwrap_or_default()
+    }
+
+    fn outlives(&self, topic: &TopicName, key: Option<&[u8]>) -> bool {
+        let plan = Arc::clone(&self.0.state().plan);
+        let of = [topic.as_str().as_bytes(), key.unwrap_or_default()].concat();
+        plan.group.is_some() && plan.dice_of(u64::from(process()), &of).chance(500)
+    }
 }
 
 fn topic(name: &str, partitions: u32) -> LogTopic {
@@ -57,32 +72,45 @@ fn topic(name: &str, partitions: u32) -> LogTopic {
 impl World {
     /// Where a worker of this world keeps what users change, and statuses.
     pub(crate) async fn stores(&self) -> (Box<dyn ConfigLog>, Arc<dyn StatusStore>) {
+        self.try_stores().await.expect("the brokers are there at first")
+    }
+
+    /// The same where the brokers may be away.
+    ///
+    /// # Errors
+    ///
+    /// They are.
+    pub async fn try_stores(&self) -> Result<(Box<dyn ConfigLog>, Arc<dyn StatusStore>), String> {
         if !self.state().plan.in_topics {
             let log = self.state().log.worker(TroubledLog(self.clone()));
-            return (log, Arc::new(MemoryStatusStore::default()));
+            return Ok((log, Arc::new(MemoryStatusStore::default())));
         }
         let topics = self.state().topics.clone();
         let plan = Arc::clone(&self.state().plan);
         for connector in &plan.connectors {
             // What a worker says of task configurations that it could not store, or not soon enough.
-            for text in ["not acknowledged within", "has not come back from the config log within 30 seconds"] {
+            for text in [
+                "not acknowledged within",
+                "has not come back from the config log within 30 seconds",
+                "write as the leader of the group",
+            ] {
                 self.explains(&connector.name, text.to_owned());
             }
         }
         let world = self.clone();
-        let clients = topics.clients(move || TroubledTopic(world.clone()));
+        let (faults, leads) = (move || TroubledTopic(world.clone()), plan.exactly_once && plan.group.is_some());
+        let clients = if leads { topics.clients_of_leader(faults) } else { topics.clients(faults) };
         let open = async |name, partitions| {
-            TopicLog::open(Arc::clone(&clients), &topic(name, partitions))
-                .await
-                .expect("the brokers are there at first")
+            let opened = TopicLog::open(Arc::clone(&clients), &topic(name, partitions)).await;
+            opened.map_err(|error| error.to_string())
         };
-        let log = TopicConfigLog::new(open("configs", 1).await);
-        let statuses = TopicStatusStore::start(open("statuses", 2).await).await;
-        (Box::new(log), Arc::new(statuses.expect("the brokers are there at first")))
+        let log = TopicConfigLog::new(open(CONFIGS, 1).await?);
+        let statuses = TopicStatusStore::start(open("statuses", 2).await?).await;
+        Ok((Box::new(log), Arc::new(statuses.map_err(|failure| failure.message)?)))
     }
 
     /// Lets the brokers go and come back as long as there is trouble.
-    pub(crate) async fn weather(self) {
+    pub async fn weather(self) {
         let topics = self.state().topics.clone();
         loop {
             self.sleep(10_000).await;

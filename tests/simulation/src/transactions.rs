@@ -111,6 +111,7 @@ impl Producer {
 #[async_trait]
 impl RecordTransactions for Producer {
     async fn initialize(&mut self) -> Result<(), TransactionError> {
+        self.world.connected().await;
         self.world.lag(50).await;
         let id = self.transaction().id.to_string();
         let epoch = self.world.state().take_name(&id);
@@ -135,8 +136,8 @@ impl RecordTransactions for Producer {
         }
         self.world.lag(50).await;
         // Acknowledgements are taken by whoever appended; what is due is in the log.
-        let now = tokio::time::Instant::now();
-        self.settle_due(now);
+        self.world.connected().await;
+        self.settle_due(crate::lockstep::now());
         if let Some(obstacle) = self.obstacle("commit the transaction") {
             return Err(obstacle);
         }

@@ -1,7 +1,7 @@
 //! What all fakes share: the plan, the dice, the history, and whether there is still trouble.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -14,10 +14,14 @@ use crate::{
     fakes::{config_log::FakeConfigLog, topic::FakeTopics},
     history::History,
     kafka::Cluster,
+    lockstep::{now, process},
     plan::{Fault, Plan, Rng},
     transactions::Uncertain,
     users::Requests,
 };
+
+/// How often a process tries to reach others.
+const RECONNECT: Duration = Duration::from_millis(100);
 
 /// Everything, under one lock that is never held across an await. Cheap to clone.
 #[derive(Clone)]
@@ -58,6 +62,10 @@ pub struct State {
     pub asked: BTreeMap<String, Requests>,
     /// Contexts of connector instances.
     pub contexts: BTreeMap<String, Arc<dyn ConnectorContext>>,
+    /// Processes that nobody hears, and that hear nobody.
+    pub cut_off: BTreeSet<u32>,
+    /// How much later than others processes read the config log.
+    pub reads_late: BTreeMap<u32, Duration>,
 }
 
 impl State {
@@ -77,7 +85,7 @@ impl World {
         let plan = Arc::new(plan);
         let state = State {
             rng: Rng::new(plan.seed ^ 0x5eed),
-            begun: Instant::now(),
+            begun: now(),
             calm: false,
             history: History::new(Arc::clone(&plan)),
             plan,
@@ -91,6 +99,8 @@ impl World {
             handle: None,
             asked: BTreeMap::new(),
             contexts: BTreeMap::new(),
+            cut_off: BTreeSet::new(),
+            reads_late: BTreeMap::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), news: Arc::default() }
     }
@@ -136,6 +146,18 @@ impl World {
     pub async fn sleep(&self, most_ms: u64) {
         let wait = self.state().rng.below(most_ms);
         tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+
+    /// Whether the process whose turn it is reaches nobody.
+    pub fn is_cut_off(&self) -> bool {
+        self.state().cut_off.contains(&process())
+    }
+
+    /// Returns as soon as it reaches others.
+    pub async fn connected(&self) {
+        while self.is_cut_off() {
+            tokio::time::sleep(RECONNECT).await;
+        }
     }
 
     /// Wakes consumers.

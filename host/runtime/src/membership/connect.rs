@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use millstream_client::{
     AdminConfig, Cluster, Dial, GroupMember, GroupSession,
     config::ClientKind,
@@ -98,11 +99,62 @@ impl ConnectGroupSettings {
     }
 }
 
+/// What a membership needs of a client; see [`GroupMember`], whose guarantees these methods have.
+#[async_trait]
+pub trait GroupClient: Send {
+    /// Joins, or joins again, with these protocols, most wanted first. Returns at once.
+    fn join(&mut self, protocols: Vec<GroupProtocol>);
+
+    /// The leader's answer to [`GroupEvent::Elected`], by member id.
+    fn assign(&mut self, assignments: Vec<(String, Bytes)>);
+
+    /// Waits for the next event. Dropping the future loses nothing.
+    async fn next_event(&mut self) -> GroupEvent;
+
+    /// Whether the group has not gone on without this member.
+    fn session(&self) -> GroupSession;
+
+    /// Leaves, within a moment.
+    async fn leave(self: Box<Self>, reason: &str, timeout: Duration);
+}
+
+/// A member with connections of its own.
+struct Connected {
+    member: GroupMember,
+    cluster: Cluster,
+}
+
+#[async_trait]
+impl GroupClient for Connected {
+    fn join(&mut self, protocols: Vec<GroupProtocol>) {
+        self.member.join(protocols);
+    }
+
+    fn assign(&mut self, assignments: Vec<(String, Bytes)>) {
+        self.member.assign(assignments);
+    }
+
+    async fn next_event(&mut self) -> GroupEvent {
+        self.member.next_event().await
+    }
+
+    fn session(&self) -> GroupSession {
+        self.member.session()
+    }
+
+    async fn leave(self: Box<Self>, reason: &str, timeout: Duration) {
+        let Self { member, cluster } = *self;
+        member.leave(reason, timeout).await;
+        drop(cluster);
+    }
+}
+
 /// See the module's documentation.
 pub struct ConnectGroup {
-    settings: ConnectGroupSettings,
-    cluster: Cluster,
-    member: GroupMember,
+    member: Box<dyn GroupClient>,
+    group_id: String,
+    /// The newest version that it offers.
+    newest: ConnectVersion,
     url: String,
     /// How members work together since the last round.
     version: ConnectVersion,
@@ -122,19 +174,21 @@ impl ConnectGroup {
         let counts = connection.metrics.group(Labels::client(&connection.client_id));
         let cluster = Cluster::connect(dial, &settings.client.bootstrap, connection);
         let member = GroupMember::new(&cluster, settings.group.clone());
-        Self {
-            member,
-            cluster,
-            url: format!("{url}/"),
-            version: settings.newest,
-            held: Work::default(),
-            counts,
-            settings,
-        }
+        let client = Box::new(Connected { member, cluster });
+        Self { counts, ..Self::over(client, &settings.group.group_id, settings.newest, url) }
     }
 
-    fn group_id(&self) -> &str {
-        &self.settings.group.group_id
+    /// Prepares a membership of the group `group_id` over a client for it; nobody sees what it counts.
+    pub fn over(client: Box<dyn GroupClient>, group_id: &str, newest: ConnectVersion, url: &str) -> Self {
+        Self {
+            member: client,
+            group_id: group_id.to_owned(),
+            newest,
+            url: format!("{url}/"),
+            version: newest,
+            held: Work::default(),
+            counts: Metrics::default().group(Labels::client("")),
+        }
     }
 
     fn event(&mut self, event: GroupEvent) -> MembershipEvent {
@@ -160,7 +214,7 @@ impl ConnectGroup {
                     }
                     Err::<_, String>(reason) => MembershipEvent::Failed(format!(
                         "what the leader of group {} has sent cannot be read: {reason}",
-                        self.group_id()
+                        self.group_id
                     )),
                 }
             }
@@ -186,7 +240,7 @@ impl ConnectGroup {
         protocol: &str,
         members: &[JoinedMember],
     ) -> Result<MembershipEvent, String> {
-        let group = self.group_id();
+        let group = &self.group_id;
         let version = ConnectVersion::of_name(protocol)
             .ok_or_else(|| format!("group {group} has chosen the protocol {protocol:?}, which is none of Connect's"))?;
         let member = |joined: &JoinedMember| {
@@ -214,7 +268,7 @@ impl Membership for ConnectGroup {
             let state = WorkerState { url: self.url.clone(), offset, holds, own: Some(own.clone()) };
             GroupProtocol { name: version.name().to_owned(), metadata: state.encode(version) }
         };
-        let offered = ConnectVersion::ALL.into_iter().rev().filter(|version| *version <= self.settings.newest);
+        let offered = ConnectVersion::ALL.into_iter().rev().filter(|version| *version <= self.newest);
         let offered = offered.map(protocol).collect();
         self.member.join(offered);
     }
@@ -240,8 +294,6 @@ impl Membership for ConnectGroup {
     }
 
     async fn leave(self: Box<Self>, timeout: Duration) {
-        let Self { member, cluster, .. } = *self;
-        member.leave("the worker is being stopped", timeout).await;
-        drop(cluster);
+        self.member.leave("the worker is being stopped", timeout).await;
     }
 }

@@ -18,7 +18,7 @@ pub use millstream_client::group::connect_protocol::{
 };
 
 pub use absences::Absences;
-pub use connect::{ConnectGroup, ConnectGroupSettings, InvalidGroup};
+pub use connect::{ConnectGroup, ConnectGroupSettings, GroupClient, InvalidGroup};
 pub use solo::Solo;
 pub use work::{Work, WorkSet};
 

@@ -144,14 +144,16 @@ impl Inner {
                     self.known.entry(of.connector().to_owned()).or_default().set(&of, status);
                 }
             }
-            (None, Instance::Connector(name)) => {
-                self.known.remove(name);
-            }
-            (None, Instance::Task(task)) => {
-                if let Some(known) = self.known.get_mut(&task.connector) {
-                    known.tasks.remove(&task.number);
+            // A tombstone of a connector says nothing of its tasks, which have their own: they may stand in other
+            // partitions, of which nobody knows whether they were written before or after it.
+            (None, of) => {
+                if let Some(known) = self.known.get_mut(of.connector()) {
+                    match of {
+                        Instance::Connector(_) => known.connector = None,
+                        Instance::Task(task) => drop(known.tasks.remove(&task.number)),
+                    }
                     if known.tasks.is_empty() && known.connector.is_none() {
-                        self.known.remove(&task.connector);
+                        self.known.remove(of.connector());
                     }
                 }
             }
@@ -245,7 +247,7 @@ impl StatusStore for TopicStatusStore {
     fn remove(&self, of: &Instance) {
         let mut inner = self.shared.inner();
         if let Instance::Connector(name) = of {
-            // Its tasks first, as in Connect: a connector's tombstone takes the rest along.
+            // Its tasks first, as in Connect, for which a connector's tombstone takes the rest along.
             let known = inner.known.get(name).into_iter().flat_map(|known| known.tasks.keys().copied());
             let mut tasks: Vec<Instance> = known
                 .map(|number| Instance::Task(millstream_connector::TaskId { connector: name.clone(), number }))

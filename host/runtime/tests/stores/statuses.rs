@@ -86,6 +86,25 @@ async fn a_removed_connector_takes_its_tasks_along_each_with_a_tombstone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_reads_the_tombstone_of_a_connector_after_its_new_tasks_keeps_those() {
+    let topics = FakeTopics::default();
+    let running = |number: u32| {
+        (format!("status-task-c-{number}"), r#"{"state":"RUNNING","worker_id":"w","generation":7}"#.to_owned())
+    };
+    let first = open(topics.clients(|| ())).await;
+    // Deleted and made anew. The keys are in three partitions, which are read in whatever order.
+    topics.write("statuses", Some(b"status-connector-c"), None);
+    for number in 0..3 {
+        let (key, value) = running(number);
+        topics.write("statuses", Some(key.as_bytes()), Some(value.as_bytes()));
+    }
+    let tasks = |store: &TopicStatusStore| store.get("c").map_or(0, |known| known.tasks.len());
+    eventually("all tasks are known", || tasks(&first) == 3).await;
+    // Whoever comes later reads one partition after the other.
+    assert_eq!(tasks(&open(topics.clients(|| ())).await), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_late_word_does_not_stand_over_a_later_generations() {
     let topics = FakeTopics::default();
     let (old, new) = (open(topics.clients(|| ())).await, open(topics.clients(|| ())).await);

@@ -10,6 +10,8 @@ use async_trait::async_trait;
 use millstream_runtime::config_log::{AppendEntriesError, ConfigLog, Entry, Logged, ReadEntriesError};
 use tokio::{sync::Notify, time::Instant};
 
+use crate::lockstep::{self, now};
+
 /// The log; clones share it. A worker reads and writes it through [`FakeConfigLog::worker`].
 #[derive(Clone, Default)]
 pub struct FakeConfigLog {
@@ -81,7 +83,7 @@ impl FakeConfigLog {
 
     /// Lets everything be read that is still on its way.
     pub fn catch_up(&self) {
-        let now = Instant::now();
+        let now = now();
         self.content().entries.iter_mut().for_each(|(_, visible)| *visible = now.min(*visible));
         self.news.notify_waiters();
     }
@@ -89,7 +91,7 @@ impl FakeConfigLog {
 
 impl Content {
     fn write(&mut self, entries: impl IntoIterator<Item = Entry>, delay: Duration) -> u64 {
-        let delayed = Instant::now() + delay;
+        let delayed = now() + delay;
         for entry in entries {
             // Positions have gaps.
             self.end += 3;
@@ -140,11 +142,11 @@ impl ConfigLog for Worker {
                 if content.silent { None } else { content.entries.get(self.read).cloned() }
             };
             match next {
-                Some((logged, visible)) if visible <= Instant::now() => {
+                Some((logged, visible)) if visible <= now() => {
                     self.read += 1;
                     return logged;
                 }
-                Some((_, visible)) => drop(tokio::time::timeout_at(visible, news).await),
+                Some((_, visible)) => drop(lockstep::timeout_at(visible, news).await),
                 None => news.await,
             }
         }
@@ -153,7 +155,7 @@ impl ConfigLog for Worker {
     async fn catch_up(&mut self) -> Result<Vec<Logged>, ReadEntriesError> {
         let entries: Vec<Logged> = {
             let content = self.log.content();
-            let now = Instant::now();
+            let now = now();
             let visible = content.entries.iter().skip(self.read).take_while(|(_, visible)| *visible <= now);
             visible.map(|(logged, _)| logged.clone()).collect()
         };

@@ -5,6 +5,8 @@
 //! [`crate::World`].
 
 pub mod config_log;
+pub mod group;
+mod leader;
 pub mod text;
 pub mod topic;
 mod worker;

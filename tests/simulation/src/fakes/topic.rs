@@ -2,7 +2,7 @@
 //! be away, answers late or lost, and records of strangers between.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ops::Range,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -20,8 +20,14 @@ use millstream_runtime::kafka::{
 };
 use tokio::{sync::Notify, time::Instant};
 
+use super::leader::Leader;
+use crate::lockstep::{self, now, process};
+
 /// Records that a poll returns at most.
 const POLLED: usize = 7;
+
+/// How often whoever reads late looks again.
+const LATE: Duration = Duration::from_millis(50);
 
 /// How long a client asks brokers that are away.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,6 +43,10 @@ pub struct FakeTopics {
 struct State {
     topics: BTreeMap<String, Topic>,
     away: bool,
+    /// Processes that reach no broker.
+    cut_off: BTreeSet<u32>,
+    /// How often somebody took the place of the one that alone may write in transactions.
+    leaders: u64,
     refusals: VecDeque<CreateTopicError>,
     unreadable: Option<Failure>,
     polls: u64,
@@ -72,6 +82,19 @@ pub trait TopicFaults: Send {
     fn delay(&mut self) -> Duration {
         Duration::ZERO
     }
+
+    /// How much later than others a worker reads a topic. Asked at each look.
+    fn reads_late(&mut self, topic: &TopicName) -> Duration {
+        let _ = topic;
+        Duration::ZERO
+    }
+
+    /// Whether a record that is under way when a worker dies is written all the same. In which order is asked for several
+    /// producers, nobody knows.
+    fn outlives(&self, topic: &TopicName, key: Option<&[u8]>) -> bool {
+        let _ = (topic, key);
+        false
+    }
 }
 
 impl TopicFaults for () {}
@@ -86,7 +109,15 @@ impl FakeTopics {
         &self,
         faults: impl Fn() -> F + Send + Sync + 'static,
     ) -> Arc<dyn LogClients> {
-        Arc::new(Clients { topics: self.clone(), faults: Box::new(move || Box::new(faults())) })
+        Arc::new(Clients { topics: self.clone(), faults: Box::new(move || Box::new(faults())), leads: false })
+    }
+
+    /// The same, of a worker whose leader writes in transactions.
+    pub fn clients_of_leader<F: TopicFaults + 'static>(
+        &self,
+        faults: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Arc<dyn LogClients> {
+        Arc::new(Clients { topics: self.clone(), faults: Box::new(move || Box::new(faults())), leads: true })
     }
 
     /// Somebody makes a topic.
@@ -104,7 +135,7 @@ impl FakeTopics {
     pub fn write(&self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) {
         let record = (key.is_some() || value.is_some())
             .then(|| (key.map(Bytes::copy_from_slice), value.map(Bytes::copy_from_slice)));
-        self.state().write(topic, key, record, Instant::now());
+        self.state().write(topic, key, record, now());
         self.news.notify_waiters();
     }
 
@@ -120,6 +151,18 @@ impl FakeTopics {
     /// Whether no broker answers.
     pub fn away(&self, away: bool) {
         self.state().away = away;
+        self.news.notify_waiters();
+    }
+
+    /// Whether a process reaches no broker.
+    pub fn cut_off(&self, process: u32, cut_off: bool) {
+        let mut state = self.state();
+        if cut_off {
+            state.cut_off.insert(process)
+        } else {
+            state.cut_off.remove(&process)
+        };
+        drop(state);
         self.news.notify_waiters();
     }
 
@@ -140,13 +183,13 @@ impl FakeTopics {
     }
 
     /// Returns when brokers answer, or fails after a while.
-    async fn reachable(&self) -> Result<(), Failure> {
+    pub(super) async fn reachable(&self) -> Result<(), Failure> {
         let back = async {
             loop {
                 let news = self.news.notified();
                 tokio::pin!(news);
                 news.as_mut().enable();
-                if !self.state().away {
+                if !self.state().is_away() {
                     return;
                 }
                 news.await;
@@ -160,6 +203,11 @@ impl FakeTopics {
 }
 
 impl State {
+    /// Whether the process whose turn it is reaches no broker.
+    fn is_away(&self) -> bool {
+        self.away || self.cut_off.contains(&process())
+    }
+
     /// Writes; where. `None` where there is no such topic.
     fn write(
         &mut self,
@@ -181,6 +229,36 @@ impl State {
 struct Clients {
     topics: FakeTopics,
     faults: Box<dyn Fn() -> Box<dyn TopicFaults> + Send + Sync>,
+    /// Whether leaders write in transactions.
+    leads: bool,
+}
+
+impl FakeTopics {
+    /// Takes the place of whoever wrote in transactions before: its number.
+    pub(super) fn succeed(&self) -> u64 {
+        let mut state = self.state();
+        state.leaders += 1;
+        state.leaders
+    }
+
+    /// Writes a transaction whole, with its end behind it, unless there is a later leader: where each record is.
+    pub(super) fn commit(&self, leader: u64, records: &[(TopicName, Bytes, Option<Bytes>)]) -> Option<Vec<(i32, i64)>> {
+        let mut state = self.state();
+        if state.leaders != leader {
+            return None;
+        }
+        let mut write = |(topic, key, value): &(TopicName, Bytes, Option<Bytes>)| {
+            let place = state.write(topic.as_str(), Some(&key[..]), Some((Some(key.clone()), value.clone())), now());
+            place.unwrap_or((0, -1))
+        };
+        let places: Vec<(i32, i64)> = records.iter().map(&mut write).collect();
+        if let Some((topic, key, _)) = records.last() {
+            state.write(topic.as_str(), Some(&key[..]), None, now());
+        }
+        drop(state);
+        self.news.notify_waiters();
+        Some(places)
+    }
 }
 
 #[async_trait]
@@ -212,7 +290,7 @@ impl LogClients for Clients {
         let state = self.topics.state();
         let found = state.topics.get(topic.as_str()).map_or(&[][..], |topic| &topic.partitions);
         // What is not there yet has no end.
-        let now = Instant::now();
+        let now = now();
         let ends = found.iter().map(|stored| stored.iter().filter(|stored| stored.visible <= now).count() as i64);
         Ok(ends.chain(std::iter::repeat(0)).take(partitions as usize).collect())
     }
@@ -224,7 +302,13 @@ impl LogClients for Clients {
 
     fn reader(&self, topic: &TopicName, partitions: u32) -> Result<Box<dyn RecordConsumer>, Failure> {
         let positions = vec![0; partitions as usize];
-        Ok(Box::new(Reader { topics: self.topics.clone(), topic: topic.clone(), positions }))
+        let faults = (self.faults)();
+        Ok(Box::new(Reader { topics: self.topics.clone(), topic: topic.clone(), positions, faults }))
+    }
+
+    fn leader(&self) -> Result<Option<Box<dyn RecordProducer>>, Failure> {
+        let leader = || Box::new(Leader::new(self.topics.clone(), (self.faults)())) as Box<dyn RecordProducer>;
+        Ok(self.leads.then(leader))
     }
 }
 
@@ -249,20 +333,20 @@ impl Producer {
     /// When the oldest record ends, if brokers are there to end it.
     fn due(&self) -> Option<Instant> {
         let first = self.pending.front()?.due;
-        (!self.topics.state().away).then_some(first)
+        (!self.topics.state().is_away()).then_some(first)
     }
 }
 
 impl RecordAppender for Producer {
     fn append(&mut self, topic: &TopicName, _: Option<i32>, record: RecordRef<'_>) -> Result<Sequence, TryAppendError> {
         self.next += 1;
-        let last = self.pending.back().map_or_else(Instant::now, |pending| pending.due);
+        let last = self.pending.back().map_or_else(now, |pending| pending.due);
         self.pending.push_back(Pending {
             sequence: self.next,
             topic: topic.clone(),
             key: record.key.map(Bytes::copy_from_slice),
             value: record.value.map(Bytes::copy_from_slice),
-            due: last.max(Instant::now() + self.faults.delay()),
+            due: last.max(now() + self.faults.delay()),
             lost: self.faults.lost(),
             answer_lost: self.faults.answer_lost(),
         });
@@ -283,15 +367,13 @@ impl RecordProducer for Producer {
     async fn ready(&mut self) {}
 
     fn try_ack(&mut self) -> Option<Ack> {
-        if Instant::now() < self.due()? {
+        if now() < self.due()? {
             return None;
         }
         let Pending { sequence, topic, key, value, lost, answer_lost, .. } = self.pending.pop_front()?;
         let written = match lost {
             true => None,
-            false => {
-                self.topics.state().write(topic.as_str(), key.as_deref(), Some((key.clone(), value)), Instant::now())
-            }
+            false => self.topics.state().write(topic.as_str(), key.as_deref(), Some((key.clone(), value)), now()),
         };
         self.topics.news.notify_waiters();
         let (partition, base_offset) = written.unwrap_or((0, -1));
@@ -318,7 +400,7 @@ impl RecordProducer for Producer {
                 return ack;
             }
             match self.due() {
-                Some(due) => drop(tokio::time::timeout_at(due, news).await),
+                Some(due) => drop(lockstep::timeout_at(due, news).await),
                 None => news.await,
             }
         }
@@ -330,7 +412,7 @@ impl RecordProducer for Producer {
 
     async fn flush(&mut self) {
         if let Some(last) = self.pending.back() {
-            tokio::time::sleep_until(last.due).await;
+            lockstep::sleep_until(last.due).await;
         }
     }
 
@@ -340,24 +422,41 @@ impl RecordProducer for Producer {
     }
 }
 
+impl Drop for Producer {
+    /// What was sent may arrive, in order, whatever has become of its sender.
+    fn drop(&mut self) {
+        for Pending { topic, key, value, lost, .. } in self.pending.drain(..) {
+            if !self.faults.outlives(&topic, key.as_deref()) {
+                return;
+            }
+            if !lost {
+                self.topics.state().write(topic.as_str(), key.as_deref(), Some((key.clone(), value)), now());
+            }
+        }
+        self.topics.news.notify_waiters();
+    }
+}
+
 struct Reader {
     topics: FakeTopics,
     topic: TopicName,
     positions: Vec<i64>,
+    faults: Box<dyn TopicFaults>,
 }
 
 impl Reader {
     /// The next records of the first partition that has any; what is not handed out is passed over.
     fn take(&mut self) -> Result<Option<FetchedRecords>, Failure> {
+        let late = self.faults.reads_late(&self.topic);
         let mut state = self.topics.state();
         state.polls += 1;
         if let Some(failure) = &state.unreadable {
             return Err(failure.clone());
         }
-        let Some(topic) = state.topics.get(self.topic.as_str()).filter(|_| !state.away) else { return Ok(None) };
+        let Some(topic) = state.topics.get(self.topic.as_str()).filter(|_| !state.is_away()) else { return Ok(None) };
         for (partition, stored) in topic.partitions.iter().enumerate() {
             let (mut buffer, mut records) = (Vec::new(), Vec::new());
-            let visible = |stored: &&Stored| stored.visible <= Instant::now();
+            let visible = |stored: &&Stored| stored.visible + late <= now();
             for stored in stored.iter().skip(self.positions[partition] as usize).take_while(visible).take(POLLED) {
                 let offset = self.positions[partition];
                 self.positions[partition] += 1;
@@ -384,7 +483,7 @@ impl Reader {
 #[async_trait]
 impl RecordConsumer for Reader {
     async fn poll(&mut self, timeout: Duration) -> Result<Polled, Failure> {
-        let deadline = Instant::now() + timeout;
+        let deadline = now() + timeout;
         loop {
             let news = Arc::clone(&self.topics.news);
             let news = news.notified();
@@ -393,7 +492,10 @@ impl RecordConsumer for Reader {
             if let Some(fetched) = self.take()? {
                 return Ok(Polled { events: Vec::new(), fetched: vec![fetched] });
             }
-            if tokio::time::timeout_at(deadline, news).await.is_err() {
+            // Whoever reads late is not woken for that.
+            let late = !self.faults.reads_late(&self.topic).is_zero();
+            let until = if late { deadline.min(now() + LATE) } else { deadline };
+            if lockstep::timeout_at(until, news).await.is_err() && (!late || deadline <= now()) {
                 return Ok(Polled::default());
             }
         }
