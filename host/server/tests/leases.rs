@@ -10,7 +10,6 @@ use std::{
 use harness::{Worker, eventually, files::lines, millstream};
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "other tests use what is left of it")]
 #[path = "support/group.rs"]
 mod group;
 #[path = "support/once.rs"]

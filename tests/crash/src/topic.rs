@@ -39,6 +39,10 @@ pub async fn read_topic(address: &str, topic: &TopicName, partitions: i32) -> BT
 
 /// Reads a topic from its start on, and goes on reading.
 pub struct Follower {
+    address: String,
+    topic: TopicName,
+    partitions: i32,
+    isolation: IsolationLevel,
     consumer: Consumer,
     next: BTreeMap<i32, i64>,
     /// What was read so far, per partition with offsets.
@@ -48,17 +52,21 @@ pub struct Follower {
 impl Follower {
     /// At the start of every partition.
     pub fn new(address: &str, topic: &TopicName, partitions: i32) -> Self {
-        Self::with(address, topic, partitions, "read_uncommitted")
+        Self::with(address, topic, partitions, IsolationLevel::ReadUncommitted)
     }
 
     /// The same, of committed transactions only.
     pub fn of_committed(address: &str, topic: &TopicName, partitions: i32) -> Self {
-        Self::with(address, topic, partitions, "read_committed")
+        Self::with(address, topic, partitions, IsolationLevel::ReadCommitted)
     }
 
-    fn with(address: &str, topic: &TopicName, partitions: i32, isolation: &str) -> Self {
+    fn with(address: &str, topic: &TopicName, partitions: i32, isolation: IsolationLevel) -> Self {
+        let level = match isolation {
+            IsolationLevel::ReadUncommitted => "read_uncommitted",
+            IsolationLevel::ReadCommitted => "read_committed",
+        };
         let properties =
-            [("bootstrap.servers", address), ("reconnect.backoff.max.ms", "100"), ("isolation.level", isolation)];
+            [("bootstrap.servers", address), ("reconnect.backoff.max.ms", "100"), ("isolation.level", level)];
         let properties = properties.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let config = ConsumerConfig::from_properties(&properties).expect("valid");
         let cluster = Cluster::connect(Arc::new(TcpDial), &config.bootstrap, config.connection.clone());
@@ -67,7 +75,35 @@ impl Follower {
         for partition in 0..partitions {
             consumer.seek(topic, partition, 0).expect("assigned");
         }
-        Self { consumer, next: BTreeMap::new(), values: BTreeMap::new() }
+        let (address, topic) = (address.to_owned(), topic.clone());
+        Self { address, topic, partitions, isolation, consumer, next: BTreeMap::new(), values: BTreeMap::new() }
+    }
+
+    /// Reads everything that can be seen there now.
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be read within [`SOON`].
+    pub async fn read_to_end(&mut self) {
+        let properties = BTreeMap::from([("bootstrap.servers".to_owned(), self.address.clone())]);
+        let config = AdminConfig::from_properties(&properties).expect("valid");
+        let cluster = Cluster::connect(Arc::new(TcpDial), &config.bootstrap, config.connection.clone());
+        let admin = Admin::new(&cluster, &config);
+        let asked: Vec<_> = (0..self.partitions).map(|at| (self.topic.clone(), at, OffsetSpec::Latest)).collect();
+        let begin = Instant::now();
+        let ends = loop {
+            if let Ok(ends) = admin.list_offsets(&asked, self.isolation).await {
+                break ends;
+            }
+            assert!(begin.elapsed() < SOON, "the end of {} can be asked for", self.topic);
+        };
+        for partition in 0..self.partitions {
+            let end = ends[&(self.topic.clone(), partition)].offset.unwrap_or(0);
+            while self.consumer.position(&self.topic, partition).await.expect("it is assigned") < end {
+                assert!(begin.elapsed() < SOON, "{} can be read to {end}: at {:?}", self.topic, self.next);
+                self.poll().await;
+            }
+        }
     }
 
     /// How many records were read.

@@ -36,6 +36,18 @@ pub fn get(address: &str, path: &str) -> Option<Answer> {
 
 /// Sends a request with an optional JSON body; `None` if nobody answers.
 pub fn request(address: &str, method: &str, path: &str, body: Option<&str>) -> Option<Answer> {
+    request_with(address, method, path, &[], body)
+}
+
+/// The same with further headers.
+pub fn request_with(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Option<Answer> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(SOON)).ok()?;
     let body = body.unwrap_or_default();
@@ -43,7 +55,7 @@ pub fn request(address: &str, method: &str, path: &str, body: Option<&str>) -> O
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n\r\n{body}"
+         {headers}Content-Length: {length}\r\n\r\n{body}"
     )
     .ok()?;
     let mut answer = Vec::new();

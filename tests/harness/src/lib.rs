@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use http::{Answer, get, request, validated};
+pub use http::{Answer, get, request, request_with, validated};
 pub use process::{Broker, Worker};
 pub use program::Program;
 

@@ -1,6 +1,8 @@
 //! Workers of one group, and what is asked of them.
 
-use std::{collections::BTreeMap, path::Path};
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use harness::{Broker, Worker, eventually, get, request};
 use serde_json::{Value, json};
@@ -33,10 +35,25 @@ impl Group {
         Worker::start_distributed(self.folders[at].path(), &self.settings)
     }
 
+    /// Where the broker is, as `host:port`.
+    pub fn broker(&self) -> &str {
+        self.settings.lines().find_map(|line| line.strip_prefix("bootstrap.servers=")).unwrap()
+    }
+
     /// Where each is, as `host:port`.
     pub fn rests(&self) -> Vec<String> {
         self.workers.iter().map(|worker| worker.rest.clone()).collect()
     }
+}
+
+/// The values of a topic's records, those of committed transactions only; a moment later there may be more.
+pub fn consumed(broker: &str, topic: &str) -> Vec<String> {
+    let output = Command::new(harness::millstream())
+        .args(["topic", "consume", topic, "--bootstrap-server", broker, "--isolation-level", "read_committed"])
+        .args(["--from-beginning", "--timeout-ms", "500"])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 /// A source of the lines of a file.

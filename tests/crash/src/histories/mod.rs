@@ -17,7 +17,7 @@ mod workload;
 
 pub use faults::Faults;
 pub use foreign::Peer;
-pub use proxy::Proxy;
+pub use proxy::{Disturbance, Proxy};
 pub use run::{Finding, foreign_readers, run};
 pub use target::Target;
 

@@ -42,7 +42,12 @@ pub enum Disturbance {
     /// They are closed.
     Cut,
     /// They are closed after so many more bytes to the broker, or from it.
-    CutAfter { bytes: usize, from_broker: bool },
+    CutAfter {
+        /// How many.
+        bytes: usize,
+        /// Whether those from the broker count.
+        from_broker: bool,
+    },
     /// Nothing passes for so long.
     Stall(Duration),
 }
