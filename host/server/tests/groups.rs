@@ -94,7 +94,10 @@ fn a_worker_beside_connect_shares_the_work_whoever_leads() {
     if !have_kafka() {
         return;
     }
-    for (connect_leads, protocol) in [(true, "sessioned"), (false, "sessioned")] {
+    let all = ["sessioned", "compatible", "eager"].map(|protocol| [(true, protocol), (false, protocol)]).concat();
+    let usual = vec![(true, "sessioned"), (false, "sessioned"), (false, "compatible"), (true, "eager")];
+    let cases = if std::env::var("MILLSTREAM_MIXED").as_deref() == Ok("all") { all } else { usual };
+    for (connect_leads, protocol) in cases {
         let (folder, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let broker = Broker::start(folder.path(), &[]);
         let settings = format!(
