@@ -48,6 +48,18 @@ struct Faults {
     cuts: u64,
 }
 
+/// What was seen last: told if it was waited for in vain.
+#[derive(Default)]
+struct Seen(String);
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
+}
+
 /// A file that grows, the topic that its lines are written to, and the file that they arrive in.
 struct Pair {
     number: usize,
@@ -289,9 +301,12 @@ impl Course {
             let at = status["worker_id"].as_str().unwrap_or_default();
             status["state"] == "RUNNING" && rests.iter().any(|rest| rest == at)
         };
+        let mut seen = Seen::default();
         within(LONG, "everything runs", || {
             for rest in &rests {
-                let all = get(rest, "/connectors?expand=status").filter(|answer| answer.status == 200)?.json();
+                let answer = get(rest, "/connectors?expand=status");
+                seen.0 = format!("{rest} says {answer:?}");
+                let all = answer.filter(|answer| answer.status == 200)?.json();
                 for name in names {
                     let status = &all[name]["status"];
                     let tasks = status["tasks"].as_array()?;
