@@ -36,8 +36,9 @@ const LISTENER: (&str, &str) = ("listeners", "PLAINTEXT://127.0.0.1:0");
 #[tokio::test]
 async fn a_port_in_use_is_named_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
-    let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = holder.local_addr().unwrap().port();
+    // Not one that the system may give to somebody's connection before it is taken again.
+    let port = harness::free_port();
+    let holder = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let listeners = format!("PLAINTEXT://127.0.0.1:{port}");
     let error = Broker::start(with(dir.path(), &[("listeners", &listeners)])).await.err().unwrap();
     let expected =

@@ -91,14 +91,29 @@ pub fn skip(reason: &str) {
 pub fn free_port() -> u16 {
     // Tests that run at once begin at different places.
     let begin = 20_000 + (std::process::id().wrapping_mul(97) % 10_000) as u16;
-    let free = (begin..32_000).chain(12_000..begin).find(|port| {
-        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner).contains(port);
-        !taken && TcpListener::bind(("127.0.0.1", *port)).is_ok()
-    });
-    let free = free.expect("a free port");
-    TAKEN.lock().unwrap_or_else(PoisonError::into_inner).push(free);
+    // Held until it is written down: tests of one process ask at the same moment.
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let free = (begin..32_000)
+        .chain(12_000..begin)
+        .find(|port| !taken.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port");
+    taken.push(free);
     free
 }
 
 /// Ports that this process was given already.
 static TAKEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, thread};
+
+    use super::free_port;
+
+    #[test]
+    fn ports_that_are_asked_for_at_the_same_moment_differ() {
+        let asking: Vec<_> = (0..8).map(|_| thread::spawn(|| [free_port(), free_port(), free_port()])).collect();
+        let ports: BTreeSet<u16> = asking.into_iter().flat_map(|asked| asked.join().unwrap()).collect();
+        assert_eq!(ports.len(), 24);
+    }
+}
