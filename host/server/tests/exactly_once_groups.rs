@@ -58,6 +58,26 @@ fn await_committed(group: &Group, topic: &str, expected: &str) {
     assert_eq!(seen, expected, "{topic}");
 }
 
+/// Asks for a restart of a source's task; which leader its owner asks then, without which it cannot fence.
+#[track_caller]
+fn asked_leader(group: &Group, name: &str, owner: &str) -> usize {
+    let owner = group.workers.iter().find(|worker| worker.rest == owner).unwrap();
+    let asked = || {
+        let log = owner.log();
+        let asked = log.lines().filter(|line| line.contains("the leader is asked to fence"));
+        let asked: Vec<String> = asked.filter(|line| line.contains(name)).map(str::to_owned).collect();
+        (asked.len(), asked.last().cloned())
+    };
+    let before = asked().0;
+    // Its owner does it by itself.
+    assert_eq!(ask(&owner.rest, "POST", &format!("/connectors/{name}/tasks/0/restart"), None), 204);
+    eventually("its owner asks the leader to fence", || {
+        let (count, last) = asked();
+        let last = last.filter(|_| before < count)?;
+        group.workers.iter().position(|worker| last.contains(&worker.rest))
+    })
+}
+
 /// Waits until the source runs on one of these workers, and has not failed meanwhile; on which.
 #[track_caller]
 fn await_source(rest: &str, name: &str, workers: &[&str]) -> String {
@@ -146,17 +166,19 @@ fn a_group_that_runs_is_switched_to_exactly_once_one_worker_after_the_other() {
 
 #[test]
 fn a_fencing_round_that_meets_a_dead_leader_is_asked_of_the_next_one() {
-    let mut group = Group::of(3, ENABLED);
+    // The leader is asked before it dies: a frozen one leads for its whole session, and a dead one only until the broker
+    // notices, which may be sooner than the owner gets to ask.
+    let mut group = Group::of(3, &format!("{ENABLED}session.timeout.ms=120000\n"));
     let folder = tempfile::tempdir().unwrap();
     let Beside { name, input, owner } = beside_the_leader(&group, folder.path());
     let dead = leader(&group);
+    group.workers[dead].freeze();
+    assert_eq!(asked_leader(&group, name, &owner), dead);
     group.workers[dead].kill();
-    // Its owner does it by itself, and cannot fence without a leader.
-    assert_eq!(ask(&owner, "POST", &format!("/connectors/{name}/tasks/0/restart"), None), 204);
     append(&input, &lines(10..20));
     let log = || group.workers.iter().find(|worker| worker.rest == owner).unwrap().log();
     let retried = "zombie fencing failed and is tried again";
-    eventually("the dead leader is asked", || log().contains(retried).then_some(()));
+    eventually("the dead leader does not answer", || log().contains(retried).then_some(()));
     await_source(&owner, name, &[&owner]);
     await_committed(&group, name, &lines(0..20));
 }
@@ -168,10 +190,14 @@ fn a_leader_that_is_silent_holds_up_a_fencing_round_only_until_it_has_a_successo
     let Beside { name, input, owner } = beside_the_leader(&group, folder.path());
     let silent = leader(&group);
     group.workers[silent].freeze();
-    assert_eq!(ask(&owner, "POST", &format!("/connectors/{name}/tasks/0/restart"), None), 204);
+    let asked = asked_leader(&group, name, &owner);
     append(&input, &lines(10..20));
     let log = || group.workers.iter().find(|worker| worker.rest == owner).unwrap().log();
-    eventually("its successor is asked", || log().contains("was asked to fence, and leads no more").then_some(()));
+    if asked == silent {
+        eventually("its successor is asked", || log().contains("was asked to fence, and leads no more").then_some(()));
+    } else {
+        harness::skip("the silent leader had a successor before it was asked to fence: this machine is slow");
+    }
     await_source(&owner, name, &[&owner]);
     await_committed(&group, name, &lines(0..20));
     // It comes back as one of the group, and writes nothing of what it was about to.

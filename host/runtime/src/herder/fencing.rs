@@ -230,6 +230,7 @@ impl AskHerder {
         let later = |text: String| Failure::new(ErrorKind::Retriable, CONNECT_EXCEPTION, text);
         let Some(peers) = &self.shared.peers else { return Err(later("there is no way to ask the leader".to_owned())) };
         let key = self.shared.session_key();
+        tracing::info!(connector, leader = url, "the leader is asked to fence the producers of earlier tasks");
         let asked = tokio::select! {
             asked = tokio::time::timeout(TIMEOUT, peers.fence(url, connector, key.as_ref())) => asked,
             () = self.deposed(url) => return Err(later(format!("the leader at {url} was asked to fence, and leads no more"))),
