@@ -98,11 +98,12 @@ const ANYTHING: &[&str] = &["*"];
 /// Libraries that have one home, and who may name them.
 const HOMES: [(&str, &[&str]); 27] = [
     ("ring", &["millstream-security"]),
-    // Broker and client see its configurations and errors through millstream-security only.
-    ("rustls", &["millstream-security"]),
-    ("rustls-native-certs", &["millstream-security"]),
+    // Broker and client see its configurations and errors through millstream-security only; plugins reach servers of their
+    // own, to which nothing of the broker's applies.
+    ("rustls", &["millstream-security", "millstream-plugin"]),
+    ("rustls-native-certs", &["millstream-security", "millstream-plugin"]),
     // Rustls over a socket.
-    ("tokio-rustls", &["millstream-broker", "millstream-client", "millstream-rest"]),
+    ("tokio-rustls", &["millstream-broker", "millstream-client", "millstream-rest", "millstream-plugin"]),
     // What key stores and keys are encrypted with.
     ("aes", &["millstream-security"]),
     ("cbc", &["millstream-security"]),
@@ -115,9 +116,9 @@ const HOMES: [(&str, &[&str]); 27] = [
     ("wasmtime-wasi", &["millstream-plugin"]),
     ("kafka-protocol", &["millstream-wire"]),
     ("axum", &["millstream-rest"]),
-    ("hyper", &["millstream-rest"]),
-    ("hyper-util", &["millstream-rest"]),
-    ("http-body-util", &["millstream-rest"]),
+    ("hyper", &["millstream-rest", "millstream-plugin"]),
+    ("hyper-util", &["millstream-rest", "millstream-plugin"]),
+    ("http-body-util", &["millstream-rest", "millstream-plugin"]),
     ("clap", &["millstream", "conformance", "bench", "crash"]),
     ("clap_complete", &["millstream"]),
     ("saphyr-parser", &["millstream"]),
