@@ -18,11 +18,12 @@ mod log;
 mod wait;
 mod worker;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millstream_config::{ConfigDef, ConfigMap, Opens, config_text};
+use millstream_config::{ConfigDef, ConfigMap, HIDDEN, Opens, config_text};
 use millstream_metrics::PluginInstance;
 
 pub use files::OpenFile;
@@ -68,10 +69,15 @@ pub(crate) trait Opening: Send + Sync {
     /// # Errors
     ///
     /// Why not, and what to do about it: the end of a sentence about the key's value. Blocks: it may look at the disk.
-    fn check(&self, value: &str, allowed: &Allowed) -> Result<(), String>;
+    fn check(&self, value: &str, config: &ConfigMap, allowed: &Allowed) -> Result<(), String>;
 
     /// Lets an instance open what the value says; none if the key has no value.
-    fn grant(&self, key: &str, value: Option<&str>, states: &mut CapabilityStates);
+    fn grant(&self, key: &str, value: Option<&str>, config: &ConfigMap, states: &mut CapabilityStates);
+
+    /// Whether the value of another key is a secret that ends in the host: the guest is told [`HIDDEN`] instead.
+    fn hides(&self, _key: &str) -> bool {
+        false
+    }
 }
 
 /// The key that names a connector's plugin.
@@ -193,7 +199,7 @@ impl Openings {
     pub(crate) fn refused(&self, config: &ConfigMap, allowed: &Allowed) -> Vec<(String, Vec<String>)> {
         let refused = self.keys.iter().filter_map(|(key, opening)| {
             let value = value_of(config, key)?;
-            let reason = opening.check(value, allowed).err()?;
+            let reason = opening.check(value, config, allowed).err()?;
             Some((key.clone(), vec![format!("Invalid value {value} for configuration {key}: {reason}")]))
         });
         let class = config.get(CLASS).and_then(Option::as_deref).unwrap_or_default();
@@ -208,16 +214,45 @@ impl Openings {
     pub(crate) fn grant(&self, config: &ConfigMap, states: &mut CapabilityStates) {
         states.revoke_all();
         for (key, opening) in &self.keys {
-            opening.grant(key, value_of(config, key), states);
+            opening.grant(key, value_of(config, key), config, states);
         }
         for want in &self.wants {
             (want.grant)(states);
         }
     }
+
+    /// The configuration as the guest gets it: what stays with the host reads [`HIDDEN`].
+    pub(crate) fn masked<'c>(&self, config: &'c ConfigMap) -> Cow<'c, ConfigMap> {
+        let mut masked = Cow::Borrowed(config);
+        for (key, _) in config.iter().filter(|(key, value)| self.hides(key) && value.is_some()) {
+            if value_of(config, key).is_some() {
+                masked.to_mut().insert(key.clone(), Some(HIDDEN.to_owned()));
+            }
+        }
+        masked
+    }
+
+    /// Puts back into a task's configuration, which the guest has made of what it got, what stays with the host. A key
+    /// that never was hidden keeps what the guest wrote.
+    pub(crate) fn restored(&self, mut task: ConfigMap, config: &ConfigMap) -> ConfigMap {
+        for (key, value) in task.iter_mut() {
+            if value.as_deref() == Some(HIDDEN)
+                && self.hides(key)
+                && let Some(original) = config.get(key)
+            {
+                value.clone_from(original);
+            }
+        }
+        task
+    }
+
+    fn hides(&self, key: &str) -> bool {
+        self.keys.iter().any(|(_, opening)| opening.hides(key))
+    }
 }
 
 /// A key's value as its definition reads it, which is the text that the plugin sees; none if it is empty.
-fn value_of<'c>(config: &'c ConfigMap, key: &str) -> Option<&'c str> {
+pub(crate) fn value_of<'c>(config: &'c ConfigMap, key: &str) -> Option<&'c str> {
     config.get(key).and_then(Option::as_deref).map(config_text::text).filter(|value| !value.is_empty())
 }
 
@@ -233,15 +268,19 @@ mod tests {
     }
 
     impl Opening for Door {
-        fn check(&self, value: &str, _allowed: &Allowed) -> Result<(), String> {
+        fn check(&self, value: &str, _config: &ConfigMap, _allowed: &Allowed) -> Result<(), String> {
             match value.parse::<u32>() {
                 Ok(number) if number.is_multiple_of(2) || self.wide => Ok(()),
                 _ => Err("only even doors are open here (plugin.allow.doors)".to_owned()),
             }
         }
 
-        fn grant(&self, key: &str, value: Option<&str>, states: &mut CapabilityStates) {
+        fn grant(&self, key: &str, value: Option<&str>, _config: &ConfigMap, states: &mut CapabilityStates) {
             states.log.log(Level::Error, &format!("{key} opens {value:?}"));
+        }
+
+        fn hides(&self, key: &str) -> bool {
+            key == "door.code"
         }
     }
 
@@ -281,6 +320,24 @@ mod tests {
         );
         openings.grant(&config(" 12 "), &mut states);
         assert_eq!(states.log.last_words().as_deref(), Some("entry opens Some(\"12\")"));
+    }
+
+    #[test]
+    fn a_secret_stays_with_the_host_and_comes_back_into_what_a_guest_makes_of_it() {
+        let openings = Openings::declared_to(&[&DOORS], &keys(json!({"door": "ajar"}))).unwrap();
+        let map = |pairs: &[(&str, &str)]| -> ConfigMap {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect()
+        };
+        let config = map(&[("entry", "12"), ("door.code", "4711"), ("other", "[hidden]")]);
+        let masked = openings.masked(&config);
+        assert_eq!(*masked, map(&[("entry", "12"), ("door.code", "[hidden]"), ("other", "[hidden]")]));
+        let task = map(&[("door.code", "[hidden]"), ("other", "[hidden]"), ("stolen", "[hidden]")]);
+        let restored = openings.restored(task, &config);
+        assert_eq!(restored, map(&[("door.code", "4711"), ("other", "[hidden]"), ("stolen", "[hidden]")]));
+        let own = map(&[("door.code", "0815")]);
+        assert_eq!(openings.restored(own.clone(), &config), own);
+        let open = map(&[("entry", "12"), ("door.code", "  ")]);
+        assert!(matches!(openings.masked(&open), Cow::Borrowed(_)), "nothing to hide");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod fault;
 mod limiter;
 mod state;
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -136,11 +137,12 @@ impl Guest {
         self.live.as_ref().map_or(0, |live| live.store.data().limiter.bytes())
     }
 
-    /// Lets it open what its configuration names.
-    pub(crate) fn grant(&mut self, openings: &Openings, config: &ConfigMap) {
+    /// Lets it open what its configuration names, and returns what it is told of it: secrets stay here.
+    pub(crate) fn grant<'c>(&mut self, openings: &Openings, config: &'c ConfigMap) -> Cow<'c, ConfigMap> {
         if let Some(live) = &mut self.live {
             openings.grant(config, &mut live.store.data_mut().capabilities);
         }
+        openings.masked(config)
     }
 
     /// A `put` of so many rows begins, which it may report; or with none has ended.

@@ -21,6 +21,8 @@ pub(crate) struct WasmConnector {
     factory: InstanceFactory,
     guest: Guest,
     connector: Box<dyn GuestConnector>,
+    /// What it was started with, secrets and all.
+    config: ConfigMap,
 }
 
 impl WasmConnector {
@@ -30,7 +32,7 @@ impl WasmConnector {
     ) -> Result<Self, PluginError> {
         let (loaded, mut guest) = factory.instance(Worker::Connector(context)).await?;
         let connector = loaded.exports.source_connector(&mut guest, factory.class()).await?;
-        Ok(Self { factory, guest, connector })
+        Ok(Self { factory, guest, connector, config: ConfigMap::new() })
     }
 
     pub(crate) async fn create_sink(
@@ -39,7 +41,7 @@ impl WasmConnector {
     ) -> Result<Self, PluginError> {
         let (loaded, mut guest) = factory.instance(Worker::Connector(context)).await?;
         let connector = loaded.exports.sink_connector(&mut guest, factory.class()).await?;
-        Ok(Self { factory, guest, connector })
+        Ok(Self { factory, guest, connector, config: ConfigMap::new() })
     }
 }
 
@@ -57,21 +59,23 @@ async fn refused(factory: &InstanceFactory, config: &ConfigMap) -> Result<Vec<(S
 impl Connector for WasmConnector {
     async fn validate(&mut self, config: &ConfigMap) -> Result<Vec<(String, Vec<String>)>, PluginError> {
         let mut found = refused(&self.factory, config).await?;
-        self.guest.grant(&self.factory.openings, config);
-        let json = self.connector.validate(&mut self.guest, config).await?;
+        let seen = self.guest.grant(&self.factory.openings, config);
+        let json = self.connector.validate(&mut self.guest, &seen).await?;
         found.extend(findings(&mut self.guest, &json)?);
         Ok(found)
     }
 
     async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError> {
-        self.guest.grant(&self.factory.openings, config);
-        self.connector.start(&mut self.guest, config).await
+        self.config.clone_from(config);
+        let seen = self.guest.grant(&self.factory.openings, config);
+        self.connector.start(&mut self.guest, &seen).await
     }
 
     /// More configurations than were asked for are the runtime's to refuse, as in Connect, where old configurations may
     /// ask for it to be tolerated.
     async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<ConfigMap>, PluginError> {
-        self.connector.task_configs(&mut self.guest, max_tasks).await
+        let made = self.connector.task_configs(&mut self.guest, max_tasks).await?;
+        Ok(made.into_iter().map(|task| self.factory.openings.restored(task, &self.config)).collect())
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
@@ -83,17 +87,17 @@ impl Connector for WasmConnector {
     }
 
     async fn exactly_once_support(&mut self, config: &ConfigMap) -> Result<Support, PluginError> {
-        self.connector.exactly_once_support(&mut self.guest, config).await
+        self.connector.exactly_once_support(&mut self.guest, &self.factory.openings.masked(config)).await
     }
 
     async fn can_define_transaction_boundaries(&mut self, config: &ConfigMap) -> Result<Support, PluginError> {
-        self.connector.can_define_transaction_boundaries(&mut self.guest, config).await
+        self.connector.can_define_transaction_boundaries(&mut self.guest, &self.factory.openings.masked(config)).await
     }
 
     async fn alter_offsets(&mut self, config: &ConfigMap, offsets: &AlteredOffsets) -> Result<bool, PluginError> {
         // It may ask what it keeps elsewhere, which it reaches as its configuration lets it.
-        self.guest.grant(&self.factory.openings, config);
-        self.connector.alter_offsets(&mut self.guest, config, offsets).await
+        let seen = self.guest.grant(&self.factory.openings, config);
+        self.connector.alter_offsets(&mut self.guest, &seen, offsets).await
     }
 }
 

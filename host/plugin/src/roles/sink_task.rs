@@ -30,8 +30,8 @@ impl WasmSinkTask {
 #[async_trait]
 impl SinkTask for WasmSinkTask {
     async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError> {
-        self.guest.grant(&self.factory.openings, config);
-        self.task.start(&mut self.guest, config).await
+        let seen = self.guest.grant(&self.factory.openings, config);
+        self.task.start(&mut self.guest, &seen).await
     }
 
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {

@@ -31,8 +31,8 @@ impl WasmSourceTask {
 #[async_trait]
 impl SourceTask for WasmSourceTask {
     async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError> {
-        self.guest.grant(&self.factory.openings, config);
-        self.task.start(&mut self.guest, config).await
+        let seen = self.guest.grant(&self.factory.openings, config);
+        self.task.start(&mut self.guest, &seen).await
     }
 
     async fn poll(&mut self, limits: PollLimits) -> Result<Option<Batch>, PluginError> {

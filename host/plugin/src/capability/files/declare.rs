@@ -1,6 +1,6 @@
 //! `"opens": {"file": "read", "or": "stdin"}`.
 
-use millstream_config::Opens;
+use millstream_config::{ConfigMap, Opens};
 use serde_json::Value;
 
 use super::check;
@@ -53,11 +53,11 @@ fn names_file(opens: &Opens) -> Option<NamesFile> {
 }
 
 impl Opening for NamesFile {
-    fn check(&self, value: &str, allowed: &Allowed) -> Result<(), String> {
+    fn check(&self, value: &str, _config: &ConfigMap, allowed: &Allowed) -> Result<(), String> {
         check::check(value, allowed.files.as_deref())
     }
 
-    fn grant(&self, key: &str, value: Option<&str>, states: &mut CapabilityStates) {
+    fn grant(&self, key: &str, value: Option<&str>, _config: &ConfigMap, states: &mut CapabilityStates) {
         states.files.grant(key, *self, value);
     }
 }
