@@ -322,6 +322,24 @@ keys! {
         .doc("Folders beneath which files that a connector's configuration names may be opened for its plugin; anywhere unless set, nowhere when empty.");
     PLUGIN_ALLOW_LEASE: bool = Key::boolean("plugin.allow.lease").default("true").importance(Low)
         .doc("Whether plugins that ask for it get a lease, with the keys and values that they keep under it.");
+    PLUGIN_ALLOW_HTTP: Option<Vec<String>> = Key::optional_list("plugin.allow.http").importance(Medium)
+        .doc("Servers to which a connector's plugin may send HTTP requests, of those that its configuration names: origins such as `https://api.example.com`, `https://*.example.com` or `http://*:*`; all unless set, none when empty.");
+    PLUGIN_ALLOW_HTTP_ADDRESSES: Vec<String> = Key::list("plugin.allow.http.addresses").default("private").importance(Low)
+        .doc("Where the names of such servers may lead beside public addresses: `private` networks, `loopback`, `link-local`, or ranges such as `10.1.0.0/16`. An address that stands in the configuration itself is not asked for, nor is `localhost`.");
+    PLUGIN_ALLOW_SOCKETS: Vec<String> = Key::list("plugin.allow.sockets").default("").importance(Medium)
+        .doc("Servers to which plugins may open TCP connections of their own, of those that a connector's configuration names: `host:port`, `*.example.com:*` or `*:*`; none unless set. Such a plugin can ask for the addresses of any name.");
+    PLUGIN_HTTP_REQUEST_MAX_BYTES: i64 = Key::long("plugin.http.request.max.bytes").default("33554432").importance(Low)
+        .min(1024)
+        .doc("Most bytes of the body of one HTTP request of a plugin.");
+    PLUGIN_HTTP_RESPONSE_MAX_BYTES: i64 = Key::long("plugin.http.response.max.bytes").default("67108864").importance(Low)
+        .min(1024)
+        .doc("Most bytes of the body of one answer to it, after unpacking.");
+    PLUGIN_HTTP_BUFFER_MAX_BYTES: i64 = Key::long("plugin.http.buffer.max.bytes").default("67108864").importance(Low)
+        .min(1024)
+        .doc("Most bytes of all requests together of one instance of a plugin that wait for their answers.");
+    PLUGIN_HTTP_REQUESTS_MAX: i32 = Key::int("plugin.http.requests.max").default("64").importance(Low)
+        .min(1).max(10_000)
+        .doc("Most HTTP requests of one instance of a plugin at a time.");
     KV_TOPIC: Option<String> = Key::optional_string("kv.storage.topic").importance(Low)
         .doc("Topic in which a group of workers keeps what connectors store under their leases; the name of the group with `-kv` behind it unless set. It has one partition, is compacted, and is made when the first connector asks for a lease. Further keys that begin with `kv.storage.` are settings of a topic that is made.");
     KV_TOPIC_REPLICATION: i16 = Key::short("kv.storage.replication.factor").default("3").importance(Low).validator(replicas_or_default)

@@ -19,10 +19,12 @@ mod roles;
 mod test_log;
 
 pub use cache::CacheError;
-pub use capability::{Allowed, UnknownOpening};
+pub use capability::{
+    Allowed, AllowedPlaces, HttpAllowed, OriginPattern, SocketPattern, SocketsAllowed, UnknownOpening,
+};
 pub use catalogue::{CheckedPlugin, PluginFileError, PluginProblem, StartError, WasmPlugins, check_file};
 pub use component::{Bundled, ComponentError};
 pub use describe::{Description, DescriptionError, PluginDescription};
 pub use engine::{EngineError, compile_settings};
 pub use instance::{FaultCause, GuestFault, GuestTrace};
-pub use limits::PluginLimits;
+pub use limits::{InvalidAllowance, PluginLimits};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use millstream_config::{ParsedConfig, worker_key};
 use millstream_record::batch::Limits;
 
-use crate::capability::Allowed;
+use crate::capability::{Allowed, AllowedPlaces, HttpAllowed, OriginPattern, SocketPattern};
 use crate::machine::{half_the_processors, machine_memory};
 
 /// Limits that hold for each plugin instance, and the places plugins may reach.
@@ -40,11 +40,15 @@ pub struct PluginLimits {
 
 impl PluginLimits {
     /// Reads the keys of a worker's configuration, which has checked their ranges.
-    pub fn of(config: &ParsedConfig) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// An item of `plugin.allow.…` that names nothing.
+    pub fn of(config: &ParsedConfig) -> Result<Self, InvalidAllowance> {
         // The keys' validators allow no negative numbers.
         let count = |number: i32| u32::try_from(number).unwrap_or(0);
         let paths = |paths: Vec<String>| paths.into_iter().map(PathBuf::from).collect();
-        Self {
+        Ok(Self {
             memory_max: usize::try_from(worker_key::PLUGIN_MEMORY_MAX_BYTES.get(config)).unwrap_or(usize::MAX),
             call_timeout: worker_key::PLUGIN_CALL_TIMEOUT.get(config),
             host_wait_timeout: worker_key::PLUGIN_HOST_CALL_TIMEOUT.get(config),
@@ -68,10 +72,59 @@ impl PluginLimits {
             allowed: Allowed {
                 files: worker_key::PLUGIN_ALLOW_FILES.get(config).map(paths),
                 lease: worker_key::PLUGIN_ALLOW_LEASE.get(config),
+                http: http(config)?,
+                sockets: patterns(
+                    "plugin.allow.sockets",
+                    "a server such as db.example.com:5432 or *.example.com:*",
+                    &worker_key::PLUGIN_ALLOW_SOCKETS.get(config),
+                    SocketPattern::parse,
+                )?,
             },
             time_zone: None,
-        }
+        })
     }
+}
+
+/// An item in a list of what plugins may reach that says nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{item} in {key} is not {expected}")]
+pub struct InvalidAllowance {
+    key: &'static str,
+    item: String,
+    expected: &'static str,
+}
+
+fn patterns<T, C: FromIterator<T>>(
+    key: &'static str,
+    expected: &'static str,
+    items: &[String],
+    parse: fn(&str) -> Option<T>,
+) -> Result<C, InvalidAllowance> {
+    let parsed = |item: &String| parse(item).ok_or_else(|| InvalidAllowance { key, item: item.clone(), expected });
+    items.iter().map(parsed).collect()
+}
+
+/// The keys of a worker that are about HTTP.
+fn http(config: &ParsedConfig) -> Result<HttpAllowed, InvalidAllowance> {
+    let bytes = |number: i64| u64::try_from(number).unwrap_or(0);
+    let origins = |items: Vec<String>| {
+        let expected = "an origin such as https://api.example.com or https://*.example.com";
+        patterns("plugin.allow.http", expected, &items, OriginPattern::parse)
+    };
+    let places = worker_key::PLUGIN_ALLOW_HTTP_ADDRESSES.get(config);
+    let places = AllowedPlaces::parse(places.iter().map(String::as_str));
+    Ok(HttpAllowed {
+        origins: worker_key::PLUGIN_ALLOW_HTTP.get(config).map(origins).transpose()?,
+        places: places.map_err(|item| InvalidAllowance {
+            key: "plugin.allow.http.addresses",
+            item,
+            expected: "private, loopback, link-local or a range such as 10.0.0.0/8",
+        })?,
+        request_max: bytes(worker_key::PLUGIN_HTTP_REQUEST_MAX_BYTES.get(config)),
+        response_max: bytes(worker_key::PLUGIN_HTTP_RESPONSE_MAX_BYTES.get(config)),
+        buffer_max: bytes(worker_key::PLUGIN_HTTP_BUFFER_MAX_BYTES.get(config)),
+        requests: usize::try_from(worker_key::PLUGIN_HTTP_REQUESTS_MAX.get(config)).unwrap_or(1),
+    })
 }
 
 impl PluginLimits {
@@ -122,7 +175,15 @@ mod tests {
             }
             PluginLimits::of(&definition.parse(&map).unwrap())
         };
-        let defaults = read(&[]);
+        for (key, item) in [
+            ("plugin.allow.http", "no origin"),
+            ("plugin.allow.http.addresses", "lan"),
+            ("plugin.allow.sockets", "no-port"),
+        ] {
+            let refused = read(&[(key, item)]).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("{item} in {key} is not ")), "{refused}");
+        }
+        let defaults = read(&[]).unwrap();
         assert_eq!(PluginLimits { cache_dir: None, ..defaults }, PluginLimits::default());
         let set = read(&[
             ("plugin.memory.max.bytes", "1048576"),
@@ -139,7 +200,15 @@ mod tests {
             ("plugin.batch.max.columns", "16"),
             ("plugin.batch.expanded.max.bytes", "65537"),
             ("plugin.allow.lease", "false"),
-        ]);
+            ("plugin.allow.http", "https://*.example.com,http://a"),
+            ("plugin.allow.http.addresses", "loopback,10.0.0.0/8"),
+            ("plugin.allow.sockets", "db.example.com:5432"),
+            ("plugin.http.request.max.bytes", "2001"),
+            ("plugin.http.response.max.bytes", "2002"),
+            ("plugin.http.buffer.max.bytes", "2003"),
+            ("plugin.http.requests.max", "4"),
+        ])
+        .unwrap();
         let expected = PluginLimits {
             memory_max: 1 << 20,
             call_timeout: Duration::from_millis(5),
@@ -150,7 +219,24 @@ mod tests {
             cache_dir: Some("/c".into()),
             cache_max: 1 << 20,
             compile_threads: 3,
-            allowed: Allowed { files: Some(Arc::from(["/a".into(), "/b".into()])), lease: false },
+            allowed: Allowed {
+                files: Some(Arc::from(["/a".into(), "/b".into()])),
+                lease: false,
+                http: HttpAllowed {
+                    origins: Some(
+                        ["https://*.example.com", "http://a"]
+                            .iter()
+                            .filter_map(|text| OriginPattern::parse(text))
+                            .collect(),
+                    ),
+                    places: AllowedPlaces::parse(["loopback", "10.0.0.0/8"]).unwrap(),
+                    request_max: 2001,
+                    response_max: 2002,
+                    buffer_max: 2003,
+                    requests: 4,
+                },
+                sockets: SocketPattern::parse("db.example.com:5432").into_iter().collect(),
+            },
             time_zone: None,
         };
         assert_eq!(set, expected);

@@ -103,7 +103,8 @@ impl Prepared {
 async fn plugins(config: &WorkerConfig) -> Result<WasmPlugins, Failure> {
     let folders: Vec<PathBuf> =
         worker_key::PLUGIN_PATH.get(config.config()).unwrap_or_default().into_iter().map(PathBuf::from).collect();
-    let limits = PluginLimits { time_zone: time_zone::adopt(), ..PluginLimits::of(config.config()) };
+    let limits = PluginLimits::of(config.config()).map_err(|error| Failure::of(SETUP, &error))?;
+    let limits = PluginLimits { time_zone: time_zone::adopt(), ..limits };
     let plugins = WasmPlugins::start(limits, &folders, &BUNDLED);
     plugins.await.map_err(|error| Failure::of(SETUP, &error))
 }

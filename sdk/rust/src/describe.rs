@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::config::{ConfigDef, Key, Opens};
+use crate::config::{ConfigDef, Key, Opened, Opens};
 
 /// What kind of plugin a class is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -140,11 +140,14 @@ fn describe_plugin(plugin: &Described) -> Json {
     if wants_lease {
         json.insert("wants".to_owned(), json!(["lease"]));
     }
-    json.insert("config".to_owned(), plugin.config.keys().iter().map(describe_key).collect());
+    json.insert(
+        "config".to_owned(),
+        plugin.config.keys().iter().map(|key| describe_key(key, &plugin.config)).collect(),
+    );
     Json::Object(json)
 }
 
-fn describe_key(key: &Key) -> Json {
+fn describe_key(key: &Key, config: &ConfigDef) -> Json {
     let Key {
         name,
         kind,
@@ -179,24 +182,56 @@ fn describe_key(key: &Key) -> Json {
         json.insert("validator".to_owned(), validator.to_json());
     }
     if let Some(opens) = opens {
-        json.insert("opens".to_owned(), describe_opens(*opens));
+        json.insert("opens".to_owned(), describe_opens(*opens, config));
     }
     Json::Object(json)
 }
 
-fn describe_opens(opens: Opens) -> Json {
-    match (opens.append, opens.or_stream) {
-        (false, false) => json!({ "file": "read" }),
-        (false, true) => json!({ "file": "read", "or": "stdin" }),
-        (true, false) => json!({ "file": "append" }),
-        (true, true) => json!({ "file": "append", "or": "stdout" }),
+fn describe_opens(opens: Opens, config: &ConfigDef) -> Json {
+    match opens.0 {
+        Opened::File { append: false, or_stream: false } => json!({ "file": "read" }),
+        Opened::File { append: false, or_stream: true } => json!({ "file": "read", "or": "stdin" }),
+        Opened::File { append: true, or_stream: false } => json!({ "file": "append" }),
+        Opened::File { append: true, or_stream: true } => json!({ "file": "append", "or": "stdout" }),
+        Opened::Http { is_list, with } => describe_http(is_list, with, config),
+        Opened::Socket => json!({ "socket": "address" }),
     }
+}
+
+/// Roles with their keys, and what holds of those that are not set.
+fn describe_http(is_list: bool, with: &[(&str, &str)], config: &ConfigDef) -> Json {
+    let (mut roles, mut defaults) = (Map::new(), Map::new());
+    for &(role, key) in with {
+        let keys = roles.entry(role).or_insert_with(|| json!([]));
+        keys.as_array_mut().expect("it was made above").push(key.into());
+        let default = config.keys().iter().find(|known| known.name == key).and_then(|known| known.default.as_ref());
+        if let Some(default) = default.filter(|default| !default.is_empty()) {
+            defaults.entry(role).or_insert_with(|| default.as_str().into());
+        }
+    }
+    json!({ "http": if is_list { "origins" } else { "url" }, "with": roles, "defaults": defaults })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Importance;
+
+    #[test]
+    fn a_key_that_opens_a_server_says_what_other_keys_mean_and_what_holds_without_them() {
+        const WITH: &[(&str, &str)] =
+            &[("password", "pw"), ("headers", "headers"), ("headers", "more"), ("connect-timeout-ms", "wait")];
+        let config = ConfigDef::new()
+            .key(Key::string("url").opens(Opens::http_url(WITH)))
+            .key(Key::int("wait").default(2000))
+            .key(Key::string("headers").default(""));
+        let expected = json!({
+            "http": "url",
+            "with": {"password": ["pw"], "headers": ["headers", "more"], "connect-timeout-ms": ["wait"]},
+            "defaults": {"connect-timeout-ms": "2000"},
+        });
+        assert_eq!(describe_key(&config.keys()[0], &config)["opens"], expected);
+    }
 
     #[test]
     fn a_description_says_all_that_the_builder_was_told() {

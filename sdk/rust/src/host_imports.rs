@@ -7,6 +7,8 @@ use crate::{
     logging::Level,
 };
 
+pub(crate) use crate::http_imports::{RequestHandle, start_request};
+
 fn level(level: Level) -> host_log::Level {
     match level {
         Level::Trace => host_log::Level::Trace,

@@ -33,6 +33,9 @@ pub mod harness;
 mod host;
 #[cfg(not(target_arch = "wasm32"))]
 use harness::host;
+pub mod http;
+#[cfg(target_arch = "wasm32")]
+mod http_imports;
 mod json;
 mod lease;
 #[cfg_attr(

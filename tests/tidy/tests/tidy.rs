@@ -41,7 +41,14 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ("millstream-convert", &["millstream-record", "millstream-values", "millstream-config", "millstream-connector"]),
     (
         "millstream-plugin",
-        &["millstream-record", "millstream-metrics", "millstream-config", "millstream-connector", "millstream-disk"],
+        &[
+            "millstream-record",
+            "millstream-metrics",
+            "millstream-config",
+            "millstream-connector",
+            "millstream-disk",
+            "millstream-security",
+        ],
     ),
     (
         "millstream-runtime",

@@ -66,4 +66,9 @@ group! {
     instances: Counter, Count, "Instances that were made" => { "instance-created-total": Total }
     faults: Counter, Count, "Instances that broke or could not be made: traps, limits, broken promises" => { "instance-fault-total": Total }
     lines_dropped: Counter, Count, "Log lines beyond the rate limit" => { "log-line-dropped-total": Total }
+    http_requests: Counter, Count, "HTTP requests that were sent for the plugin, those for tokens included" => { "http-request-rate": Rate, "http-request-total": Total }
+    http_failures: Counter, Count, "HTTP requests of the plugin that got no answer" => { "http-request-failed-total": Total }
+    http_sent: Counter, Bytes, "Bytes of the bodies of those requests" => { "http-sent-byte-total": Total }
+    http_received: Counter, Bytes, "Bytes of the bodies of their answers, as they came" => { "http-received-byte-total": Total }
+    http_time: Counter, Nanos, "Time until the answers to the plugin's HTTP requests began" => { "http-wait-time-ns-total": Total }
 }

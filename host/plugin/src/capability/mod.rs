@@ -13,8 +13,10 @@
 //! `contract/VERSION/host`.
 
 mod files;
+mod http;
 mod lease;
 mod log;
+mod sockets;
 mod wait;
 mod worker;
 
@@ -28,7 +30,11 @@ use millstream_metrics::PluginInstance;
 
 pub use files::OpenFile;
 pub(crate) use files::{FileError, Growth};
+pub use http::{AllowedPlaces, HttpAllowed, OriginPattern};
+pub(crate) use http::{HttpAccess, Place};
 pub(crate) use log::{GuestLog, InstanceName, Level, StandardStream};
+pub(crate) use sockets::SocketAccess;
+pub use sockets::{SocketPattern, SocketsAllowed};
 pub(crate) use wait::{Rest, wait};
 pub(crate) use worker::{Worker, WorkerAccess};
 
@@ -59,8 +65,15 @@ struct Want {
 }
 
 /// Every capability there is.
-pub(crate) const ALL: [&Capability; 5] =
-    [&log::CAPABILITY, &wait::CAPABILITY, &files::CAPABILITY, &lease::CAPABILITY, &worker::CAPABILITY];
+pub(crate) const ALL: [&Capability; 7] = [
+    &log::CAPABILITY,
+    &wait::CAPABILITY,
+    &files::CAPABILITY,
+    &http::CAPABILITY,
+    &sockets::CAPABILITY,
+    &lease::CAPABILITY,
+    &worker::CAPABILITY,
+];
 
 /// What one key of a plugin opens, whatever its value will be.
 pub(crate) trait Opening: Send + Sync {
@@ -91,11 +104,15 @@ pub struct Allowed {
     pub files: Option<Arc<[PathBuf]>>,
     /// `plugin.allow.lease`: whether plugins get leases that want them.
     pub lease: bool,
+    /// `plugin.allow.http…` and `plugin.http.…`: where requests may go, and what they may take.
+    pub http: HttpAllowed,
+    /// `plugin.allow.sockets`: where connections may go that plugins open themselves.
+    pub sockets: SocketsAllowed,
 }
 
 impl Default for Allowed {
     fn default() -> Self {
-        Self { files: None, lease: true }
+        Self { files: None, lease: true, http: HttpAllowed::default(), sockets: SocketsAllowed::default() }
     }
 }
 
@@ -104,6 +121,8 @@ pub(crate) struct CapabilityStates {
     pub(crate) log: Arc<GuestLog>,
     pub(crate) files: files::Files,
     pub(crate) lease: lease::LeaseAccess,
+    pub(crate) http: HttpAccess,
+    pub(crate) sockets: SocketAccess,
     pub(crate) rest: Rest,
     pub(crate) worker: WorkerAccess,
 }
@@ -119,6 +138,8 @@ impl CapabilityStates {
         metrics: Arc<PluginInstance>,
     ) -> Self {
         Self {
+            http: HttpAccess::new(allowed.http.clone(), worker.clone(), Arc::clone(&metrics)),
+            sockets: SocketAccess::new(allowed),
             log: Arc::new(GuestLog::new(name, log_rate, metrics)),
             files: files::Files::new(allowed.files.clone(), Arc::clone(growth)),
             lease: lease::LeaseAccess::default(),
@@ -131,6 +152,8 @@ impl CapabilityStates {
     fn revoke_all(&mut self) {
         self.files.revoke_all();
         self.lease.revoke();
+        self.http.revoke_all();
+        self.sockets.revoke_all();
     }
 }
 

@@ -165,6 +165,7 @@ fn exported_names(engine: &PluginEngine, component: &Component) -> Vec<String> {
 /// Links WASI, which grants nothing by itself, and what the capabilities offer.
 fn add_imports(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     contract::offer_types(linker)?;
     let interfaces = capability::ALL.iter().flat_map(|capability| capability.link);
     interfaces.into_iter().try_for_each(|interface| contract::offer(linker, interface))

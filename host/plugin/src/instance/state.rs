@@ -5,6 +5,7 @@ use std::sync::Arc;
 use millstream_metrics::PluginInstance;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::limiter::Limiter;
 use crate::capability::{CapabilityStates, InstanceName, StandardStream, Worker};
@@ -21,6 +22,7 @@ const TIME_ZONE: &str = "MILLSTREAM_TIME_ZONE";
 pub(crate) struct GuestState {
     pub(crate) table: ResourceTable,
     wasi: WasiCtx,
+    wasi_http: WasiHttpCtx,
     pub(crate) limiter: Limiter,
     pub(crate) clock: Arc<CallClock>,
     pub(crate) ticker: Arc<Ticker>,
@@ -40,6 +42,7 @@ impl GuestState {
         let log = &capabilities.log;
         // No environment, no folders, no network: a builder grants nothing by itself.
         let mut wasi = WasiCtxBuilder::new();
+        capabilities.sockets.admit(&mut wasi);
         wasi.stdout(StandardStream::output(log)).stderr(StandardStream::error(log));
         if let Some(zone) = &limits.time_zone {
             wasi.env(TIME_ZONE, zone);
@@ -50,6 +53,7 @@ impl GuestState {
         Self {
             table,
             wasi,
+            wasi_http: WasiHttpCtx::new(),
             limiter: Limiter::new(
                 limits.memory_max,
                 MAX_TABLE_ELEMENTS,
@@ -73,5 +77,11 @@ impl GuestState {
 impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for GuestState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.capabilities.http, table: &mut self.table, ctx: &mut self.wasi_http }
     }
 }

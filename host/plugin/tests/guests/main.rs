@@ -7,6 +7,8 @@ mod converters;
 mod discovery;
 mod dropped;
 mod examples;
+mod http;
+mod http_server;
 mod sinks;
 mod sources;
 mod support;

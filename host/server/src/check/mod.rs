@@ -78,7 +78,8 @@ impl Bench {
         let mut folders: Vec<PathBuf> = more_folders.to_vec();
         folders.extend(worker_key::PLUGIN_PATH.get(worker.config()).unwrap_or_default().into_iter().map(PathBuf::from));
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let limits = PluginLimits { compile_threads: processors, ..PluginLimits::of(worker.config()) };
+        let limits = PluginLimits::of(worker.config()).map_err(|error| Failure::of(SETUP, &error))?;
+        let limits = PluginLimits { compile_threads: processors, ..limits };
         let plugins = WasmPlugins::start(limits, &folders, &BUNDLED).await;
         let plugins = plugins.map_err(|error| Failure::of(SETUP, &error))?;
         plugins.all_compiled().await;

@@ -98,20 +98,51 @@ impl Width {
 /// A plugin reaches nothing outside by itself. It gets what the user's configuration names under keys
 /// that say so, as far as the worker allows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Opens {
-    pub(crate) append: bool,
-    pub(crate) or_stream: bool,
+pub struct Opens(pub(crate) Opened);
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Opened {
+    File {
+        append: bool,
+        or_stream: bool,
+    },
+    /// With the roles of other keys: see `description.md` beside the contract.
+    Http {
+        is_list: bool,
+        with: &'static [(&'static str, &'static str)],
+    },
+    Socket,
 }
 
 impl Opens {
     /// The file that the value names, for reading.
     pub fn read_file() -> Self {
-        Self { append: false, or_stream: false }
+        Self(Opened::File { append: false, or_stream: false })
     }
 
     /// The file that the value names, created if missing, for reading and for writing at its end.
     pub fn append_file() -> Self {
-        Self { append: true, or_stream: false }
+        Self(Opened::File { append: true, or_stream: false })
+    }
+
+    /// The server that the value names as a URL, for [`http`](crate::http). Placeholders may stand behind its host.
+    ///
+    /// `with` gives roles to other keys, such as `("password", "connection.password")`: `description.md` beside the
+    /// contract lists them. A role that several keys have is written several times. The plugin reads `[hidden]` where the
+    /// value is a secret, and the host adds it to the requests.
+    pub fn http_url(with: &'static [(&'static str, &'static str)]) -> Self {
+        Self(Opened::Http { is_list: false, with })
+    }
+
+    /// The servers that the value lists as origins or patterns of them, as [`Opens::http_url`].
+    pub fn http_origins(with: &'static [(&'static str, &'static str)]) -> Self {
+        Self(Opened::Http { is_list: true, with })
+    }
+
+    /// The servers that the value names as `host:port`, for TCP connections through WASI's sockets. A worker allows none
+    /// by itself.
+    pub fn socket() -> Self {
+        Self(Opened::Socket)
     }
 
     /// The worker's standard input where the value is missing or empty.
@@ -121,8 +152,8 @@ impl Opens {
     /// If the file is for writing.
     #[must_use]
     pub fn or_stdin(self) -> Self {
-        assert!(!self.append, "standard input cannot be written");
-        Self { or_stream: true, ..self }
+        assert!(matches!(self.0, Opened::File { append: false, .. }), "standard input can only be read");
+        Self(Opened::File { append: false, or_stream: true })
     }
 
     /// The worker's standard output where the value is missing or empty.
@@ -132,18 +163,18 @@ impl Opens {
     /// If the file is for reading.
     #[must_use]
     pub fn or_stdout(self) -> Self {
-        assert!(self.append, "standard output cannot be read");
-        Self { or_stream: true, ..self }
+        assert!(self.is_append(), "standard output can only be written");
+        Self(Opened::File { append: true, or_stream: true })
     }
 
-    /// Whether it is written rather than read.
+    /// Whether it is a file that is written rather than read.
     pub fn is_append(self) -> bool {
-        self.append
+        matches!(self.0, Opened::File { append: true, .. })
     }
 
     /// Whether a missing value stands for the standard stream.
     pub fn is_or_stream(self) -> bool {
-        self.or_stream
+        matches!(self.0, Opened::File { or_stream: true, .. })
     }
 }
 

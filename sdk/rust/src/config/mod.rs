@@ -11,6 +11,7 @@ mod validator;
 mod values;
 
 pub use definition::ConfigDef;
+pub(crate) use key::Opened;
 pub use key::{Importance, Key, KeyType, Opens, Width};
 pub use map::ConfigMap;
 pub use validator::Validator;

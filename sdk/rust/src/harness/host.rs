@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::{FakeLease, State, files::Open, with_state};
 use crate::{Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, lease::LOST, logging::Level};
 
-pub(crate) use super::files::FileHandle;
+pub(crate) use super::{
+    files::FileHandle,
+    server::{RequestHandle, start_request},
+};
 
 pub(crate) fn log_enabled(_: Level) -> bool {
     true

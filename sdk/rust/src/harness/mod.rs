@@ -15,6 +15,7 @@
 
 mod files;
 pub(crate) mod host;
+mod server;
 
 use std::{
     cell::RefCell,
@@ -29,7 +30,7 @@ use crate::{
     Error, RequestedEnd, Result, RowError, SinkContext, SinkTask, SourceContext, SourceTask, TopicOffset,
     TopicPartition, Value,
     config::{ConfigMap, PluginConfig},
-    json,
+    http, json,
     logging::Level,
     transaction,
 };
@@ -73,6 +74,7 @@ pub(crate) struct State {
     refuse_reports: Option<Error>,
     connector: ConnectorRequests,
     lease: FakeLease,
+    server: Option<server::Server>,
 }
 
 /// The lease of the harness's connector.
@@ -112,6 +114,14 @@ impl Harness {
         let file = TestFile::new(content);
         self.0.borrow_mut().files.insert(key.to_owned(), file.clone());
         file
+    }
+
+    /// Answers every request of the plugin from now on.
+    pub fn serve(
+        &self,
+        server: impl Fn(&http::Request) -> std::result::Result<http::Response, http::HttpError> + 'static,
+    ) {
+        self.0.borrow_mut().server = Some(Rc::new(server));
     }
 
     /// Stores an offset, as if the worker had stored it before. Both are maps ([`map`](crate::map)).

@@ -25,11 +25,19 @@ impl plugin::Guest for Odd {
         let file = r#"{"name":"file","type":"STRING","opens":{"file":"read"}}"#;
         let out = r#"{"name":"out","type":"STRING","opens":{"file":"append"}}"#;
         let secret = r#"{"name":"secret","type":"PASSWORD"}"#;
+        let url = r#"{"name":"url","type":"STRING","opens":{"http":"url","with":{"auth":"auth","user":"user",
+            "password":"password","bearer":"bearer","api-key":"password","api-key-in":"api.key.in",
+            "oauth2-token-url":"token.url","oauth2-client-id":"user","oauth2-client-secret":"password","headers":"headers",
+            "tls":"https.","trust-all":"trust.all","proxy-host":"proxy.host","proxy-port":"proxy.port",
+            "proxy-user":"proxy.user","proxy-password":"proxy.password","connect-timeout-ms":"connect.ms",
+            "request-timeout-ms":"request.ms","redirects":"redirects","response-max-bytes":"response.max",
+            "connections":"connections","disallow-local":"no.local"}}}"#;
+        let server = r#"{"name":"server","type":"STRING","opens":{"socket":"address"}}"#;
         let plugin = |kind: &str, class: &str, keys: &str| {
             format!(r#"{{"kind":"{kind}","class":"org.millstream.odd.{class}","version":"1.0","config":[{keys}]}}"#)
         };
         let plugins = [
-            plugin("source", "OddSourceConnector", &format!("{behaviour},{file},{out},{secret}")),
+            plugin("source", "OddSourceConnector", &format!("{behaviour},{file},{out},{secret},{url},{server}")),
             plugin("sink", "OddSinkConnector", &format!("{behaviour},{file},{out}")),
             plugin("transform", "OddTransform", &format!("{behaviour},{secret}")),
             plugin("transform", "Suffix", r#"{"name":"suffix","type":"STRING","required":true}"#),
@@ -264,6 +272,13 @@ impl source_api::GuestSourceTask for SourceTask {
             return Ok(None);
         }
         let said = |text: String| Ok(Some(lines([text]).write()));
+        if let Some(text) = crate::http::act(&behaviour) {
+            return said(text);
+        }
+        if let Some(keys) = behaviour.strip_prefix("scan ") {
+            let found = crate::http::finds(value(&self.config.borrow(), "needle").unwrap_or_default().as_bytes());
+            return said(format!("{:?} {found}", value(&self.config.borrow(), keys)));
+        }
         match behaviour.as_str() {
             "lines" => {
                 let first = self.next.replace(self.next.get() + u64::from(limits.max_records));
