@@ -17,6 +17,8 @@ pub enum Misfortune {
     Freeze,
     /// It reaches neither brokers nor other workers for a while.
     CutOff,
+    /// It does not reach the coordinator of its group for a while, and everybody else: it goes on with what others are given.
+    Unheard,
     /// It gets little of the processor for a while.
     Slow,
     /// It reads the config log late for a while.
@@ -24,11 +26,12 @@ pub enum Misfortune {
 }
 
 /// All of them.
-const MISFORTUNES: [Misfortune; 6] = [
+const MISFORTUNES: [Misfortune; 7] = [
     Misfortune::Kill,
     Misfortune::Leave,
     Misfortune::Freeze,
     Misfortune::CutOff,
+    Misfortune::Unheard,
     Misfortune::Slow,
     Misfortune::ReadsLate,
 ];
@@ -70,6 +73,9 @@ pub struct GroupPlan {
     pub max_delay: Option<Duration>,
     /// Whether the coordinator hears of a death at once.
     pub hears_of_deaths: bool,
+    /// Time after which the coordinator gives up a worker whose connection has broken, if it sees that: the worker itself
+    /// goes on until it hears of that, or its session is over.
+    pub grace: Option<Duration>,
     /// Longest time between two misfortunes.
     pub gap_ms: u64,
     /// Longest time that one lasts.
@@ -123,6 +129,7 @@ impl Plan {
             misfortunes,
             lost_per_mille: rng.pick(&[0, 0, 20, 200]),
             stops_within: if hangs { STOPS_LATE } else { STOPS },
+            grace: rng.pick(&[None, Some(Duration::from_secs(1))]),
         });
         plan
     }

@@ -861,6 +861,8 @@ impl RecordProducer for Producer {
     async fn flush(&mut self) {
         if let Some(due) = self.pending.iter().map(|pending| pending.due).max() {
             lockstep::sleep_until(due).await;
+            // Nobody answers before.
+            self.world.connected().await;
         }
     }
 

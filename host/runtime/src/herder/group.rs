@@ -222,6 +222,7 @@ impl Loop {
         self.log.follow();
         (self.key_due, self.lead_due) = (None, None);
         self.stop_all(HerderError::NoLeader).await;
+        self.shared.statuses.forget_waiting();
         self.giving_up = None;
     }
 
@@ -239,6 +240,7 @@ impl Loop {
         self.joining = false;
         let began = self.rebalances.begins(&assigned);
         self.shared.statuses.set_generation(assigned.generation);
+        self.shared.statuses.repeat_all();
         let work = &assigned.work;
         if work.error != 0 {
             self.catch_up().await;

@@ -206,6 +206,9 @@ impl Loop {
                     self.take(logged);
                     self.follow();
                 }
+                heard = self.shared.statuses.heard_of_others() => {
+                    heard.iter().for_each(|of| self.shared.statuses.repeat(of));
+                }
                 () = given_up(&mut self.giving_up) => self.giving_up = None,
                 () = key_due => self.renew_session_key().await,
                 () = lead_due => self.lead_again().await,
@@ -222,6 +225,10 @@ impl Loop {
             self.shared.broken.send_replace(Some(reason.clone()));
         }
         requests.close();
+        if self.is_member() {
+            // As long as nobody else has what it is about.
+            self.shared.statuses.written(STATUSES_TIMEOUT).await;
+        }
         self.membership.leave(LEAVE_TIMEOUT).await;
         self.log.close(LEAVE_TIMEOUT).await;
         if let Some(Ending::Asked(Some(reply))) = ending {

@@ -131,6 +131,7 @@ impl Herder {
         let random = Arc::clone(&parts.random);
         let asks = Arc::new(AskHerder { events: events.downgrade(), shared: Arc::clone(&shared), random });
         let (session, busy) = (membership.session(), BusyTimes::default());
+        statuses.write_within(session.clone());
         let measured = busy.clone();
         let workers = Box::new(move || {
             let _ = &sums;

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicI32, Ordering},
     },
     time::Duration,
@@ -15,6 +15,11 @@ use millstream_connector::TaskId;
 use millstream_record::Timestamp;
 
 use super::{ConnectorStatuses, Instance, InstanceStatus, State, StatusStore, TopicUse};
+use crate::membership::GroupSession;
+
+/// How often in one generation an instance repeats its status over one that was not written in an earlier generation:
+/// workers of two groups that share a topic would do so without end.
+const REPEATS: u8 = 3;
 
 /// Writes for one worker. Cheap to clone; clones share what they hold.
 #[derive(Clone)]
@@ -25,6 +30,8 @@ pub(crate) struct StatusBoard {
     versions: Arc<Mutex<BTreeMap<String, String>>>,
     /// Generation of the group that this worker is in; 0 of one that is in none, as Connect writes it.
     generation: Arc<AtomicI32>,
+    /// What the instances have said that run here.
+    speaking: Arc<Mutex<BTreeMap<Instance, Weak<Mutex<Said>>>>>,
     /// Whether topics are noted that connectors use.
     tracks_topics: bool,
 }
@@ -42,6 +49,7 @@ impl StatusBoard {
             worker_id: worker_id.into(),
             versions: Arc::default(),
             generation: Arc::default(),
+            speaking: Arc::default(),
             tracks_topics: false,
         }
     }
@@ -61,13 +69,74 @@ impl StatusBoard {
         self.generation.store(generation, Ordering::Release);
     }
 
+    /// Statuses are written only while this worker is certain to be a member of its group.
+    pub(crate) fn write_within(&self, session: GroupSession) {
+        self.store.write_within(session);
+    }
+
+    /// Forgets what is not written yet: nothing of it is this worker's any more.
+    pub(crate) fn forget_waiting(&self) {
+        self.store.forget_waiting();
+    }
+
+    /// Waits until another worker's word on something is known, and says on what. Dropping the future loses nothing.
+    pub(crate) async fn heard_of_others(&self) -> Vec<Instance> {
+        self.store.heard_of_others(&self.worker_id).await
+    }
+
+    /// Repeats the status of what runs here, and is known by the word of another worker.
+    ///
+    /// A worker that the group has given up, and that does not know it yet, may write what it has to say over the word of
+    /// whoever was given its work. Only who runs an instance can tell.
+    pub(crate) fn repeat(&self, of: &Instance) {
+        let said = self.speaking().get(of).and_then(Weak::upgrade);
+        if let Some(said) = said {
+            self.repeat_said(of, &mut lock(&said));
+        }
+    }
+
+    /// The same for everything that runs here.
+    pub(crate) fn repeat_all(&self) {
+        let speaking: Vec<Instance> = {
+            let mut speaking = self.speaking();
+            speaking.retain(|_, said| 0 < said.strong_count());
+            speaking.keys().cloned().collect()
+        };
+        speaking.iter().for_each(|of| self.repeat(of));
+    }
+
+    fn repeat_said(&self, of: &Instance, said: &mut Said) {
+        // Of its end nothing is to be repeated: whoever has it next has spoken.
+        let Some((state, trace)) = said.last.clone().filter(|(state, _)| *state != State::Unassigned) else { return };
+        let known = self.get(of.connector()).and_then(|known| known.get(of).cloned());
+        let Some(known) = known.filter(|known| !said.silenced && *known.worker_id != *self.worker_id) else { return };
+        let generation = self.generation.load(Ordering::Acquire);
+        if generation <= known.generation {
+            // It may come from a group that has begun anew since, or from another one that has the same topic.
+            let (of_generation, repeats) = said.repeats;
+            let repeats = if of_generation == generation { repeats } else { 0 };
+            if REPEATS <= repeats {
+                return;
+            }
+            said.repeats = (generation, repeats + 1);
+        }
+        tracing::debug!(%of, other = known.worker_id, state = known.state.name(), "another worker has written a status of what runs here: it is written again");
+        self.write(of, state, trace, false);
+    }
+
+    fn speaking(&self) -> MutexGuard<'_, BTreeMap<Instance, Weak<Mutex<Said>>>> {
+        self.speaking.lock().expect("who speaks is changed by whole values, which does not panic")
+    }
+
     pub(crate) fn get(&self, connector: &str) -> Option<ConnectorStatuses> {
         self.store.get(connector)
     }
 
     /// A writer for the connector itself (`None`) or one of its tasks.
     pub(crate) fn writer(&self, connector: &str, task: Option<u32>) -> StatusWriter {
-        StatusWriter { board: self.clone(), of: instance(connector, task), said: Arc::default(), observer: None }
+        let (of, said) = (instance(connector, task), Arc::default());
+        self.speaking().insert(of.clone(), Arc::downgrade(&said));
+        StatusWriter { board: self.clone(), of, said, observer: None }
     }
 
     /// Writes a state of an instance that nobody runs at the moment.
@@ -181,6 +250,12 @@ struct Said {
     last: Option<(State, Option<String>)>,
     /// What keeps it from getting on, by kind.
     notes: BTreeMap<&'static str, String>,
+    /// How often it has repeated its status over one that was not older, and in which generation.
+    repeats: (i32, u8),
+}
+
+fn lock(said: &Mutex<Said>) -> MutexGuard<'_, Said> {
+    said.lock().expect("what is said is changed by whole values, which does not panic")
 }
 
 impl Said {
@@ -197,7 +272,7 @@ impl StatusWriter {
     }
 
     fn said(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().expect("what is said is changed by whole values, which does not panic")
+        lock(&self.said)
     }
 
     /// Writes a state, with what is noted while it works.
@@ -287,6 +362,10 @@ impl StatusWriter {
     /// Writes nothing from here on.
     pub(crate) fn silence(&self) {
         self.said().silenced = true;
+        let mut speaking = self.board.speaking();
+        if speaking.get(&self.of).is_some_and(|said| std::ptr::eq(said.as_ptr(), Arc::as_ptr(&self.said))) {
+            speaking.remove(&self.of);
+        }
     }
 }
 
@@ -344,6 +423,53 @@ mod tests {
             version: None,
         };
         assert_eq!(status_of(&board), Some(expected));
+    }
+
+    /// Another worker's status of the task, and who is known by after it was heard.
+    fn after_word_of(board: &StatusBoard, worker_id: &str, generation: i32) -> String {
+        let state = State::Running;
+        let other = InstanceStatus { state, worker_id: worker_id.to_owned(), generation, trace: None, version: None };
+        board.store.put(&instance("c", Some(0)), other);
+        board.repeat(&instance("c", Some(0)));
+        status_of(board).expect("somebody's").worker_id
+    }
+
+    #[test]
+    fn what_a_worker_writes_late_of_what_runs_here_does_not_stand() {
+        let board = board();
+        board.set_generation(5);
+        let writer = board.writer("c", Some(0));
+        assert_eq!(after_word_of(&board, "late:8083", 4), "late:8083", "nothing is said yet");
+        writer.failed("why".to_owned());
+        for _ in 0..2 * REPEATS {
+            assert_eq!(after_word_of(&board, "late:8083", 4), "w:8083");
+        }
+        assert_eq!((trace_of(&board).as_deref(), status_of(&board).unwrap().generation), (Some("why"), 5));
+        // The end of what runs elsewhere by now is over, and what was given up is nothing to speak of.
+        writer.set(State::Unassigned);
+        assert_eq!(after_word_of(&board, "late:8083", 4), "late:8083");
+        writer.set(State::Running);
+        writer.silence();
+        assert_eq!(after_word_of(&board, "late:8083", 4), "late:8083");
+    }
+
+    #[test]
+    fn workers_that_both_have_a_right_to_speak_do_not_do_so_without_end() {
+        let board = board();
+        board.set_generation(5);
+        let writer = board.writer("c", Some(0));
+        writer.set(State::Running);
+        for generation in [5, 1] {
+            // The group may have begun anew, at whatever generation.
+            board.set_generation(generation);
+            for _ in 0..REPEATS {
+                assert_eq!(after_word_of(&board, "other:8083", 5), "w:8083");
+            }
+            assert_eq!(after_word_of(&board, "other:8083", 5), "other:8083");
+        }
+        board.set_generation(6);
+        board.repeat_all();
+        assert_eq!(status_of(&board).unwrap().worker_id, "w:8083");
     }
 
     #[test]

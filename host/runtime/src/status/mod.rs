@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use millstream_connector::TaskId;
 
+use crate::membership::GroupSession;
+
 pub(crate) use board::{StatusBoard, StatusWriter};
 pub use memory::MemoryStatusStore;
 pub use topic::TopicStatusStore;
@@ -188,6 +190,23 @@ pub trait StatusStore: Send + Sync {
 
     /// Returns when all that was asked for so far is written, or will not be.
     async fn written(&self) {}
+
+    /// Statuses are those of a member of a group from here on: what is said while its session is closed is written when
+    /// that is open again, since others may have the member's work by then.
+    fn write_within(&self, session: GroupSession) {
+        drop(session);
+    }
+
+    /// Forgets statuses that wait to be written: whoever said them has lost its place in its group, and what they are
+    /// about.
+    fn forget_waiting(&self) {}
+
+    /// Waits until something is known by the word of another worker than this one that was not before, and says of what; for
+    /// ever where nobody else writes. For one caller at a time. Dropping the future loses nothing.
+    async fn heard_of_others(&self, worker_id: &str) -> Vec<Instance> {
+        let _ = worker_id;
+        std::future::pending().await
+    }
 
     /// Workers that may write here besides those that were named before. A store to which others can write names
     /// strangers in the log, once it knows who is none.

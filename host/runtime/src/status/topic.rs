@@ -20,7 +20,10 @@ use super::{
     ConnectorStatuses, Instance, InstanceStatus, State, StatusStore, TopicUse,
     record::{StatusKey, StatusValue, key_of, read_key, read_value, value_of},
 };
-use crate::topic_log::{EndId, LogRecord, NewRecord, Step, TopicLog, WriteId};
+use crate::{
+    membership::GroupSession,
+    topic_log::{EndId, LogRecord, NewRecord, Step, TopicLog, WriteId},
+};
 
 /// Other workers that are named before no more are.
 const MAX_STRANGERS: usize = 16;
@@ -41,6 +44,8 @@ pub struct TopicStatusStore {
 struct Shared {
     inner: Mutex<Inner>,
     changed: Notify,
+    /// Somebody's word was read.
+    heard: Notify,
     closing: watch::Sender<bool>,
     /// Up to which turn all is written, or given up.
     done: watch::Sender<u64>,
@@ -56,6 +61,12 @@ struct Inner {
     asked: u64,
     /// Workers of the group, of a leader; empty while that is not known.
     writers: BTreeSet<String>,
+    /// Of whose membership the statuses are.
+    session: GroupSession,
+    /// How often what waited was forgotten.
+    era: u64,
+    /// What was read since somebody asked; each of what is known once at most.
+    heard: BTreeSet<Instance>,
 }
 
 /// A status to be written.
@@ -66,6 +77,8 @@ struct Wanted {
     /// `None` to forget what it is about.
     value: Option<StatusValue>,
     safe: bool,
+    /// When it was asked for; what is forgotten since then is not tried again.
+    era: u64,
     /// Not before.
     due: Option<Instant>,
 }
@@ -84,7 +97,7 @@ impl Shared {
 impl Inner {
     fn want(&mut self, of: StatusKey, value: Option<StatusValue>, safe: bool) {
         self.asked += 1;
-        self.wanted.insert(of, Wanted { turn: self.asked, value, safe, due: None });
+        self.wanted.insert(of, Wanted { turn: self.asked, value, safe, era: self.era, due: None });
     }
 
     fn use_topic(&mut self, used: &TopicUse) -> bool {
@@ -142,11 +155,13 @@ impl Inner {
                 };
                 if !self.known(&of).is_some_and(late) {
                     self.known.entry(of.connector().to_owned()).or_default().set(&of, status);
+                    self.heard.insert(of);
                 }
             }
             // A tombstone of a connector says nothing of its tasks, which have their own: they may stand in other
             // partitions, of which nobody knows whether they were written before or after it.
             (None, of) => {
+                self.heard.remove(of);
                 if let Some(known) = self.known.get_mut(of.connector()) {
                     match of {
                         Instance::Connector(_) => known.connector = None,
@@ -308,6 +323,35 @@ impl StatusStore for TopicStatusStore {
         }
     }
 
+    fn write_within(&self, session: GroupSession) {
+        self.shared.inner().session = session;
+        self.shared.changed.notify_one();
+    }
+
+    fn forget_waiting(&self) {
+        let mut inner = self.shared.inner();
+        inner.era += 1;
+        // What users asked for of topics that connectors use stays.
+        inner.wanted.retain(|of, _| matches!(of, StatusKey::ActiveTopic { .. }));
+        drop(inner);
+        self.shared.changed.notify_one();
+    }
+
+    async fn heard_of_others(&self, worker_id: &str) -> Vec<Instance> {
+        loop {
+            let heard: Vec<Instance> = {
+                let mut inner = self.shared.inner();
+                let heard = std::mem::take(&mut inner.heard);
+                let is_of_another = |of: &Instance| inner.known(of).is_some_and(|known| known.worker_id != worker_id);
+                heard.into_iter().filter(is_of_another).collect()
+            };
+            if !heard.is_empty() {
+                return heard;
+            }
+            self.shared.heard.notified().await;
+        }
+    }
+
     fn expect_writers(&self, worker_ids: Vec<String>) {
         let mut inner = self.shared.inner();
         if MAX_WRITERS < inner.writers.len() {
@@ -351,7 +395,14 @@ impl Work {
     async fn run(mut self, mut log: TopicLog) {
         loop {
             let now = Instant::now();
-            let writable = { self.shared.inner().writable(|of| self.on_their_way.keys.contains(of), now) };
+            let (session, may_write, writable) = {
+                let mut inner = self.shared.inner();
+                let session = inner.session.clone();
+                let may_write = session.is_open();
+                let busy = |of: &StatusKey| self.on_their_way.keys.contains(of);
+                let writable = if may_write { inner.writable(busy, now) } else { Vec::new() };
+                (session, may_write, writable)
+            };
             for (of, wanted) in writable {
                 let value = wanted.value.as_ref().map(|value| value_of(value).into_bytes());
                 match log.write(&[NewRecord { key: key_of(&of).into_bytes(), value }]).await {
@@ -362,7 +413,9 @@ impl Work {
             let due = {
                 let inner = self.shared.inner();
                 self.shared.done.send_replace(self.done(&inner));
-                if *self.shared.closing.borrow() && inner.wanted.is_empty() && self.on_their_way.writes.is_empty() {
+                // Whoever has lost its place has nothing to say of what it had.
+                let nothing_waits = inner.wanted.is_empty() || !may_write;
+                if *self.shared.closing.borrow() && nothing_waits && self.on_their_way.writes.is_empty() {
                     break;
                 }
                 inner.next_due()
@@ -388,7 +441,8 @@ impl Work {
                     Step::Reached(..) => {}
                 },
                 () = shared.changed.notified() => {}
-                () = later => {}
+                () = session.opened(), if !may_write => {}
+                () = later, if may_write => {}
             }
         }
         log.close(RETRY).await;
@@ -408,7 +462,10 @@ impl Work {
         if again {
             tracing::warn!(%topic, key, error = %shown, "a status was not written, and is written again");
             let due = Some(Instant::now() + RETRY);
-            self.shared.inner().wanted.entry(of).or_insert(Wanted { due, ..wanted });
+            let mut inner = self.shared.inner();
+            if wanted.era == inner.era || matches!(of, StatusKey::ActiveTopic { .. }) {
+                inner.wanted.entry(of).or_insert(Wanted { due, ..wanted });
+            }
         } else {
             tracing::error!(%topic, key, error = %shown, "a status was not written");
         }
@@ -448,6 +505,7 @@ impl Work {
             Ok(status) => {
                 status.iter().for_each(|status| self.notice(log, status));
                 self.shared.inner().take(of, status);
+                self.shared.heard.notify_one();
             }
             Err(reason) => skipped(&reason),
         }

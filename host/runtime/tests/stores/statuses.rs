@@ -2,10 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use millstream_client::session::Asked;
 use millstream_connector::TaskId;
 use millstream_runtime::{
     kafka::LogClients,
-    status::{Instance, InstanceStatus, State, StatusStore, TopicStatusStore},
+    membership::GroupSession,
+    status::{Instance, InstanceStatus, State, StatusStore, TopicStatusStore, TopicUse},
     topic_log::TopicLog,
 };
 use simulation::fakes::topic::{FakeTopics, TopicFaults};
@@ -142,6 +144,51 @@ async fn of_what_is_said_while_no_broker_answers_the_last_word_is_written_and_no
     eventually("the last word is known", || (0..3).all(|number| state_of(&store, number) == Some(State::Paused))).await;
     assert!(topics.records("statuses").len() <= 6, "{:?}", topics.records("statuses"));
     assert!(store.get("c").expect("known").tasks.values().all(|status| status.generation == 99));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_member_says_while_its_session_is_closed_is_written_when_it_is_open_again_or_never() {
+    let topics = FakeTopics::default();
+    let (store, other) = (open(topics.clients(|| ())).await, open(topics.clients(|| ())).await);
+    let session = GroupSession::new(Duration::from_secs(6));
+    store.write_within(session.clone());
+    store.put(&task(0), status("w", 1, State::Running));
+    store.put(&task(1), status("w", 1, State::Running));
+    assert!(tokio::time::timeout(Duration::from_secs(60), store.written()).await.is_err(), "it is no member");
+    assert_eq!(topics.records("statuses"), []);
+    session.answered(Asked::now());
+    store.written().await;
+    eventually("both are known", || state_of(&other, 0).is_some() && state_of(&other, 1).is_some()).await;
+    // Its time is over, by its own clock.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    store.put(&task(0), status("w", 1, State::Unassigned));
+    store.use_topic(&TopicUse { topic: "t".to_owned(), connector: "c".to_owned(), task: 0, discovered_ms: 1 });
+    store.forget_waiting();
+    store.put(&task(1), status("w", 2, State::Paused));
+    session.answered(Asked::now());
+    eventually("the rest is known", || state_of(&other, 1) == Some(State::Paused) && other.topics("c") == ["t"]).await;
+    assert_eq!(state_of(&other, 0), Some(State::Running), "it had lost its place before it could say that");
+    session.close();
+    store.put(&task(0), status("w", 2, State::Unassigned));
+    store.close(Duration::from_secs(3600)).await;
+    assert_eq!(state_of(&other, 0), Some(State::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_hears_what_others_say_and_not_what_it_says_itself() {
+    let topics = FakeTopics::default();
+    let (store, other) = (open(topics.clients(|| ())).await, open(topics.clients(|| ())).await);
+    store.put(&task(0), status("w", 1, State::Running));
+    store.put(&task(1), status("w", 1, State::Running));
+    eventually("both are known", || state_of(&store, 0).is_some() && state_of(&store, 1).is_some()).await;
+    let heard = store.heard_of_others("w");
+    assert!(tokio::time::timeout(Duration::from_secs(60), heard).await.is_err());
+    other.put(&task(1), status("o", 1, State::Paused));
+    assert_eq!(store.heard_of_others("w").await, [task(1)]);
+    // What tells of the end of an instance that runs elsewhere counts for nothing.
+    other.put(&task(0), status("o", 1, State::Unassigned));
+    let heard = store.heard_of_others("w");
+    assert!(tokio::time::timeout(Duration::from_secs(60), heard).await.is_err());
 }
 
 /// Every other record is lost, or its answer is.

@@ -1,7 +1,7 @@
 //! A group of workers and its coordinator: rounds of joining and syncing, heartbeats, members that are given up.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -50,7 +50,10 @@ struct State {
     leader: String,
     members: BTreeMap<u64, Member>,
     came: u64,
-    cut_off: BTreeSet<u32>,
+    /// Processes out of reach, and since when.
+    cut_off: BTreeMap<u32, Instant>,
+    /// Time after which a member is given up whose connection has broken, if that is sooner than its session ends.
+    grace: Option<Duration>,
     expelled: Vec<(u32, String)>,
 }
 
@@ -72,8 +75,9 @@ fn number_of(id: &str) -> u64 {
 }
 
 impl FakeGroup {
-    /// A group without members: how long it waits for a word of one, and for all to join.
-    pub fn new(session: Duration, rebalance: Duration) -> Self {
+    /// A group without members: how long it waits for a word of one, for all to join, and, if it sees that a connection has
+    /// broken, for another one.
+    pub fn new(session: Duration, rebalance: Duration, grace: Option<Duration>) -> Self {
         let state = State {
             session,
             rebalance,
@@ -83,7 +87,8 @@ impl FakeGroup {
             leader: String::new(),
             members: BTreeMap::new(),
             came: 0,
-            cut_off: BTreeSet::new(),
+            cut_off: BTreeMap::new(),
+            grace,
             expelled: Vec::new(),
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -112,10 +117,15 @@ impl FakeGroup {
     pub fn cut_off(&self, process: u32, cut_off: bool) {
         let mut state = self.state();
         if cut_off {
-            state.cut_off.insert(process)
+            state.cut_off.insert(process, now())
         } else {
             state.cut_off.remove(&process)
         };
+    }
+
+    /// How long the coordinator waits for another connection from here on, when one has broken.
+    pub fn set_grace(&self, grace: Option<Duration>) {
+        self.state().grace = grace;
     }
 
     /// The coordinator sees that the connection of a process has ended, which is gone.
@@ -137,7 +147,7 @@ impl FakeGroup {
 
 impl State {
     fn reaches(&self) -> bool {
-        !self.cut_off.contains(&process())
+        !self.cut_off.contains_key(&process())
     }
 
     fn expire(&mut self) {
@@ -147,6 +157,13 @@ impl State {
         let silent: Vec<u64> = self.members.iter().filter(|(_, member)| silent(member)).map(|(id, _)| *id).collect();
         for id in silent {
             self.expel(id, "was not heard");
+        }
+        if let Some(grace) = self.grace {
+            let gone = |member: &Member| self.cut_off.get(&member.process).is_some_and(|since| *since + grace < now);
+            let gone: Vec<u64> = self.members.iter().filter(|(_, member)| gone(member)).map(|(id, _)| *id).collect();
+            for id in gone {
+                self.expel(id, "has no connection any more");
+            }
         }
         if let Phase::Joining(since) = self.phase
             && since + self.rebalance < now

@@ -1,7 +1,7 @@
 //! What must be so when there is no more trouble: everything runs, once, evenly, and as its statuses say; what need not
 //! move is left alone.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use millstream_connector::TaskId;
 use millstream_runtime::{
@@ -26,6 +26,13 @@ const SETTLING: Duration = Duration::from_secs(900);
 
 /// A change of the group, by name.
 type Change = (&'static str, fn(&mut Room, usize));
+
+/// Time after which a worker whose connection has broken is given up, and within which the others have its work.
+const GRACE: Duration = Duration::from_secs(1);
+const GIVEN: Duration = Duration::from_secs(3);
+
+/// How long nothing has begun or ended in a group that is as it should be: what was asked for last may be on its way.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// Time over the session and the delay within which a group has to be as it should.
 const MOVING: Duration = Duration::from_secs(10);
@@ -121,11 +128,17 @@ impl Room {
         let _ = self.until(SETTLING, |_| if noticed <= now() { Ok(()) } else { Err(String::new()) });
         let (net, urls) = (self.net.clone(), self.urls());
         let settling = self.outside.spawn(settle(net, urls));
+        let quiet = RefCell::new((now(), BTreeMap::new()));
         let settled = self.until(SETTLING, |room| {
             if !settling.is_finished() {
                 return Err(format!("{}; {:?}", room.world.unsettled().join(", "), room.converged()));
             }
-            room.converged()
+            room.converged()?;
+            let (mut quiet, alive) = (quiet.borrow_mut(), room.world.state().history.alive());
+            if quiet.1 != alive {
+                *quiet = (now(), alive);
+            }
+            if quiet.0 + QUIET <= now() { Ok(()) } else { Err("something has begun or ended a moment ago".to_owned()) }
         });
         if let Err(reason) = settled {
             self.world.state().history.violated(format!("never settles: {reason}"));
@@ -175,6 +188,51 @@ impl Room {
                     self.world.state().history.violated(text);
                 }
             }
+        }
+    }
+
+    /// A worker that its group has given up goes on until it hears of that: what it says of what others have by then must not
+    /// stand in the end.
+    pub fn late(&mut self) {
+        let (at, heard) = {
+            let mut state = self.world.state();
+            let at = state.rng.below(self.slots.len() as u64) as usize;
+            (at, Duration::from_millis(state.rng.below(2_000)))
+        };
+        let Some(id) = self.slots[at].worker.as_ref().map(|worker| worker.process.id) else { return };
+        self.note(format!("in the calm the group does not hear {}", self.slots[at].url));
+        self.coordinator.set_grace(Some(GRACE));
+        self.world.state().history.reach.cut_off(id);
+        self.coordinator.cut_off(id, true);
+        self.pass(GIVEN);
+        // Everybody starts again what he believes to be his.
+        let mut asked = Vec::new();
+        for connector in self.plan.connectors.clone() {
+            let urls = self.slots.iter().enumerate().filter(|(other, _)| *other != at);
+            let (net, urls) = (self.net.clone(), urls.map(|(_, slot)| slot.url.clone()).collect::<Vec<_>>());
+            let request = RestartRequest { include_tasks: true, only_failed: false };
+            let restart = Request::Restart(connector.name, request);
+            asked.push(self.outside.spawn(async move { net.insist(&urls, restart).await }));
+        }
+        self.pass(heard);
+        let within = Duration::from_secs(1) + self.group.stops_within;
+        self.world.state().history.reach.back(id, within);
+        self.coordinator.cut_off(id, false);
+        let delay = self.group.max_delay.unwrap_or_default();
+        let converged = self.until(SESSION + within + delay + MOVING, |room| {
+            if asked.iter().all(|asked| asked.is_finished()) { room.converged() } else { Err("unanswered".to_owned()) }
+        });
+        if let Err(reason) = converged {
+            let text = format!("after a worker was not heard, the group is not as it should be: {reason}");
+            self.world.state().history.violated(text);
+        }
+    }
+
+    /// So much time passes.
+    fn pass(&mut self, time: Duration) {
+        let end = now() + time;
+        while now() < end {
+            self.step();
         }
     }
 
@@ -250,6 +308,9 @@ pub fn live(plan: Plan) -> Room {
     room.settle();
     if room.world.state().history.broken().is_empty() {
         room.stay();
+    }
+    if room.world.state().history.broken().is_empty() {
+        room.late();
     }
     room.end();
     room

@@ -42,7 +42,7 @@ pub struct Room {
     pub group: GroupPlan,
     pub outside: Process,
     pub slots: Vec<Slot>,
-    coordinator: FakeGroup,
+    pub coordinator: FakeGroup,
     processes: u32,
     steps: usize,
 }
@@ -86,7 +86,7 @@ impl Room {
             slots: slots.collect(),
             net: Net::new(&world),
             outside: Process::new(0),
-            coordinator: FakeGroup::new(SESSION, REBALANCE),
+            coordinator: FakeGroup::new(SESSION, REBALANCE, group.grace),
             plan,
             group,
             processes: 0,
@@ -276,6 +276,11 @@ impl Room {
                 state.topics.cut_off(id, true);
                 self.coordinator.cut_off(id, true);
             }
+            Misfortune::Unheard => {
+                worker.trouble = Some((what, until));
+                self.world.state().history.reach.cut_off(id);
+                self.coordinator.cut_off(id, true);
+            }
             Misfortune::Slow => worker.trouble = Some((what, until)),
             Misfortune::ReadsLate => {
                 worker.trouble = Some((what, until));
@@ -299,7 +304,7 @@ impl Room {
         let Some(worker) = &mut self.slots[at].worker else { return };
         let Some((what, _)) = worker.trouble.take() else { return };
         let id = worker.process.id;
-        if matches!(what, Misfortune::Freeze | Misfortune::CutOff) {
+        if matches!(what, Misfortune::Freeze | Misfortune::CutOff | Misfortune::Unheard) {
             let within = Duration::from_secs(1) + self.group.stops_within;
             self.world.state().history.reach.back(id, within);
         }
