@@ -12,7 +12,8 @@ use flate2::{Compression, write::GzEncoder};
 use crate::guest_build::GuestBuild;
 
 /// Bundled plugins: packages of the workspace.
-const PACKAGES: [&str; 3] = ["millstream-transforms", "millstream-plugin-file", "millstream-plugin-datagen"];
+const PACKAGES: [&str; 4] =
+    ["millstream-transforms", "millstream-plugin-file", "millstream-plugin-datagen", "millstream-plugin-http"];
 
 /// What the packages are made of, below the workspace's folder.
 const SOURCES: [&str; 9] = [

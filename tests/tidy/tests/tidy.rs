@@ -80,6 +80,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ("millstream-transforms", &["millstream-sdk", "millstream-record", "millstream-values"]),
     ("millstream-plugin-file", &["millstream-sdk"]),
     ("millstream-plugin-datagen", &["millstream-sdk"]),
+    ("millstream-plugin-http", &["millstream-sdk"]),
     ("conformance", ANYTHING),
     ("tidy", &[]),
     ("bench", ANYTHING),
@@ -140,7 +141,7 @@ const HOMES: [(&str, &[&str]); 27] = [
 ];
 
 /// Crates with unsafe code, and why they need it. All others forbid it.
-const UNSAFE: [(&str, &str); 9] = [
+const UNSAFE: [(&str, &str); 10] = [
     ("millstream-record", "texts of a batch are checked when they come in, and not again when they are read"),
     (
         "millstream-plugin",
@@ -149,6 +150,7 @@ const UNSAFE: [(&str, &str); 9] = [
     ("millstream-sdk", "what a host passes to its guest is taken without a check; exports are generated"),
     ("millstream-plugin-file", "its exports are generated"),
     ("millstream-plugin-datagen", "its exports are generated"),
+    ("millstream-plugin-http", "its exports are generated"),
     ("millstream", "says that the code of its bundled plugins comes from its own build"),
     ("conformance", "says the same of the plugins that it runs"),
     ("harness", "counts what is allocated"),

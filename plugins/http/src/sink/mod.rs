@@ -1,0 +1,11 @@
+//! The sink: records become requests.
+
+mod aiven;
+mod confluent;
+mod requests;
+mod settings;
+mod task;
+
+pub use aiven::{AivenSink, AivenSinkConfig};
+pub use confluent::{HttpSink, HttpSinkConfig};
+pub use task::HttpSinkTask;
