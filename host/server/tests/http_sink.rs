@@ -5,7 +5,6 @@ mod server;
 
 use std::{
     collections::BTreeSet,
-    fs,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     sync::{Arc, Mutex},
 };
@@ -18,6 +17,8 @@ const TEXT: &str = "\
     key.converter=org.apache.kafka.connect.storage.StringConverter\n\
     value.converter=org.apache.kafka.connect.storage.StringConverter\n\
     offset.flush.interval.ms=200\n";
+
+const CLASS: &str = "io.confluent.connect.http.HttpSinkConnector";
 
 const SECRET: &str = "open-sesame-4711";
 
@@ -124,16 +125,14 @@ fn what_cannot_work_is_said_when_the_configuration_is_validated_or_the_task_fail
     let settings = format!("{TEXT}plugin.allow.http=https://*.example.com\n");
     let worker = Worker::start(folder.path(), &settings, &[]);
     let config = serde_json::json!({
-        "connector.class": "HttpSink", "topics": "lines", "name": "sink", "http.api.url": "http://127.0.0.1:1/x",
+        "connector.class": CLASS, "topics": "lines", "name": "sink", "http.api.url": "http://127.0.0.1:1/x",
         "retry.on.status.codes": "many",
     });
-    let class = "io.confluent.connect.http.HttpSinkConnector";
-    let path = format!("/connector-plugins/{class}/config/validate");
+    let path = format!("/connector-plugins/{CLASS}/config/validate");
     let answer = worker.request("PUT", &path, Some(&config.to_string()));
     assert!(answer.body.contains("do not send requests to http://127.0.0.1:1 (plugin.allow.http)"), "{}", answer.body);
     assert!(answer.body.contains("many is neither a status nor a range of them"), "{}", answer.body);
     drop(worker);
-    fs::remove_dir_all(folder.path().join("data")).ok();
     let folder = tempfile::tempdir().unwrap();
     let gone = Server::start(|_| (401, String::new(), "who are you?".to_owned()));
     append(&folder.path().join("in.txt"), "one\n");

@@ -112,7 +112,7 @@ pub fn http_date_ms(text: &str) -> Option<i64> {
 }
 
 /// Days since the epoch of a day of the Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+pub fn days(year: i64, month: i64, day: i64) -> i64 {
     // Years that begin in March have their leap day at the end.
     let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));

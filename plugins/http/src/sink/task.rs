@@ -56,12 +56,15 @@ struct Try {
     not_before: Option<Instant>,
 }
 
+type Place = (String, Option<i64>, Option<i64>);
+
 /// What tells one batch from another.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Identity {
     rows: u32,
     selected: usize,
-    ends: [Option<(String, Option<i64>, Option<i64>)>; 2],
+    /// Topic, partition and offset of the first row and the last.
+    ends: [Option<Place>; 2],
 }
 
 impl Identity {
