@@ -371,6 +371,10 @@ impl Task {
             };
             match step {
                 (_, JoinStep::WithGivenId | JoinStep::Again) => {}
+                // After that long the coordinator has given the member's part to others, as for one that sends heartbeats.
+                (_, JoinStep::Later { .. }) if self.generation.is_some() && !self.shared.session.is_open() => {
+                    return Joined::Lost(LostReason::SessionTimeout { timeout: self.config.session_timeout });
+                }
                 (_, JoinStep::Later { find }) => {
                     if find {
                         self.coordinator = None;

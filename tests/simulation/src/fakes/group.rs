@@ -428,6 +428,10 @@ impl Task {
                         return self.lose(LostReason::Expelled { source: ErrorCode::UNKNOWN_MEMBER_ID });
                     }
                 }
+                Err(Some(ErrorCode::COORDINATOR_NOT_AVAILABLE)) => {
+                    let timeout = self.group.state().session;
+                    return self.lose(LostReason::SessionTimeout { timeout });
+                }
                 Err(Some(_)) => {}
                 Err(None) => return,
             }
@@ -498,7 +502,7 @@ impl Task {
         }
     }
 
-    /// Waits until the coordinator can be asked.
+    /// Waits until the coordinator can be asked; a member, no longer than its session is open.
     async fn reach(&self) -> Result<(), Option<ErrorCode>> {
         loop {
             if self.shared.inner().leave {
@@ -510,6 +514,9 @@ impl Task {
                     self.shared.session.answered(Asked::now());
                 }
                 return Ok(());
+            }
+            if self.generation.is_some() && !self.shared.session.is_open() {
+                return Err(Some(ErrorCode::COORDINATOR_NOT_AVAILABLE));
             }
             tokio::time::sleep(LOOK).await;
         }
