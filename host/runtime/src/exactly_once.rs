@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// Wait before something is asked for again that failed and may go better; doubles each time.
-const RETRY: Duration = Duration::from_millis(250);
+pub(crate) const RETRY: Duration = Duration::from_millis(250);
 /// Longest such wait.
-const RETRY_MAX: Duration = Duration::from_secs(5);
+pub(crate) const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// Whether source connectors deliver exactly once (`exactly.once.source.support`).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

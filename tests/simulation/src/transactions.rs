@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use millstream_client::TransactionError;
+use millstream_client::{ErrorCode, RequestError, TransactionError};
 use millstream_record::{ErrorChain, TopicName};
 use millstream_runtime::kafka::{RecordProducer as _, RecordTransactions};
 
@@ -143,6 +143,12 @@ impl RecordTransactions for Producer {
         }
         if self.world.fault(&connector, Fault::TransactionFails).is_some() {
             self.transaction().failed = true;
+            if self.world.state().rng.chance(500) {
+                let transactional_id = Arc::clone(&self.transaction().id);
+                let refused =
+                    RequestError::Refused { attempted: "end it".to_owned(), source: ErrorCode::INVALID_TXN_STATE };
+                return Err(TransactionError::Fatal { transactional_id, source: refused.into() });
+            }
             return Err(self.obstacle("commit the transaction").expect("it has just failed"));
         }
         let uncertain = self.world.fault(&connector, Fault::TransactionUncertain).is_some();

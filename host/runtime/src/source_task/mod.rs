@@ -59,6 +59,16 @@ pub(crate) struct SourceTask {
     pub(crate) ends: Option<Arc<RequestedEnds>>,
 }
 
+/// Why a source task has ended without having been told to.
+#[derive(Debug)]
+pub(crate) enum SourceFailure {
+    /// It has failed.
+    Failed(Failure),
+    /// The coordinator has refused to end a transaction. A task that begins anew learns what was committed, and goes on
+    /// behind it.
+    Refused(Failure),
+}
+
 impl SourceTask {
     /// Runs until the task is told to stop or fails, then waits for what is under way and commits.
     ///
@@ -67,7 +77,7 @@ impl SourceTask {
     /// # Errors
     ///
     /// Why the task failed.
-    pub(crate) async fn run(mut self, config: &ConfigMap) -> Result<(), Failure> {
+    pub(crate) async fn run(mut self, config: &ConfigMap) -> Result<(), SourceFailure> {
         let ended = self.work(config).await;
         // Offsets of records that did end are kept even when the task failed.
         let finished = self.flow.finish(self.task.as_mut(), ended.is_ok()).await;
@@ -75,8 +85,9 @@ impl SourceTask {
         if let Err(error) = told(&self.control, CALL, what, self.task.stop()).await {
             tracing::warn!(task = %self.control.id, error = %error, "the source task did not stop cleanly");
         }
+        let refused = self.flow.was_refused();
         self.flow.close().await;
-        ended.and(finished)
+        ended.and(finished).map_err(if refused { SourceFailure::Refused } else { SourceFailure::Failed })
     }
 
     async fn work(&mut self, config: &ConfigMap) -> Result<(), Failure> {

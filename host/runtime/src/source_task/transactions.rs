@@ -23,6 +23,9 @@ use crate::{
 /// Class of the error that tells a producer that its transaction was ended for it.
 const EXPIRED: &str = "org.apache.kafka.common.errors.InvalidProducerEpochException";
 
+/// Class of the error with which a coordinator refuses to end a transaction in the state that it has it in.
+const REFUSED: &str = "org.apache.kafka.common.errors.InvalidTxnStateException";
+
 /// What a task that delivers exactly once keeps beside its flow. Its producer is always in a transaction, which the
 /// coordinator hears of with the first record.
 pub(crate) struct Transactions {
@@ -34,6 +37,8 @@ pub(crate) struct Transactions {
     pub(super) records: u64,
     /// Rows that ended in it: the plugin hears of them when it is over.
     pub(super) ended: Vec<(Batch, Vec<AcknowledgedRow>)>,
+    /// Whether the coordinator has refused to end one.
+    refused: bool,
 }
 
 impl Transactions {
@@ -42,7 +47,7 @@ impl Transactions {
         offsets_topic: TopicName,
         counts: Arc<millstream_metrics::SourceTransactions>,
     ) -> Self {
-        Self { boundary, offsets_topic, counts, records: 0, ended: Vec::new() }
+        Self { boundary, offsets_topic, counts, records: 0, ended: Vec::new(), refused: false }
     }
 }
 
@@ -233,8 +238,17 @@ impl Flow {
         Ok(offsets.into_iter().collect())
     }
 
+    /// Whether the coordinator has refused to end a transaction, as it does when it has lost track of it. Whether that was
+    /// committed, who takes the producer's name next is told.
+    pub(super) fn was_refused(&self) -> bool {
+        self.transactions.as_ref().is_some_and(|transactions| transactions.refused)
+    }
+
     /// Says what a failed transaction means, and what to do.
-    fn explained(&self, cause: Failure) -> Failure {
+    fn explained(&mut self, cause: Failure) -> Failure {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.refused |= cause.class == REFUSED;
+        }
         let id = &self.control.id;
         let expired =
             cause.class == EXPIRED || cause.causes.iter().any(|cause| cause.contains("INVALID_PRODUCER_EPOCH"));

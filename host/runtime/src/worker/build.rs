@@ -1,6 +1,6 @@
 //! A task is built, of its plugin, converters, transforms and clients, and runs to its end.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use millstream_config::{
     ParsedConfig, TopicPattern, TopicRules, Wanted, connector_key_names as key, has_topic_rules, record_error_key,
@@ -27,7 +27,8 @@ use crate::{
     report::LogPolicy,
     sink_task::{self, CommitSettings, DeadLetters, PutPolicy, ReportRules, Reporting, SinkTask, Stages},
     source_task::{
-        self, Flow, FlowSettings, NewTopics, Pipeline, RequestedEnds, SourceLetters, SourceTask, Transactions,
+        self, Flow, FlowSettings, NewTopics, Pipeline, RequestedEnds, SourceFailure, SourceLetters, SourceTask,
+        Transactions,
     },
     task::TaskControl,
     task_plugins::TaskPlugins,
@@ -96,16 +97,48 @@ async fn run_resolved(
         };
         task.run(&start.task_config).await
     } else {
-        let task = tokio::select! {
-            biased;
-            () = stopped.stopped() => return Ok(()),
-            task = build.source() => task?,
-        };
-        task.run(&start.task_config).await
+        let mut wait = exactly_once::RETRY;
+        loop {
+            let task = tokio::select! {
+                biased;
+                () = stopped.stopped() => return Ok(()),
+                task = build.clone().source() => task?,
+            };
+            stopped.status.note(REFUSED, None);
+            let began = Instant::now();
+            let failure = match task.run(&start.task_config).await {
+                Ok(()) => return Ok(()),
+                Err(SourceFailure::Refused(failure)) if !stopped.is_stopping() => failure,
+                Err(SourceFailure::Failed(failure) | SourceFailure::Refused(failure)) => return Err(failure),
+            };
+            if LONG < began.elapsed() {
+                wait = exactly_once::RETRY;
+            }
+            let wait_ms = wait.as_millis();
+            tracing::warn!(task = %start.id, error = %failure, "the end of a transaction was refused: the task begins anew in {wait_ms} ms behind what was committed");
+            let note = format!(
+                "The end of a transaction was refused, and the task begins anew behind what was committed: {}",
+                failure.trace()
+            );
+            stopped.status.note(REFUSED, Some(note.trim_end().to_owned()));
+            tokio::select! {
+                biased;
+                () = stopped.stopped() => return Ok(()),
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = (wait * 2).min(exactly_once::RETRY_MAX);
+        }
     }
 }
 
+/// The kind of the note of a task that begins anew since the end of its transaction was refused.
+const REFUSED: &str = "transaction";
+
+/// A task that has run for so long before that waits as little as one that never has.
+const LONG: Duration = Duration::from_secs(60);
+
 /// Builds one task.
+#[derive(Clone)]
 struct Build<'a> {
     parts: &'a WorkerParts,
     generations: &'a dyn Generations,
