@@ -101,6 +101,7 @@ fn a_sink_that_keeps_its_offsets_in_its_target_writes_each_record_once_however_o
     }]});
     let answer = worker.request("PATCH", "/connectors/ledger/offsets", Some(&body.to_string()));
     assert_eq!(answer.status, 500, "{}", answer.body);
+    assert!(answer.body.contains("the offsets are in the file: change the file"), "{}", answer.body);
     assert_eq!(worker.get("/connectors/ledger/offsets").json(), json!({"offsets": []}));
     assert!(worker.terminate().success());
 }

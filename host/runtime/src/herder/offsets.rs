@@ -227,11 +227,12 @@ impl HerderHandle {
                 );
                 return HerderError::caused(words, failure);
             }
-            // Connect shows the words of its own exceptions, and hides those of others.
+            // Connect shows the words of its own exceptions only. What others say is why it was not done, too.
             if failure.class.starts_with("org.apache.kafka.connect.") {
                 return HerderError::caused(failure.message.clone(), failure);
             }
-            HerderError::caused(format!("Failed to modify offsets for {direction} connector {name}"), failure)
+            let words = format!("Failed to modify offsets for {direction} connector {name}: {}", failure.message);
+            HerderError::caused(words, failure)
         };
         let context: Arc<dyn ConnectorContext> = Arc::new(NoContext);
         let wanted = wanted(config).map_err(|error| HerderError::BadRequest(error.to_string()))?;
