@@ -137,6 +137,12 @@ impl Inner {
         }
     }
 
+    /// Whether a worker that writes is none of the group, as far as that is known. Who stood still, and leads perhaps no
+    /// more, does not know who has come meanwhile.
+    fn is_stranger(&self, worker_id: &str) -> bool {
+        self.session.is_open() && !self.writers.is_empty() && !self.writers.contains(worker_id)
+    }
+
     fn known(&self, of: &Instance) -> Option<&InstanceStatus> {
         self.known.get(of.connector())?.get(of)
     }
@@ -331,6 +337,8 @@ impl StatusStore for TopicStatusStore {
     fn forget_waiting(&self) {
         let mut inner = self.shared.inner();
         inner.era += 1;
+        // Others may have come since.
+        inner.writers.clear();
         // What users asked for of topics that connectors use stays.
         inner.wanted.retain(|of, _| matches!(of, StatusKey::ActiveTopic { .. }));
         drop(inner);
@@ -476,7 +484,7 @@ impl Work {
         let Some(strangers) = &mut self.strangers else { return };
         let is_stranger = {
             let inner = self.shared.inner();
-            !inner.writers.is_empty() && !inner.writers.contains(&status.worker_id)
+            inner.is_stranger(&status.worker_id)
         };
         if status.state == State::Running
             && is_stranger
@@ -509,5 +517,35 @@ impl Work {
             }
             Err(reason) => skipped(&reason),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use millstream_client::session::Asked;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stood_still_takes_nobody_for_a_stranger_that_may_have_come_meanwhile() {
+        let shared = Arc::<Shared>::default();
+        let store = TopicStatusStore { shared: Arc::clone(&shared), task: Mutex::new(None) };
+        let session = GroupSession::new(Duration::from_secs(6));
+        store.write_within(session.clone());
+        session.answered(Asked::now());
+        let is_stranger = |worker: &str| shared.inner().is_stranger(worker);
+        assert!(!is_stranger("b"), "nobody is known");
+        store.expect_writers(vec!["a".to_owned()]);
+        assert!(is_stranger("b") && !is_stranger("a"));
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert!(!is_stranger("b"));
+        // It hears that it has lost its place, and is a member again that another one leads.
+        store.forget_waiting();
+        session.answered(Asked::now());
+        assert!(!is_stranger("b"));
+        store.expect_writers(vec!["a".to_owned(), "b".to_owned()]);
+        assert!(is_stranger("c") && !is_stranger("b"));
     }
 }
