@@ -68,9 +68,10 @@ impl From<HerderError> for RestError {
             | HerderError::Elsewhere { .. } => StatusCode::CONFLICT,
             HerderError::BadRequest(_) => StatusCode::BAD_REQUEST,
             HerderError::Forbidden(_) => StatusCode::FORBIDDEN,
-            HerderError::Failed { .. } | HerderError::ShuttingDown | HerderError::Broken(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            HerderError::Failed { .. }
+            | HerderError::NotWritten { .. }
+            | HerderError::ShuttingDown
+            | HerderError::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let message = error.to_string();
         let elsewhere = match error {

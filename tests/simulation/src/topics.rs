@@ -30,6 +30,15 @@ impl TroubledTopic {
 }
 
 impl TopicFaults for TroubledTopic {
+    fn appends(&mut self, topic: &TopicName) {
+        let mut state = self.0.state();
+        let is_over = state.sessions.get(&process()).is_some_and(|session| !session.is_open());
+        if topic.as_str() == CONFIGS && is_over {
+            let text = format!("process {} changes the config log though its session is over", process());
+            state.history.violated(text);
+        }
+    }
+
     fn lost(&mut self) -> bool {
         self.fault(Fault::RecordLost)
     }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use millstream_connector::{ConnectorContext, TaskId};
-use millstream_runtime::herder::{HerderHandle, State as Status};
+use millstream_runtime::{
+    herder::{HerderHandle, State as Status},
+    membership::GroupSession,
+};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
@@ -66,6 +69,8 @@ pub struct State {
     pub cut_off: BTreeSet<u32>,
     /// How much later than others processes read the config log.
     pub reads_late: BTreeMap<u32, Duration>,
+    /// Of processes that are members of a group: whether they may act as such.
+    pub sessions: BTreeMap<u32, GroupSession>,
 }
 
 impl State {
@@ -101,6 +106,7 @@ impl World {
             contexts: BTreeMap::new(),
             cut_off: BTreeSet::new(),
             reads_late: BTreeMap::new(),
+            sessions: BTreeMap::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), news: Arc::default() }
     }

@@ -73,6 +73,8 @@ pub struct Logged {
 #[derive(Debug, thiserror::Error)]
 #[error("write to the config log")]
 pub struct AppendEntriesError {
+    /// Whether the same entries will not be written at another time either, unless somebody does something about it.
+    pub lasting: bool,
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 
 use async_trait::async_trait;
+use millstream_client::{SendError, TransactionError};
+use millstream_connector::Failure;
 
 use super::{AppendEntriesError, ConfigLog, Entry, InvalidEntry, Logged, ReadEntriesError};
-use crate::topic_log::{LogRecord, NewRecord, Step, TopicLog};
+use crate::topic_log::{LeadError, LogRecord, NewRecord, Step, TopicLog};
 
 /// See the module's documentation. What is not an entry is left out, with a line in the log of the worker.
 ///
@@ -66,7 +68,7 @@ impl TopicConfigLog {
             match self.log.step().await {
                 Step::Record(record) => self.take(&record),
                 Step::Reached(id, result) if id == end => {
-                    result.map_err(|failure| AppendEntriesError { source: Box::new(failure) })?;
+                    result.map_err(unknown_end)?;
                     return Ok(self.read.unsigned_abs());
                 }
                 Step::Written(..) | Step::Reached(..) => {}
@@ -81,6 +83,32 @@ impl TopicConfigLog {
     }
 }
 
+fn unknown_end(failure: Failure) -> AppendEntriesError {
+    AppendEntriesError { lasting: false, source: Box::new(failure) }
+}
+
+fn not_led(error: LeadError) -> AppendEntriesError {
+    let lasting = match &error {
+        LeadError::Client { .. } => true,
+        LeadError::Transaction { source } => is_forbidden(source),
+        LeadError::Send { source } => is_lasting(source),
+    };
+    AppendEntriesError { lasting, source: Box::new(error) }
+}
+
+/// A leader takes its place anew after every other failure.
+fn is_forbidden(error: &TransactionError) -> bool {
+    error.java_class().ends_with("AuthorizationException")
+}
+
+fn is_lasting(error: &SendError) -> bool {
+    match error {
+        SendError::Transaction { source } => is_forbidden(source),
+        SendError::Aborted | SendError::Closed => false,
+        error => !error.is_retriable(),
+    }
+}
+
 #[async_trait]
 impl ConfigLog for TopicConfigLog {
     async fn append(&mut self, entries: Vec<Entry>) -> Result<u64, AppendEntriesError> {
@@ -89,18 +117,14 @@ impl ConfigLog for TopicConfigLog {
             .map(|entry| NewRecord { key: entry.key().into_bytes(), value: entry.value().map(String::into_bytes) })
             .collect();
         if entries.iter().any(Entry::is_privileged)
-            && let Some(place) = self
-                .log
-                .write_as_leader(&records)
-                .await
-                .map_err(|error| AppendEntriesError { source: Box::new(error) })?
+            && let Some(place) = self.log.write_as_leader(&records).await.map_err(not_led)?
         {
             return match place.offset {
                 Some(offset) => Ok(offset.unsigned_abs() + 1),
                 None => self.end().await,
             };
         }
-        let failed = |error: millstream_client::SendError| AppendEntriesError { source: Box::new(error) };
+        let failed = |error: SendError| AppendEntriesError { lasting: is_lasting(&error), source: Box::new(error) };
         let id = self.log.write(&records).await.map_err(failed)?;
         let (mut place, mut end) = (None, None);
         loop {
@@ -115,7 +139,7 @@ impl ConfigLog for TopicConfigLog {
                     }
                 },
                 Step::Reached(id, result) if end == Some(id) => {
-                    result.map_err(|failure| AppendEntriesError { source: Box::new(failure) })?;
+                    result.map_err(unknown_end)?;
                     return Ok(self.read.max(place.unwrap_or_default()).unsigned_abs());
                 }
                 Step::Written(..) | Step::Reached(..) => {}
@@ -149,7 +173,7 @@ impl ConfigLog for TopicConfigLog {
     }
 
     async fn lead(&mut self) -> Result<bool, AppendEntriesError> {
-        self.log.lead().await.map_err(|error| AppendEntriesError { source: Box::new(error) })
+        self.log.lead().await.map_err(not_led)
     }
 
     fn follow(&mut self) {

@@ -30,6 +30,9 @@ use crate::{
     worker::{CONNECTOR_STOP_TIMEOUT, TaskStart, Worker, plugin_of},
 };
 
+/// The kind of a connector's note that its task configurations are not stored yet.
+const NOT_STORED: &str = "task configurations";
+
 /// Entries that a caretaker asks the herder's loop to write.
 pub(super) struct Write {
     /// The connector that they are for.
@@ -109,6 +112,8 @@ impl Caretaker {
                 again = self.submission.ended() => if again {
                     self.shared.view().want_task_configs(&self.name, true);
                     drop(self.reconcile().await);
+                } else {
+                    self.worker.note_of_connector(&self.name, NOT_STORED, None);
                 },
             }
             let (desired, owned) = self.wanted();
@@ -460,7 +465,10 @@ impl Caretaker {
                 self.worker.fail_connector(&name, failure.clone());
                 failure
             }
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                self.worker.note_of_connector(&name, NOT_STORED, None);
+                return Ok(());
+            }
             Err(failure) => failure,
         };
         if let Some(connector) = &mut self.running.connector {
@@ -486,7 +494,23 @@ impl Caretaker {
                 self.submission.put_off(name, error);
                 Ok(())
             }
-            written => written,
+            Err(HerderError::NotWritten { message, lasting: false }) => {
+                tracing::warn!(
+                    connector = name,
+                    error = message,
+                    "task configurations could not be stored, which is tried again"
+                );
+                let note = format!("The task configurations could not be stored, which is tried again: {message}");
+                self.worker.note_of_connector(&name, NOT_STORED, Some(note));
+                self.submission.put_off(name, HerderError::NotWritten { message, lasting: false });
+                Ok(())
+            }
+            Ok(()) => {
+                self.submission.taken();
+                self.worker.note_of_connector(&name, NOT_STORED, None);
+                Ok(())
+            }
+            refused => refused,
         }
     }
 

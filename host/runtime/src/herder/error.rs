@@ -38,6 +38,13 @@ pub enum HerderError {
         #[source]
         source: Option<Box<Failure>>,
     },
+    /// A change was not written to the config log, or nobody knows whether it was: 500.
+    #[error("{message}")]
+    NotWritten {
+        message: String,
+        /// Whether the same change will not be written at another time either.
+        lasting: bool,
+    },
     /// The worker is on its way out: 500.
     #[error("Worker is shutting down")]
     ShuttingDown,

@@ -29,9 +29,6 @@ use crate::{
 /// Longest time for shutting out the producers of one connector, as in Connect.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Between two looks at whether a leader that has been asked still leads. One that is frozen never answers.
-const LEADER_LOOK: Duration = Duration::from_millis(250);
-
 /// What a round has to do for one connector.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Round {
@@ -140,12 +137,17 @@ impl Loop {
         };
         tracing::info!(connector = name, producers, tasks, "the producers of earlier tasks are fenced");
         self.fencings.waiting.insert(name.clone(), Waiting { generation, replies: vec![reply] });
-        let shared = Arc::clone(&self.shared);
+        let (shared, session) = (Arc::clone(&self.shared), self.membership.session());
         self.fencings.work.spawn(async move {
             let ids: Vec<String> =
                 (0..producers).filter_map(|task| shared.exactly_once.id_in_group(&name, task)).collect();
             let fence = async {
                 let resolved = provided::resolve(&shared.providers, &config).await?;
+                if !session.is_open() {
+                    // Whoever leads by now has let others begin, whom it would shut out.
+                    let text = "nothing was heard of the workers' group for session.timeout.ms";
+                    return Err(Failure::new(ErrorKind::Retriable, CONNECT_EXCEPTION, text));
+                }
                 shared.clients.fence(&name, &ids, &resolved.config).await
             };
             let fenced = tokio::time::timeout(TIMEOUT, fence).await.unwrap_or_else(|_| {
@@ -244,10 +246,17 @@ impl AskHerder {
 }
 
 impl AskHerder {
-    /// Returns when another worker than this one leads, or nobody.
+    /// Returns when another worker than this one leads, or nobody. A leader that is frozen never answers.
     async fn deposed(&self, url: &str) {
-        while self.shared.place().other_leader() == Some(url) {
-            tokio::time::sleep(LEADER_LOOK).await;
+        loop {
+            let moved = self.shared.moved.notified();
+            tokio::pin!(moved);
+            // Registered before looking, so that no change falls between.
+            moved.as_mut().enable();
+            if self.shared.place().other_leader() != Some(url) {
+                return;
+            }
+            moved.await;
         }
     }
 }

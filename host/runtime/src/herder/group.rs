@@ -219,6 +219,7 @@ impl Loop {
     /// Stops everything, since it may run elsewhere.
     async fn give_up_all(&mut self) {
         self.shared.place().lose();
+        self.shared.moved.notify_waiters();
         self.log.follow();
         (self.key_due, self.lead_due) = (None, None);
         self.stop_all(HerderError::NoLeader).await;
@@ -319,16 +320,23 @@ impl Loop {
 
     pub(super) async fn lead_again(&mut self) {
         self.lead_due = None;
-        if self.shared.place().leads_group() {
-            self.lead().await;
-            self.follow();
+        if !self.shared.place().leads_group() {
+            return;
         }
+        if !self.membership.session().is_open() {
+            // It would shut out whoever leads by now.
+            self.lead_due = Some(Instant::now() + LEAD_AGAIN);
+            return;
+        }
+        self.lead().await;
+        self.follow();
     }
 
     /// Takes what the leader decided, and says what is to be given up.
     fn take_place(&mut self, assigned: &Assigned) -> WorkSet {
         let mut place = self.shared.place();
         let revoked = place.take(assigned);
+        self.shared.moved.notify_waiters();
         if self.group.is_some() {
             tracing::info!(
                 generation = assigned.generation,

@@ -15,7 +15,7 @@ use millstream_config::{
 };
 use millstream_connector::{PluginInfo, PluginKind, Plugins, TaskId};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     time::Instant,
 };
 use tracing::Instrument as _;
@@ -76,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) informed: AtomicBool,
     /// What of all work is this worker's.
     pub(crate) place: Mutex<Place>,
+    /// Tells that it has changed.
+    pub(crate) moved: Notify,
     /// The way to other workers, of one in a group.
     pub(crate) peers: Option<Arc<dyn Peers>>,
     /// What the loop is doing, and since when.

@@ -302,14 +302,22 @@ impl Loop {
     ///
     /// # Errors
     ///
-    /// They could not be written, or did not come back in time; in the latter case they take effect when they do.
+    /// They could not be written, or did not come back in time; in the latter case they take effect when they do. A worker
+    /// whose group may have gone on without it, as after it stood still, writes nothing: who asks it then is told that
+    /// there is no leader, and the rightful one is shut out by nobody.
     pub(super) async fn write(&mut self, entries: Vec<Entry>) -> Result<(), HerderError> {
+        if !self.membership.session().is_open() {
+            return Err(HerderError::NoLeader);
+        }
         let written = match tokio::time::timeout(WRITE_TIMEOUT, self.write_and_read(entries)).await {
             Ok(written) => written,
-            Err(_) => Err(HerderError::failed(format!(
-                "what was asked has not come back from the config log within {} seconds: it may still take effect, so look before you ask again",
-                WRITE_TIMEOUT.as_secs()
-            ))),
+            Err(_) => {
+                let message = format!(
+                    "what was asked has not come back from the config log within {} seconds: it may still take effect, so look before you ask again",
+                    WRITE_TIMEOUT.as_secs()
+                );
+                Err(HerderError::NotWritten { message, lasting: false })
+            }
         };
         if written.is_err() {
             self.write_failed();
@@ -319,8 +327,10 @@ impl Loop {
 
     /// Dropping the future loses nothing that was read.
     async fn write_and_read(&mut self, entries: Vec<Entry>) -> Result<(), HerderError> {
-        let last =
-            self.log.append(entries).await.map_err(|error| HerderError::failed(ErrorChain(&error).to_string()))?;
+        let last = self.log.append(entries).await.map_err(|error| HerderError::NotWritten {
+            message: ErrorChain(&error).to_string(),
+            lasting: error.lasting,
+        })?;
         loop {
             let logged = self.log.next().await;
             let position = logged.position;

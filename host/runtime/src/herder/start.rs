@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use millstream_config::{ClientRules, OverridePolicy, worker_key};
 use millstream_metrics::Labels;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
 };
 
@@ -116,6 +116,7 @@ impl Herder {
             ready: AtomicBool::new(false),
             informed: AtomicBool::new(false),
             place: Mutex::new(Place::new(settings.group.is_none())),
+            moved: Notify::new(),
             peers: settings.group.as_ref().map(|rules| Arc::clone(&rules.peers)),
             doing: Mutex::new(None),
             broken: watch::Sender::new(None),

@@ -74,6 +74,11 @@ impl Submission {
         });
     }
 
+    /// What was made is stored: the next one is the first again.
+    pub(super) fn taken(&mut self) {
+        (self.since, self.tries) = (None, 0);
+    }
+
     fn next_try(&mut self) -> (Duration, bool) {
         let fresh = self.since.get_or_insert_with(Instant::now).elapsed() < KEY_CHANGE;
         let wait = FIRST_WAIT.saturating_mul(1 << self.tries.min(8)).min(LONGEST_WAIT);
@@ -90,7 +95,7 @@ impl Submission {
             None => std::future::pending().await,
         };
         if taken {
-            (self.since, self.tries) = (None, 0);
+            self.taken();
         }
         !taken || std::mem::take(&mut self.outdated)
     }

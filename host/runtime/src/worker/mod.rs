@@ -181,6 +181,13 @@ impl Worker {
         }
     }
 
+    /// Notes in the status of a connector what keeps it from getting on, or that it does.
+    pub(crate) fn note_of_connector(&self, name: &str, kind: &'static str, note: Option<String>) {
+        if let Some(status) = self.status_of(name, None) {
+            status.note(kind, note);
+        }
+    }
+
     /// Makes a connector instance and, if the target says so, starts it.
     ///
     /// # Errors

@@ -18,9 +18,9 @@ use simulation::{
 /// Whether an entry is one of a kind.
 type Kind = fn(&Entry) -> bool;
 
-/// Which entries of the worker are refused.
+/// Which entries of the worker are refused, and whether for good.
 #[derive(Clone, Default)]
-struct Refused(Arc<Mutex<Option<Kind>>>);
+struct Refused(Arc<Mutex<Option<Kind>>>, bool);
 
 impl Refused {
     fn set(&self, refused: Option<Kind>) {
@@ -32,6 +32,10 @@ impl LogFaults for Refused {
     fn append_fails(&mut self, entries: &[Entry]) -> Option<String> {
         let refused = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         refused.is_some_and(|refused| entries.iter().any(refused)).then(|| "timed out".to_owned())
+    }
+
+    fn failure_lasts(&self) -> bool {
+        self.1
     }
 }
 
@@ -177,8 +181,27 @@ async fn a_change_that_does_not_come_back_is_answered_in_time_and_counts_when_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connector_whose_tasks_cannot_be_stored_has_failed_and_says_why_until_it_is_restarted() {
+async fn task_configurations_that_were_not_stored_are_tried_again_and_the_status_says_so_meanwhile() {
     let (world, log, refused) = (World::default(), FakeConfigLog::default(), Refused::default());
+    let (_herder, handle) = start(&world, &log, &refused);
+    refused.set(Some(|entry| matches!(entry, Entry::Task { .. })));
+    log.write([connector(Some(config(SOURCE, &[])))]);
+    let trace = || handle.status("c").ok().map(|status| (status.connector.state.name(), status.connector.trace));
+    let (state, told) = eventually("the status says so", || trace().filter(|(_, trace)| trace.is_some())).await;
+    let expected =
+        "The task configurations could not be stored, which is tried again: write to the config log: timed out\n";
+    assert_eq!((state, told.as_deref()), ("RUNNING", Some(expected)));
+    // However long it takes.
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(task(&handle).is_none());
+    refused.set(None);
+    all(&handle, "RUNNING", 1).await;
+    eventually("nothing is told any more", || (trace()?.1.is_none()).then_some(())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_whose_tasks_can_never_be_stored_has_failed_and_says_why_until_it_is_restarted() {
+    let (world, log, refused) = (World::default(), FakeConfigLog::default(), Refused(Arc::default(), true));
     let (_herder, handle) = start(&world, &log, &refused);
     refused.set(Some(|entry| matches!(entry, Entry::Task { .. })));
     log.write([connector(Some(config(SOURCE, &[])))]);

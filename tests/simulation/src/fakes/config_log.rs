@@ -37,6 +37,11 @@ pub trait LogFaults: Send {
         None
     }
 
+    /// Whether what has failed will do so at any time.
+    fn failure_lasts(&self) -> bool {
+        false
+    }
+
     /// Whether an append fails although it was done.
     fn answer_is_lost(&mut self, entries: &[Entry]) -> Option<String> {
         let _ = entries;
@@ -108,8 +113,8 @@ struct Worker {
     faults: Box<dyn LogFaults>,
 }
 
-fn failed(text: String) -> AppendEntriesError {
-    AppendEntriesError { source: io::Error::other(text).into() }
+fn failed(text: String, lasting: bool) -> AppendEntriesError {
+    AppendEntriesError { lasting, source: io::Error::other(text).into() }
 }
 
 #[async_trait]
@@ -117,7 +122,7 @@ impl ConfigLog for Worker {
     async fn append(&mut self, entries: Vec<Entry>) -> Result<u64, AppendEntriesError> {
         tokio::task::yield_now().await;
         if let Some(text) = self.faults.append_fails(&entries) {
-            return Err(failed(text));
+            return Err(failed(text, self.faults.failure_lasts()));
         }
         let (lost, delay) = (self.faults.answer_is_lost(&entries), self.faults.delay(&entries));
         let last = {
@@ -129,7 +134,7 @@ impl ConfigLog for Worker {
             last
         };
         self.log.news.notify_waiters();
-        lost.map_or(Ok(last), |text| Err(failed(text)))
+        lost.map_or(Ok(last), |text| Err(failed(text, false)))
     }
 
     async fn next(&mut self) -> Logged {

@@ -68,6 +68,11 @@ struct Stored {
 
 /// What befalls a worker that writes; nothing unless said. Asked once for each record.
 pub trait TopicFaults: Send {
+    /// A worker hands over a record for a topic.
+    fn appends(&mut self, topic: &TopicName) {
+        let _ = topic;
+    }
+
     /// Whether a record is not written.
     fn lost(&mut self) -> bool {
         false
@@ -340,6 +345,7 @@ impl Producer {
 impl RecordAppender for Producer {
     fn append(&mut self, topic: &TopicName, _: Option<i32>, record: RecordRef<'_>) -> Result<Sequence, TryAppendError> {
         self.next += 1;
+        self.faults.appends(topic);
         let last = self.pending.back().map_or_else(now, |pending| pending.due);
         self.pending.push_back(Pending {
             sequence: self.next,

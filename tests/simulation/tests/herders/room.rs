@@ -10,7 +10,7 @@ use std::{
 
 use millstream_runtime::{
     herder::GroupRules,
-    membership::{ConnectGroup, ConnectVersion},
+    membership::{ConnectGroup, ConnectVersion, Membership as _},
 };
 use simulation::{
     World,
@@ -178,7 +178,9 @@ impl Room {
                 secrets: Arc::new(|len| vec![7; len]),
                 peers: Arc::new(Wire { net: net.clone(), process: id }),
             });
-            fakes.membership = Box::new(ConnectGroup::over(coordinator.client(), "group", protocol, &url));
+            let member = ConnectGroup::over(coordinator.client(), "group", protocol, &url);
+            world.state().sessions.insert(id, member.session());
+            fakes.membership = Box::new(member);
             let statuses = Arc::clone(&fakes.statuses);
             let herder = fakes.start(url.trim_start_matches("http://"));
             net.nodes().insert(url.clone(), Node { process: id, runtime, herder: herder.handle() });
