@@ -6,10 +6,13 @@ mod json;
 mod keys;
 mod retry;
 mod sink;
+mod source;
 mod template;
 
 pub use sink::{AivenSink, AivenSinkConfig, HttpSink, HttpSinkConfig, HttpSinkTask};
+pub use source::{CastormSource, CastormSourceConfig, CastormSourceTask, HttpSource, HttpSourceConfig, HttpSourceTask};
 
 millstream_sdk::plugin! {
+    sources: [HttpSource, CastormSource],
     sinks: [HttpSink, AivenSink],
 }

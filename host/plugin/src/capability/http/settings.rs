@@ -113,7 +113,11 @@ impl<'c> Reader<'c> {
         let separator = self.text(separator_role).unwrap_or("|");
         let mut headers = HeaderMap::new();
         for text in self.roles.all(role, self.config) {
-            for item in text.split(separator).map(str::trim).filter(|item| !item.is_empty()) {
+            for item in split(text, separator) {
+                let item = item.trim();
+                if item.is_empty() {
+                    continue;
+                }
                 // What is wrong is not shown: it may be a secret.
                 let (name, value) =
                     item.split_once(':').ok_or_else(|| self.invalid(role, "an item is not Name:value"))?;
@@ -176,6 +180,25 @@ impl Settings {
     }
 }
 
+/// The parts of a text between separators. One behind a backslash is none.
+fn split(text: &str, separator: &str) -> Vec<String> {
+    if separator.is_empty() {
+        return vec![text.to_owned()];
+    }
+    let mut parts = vec![String::new()];
+    for part in text.split(separator) {
+        let last = parts.last_mut().expect("there is one from the beginning");
+        match part.strip_suffix('\\') {
+            Some(begun) => *last += &format!("{begun}{separator}"),
+            None => {
+                *last += part;
+                parts.push(String::new());
+            }
+        }
+    }
+    parts
+}
+
 /// Key stores under Kafka's names behind a prefix, or under names of a connector's own.
 fn tls_keys(reader: &Reader<'_>) -> Result<TlsKeys, InvalidSetting> {
     let verify = reader.flag("verify-host")?;
@@ -206,4 +229,20 @@ fn proxy(reader: &Reader<'_>) -> Result<Option<Proxy>, InvalidSetting> {
         .text("proxy-user")
         .map(|user| super::auth::basic(user, reader.text("proxy-password").unwrap_or_default()));
     Ok(Some(Proxy { origin, authorization }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_stand_between_separators_that_may_be_escaped() {
+        let items = |text: &str, separator: &str| {
+            split(text, separator).into_iter().filter(|item| !item.is_empty()).collect::<Vec<_>>()
+        };
+        assert_eq!(items("a:b|c:d", "|"), ["a:b", "c:d"]);
+        assert_eq!(items("accept: x\\,y,c:d", ","), ["accept: x,y", "c:d"]);
+        assert_eq!(items("a:b\\", "|"), ["a:b|"]);
+        assert_eq!(items("a:b", ""), ["a:b"]);
+    }
 }
