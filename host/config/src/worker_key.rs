@@ -320,6 +320,16 @@ keys! {
         .doc("Deepest nesting of arrays and maps in the text of a header that the SimpleHeaderConverter reads. A header beyond it stays bytes, as one does that Connect cannot read.");
     PLUGIN_ALLOW_FILES: Option<Vec<String>> = Key::optional_list("plugin.allow.files").importance(Medium)
         .doc("Folders beneath which files that a connector's configuration names may be opened for its plugin; anywhere unless set, nowhere when empty.");
+    PLUGIN_ALLOW_SQL: Option<Vec<String>> = Key::optional_list("plugin.allow.sql").importance(Medium)
+        .doc("Databases that a connector's configuration may name for its plugin, as patterns in which `*` stands for any text: `postgresql://db.example.com`, `mysql://*.example.com:3306/shop`, `sqlite:/data/*`. A pattern without a port or database fits all of them. Every database unless set, none when empty. Files of SQLite must lie below `plugin.allow.files`, too.");
+    JDBC_BLOCKED_PARAMS: Option<Vec<String>> = Key::optional_list("jdbc.connection.url.blocked.params").importance(Low)
+        .doc("Names of parameters, whatever their case, that the URL of a database may not have, nor a key that hands one to its driver. Unless set, those in the environment variable JDBC_CONNECTION_URL_BLOCKED_PARAMS.");
+    PLUGIN_SQL_SESSIONS_MAX: i32 = Key::int("plugin.sql.sessions.max").default("8").importance(Low)
+        .min(1).max(1000)
+        .doc("Most sessions at databases that one plugin instance may have open at a time.");
+    PLUGIN_SQL_VALUE_MAX_BYTES: i64 = Key::long("plugin.sql.value.max.bytes").default("33554432").importance(Low)
+        .min(1024).max(1 << 30)
+        .doc("Largest value that a plugin may read from a database. A larger one is an error that names its column.");
     PLUGIN_ALLOW_LEASE: bool = Key::boolean("plugin.allow.lease").default("true").importance(Low)
         .doc("Whether plugins that ask for it get a lease, with the keys and values that they keep under it.");
     PLUGIN_ALLOW_HTTP: Option<Vec<String>> = Key::optional_list("plugin.allow.http").importance(Medium)

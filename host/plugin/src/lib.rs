@@ -20,7 +20,7 @@ mod test_log;
 
 pub use cache::CacheError;
 pub use capability::{
-    Allowed, AllowedPlaces, HttpAllowed, OriginPattern, SocketPattern, SocketsAllowed, UnknownOpening,
+    Allowed, AllowedPlaces, AllowedSql, HttpAllowed, OriginPattern, SocketPattern, SocketsAllowed, UnknownOpening,
 };
 pub use catalogue::{CheckedPlugin, PluginFileError, PluginProblem, StartError, WasmPlugins, check_file};
 pub use component::{Bundled, ComponentError};

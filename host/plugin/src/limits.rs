@@ -2,12 +2,13 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_config::{ParsedConfig, worker_key};
 use millstream_record::batch::Limits;
 
-use crate::capability::{Allowed, AllowedPlaces, HttpAllowed, OriginPattern, SocketPattern};
+use crate::capability::{Allowed, AllowedPlaces, AllowedSql, HttpAllowed, OriginPattern, SocketPattern, SqlLimits};
 use crate::machine::{half_the_processors, machine_memory};
 
 /// Limits that hold for each plugin instance, and the places plugins may reach.
@@ -33,6 +34,10 @@ pub struct PluginLimits {
     pub compile_threads: usize,
     /// `plugin.allow.…`: what plugins may reach of what configurations name.
     pub allowed: Allowed,
+    /// `plugin.sql.sessions.max`: sessions at databases that one instance may have at a time.
+    pub sql_sessions: usize,
+    /// `plugin.sql.value.max.bytes`: the largest value that is read from a database.
+    pub sql_value_max: usize,
     /// The worker's time zone as the SDK reads it, for instances to write dates in; none is UTC. No key of a
     /// configuration: a worker has it from its machine.
     pub time_zone: Option<String>,
@@ -79,7 +84,13 @@ impl PluginLimits {
                     &worker_key::PLUGIN_ALLOW_SOCKETS.get(config),
                     SocketPattern::parse,
                 )?,
+                sql: AllowedSql {
+                    databases: worker_key::PLUGIN_ALLOW_SQL.get(config).map(Arc::from),
+                    blocked: blocked_parameters(config).into(),
+                },
             },
+            sql_sessions: count(worker_key::PLUGIN_SQL_SESSIONS_MAX.get(config)) as usize,
+            sql_value_max: usize::try_from(worker_key::PLUGIN_SQL_VALUE_MAX_BYTES.get(config)).unwrap_or(usize::MAX),
             time_zone: None,
         })
     }
@@ -127,7 +138,26 @@ fn http(config: &ParsedConfig) -> Result<HttpAllowed, InvalidAllowance> {
     })
 }
 
+/// Names of parameters that no database may be given, by the worker's key or by Connect's variable.
+fn blocked_parameters(config: &ParsedConfig) -> Vec<String> {
+    if let Some(names) = worker_key::JDBC_BLOCKED_PARAMS.get(config) {
+        return names;
+    }
+    let names = env::var("JDBC_CONNECTION_URL_BLOCKED_PARAMS").unwrap_or_default();
+    names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
 impl PluginLimits {
+    /// What one instance may use of databases.
+    pub(crate) fn sql(&self) -> SqlLimits {
+        SqlLimits {
+            sessions: self.sql_sessions,
+            value_bytes: self.sql_value_max,
+            wait: self.host_wait_timeout,
+            batch: self.batch,
+        }
+    }
+
     /// Where compiled plugins are kept unless told otherwise: in the user's own folder for what can be made again. None
     /// without a home: then nothing is kept.
     pub fn usual_cache_dir() -> Option<PathBuf> {
@@ -151,6 +181,8 @@ impl Default for PluginLimits {
             cache_max: 1 << 30,
             compile_threads: half_the_processors(),
             allowed: Allowed::default(),
+            sql_sessions: SqlLimits::default().sessions,
+            sql_value_max: SqlLimits::default().value_bytes,
             time_zone: None,
         }
     }
@@ -158,8 +190,6 @@ impl Default for PluginLimits {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use millstream_config::{ConfigMap, Mode};
 
     use super::*;
@@ -207,8 +237,16 @@ mod tests {
             ("plugin.http.response.max.bytes", "2002"),
             ("plugin.http.buffer.max.bytes", "2003"),
             ("plugin.http.requests.max", "4"),
+            ("plugin.allow.sql", "postgresql://db"),
+            ("jdbc.connection.url.blocked.params", "socketFactory"),
+            ("plugin.sql.sessions.max", "2"),
+            ("plugin.sql.value.max.bytes", "65538"),
         ])
         .unwrap();
+        let sql = AllowedSql {
+            databases: Some(Arc::from(["postgresql://db".to_owned()])),
+            blocked: Arc::from(["socketFactory".to_owned()]),
+        };
         let expected = PluginLimits {
             memory_max: 1 << 20,
             call_timeout: Duration::from_millis(5),
@@ -235,8 +273,11 @@ mod tests {
                     buffer_max: 2003,
                     requests: 4,
                 },
+                sql,
                 sockets: SocketPattern::parse("db.example.com:5432").into_iter().collect(),
             },
+            sql_sessions: 2,
+            sql_value_max: 65_538,
             time_zone: None,
         };
         assert_eq!(set, expected);

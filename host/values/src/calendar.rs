@@ -107,6 +107,38 @@ impl Day {
     }
 }
 
+/// The day that `GregorianCalendar` gives the name of a day of the Gregorian calendar, which for this goes on before 1582.
+/// Both count from 1970-01-01.
+pub fn proleptic_to_hybrid(epoch_day: i64) -> i64 {
+    if CUTOVER <= epoch_day {
+        return epoch_day;
+    }
+    let Day { year, month, day, .. } = gregorian_name(epoch_day);
+    // The ten days that Java skips are named as if it went on with the Julian calendar.
+    julian_day(year, month, day)
+}
+
+/// The day of the Gregorian calendar, which for this goes on before 1582, with the name that `GregorianCalendar` gives a
+/// day. Both count from 1970-01-01.
+pub fn hybrid_to_proleptic(epoch_day: i64) -> i64 {
+    if CUTOVER <= epoch_day {
+        return epoch_day;
+    }
+    let Day { year, month, day, .. } = day_of(epoch_day);
+    gregorian_day(year, month, day)
+}
+
+fn gregorian_name(epoch_day: i64) -> Day {
+    let since = epoch_day + 719_468;
+    let (era, day) = (since.div_euclid(146_097), since.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - day_of_shifted_year(shifted_month) + 1;
+    let month = if shifted_month < 10 { shifted_month + 2 } else { shifted_month - 10 };
+    Day { year: era * 400 + year + i64::from(month < 2), month, day, epoch_day }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +158,16 @@ mod tests {
     #[track_caller]
     fn check(epoch_day: i64, year: i64, month: i64, day: i64) {
         assert_eq!(day_of(epoch_day), Day { year, month, day, epoch_day });
+    }
+
+    #[test]
+    fn a_name_of_the_one_calendar_is_found_in_the_other() {
+        // 1500-03-01 is ten days later in the Julian calendar, and a day that both have is the same.
+        let named = gregorian_day(1500, 2, 1);
+        assert_eq!((proleptic_to_hybrid(named), hybrid_to_proleptic(named + 10)), (named + 10, named));
+        for day in (-1_000_000..-141_438).step_by(17).chain(CUTOVER..CUTOVER + 10) {
+            assert_eq!(hybrid_to_proleptic(proleptic_to_hybrid(day)), day);
+        }
     }
 
     #[test]

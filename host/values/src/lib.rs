@@ -35,6 +35,7 @@ mod value_text;
 pub mod values;
 mod zone;
 
+pub use calendar::{hybrid_to_proleptic, proleptic_to_hybrid};
 pub use date_pattern::{DatePattern, InvalidDatePattern};
 pub use error::JavaError;
 pub use field_path::{FieldPath, PathSyntax};

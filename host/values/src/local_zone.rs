@@ -130,6 +130,17 @@ impl LocalZone {
         Some(Self { rules: Rules::History(Box::new(zone)), standard, daylight, negative })
     }
 
+    /// How far clocks are ahead of UTC at an instant; both in milliseconds.
+    pub fn ahead_of_utc_ms(&self, instant_ms: i64) -> i64 {
+        self.at(instant_ms).0
+    }
+
+    /// The instant at which clocks show a time, given as if it were UTC; both in milliseconds. Of two instants the later, and
+    /// a time that clocks skip is counted on from before, as in Java.
+    pub fn instant_of_shown(&self, shown_ms: i64) -> i64 {
+        self.instant_of(shown_ms)
+    }
+
     /// What clocks show is ahead of UTC, in milliseconds, and what Java calls it.
     pub(crate) fn at(&self, ms: i64) -> (i64, &str) {
         let Rules::History(zone) = &self.rules else {

@@ -53,6 +53,13 @@ pub(crate) fn row_error(RowError { row, error, field }: RowError, link: u32) -> 
     types::RowError { row, link, kind: lower_kind(kind), class: class.into_owned(), message, field: field.or(inner) }
 }
 
+/// A row's failure as the host reports it.
+pub(crate) fn raised_row_error(error: types::RowError) -> RowError {
+    let types::RowError { row, link: _, kind, class, message, field } = error;
+    let error = types::Error { kind, class, message, causes: Vec::new() };
+    RowError { row, error: error.into(), field }
+}
+
 impl From<types::TopicPartition> for TopicPartition {
     fn from(types::TopicPartition { topic, partition }: types::TopicPartition) -> Self {
         Self { topic, partition }

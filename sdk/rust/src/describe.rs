@@ -195,6 +195,11 @@ fn describe_opens(opens: Opens, config: &ConfigDef) -> Json {
         Opened::File { append: true, or_stream: true } => json!({ "file": "append", "or": "stdout" }),
         Opened::Http { is_list, with } => describe_http(is_list, with, config),
         Opened::Socket => json!({ "socket": "address" }),
+        Opened::Sql { user, password, properties } => {
+            let keys = [("user", user), ("password", password), ("properties", properties)];
+            let keys = keys.into_iter().filter_map(|(name, key)| Some((name.to_owned(), key?.into())));
+            json!({ "sql": keys.collect::<Map<String, Json>>() })
+        }
     }
 }
 
@@ -231,6 +236,14 @@ mod tests {
             "defaults": {"connect-timeout-ms": "2000"},
         });
         assert_eq!(describe_key(&config.keys()[0], &config)["opens"], expected);
+    }
+
+    #[test]
+    fn a_key_that_opens_a_database_says_which_others_belong_to_it() {
+        let opens = |opens| describe_opens(opens, &ConfigDef::new());
+        assert_eq!(opens(Opens::sql()), json!({ "sql": {} }));
+        let all = Opens::sql().user("db.user").password("db.password").properties("db.");
+        assert_eq!(opens(all), json!({ "sql": { "user": "db.user", "password": "db.password", "properties": "db." } }));
     }
 
     #[test]

@@ -2,9 +2,13 @@
 
 use crate::{
     Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, TransactionEnd,
-    bindings::{host_connector, host_files, host_lease, host_log, host_sink, host_source, host_transaction, host_wait},
-    convert::{join, split},
+    batch::Batch,
+    bindings::{
+        host_connector, host_files, host_lease, host_log, host_sink, host_source, host_sql, host_transaction, host_wait,
+    },
+    convert::{join, raised_row_error, split},
     logging::Level,
+    sql::{Done, Parameter, from_host},
 };
 
 pub(crate) use crate::http_imports::{RequestHandle, start_request};
@@ -146,5 +150,95 @@ impl FileHandle {
 
     pub(crate) fn ends_rest(&self) -> bool {
         self.0.ends_rest()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct DatabaseHandle(host_sql::Database);
+
+#[derive(Debug)]
+pub(crate) struct RowsHandle(host_sql::Rows);
+
+#[derive(Debug)]
+pub(crate) struct StatementHandle(host_sql::Statement);
+
+fn lowered(parameters: &[Parameter]) -> Vec<host_sql::Parameter> {
+    let lower =
+        |Parameter { kind, value }: &Parameter| host_sql::Parameter { kind: kind.clone(), value: value.clone() };
+    parameters.iter().map(lower).collect()
+}
+
+impl DatabaseHandle {
+    pub(crate) fn open(key: &str, options: &str) -> Result<Self> {
+        Ok(Self(host_sql::Database::open(key, options)?))
+    }
+
+    pub(crate) fn about(&self) -> Result<String> {
+        Ok(self.0.about()?)
+    }
+
+    pub(crate) fn now(&self) -> Result<String> {
+        Ok(self.0.now()?)
+    }
+
+    pub(crate) fn tables(&self, filter: &str) -> Result<String> {
+        Ok(self.0.tables(filter)?)
+    }
+
+    pub(crate) fn table(&self, name: &str) -> Result<Option<String>> {
+        Ok(self.0.table(name)?)
+    }
+
+    pub(crate) fn check(&self, sql: &str) -> Result<String> {
+        Ok(self.0.check(sql)?)
+    }
+
+    pub(crate) fn query(&self, sql: &str, parameters: &[Parameter], options: &str) -> Result<RowsHandle> {
+        Ok(RowsHandle(self.0.query(sql, &lowered(parameters), options)?))
+    }
+
+    pub(crate) fn execute(&self, sql: &str, parameters: &[Parameter]) -> Result<u64> {
+        Ok(join(self.0.execute(sql, &lowered(parameters))?))
+    }
+
+    pub(crate) fn prepare(&self, sql: &str, bindings: &str) -> Result<StatementHandle> {
+        Ok(StatementHandle(self.0.prepare(sql, bindings)?))
+    }
+
+    pub(crate) fn begin(&self) -> Result<()> {
+        Ok(self.0.begin()?)
+    }
+
+    pub(crate) fn commit(&self) -> Result<()> {
+        Ok(self.0.commit()?)
+    }
+
+    pub(crate) fn rollback(&self) -> Result<()> {
+        Ok(self.0.rollback()?)
+    }
+
+    pub(crate) fn listen(&self, channel: &str) -> Result<()> {
+        Ok(self.0.listen(channel)?)
+    }
+
+    pub(crate) fn notifications(&self) -> Result<Vec<String>> {
+        Ok(self.0.notifications()?)
+    }
+
+    pub(crate) fn ends_rest(&self) -> bool {
+        self.0.ends_rest()
+    }
+}
+
+impl RowsHandle {
+    pub(crate) fn next(&mut self, max_rows: u32, max_bytes: u32) -> Result<Option<Batch>> {
+        Ok(self.0.next(max_rows, max_bytes)?.map(from_host))
+    }
+}
+
+impl StatementHandle {
+    pub(crate) fn run(&mut self, records: Option<&[u8]>, only: Option<&[u8]>) -> Result<Done> {
+        let host_sql::Done { changed, errors } = self.0.run(records, only)?;
+        Ok(Done { changed: join(changed), errors: errors.into_iter().map(raised_row_error).collect() })
     }
 }

@@ -51,6 +51,7 @@ mod record;
 mod records;
 mod sink;
 mod source;
+pub mod sql;
 mod transaction;
 mod transform;
 

@@ -1,6 +1,7 @@
 //! Runs the real binary for tests: a worker or a broker as a process of its own, in a folder of its
 //! own, on ports of its own. Beside it the foreign programs that tests need, and a look at the memory they take.
 
+pub mod databases;
 pub mod files;
 mod http;
 pub mod memory;

@@ -24,7 +24,7 @@ fn compat(name: &str) -> PathBuf {
 /// # Panics
 ///
 /// It is required.
-fn miss(reason: &str) {
+pub(crate) fn miss(reason: &str) {
     assert!(std::env::var("MILLSTREAM_REQUIRE_PEERS").as_deref() != Ok("1"), "a peer is required: {reason}");
     skip(reason);
 }

@@ -44,6 +44,8 @@ const ARROWS: [(&str, &[&str]); 28] = [
         &[
             "millstream-record",
             "millstream-metrics",
+            // Zones and calendars, decimals: between databases and Connect's types.
+            "millstream-values",
             "millstream-config",
             "millstream-connector",
             "millstream-disk",

@@ -71,4 +71,12 @@ group! {
     http_sent: Counter, Bytes, "Bytes of the bodies of those requests" => { "http-sent-byte-total": Total }
     http_received: Counter, Bytes, "Bytes of the bodies of their answers, as they came" => { "http-received-byte-total": Total }
     http_time: Counter, Nanos, "Time until the answers to the plugin's HTTP requests began" => { "http-wait-time-ns-total": Total }
+    database_calls: Counter, Count, "Calls to databases" => { "database-call-total": Total }
+    database_errors: Counter, Count, "Calls to databases that failed" => { "database-error-total": Total }
+    database_time: Counter, Nanos, "Time that the plugin waited for databases" => { "database-time-ns-total": Total }
+    database_rows_read: Counter, Count, "Rows that the plugin read from databases" => { "database-row-read-total": Total }
+    database_bytes_read: Counter, Bytes, "Bytes of the batches that these rows became" => { "database-byte-read-total": Total }
+    database_rows_changed: Counter, Count, "Rows that databases say statements over batches changed" => {
+        "database-row-changed-total": Total,
+    }
 }

@@ -17,6 +17,7 @@ mod http;
 mod lease;
 mod log;
 mod sockets;
+mod sql;
 mod wait;
 mod worker;
 
@@ -35,6 +36,9 @@ pub(crate) use http::{HttpAccess, Place};
 pub(crate) use log::{GuestLog, InstanceName, Level, StandardStream};
 pub(crate) use sockets::SocketAccess;
 pub use sockets::{SocketPattern, SocketsAllowed};
+pub(crate) use sql::SqlLimits;
+pub use sql::{AllowedSql, OpenDatabase, OpenRows, OpenStatement};
+pub(crate) use sql::{Parameter, SqlError};
 pub(crate) use wait::{Rest, wait};
 pub(crate) use worker::{Worker, WorkerAccess};
 
@@ -52,7 +56,7 @@ pub(crate) struct Capability {
 struct Declare {
     /// The member of `opens` that means this capability.
     word: &'static str,
-    read: fn(&Opens) -> Option<Box<dyn Opening>>,
+    read: fn(&Opens, &ConfigDef) -> Option<Box<dyn Opening>>,
 }
 
 /// What plugins get that say that they want it.
@@ -65,12 +69,13 @@ struct Want {
 }
 
 /// Every capability there is.
-pub(crate) const ALL: [&Capability; 7] = [
+pub(crate) const ALL: [&Capability; 8] = [
     &log::CAPABILITY,
     &wait::CAPABILITY,
     &files::CAPABILITY,
     &http::CAPABILITY,
     &sockets::CAPABILITY,
+    &sql::CAPABILITY,
     &lease::CAPABILITY,
     &worker::CAPABILITY,
 ];
@@ -91,6 +96,11 @@ pub(crate) trait Opening: Send + Sync {
     fn hides(&self, _key: &str) -> bool {
         false
     }
+
+    /// What the guest and messages are told of the key's own value, which may have a secret in it.
+    fn shown<'v>(&self, value: &'v str) -> Cow<'v, str> {
+        Cow::Borrowed(value)
+    }
 }
 
 /// The key that names a connector's plugin.
@@ -108,11 +118,19 @@ pub struct Allowed {
     pub http: HttpAllowed,
     /// `plugin.allow.sockets`: where connections may go that plugins open themselves.
     pub sockets: SocketsAllowed,
+    /// `plugin.allow.sql`, and which parameters databases may be given.
+    pub sql: AllowedSql,
 }
 
 impl Default for Allowed {
     fn default() -> Self {
-        Self { files: None, lease: true, http: HttpAllowed::default(), sockets: SocketsAllowed::default() }
+        Self {
+            files: None,
+            lease: true,
+            http: HttpAllowed::default(),
+            sockets: SocketsAllowed::default(),
+            sql: AllowedSql::default(),
+        }
     }
 }
 
@@ -123,6 +141,7 @@ pub(crate) struct CapabilityStates {
     pub(crate) lease: lease::LeaseAccess,
     pub(crate) http: HttpAccess,
     pub(crate) sockets: SocketAccess,
+    pub(crate) sql: sql::SqlAccess,
     pub(crate) rest: Rest,
     pub(crate) worker: WorkerAccess,
 }
@@ -134,12 +153,14 @@ impl CapabilityStates {
         worker: Worker,
         log_rate: u32,
         allowed: &Allowed,
+        sql: SqlLimits,
         growth: &Arc<Growth>,
         metrics: Arc<PluginInstance>,
     ) -> Self {
         Self {
             http: HttpAccess::new(allowed.http.clone(), worker.clone(), Arc::clone(&metrics)),
             sockets: SocketAccess::new(allowed),
+            sql: sql::SqlAccess::new(allowed, sql, Arc::clone(&metrics)),
             log: Arc::new(GuestLog::new(name, log_rate, metrics)),
             files: files::Files::new(allowed.files.clone(), Arc::clone(growth)),
             lease: lease::LeaseAccess::default(),
@@ -154,6 +175,7 @@ impl CapabilityStates {
         self.lease.revoke();
         self.http.revoke_all();
         self.sockets.revoke_all();
+        self.sql.revoke_all();
     }
 }
 
@@ -189,7 +211,7 @@ impl Openings {
         let opening = |opens: &Opens| {
             let declares = capabilities.iter().filter_map(|capability| capability.declare.as_ref());
             let declare = declares.into_iter().find(|declare| opens.members().contains_key(declare.word))?;
-            (declare.read)(opens)
+            (declare.read)(opens, keys)
         };
         let declared = keys.keys().iter().filter_map(|key| {
             let opens = key.opens.as_ref()?;
@@ -223,6 +245,7 @@ impl Openings {
         let refused = self.keys.iter().filter_map(|(key, opening)| {
             let value = value_of(config, key)?;
             let reason = opening.check(value, config, allowed).err()?;
+            let value = opening.shown(value);
             Some((key.clone(), vec![format!("Invalid value {value} for configuration {key}: {reason}")]))
         });
         let class = config.get(CLASS).and_then(Option::as_deref).unwrap_or_default();
@@ -252,6 +275,13 @@ impl Openings {
                 masked.to_mut().insert(key.clone(), Some(HIDDEN.to_owned()));
             }
         }
+        for (key, opening) in &self.keys {
+            if let Some(Some(value)) = config.get(key)
+                && let Cow::Owned(shown) = opening.shown(value)
+            {
+                masked.to_mut().insert(key.clone(), Some(shown));
+            }
+        }
         masked
     }
 
@@ -266,12 +296,24 @@ impl Openings {
                 value.clone_from(original);
             }
         }
+        for (key, opening) in &self.keys {
+            if let (Some(Some(value)), Some(Some(original))) = (task.get_mut(key), config.get(key))
+                && *opening.shown(original) == **value
+            {
+                value.clone_from(original);
+            }
+        }
         task
     }
 
     fn hides(&self, key: &str) -> bool {
         self.keys.iter().any(|(_, opening)| opening.hides(key))
     }
+}
+
+/// Whether a file lies below one of the folders in which a worker lets plugins open files. Blocks.
+fn files_below(path: &std::path::Path, folders: &[PathBuf]) -> bool {
+    files::is_below(path, folders)
 }
 
 /// A key's value as its definition reads it, which is the text that the plugin sees; none if it is empty.
@@ -310,7 +352,7 @@ mod tests {
     const DOORS: Capability = Capability {
         declare: Some(Declare {
             word: "door",
-            read: |opens| match opens.members()["door"].as_str()? {
+            read: |opens, _keys| match opens.members()["door"].as_str()? {
                 how @ ("ajar" | "wide") => Some(Box::new(Door { wide: how == "wide" })),
                 _ => None,
             },
@@ -338,6 +380,7 @@ mod tests {
             Worker::Nobody,
             100,
             &allowed,
+            SqlLimits::default(),
             &Arc::default(),
             Arc::default(),
         );

@@ -15,6 +15,7 @@ use std::time::Duration;
 use millstream_config::ConfigMap;
 use millstream_connector::Rest;
 use millstream_metrics::PluginInstance;
+use millstream_record::batch::Batch;
 use tokio::time::error::Elapsed;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Store, UpdateDeadline};
@@ -145,10 +146,10 @@ impl Guest {
         openings.masked(config)
     }
 
-    /// A `put` of so many rows begins, which it may report; or with none has ended.
-    pub(crate) fn may_report(&mut self, rows: u32) {
+    /// A `put` of a batch begins, whose rows it may report; or with none has ended.
+    pub(crate) fn begin_put(&mut self, batch: Option<Batch>) {
         if let Some(live) = &mut self.live {
-            live.store.data_mut().capabilities.worker.may_report(rows);
+            live.store.data_mut().capabilities.worker.begin_put(batch);
         }
     }
 

@@ -37,8 +37,15 @@ impl GuestState {
         worker: Worker,
         metrics: &Arc<PluginInstance>,
     ) -> Self {
-        let capabilities =
-            CapabilityStates::new(name, worker, limits.log_rate, &limits.allowed, &engine.growth, Arc::clone(metrics));
+        let capabilities = CapabilityStates::new(
+            name,
+            worker,
+            limits.log_rate,
+            &limits.allowed,
+            limits.sql(),
+            &engine.growth,
+            Arc::clone(metrics),
+        );
         let log = &capabilities.log;
         // No environment, no folders, no network: a builder grants nothing by itself.
         let mut wasi = WasiCtxBuilder::new();

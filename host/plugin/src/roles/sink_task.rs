@@ -39,9 +39,9 @@ impl SinkTask for WasmSinkTask {
     }
 
     async fn put(&mut self, records: &Batch) -> Result<(), PluginError> {
-        self.guest.may_report(records.rows());
+        self.guest.begin_put(Some(records.clone()));
         let taken = self.task.put(&mut self.guest, records.as_bytes()).await;
-        self.guest.may_report(0);
+        self.guest.begin_put(None);
         taken
     }
 

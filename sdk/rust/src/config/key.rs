@@ -112,6 +112,11 @@ pub(crate) enum Opened {
         with: &'static [(&'static str, &'static str)],
     },
     Socket,
+    Sql {
+        user: Option<&'static str>,
+        password: Option<&'static str>,
+        properties: Option<&'static str>,
+    },
 }
 
 impl Opens {
@@ -145,11 +150,44 @@ impl Opens {
         Self(Opened::Socket)
     }
 
+    /// The database that the value names as a JDBC URL.
+    pub fn sql() -> Self {
+        Self(Opened::Sql { user: None, password: None, properties: None })
+    }
+
+    /// The key whose value is the database's user.
+    ///
+    /// # Panics
+    ///
+    /// For a file, as in the two below.
+    #[must_use]
+    pub fn user(mut self, key: &'static str) -> Self {
+        let Opened::Sql { user, .. } = &mut self.0 else { panic!("a file has no user") };
+        *user = Some(key);
+        self
+    }
+
+    /// The key whose value is the user's password, which the plugin does not see.
+    #[must_use]
+    pub fn password(mut self, key: &'static str) -> Self {
+        let Opened::Sql { password, .. } = &mut self.0 else { panic!("a file has no password") };
+        *password = Some(key);
+        self
+    }
+
+    /// What keys begin with whose rest is the name of a parameter of the URL, unless the plugin defines them.
+    #[must_use]
+    pub fn properties(mut self, prefix: &'static str) -> Self {
+        let Opened::Sql { properties, .. } = &mut self.0 else { panic!("a file has no properties") };
+        *properties = Some(prefix);
+        self
+    }
+
     /// The worker's standard input where the value is missing or empty.
     ///
     /// # Panics
     ///
-    /// If the file is for writing.
+    /// If it is not a file for reading.
     #[must_use]
     pub fn or_stdin(self) -> Self {
         assert!(matches!(self.0, Opened::File { append: false, .. }), "standard input can only be read");
@@ -160,7 +198,7 @@ impl Opens {
     ///
     /// # Panics
     ///
-    /// If the file is for reading.
+    /// If it is not a file for writing.
     #[must_use]
     pub fn or_stdout(self) -> Self {
         assert!(self.is_append(), "standard output can only be written");

@@ -6,6 +6,7 @@ use super::{FakeLease, State, files::Open, with_state};
 use crate::{Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, lease::LOST, logging::Level};
 
 pub(crate) use super::{
+    database::{DatabaseHandle, RowsHandle, StatementHandle},
     files::FileHandle,
     server::{RequestHandle, start_request},
 };

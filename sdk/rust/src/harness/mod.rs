@@ -1,7 +1,7 @@
 //! A stand-in for the host, for tests of plugins that run natively.
 //!
 //! [`Harness::enter`] takes the place of the host for the current thread until it is dropped. What a
-//! plugin then asks of the host (logs, waits, files, stored offsets, what a sink task may ask) goes
+//! plugin then asks of the host (logs, waits, files, databases, stored offsets, what a sink task may ask) goes
 //! to the harness, where a test prepares it and looks at it afterwards.
 //!
 //! ```
@@ -13,6 +13,7 @@
 //! assert_eq!(file.read(4).unwrap(), b"one\n");
 //! ```
 
+mod database;
 mod files;
 pub(crate) mod host;
 mod server;
@@ -24,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+pub use database::{DatabaseCall, TestDatabase};
 pub use files::TestFile;
 
 use crate::{
@@ -66,6 +68,7 @@ pub(crate) struct State {
     rests: Vec<Duration>,
     stopping: bool,
     files: HashMap<String, TestFile>,
+    databases: HashMap<String, TestDatabase>,
     offsets: HashMap<String, String>,
     ends_transactions: bool,
     transaction_ends: Vec<RequestedEnd>,
@@ -122,6 +125,13 @@ impl Harness {
         server: impl Fn(&http::Request) -> std::result::Result<http::Response, http::HttpError> + 'static,
     ) {
         self.0.borrow_mut().server = Some(Rc::new(server));
+    }
+
+    /// Puts a database in place that the configuration value of `key` is taken to name.
+    pub fn database(&self, key: &str) -> TestDatabase {
+        let database = TestDatabase::default();
+        self.0.borrow_mut().databases.insert(key.to_owned(), database.clone());
+        database
     }
 
     /// Stores an offset, as if the worker had stored it before. Both are maps ([`map`](crate::map)).

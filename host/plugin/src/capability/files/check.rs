@@ -24,7 +24,7 @@ pub(super) fn check(value: &str, allowed: Option<&[PathBuf]>) -> Result<(), Stri
 
 /// Whether the file lies below one of the folders, links followed. A file that does not exist yet lies
 /// where its folder does.
-pub(super) fn is_below(path: &Path, folders: &[PathBuf]) -> bool {
+pub(in super::super) fn is_below(path: &Path, folders: &[PathBuf]) -> bool {
     let resolved = fs::canonicalize(path).or_else(|error| {
         let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else { return Err(error) };
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };

@@ -1,6 +1,6 @@
 //! `"opens": {"file": "read", "or": "stdin"}`.
 
-use millstream_config::{ConfigMap, Opens};
+use millstream_config::{ConfigDef, ConfigMap, Opens};
 use serde_json::Value;
 
 use super::check;
@@ -31,7 +31,7 @@ pub(super) struct NamesFile {
     pub(super) or: Option<StandIn>,
 }
 
-pub(super) fn read(opens: &Opens) -> Option<Box<dyn Opening>> {
+pub(super) fn read(opens: &Opens, _keys: &ConfigDef) -> Option<Box<dyn Opening>> {
     Some(Box::new(names_file(opens)?))
 }
 

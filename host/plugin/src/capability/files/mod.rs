@@ -9,6 +9,7 @@ mod link;
 mod standard_input;
 mod state;
 
+pub(super) use check::is_below;
 pub(crate) use growth::Growth;
 pub use state::OpenFile;
 pub(crate) use state::{FileError, Files};

@@ -1,6 +1,6 @@
 //! `"opens": {"http": "url", "with": {role: key, …}, "defaults": {role: value, …}}`.
 
-use millstream_config::{ConfigMap, Opens};
+use millstream_config::{ConfigDef, ConfigMap, Opens};
 
 use super::check;
 use super::roles::Roles;
@@ -25,7 +25,7 @@ pub(super) struct NamesServer {
     pub(super) roles: Roles,
 }
 
-pub(super) fn read(opens: &Opens) -> Option<Box<dyn Opening>> {
+pub(super) fn read(opens: &Opens, _keys: &ConfigDef) -> Option<Box<dyn Opening>> {
     Some(Box::new(names_server(opens)?))
 }
 

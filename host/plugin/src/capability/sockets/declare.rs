@@ -1,6 +1,6 @@
 //! `"opens": {"socket": "address"}`: the value is `host:port`, or several.
 
-use millstream_config::{ConfigMap, Opens};
+use millstream_config::{ConfigDef, ConfigMap, Opens};
 
 use super::check::check;
 use crate::capability::{Allowed, CapabilityStates, Opening};
@@ -10,7 +10,7 @@ pub(super) const WORD: &str = "socket";
 
 struct NamesAddress;
 
-pub(super) fn read(opens: &Opens) -> Option<Box<dyn Opening>> {
+pub(super) fn read(opens: &Opens, _keys: &ConfigDef) -> Option<Box<dyn Opening>> {
     (opens.members().get(WORD)?.as_str()? == "address").then(|| Box::new(NamesAddress) as Box<dyn Opening>)
 }
 

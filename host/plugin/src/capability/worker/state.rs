@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_connector::{ConnectorContext, ErrorKind, Failure, Lease, RowError, SinkContext, SourceContext};
+use millstream_record::batch::Batch;
 
 /// How often a connector's wait looks whether it is to stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
@@ -49,6 +50,8 @@ pub(crate) struct WorkerAccess {
     worker: Worker,
     /// Which rows of the batch of the `put` in progress were reported; none outside of one.
     reported: Vec<bool>,
+    /// That batch.
+    put: Option<Batch>,
 }
 
 /// A row was reported that the batch does not have, or for the second time: a broken promise.
@@ -60,17 +63,23 @@ pub(crate) struct BadReport {
 
 impl WorkerAccess {
     pub(crate) fn new(worker: Worker) -> Self {
-        Self { worker, reported: Vec::new() }
+        Self { worker, reported: Vec::new(), put: None }
     }
 
     pub(crate) fn worker(&self) -> &Worker {
         &self.worker
     }
 
-    /// A `put` of so many rows begins, or with none has ended.
-    pub(crate) fn may_report(&mut self, rows: u32) {
+    /// A `put` of a batch begins, or with none has ended.
+    pub(crate) fn begin_put(&mut self, batch: Option<Batch>) {
         self.reported.clear();
-        self.reported.resize(rows as usize, false);
+        self.reported.resize(batch.as_ref().map_or(0, Batch::rows) as usize, false);
+        self.put = batch;
+    }
+
+    /// The batch of the `put` in progress.
+    pub(crate) fn put(&self) -> Option<&Batch> {
+        self.put.as_ref()
     }
 
     /// The source task's context.

@@ -63,6 +63,16 @@ pub(super) fn lowered(Failure { kind, class, message, causes, at: _ }: Failure) 
     theirs::Error { kind, class, message, causes }
 }
 
+/// A row's failure as a guest hears of it, its causes behind the message.
+pub(super) fn row_lowered(RowError { row, link, failure, field }: RowError) -> theirs::RowError {
+    let theirs::Error { kind, class, mut message, causes } = lowered(failure);
+    for cause in causes {
+        message.push_str("\nCaused by: ");
+        message.push_str(&cause);
+    }
+    theirs::RowError { row, link, kind, class, message, field }
+}
+
 fn error_kind(kind: theirs::ErrorKind) -> ErrorKind {
     match kind {
         theirs::ErrorKind::Retriable => ErrorKind::Retriable,

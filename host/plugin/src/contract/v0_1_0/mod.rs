@@ -14,7 +14,12 @@ mod generated {
         world: "bundle",
         imports: { default: async | trappable },
         exports: { default: async },
-        with: { "millstream:connect/host-files.file": crate::capability::OpenFile },
+        with: {
+            "millstream:connect/host-files.file": crate::capability::OpenFile,
+            "millstream:connect/host-sql.database": crate::capability::OpenDatabase,
+            "millstream:connect/host-sql.rows": crate::capability::OpenRows,
+            "millstream:connect/host-sql.statement": crate::capability::OpenStatement,
+        },
     });
 }
 
@@ -41,6 +46,7 @@ pub(super) const VERSION: ContractVersion = ContractVersion {
         ("host-wait", |linker| imports::host_wait::add_to_linker::<_, State>(linker, |state| state)),
         ("host-files", |linker| imports::host_files::add_to_linker::<_, State>(linker, |state| state)),
         ("host-lease", |linker| imports::host_lease::add_to_linker::<_, State>(linker, |state| state)),
+        ("host-sql", |linker| imports::host_sql::add_to_linker::<_, State>(linker, |state| state)),
         ("host-source", |linker| imports::host_source::add_to_linker::<_, State>(linker, |state| state)),
         ("host-transaction", |linker| imports::host_transaction::add_to_linker::<_, State>(linker, |state| state)),
         ("host-connector", |linker| imports::host_connector::add_to_linker::<_, State>(linker, |state| state)),
