@@ -39,6 +39,7 @@ use crate::{
     changes::Interrupted,
     groups::coordinator::ConnectionId,
     node::Node,
+    partition::OwedSync,
     strangers::Trouble,
 };
 
@@ -48,6 +49,10 @@ const MAX_PENDING: usize = 256;
 /// Most bytes of requests whose answers wait for the disk, apart from those that took memory out of the budget: what
 /// they ask for may still be in memory as a whole.
 const MAX_PENDING_BYTES: usize = 1 << 20;
+
+/// Most bytes of requests that are appended before a sync that is left to this connection's thread: whoever else appends
+/// to the partition waits for it, too.
+const MAX_OWED_BYTES: usize = 4 << 20;
 
 /// What a connection may read without asking for memory, in bytes; also how much is read ahead while a request is
 /// parked, to notice a peer that hangs up.
@@ -184,7 +189,9 @@ enum Waited {
 /// An answer that waits.
 struct Pending {
     later: Later,
-    /// Bytes of its request that no budget knows of.
+    /// Bytes of its request.
+    bytes: usize,
+    /// Those of them that no budget knows of.
     own_bytes: usize,
     /// The memory for its request, which may be in use until it is answered.
     _room: Option<Arc<Reservation>>,
@@ -338,6 +345,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         // Silence on a thread, within a request or between two, ends the place there, and goes on to be measured elsewhere.
         let silence = (needed.is_none() && self.place == Place::Thread).then(|| since + busy::SILENCE);
         let deadline = if silence.is_some() { None } else { deadline };
+        let mut owes_sync = self.pending.iter().any(|waiting| waiting.later.owed_sync.is_some());
         loop {
             let known = tokio::select! {
                 biased;
@@ -358,6 +366,12 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                         self.drain().await?;
                     }
                     return Ok(if read == 0 { Waited::Hangup } else { Waited::Enough });
+                }
+                // Last of what may be there by now: the driver has been asked what has arrived.
+                () = tokio::task::yield_now(), if owes_sync => {
+                    self.pay_syncs();
+                    owes_sync = false;
+                    continue;
                 }
                 () = self.stop.cancelled(), if self.pending.is_empty() => return Ok(Waited::Stop),
                 () = sleep_until(silence), if self.pending.is_empty() => return Ok(Waited::Silence),
@@ -427,6 +441,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
         while full(&self.pending) {
             self.write_oldest().await?;
         }
+        let mut owes_sync = self.pending.iter().any(|waiting| waiting.later.owed_sync.is_some());
         let reply = {
             let blocking = self.blocking();
             let work = api::handle(&self.node, &self.peer, incoming.blocking(blocking).in_room(room.clone()));
@@ -447,16 +462,26 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
                             return Ok(false);
                         }
                     }
+                    // What the request waits for may be what waits for a sync.
+                    () = std::future::ready(()), if owes_sync => {
+                        self.pending.iter_mut().for_each(|waiting| drop(waiting.later.owed_sync.take()));
+                        owes_sync = false;
+                    }
                 }
             }
         };
         match reply {
             Reply::Silence => {}
-            Reply::Later(later) => self.pending.push_back(Pending { later, own_bytes, _room: room }),
+            Reply::Later(later) => {
+                self.pending.push_back(Pending { later, bytes: frame_len, own_bytes, _room: room });
+                if MAX_OWED_BYTES <= self.pending.iter().map(|waiting| waiting.bytes).sum() {
+                    self.pay_syncs();
+                }
+            }
             Reply::Now(answer) if self.pending.is_empty() => self.write_all(&[answer]).await?,
             Reply::Now(answer) => {
-                let later = Later { answer: Expected::There(answer), partition: None };
-                self.pending.push_back(Pending { later, own_bytes: 0, _room: None });
+                let later = Later { answer: Expected::There(answer), partition: None, owed_sync: None };
+                self.pending.push_back(Pending { later, bytes: 0, own_bytes: 0, _room: None });
             }
         }
         Ok(true)
@@ -483,8 +508,14 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Connection<R, W>
     }
 
     async fn write_oldest(&mut self) -> Result<(), Ended> {
+        self.pay_syncs();
         let known = known(&mut self.pending).await;
         self.write_known(known).await
+    }
+
+    /// Does the syncs that were left to this thread, with which all that it has appended is durable. Blocks.
+    fn pay_syncs(&mut self) {
+        self.pending.iter_mut().filter_map(|waiting| waiting.later.owed_sync.take()).for_each(OwedSync::pay);
     }
 
     /// Writes so many answers, the oldest, at once.

@@ -11,6 +11,7 @@ mod cleaning;
 mod door;
 mod io;
 mod offline;
+mod owed_sync;
 mod sync_turn;
 mod transactional;
 mod unsynced;
@@ -39,7 +40,7 @@ use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-pub use self::{door::Waiting, transactional::ActiveProducer, unsynced::Waits};
+pub use self::{door::Waiting, owed_sync::OwedSync, transactional::ActiveProducer, unsynced::Waits};
 use self::{
     door::{Crowd, Door, Next, Readers},
     offline::Offline,
@@ -420,7 +421,8 @@ impl Partition {
         W: FnOnce(&Arc<Self>) -> T + Send + 'static,
     {
         let (job, outcome) = self.job(work);
-        self.hand_over_here(job);
+        // Left to a thread for that.
+        drop(self.hand_over_here(job));
         outcome
     }
 
@@ -479,11 +481,10 @@ impl Partition {
     }
 
     /// As [`Partition::hand_over`], from a thread that may wait for this partition's disk: it does the job itself unless
-    /// another is at the partition. Syncs are left to others.
-    pub fn hand_over_here(self: &Arc<Self>, job: Job) {
-        if self.leave(job) && self.enter() {
-            self.send_sync();
-        }
+    /// another is at the partition. The sync that the partition needs then, if any, is the caller's: soon, as others may
+    /// wait for it, too.
+    pub fn hand_over_here(self: &Arc<Self>, job: Job) -> Option<OwedSync> {
+        (self.leave(job) && self.enter()).then(|| OwedSync::of(self))
     }
 
     /// Leaves a job at the partition's door. True if nobody is inside: the caller sees to it at once that a thread calls

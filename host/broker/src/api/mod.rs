@@ -81,8 +81,13 @@ use access::{Narrowed, Verdict};
 use topic_ids::ByIds;
 
 use crate::{
-    budget::Reservation, changes::Interrupted, config::listener::Endpoint, groups::coordinator::ConnectionId,
-    node::Node, partition::PartitionId, security::session::Session,
+    budget::Reservation,
+    changes::Interrupted,
+    config::listener::Endpoint,
+    groups::coordinator::ConnectionId,
+    node::Node,
+    partition::{OwedSync, PartitionId},
+    security::session::Session,
 };
 
 /// Who sent a request, and where clients of the same listener are told to connect.
@@ -203,6 +208,8 @@ pub struct Later {
     pub answer: Expected,
     /// The partition that it waits for, if it is one alone.
     pub partition: Option<PartitionId>,
+    /// The sync that it waits for, if that is left to the thread which appended.
+    pub owed_sync: Option<OwedSync>,
 }
 
 /// An answer that may be there.
@@ -220,7 +227,7 @@ impl Later {
         partition: Option<PartitionId>,
         answer: impl Future<Output = Result<Answer, Rejected>> + Send + 'static,
     ) -> Self {
-        Self { answer: Expected::Coming(Box::pin(answer)), partition }
+        Self { answer: Expected::Coming(Box::pin(answer)), partition, owed_sync: None }
     }
 
     /// The answer as something else makes it.

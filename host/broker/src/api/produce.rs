@@ -30,7 +30,7 @@ use crate::{
     budget::Reservation,
     config::topic::TopicConfig,
     error_code::ErrorCode,
-    partition::{AppendedAt, Partition, PartitionId, PartitionUnavailable, Waits},
+    partition::{AppendedAt, OwedSync, Partition, PartitionId, PartitionUnavailable, Waits},
     recompress::recompress,
     topics::Topic,
 };
@@ -122,8 +122,9 @@ pub async fn handle(call: &Call<'_>, mut incoming: Incoming) -> Result<Reply, Re
     incoming.body = Bytes::new();
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(LEAST_TIMEOUT);
-    let begun = begin(call, request, incoming.room.take()).await;
+    let (begun, owed_sync) = begin(call, request, incoming.room.take()).await;
     if acks == 0 {
+        drop(owed_sync);
         let ended = begun.end(timeout).await;
         let all = ended.iter().flat_map(|(_, partitions)| partitions).all(|(_, result)| result.is_ok());
         return if all { Ok(Reply::Silence) } else { Err(Rejected::Unacknowledged) };
@@ -132,14 +133,15 @@ pub async fn handle(call: &Call<'_>, mut incoming: Incoming) -> Result<Reply, Re
     let begun = match begun.ended() {
         Ok(ended) => {
             let answer = Expected::There(incoming.encode(&answer(incoming.version(), ended))?);
-            return Ok(Reply::Later(Later { answer, partition }));
+            return Ok(Reply::Later(Later { answer, partition, owed_sync }));
         }
         Err(begun) => begun,
     };
-    Ok(Reply::Later(Later::new(partition, async move {
+    let later = Later::new(partition, async move {
         let ended = begun.end(timeout).await;
         incoming.encode(&answer(incoming.version(), ended))
-    })))
+    });
+    Ok(Reply::Later(Later { owed_sync, ..later }))
 }
 
 /// Hands over every batch of a request, in an order that requests of one connection keep. What was handed over is
@@ -149,7 +151,7 @@ pub async fn handle(call: &Call<'_>, mut incoming: Incoming) -> Result<Reply, Re
 /// durable and are read. Only the answer, which is one for all, waits for the last of them.
 ///
 /// The memory of the request goes with its batches: a client that hangs up while a disk stalls does not give it back.
-async fn begin(call: &Call<'_>, request: ProduceRequest, room: Option<Arc<Reservation>>) -> Begun {
+async fn begin(call: &Call<'_>, request: ProduceRequest, room: Option<Arc<Reservation>>) -> (Begun, Option<OwedSync>) {
     let transactional = TransactionalBatches::of(call, &request).await;
     let ProduceRequest { acks, topic_data, .. } = request;
     let mut topics = Vec::with_capacity(topic_data.len());
@@ -189,6 +191,7 @@ async fn begin(call: &Call<'_>, request: ProduceRequest, room: Option<Arc<Reserv
     let (gather, outcomes) = Gather::new(works.len());
     // All at once: who has left work at a door and then waits for something keeps everybody else from it.
     let last = works.len().saturating_sub(1);
+    let mut owed_sync = None;
     for (place, (partition, work, bytes)) in works.into_iter().enumerate() {
         let room = (room.clone(), partition.join_crowd(bytes));
         let job = partition.job_for(Arc::clone(&gather), move |partition, gather| {
@@ -201,12 +204,12 @@ async fn begin(call: &Call<'_>, request: ProduceRequest, room: Option<Arc<Reserv
             }
         });
         if call.blocking.allows(partition.id()) && last == 0 {
-            partition.hand_over_here(job);
+            owed_sync = partition.hand_over_here(job);
         } else {
             partition.hand_over(job);
         }
     }
-    Begun { topics, outcomes }
+    (Begun { topics, outcomes }, owed_sync)
 }
 
 /// A name without the frame in which it came: that is not kept until the answer.

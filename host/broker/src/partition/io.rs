@@ -120,7 +120,7 @@ impl Partition {
         }
     }
 
-    fn guarded_sync(self: &Arc<Self>) {
+    pub(super) fn guarded_sync(self: &Arc<Self>) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.sync_and_publish())) {
             self.go_offline(panic_text(&*panic));
         }

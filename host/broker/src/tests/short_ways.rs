@@ -197,6 +197,14 @@ async fn exchange(stream: &mut TcpStream, request: &[u8]) {
     stream.read_exact(&mut answer).await.unwrap();
 }
 
+/// Reads so many answers.
+async fn answered(stream: &mut TcpStream, answers: usize) {
+    for _ in 0..answers {
+        let mut answer = vec![0; timeout(LIMIT, stream.read_u32()).await.expect("it is answered").unwrap() as usize];
+        stream.read_exact(&mut answer).await.unwrap();
+    }
+}
+
 /// Waits until so many connections have a thread of their own.
 async fn own_threads(node: &Node, wanted: usize) {
     let reached = async {
@@ -227,23 +235,21 @@ async fn a_busy_producer_whose_disk_stalls_waits_alone_on_a_thread_of_its_own() 
         exchange(&mut stream, &request).await;
     }
     own_threads(node, 1).await;
-    let (stall, done) = stall(&disk, Trigger::on(Operation::Write).path("/a-0/").always());
-    stream.write_all(&more(1)[0]).await.unwrap();
-    reached(&stall).await;
-    for _ in 0..3 {
-        others_are_served(node, &member).await;
+    for operation in [Operation::Write, Operation::Sync] {
+        let (stall, done) = stall(&disk, Trigger::on(operation).path("/a-0/").always());
+        stream.write_all(&more(1)[0]).await.unwrap();
+        reached(&stall).await;
+        for _ in 0..3 {
+            others_are_served(node, &member).await;
+        }
+        let _ = done.send(());
+        stall.release();
+        answered(&mut stream, 1).await;
     }
-    let _ = done.send(());
-    stall.release();
-    let mut answer = vec![0; timeout(LIMIT, stream.read_u32()).await.unwrap().unwrap() as usize];
-    stream.read_exact(&mut answer).await.unwrap();
     // Many at once, and none is lost on the way back to a task, which another kind of request takes.
     let many = [more(100).concat(), request(ApiKey::Metadata, &MetadataRequest::default()).to_vec()].concat();
     stream.write_all(&many).await.unwrap();
-    for _ in 0..101 {
-        let mut answer = vec![0; timeout(LIMIT, stream.read_u32()).await.unwrap().unwrap() as usize];
-        stream.read_exact(&mut answer).await.unwrap();
-    }
+    answered(&mut stream, 101).await;
     own_threads(node, 0).await;
     for request in more(200) {
         exchange(&mut stream, &request).await;
@@ -258,5 +264,60 @@ async fn a_busy_producer_whose_disk_stalls_waits_alone_on_a_thread_of_its_own() 
     drop(stream);
     own_threads(node, 0).await;
     assert_eq!(records(node, "a").await.2, expected);
+    broker.abandon().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn requests_that_arrive_at_a_busy_connection_during_a_sync_share_the_next_one() {
+    let disk = FaultyDisk::new(1);
+    let own = [("listeners", "PLAINTEXT://127.0.0.1:0")];
+    let broker = try_start_with(disk.process(), &own).await.expect("the broker starts");
+    let node = &broker.node;
+    make(node, &["a"]).await;
+    let mut stream = TcpStream::connect(broker.listen_addresses()[0]).await.unwrap();
+    let mut numbers = 0..;
+    let mut next = || request(ApiKey::Produce, &produce("a", &numbers.next().unwrap().to_string()));
+    loop {
+        let busy = async {
+            while node.topics.threads().own_threads_taken() == 0 {
+                exchange(&mut stream, &next()).await;
+            }
+        };
+        timeout(LIMIT, busy).await.expect("the connection goes over");
+        let (first, first_done) = stall(&disk, Trigger::on(Operation::Sync).path("/a-0/"));
+        stream.write_all(&next()).await.unwrap();
+        reached(&first).await;
+        // The first is counted once more when it goes on.
+        let (third, third_done) = stall(&disk, Trigger::on(Operation::Sync).path("/a-0/").skip(2).always());
+        let fifty: Vec<_> = std::iter::repeat_with(&mut next).take(50).collect();
+        stream.write_all(&fifty.concat()).await.unwrap();
+        let on_thread = node.topics.threads().own_threads_taken() == 1;
+        let _ = first_done.send(());
+        first.release();
+        // One for all fifty.
+        let shared = timeout(LIMIT, async {
+            tokio::select! {
+                () = answered(&mut stream, 51) => true,
+                () = reached(&third) => false,
+            }
+        });
+        let shared = shared.await.expect("they are answered, or a third sync begins");
+        let _ = third_done.send(());
+        third.release();
+        // On a machine that stood still for a second the connection was silent for as long, and went back.
+        if on_thread {
+            assert!(shared, "a third sync");
+            break;
+        }
+        stream = TcpStream::connect(broker.listen_addresses()[0]).await.unwrap();
+    }
+    // What is answered without a sync is synced all the same, and read then.
+    exchange(&mut stream, &request(ApiKey::Produce, &produce("a", "the last").with_acks(1))).await;
+    let shown = async {
+        while records(node, "a").await.2.last().map(String::as_str) != Some("the last") {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, shown).await.expect("it is made durable");
     broker.abandon().await;
 }

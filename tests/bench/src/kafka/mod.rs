@@ -5,6 +5,7 @@
 //! `TMPDIR` says where their data lie.
 
 mod measures;
+mod memory;
 mod sides;
 
 use std::path::PathBuf;
@@ -30,7 +31,13 @@ pub struct Options {
     /// Only rows whose name contains this: produced, consumed, transactions, compacted, acknowledged, start, idle
     #[arg(long)]
     only: Option<String>,
+    /// Only with this `acks.durability`: fsync or os
+    #[arg(long, value_parser = DURABILITIES)]
+    durability: Option<String>,
 }
+
+/// What `acks.durability` can be.
+const DURABILITIES: [&str; 2] = ["fsync", "os"];
 
 impl Options {
     fn wants(&self, name: &str) -> bool {
@@ -62,7 +69,10 @@ pub fn run(options: &Options) {
     let mut table =
         Table::new(&["measure", "durability", "ours", "Kafka's", "ours / Kafka's", "of all rounds", "target", ""]);
     memory(options, &mut table, "idle, MB", Target::AtMost(20.0), |running| running.usage().rss_mb);
-    for durability in ["fsync", "os"] {
+    for durability in DURABILITIES {
+        if options.durability.as_ref().is_some_and(|only| only != durability) {
+            continue;
+        }
         let (ours, kafka) = (Side::Ours(durability), Side::Kafka);
         let loads: Vec<Load> = Load::all(durability).into_iter().filter(|load| options.wants(&load.name())).collect();
         if loads.is_empty() {
@@ -97,7 +107,7 @@ fn memory(options: &Options, table: &mut Table, name: &str, target: Target, meas
 }
 
 fn compare(options: &Options, table: &mut Table, durability: &str, load: &Load, ours: &Running, kafka: &Running) {
-    let (mut of_ours, mut of_kafka) = (Vec::new(), Vec::new());
+    let (mut of_ours, mut of_kafka, mut filled) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=options.rounds {
         let mut sides = [(ours, &mut of_ours), (kafka, &mut of_kafka)];
         // Neither always comes first.
@@ -105,6 +115,7 @@ fn compare(options: &Options, table: &mut Table, durability: &str, load: &Load, 
             sides.reverse();
         }
         for (running, figures) in sides {
+            filled.push(memory::fill());
             figures.push(load.run(running, round));
         }
     }
