@@ -71,6 +71,13 @@ impl SqlError {
     pub(super) fn driver(product: Product, attempted: &str, error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(error) => Self::database(product, attempted, &*error),
+            sqlx::Error::Io(error) if is_certificate(&error) => Self {
+                lost: true,
+                ..Self::config(format!(
+                    "{attempted}: no encrypted connection to {product}: {error}; check the server's certificate and the \
+                     parameters of the URL that name certificates"
+                ))
+            },
             sqlx::Error::Io(error) => Self::lost(format!("{attempted}: the connection to {product} broke: {error}")),
             sqlx::Error::Tls(error) => Self {
                 lost: true,
@@ -142,6 +149,12 @@ impl SqlError {
     pub(super) fn is(&self, state: &str) -> bool {
         self.state.as_deref() == Some(state)
     }
+}
+
+/// Whether a connection was given up because its peer cannot prove who it is.
+fn is_certificate(error: &std::io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// `Data truncated for column 'a' at row 1`: what stands in quotes behind a word.

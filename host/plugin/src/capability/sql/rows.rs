@@ -28,7 +28,7 @@ pub struct OpenRows {
 }
 
 /// Who asks the task for rows.
-struct Reader {
+pub(super) struct Reader {
     requests: mpsc::Sender<Request>,
     task: AbortHandle,
     timeout: Duration,
@@ -100,6 +100,7 @@ impl OpenRows {
         });
         let reader = Reader { requests, task: task.abort_handle(), timeout, product, ended: false };
         let mut rows = Self { reader: Arc::new(Mutex::new(reader)), task, left_out: Vec::new() };
+        session.lent_to(&rows.reader);
         match tokio::time::timeout(timeout, opening).await {
             Ok(Ok(Ok(left_out))) => {
                 rows.left_out = left_out;

@@ -1,6 +1,6 @@
 //! One session: a connection, the transaction in it, and how long whatever may take.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use millstream_connector::Rest;
@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, oneshot};
 
 use super::connect::{Connection, Login};
 use super::options::{Parameter, QueryOptions, SessionOptions};
-use super::rows::OpenRows;
+use super::rows::{OpenRows, Reader};
 use super::state::SqlLimits;
 use super::statement::OpenStatement;
 use super::url::Product;
@@ -32,6 +32,8 @@ pub(super) struct Session {
     connection: Option<Connection>,
     /// Who reads rows gives the connection back here.
     lent: Option<oneshot::Receiver<Connection>>,
+    /// Who reads rows, as long as a guest has them open.
+    reader: Weak<Mutex<Reader>>,
     in_transaction: bool,
     /// Which of the databases that speak one protocol it is.
     product: Product,
@@ -46,16 +48,20 @@ impl Session {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        if let Some(mut lent) = self.lent.take() {
-            match lent.try_recv() {
-                Ok(connection) => return Ok(connection),
-                Err(oneshot::error::TryRecvError::Empty) => {
-                    self.lent = Some(lent);
+        if let Some(lent) = &mut self.lent {
+            let mut back = lent.try_recv();
+            if matches!(back, Err(oneshot::error::TryRecvError::Empty)) {
+                if self.reader.upgrade().is_some() {
                     return Err(SqlError::fatal(
                         "the rows of a query are still being read: read them to their end or drop them first",
                     ));
                 }
-                Err(oneshot::error::TryRecvError::Closed) => {}
+                // They were dropped: the task that read them ends, and with it the connection.
+                back = lent.await.map_err(|_| oneshot::error::TryRecvError::Closed);
+            }
+            self.lent = None;
+            if let Ok(connection) = back {
+                return Ok(connection);
             }
         }
         if self.in_transaction {
@@ -111,6 +117,11 @@ impl Session {
         let (back, lent) = oneshot::channel();
         self.lent = Some(lent);
         Ok((connection, back))
+    }
+
+    /// Remembers who reads with the connection that was lent.
+    pub(super) fn lent_to(&mut self, reader: &Arc<Mutex<Reader>>) {
+        self.reader = Arc::downgrade(reader);
     }
 
     pub(super) fn in_transaction(&self) -> bool {
@@ -193,8 +204,16 @@ impl OpenDatabase {
         permit: OwnedSemaphorePermit,
     ) -> Result<Self, SqlError> {
         let product = login.target.product;
-        let mut session =
-            Session { login, options, limits, connection: None, lent: None, in_transaction: false, product };
+        let mut session = Session {
+            login,
+            options,
+            limits,
+            connection: None,
+            lent: None,
+            reader: Weak::new(),
+            in_transaction: false,
+            product,
+        };
         let connection = session.take().await?;
         session.product = connection.product();
         session.connection = Some(connection);
