@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::SqlError;
+use super::cancel::Canceller;
 use super::options::SessionOptions;
 use super::state::Grant;
 use super::url::{Product, Target};
@@ -94,16 +95,21 @@ impl Login {
         SqlError::config(format!("{}: the parameter {name} cannot be {value:?}", self.target.name()))
     }
 
-    /// Connects to the first host that lets it.
-    pub(super) async fn connect(&self, options: &SessionOptions) -> Result<Connection, SqlError> {
+    /// Connects to the first host that lets it. With the connection comes who can cancel what runs over it.
+    pub(super) async fn connect(&self, options: &SessionOptions) -> Result<(Connection, Option<Canceller>), SqlError> {
         let timeout = self.connect_timeout(options)?;
         if self.target.product == Product::Sqlite {
-            return self.connect_to("", 0, options, timeout).await;
+            return Ok((self.connect_to("", 0, options, timeout).await?, None));
         }
         let mut last = None;
         for (host, port) in &self.target.hosts {
             match self.connect_to(host, *port, options, timeout).await {
-                Ok(connection) => return Ok(connection),
+                Ok(mut connection) => {
+                    let target = Target { hosts: vec![(host.clone(), *port)], ..self.target.clone() };
+                    let login = Self { target, ..self.clone() };
+                    let canceller = Canceller::of(login, options, timeout, &mut connection).await?;
+                    return Ok((connection, Some(canceller)));
+                }
                 Err(error) => last = Some(error),
             }
         }
@@ -112,6 +118,18 @@ impl Login {
             0 | 1 => error,
             count => error.with(&format!("it was the last of {count} hosts, and the others were refused, too")),
         })
+    }
+
+    /// Connects to the only host.
+    pub(super) async fn connect_once(
+        &self,
+        options: &SessionOptions,
+        timeout: Duration,
+    ) -> Result<Connection, SqlError> {
+        match self.target.hosts.first() {
+            Some((host, port)) => self.connect_to(host, *port, options, timeout).await,
+            None => Err(SqlError::config(format!("{} names no host", self.target.name()))),
+        }
     }
 
     async fn connect_to(

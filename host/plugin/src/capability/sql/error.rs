@@ -67,6 +67,11 @@ impl SqlError {
         Self { lost: true, ..Self::retriable(message) }
     }
 
+    /// The task is asked to stop.
+    pub(crate) fn stopping() -> Self {
+        Self::lost("the task is asked to stop: what was under way at the database is given up")
+    }
+
     /// What a driver reports about something that was attempted.
     pub(super) fn driver(product: Product, attempted: &str, error: sqlx::Error) -> Self {
         match error {

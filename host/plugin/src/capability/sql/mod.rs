@@ -5,6 +5,7 @@
 //! `postgres`, `mysql` and `sqlite`. The guest knows none of user, password and TLS: `declare` says what it sees instead.
 
 mod bindings;
+mod cancel;
 mod check;
 mod clock;
 mod columns;

@@ -137,13 +137,6 @@ pub(super) async fn begin_session(
     if let Some(variables) = parameter("sessionVariables") {
         sets.extend(variables.split([',', ';']).filter(|one| !one.trim().is_empty()).map(|one| one.trim().to_owned()));
     }
-    let socket_timeout = login.socket_timeout()?;
-    if let Some(timeout) = options.statement_timeout.or(socket_timeout) {
-        sets.push(match product {
-            Product::MariaDb => format!("max_statement_time={}", timeout.as_secs_f64()),
-            _ => format!("max_execution_time={}", timeout.as_millis()),
-        });
-    }
     let set = format!("SET SESSION {}", sets.join(", "));
     plain(connection, &set).await.map_err(failed)?;
     if let Some(level) = options.isolation {
@@ -164,6 +157,15 @@ pub(super) async fn begin_session(
 /// Runs a statement that has no parameters.
 pub(super) async fn plain(connection: &mut MySqlConnection, sql: &str) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+}
+
+/// The statement that cancels what runs over a connection.
+pub(super) async fn cancels(connection: &mut MySqlConnection, settings: Settings) -> Result<String, SqlError> {
+    let failed = |error| SqlError::driver(settings.product, "look at the connection", error);
+    let sql = "SELECT CAST(CONNECTION_ID() AS SIGNED)";
+    let row = sqlx::query(sql).fetch_one(connection).await.map_err(failed)?;
+    let id: i64 = row.try_get(0).map_err(failed)?;
+    Ok(format!("KILL {id}"))
 }
 
 pub(super) async fn about(connection: &mut MySqlConnection, settings: Settings) -> Result<About, SqlError> {

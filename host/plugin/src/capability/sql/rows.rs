@@ -9,6 +9,7 @@ use futures::stream::BoxStream;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use super::cancel::Canceller;
 use super::columns::{Cell, Layout, ReadColumn, RowsBuilder};
 use super::connect::Connection;
 use super::options::{Parameter, QueryOptions};
@@ -23,6 +24,8 @@ const MAX_ROWS: u32 = 1 << 20;
 pub struct OpenRows {
     reader: Arc<Mutex<Reader>>,
     task: JoinHandle<()>,
+    /// Who cancels the query, if it has to be given up.
+    canceller: Option<Canceller>,
     /// Columns that are left out, for a warning.
     pub(crate) left_out: Vec<(String, String)>,
 }
@@ -64,7 +67,12 @@ pub(super) enum Ended {
 impl Drop for OpenRows {
     fn drop(&mut self) {
         // What was not read is given up together with its connection.
-        self.task.abort();
+        if !self.task.is_finished() {
+            self.task.abort();
+            if let Some(canceller) = self.canceller.take() {
+                canceller.cancel();
+            }
+        }
     }
 }
 
@@ -80,7 +88,7 @@ impl OpenRows {
         let timeout = session.statement_timeout();
         let product = session.product();
         let limits = session.limits;
-        let (connection, back) = session.lend().await?;
+        let (connection, back, canceller) = session.lend().await?;
         let sql = sql.to_owned();
         let pump =
             Pump { requests: receiver, value_bytes: limits.value_bytes, batch_bytes: limits.batch.max_bytes as usize };
@@ -99,7 +107,7 @@ impl OpenRows {
             }
         });
         let reader = Reader { requests, task: task.abort_handle(), timeout, product, ended: false };
-        let mut rows = Self { reader: Arc::new(Mutex::new(reader)), task, left_out: Vec::new() };
+        let mut rows = Self { reader: Arc::new(Mutex::new(reader)), task, canceller, left_out: Vec::new() };
         session.lent_to(&rows.reader);
         match tokio::time::timeout(timeout, opening).await {
             Ok(Ok(Ok(left_out))) => {

@@ -7,6 +7,7 @@ use millstream_connector::Rest;
 use serde_json::Value as Json;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, oneshot};
 
+use super::cancel::{CancelOnDrop, Canceller};
 use super::connect::{Connection, Login};
 use super::options::{Parameter, QueryOptions, SessionOptions};
 use super::rows::{OpenRows, Reader};
@@ -35,12 +36,11 @@ pub(super) struct Session {
     /// Who reads rows, as long as a guest has them open.
     reader: Weak<Mutex<Reader>>,
     in_transaction: bool,
+    /// Who cancels what runs over the connection.
+    canceller: Option<Canceller>,
     /// Which of the databases that speak one protocol it is.
     product: Product,
 }
-
-/// Time for a database to end a statement by itself, before its connection is given up.
-const GRACE: Duration = Duration::from_secs(2);
 
 impl Session {
     /// The connection, opened anew if it was lost outside of a transaction.
@@ -69,13 +69,15 @@ impl Session {
                 "the connection was lost, and the transaction with it: nothing of it was kept; roll back and begin anew",
             ));
         }
-        self.login.connect(&self.options).await
+        let (connection, canceller) = self.login.connect(&self.options).await?;
+        self.canceller = canceller;
+        Ok(connection)
     }
 
     /// How long a statement may take.
     pub(super) fn statement_timeout(&self) -> Duration {
-        let most = self.limits.wait.saturating_sub(self.limits.wait / 10);
-        self.options.statement_timeout.map_or(most, |timeout| timeout.min(most))
+        // It is set when the session is opened.
+        self.options.statement_timeout.unwrap_or(self.limits.wait)
     }
 
     pub(super) fn product(&self) -> Product {
@@ -90,9 +92,11 @@ impl Session {
     ) -> Result<T, SqlError> {
         let mut connection = self.take().await?;
         let timeout = self.statement_timeout();
+        let guard = CancelOnDrop::new(self.canceller.clone());
         // Whoever drops this future drops the connection with it: its peer sees the end and undoes what is open.
-        match tokio::time::timeout(timeout + GRACE, work(&mut connection)).await {
+        match tokio::time::timeout(timeout, work(&mut connection)).await {
             Ok(done) => {
+                guard.disarm();
                 if done.as_ref().err().is_none_or(|error| !error.lost) {
                     self.connection = Some(connection);
                 }
@@ -112,11 +116,13 @@ impl Session {
     }
 
     /// Hands the connection to who reads rows.
-    pub(super) async fn lend(&mut self) -> Result<(Connection, oneshot::Sender<Connection>), SqlError> {
+    pub(super) async fn lend(
+        &mut self,
+    ) -> Result<(Connection, oneshot::Sender<Connection>, Option<Canceller>), SqlError> {
         let connection = self.take().await?;
         let (back, lent) = oneshot::channel();
         self.lent = Some(lent);
-        Ok((connection, back))
+        Ok((connection, back, self.canceller.clone()))
     }
 
     /// Remembers who reads with the connection that was lent.
@@ -204,6 +210,12 @@ impl OpenDatabase {
         permit: OwnedSemaphorePermit,
     ) -> Result<Self, SqlError> {
         let product = login.target.product;
+        let mut options = options;
+        // Deadlines are of single waits, and the host's to keep: the server's own would end a query whose rows are read for
+        // longer than one call may wait.
+        let most = limits.wait.saturating_sub(limits.wait / 10);
+        let timeout = options.statement_timeout.or(login.socket_timeout()?);
+        options.statement_timeout = Some(timeout.map_or(most, |timeout| timeout.min(most)));
         let mut session = Session {
             login,
             options,
@@ -212,6 +224,7 @@ impl OpenDatabase {
             lent: None,
             reader: Weak::new(),
             in_transaction: false,
+            canceller: None,
             product,
         };
         let connection = session.take().await?;

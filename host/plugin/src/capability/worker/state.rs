@@ -30,6 +30,16 @@ impl Worker {
         }
     }
 
+    /// Whether the connector or task is asked to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Connector(context) => context.is_stopping(),
+            Self::Source(context) => context.is_stopping(),
+            Self::Sink(context) => context.is_stopping(),
+        }
+    }
+
     /// Returns when the connector or task is asked to stop.
     pub(crate) async fn stopping(&self) {
         match self {

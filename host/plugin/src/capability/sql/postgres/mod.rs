@@ -90,10 +90,6 @@ pub(super) async fn begin_session(
     if options.read_only || parameter("readOnly") == Some("true") {
         settings.push(("default_transaction_read_only".to_owned(), "on".to_owned()));
     }
-    let socket_timeout = login.socket_timeout()?;
-    if let Some(timeout) = options.statement_timeout.or(socket_timeout) {
-        settings.push(("statement_timeout".to_owned(), timeout.as_millis().to_string()));
-    }
     for (name, value) in settings {
         let mut arguments = PgArguments::default();
         let added = arguments.add(name.as_str()).and_then(|()| arguments.add(value.as_str()));
@@ -136,6 +132,16 @@ pub(super) async fn commit(connection: &mut PgConnection) -> Result<(), SqlError
         return Err(failed(error).with("nothing of the transaction was kept"));
     }
     plain(connection, "COMMIT").await.map_err(failed)
+}
+
+/// The statement that cancels what runs over a connection. Numbers of connections come again, so that it asks when this
+/// one began.
+pub(super) async fn cancels(connection: &mut PgConnection) -> Result<String, SqlError> {
+    let failed = |error| SqlError::driver(PRODUCT, "look at the connection", error);
+    let sql = "SELECT format('SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start = %L', \
+               pid, backend_start) FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    let row = sqlx::query(sql).fetch_one(connection).await.map_err(failed)?;
+    row.try_get(0).map_err(failed)
 }
 
 pub(super) async fn about(connection: &mut PgConnection) -> Result<About, SqlError> {

@@ -234,17 +234,23 @@ async fn a_large_value_passes_and_one_beyond_the_limit_is_named() {
 }
 
 #[tokio::test]
+async fn rows_may_be_read_for_longer_than_a_statement_may_take() {
+    let Some(peer) = peer(Server::Postgres) else { return };
+    let session = Session::open(&peer.url(DATABASE), r#"{"statement.timeout.ms":2000}"#).await;
+    // Each row is there within the deadline, all of them are not. Small ones would wait for others at the server.
+    let sql = "SELECT repeat('x', 20000) AS x, pg_sleep(0.8)::text AS s FROM generate_series(1, 4)";
+    let rows = session.query(sql, Vec::new(), "{}").await.unwrap();
+    assert_eq!(read(&rows, 1, 1 << 20).await.unwrap().rows.len(), 4);
+}
+
+#[tokio::test]
 async fn a_statement_that_takes_too_long_is_ended_at_its_own_deadline() {
     for (server, sql) in [(Server::Postgres, "SELECT pg_sleep(600)"), (Server::MariaDb, "SELECT SLEEP(600)")] {
         let Some(peer) = peer(server) else { continue };
         let session = Session::open(&peer.url(DATABASE), r#"{"statement.timeout.ms":200}"#).await;
-        let error = session.execute(sql, Vec::new()).await.err();
-        // MariaDB's SLEEP answers early instead of failing.
-        if server == Server::Postgres {
-            let error = error.expect("it is ended");
-            assert_eq!(error.kind, millstream_connector::ErrorKind::Retriable, "{}", error.message);
-            assert!(error.message.contains("statement timeout"), "{}", error.message);
-        }
+        let error = session.execute(sql, Vec::new()).await.err().expect("it is ended");
+        assert_eq!(error.kind, millstream_connector::ErrorKind::Retriable, "{}", error.message);
+        assert!(error.message.contains("has not answered within 200 ms (statement.timeout.ms"), "{}", error.message);
         session.now().await.unwrap();
     }
 }
@@ -377,5 +383,52 @@ async fn a_table_that_changes_between_two_queries_is_read_as_it_is() {
         assert_eq!(session.lines("SELECT * FROM grows").await, ["x|null"]);
         session.run(&["ALTER TABLE grows DROP COLUMN a"]).await;
         assert_eq!(session.lines("SELECT * FROM grows").await, ["null"]);
+    }
+}
+
+/// Whether a server still runs a statement with this text in it.
+async fn runs(server: Server, looker: &Session, mark: &str) -> bool {
+    let sql = match server {
+        Server::Postgres => format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%{mark}%'"
+        ),
+        Server::MariaDb => format!(
+            "SELECT count(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND info LIKE '%{mark}%'"
+        ),
+    };
+    looker.lines(&sql).await != ["0"]
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_cancelled_at_the_server() {
+    for (server, sleep) in [(Server::Postgres, "SELECT pg_sleep(600)"), (Server::MariaDb, "SELECT SLEEP(600)")] {
+        let Some(session) = open(server).await else { continue };
+        let looker = open(server).await.expect("it was there");
+        let sql = format!("{sleep} /* given up {server:?} */");
+        let wait = async |expected: bool| {
+            while runs(server, &looker, "given up").await != expected {
+                tokio::task::yield_now().await;
+            }
+        };
+        let begun = Duration::from_secs(60);
+        // A statement whose call is cancelled, as that of a task which is asked to stop; then a query of which nobody
+        // reads the rows.
+        {
+            let running = session.execute(&sql, Vec::new());
+            tokio::select! {
+                done = running => panic!("it sleeps: {:?}", done.err()),
+                begun = tokio::time::timeout(begun, wait(true)) => begun.expect("the statement runs"),
+            }
+        }
+        tokio::time::timeout(begun, wait(false)).await.expect("the statement is cancelled");
+        {
+            let running = session.query(&sql, Vec::new(), "{}");
+            tokio::select! {
+                rows = running => panic!("it sleeps: {:?}", rows.err().map(|error| error.message)),
+                begun = tokio::time::timeout(begun, wait(true)) => begun.expect("the query runs"),
+            }
+        }
+        tokio::time::timeout(begun, wait(false)).await.expect("the query is cancelled");
+        session.now().await.expect("the session works again");
     }
 }

@@ -15,10 +15,20 @@ use crate::instance::GuestState;
 impl Host for GuestState {}
 
 impl GuestState {
-    /// Waits for a database. Its time is counted, as that of every call.
+    /// Waits for a database. Its time is counted, as that of every call. One during which the task is asked to stop is
+    /// given up; those that begin afterwards are what the task does to end.
     async fn at_database<T>(&mut self, work: impl Future<Output = Result<T, SqlError>>) -> Result<T, Error> {
         let counted = self.capabilities.sql.counted();
-        let done = self.clock.outside(work).await;
+        let worker = self.capabilities.worker.worker().clone();
+        let was_asked = worker.is_stopping();
+        let done = self.clock.outside(async {
+            tokio::select! {
+                biased;
+                done = work => done,
+                () = worker.stopping(), if !was_asked => Err(SqlError::stopping()),
+            }
+        });
+        let done = done.await;
         counted.end(done.is_err());
         done.map_err(reported)
     }
