@@ -11,4 +11,5 @@ mod http;
 mod http_server;
 mod sinks;
 mod sources;
+mod sql;
 mod support;

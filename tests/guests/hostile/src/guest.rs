@@ -33,11 +33,13 @@ impl plugin::Guest for Odd {
             "request-timeout-ms":"request.ms","redirects":"redirects","response-max-bytes":"response.max",
             "connections":"connections","disallow-local":"no.local"}}}"#;
         let server = r#"{"name":"server","type":"STRING","opens":{"socket":"address"}}"#;
+        let database = r#"{"name":"db","type":"STRING","opens":{"sql":{"password":"db.password","properties":"db."}}},
+            {"name":"db.password","type":"PASSWORD"}"#;
         let plugin = |kind: &str, class: &str, keys: &str| {
             format!(r#"{{"kind":"{kind}","class":"org.millstream.odd.{class}","version":"1.0","config":[{keys}]}}"#)
         };
         let plugins = [
-            plugin("source", "OddSourceConnector", &format!("{behaviour},{file},{out},{secret},{url},{server}")),
+            plugin("source", "OddSourceConnector", &format!("{behaviour},{file},{out},{secret},{url},{server},{database}")),
             plugin("sink", "OddSinkConnector", &format!("{behaviour},{file},{out}")),
             plugin("transform", "OddTransform", &format!("{behaviour},{secret}")),
             plugin("transform", "Suffix", r#"{"name":"suffix","type":"STRING","required":true}"#),
@@ -273,6 +275,9 @@ impl source_api::GuestSourceTask for SourceTask {
         }
         let said = |text: String| Ok(Some(lines([text]).write()));
         if let Some(text) = crate::http::act(&behaviour) {
+            return said(text);
+        }
+        if let Some(text) = crate::sql::act(&behaviour) {
             return said(text);
         }
         if let Some(keys) = behaviour.strip_prefix("scan ") {

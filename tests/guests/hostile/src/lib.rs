@@ -7,3 +7,5 @@ mod batches;
 mod guest;
 #[cfg(target_arch = "wasm32")]
 mod http;
+#[cfg(target_arch = "wasm32")]
+mod sql;
