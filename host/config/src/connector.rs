@@ -14,7 +14,8 @@ use crate::{
     parsed::ParsedValue,
     plugin_defs::AmongPlugins,
     record_error_keys::{record_error_keys, sets_record_errors},
-    restart_keys, sets_restarts, sink_keys, source_keys, topic_list,
+    restart_keys, sets_restarts, sink_keys, source_keys, topic_list, transaction_keys,
+    transaction_keys::sets_transactions,
 };
 
 /// One line of a validation result.
@@ -126,6 +127,9 @@ pub fn connector_config_def(
     }
     if sets_restarts(config) {
         def.define_all(&restart_keys());
+    }
+    if kind != PluginKind::Sink && sets_transactions(config) {
+        def.define_all(&transaction_keys());
     }
     def
 }

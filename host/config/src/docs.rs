@@ -64,6 +64,14 @@ mod tests {
                 ),
             ),
             (
+                "transactions.md",
+                reference_page(
+                    "Keys of sources about transactions",
+                    "Keys of ours, beside Connect's in [source.md](source.md).",
+                    &crate::transaction_keys(),
+                ),
+            ),
+            (
                 "source-errors.md",
                 reference_page(
                     "Keys of sources about records that fail",

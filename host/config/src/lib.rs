@@ -27,6 +27,7 @@ mod restart_keys;
 pub mod secrets;
 mod topic_creation;
 mod topic_pattern;
+mod transaction_keys;
 mod unknown_keys;
 mod validate;
 mod validator;
@@ -60,6 +61,7 @@ pub use record_error_keys::{names as record_error_key, sink_error_keys, source_e
 pub use restart_keys::{names as restart_key, restart_keys, sets_restarts};
 pub use topic_creation::{TopicGroup, TopicRules, has_topic_rules};
 pub use topic_pattern::TopicPattern;
+pub use transaction_keys::{names as transaction_key, transaction_keys};
 pub use unknown_keys::{UnknownKey, nearest, unknown_connector_keys, unknown_keys_warning, unknown_worker_keys};
 pub use validate::{ConfigValue, Environment, PlainEnvironment};
 pub use validator::Validator;

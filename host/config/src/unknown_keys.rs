@@ -102,6 +102,9 @@ pub fn unknown_connector_keys(config: &ConfigMap, plugins: &dyn PluginDefs) -> V
     known.names.extend(framework.keys().iter().chain(connector.config.keys()).map(|key| key.name.clone()));
     let ours = record_error_keys(connector.kind);
     known.names.extend(ours.keys().iter().chain(crate::restart_keys().keys()).map(|key| key.name.clone()));
+    if connector.kind != PluginKind::Sink {
+        known.names.extend(crate::transaction_keys().keys().iter().map(|key| key.name.clone()));
+    }
     // Without a plugin behind a `type`, what it would declare is unknown, and the `type` itself is refused.
     for (stage, kind) in [("transforms", PluginKind::Transform), ("predicates", PluginKind::Predicate)] {
         for alias in millstream_values::config_text::list(text(stage).unwrap_or_default()) {

@@ -15,8 +15,12 @@ use crate::error_policy::CONNECT_EXCEPTION;
 /// What ends transactions (`transaction.boundary`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum BoundaryRule {
-    /// Every return of a poll, with records or without.
-    Poll,
+    /// Every return of a poll, with records or without, that is not sooner than so much time after the last end: polls that
+    /// return one right behind the other share a transaction.
+    Poll {
+        /// That time; zero ends one with each poll.
+        linger: Duration,
+    },
     /// The first return of a poll after so much time since the last end.
     Interval(Duration),
     /// What the connector asks for.
@@ -53,11 +57,10 @@ impl TransactionBoundary {
     /// The connector has asked for both ends at once.
     pub fn polled(&mut self, now: Instant) -> Result<Option<TransactionEnd>, Failure> {
         match self.rule {
-            BoundaryRule::Poll => Ok(Some(self.end(now))),
-            BoundaryRule::Interval(interval) if interval <= now.duration_since(self.last_end) => {
-                Ok(Some(self.end(now)))
+            BoundaryRule::Poll { linger: least } | BoundaryRule::Interval(least) => {
+                let is_due = least <= now.duration_since(self.last_end);
+                Ok(is_due.then(|| self.end(now)))
             }
-            BoundaryRule::Interval(_) => Ok(None),
             BoundaryRule::Connector => self.wish(now),
         }
     }
@@ -69,7 +72,7 @@ impl TransactionBoundary {
     /// As for [`Self::polled`].
     pub fn stopped(&mut self, now: Instant) -> Result<Option<TransactionEnd>, Failure> {
         match self.rule {
-            BoundaryRule::Poll | BoundaryRule::Interval(_) => Ok(Some(self.end(now))),
+            BoundaryRule::Poll { .. } | BoundaryRule::Interval(_) => Ok(Some(self.end(now))),
             BoundaryRule::Connector => self.wish(now),
         }
     }
@@ -77,8 +80,16 @@ impl TransactionBoundary {
     /// When the first poll behind it ends a transaction that is open by then; `None` if that is not a matter of time.
     pub fn due(&self) -> Option<Instant> {
         match self.rule {
-            BoundaryRule::Interval(interval) => self.last_end.checked_add(interval),
-            BoundaryRule::Poll | BoundaryRule::Connector => None,
+            BoundaryRule::Poll { linger: least } | BoundaryRule::Interval(least) => self.last_end.checked_add(least),
+            BoundaryRule::Connector => None,
+        }
+    }
+
+    /// When a transaction that is open by then ends, though the source does not return from its poll.
+    pub fn lingers_until(&self) -> Option<Instant> {
+        match self.rule {
+            BoundaryRule::Poll { .. } => self.due(),
+            BoundaryRule::Interval(_) | BoundaryRule::Connector => None,
         }
     }
 
@@ -112,11 +123,24 @@ mod tests {
     #[test]
     fn every_poll_is_a_boundary_whatever_it_returned() {
         let begin = Instant::now();
-        let mut boundary = TransactionBoundary::new(BoundaryRule::Poll, begin);
+        let mut boundary = TransactionBoundary::new(BoundaryRule::Poll { linger: Duration::ZERO }, begin);
         boundary.asked(TransactionEnd::Abort);
         assert_eq!(boundary.polled(begin), Ok(COMMIT));
         assert_eq!(boundary.polled(begin), Ok(COMMIT));
         assert_eq!(boundary.stopped(begin), Ok(COMMIT));
+    }
+
+    #[test]
+    fn polls_right_behind_each_other_share_a_transaction_and_the_first_after_a_pause_has_its_own() {
+        let begin = Instant::now();
+        let after = |ms| begin + Duration::from_millis(ms);
+        let mut boundary = TransactionBoundary::new(BoundaryRule::Poll { linger: Duration::from_millis(50) }, begin);
+        let ends: Vec<u64> = (0..200).step_by(20).filter(|at| boundary.polled(after(*at)) == Ok(COMMIT)).collect();
+        assert_eq!(ends, [60, 120, 180]);
+        assert_eq!(boundary.lingers_until(), Some(after(230)));
+        assert_eq!(boundary.polled(after(1000)), Ok(COMMIT), "after a pause");
+        assert_eq!(boundary.polled(after(1001)), Ok(None));
+        assert_eq!(boundary.stopped(after(1002)), Ok(COMMIT));
     }
 
     #[test]

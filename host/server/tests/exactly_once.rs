@@ -100,6 +100,58 @@ fn offsets_are_changed_in_a_transaction_after_the_producers_were_fenced_and_are_
     assert!(worker.terminate().success());
 }
 
+/// A number of a source's task, from the page of metrics.
+fn number(worker: &Worker, metric: &str, connector: &str) -> Option<u64> {
+    let page = worker.get("/metrics").body;
+    let metric = format!("kafka_connect_source_task_{metric}{{");
+    let of_connector = format!("connector=\"{connector}\"");
+    let line = page.lines().find(|line| line.starts_with(&metric) && line.contains(&of_connector))?;
+    line.rsplit(' ').next()?.parse::<f64>().ok().map(|number| number as u64)
+}
+
+#[test]
+fn polls_right_behind_each_other_share_a_transaction_unless_each_is_to_have_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.txt");
+    append(&input, &lines(0..5000));
+    let worker = Worker::start_distributed(folder.path(), ENABLED);
+    for (name, linger_ms, largest) in [("alone", 0, 500), ("together", 3_600_000, 5000)] {
+        let source = json!({
+            "connector.class": "FileStreamSource",
+            "file": input,
+            "topic": name,
+            "batch.size": "500",
+            "transaction.boundary.poll.linger.ms": linger_ms.to_string(),
+        });
+        create(&worker, name, &source);
+        eventually("all is written", || (number(&worker, "source_record_write_total", name)? == 5000).then_some(()));
+        // What is open is committed by that.
+        assert_eq!(worker.request("PUT", &format!("/connectors/{name}/pause"), None).status, 202);
+        let expected: Vec<String> = lines(0..5000).lines().map(str::to_owned).collect();
+        assert_eq!(committed(&worker, name, 5000), expected);
+        assert_eq!(number(&worker, "transaction_size_max", name), Some(largest), "{name}");
+    }
+    // Nobody waits for the end of the time while the source has nothing more.
+    let source = json!({
+        "connector.class": "FileStreamSource",
+        "file": input,
+        "topic": "soon",
+        "transaction.boundary.poll.linger.ms": "1000",
+    });
+    create(&worker, "soon", &source);
+    committed(&worker, "soon", 5000);
+    let answer = worker.request(
+        "PUT",
+        "/connectors/wrong/config",
+        Some(
+            &json!({"connector.class": "FileStreamSource", "topic": "t", "transaction.boundary.poll.linger.ms": "-1"})
+                .to_string(),
+        ),
+    );
+    assert!(answer.status == 400 && answer.body.contains("transaction.boundary.poll.linger.ms"), "{}", answer.body);
+    assert!(worker.terminate().success());
+}
+
 /// Numbers of the orders that readers see.
 fn orders(seen: &[String]) -> Vec<u64> {
     let number = |line: &String| serde_json::from_str::<Value>(line).ok()?["orderid"].as_u64();

@@ -119,7 +119,22 @@ impl SourceTask {
             let asked = tokio::time::Instant::now();
             let what = || call_text("the source to return from a poll");
             let poll = told(&self.control, CALL, what, self.task.poll(POLL_LIMITS));
-            let polled = self.flow.attend(poll).await;
+            let polled = match self.flow.lingers_until() {
+                None => self.flow.attend(poll).await,
+                Some(due) => {
+                    tokio::pin!(poll);
+                    match self.flow.attend(tokio::time::timeout_at(due, poll.as_mut())).await {
+                        Ok(polled) => polled,
+                        Err(_) => {
+                            let ended = self.flow.pause_ends().await;
+                            // A call is not given up in its middle.
+                            let polled = self.flow.attend(poll).await;
+                            ended?;
+                            polled
+                        }
+                    }
+                }
+            };
             let took = asked.elapsed();
             self.flow.tell(self.task.as_mut()).await;
             match polled {

@@ -85,7 +85,14 @@ impl Flow {
         if is_empty { None } else { transactions.boundary.due() }
     }
 
-    /// The task pauses: the transaction ends as it would if the task stopped.
+    /// When the open transaction is to end though the plugin has not returned from its poll; `None` if nothing is in it.
+    pub(super) fn lingers_until(&self) -> Option<Instant> {
+        let until = self.transactions.as_ref()?.boundary.lingers_until();
+        self.end_due().and(until)
+    }
+
+    /// The task pauses, or a poll that is under way takes too long to be waited for: the transaction ends as it would if the
+    /// task stopped.
     ///
     /// # Errors
     ///

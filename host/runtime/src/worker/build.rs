@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use millstream_config::{
     ParsedConfig, TopicPattern, TopicRules, Wanted, connector_key_names as key, has_topic_rules, record_error_key,
-    secrets, sink_error_keys, sink_keys, source_error_keys, source_keys, topic_list,
+    secrets, sink_error_keys, sink_keys, source_error_keys, source_keys, topic_list, transaction_key, transaction_keys,
 };
 use millstream_connector::{ErrorKind, Failure, Lease, PluginInfo, PluginKind, SinkContext, SourceContext};
 use millstream_metrics::Labels;
@@ -80,6 +80,9 @@ async fn run_resolved(
         _ => (source_keys(), source_error_keys()),
     };
     keys.define_all(&ours);
+    if plugin.kind != PluginKind::Sink {
+        keys.define_all(&transaction_keys());
+    }
     let config =
         keys.parse(&start.connector_config).map_err(|error| Failure::new(ErrorKind::Config, "", error.message()))?;
     control.metrics.made_of(|metrics, id| {
@@ -245,7 +248,7 @@ impl Build<'_> {
         match key::TRANSACTION_BOUNDARY.get(self.config).to_ascii_lowercase().as_str() {
             "interval" => BoundaryRule::Interval(interval().unwrap_or(self.parts.settings.flush_interval)),
             "connector" => BoundaryRule::Connector,
-            _ => BoundaryRule::Poll,
+            _ => BoundaryRule::Poll { linger: transaction_key::POLL_LINGER.get(self.config) },
         }
     }
 
