@@ -1,7 +1,10 @@
 //! What may go wrong in a group, and what must not come of it.
 
 use std::{
-    fs, thread,
+    fs,
+    io::Write,
+    process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -293,4 +296,68 @@ fn a_worker_that_was_frozen_writes_nothing_of_what_others_have_done_meanwhile() 
         let twice: Vec<_> = seen.into_iter().filter(|(_, times)| *times != 1).collect();
         assert!(twice.is_empty(), "out{number}: {} lines were written again, {:?} first", twice.len(), twice[0]);
     }
+}
+
+/// Runs the program's own tool against the group's broker, with this input.
+fn topic_tool(group: &Group, arguments: &[&str], input: &str) {
+    let mut tool = Command::new(harness::millstream())
+        .arg("topic")
+        .args(arguments)
+        .args(["--bootstrap-server", group.broker()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    tool.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    assert!(tool.wait().unwrap().success(), "{arguments:?}");
+}
+
+#[test]
+fn partitions_of_tasks_that_died_and_are_no_more_go_to_the_others_at_once() {
+    let mut group = Group::of(2, "");
+    let rests = group.rests();
+    let all = [&*rests[0], &*rests[1]];
+    let folder = tempfile::tempdir().unwrap();
+    topic_tool(&group, &["create", "lines", "--partitions", "4"], "");
+    let names = ["a", "b"];
+    let config = |name: &str, tasks: u32| {
+        let mut config = sink(&folder.path().join(name), "lines");
+        config["tasks.max"] = json!(tasks.to_string());
+        // Nobody waits for the end of a session here.
+        config["consumer.override.session.timeout.ms"] = json!("600000");
+        config
+    };
+    for name in names {
+        assert_eq!(ask(all[0], "PUT", &format!("/connectors/{name}/config"), Some(&config(name, 4))), 201);
+    }
+    // The first worker leads. It is to have the connector, and the other one a task that will be no more.
+    let name = eventually("the work is even", || {
+        let places = await_running(all[0], &names, &all);
+        let is_fit = |name: &&&str| {
+            let beyond = (1..4).any(|number| places.get(&format!("{name}-{number}")).is_some_and(|at| at == all[1]));
+            places[**name] == all[0] && beyond
+        };
+        (places.len() == 10).then(|| names.iter().find(is_fit).copied()).flatten()
+    });
+    let out = folder.path().join(name);
+    let mut written = 0;
+    let mut grow = |group: &Group| {
+        let keyed: String = (written..written + 40).map(|number| format!("{number}|line {number}\n")).collect();
+        written += 40;
+        topic_tool(group, &["produce", "lines", "--key-separator", "|"], &keyed);
+        eventually("every line has come through", || {
+            let text = fs::read_to_string(&out).unwrap_or_default();
+            (0..written).all(|number| text.lines().any(|line| line == format!("line {number}"))).then_some(())
+        });
+    };
+    grow(&group);
+    group.workers[1].freeze();
+    assert_eq!(ask(all[0], "PUT", &format!("/connectors/{name}/config"), Some(&config(name, 1))), 200);
+    eventually("it has one task", || {
+        let tasks = get(all[0], &format!("/connectors/{name}/tasks"))?.json();
+        (tasks.as_array()?.len() == 1).then_some(())
+    });
+    group.workers[1].kill();
+    await_running(all[0], &[name], &[all[0]]);
+    grow(&group);
 }

@@ -35,6 +35,7 @@ impl Loop {
         // Only those that know what it means are told more than Connect tells.
         let ours = version != ConnectVersion::Eager && members.iter().all(|member| member.own.is_some());
         let decision = if told.error == 0 {
+            self.note_gone(members);
             let decision = self.decide(generation, version, members, ours);
             self.shared.place().note(members, &decision.holds);
             let held = decision.holds.values().fold(WorkSet::default(), |all, work| all.plus(&work.set()));

@@ -275,6 +275,7 @@ impl Loop {
         }
         let known: Vec<String> = self.shared.view().cluster().connectors().map(str::to_owned).collect();
         if self.shared.place().leads_group() {
+            self.dismiss_leftovers(&known);
             self.forget_statuses(&known);
             self.show_lost();
         }

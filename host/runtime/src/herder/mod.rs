@@ -14,6 +14,7 @@ mod fencing;
 mod group;
 mod handle;
 mod lease_claims;
+mod leftovers;
 mod mailbox;
 mod offsets;
 mod peers;

@@ -113,6 +113,12 @@ impl Place {
         self.elsewhere = members.iter().filter_map(url_of).collect();
     }
 
+    /// What others than these were given last, of a leader.
+    pub(super) fn of_others_than(&self, urls: &BTreeSet<&str>) -> WorkSet {
+        let others = self.elsewhere.iter().filter(|(url, _)| !urls.contains(&**url));
+        others.fold(WorkSet::default(), |all, (_, work)| all.plus(work))
+    }
+
     /// What of a connector this worker runs. Tasks whose configurations are newer than the last division of work begin
     /// after the next one: until then those before them may still run elsewhere.
     pub(super) fn owned(&self, name: &str, tasks_position: u64) -> Owned {

@@ -27,6 +27,7 @@ use super::{
     fencing::Fencings,
     group::{Ending, GroupRules, Leaving},
     handle::{Shared, mark_restarting},
+    leftovers::Leftovers,
     mailbox::{Mailbox, Settled, Unsettled, Wish},
     rebalances::Rebalances,
 };
@@ -103,6 +104,8 @@ pub(super) struct Loop {
     reconfigurations: Arc<Reconfigurations>,
     /// Rounds of fencing that are under way.
     pub(super) fencings: Fencings,
+    /// What is done about tasks that have ended with their worker.
+    pub(super) leftovers: Leftovers,
     /// Who looks after the connectors that run, or are to run.
     pub(super) charges: BTreeMap<String, Arc<Mailbox>>,
     caretakers: JoinSet<String>,
@@ -157,6 +160,7 @@ impl Loop {
             lead_due: None,
             reconfigurations,
             fencings: Fencings::default(),
+            leftovers: Leftovers::default(),
             charges: BTreeMap::new(),
             caretakers: JoinSet::new(),
             asked,

@@ -332,8 +332,8 @@ impl Clients for KafkaClients {
         let mut consumer = self.properties(&[("group.id", &own)], "consumer", config)?;
         let group = consumer.remove("group.id").unwrap_or(own);
         let (workers, connector, config) = (self.workers.clone(), connector.to_owned(), config.clone());
-        let is_own = move |id: &str| workers.as_ref().is_some_and(|workers| workers.names(&connector, &config, id));
-        Ok(Box::new(ClientGroupOffsets::new(admin, group, Box::new(is_own))))
+        let own = move |id: &str| workers.as_ref()?.task_of(&connector, &config, id);
+        Ok(Box::new(ClientGroupOffsets::new(admin, group, Box::new(own))))
     }
 
     fn topics(&self, task: &TaskId, connector: &ConfigMap) -> Result<Box<dyn TopicAdmin>, Failure> {

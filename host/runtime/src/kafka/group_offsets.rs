@@ -1,6 +1,6 @@
 //! The committed offsets of a sink's group, over `millstream-client`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use millstream_client::{
@@ -16,8 +16,8 @@ use super::{AlterOffsetsError, GroupOffsets, client::request_failure};
 const HAS_MEMBERS: [ErrorCode; 3] =
     [ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::NON_EMPTY_GROUP, ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC];
 
-/// Says whether a member's `group.instance.id` is that of a task of the connector.
-pub(super) type OwnMember = dyn Fn(&str) -> bool + Send + Sync;
+/// The number of the connector's task whose `group.instance.id` this is, if it is one's.
+pub(super) type OwnMember = dyn Fn(&str) -> Option<u32> + Send + Sync;
 
 pub(super) struct ClientGroupOffsets {
     admin: Admin,
@@ -33,24 +33,26 @@ impl ClientGroupOffsets {
     /// Takes those members out of the group that tasks have left behind which ended with their worker: offsets are changed
     /// only where no task runs. Whether there was one. What may go wrong is left to whoever looks again.
     async fn dismiss_the_dead(&self) -> bool {
-        let removed = async {
-            let described = self.admin.describe_group(&self.group).await?;
-            let members = described.members.into_iter().filter_map(|member| member.group_instance_id);
-            let dead: Vec<String> = members.filter(|id| (self.own)(id)).collect();
-            if !dead.is_empty() {
-                self.admin.remove_static_members(&self.group, &dead).await?;
-                tracing::info!(
-                    group = self.group,
-                    members = dead.len(),
-                    "members that ended without leaving were taken out of the group"
-                );
-            }
-            Ok::<bool, RequestError>(!dead.is_empty())
-        };
-        removed.await.unwrap_or_else(|error| {
+        self.dismiss_those(|_| true).await.unwrap_or_else(|error| {
             tracing::warn!(group = self.group, error = %ErrorChain(&error), "members that ended without leaving could not be taken out of the group");
             false
         })
+    }
+
+    /// Takes tasks out of the group, and says whether one was there.
+    async fn dismiss_those(&self, is_dead: impl Fn(u32) -> bool) -> Result<bool, RequestError> {
+        let described = self.admin.describe_group(&self.group).await?;
+        let members = described.members.into_iter().filter_map(|member| member.group_instance_id);
+        let dead: Vec<String> = members.filter(|id| (self.own)(id).is_some_and(&is_dead)).collect();
+        if !dead.is_empty() {
+            self.admin.remove_static_members(&self.group, &dead).await?;
+            tracing::info!(
+                group = self.group,
+                members = dead.len(),
+                "members that ended without leaving were taken out of the group"
+            );
+        }
+        Ok(!dead.is_empty())
     }
 }
 
@@ -107,6 +109,11 @@ impl GroupOffsets for ClientGroupOffsets {
             Err(AlterOffsetsError::HasMembers(_)) if self.dismiss_the_dead().await => self.delete_once().await,
             deleted => deleted,
         }
+    }
+
+    async fn dismiss(&self, tasks: &BTreeSet<u32>) -> Result<(), Failure> {
+        let dismissed = self.dismiss_those(|number| tasks.contains(&number)).await;
+        dismissed.map(drop).map_err(|error| request_failure(&error))
     }
 }
 

@@ -33,9 +33,9 @@ impl WorkerGroup {
         format!("{}-{}-{}-{hash:016x}", shown(&self.group_id), shown(&task.connector), task.number)
     }
 
-    /// Whether a task of the connector is known by this name.
-    pub(super) fn names(&self, name: &str, connector: &ConfigMap, instance_id: &str) -> bool {
-        number_in(instance_id).is_some_and(|number| {
+    /// The number of the connector's task that is known by this name, if one is.
+    pub(super) fn task_of(&self, name: &str, connector: &ConfigMap, instance_id: &str) -> Option<u32> {
+        number_in(instance_id).filter(|&number| {
             let task = TaskId { connector: name.to_owned(), number };
             self.instance_id(&task, connector) == instance_id
         })
@@ -82,9 +82,10 @@ mod tests {
         assert_eq!(others.iter().collect::<BTreeSet<_>>().len(), others.len());
         let group = WorkerGroup { cluster_id: "k".to_owned(), group_id: "workers".to_owned() };
         let config = ConfigMap::from([("topics".to_owned(), Some("t".to_owned()))]);
-        let named = others.iter().filter(|id| group.names("sink", &config, id)).count();
-        assert_eq!(named, 2, "both tasks, and nothing else");
-        assert!(!["", "-", "sink", "workers-sink-3-"].into_iter().any(|id| group.names("sink", &config, id)));
+        let named: Vec<u32> = others.iter().filter_map(|id| group.task_of("sink", &config, id)).collect();
+        assert_eq!(named, [3, 13], "both tasks, and nothing else");
+        let task_of = |id| group.task_of("sink", &config, id);
+        assert!(!["", "-", "sink", "workers-sink-3-"].into_iter().any(|id| task_of(id).is_some()));
     }
 
     #[test]

@@ -10,7 +10,13 @@ mod instance_id;
 mod internal;
 mod topics;
 
-use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -227,6 +233,13 @@ pub trait GroupOffsets: Send + Sync {
     ///
     /// It is still there.
     async fn delete(&self) -> Result<(), AlterOffsetsError>;
+    /// Takes the members out of the group that these tasks of the connector have left behind, which run nowhere: their
+    /// partitions go to the others at once.
+    ///
+    /// # Errors
+    ///
+    /// They may still be there, for as long as their sessions last.
+    async fn dismiss(&self, tasks: &BTreeSet<u32>) -> Result<(), Failure>;
 }
 
 /// A topic that a task is to make.
