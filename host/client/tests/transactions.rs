@@ -48,6 +48,25 @@ async fn the_older_generation_announces_partitions_and_groups_and_keeps_its_epoc
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_transaction_in_which_nothing_was_written_ends_at_once_and_nobody_is_asked() {
+    let broker = broker(2);
+    let mut producer = ready(&broker, &[]).await;
+    for commit in [true, false] {
+        transaction(&mut producer, 3).await;
+        producer.commit_transaction().await.expect("committed");
+        while producer.try_ack().is_some() {}
+        producer.begin_transaction().expect("ready");
+        // Nothing is on its way that would wake its owner.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let ended =
+            async { if commit { producer.commit_transaction().await } else { producer.abort_transaction().await } };
+        timeout(Duration::from_secs(1), ended).await.expect("at once").expect("it ends");
+    }
+    let script = broker.script.lock().expect("unpoisoned");
+    assert_eq!(script.coordinator.as_ref().expect("a coordinator").ended.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_newer_generation_announces_nothing_and_begins_each_transaction_with_its_own_epoch() {
     let broker = broker(2);
     let mut producer = ready(&broker, &[]).await;

@@ -131,6 +131,17 @@ fn polls_right_behind_each_other_share_a_transaction_unless_each_is_to_have_its_
         assert_eq!(committed(&worker, name, 5000), expected);
         assert_eq!(number(&worker, "transaction_size_max", name), Some(largest), "{name}");
     }
+    // A stop commits what is open, too, and waits for nothing else.
+    let source = json!({
+        "connector.class": "FileStreamSource",
+        "file": input,
+        "topic": "stopped",
+        "transaction.boundary.poll.linger.ms": "3600000",
+    });
+    create(&worker, "stopped", &source);
+    eventually("all is written", || (number(&worker, "source_record_write_total", "stopped")? == 5000).then_some(()));
+    assert_eq!(stopped(&worker, "stopped", "stopped").len(), 5000);
+    assert!(!worker.log().contains("graceful stop of the task failed"), "{}", worker.log());
     // Nobody waits for the end of the time while the source has nothing more.
     let source = json!({
         "connector.class": "FileStreamSource",

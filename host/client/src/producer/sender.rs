@@ -16,11 +16,11 @@ use tokio::time::Instant;
 
 use super::{
     Shared,
-    accumulator::{BatchKey, Capacity, Lent, Plan},
+    accumulator::{Accumulator, BatchKey, Capacity, Lent, Plan},
     error::SendError,
     partition::Answer,
     record_batch::encode,
-    transaction::{Coordinators, StepAnswer, StepResult, Transaction, TransactionVersion},
+    transaction::{Coordinators, Standing, StepAnswer, StepResult, Transaction, TransactionVersion},
 };
 use crate::{
     cluster::{Link, RequestError, TopicsWanted, wire_name, wire_transactional_id},
@@ -168,6 +168,10 @@ impl Sender {
         self.heard = metadata.newest();
         let most = self.config.connection.max_in_flight;
         let nodes = &self.nodes;
+        let is_busy = |accumulator: &Accumulator| {
+            accumulator.transaction.as_ref().is_some_and(|transaction| transaction.standing() == Standing::Busy)
+        };
+        let was_busy = is_busy(&accumulator);
         let plan = accumulator.plan(now, &metadata, |id| match nodes.get(&id) {
             _ if !may_send => Capacity::Requests(0),
             Some(Node { connection: Some(connection), in_flight, .. }) if connection.is_open() => {
@@ -175,7 +179,8 @@ impl Sender {
             }
             _ => Capacity::NotConnected,
         });
-        if accumulator.has_ack() {
+        // A transaction in which nothing was written ends without an answer that its owner could wait for.
+        if accumulator.has_ack() || was_busy && !is_busy(&accumulator) {
             self.shared.handle.notify_one();
         }
         Some(plan)
