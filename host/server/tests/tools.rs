@@ -93,7 +93,7 @@ fn plain(text: &str) -> Vec<String> {
     lines.filter(|line| !line.is_empty()).collect()
 }
 
-const ALL: [&str; 2] = ["--from-beginning", "--timeout-ms"];
+const ALL: &str = "--from-beginning";
 
 #[test]
 fn a_topic_is_created_altered_described_and_deleted() {
@@ -135,7 +135,7 @@ fn records_are_printed_with_all_that_they_have_as_kafkas_console_consumer_does()
         "topic",
         "consume",
         "printed",
-        ALL[0],
+        ALL,
         "--max-messages",
         "2",
         "--print",
@@ -170,7 +170,7 @@ fn what_is_consumed_as_json_can_be_produced_again() {
     let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
     run_with(&["topic", "produce", "original", "--input", "json"], &input);
     let records = |topic: &str| {
-        let all = run(&["topic", "consume", topic, ALL[0], "--max-messages", "3", "--output", "json"]);
+        let all = run(&["topic", "consume", topic, ALL, "--max-messages", "3", "--output", "json"]);
         let mut records: Vec<Value> = all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         records.sort_by_key(|record| (record["partition"].as_i64(), record["offset"].as_i64()));
         records.iter_mut().for_each(|record| record["topic"] = json!("any"));
@@ -195,6 +195,26 @@ fn what_is_consumed_as_json_can_be_produced_again() {
         .map(|at| at["offset"].as_i64().unwrap())
         .sum();
     assert_eq!(ends, 4, "what came before the wrong line was produced");
+}
+
+#[test]
+fn what_is_in_a_topic_is_printed_to_its_end_and_no_longer_waited_for() {
+    let _shared = shared();
+    run(&["topic", "create", "ended", "--partitions", "3"]);
+    let to_end = |more: &[&str]| {
+        let printed = run(&[&["topic", "consume", "ended", "--until-end"], more].concat());
+        let mut lines: Vec<String> = printed.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(to_end(&[ALL]), [""; 0], "nothing is in it");
+    let lines: String =
+        (0..6).map(|number| format!("{}\n", json!({"value": number.to_string(), "partition": number % 2}))).collect();
+    run_with(&["topic", "produce", "ended", "--input", "json"], &lines);
+    assert_eq!(to_end(&[ALL]), ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(to_end(&["--partition", "1", "--offset", "1"]), ["3", "5"]);
+    assert_eq!(to_end(&["--isolation-level", "read_committed", ALL, "--max-messages", "2"]).len(), 2);
+    assert_eq!(to_end(&[]), [""; 0], "it begins where it ends");
 }
 
 #[test]
@@ -553,7 +573,7 @@ fn apache_kafka_is_administered_as_the_built_in_broker_is() {
     let lines = "{\"value\":\"a\",\"partition\":0}\n{\"value\":\"b\",\"partition\":0,\"headers\":[{\"key\":\"h\",\"value\":\"1\"}]}\n";
     on(&["topic", "produce", "theirs", "--input", "json"], lines).expect("Kafka takes it");
     assert_eq!(what(&["topic", "offsets", "theirs", "--partition", "0"]), "theirs:0:2\n");
-    let consumed = what(&["topic", "consume", "theirs", ALL[0], "--max-messages", "2", "--print", "headers"]);
+    let consumed = what(&["topic", "consume", "theirs", ALL, "--max-messages", "2", "--print", "headers"]);
     assert_eq!(consumed, "NO_HEADERS\ta\nh:1\tb\n");
     what(&["topic", "delete-records", "theirs", "--partition", "0", "--before", "1"]);
     let described = eventually("the settings are there", || {

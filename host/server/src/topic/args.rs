@@ -118,7 +118,7 @@ No record so late gives an empty offset.")]
     #[command(after_help = "Examples:
   echo 'k:v' | millstream topic produce orders --key-separator :
   echo v | millstream topic produce orders --header source=shell --header empty=
-  millstream topic consume orders --from-beginning --output json --timeout-ms 1000 | \\
+  millstream topic consume orders --from-beginning --output json --until-end | \\
     millstream topic produce copy --input json
 
 With --input json a line is an object with any of the members key, value, headers ([{\"key\": …, \"value\": …}]), partition
@@ -127,7 +127,7 @@ and timestamp, as `consume --output json` prints them; others are ignored. Bytes
     Produce(Produce),
     /// Print the records of a topic, one per line
     #[command(after_help = "Examples:
-  millstream topic consume orders --from-beginning --timeout-ms 5000
+  millstream topic consume orders --from-beginning --until-end
   millstream topic consume orders --partition 0 --offset 1000 --max-messages 1 --print timestamp,headers,key
   millstream topic consume orders --from 2026-01-31T12:00:00Z --output json --isolation-level read_committed
 
@@ -234,6 +234,9 @@ pub struct Consume {
     /// End when no record came for so long, in milliseconds
     #[arg(long, value_name = "MS")]
     pub timeout_ms: Option<u64>,
+    /// End behind the records that are there when the command begins
+    #[arg(long)]
+    pub until_end: bool,
     /// Which records of transactions to print
     #[arg(long, value_enum, default_value_t)]
     pub isolation_level: Isolation,

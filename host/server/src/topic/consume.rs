@@ -58,6 +58,15 @@ pub async fn run(arguments: Consume) -> Result<(), Failure> {
         None => 0..count,
     };
     let isolation = config.isolation;
+    let ends = match arguments.until_end {
+        true => {
+            let asked: Vec<_> =
+                partitions.clone().map(|partition| (topic.clone(), partition, OffsetSpec::Latest)).collect();
+            let listed = admin.list_offsets(&asked, isolation).await.map_err(failed)?;
+            Some(listed.into_iter().filter_map(|(place, listed)| Some((place, listed.offset?))).collect())
+        }
+        false => None,
+    };
     let mut consumer = Consumer::new(&cluster(&config.bootstrap, config.connection.clone()).await?, config);
     consumer.assign(partitions.clone().map(|partition| (topic.clone(), partition)));
     if let Some(offset) = arguments.offset {
@@ -79,20 +88,40 @@ pub async fn run(arguments: Consume) -> Result<(), Failure> {
         shown: arguments.print.iter().map(|shown| *shown as u8).collect(),
         key_separator: arguments.key_separator,
     };
-    consume(consumer, &format, arguments.max_messages, timeout.map(|timeout| (started, timeout))).await
+    let bounds = Bounds { most: arguments.max_messages, timeout: timeout.map(|timeout| (started, timeout)), ends };
+    consume(consumer, &format, bounds).await
 }
 
-async fn consume(
-    mut consumer: Consumer,
-    format: &Format,
+/// Where to end; nowhere without any of them.
+struct Bounds {
+    /// So many records.
     most: Option<u64>,
+    /// Since when, and for how long, no record may come.
     timeout: Option<(Instant, Duration)>,
-) -> Result<(), Failure> {
+    /// The offsets behind what is to be printed of each partition.
+    ends: Option<Vec<((TopicName, i32), i64)>>,
+}
+
+impl Bounds {
+    /// Whether what comes next in each partition is behind its end.
+    async fn are_passed(&self, consumer: &mut Consumer) -> Result<bool, Failure> {
+        let Some(ends) = &self.ends else { return Ok(false) };
+        for ((topic, partition), end) in ends {
+            if consumer.position(topic, *partition).await.map_err(failed)? < *end {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+async fn consume(mut consumer: Consumer, format: &Format, bounds: Bounds) -> Result<(), Failure> {
+    let (most, timeout) = (bounds.most, bounds.timeout);
     let mut out = io::BufWriter::new(io::stdout());
     let mut seen = 0;
     let mut scratch = Vec::new();
     let mut idle_until = timeout.map(|(started, timeout)| started + timeout);
-    'polling: while most.is_none_or(|most| seen < most) {
+    'polling: while most.is_none_or(|most| seen < most) && !bounds.are_passed(&mut consumer).await? {
         let left = idle_until.map(|until| until.saturating_duration_since(Instant::now()));
         let polled = consumer.poll(left.unwrap_or(POLL).min(POLL)).await.map_err(failed)?;
         if !polled.fetched.is_empty() {
