@@ -106,6 +106,10 @@ pub struct State {
     pub paused: bool,
     /// Lines that a source returns in its next poll: topic and line.
     pub lines: Vec<(String, String)>,
+    /// Whether a source has a line for topic `t` at each poll, for ever.
+    pub endless: bool,
+    /// How often a source of those was polled.
+    pub endless_polls: u64,
     /// How long a source says that there will be nothing, whenever it has no lines.
     pub rest: Option<Duration>,
     /// Source offsets that were stored.
@@ -521,7 +525,13 @@ impl SourceTask for Lines {
     async fn poll(&mut self, _: PollLimits) -> Result<Option<Batch>, PluginError> {
         self.world.may_panic("poll");
         self.world.trouble(&self.connector, "source poll").await?;
-        let lines = std::mem::take(&mut self.world.state().lines);
+        let mut lines = std::mem::take(&mut self.world.state().lines);
+        let mut state = self.world.state();
+        if state.endless {
+            state.endless_polls += 1;
+            lines.push(("t".to_owned(), "again".to_owned()));
+        }
+        drop(state);
         if lines.is_empty() {
             return Ok(None);
         }

@@ -49,6 +49,13 @@ const POLLING: &str = "TASK_POLL by org.apache.kafka.connect.source.SourceTask";
 /// Wait after a poll that returned nothing at once, so that such a plugin does not keep a core busy.
 const EMPTY_POLL_WAIT: Duration = Duration::from_millis(50);
 
+/// How much a source that always has something does before others have a turn, and the sockets of the process are looked at:
+/// rows, with each poll counted as [`OF_A_POLL`] of them.
+const TURN: u32 = 1024;
+
+/// A poll, in rows of [`TURN`].
+const OF_A_POLL: u32 = 16;
+
 /// A source task with all it needs.
 pub(crate) struct SourceTask {
     pub(crate) task: Box<dyn millstream_connector::SourceTask>,
@@ -98,6 +105,7 @@ impl SourceTask {
         told(&self.control, CALL, what, self.task.start(config)).await.map_err(|error| error.failure())?;
         self.control.status.set(State::Running);
         self.control.metrics.started(true);
+        let mut turn = 0;
         loop {
             match self.control.target() {
                 TargetState::Stopped => return Ok(()),
@@ -140,10 +148,16 @@ impl SourceTask {
             match polled {
                 Ok(Some(batch)) if batch.rows() != 0 => {
                     self.flow.polled(batch.rows(), took);
+                    turn += OF_A_POLL + batch.rows();
                     match self.deliver(Some(batch)).await {
                         Ok(()) => self.control.has_worked(),
                         Err(Halt::Stopped) => return Ok(()),
                         Err(Halt::Failed(failure)) => return Err(failure),
+                    }
+                    if TURN <= turn {
+                        // Nothing that it awaited may have made it wait.
+                        tokio::task::yield_now().await;
+                        turn = 0;
                     }
                 }
                 Err(error) if !error.is_retriable() => {

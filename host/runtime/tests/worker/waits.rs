@@ -44,6 +44,23 @@ async fn a_source_that_waits_for_a_topic_can_be_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_always_has_something_leaves_others_their_turns() {
+    let world = World::default();
+    world.state().endless = true;
+    let (_herder, handle) = run(&world, SOURCE, &[]).await;
+    let (mut polls, mut most) = (0, 0);
+    while polls < 10_000 {
+        tokio::task::yield_now().await;
+        let now = world.state().endless_polls;
+        most = most.max(now - polls);
+        polls = now;
+    }
+    // Two turns, when it is woken before this one is.
+    assert!(most <= 150, "it was polled {most} times in a row");
+    handle.stop("c").await.expect("stopped");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_whose_records_nobody_acknowledges_says_so() {
     let world = World::default();
     world.state().produce = Produce::Stall;
