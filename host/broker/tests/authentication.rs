@@ -407,7 +407,7 @@ async fn a_listener_with_tls_serves_who_speaks_it_and_says_of_others_what_they_l
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), hears).await.expect("the operator hears of the handshake");
+    tokio::time::timeout(Duration::from_secs(120), hears).await.expect("the operator hears of the handshake");
     // Who merely looks whether the port is open is not worth a line.
     drop(TcpStream::connect(broker.listen_addresses()[0]).await.unwrap());
     assert!(is_served(&mut dial_and_log_in(&broker, &certificates).await).await);
@@ -455,7 +455,7 @@ async fn a_certificate_that_has_expired_lets_nobody_in_and_is_told_as_such() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), hears).await.expect("the operator hears why");
+    tokio::time::timeout(Duration::from_secs(120), hears).await.expect("the operator hears why");
     assert!(is_served(&mut sound).await, "nobody else notices");
     broker.shutdown().await.unwrap();
 }

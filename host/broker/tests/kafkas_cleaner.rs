@@ -223,7 +223,7 @@ async fn the_same_batches_are_left_as_by_kafka_and_its_tools_read_them() {
     let kafka = Kafka::start_with(dir.path(), &environment);
     kafka.await_listening();
     let checkpoint = dir.path().join("kafka/data/cleaner-offset-checkpoint");
-    within(Duration::from_secs(60), "Kafka has compacted the partition", || {
+    within(Duration::from_secs(240), "Kafka has compacted the partition", || {
         let text = fs::read_to_string(&checkpoint).ok()?;
         text.lines().any(|line| line == format!("t 0 {cleaned_to}")).then_some(())
     });

@@ -30,7 +30,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 const LISTENER: (&str, &str) = ("listeners", "PLAINTEXT://127.0.0.1:0");
 
 #[tokio::test]

@@ -168,7 +168,7 @@ async fn a_transaction_that_takes_too_long_is_aborted_by_the_broker() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(30), waited).await.expect("it is aborted");
+        tokio::time::timeout(std::time::Duration::from_secs(120), waited).await.expect("it is aborted");
         // In the second generation the epoch says that this end is of the transaction that was aborted.
         let expected = if generation.end < 5 { PRODUCER_FENCED } else { INVALID_TXN_STATE };
         assert_eq!(producer.end(true).await, expected);

@@ -15,7 +15,7 @@ use millstream_client::{
 };
 use millstream_record::TopicName;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 fn member(kafka: &Kafka, group: &str) -> Consumer {
     kafka.consumer(&[

@@ -16,7 +16,7 @@ use millstream_record::TopicName;
 use millstream_wire::batch::{BatchHeader, Batches, RecordReader, decompress_records};
 use tokio::time::{Instant, timeout};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Key, value and header names of a record.
 type Read = (Option<String>, Option<String>, Vec<String>);

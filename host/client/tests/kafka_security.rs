@@ -19,7 +19,11 @@ use millstream_record::ErrorChain;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::time::{Instant, timeout};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long a login lasts over SASL_PLAINTEXT. It is renewed when 85 to 95 % of that are over: what is left has to be more
+/// than a request may be on its way on a busy machine.
+const RENEWED_MS: u64 = 8000;
 const SCRAM: &str =
     "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"alice\" password=\"secret\";";
 const PLAIN: &str =
@@ -110,7 +114,7 @@ impl Secured {
             ("listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config", scram.to_owned()),
             ("listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config", scram.to_owned()),
             ("listener.name.sasl_plaintext.sasl.enabled.mechanisms", "SCRAM-SHA-256".to_owned()),
-            ("listener.name.sasl_plaintext.scram-sha-256.connections.max.reauth.ms", "3000".to_owned()),
+            ("listener.name.sasl_plaintext.scram-sha-256.connections.max.reauth.ms", RENEWED_MS.to_string()),
             ("advertised.listeners", bound("localhost")),
         ];
         let settings = settings.map(|(key, value)| (key.to_owned(), value));
@@ -273,7 +277,7 @@ async fn a_login_is_renewed_for_as_long_as_the_connection_is_used() {
         let began = Instant::now();
         // Kafka ends a connection whose login has run out, at the first request after that.
         let (mut sent, mut dialled) = (0, 0);
-        while began.elapsed() < Duration::from_secs(10) {
+        while sent < 2 || began.elapsed() < Duration::from_millis(RENEWED_MS + 2000) {
             let record = RecordRef { value: Some(b"x"), ..RecordRef::default() };
             producer.append(&topic, None, record).await.expect("taken");
             sent += 1;
@@ -284,7 +288,6 @@ async fn a_login_is_renewed_for_as_long_as_the_connection_is_used() {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert!(50 < sent, "{sent}");
         assert_eq!(dial.0.load(Ordering::Relaxed), dialled, "{broker}: no connection was made anew");
     }
 }

@@ -16,7 +16,7 @@ use millstream_record::{ErrorChain, TopicName};
 use millstream_wire::batch::{Batches, RecordReader};
 use tokio::time::{Instant, timeout};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Both generations of Kafka, and ours.
 fn brokers() -> impl Iterator<Item = (&'static str, &'static Kafka)> {

@@ -15,7 +15,7 @@ use millstream_client::{
 };
 use millstream_record::TopicName;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn beginning_with(prefix: &str) -> TopicFilter {
     let prefix = prefix.to_owned();

@@ -16,7 +16,7 @@ use millstream_client::{
 use millstream_metrics::{Labels, Metrics, Value};
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const ADDRESS: &str = "scripted.example:9092";
 
 /// What an instrument of a client's group says.

@@ -14,7 +14,7 @@ use millstream_client::{
 };
 use millstream_record::TopicName;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A session so long that nothing here waits for its end.
 const FOR_EVER: &str = "1800000";

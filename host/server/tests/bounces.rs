@@ -48,9 +48,11 @@ fn cases() -> Vec<Bounce> {
 fn lived_through(case: Bounce) {
     let Bounce { clean, protocol, exactly_once } = case;
     let support = if exactly_once { "enabled" } else { "disabled" };
+    // Only those who are killed are missed by the end of their sessions.
+    let session = if clean { 600_000 } else { 6_000 };
     let settings = format!(
         "connect.protocol={protocol}\nexactly.once.source.support={support}\n\
-         consumer.session.timeout.ms=6000\nconsumer.heartbeat.interval.ms=1000\n\
+         consumer.session.timeout.ms={session}\nconsumer.heartbeat.interval.ms=1000\n\
          consumer.isolation.level=read_committed"
     );
     let mut group = Group::of(3, &settings);

@@ -32,7 +32,7 @@ fn committed(worker: &Worker, topic: &str, count: usize) -> Vec<String> {
 fn read(worker: &Worker, topic: &str, isolation: &str, more: &[&str]) -> Vec<String> {
     let consumed = Command::new(millstream())
         .args(["topic", "consume", topic, "--from-beginning", "--isolation-level", isolation])
-        .args(["--timeout-ms", "500", "--bootstrap-server", &worker.broker])
+        .args(["--until-end", "--bootstrap-server", &worker.broker])
         .args(more)
         .output()
         .expect("the program runs");

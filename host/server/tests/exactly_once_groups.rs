@@ -16,7 +16,7 @@ use serde_json::json;
 #[path = "support/group.rs"]
 mod group;
 
-use group::{Group, ask, await_running, sink, source};
+use group::{Group, SHORT, ask, await_running, sink, source};
 
 const ENABLED: &str = "exactly.once.source.support=enabled\n";
 
@@ -49,7 +49,7 @@ fn await_committed(group: &Group, topic: &str, expected: &str) {
     within(2 * SOON, &format!("the lines of {topic} are committed"), || {
         let consumed = Command::new(millstream())
             .args(["topic", "consume", topic, "--from-beginning", "--isolation-level", "read_committed"])
-            .args(["--timeout-ms", "1000", "--bootstrap-server", broker(group)])
+            .args(["--until-end", "--bootstrap-server", broker(group)])
             .output()
             .expect("the program runs");
         seen = String::from_utf8(consumed.stdout).expect("text");
@@ -168,7 +168,7 @@ fn a_group_that_runs_is_switched_to_exactly_once_one_worker_after_the_other() {
 fn a_fencing_round_that_meets_a_dead_leader_is_asked_of_the_next_one() {
     // The leader is asked before it dies: a frozen one leads for its whole session, and a dead one only until the broker
     // notices, which may be sooner than the owner gets to ask.
-    let mut group = Group::of(3, &format!("{ENABLED}session.timeout.ms=120000\n"));
+    let mut group = Group::of(3, ENABLED);
     let folder = tempfile::tempdir().unwrap();
     let Beside { name, input, owner } = beside_the_leader(&group, folder.path());
     let dead = leader(&group);
@@ -185,7 +185,7 @@ fn a_fencing_round_that_meets_a_dead_leader_is_asked_of_the_next_one() {
 
 #[test]
 fn a_leader_that_is_silent_holds_up_a_fencing_round_only_until_it_has_a_successor() {
-    let group = Group::of(3, ENABLED);
+    let group = Group::of(3, &format!("{ENABLED}{SHORT}"));
     let folder = tempfile::tempdir().unwrap();
     let Beside { name, input, owner } = beside_the_leader(&group, folder.path());
     let silent = leader(&group);

@@ -27,19 +27,18 @@ const LETTERS: &str = "errors.tolerance=all\n\
     errors.deadletterqueue.topic.name=dead\n\
     errors.deadletterqueue.topic.replication.factor=1\n";
 
-/// So many records of a topic, from its beginning, once there is one.
+/// All records of a topic as soon as there are so many, and no more.
+#[track_caller]
 fn records(worker: &Worker, topic: &str, count: usize) -> Vec<Value> {
-    let count = count.to_string();
     let arguments = ["topic", "consume", "--bootstrap-server", &worker.broker, topic, "--from-beginning"];
-    let more = ["--max-messages", &count, "--timeout-ms", "20000", "--output", "json"];
-    let output = eventually(&format!("topic {topic}"), || {
-        let output = Command::new(millstream()).args(arguments).args(more).output().unwrap();
-        let missing = String::from_utf8_lossy(&output.stderr).contains("UNKNOWN_TOPIC_OR_PARTITION");
-        (!missing).then_some(output)
+    let records: Vec<Value> = eventually(&format!("topic {topic} has {count} records"), || {
+        let output =
+            Command::new(millstream()).args(arguments).args(["--until-end", "--output", "json"]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        // Before there is a topic, there is nothing.
+        (count <= text.lines().count()).then(|| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     });
-    let text = String::from_utf8(output.stdout).unwrap();
-    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(records.len().to_string(), count, "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(records.len(), count, "{records:?}");
     records
 }
 
@@ -286,7 +285,7 @@ fn a_replay_that_is_killed_neither_loses_nor_doubles_a_record() {
     killed.wait().unwrap();
     replayed(&worker, &["sink", "--into", "again"]);
     let consume = ["topic", "consume", "--bootstrap-server", &worker.broker, "again", "--from-beginning"];
-    let more = ["--isolation-level", "read_committed", "--timeout-ms", "3000"];
+    let more = ["--isolation-level", "read_committed", "--until-end"];
     let output = Command::new(millstream()).args(consume).args(more).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), lines);
 }
@@ -324,7 +323,7 @@ fn a_replay_of_which_the_broker_refuses_one_record_writes_none_and_says_why() {
     let shown = replayed(&worker, &["sink", "--into", "again"]);
     assert!(shown.contains("Replayed 3 letter(s)"), "{shown}");
     let consume = ["topic", "consume", "--bootstrap-server", &worker.broker, "again", "--from-beginning"];
-    let more = ["--isolation-level", "read_committed", "--timeout-ms", "3000"];
+    let more = ["--isolation-level", "read_committed", "--until-end"];
     let output = Command::new(millstream()).args(consume).args(more).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("first\n{large}\nthe last\n"));
 }

@@ -15,7 +15,7 @@ mod group;
 #[path = "support/odd.rs"]
 mod odd;
 
-use group::{Group, ask, await_running, sink, source, states};
+use group::{Group, SHORT, ask, await_running, sink, source, states};
 
 /// Calls that hang, and whether those are of a sink.
 const PLACES: [(&str, bool); 8] = [
@@ -88,7 +88,7 @@ fn connectors_that_hang_hold_up_no_rebalance_and_no_other_connector() {
 
 #[test]
 fn a_worker_that_says_nothing_holds_up_a_rebalance_no_longer_than_its_session() {
-    let group = Group::of(3, "");
+    let group = Group::of(3, SHORT);
     let rests = group.rests();
     let data = tempfile::tempdir().unwrap();
     let names = ["a", "b", "c", "d"];

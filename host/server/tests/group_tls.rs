@@ -82,7 +82,10 @@ fn workers_reach_each_other_over_https_and_only_those_that_they_trust() {
     // Pausing is for every member to do.
     assert_eq!(answer.status, 202, "{}", answer.body);
     let config = source(&folders[3].path().join("e"), "lines").to_string();
-    let refused = harness::request(&stranger.rest, "PUT", "/connectors/e/config", Some(&config)).unwrap();
+    let refused = harness::eventually("it has tried to pass it on", || {
+        let answer = harness::request(&stranger.rest, "PUT", "/connectors/e/config", Some(&config))?;
+        (answer.status != 409).then_some(answer)
+    });
     assert_eq!(refused.status, 500, "{}", refused.body);
     assert!(refused.body.contains("IO Error trying to forward REST request"), "{}", refused.body);
     for worker in workers.into_iter().chain([stranger]) {

@@ -12,7 +12,7 @@ use harness::{
 #[path = "support/group.rs"]
 mod group;
 
-use group::{GROUP, Group, ask, await_running, sink, source};
+use group::{GROUP, Group, SHORT, ask, await_running, sink, source};
 
 /// Waits until a file has all of these lines, in whatever order and however often.
 #[track_caller]
@@ -101,7 +101,7 @@ fn a_worker_beside_connect_shares_the_work_whoever_leads() {
         let (folder, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let broker = Broker::start(folder.path(), &[]);
         let settings = format!(
-            "bootstrap.servers={}\n{GROUP}connect.protocol={protocol}\nscheduled.rebalance.max.delay.ms=3000\n\
+            "bootstrap.servers={}\n{GROUP}{SHORT}connect.protocol={protocol}\nscheduled.rebalance.max.delay.ms=3000\n\
              group.id=group\nconfig.storage.topic=configs\noffset.storage.topic=offsets\n\
              status.storage.topic=statuses\noffset.storage.partitions=3\nstatus.storage.partitions=2\n\
              config.storage.replication.factor=1\noffset.storage.replication.factor=1\n\

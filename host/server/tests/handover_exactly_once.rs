@@ -27,7 +27,7 @@ fn await_committed(kafka: &Kafka, expected: &str) {
     within(4 * SOON, "the lines are committed", || {
         let consumed = Command::new(millstream())
             .args(["topic", "consume", "lines", "--from-beginning", "--isolation-level", "read_committed"])
-            .args(["--timeout-ms", "2000", "--bootstrap-server", &kafka.address])
+            .args(["--until-end", "--bootstrap-server", &kafka.address])
             .output()
             .expect("the program runs");
         seen = String::from_utf8(consumed.stdout).expect("text");

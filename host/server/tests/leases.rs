@@ -15,7 +15,7 @@ mod group;
 #[path = "support/once.rs"]
 mod once;
 
-use group::{Group, ask, await_running};
+use group::{Group, SHORT, ask, await_running};
 use once::once;
 
 const LEDGER: &str = "org.example.LedgerSinkConnector";
@@ -143,7 +143,7 @@ fn counted(file: &Path, parts: &str) -> String {
 /// epoch until then.
 fn parts_in_topic(broker: &str) -> Option<String> {
     let consumed = Command::new(millstream())
-        .args(["topic", "consume", "group-kv", "--from-beginning", "--timeout-ms", "500", "--output", "json"])
+        .args(["topic", "consume", "group-kv", "--from-beginning", "--until-end", "--output", "json"])
         .args(["--bootstrap-server", broker])
         .output()
         .expect("the program runs");
@@ -169,7 +169,7 @@ fn parts_in_topic(broker: &str) -> Option<String> {
 fn a_frozen_owner_of_a_lease_commits_nothing_when_it_goes_on_beside_its_successor() {
     let folder = tempfile::tempdir().unwrap();
     let (target, release) = (folder.path().join("out.txt"), folder.path().join("release"));
-    let settings = format!("{}plugin.host.call.timeout.ms=600000\nconnect.protocol=sessioned\n", plugins());
+    let settings = format!("{}{SHORT}plugin.host.call.timeout.ms=600000\nconnect.protocol=sessioned\n", plugins());
     let group = Group::of(2, &settings);
     let broker = group.settings.lines().find_map(|line| line.strip_prefix("bootstrap.servers=")).unwrap().to_owned();
     let rests = group.rests();

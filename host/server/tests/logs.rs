@@ -188,11 +188,17 @@ fn lines_are_objects_and_their_levels_come_from_a_file_that_may_change() {
     let logs_requests = |path: &str| worker.log().lines().any(|line| line.contains(&format!("/{path} from")));
     pause("pause");
     assert!(!logs_requests("pause"));
-    fs::write(&levels, "logger.org.apache.kafka.connect.runtime.rest=LOUD\n").unwrap();
+    // At once: an empty file is one without levels.
+    let replace = |text: &str| {
+        let new = levels.with_extension("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, &levels).unwrap();
+    };
+    replace("logger.org.apache.kafka.connect.runtime.rest=LOUD\n");
     eventually("the mistake is told", || worker.log().contains("line 1: logger.org").then_some(()));
     pause("resume");
     assert!(!logs_requests("resume"), "the last good levels stay");
-    fs::write(&levels, "logger.org.apache.kafka.connect.runtime.rest=INFO\n").unwrap();
+    replace("logger.org.apache.kafka.connect.runtime.rest=INFO\n");
     eventually("the file is read again", || worker.log().contains("read again\"").then_some(()));
     pause("pause");
     eventually("requests are logged", || logs_requests("pause").then_some(()));

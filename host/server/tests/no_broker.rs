@@ -97,6 +97,13 @@ fn every_topic_command_ends_when_no_broker_answers_and_names_the_address() {
     let silent = silent.local_addr().unwrap().to_string();
     for address in [&dead, &silent] {
         let short = "default.api.timeout.ms=500";
+        // What else may be waited for takes far longer than a slow machine needs for this.
+        let long = [
+            "socket.connection.setup.timeout.ms=600000",
+            "socket.connection.setup.timeout.max.ms=600000",
+            "request.timeout.ms=600000",
+        ];
+        let long = long.map(|setting| ["--property", setting]).concat();
         for arguments in [
             &["list", "--property", short][..],
             &["create", "t", "--property", short],
@@ -105,18 +112,18 @@ fn every_topic_command_ends_when_no_broker_answers_and_names_the_address() {
             // Its own setting is enough.
             &["consume", "t", "--timeout-ms", "500"],
         ] {
-            let ended = run(&[&["topic"], arguments, &["--bootstrap-server", address]].concat());
+            let ended = run(&[&["topic"], arguments, &long, &["--bootstrap-server", address]].concat());
             let message = String::from_utf8_lossy(&ended.stderr).into_owned();
             assert_eq!(ended.status.code(), Some(1), "{message}");
             assert!(!message.contains("ignored"), "{arguments:?} warns of what nobody asked for: {message}");
             let last = message.lines().last().unwrap_or_default();
             assert!(last.contains(address.as_str()) && last.contains("likely cause"), "{arguments:?}: {message}");
-            // The time that was asked for, give or take a slow machine, and not that of a connection (10 s).
+            // The time that was asked for, give or take a slow machine, and not that of a connection.
             let waited: u64 = last
                 .split_once(" after ")
                 .and_then(|(_, rest)| rest.split_once(" ms")?.0.parse().ok())
                 .unwrap_or_else(|| panic!("no time in {message}"));
-            assert!(waited < 5000, "{arguments:?}: {message}");
+            assert!(waited < 300_000, "{arguments:?}: {message}");
         }
     }
 }

@@ -174,6 +174,10 @@ fn talk_about_offsets(rest: &str, folder: &Path, suffix: &str) -> Conversation {
 fn talk_about_topics(talk: &mut Talk<'_>, input: &Path) {
     for connector in ["source", "sink", "nobody"] {
         let path = format!("/connectors/{}/topics", talk.name(connector));
+        if connector != "nobody" {
+            let topic = talk.name("lines");
+            eventually("the topic is noted", || get(talk.rest, &path).filter(|answer| answer.body.contains(&topic)));
+        }
         talk.ask("GET", &path, "");
         talk.ask("PUT", &format!("{path}/reset"), "");
         // Statuses of a group are read back from their topic.

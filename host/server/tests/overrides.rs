@@ -58,8 +58,7 @@ fn produce(broker: &str, topic: &str, lines: &str) {
 /// Waits until a topic of a broker holds exactly these values.
 fn await_values(broker: &str, topic: &str, expected: &str) {
     eventually(&format!("{topic} holds {expected:?}"), || {
-        let arguments =
-            ["topic", "consume", topic, "--bootstrap-server", broker, "--from-beginning", "--timeout-ms", "300"];
+        let arguments = ["topic", "consume", topic, "--bootstrap-server", broker, "--from-beginning", "--until-end"];
         (tool(&arguments, "") == expected).then_some(())
     });
 }

@@ -16,14 +16,6 @@ fn await_content(file: &Path, expected: &str) {
     eventually(&format!("{} holds {expected:?}", file.display()), || (read() == expected).then_some(()));
 }
 
-/// The trace of a task that fails.
-#[track_caller]
-fn trace(worker: &Worker, connector: &str) -> String {
-    eventually(&format!("{connector} fails"), || {
-        worker.status(connector)["tasks"][0]["trace"].as_str().map(str::to_owned)
-    })
-}
-
 /// Bytes of memory that a process has in use.
 fn resident(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
@@ -170,12 +162,12 @@ fn headers_are_converted_by_plugins_on_the_way_in_and_out() {
     await_content(&folder.path().join("skips-bare"), "line\n");
     let stage = "HEADER_CONVERTER by header.converter (org.millstream.odd.OddHeaderConverter)";
     for name in ["reads-bare", "refused"] {
-        let trace = trace(&worker, name);
+        let trace = worker.failed_trace(name);
         assert!(trace.contains(stage) && trace.contains("no marked text"), "{name}: {trace}");
     }
     // A broken plugin is no matter of one record: no tolerance keeps the task going.
     for name in ["broken", "breaks"] {
-        let trace = trace(&worker, name);
+        let trace = worker.failed_trace(name);
         assert!(trace.contains("OddHeaderConverter") && trace.contains("odd on purpose"), "{name}: {trace}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use harness::{Worker, eventually, within};
+use harness::{Worker, eventually};
 use serde_json::{Value, json};
 
 /// A worker file's providers: files beneath a folder, looked up again after 200 ms, and the environment.
@@ -125,8 +125,10 @@ fn a_value_that_has_changed_restarts_the_connector_with_its_tasks_and_one_that_i
 
     secrets.write(&format!("out={}\n", second.display()));
     eventually("the new value is logged", || worker.log().contains("config providers have new values").then_some(()));
+    // A task opens its file when it starts, which it does when the one before it has ended.
+    eventually("the sink has started again", || second.exists().then_some(()));
     fs::write(&input, "one\ntwo\nthree\n").unwrap();
-    within(std::time::Duration::from_secs(60), "lines go to the new file", || {
+    eventually("lines go to the new file", || {
         fs::read_to_string(&second).unwrap_or_default().contains("three").then_some(())
     });
     assert!(!fs::read_to_string(&first).unwrap().contains("three"));

@@ -270,7 +270,7 @@ impl Connect {
             .spawn()
             .expect("the script can be started");
         let mut connect = Self { child, rest: format!("127.0.0.1:{port}") };
-        eventually("Connect answers", || {
+        within(Duration::from_secs(240), "Connect answers", || {
             let ended = connect.child.try_wait().expect("the process can be waited for");
             assert!(ended.is_none(), "{}", fs::read_to_string(folder.join("connect.log")).unwrap_or_default());
             get(&connect.rest, "/connectors").filter(|answer| answer.status == 200 && answer.body != "[]")

@@ -60,7 +60,7 @@ impl Producer {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), settled).await.expect("what was decided is finished")
+        tokio::time::timeout(Duration::from_secs(120), settled).await.expect("what was decided is finished")
     }
 
     /// The code, or that an end is still under way after a few questions: for ever, where the disk has failed.

@@ -31,7 +31,7 @@ use millstream_wire::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 
 /// Nothing in these tests takes longer unless it hangs.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 
 pub fn config(dir: &Path) -> BrokerConfig {
     with(dir, &[])

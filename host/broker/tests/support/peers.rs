@@ -11,7 +11,7 @@ use tokio::{io::AsyncWriteExt, process::Command};
 pub use harness::peers::{Kafka, have_kafka as have_java, have_kcat, have_python};
 
 /// No foreign program takes longer unless it hangs.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(400);
 
 /// `kcat` with these arguments.
 pub fn kcat(arguments: &[&str]) -> Command {

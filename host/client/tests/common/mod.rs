@@ -157,7 +157,7 @@ impl Kafka {
         // The broker that is asked hears of it from the controller.
         let began = Instant::now();
         while self.admin().describe_topics(std::slice::from_ref(&topic)).await.expect("answered")[&topic].is_err() {
-            assert!(began.elapsed() < Duration::from_secs(60), "{topic} is known in time");
+            assert!(began.elapsed() < Duration::from_secs(120), "{topic} is known in time");
         }
         topic
     }
@@ -166,7 +166,7 @@ impl Kafka {
     pub async fn consume_one_in_java(&self, topic: &TopicName, group: &str, properties: &[&str]) -> Output {
         let address = self.address();
         let mut arguments = vec!["--bootstrap-server", &address, "--topic", topic.as_str(), "--group", group];
-        arguments.extend(["--from-beginning", "--max-messages", "1", "--timeout-ms", "60000"]);
+        arguments.extend(["--from-beginning", "--max-messages", "1", "--timeout-ms", "180000"]);
         properties.iter().for_each(|property| arguments.extend(["--command-property", property]));
         self.run("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments, "").await
     }

