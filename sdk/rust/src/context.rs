@@ -129,6 +129,9 @@ pub fn wait(time: Duration) -> bool {
 /// Said by a source task that is about to return nothing from `poll`: there will be nothing for so long. The host
 /// polls again by then, or when a file [grows](crate::File::ends_rest); meanwhile the task costs nothing, and can be
 /// paused and stopped at once. Of several times the last one counts; with records or an error it means nothing.
+///
+/// Said by a connector within `task_configs`: it is asked for them again after so long, and its tasks are made anew if they
+/// are others then.
 pub fn rest(time: Duration) {
     host::rest(millis(time));
 }

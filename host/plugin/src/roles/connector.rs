@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_connector::{AlteredOffsets, Connector, ConnectorContext, PluginError, Support};
 use serde_json::Value;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::InstanceFactory;
 use crate::capability::Worker;
@@ -23,6 +23,18 @@ pub(crate) struct WasmConnector {
     connector: Box<dyn GuestConnector>,
     /// What it was started with, secrets and all.
     config: ConfigMap,
+    context: Arc<dyn ConnectorContext>,
+    /// Asks for task configurations again, where the connector has said when.
+    again: Option<Again>,
+}
+
+/// A task that waits; it ends with what owns it.
+struct Again(JoinHandle<()>);
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl WasmConnector {
@@ -30,18 +42,18 @@ impl WasmConnector {
         factory: InstanceFactory,
         context: Arc<dyn ConnectorContext>,
     ) -> Result<Self, PluginError> {
-        let (loaded, mut guest) = factory.instance(Worker::Connector(context)).await?;
+        let (loaded, mut guest) = factory.instance(Worker::Connector(Arc::clone(&context))).await?;
         let connector = loaded.exports.source_connector(&mut guest, factory.class()).await?;
-        Ok(Self { factory, guest, connector, config: ConfigMap::new() })
+        Ok(Self { factory, guest, connector, config: ConfigMap::new(), context, again: None })
     }
 
     pub(crate) async fn create_sink(
         factory: InstanceFactory,
         context: Arc<dyn ConnectorContext>,
     ) -> Result<Self, PluginError> {
-        let (loaded, mut guest) = factory.instance(Worker::Connector(context)).await?;
+        let (loaded, mut guest) = factory.instance(Worker::Connector(Arc::clone(&context))).await?;
         let connector = loaded.exports.sink_connector(&mut guest, factory.class()).await?;
-        Ok(Self { factory, guest, connector, config: ConfigMap::new() })
+        Ok(Self { factory, guest, connector, config: ConfigMap::new(), context, again: None })
     }
 }
 
@@ -74,11 +86,20 @@ impl Connector for WasmConnector {
     /// More configurations than were asked for are the runtime's to refuse, as in Connect, where old configurations may
     /// ask for it to be tolerated.
     async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<ConfigMap>, PluginError> {
+        self.again = None;
         let made = self.connector.task_configs(&mut self.guest, max_tasks).await?;
+        self.again = self.guest.take_rest().map(|rest| {
+            let context = Arc::clone(&self.context);
+            Again(tokio::spawn(async move {
+                rest.await;
+                context.request_task_reconfiguration();
+            }))
+        });
         Ok(made.into_iter().map(|task| self.factory.openings.restored(task, &self.config)).collect())
     }
 
     async fn stop(&mut self) -> Result<(), PluginError> {
+        self.again = None;
         if !self.guest.is_usable() {
             // Nothing is left to be ended: the fault that discarded the instance was reported then.
             return Ok(());

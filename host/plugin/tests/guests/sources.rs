@@ -414,6 +414,17 @@ async fn connectors_configure_tasks_and_talk_to_the_worker() {
     assert_eq!(*worker.asked.lock().unwrap(), ["reconfigure", "raise raised on purpose"]);
     let configs = connector.task_configs(2).await.unwrap();
     assert_eq!(configs[1], config(&[("behaviour", "reconfigure"), ("task", "1")]));
+    connector.start(&config(&[("behaviour", "again")])).await.unwrap();
+    connector.task_configs(1).await.unwrap();
+    let asked = async {
+        while worker.asked.lock().unwrap().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), asked)
+        .await
+        .expect("task configurations are asked for again");
+    assert_eq!(worker.asked.lock().unwrap().last().map(String::as_str), Some("reconfigure"));
     let mut refusing = plugins.connector(&"OddSinkConnector".into(), "odd", worker.clone()).await.unwrap();
     assert!(matches!(refusing.start(&config(&[("behaviour", "refuse")])).await, Err(PluginError::Reported(_))));
     assert!(matches!(refusing.validate(&config(&[("behaviour", "no json")])).await, Err(PluginError::Broken { .. })));

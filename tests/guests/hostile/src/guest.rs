@@ -204,6 +204,9 @@ impl Connector {
 
     fn configs(&self, count: u32) -> Result<Vec<Config>, Error> {
         at("task configs", &self.behaviour.borrow())?;
+        if *self.behaviour.borrow() == "again" {
+            host_wait::rest(1);
+        }
         let behaviour = self.behaviour.borrow();
         let secret = self.secret.borrow();
         Ok((0..count)
