@@ -12,8 +12,13 @@ use flate2::{Compression, write::GzEncoder};
 use crate::guest_build::GuestBuild;
 
 /// Bundled plugins: packages of the workspace.
-const PACKAGES: [&str; 4] =
-    ["millstream-transforms", "millstream-plugin-file", "millstream-plugin-datagen", "millstream-plugin-http"];
+const PACKAGES: [&str; 5] = [
+    "millstream-transforms",
+    "millstream-plugin-file",
+    "millstream-plugin-datagen",
+    "millstream-plugin-http",
+    "millstream-plugin-sql",
+];
 
 /// What the packages are made of, below the workspace's folder.
 const SOURCES: [&str; 9] = [

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates and which of ours each may use (beside itself).
-const ARROWS: [(&str, &[&str]); 28] = [
+const ARROWS: [(&str, &[&str]); 29] = [
     ("millstream-record", &[]),
     // Below all that counts.
     ("millstream-metrics", &[]),
@@ -83,6 +83,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
     ("millstream-plugin-file", &["millstream-sdk"]),
     ("millstream-plugin-datagen", &["millstream-sdk"]),
     ("millstream-plugin-http", &["millstream-sdk"]),
+    ("millstream-plugin-sql", &["millstream-sdk"]),
     ("conformance", ANYTHING),
     ("tidy", &[]),
     ("bench", ANYTHING),
@@ -143,7 +144,7 @@ const HOMES: [(&str, &[&str]); 27] = [
 ];
 
 /// Crates with unsafe code, and why they need it. All others forbid it.
-const UNSAFE: [(&str, &str); 10] = [
+const UNSAFE: [(&str, &str); 11] = [
     ("millstream-record", "texts of a batch are checked when they come in, and not again when they are read"),
     (
         "millstream-plugin",
@@ -153,6 +154,7 @@ const UNSAFE: [(&str, &str); 10] = [
     ("millstream-plugin-file", "its exports are generated"),
     ("millstream-plugin-datagen", "its exports are generated"),
     ("millstream-plugin-http", "its exports are generated"),
+    ("millstream-plugin-sql", "its exports are generated"),
     ("millstream", "says that the code of its bundled plugins comes from its own build"),
     ("conformance", "says the same of the plugins that it runs"),
     ("harness", "counts what is allocated"),

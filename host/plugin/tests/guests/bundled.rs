@@ -15,7 +15,8 @@ use crate::support::{LIMITS, Worker, config, hostile, limits, lines, task, texts
 fn built() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
-        let names = ["millstream-transforms", "millstream-plugin-file", "millstream-plugin-datagen"];
+        let names =
+            ["millstream-transforms", "millstream-plugin-file", "millstream-plugin-datagen", "millstream-plugin-sql"];
         let tmp = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let build = GuestBuild {
             folder: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.."),
