@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Failure, Lease, RowError, TopicOffset, TopicPartition};
+use millstream_record::TopicName;
+
+use crate::{ErrorKind, Failure, Lease, RowError, TopicOffset, TopicPartition};
 
 /// For connectors. No call waits: what they ask for happens soon afterwards.
 pub trait ConnectorContext: Send + Sync {
@@ -91,6 +93,20 @@ pub trait SinkContext: Send + Sync {
     ///
     /// The policy tolerates no errors, or there is nowhere to report to.
     fn report(&self, errors: Vec<RowError>) -> Result<(), Failure>;
+    /// Appends records to a topic, which is made if it is missing, and returns when all are durable.
+    ///
+    /// # Errors
+    ///
+    /// The topic cannot be made, or a record not be written: some may have been.
+    async fn write_records(
+        &self,
+        topic: &TopicName,
+        replication: i16,
+        records: Vec<TopicRecord>,
+    ) -> Result<(), Failure> {
+        let _ = (replication, records);
+        Err(Failure::new(ErrorKind::Fatal, "", format!("nothing here writes to {topic}")))
+    }
     /// The lease of the task's connector; `None` where the worker keeps none.
     fn lease(&self) -> Option<Arc<dyn Lease>> {
         None
@@ -99,4 +115,15 @@ pub trait SinkContext: Send + Sync {
     fn is_stopping(&self) -> bool;
     /// Returns when the task is asked to stop.
     async fn stopped(&self);
+}
+
+/// A record that a plugin writes to a topic as it is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TopicRecord {
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
 }

@@ -19,7 +19,7 @@ pub use connector::{
     AcknowledgedRow, AlteredOffsets, Connector, PollLimits, Rest, SinkTask, SourceTask, Support, TopicOffset,
     TopicPartition,
 };
-pub use context::{ConnectorContext, RequestedEnd, SinkContext, SourceContext, TransactionEnd};
+pub use context::{ConnectorContext, RequestedEnd, SinkContext, SourceContext, TopicRecord, TransactionEnd};
 pub use convert::{ByteColumn, Converter, ConverterRole, HeaderBatchConverter, HeaderConverter, InputRow, RowInput};
 pub use error::{ErrorKind, Failure, PluginError, RowError};
 pub use lease::{KeyChange, LEASE_LOST, Lease};

@@ -35,6 +35,19 @@ fn sink(server: &Server, more: &str) -> String {
     )
 }
 
+/// So many records of a topic, once they are there.
+fn records(worker: &Worker, topic: &str, count: usize) -> Vec<serde_json::Value> {
+    let wanted = count.to_string();
+    let arguments = ["topic", "consume", "--bootstrap-server", &worker.broker, topic, "--from-beginning"];
+    let more = ["--max-messages", &wanted, "--timeout-ms", "5000", "--output", "json"];
+    eventually(&format!("{count} records of {topic}"), || {
+        let output = std::process::Command::new(harness::millstream()).args(arguments).args(more).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let records: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (records.len() == count).then_some(records)
+    })
+}
+
 fn lines_of(bodies: &[String]) -> BTreeSet<String> {
     bodies.iter().flat_map(|body| body.split(',')).map(str::to_owned).collect()
 }
@@ -82,20 +95,25 @@ fn a_server_in_trouble_gets_everything_when_it_is_well_and_bad_records_are_dead_
     });
     append(&folder.path().join("in.txt"), "one\nbad\ntwo\nthree\n");
     let more = "max.retries=1000\nretry.backoff.max.ms=100\nretry.on.status.codes=500-\nerrors.tolerance=all\n\
-                errors.deadletterqueue.topic.name=dead\nerrors.deadletterqueue.topic.replication.factor=1\n";
+                errors.deadletterqueue.topic.name=dead\nerrors.deadletterqueue.topic.replication.factor=1\n\
+                reporter.bootstrap.servers=ignored:9092\nreporter.error.topic.name=why\n\
+                reporter.result.topic.replication.factor=1\nreporter.error.topic.replication.factor=1\n";
     let worker = Worker::start(folder.path(), TEXT, &[&source(folder.path()), &sink(&server, more)]);
     eventually("it was refused", || (3 <= refusals.load(Ordering::Relaxed)).then_some(()));
     well.store(true, Ordering::Relaxed);
     let expected: BTreeSet<String> = ["one", "two", "three"].map(str::to_owned).into();
     eventually("the good ones have come", || (lines_of(&taken.lock().unwrap()) == expected).then_some(()));
-    let letter = eventually("the bad one is a dead letter", || {
-        let arguments = ["topic", "consume", "--bootstrap-server", &worker.broker, "dead", "--from-beginning"];
-        let more = ["--max-messages", "1", "--timeout-ms", "20000", "--output", "json"];
-        let output = std::process::Command::new(harness::millstream()).args(arguments).args(more).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().next().map(str::to_owned)
-    });
-    assert!(letter.contains("\"value\":\"bad\"") || letter.contains("\"value\": \"bad\""), "{letter}");
+    let letter = &records(&worker, "dead", 1)[0];
+    assert_eq!(letter["value"], "bad");
+    let why = &records(&worker, "why", 1)[0];
+    let header = |name: &str| {
+        let headers = why["headers"].as_array().unwrap();
+        headers.iter().find(|header| header["key"] == name).map(|header| header["value"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(header("status_code").as_deref(), Some("422"));
+    assert_eq!((header("payload").as_deref(), header("input_record_offset").as_deref()), (Some("bad"), Some("1")));
+    assert!(why["value"].as_str().unwrap().contains("Response content: not like this, Exception: null"), "{why}");
+    assert_eq!(records(&worker, "sink-success", 3)[0]["value"], "\"\"");
     assert_eq!(worker.status("sink")["tasks"][0]["state"], "RUNNING");
 }
 

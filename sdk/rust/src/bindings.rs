@@ -19,6 +19,7 @@ pub mod imports {
                 import millstream:connect/host-files@0.1.0;
                 import millstream:connect/host-lease@0.1.0;
                 import millstream:connect/host-sql@0.1.0;
+                import millstream:connect/host-report@0.1.0;
                 import millstream:connect/host-source@0.1.0;
                 import millstream:connect/host-transaction@0.1.0;
                 import millstream:connect/host-connector@0.1.0;
@@ -31,8 +32,8 @@ pub mod imports {
 }
 
 pub use imports::millstream::connect::{
-    host_connector, host_files, host_lease, host_log, host_sink, host_source, host_sql, host_transaction, host_wait,
-    types,
+    host_connector, host_files, host_lease, host_log, host_report, host_sink, host_source, host_sql, host_transaction,
+    host_wait, types,
 };
 
 /// What every component exports.

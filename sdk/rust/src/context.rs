@@ -118,6 +118,23 @@ impl SinkContext {
     pub fn report(&self, errors: &[RowError]) -> Result<()> {
         host::report(errors)
     }
+
+    /// Appends records to the topic that the value of a key names ([`Opens::topic`](crate::config::Opens::topic)), and
+    /// returns when all are durable.
+    ///
+    /// # Errors
+    ///
+    /// The key opens no topic, or a record cannot be written: some may have been.
+    pub fn write(&self, key: &str, reports: Vec<TopicReport>) -> Result<()> {
+        // The host takes so many in one call.
+        const AT_A_TIME: usize = 1000;
+        let mut rest = reports;
+        while !rest.is_empty() {
+            let behind = rest.split_off(rest.len().min(AT_A_TIME));
+            host::write_reports(key, std::mem::replace(&mut rest, behind))?;
+        }
+        Ok(())
+    }
 }
 
 /// Waits for up to a time, without burning the deadline of the call. True as soon as the connector
@@ -138,4 +155,15 @@ pub fn rest(time: Duration) {
 
 fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// A record that a sink writes to a topic as it is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TopicReport {
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
 }

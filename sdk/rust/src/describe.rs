@@ -200,6 +200,9 @@ fn describe_opens(opens: Opens, config: &ConfigDef) -> Json {
             let keys = keys.into_iter().filter_map(|(name, key)| Some((name.to_owned(), key?.into())));
             json!({ "sql": keys.collect::<Map<String, Json>>() })
         }
+        Opened::Topic { default, replication } => {
+            json!({ "topic": "write", "default": default, "replication": replication })
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! The host's functions as a component calls them.
 
 use crate::{
-    Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, TransactionEnd,
+    Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, TopicReport, TransactionEnd,
     batch::Batch,
     bindings::{
-        host_connector, host_files, host_lease, host_log, host_sink, host_source, host_sql, host_transaction, host_wait,
+        host_connector, host_files, host_lease, host_log, host_report, host_sink, host_source, host_sql,
+        host_transaction, host_wait,
     },
     convert::{join, raised_row_error, split},
     logging::Level,
@@ -114,6 +115,11 @@ pub(crate) fn request_commit() {
 pub(crate) fn report(errors: &[RowError]) -> Result<()> {
     let errors: Vec<_> = errors.iter().map(|error| crate::convert::row_error(error.clone(), 0)).collect();
     host_sink::report(&errors).map_err(Error::from)
+}
+
+pub(crate) fn write_reports(key: &str, reports: Vec<TopicReport>) -> Result<()> {
+    let lower = |TopicReport { key, value, headers }| host_report::Report { key, value, headers };
+    host_report::write(key, &reports.into_iter().map(lower).collect::<Vec<_>>()).map_err(Error::from)
 }
 
 #[derive(Debug)]

@@ -58,7 +58,7 @@ mod transform;
 pub use chain::{Applied, Chain, LinkSpec};
 pub use collector::{Collector, constant_map};
 pub use component::{Component, Plugin, describe};
-pub use context::{ConnectorContext, SinkContext, SourceContext, rest, wait};
+pub use context::{ConnectorContext, SinkContext, SourceContext, TopicReport, rest, wait};
 pub use converter::{Converter, ConverterRole, RowConverter, RowsInRole, Subject};
 pub use coordinates::{TopicOffset, TopicPartition};
 pub use describe::{Described, Info, PluginKind};

@@ -16,6 +16,7 @@ mod files;
 mod http;
 mod lease;
 mod log;
+mod report;
 mod sockets;
 mod sql;
 mod wait;
@@ -34,6 +35,7 @@ pub(crate) use files::{FileError, Growth};
 pub use http::{AllowedPlaces, HttpAllowed, OriginPattern};
 pub(crate) use http::{HttpAccess, Place};
 pub(crate) use log::{GuestLog, InstanceName, Level, StandardStream};
+pub(crate) use report::ReportAccess;
 pub(crate) use sockets::SocketAccess;
 pub use sockets::{SocketPattern, SocketsAllowed};
 pub(crate) use sql::SqlLimits;
@@ -69,7 +71,7 @@ struct Want {
 }
 
 /// Every capability there is.
-pub(crate) const ALL: [&Capability; 8] = [
+pub(crate) const ALL: [&Capability; 9] = [
     &log::CAPABILITY,
     &wait::CAPABILITY,
     &files::CAPABILITY,
@@ -77,6 +79,7 @@ pub(crate) const ALL: [&Capability; 8] = [
     &sockets::CAPABILITY,
     &sql::CAPABILITY,
     &lease::CAPABILITY,
+    &report::CAPABILITY,
     &worker::CAPABILITY,
 ];
 
@@ -139,6 +142,7 @@ pub(crate) struct CapabilityStates {
     pub(crate) log: Arc<GuestLog>,
     pub(crate) files: files::Files,
     pub(crate) lease: lease::LeaseAccess,
+    pub(crate) report: ReportAccess,
     pub(crate) http: HttpAccess,
     pub(crate) sockets: SocketAccess,
     pub(crate) sql: sql::SqlAccess,
@@ -164,6 +168,7 @@ impl CapabilityStates {
             log: Arc::new(GuestLog::new(name, log_rate, metrics)),
             files: files::Files::new(allowed.files.clone(), Arc::clone(growth)),
             lease: lease::LeaseAccess::default(),
+            report: ReportAccess::default(),
             rest: Rest::default(),
             worker: WorkerAccess::new(worker),
         }
@@ -173,6 +178,7 @@ impl CapabilityStates {
     fn revoke_all(&mut self) {
         self.files.revoke_all();
         self.lease.revoke();
+        self.report.revoke_all();
         self.http.revoke_all();
         self.sockets.revoke_all();
         self.sql.revoke_all();

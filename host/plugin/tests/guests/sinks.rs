@@ -85,3 +85,28 @@ async fn a_sink_that_breaks_in_put_says_where_and_why() {
         assert!(matches!(sink.put(&lines(&["b"])).await, Err(PluginError::Broken { .. })), "{behaviour}");
     }
 }
+
+#[tokio::test]
+async fn a_sink_writes_to_the_topics_that_its_keys_name_and_to_no_other() {
+    let plugins = plugins().await;
+    let put = async |behaviour: &str, why: Option<&str>| {
+        let worker = Worker::new();
+        let mut sink = plugins.sink_task(&"OddSink".into(), &task(), worker.clone()).await.unwrap();
+        let mut settings = vec![("behaviour", behaviour), ("name", "odd")];
+        settings.extend(why.map(|why| ("why", why)));
+        sink.start(&config(&settings)).await.unwrap();
+        let taken = sink.put(&lines(&["a"])).await;
+        let asked = worker.asked.lock().unwrap().join("; ");
+        taken.map(|()| asked).map_err(|error| error.to_string())
+    };
+    assert_eq!(put("write why", None).await.as_deref(), Ok(r#"odd-why in 3 copies: Some("odd") 1"#));
+    assert_eq!(put("write why", Some("because")).await.as_deref(), Ok(r#"because in 3 copies: Some("odd") 1"#));
+    for (behaviour, why, expected) in [
+        ("write why", Some(""), "the key why opens no topic, or has no value"),
+        ("write elsewhere", None, "the key behaviour opens no topic"),
+        ("write without end", None, "10001 records are too many for one call: 10000 are allowed"),
+    ] {
+        let refused = put(behaviour, why).await;
+        assert!(refused.as_ref().is_err_and(|error| error.contains(expected)), "{refused:?}");
+    }
+}

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use millstream_config::ConfigMap;
 use millstream_connector::{
     ConnectorContext, ErrorKind, Failure, KeyChange, LEASE_LOST, Lease, PluginError, Plugins, PollLimits, RequestedEnd,
-    RowError, SinkContext, SourceContext, SourceTask, TaskId, TopicOffset, TopicPartition,
+    RowError, SinkContext, SourceContext, SourceTask, TaskId, TopicOffset, TopicPartition, TopicRecord,
 };
 use millstream_plugin::guest_build::GuestBuild;
 use millstream_plugin::{PluginLimits, WasmPlugins};
-use millstream_record::Value;
 use millstream_record::batch::{Batch, Column, ColumnBuilder, Role, Side, Table, Union};
+use millstream_record::{TopicName, Value};
 use tokio::sync::watch;
 
 pub const SOURCE: &str = "org.millstream.odd.OddSourceConnector";
@@ -165,6 +165,13 @@ impl SinkContext for Worker {
     }
     fn report(&self, errors: Vec<RowError>) -> Result<(), Failure> {
         self.reported.lock().unwrap().extend(errors);
+        Ok(())
+    }
+    async fn write_records(&self, topic: &TopicName, copies: i16, records: Vec<TopicRecord>) -> Result<(), Failure> {
+        for TopicRecord { value, headers, .. } in records {
+            let value = value.map(|value| String::from_utf8(value).unwrap());
+            self.note(format!("{topic} in {copies} copies: {value:?} {}", headers.len()));
+        }
         Ok(())
     }
     fn lease(&self) -> Option<Arc<dyn Lease>> {

@@ -7,11 +7,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use millstream_connector::{ErrorKind, Failure, Lease, RowError, SinkContext, TopicOffset, TopicPartition};
+use millstream_connector::{
+    ErrorKind, Failure, Lease, RowError, SinkContext, TopicOffset, TopicPartition, TopicRecord,
+};
+use millstream_record::TopicName;
 
 use crate::{
     error_policy::{CONNECT_EXCEPTION, Executor, Stage, Tolerance, tolerance_exceeded},
-    sink_task::stages::SINK_TASK,
+    sink_task::{reporter::Reporter, stages::SINK_TASK},
     task::TaskControl,
 };
 
@@ -32,6 +35,7 @@ pub(crate) struct TaskContext {
     control: TaskControl,
     rules: ReportRules,
     lease: Option<Arc<dyn Lease>>,
+    reporter: Reporter,
     state: Mutex<Requests>,
 }
 
@@ -58,8 +62,13 @@ pub(super) struct Reports {
 }
 
 impl TaskContext {
-    pub(crate) fn new(control: TaskControl, rules: ReportRules, lease: Option<Arc<dyn Lease>>) -> Self {
-        Self { control, rules, lease, state: Mutex::default() }
+    pub(crate) fn new(
+        control: TaskControl,
+        rules: ReportRules,
+        lease: Option<Arc<dyn Lease>>,
+        reporter: Reporter,
+    ) -> Self {
+        Self { control, rules, lease, reporter, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, Requests> {
@@ -198,6 +207,15 @@ impl SinkContext for TaskContext {
             }
             _ => Ok(()),
         }
+    }
+
+    async fn write_records(
+        &self,
+        topic: &TopicName,
+        replication: i16,
+        records: Vec<TopicRecord>,
+    ) -> Result<(), Failure> {
+        self.reporter.write(topic, replication, records).await
     }
 
     fn lease(&self) -> Option<Arc<dyn Lease>> {

@@ -10,6 +10,7 @@ mod lags;
 mod put_policy;
 mod raw;
 mod redelivery;
+mod reporter;
 mod stages;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -31,6 +32,7 @@ pub(crate) use self::{
     context::{ReportRules, TaskContext},
     dead_letters::DeadLetters,
     put_policy::PutPolicy,
+    reporter::Reporter,
     stages::{Reporting, Stages},
 };
 use crate::{

@@ -260,7 +260,9 @@ impl Build<'_> {
         let Self { parts, lease, start, control, config, class, .. } = self;
         let id = &start.id;
         let rules = ReportRules { available: log.enabled || dead_letters.is_some(), tolerance: policy.tolerance };
-        let context = Arc::new(sink_task::TaskContext::new(control.clone(), rules, lease));
+        let clients = Arc::clone(&parts.clients);
+        let reporter = sink_task::Reporter::new(clients, id.clone(), start.connector_config.clone());
+        let context = Arc::new(sink_task::TaskContext::new(control.clone(), rules, lease, reporter));
         let asked: Arc<dyn SinkContext> = Arc::clone(&context) as Arc<dyn SinkContext>;
         let task = parts.plugins.sink_task(class, id, asked).await.map_err(|error| error.failure())?;
         let consumer = parts.clients.consumer(id, &topics, &start.connector_config).await?;

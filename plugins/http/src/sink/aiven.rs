@@ -13,7 +13,7 @@ use millstream_sdk::{
 };
 
 use super::confluent::decimals;
-use super::settings::{Batches, Dialect, Format, OnError, OnNull, RecordText, Settings};
+use super::settings::{Batches, Dialect, Format, OnError, OnNull, RecordText, Reports, Settings};
 use super::task::{HttpSinkTask, TaskConfig};
 use crate::{
     keys::{one_of, text_of},
@@ -254,6 +254,7 @@ impl PluginConfig for AivenSinkConfig {
                 in_flight: 1,
                 interval: Duration::ZERO,
                 dialect: Dialect::Aiven,
+                reports: Reports::default(),
             },
             originals: originals.clone(),
         })

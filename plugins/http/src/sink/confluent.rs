@@ -10,10 +10,9 @@ use millstream_sdk::{
         Key, Opens, PluginConfig,
     },
     values::JavaRegex,
-    warn,
 };
 
-use super::settings::{Batches, Dialect, Format, OnError, OnNull, RecordText, Settings};
+use super::settings::{Batches, Dialect, Format, OnError, OnNull, RecordText, ReportFormat, Reports, Settings};
 use super::task::{HttpSinkTask, TaskConfig};
 use crate::{
     json::Decimals,
@@ -23,6 +22,10 @@ use crate::{
 };
 
 const URL: &str = "http.api.url";
+
+/// Keys that name the topics of reports.
+pub(super) const RESULTS: &str = "reporter.result.topic.name";
+pub(super) const ERRORS: &str = "reporter.error.topic.name";
 
 /// The configuration of connector and task alike.
 #[derive(Debug)]
@@ -90,8 +93,14 @@ impl PluginConfig for HttpSinkConfig {
                 ConfigValue::Boolean(true) => Err("signed assertions are not made here: use client credentials".to_owned()),
                 _ => Ok(()),
             }).doc("Must be false."))
-            .key(Key::string("reporter.result.topic.name").default("${connector}-success").importance(Medium).doc("Not written, see the README; records that are refused go to the dead letters (`errors.deadletterqueue.topic.name`)."))
-            .key(Key::string("reporter.error.topic.name").default("${connector}-error").importance(Medium).doc("The same."))
+            .key(Key::list("reporter.bootstrap.servers").default("").importance(Medium).doc("Switches reports on; they go to the worker's own cluster."))
+            .key(Key::string(RESULTS).default("${connector}-success").importance(Medium).opens(Opens::topic("${connector}-success", "reporter.result.topic.replication.factor")).doc("Topic of the answers, one for each record that was taken; none when empty. Setting it switches it on, too."))
+            .key(Key::string(ERRORS).default("${connector}-error").importance(Medium).opens(Opens::topic("${connector}-error", "reporter.error.topic.replication.factor")).doc("Topic of the records that were refused, with why; none when empty. Setting it switches it on, too."))
+            .key(Key::short("reporter.result.topic.replication.factor").default(3).importance(Medium).doc("Replicas of that topic if it is made, with one partition."))
+            .key(Key::short("reporter.error.topic.replication.factor").default(3).importance(Medium).doc("Replicas of that topic if it is made, with one partition."))
+            .key(one_of(Key::string("reporter.result.topic.value.format"), &["json", "string"]).default("json").importance(Medium).doc("Whether an answer is written as a JSON string or as it is."))
+            .key(one_of(Key::string("reporter.error.topic.value.format"), &["json", "string"]).default("json").importance(Medium).doc("The same for errors."))
+            .key(one_of(Key::string("report.errors.as"), &["error_string", "http_response"]).default("error_string").importance(Medium).doc("Whether an error is a sentence with everything, or the answer alone."))
     }
 
     fn from_values(values: &ConfigValues) -> Result<Self> {
@@ -117,6 +126,14 @@ impl PluginConfig for HttpSinkConfig {
             let text = format!("Invalid value {rate} for configuration request.rate.max: Value must be at least 0");
             return Err(Error::config(text));
         }
+        let reports = |key: &str, format: &str| {
+            let is_on = match values.originals().get(key).map(str::trim) {
+                Some(topic) => !topic.is_empty(),
+                None => !original("reporter.bootstrap.servers").trim().is_empty(),
+            };
+            let is_text = values.opt_string(format).is_some_and(|format| format.eq_ignore_ascii_case("string"));
+            is_on.then_some(if is_text { ReportFormat::Text } else { ReportFormat::Json })
+        };
         let tolerates = original("errors.tolerance").trim().eq_ignore_ascii_case("all");
         Ok(Self {
             settings: Settings {
@@ -171,6 +188,11 @@ impl PluginConfig for HttpSinkConfig {
                 in_flight: usize::try_from(values.int("max.in.flight.requests")?).unwrap_or(1),
                 interval: if rate == 0.0 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / rate.max(1e-6)) },
                 dialect: Dialect::Confluent,
+                reports: Reports {
+                    results: reports(RESULTS, "reporter.result.topic.value.format"),
+                    errors: reports(ERRORS, "reporter.error.topic.value.format"),
+                    as_response: word("report.errors.as")? == "http_response",
+                },
             },
             originals: values.originals().clone(),
         })
@@ -215,16 +237,13 @@ pub struct HttpSink {
 impl Sink for HttpSink {
     const INFO: Info = Info::new("io.confluent.connect.http.HttpSinkConnector")
         .task_class("io.confluent.connect.http.HttpSinkTask")
-        .aliases(&["io.millstream.HttpSinkConnector", "HttpSink"])
+        .aliases(&["io.millstream.HttpSinkConnector"])
         .version(env!("CARGO_PKG_VERSION"))
         .doc("Sends records to an HTTP API: one by one or in batches, with retries, rate limits and dead letters.");
     type Config = HttpSinkConfig;
     type Task = HttpSinkTask<HttpSinkConfig>;
 
     fn start(config: HttpSinkConfig, _: ConnectorContext) -> Result<Self> {
-        if config.originals.get("reporter.bootstrap.servers").is_some_and(|servers| !servers.trim().is_empty()) {
-            warn!("responses and errors are not written to reporter topics: use dead letters for what is refused");
-        }
         Ok(Self { originals: config.originals })
     }
 

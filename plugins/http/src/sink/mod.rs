@@ -2,6 +2,7 @@
 
 mod aiven;
 mod confluent;
+mod reports;
 mod requests;
 mod settings;
 mod task;

@@ -1,6 +1,6 @@
 //! From the records of a `put` to requests: which go together, and what is in each. Sends nothing.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use millstream_sdk::{
     Error, Result, Schema, Value,
@@ -9,6 +9,7 @@ use millstream_sdk::{
     values::write_value_text,
 };
 
+use super::reports::About;
 use super::settings::{Dialect, Format, OnNull, RecordText, Settings};
 use crate::json;
 
@@ -25,6 +26,8 @@ pub struct Work {
 pub struct Refused {
     pub row: u32,
     pub error: Error,
+    /// How its request ended, if there was one.
+    pub about: Option<Arc<About>>,
 }
 
 /// What is to be sent, in order.
@@ -69,7 +72,7 @@ impl Plan {
                             Dialect::Aiven => Error::data("Record value must not be null"),
                             Dialect::Confluent => Error::data("the record has no value (behavior.on.null.values=fail)"),
                         };
-                        plan.refused.push(Refused { row: number, error });
+                        plan.refused.push(Refused { row: number, error, about: None });
                     }
                 }
                 continue;
@@ -78,7 +81,7 @@ impl Plan {
             let key = match key {
                 Ok(key) => key,
                 Err(error) => {
-                    plan.refused.push(Refused { row: number, error });
+                    plan.refused.push(Refused { row: number, error, about: None });
                     continue;
                 }
             };
@@ -120,7 +123,7 @@ pub fn build(table: &Table<'_>, settings: &Settings, work: &mut Work, refused: &
                 }
                 Err(error) => {
                     body.truncate(before);
-                    refused.push(Refused { row, error });
+                    refused.push(Refused { row, error, about: None });
                     false
                 }
             }
@@ -132,7 +135,7 @@ pub fn build(table: &Table<'_>, settings: &Settings, work: &mut Work, refused: &
     let url = match settings.url.expand(table, first as usize, true) {
         Ok(url) => url,
         Err(error) => {
-            refused.extend(work.rows.drain(..).map(|row| Refused { row, error: error.clone() }));
+            refused.extend(work.rows.drain(..).map(|row| Refused { row, error: error.clone(), about: None }));
             return None;
         }
     };
@@ -144,12 +147,23 @@ pub fn build(table: &Table<'_>, settings: &Settings, work: &mut Work, refused: &
     Some(request.body(body))
 }
 
+/// The text of a record as it stands in a request.
+///
+/// # Errors
+///
+/// It cannot be written.
+pub fn text_of(table: &Table<'_>, settings: &Settings, row: u32) -> Result<String> {
+    let mut text = String::new();
+    Writer::new(table, &settings.text).write(row as usize, &mut text)?;
+    Ok(text)
+}
+
 /// Writes records as text.
 struct Writer<'t, 'a> {
     table: &'t Table<'a>,
     text: &'t RecordText,
     places: Vec<Option<Place>>,
-    schemas: Vec<Option<std::sync::Arc<Schema>>>,
+    schemas: Vec<Option<Arc<Schema>>>,
     scratch: String,
 }
 

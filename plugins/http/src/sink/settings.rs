@@ -35,6 +35,25 @@ pub struct Settings {
     /// Shortest time between the beginnings of two requests.
     pub interval: Duration,
     pub dialect: Dialect,
+    pub reports: Reports,
+}
+
+/// What is written to topics.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Reports {
+    /// Answers of requests that were taken.
+    pub results: Option<ReportFormat>,
+    /// Why records were refused.
+    pub errors: Option<ReportFormat>,
+    /// The value of an error is the answer alone.
+    pub as_response: bool,
+}
+
+/// How a text is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ReportFormat {
+    Json,
+    Text,
 }
 
 /// How a record becomes text.

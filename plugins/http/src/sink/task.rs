@@ -3,22 +3,31 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millstream_sdk::{
-    Error, Result, RowError, SinkContext, SinkTask, Timestamp,
+    Error, ErrorKind, Result, RowError, SinkContext, SinkTask, Timestamp, TopicReport,
     batch::{Role, Table},
     config::PluginConfig,
     http::{Cause, HttpError, Pending, Response},
     wait, warn,
 };
 
-use super::requests::{Plan, Refused, Work, build};
+use super::confluent::{ERRORS, RESULTS};
+use super::reports::{About, of_error, of_result};
+use super::requests::{Plan, Refused, Work, build, text_of};
 use super::settings::{Dialect, OnError, Settings};
 use crate::retry::{chance, retry_after};
 
 /// How long one `put` sends and waits before it asks for the rest of its records again. What has ended by then stays so.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Reports that are kept before they are written.
+const MAX_REPORTS: usize = 1000;
+
+/// When reports are written again that could not be.
+const REPORT_AGAIN: Duration = Duration::from_secs(1);
 
 /// Longest part of an answer in messages, in characters.
 const MAX_SHOWN: usize = 1000;
@@ -46,6 +55,9 @@ struct Progress {
     batch: Identity,
     queue: VecDeque<Try>,
     refused: Vec<Refused>,
+    /// What is still to be written to topics, with the key of each.
+    results: Vec<TopicReport>,
+    errors: Vec<TopicReport>,
 }
 
 /// A request that is still to be sent.
@@ -99,7 +111,7 @@ impl<C: TaskConfig> SinkTask for HttpSinkTask<C> {
         let mut progress = known.unwrap_or_else(|| {
             let plan = Plan::of(records, &self.settings);
             let queue = plan.works.into_iter().map(|work| Try { work, repeats: 0, not_before: None }).collect();
-            Progress { batch, queue, refused: plan.refused }
+            Progress { batch, queue, refused: plan.refused, results: Vec::new(), errors: Vec::new() }
         });
         match self.send(records, &mut progress)? {
             None => Ok(()),
@@ -141,9 +153,15 @@ impl<C> HttpSinkTask<C> {
                     under_way.push_back((next, request.url().to_owned(), pending));
                 }
             }
+            // Before a refusal may fail the task, it stands in its topic.
+            let is_due = under_way.is_empty() || !progress.refused.is_empty();
+            if is_due || MAX_REPORTS < progress.results.len() + progress.errors.len() {
+                let written = self.write_reports(table, progress)?;
+                pause = pause.or(written);
+            }
             self.end_refused(&mut progress.refused)?;
             let Some((tried, url, pending)) = under_way.pop_front() else { return Ok(pause) };
-            if let Some(stop) = self.judge(tried, &url, pending.wait(), progress)? {
+            if let Some(stop) = self.judge(table, tried, &url, pending.wait(), progress)? {
                 pause = Some(stop);
             }
         }
@@ -168,13 +186,20 @@ impl<C> HttpSinkTask<C> {
     /// What becomes of the records of a request.
     fn judge(
         &self,
+        table: &Table<'_>,
         mut tried: Try,
         url: &str,
         outcome: Result<Response, HttpError>,
         progress: &mut Progress,
     ) -> Result<Option<Pause>> {
         let may_retry = match &outcome {
-            Ok(response) if self.settings.good.contains(response.status) => return Ok(None),
+            Ok(response) if self.settings.good.contains(response.status) => {
+                if let Some(format) = self.settings.reports.results {
+                    let reports = tried.work.rows.iter().map(|&row| of_result(table, row, response, format));
+                    progress.results.extend(reports);
+                }
+                return Ok(None);
+            }
             Ok(response) => self.settings.retried.contains(response.status),
             Err(error) if error.cause == Cause::Stopping => {
                 progress.queue.push_front(tried);
@@ -195,10 +220,15 @@ impl<C> HttpSinkTask<C> {
         }
         let what = self.message(url, &outcome);
         let rows = &tried.work.rows;
+        let about = Some(Arc::new(About::of(url, &outcome, rows.len())));
         if let (Some(pointer), Ok(response)) = (&self.settings.faults, &outcome)
             && let Some(faults) = faults(response, pointer, rows.len())
         {
-            let named = faults.into_iter().map(|at| Refused { row: rows[at], error: Error::data(what.clone()) });
+            let named = faults.into_iter().map(|at| Refused {
+                row: rows[at],
+                error: Error::data(what.clone()),
+                about: about.clone(),
+            });
             progress.refused.extend(named);
             return Ok(None);
         }
@@ -211,7 +241,38 @@ impl<C> HttpSinkTask<C> {
             }
             return Ok(None);
         }
-        progress.refused.extend(rows.iter().map(|&row| Refused { row, error: Error::data(what.clone()) }));
+        progress.refused.extend(rows.iter().map(|&row| Refused {
+            row,
+            error: Error::data(what.clone()),
+            about: about.clone(),
+        }));
+        Ok(None)
+    }
+
+    /// Writes what there is to say to its topics. A pause if that is to be tried again.
+    fn write_reports(&self, table: &Table<'_>, progress: &mut Progress) -> Result<Option<Pause>> {
+        if let Some(format) = self.settings.reports.errors {
+            for refused in &mut progress.refused {
+                // Said once, whatever is tried again.
+                let Some(about) = refused.about.take() else { continue };
+                let payload = text_of(table, &self.settings, refused.row).unwrap_or_default();
+                let report = of_error(table, refused.row, &about, &payload, &self.settings.reports, format);
+                progress.errors.push(report);
+            }
+        }
+        for (key, reports) in [(RESULTS, &mut progress.results), (ERRORS, &mut progress.errors)] {
+            if reports.is_empty() {
+                continue;
+            }
+            match self.context.write(key, reports.clone()) {
+                Ok(()) => reports.clear(),
+                Err(error) if error.kind == ErrorKind::Retriable => {
+                    warn!("reports are not written yet ({key}): {error}");
+                    return Ok(Some(Pause::Later(REPORT_AGAIN)));
+                }
+                Err(error) => return Err(Error::fatal(format!("write reports ({key})")).because(&error)),
+            }
+        }
         Ok(None)
     }
 
@@ -231,7 +292,7 @@ impl<C> HttpSinkTask<C> {
             OnError::Fail => {
                 let first = refused[0].error.clone();
                 let errors: Vec<RowError> =
-                    refused.into_iter().map(|Refused { row, error }| RowError::new(row as usize, error)).collect();
+                    refused.into_iter().map(|Refused { row, error, .. }| RowError::new(row as usize, error)).collect();
                 self.context.report(&errors).map_err(|_| {
                     let text = match self.settings.dialect {
                         Dialect::Confluent => return Error::fatal(first.message),
@@ -282,7 +343,7 @@ fn faults(response: &Response, pointer: &str, rows: usize) -> Option<Vec<usize>>
     Some(found)
 }
 
-fn reason_phrase(status: u16) -> &'static str {
+pub fn reason_phrase(status: u16) -> &'static str {
     match status {
         300 => "Multiple Choices",
         301 => "Moved Permanently",
@@ -315,7 +376,12 @@ mod tests {
     use std::{cell::RefCell, rc::Rc};
 
     use millstream_sdk::{
-        Collector, ErrorKind, KafkaPosition, Record, Value, config::ConfigMap, harness::Harness, http::Request, map,
+        Collector, Record, Value,
+        batch::{Column, Kind},
+        config::ConfigMap,
+        harness::Harness,
+        http::Request,
+        map,
     };
 
     use super::*;
@@ -336,18 +402,17 @@ mod tests {
     }
 
     fn records(values: &[Value]) -> Vec<Record> {
-        let record = |(at, value): (usize, &Value)| {
-            let mut record = Record::new("t", value.clone()).key(["k0", "k1"][at % 2]).partition(0);
-            record.kafka = Some(KafkaPosition { offset: at as i64, ..KafkaPosition::default() });
-            record
-        };
+        let record =
+            |(at, value): (usize, &Value)| Record::new("t", value.clone()).key(["k0", "k1"][at % 2]).partition(0);
         values.iter().enumerate().map(record).collect()
     }
 
     fn put<C: TaskConfig>(task: &mut HttpSinkTask<C>, values: &[Value]) -> Result<()> {
         let mut collector = Collector::new();
         records(values).iter().for_each(|record| collector.push(record).expect("fits into a batch"));
-        task.put(&collector.into_table().expect("a batch").unwrap_or_default())
+        let mut table = collector.into_table().expect("a batch").unwrap_or_default();
+        table.set(Role::OFFSET, Column::int64s(Kind::Int64, 0..values.len() as i64));
+        task.put(&table)
     }
 
     fn config(pairs: &[(&str, &str)]) -> ConfigMap {
@@ -502,6 +567,47 @@ mod tests {
         let whole = [&split[..], &[("batch.split.on.error", "false")]].concat();
         put(&mut confluent(&harness, &whole), &values).expect("tolerated");
         assert_eq!(rows(&harness).len(), 20);
+    }
+
+    #[test]
+    fn answers_and_refusals_are_written_to_topics_if_they_are_wanted() {
+        let harness = Harness::enter();
+        serve(&harness, &[200, 404]);
+        let on = [
+            ("reporter.bootstrap.servers", "b:9092"),
+            ("retry.on.status.codes", "500-"),
+            ("reporter.error.topic.value.format", "string"),
+        ];
+        put(&mut confluent(&harness, &on), &texts(&["a", "b"])).expect("tolerated");
+        let written = harness.take_sink_requests().written;
+        let [(results, taken), (errors, refused)] = &written[..] else { panic!("{written:?}") };
+        assert_eq!((results.as_str(), errors.as_str()), (RESULTS, ERRORS));
+        assert_eq!(taken.value.as_deref(), Some(&b"\"said\""[..]));
+        let headers = |report: &TopicReport| -> Vec<(String, String)> {
+            let text = |(name, value): &(String, Vec<u8>)| (name.clone(), String::from_utf8(value.clone()).unwrap());
+            report.headers.iter().map(text).collect()
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(headers(taken)[0], pair("input_record_offset", "0"));
+        assert_eq!(headers(taken)[3], pair("input_record_topic", "t"));
+        let expected = "Retry time lapsed, unable to process HTTP request. HTTP Response code: 404, Reason phrase: Not Found, \
+                        Url: http://h/t, Response content: said, Exception: null, Error message: Exception while processing HTTP \
+                        request for a batch of 1 records.";
+        assert_eq!(String::from_utf8_lossy(refused.value.as_deref().unwrap()), expected);
+        for (name, value) in
+            [("input_record_offset", "1"), ("status_code", "404"), ("payload", "b"), ("url", "http://h/t")]
+        {
+            assert!(headers(refused).contains(&pair(name, value)), "{name}: {refused:?}");
+        }
+        serve(&harness, &[200, 404]);
+        let blank = [
+            ("reporter.bootstrap.servers", "b:9092"),
+            ("reporter.result.topic.name", ""),
+            ("reporter.error.topic.name", ""),
+        ];
+        put(&mut confluent(&harness, &blank), &texts(&["a"])).expect("sent");
+        put(&mut confluent(&harness, &[]), &texts(&["a"])).expect("sent");
+        assert!(harness.take_sink_requests().written.is_empty());
     }
 
     #[test]

@@ -147,7 +147,7 @@ pub struct HttpSource {
 impl Source for HttpSource {
     const INFO: Info = Info::new("io.confluent.connect.http.HttpSourceConnector")
         .task_class("io.confluent.connect.http.HttpSourceTask")
-        .aliases(&["io.millstream.HttpSourceConnector", "HttpSource"])
+        .aliases(&["io.millstream.HttpSourceConnector"])
         .version(env!("CARGO_PKG_VERSION"))
         .doc("Reads an HTTP API page by page.");
     type Config = HttpSourceConfig;

@@ -117,6 +117,11 @@ pub(crate) enum Opened {
         password: Option<&'static str>,
         properties: Option<&'static str>,
     },
+    /// With what it is called unless set, and the key of its replication factor.
+    Topic {
+        default: &'static str,
+        replication: &'static str,
+    },
 }
 
 impl Opens {
@@ -142,6 +147,12 @@ impl Opens {
     /// The servers that the value lists as origins or patterns of them, as [`Opens::http_url`].
     pub fn http_origins(with: &'static [(&'static str, &'static str)]) -> Self {
         Self(Opened::Http { is_list: true, with })
+    }
+
+    /// The topic that the value names, for a sink to [write](crate::SinkContext::write) to; `default` if the key is not
+    /// set, in which `${connector}` stands for the connector's name. `replication` is the key of its replication factor.
+    pub fn topic(default: &'static str, replication: &'static str) -> Self {
+        Self(Opened::Topic { default, replication })
     }
 
     /// The servers that the value names as `host:port`, for TCP connections through WASI's sockets. A worker allows none

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{FakeLease, State, files::Open, with_state};
-use crate::{Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, lease::LOST, logging::Level};
+use crate::{
+    Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, TopicReport, lease::LOST, logging::Level,
+};
 
 pub(crate) use super::{
     database::{DatabaseHandle, RowsHandle, StatementHandle},
@@ -147,5 +149,12 @@ pub(crate) fn report(errors: &[RowError]) -> Result<()> {
             state.sink.reported.extend_from_slice(errors);
             Ok(())
         }
+    })
+}
+
+pub(crate) fn write_reports(key: &str, reports: Vec<TopicReport>) -> Result<()> {
+    with_state(|state| {
+        state.sink.written.extend(reports.into_iter().map(|report| (key.to_owned(), report)));
+        Ok(())
     })
 }

@@ -30,7 +30,7 @@ pub use files::TestFile;
 
 use crate::{
     Error, RequestedEnd, Result, RowError, SinkContext, SinkTask, SourceContext, SourceTask, TopicOffset,
-    TopicPartition, Value,
+    TopicPartition, TopicReport, Value,
     config::{ConfigMap, PluginConfig},
     http, json,
     logging::Level,
@@ -50,6 +50,8 @@ pub struct SinkRequests {
     pub commits: usize,
     /// Rows reported as never to be written.
     pub reported: Vec<RowError>,
+    /// Records written to topics, each with the key that names its topic.
+    pub written: Vec<(String, TopicReport)>,
 }
 
 /// What a connector has asked of the host.

@@ -15,7 +15,7 @@ use millstream::connect::host_files::File;
 use millstream::connect::host_log::{Level, log};
 use millstream::connect::types::{Config, Error, ErrorKind, Outcome, RowError, TopicOffset, TopicPartition, Wide};
 use millstream::connect::host_transaction::{Boundary, Ending};
-use millstream::connect::{host_connector, host_sink, host_source, host_transaction, host_wait};
+use millstream::connect::{host_connector, host_report, host_sink, host_source, host_transaction, host_wait};
 
 struct Odd;
 
@@ -32,6 +32,7 @@ impl plugin::Guest for Odd {
             "proxy-user":"proxy.user","proxy-password":"proxy.password","connect-timeout-ms":"connect.ms",
             "request-timeout-ms":"request.ms","redirects":"redirects","response-max-bytes":"response.max",
             "connections":"connections","disallow-local":"no.local"}}}"#;
+        let why = r#"{"name":"why","type":"STRING","opens":{"topic":"write","default":"${connector}-why"}}"#;
         let server = r#"{"name":"server","type":"STRING","opens":{"socket":"address"}}"#;
         let database = r#"{"name":"db","type":"STRING","opens":{"sql":{"password":"db.password","properties":"db."}}},
             {"name":"db.password","type":"PASSWORD"}"#;
@@ -40,7 +41,7 @@ impl plugin::Guest for Odd {
         };
         let plugins = [
             plugin("source", "OddSourceConnector", &format!("{behaviour},{file},{out},{secret},{url},{server},{database}")),
-            plugin("sink", "OddSinkConnector", &format!("{behaviour},{file},{out}")),
+            plugin("sink", "OddSinkConnector", &format!("{behaviour},{file},{out},{why}")),
             plugin("transform", "OddTransform", &format!("{behaviour},{secret}")),
             plugin("transform", "Suffix", r#"{"name":"suffix","type":"STRING","required":true}"#),
             plugin("predicate", "OddPredicate", behaviour),
@@ -66,6 +67,10 @@ fn failure(kind: ErrorKind, message: &str) -> Error {
 fn set_boundaries(boundaries: &[(Option<u32>, Ending)]) {
     let boundaries: Vec<_> = boundaries.iter().map(|&(behind, ending)| Boundary { behind, ending }).collect();
     host_transaction::set_boundaries(&boundaries);
+}
+
+fn said_of(value: &[u8]) -> host_report::Report {
+    host_report::Report { key: None, value: Some(value.to_vec()), headers: vec![("row".into(), b"1".to_vec())] }
 }
 
 /// The number in an offset that [`placed`] has given a row.
@@ -493,6 +498,9 @@ impl sink_api::GuestSinkTask for SinkTask {
                     false => Ok(()),
                 }
             }
+            "write why" => host_report::write("why", &[said_of(b"odd")]),
+            "write elsewhere" => host_report::write("behaviour", &[said_of(b"odd")]),
+            "write without end" => host_report::write("why", &vec![said_of(b""); 10_001]),
             "report" => host_sink::report(&[row_error(1, "odd row")]),
             "report twice" => host_sink::report(&[row_error(1, "odd row"), row_error(1, "odd row")]),
             "report beyond" => host_sink::report(&[row_error(batch.rows(), "odd row")]),

@@ -47,6 +47,7 @@ pub(super) const VERSION: ContractVersion = ContractVersion {
         ("host-files", |linker| imports::host_files::add_to_linker::<_, State>(linker, |state| state)),
         ("host-lease", |linker| imports::host_lease::add_to_linker::<_, State>(linker, |state| state)),
         ("host-sql", |linker| imports::host_sql::add_to_linker::<_, State>(linker, |state| state)),
+        ("host-report", |linker| imports::host_report::add_to_linker::<_, State>(linker, |state| state)),
         ("host-source", |linker| imports::host_source::add_to_linker::<_, State>(linker, |state| state)),
         ("host-transaction", |linker| imports::host_transaction::add_to_linker::<_, State>(linker, |state| state)),
         ("host-connector", |linker| imports::host_connector::add_to_linker::<_, State>(linker, |state| state)),

@@ -3,6 +3,7 @@
 mod files;
 mod lease;
 mod log;
+mod report;
 mod sql;
 mod wait;
 mod worker;
