@@ -68,6 +68,8 @@ pub struct PartitionHome {
     pub data_dir: Arc<DataDir>,
     /// What an acknowledgement waits for.
     pub durability: Durability,
+    /// How much room a partition takes ahead of its records.
+    pub reserve_bytes: u64,
     /// How long idle idempotent producers are remembered.
     pub producer_expiration: Duration,
     /// The threads that wait for it.
@@ -539,6 +541,7 @@ impl Partition {
         };
         LogConfig {
             segment_bytes: config.segment_bytes,
+            reserve_bytes: self.home.reserve_bytes,
             segment_ms: (config.segment_ms - jitter_ms).max(1),
             segment_index_bytes: config.segment_index_bytes,
             index_interval_bytes: config.index_interval_bytes,

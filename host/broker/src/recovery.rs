@@ -80,6 +80,7 @@ pub fn open(
     }
     let home = Arc::new(PartitionHome {
         data_dir: Arc::clone(&data_dir),
+        reserve_bytes: config.log_reserve_bytes,
         durability: config.durability,
         producer_expiration: config.producer_id_expiration,
         most_readers: (config.io_threads / 2).max(1),

@@ -138,6 +138,22 @@ pub trait DiskFile: Debug + Send + Sync {
     /// Any part of them may have been written.
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
 
+    /// Asks for room on the disk for so many bytes from one of the file on, which stays as long as it is: to write there
+    /// takes less work then. Only a hint: false where none was given.
+    fn reserve(&self, from: u64, bytes: u64) -> bool {
+        let _ = (from, bytes);
+        false
+    }
+
+    /// Gives room behind the end of the file back, whoever asked for it. True if there was much.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says. Nothing is lost.
+    fn release(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// Cuts the file, or lengthens it with zeros.
     ///
     /// # Errors

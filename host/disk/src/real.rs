@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, Permissions, TryLockError},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
     sync::Arc,
     time::SystemTime,
@@ -32,6 +32,12 @@ pub(crate) fn limited(most_open: usize) -> (Arc<dyn Disk>, Arc<Handles>) {
     let handles = Handles::new(most_open);
     (Arc::new(Real { handles: Arc::clone(&handles) }), handles)
 }
+
+/// The unit in which the system tells how much room a file takes, in bytes.
+const BLOCK: u64 = 512;
+
+/// A file may take so many bytes more than it has without anybody's having asked for them.
+const ORDINARY: u64 = 256 << 10;
 
 /// The owner may read and write, and nobody else anything.
 const PRIVATE: u32 = 0o600;
@@ -145,6 +151,22 @@ impl DiskFile for RealFile {
         self.handle.change(|file| file.write_all_at(bytes, at))
     }
 
+    #[cfg(target_os = "linux")]
+    fn reserve(&self, from: u64, bytes: u64) -> bool {
+        use rustix::fs::{FallocateFlags, fallocate};
+        self.handle.get().is_ok_and(|file| fallocate(&*file, FallocateFlags::KEEP_SIZE, from, bytes).is_ok())
+    }
+
+    fn release(&self) -> io::Result<bool> {
+        let found = self.handle.get()?.metadata()?;
+        let behind = (found.blocks() * BLOCK).saturating_sub(found.len());
+        if behind <= ORDINARY {
+            return Ok(false);
+        }
+        // To the length that it has: what lies behind goes all the same.
+        self.handle.change(|file| file.set_len(found.len())).map(|()| true)
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.handle.change(|file| file.set_len(len))
     }
@@ -233,6 +255,26 @@ mod tests {
         }
         assert!(!file.read_cached_at(&mut buffer, 4), "a part is not enough");
         assert!(file.read_cached_at(&mut [], 99));
+    }
+
+    #[test]
+    fn room_that_is_asked_for_changes_neither_length_nor_content_and_is_given_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, path) = (real(), dir.path().join("file"));
+        let file = disk.open(&path, Open::Create).unwrap();
+        file.write_all_at(b"abc", 0).unwrap();
+        let room = || fs::metadata(&path).unwrap().blocks() * BLOCK;
+        if !file.reserve(3, 4 << 20) {
+            println!("the file system of temporary files gives no room ahead");
+            return;
+        }
+        assert!(4 << 20 <= room(), "{}", room());
+        file.write_all_at(b"def", 3).unwrap();
+        assert_eq!(disk.read(&path).unwrap(), b"abcdef");
+        assert!(file.release().unwrap());
+        assert!(room() <= ORDINARY, "{}", room());
+        assert_eq!(disk.read(&path).unwrap(), b"abcdef");
+        assert!(!file.release().unwrap());
     }
 
     #[test]

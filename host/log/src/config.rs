@@ -7,6 +7,8 @@ use millstream_wire::batch::TimestampType;
 pub struct LogConfig {
     /// `segment.bytes`: a segment is closed before it grows beyond this.
     pub segment_bytes: u64,
+    /// `log.reserve.max.bytes`, ours: most room that is taken on the disk ahead of what is appended.
+    pub reserve_bytes: u64,
     /// `segment.ms`: a segment is closed when its first record is older than this at the next append.
     pub segment_ms: i64,
     /// `segment.index.bytes`: a segment is closed when its offset index has grown to this.
@@ -53,6 +55,7 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self {
             segment_bytes: 1 << 30,
+            reserve_bytes: 16 << 20,
             segment_ms: 604_800_000,
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,

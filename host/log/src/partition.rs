@@ -258,6 +258,7 @@ impl PartitionLog {
         let segment = self.segment();
         let position = segment.size();
         let failed = |source| AppendError::Write { base_offset: segment.base_offset(), source };
+        segment.reserve(batch.len() as u64, self.config.reserve_bytes, self.config.segment_bytes);
         if let Err((source, unwritable)) = segment.write(batch) {
             if let Some(error) = unwritable {
                 self.shared.go_offline(format!("part of a batch could not be taken back: {error}"));
@@ -302,6 +303,7 @@ impl PartitionLog {
         let end = self.shared.end();
         let failed = |source| AppendError::Write { base_offset: end, source };
         self.close_indexes().map_err(failed)?;
+        segment.release().map_err(failed)?;
         if self.config.sync_closed {
             self.shared.sync_closed(&segment).map_err(|error| match error {
                 SyncError::Failed { base_offset, source } => AppendError::Write { base_offset, source },
@@ -454,6 +456,7 @@ impl PartitionLog {
         let closed = |source| SyncError::Close { source };
         let _change = self.shared.change();
         self.close_indexes().map_err(closed)?;
+        self.segment().release().map_err(closed)?;
         let end = self.sync_handle().sync()?;
         // Durable as far as syncs go, which leaves the indexes of the active segment out.
         let segment = self.segment();

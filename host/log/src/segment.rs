@@ -22,6 +22,9 @@ use crate::{
 /// Read positions that a segment remembers: one for each consumer that follows its end, within reason.
 const HINTS: usize = 8;
 
+/// A segment with fewer bytes takes no room ahead: most partitions stay small.
+const LEAST_RESERVING: u64 = 1 << 20;
+
 /// One segment of a partition.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -35,6 +38,8 @@ pub(crate) struct Segment {
     size: AtomicU64,
     /// Bytes known to be on stable storage.
     synced: AtomicU64,
+    /// Up to which byte room was asked for.
+    reserved: AtomicU64,
     /// Whether something was taken back, which may not be on stable storage yet.
     cut: AtomicBool,
     indexes_synced: AtomicBool,
@@ -94,6 +99,7 @@ impl Segment {
             times,
             size: AtomicU64::new(size),
             synced: AtomicU64::new(0),
+            reserved: AtomicU64::new(0),
             cut: AtomicBool::new(false),
             indexes_synced: AtomicBool::new(false),
             max_timestamp: AtomicI64::new(-1),
@@ -157,6 +163,28 @@ impl Segment {
 
     pub(crate) fn path(&self, kind: Kind) -> PathBuf {
         files::path(&self.dir, self.base_offset, kind)
+    }
+
+    /// Asks for room for what is appended from here on, before so many more bytes are: as much again as the segment has,
+    /// within the limits. The file does not get longer, so that a recovery finds nothing of it.
+    pub(crate) fn reserve(&self, more: u64, max_bytes: u64, segment_bytes: u64) {
+        let size = self.size();
+        if size < LEAST_RESERVING || size + more <= self.reserved.load(Ordering::Relaxed) {
+            return;
+        }
+        let up_to = (size + size.min(max_bytes)).min(segment_bytes).max(size);
+        // Where there is no room, or the file system gives none ahead, it is asked as seldom.
+        let _given = max_bytes != 0 && self.log.reserve(size, up_to - size);
+        self.reserved.store(up_to.max(size + more), Ordering::Relaxed);
+    }
+
+    /// Gives back what room is left, of an earlier process as well.
+    pub(crate) fn release(&self) -> io::Result<()> {
+        if self.log.release()? {
+            // As after a cut.
+            self.cut.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Writes a batch behind the others without publishing it. After an error the file is as before, or cannot

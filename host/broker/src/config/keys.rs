@@ -58,6 +58,14 @@ pub const BROKER_KEYS: &[Key] = &[
     )
     .allowed(&["fsync", "os"]),
     Key::new("acks.durability.threads", Int, Some("4"), "Partitions that are synced at once.").min(1),
+    Key::new(
+        "log.reserve.max.bytes",
+        Long,
+        Some("16777216"),
+        "Most room that a partition takes on the disk ahead of its records: as much as its newest segment has, from one \
+         MiB on. 0 takes none.",
+    )
+    .min(0),
     Key::new("num.io.threads", Int, Some("8"), "Threads that write to partitions, and as many that read.").min(1),
     Key::new(
         "replication.factor.clamp",

@@ -48,6 +48,8 @@ pub struct BrokerConfig {
     pub metrics: Metrics,
     /// `num.io.threads`.
     pub io_threads: usize,
+    /// `log.reserve.max.bytes`.
+    pub log_reserve_bytes: u64,
     /// `acks.durability.threads`.
     pub sync_threads: usize,
     /// `replication.factor.clamp`.
@@ -323,6 +325,7 @@ impl BrokerConfig {
             cluster_id: Some(values.text("cluster.id")).filter(|id| !id.is_empty()),
             durability: if values.text("acks.durability") == "os" { Durability::Os } else { Durability::Fsync },
             io_threads: values.size("num.io.threads"),
+            log_reserve_bytes: values.size("log.reserve.max.bytes") as u64,
             sync_threads: values.size("acks.durability.threads"),
             clamp_replication_factor: values.flag("replication.factor.clamp"),
             num_partitions: values.int("num.partitions"),

@@ -4,6 +4,36 @@ use super::*;
 use crate::{AppendError, ProducerRefusal, ReadError};
 
 #[test]
+fn room_that_is_taken_ahead_is_given_back_when_a_segment_or_the_log_is_closed() {
+    let bed = Bed::new(LogConfig { segment_bytes: 4 << 20, ..LogConfig::default() });
+    let mut log = bed.start();
+    let room = |base_offset: i64| {
+        let found = fs::metadata(bed.file(&format!("{base_offset:020}.log"))).unwrap();
+        (std::os::unix::fs::MetadataExt::blocks(&found) * 512).saturating_sub(found.len())
+    };
+    let large = || batch_of(&[NOW], 900_000, &BatchStamp::default());
+    for _ in 0..3 {
+        append(&mut log, large());
+    }
+    if room(0) < 1 << 20 {
+        println!("the file system of temporary files gives no room ahead");
+        return;
+    }
+    assert_eq!(log.size_bytes(), 3 * large().len() as u64);
+    assert_eq!(fs::metadata(bed.file("00000000000000000000.log")).unwrap().len(), log.size_bytes());
+    for _ in 0..4 {
+        append(&mut log, large());
+    }
+    assert!(room(0) < 1 << 20, "the first segment is closed: {}", room(0));
+    assert!(1 << 19 < room(4), "and the second is not: {}", room(4));
+    log.sync_handle().sync().unwrap();
+    log.close_clean().unwrap();
+    assert!(room(4) < 1 << 19, "{}", room(4));
+    let log = bed.start();
+    assert_eq!(log.end_offset(), at(7));
+}
+
+#[test]
 fn a_batch_is_stored_as_it_came_but_for_its_offset_and_leader_epoch() {
     let bed = Bed::new(LogConfig::default());
     let mut log = bed.start();
