@@ -23,6 +23,8 @@ pub(super) struct SessionOptions {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) statement_timeout: Option<Duration>,
     pub(super) read_only: bool,
+    /// The name that Connect's JDBC connectors have for the database, if it is to be this one.
+    pub(super) dialect: Option<String>,
 }
 
 /// What becomes of NUMERIC columns.
@@ -155,6 +157,7 @@ impl SessionOptions {
             connect_timeout: members.millis("connect.timeout.ms")?,
             statement_timeout: members.millis("statement.timeout.ms")?,
             read_only: members.flag("read.only")?,
+            dialect: members.text("dialect")?.filter(|name| !name.is_empty()).map(str::to_owned),
         })
     }
 }

@@ -210,6 +210,15 @@ impl OpenDatabase {
         permit: OwnedSemaphorePermit,
     ) -> Result<Self, SqlError> {
         let product = login.target.product;
+        if let Some(dialect) = &options.dialect
+            && !dialect.eq_ignore_ascii_case(product.dialect())
+        {
+            return Err(SqlError::config(format!(
+                "{} is spoken to as {}, and not as {dialect} (dialect.name)",
+                login.target.name(),
+                product.dialect()
+            )));
+        }
         let mut options = options;
         // Deadlines are of single waits, and the host's to keep: the server's own would end a query whose rows are read for
         // longer than one call may wait.

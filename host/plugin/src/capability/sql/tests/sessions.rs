@@ -175,6 +175,38 @@ async fn transactions_end_as_they_are_told_and_with_their_session() {
 }
 
 #[tokio::test]
+async fn a_session_that_only_reads_can_begin_and_not_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("jdbc:sqlite:{}", folder.path().join("a.db").display());
+    Session::open(&url, "{}").await.run(&["CREATE TABLE t (a)"]).await;
+    let mut readers = vec![Session::open(&url, r#"{"read.only":true}"#).await];
+    for server in [Server::Postgres, Server::MariaDb] {
+        let Some(peer) = peer(server) else { continue };
+        readers.push(Session::open(&peer.url(DATABASE), r#"{"read.only":true}"#).await);
+    }
+    for reader in readers {
+        reader.begin().await.unwrap();
+        let message = refused(reader.execute("CREATE TABLE written (a int)", Vec::new()).await);
+        assert!(
+            message.to_lowercase().replace('-', "").contains("readonly") || message.contains("READ ONLY"),
+            "{message}"
+        );
+        reader.rollback().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_dialect_that_is_not_the_databases_is_refused() {
+    let url = "jdbc:sqlite::memory:";
+    Session::open(url, r#"{"dialect":"sqlitedatabasedialect"}"#).await;
+    let refused = refused(open_with(&access(url), r#"{"dialect":"MySqlDatabaseDialect"}"#).await);
+    assert_eq!(
+        refused,
+        "sqlite::memory: is spoken to as SqliteDatabaseDialect, and not as MySqlDatabaseDialect (dialect.name)"
+    );
+}
+
+#[tokio::test]
 async fn what_was_not_committed_is_undone_with_the_handle() {
     let Some(peer) = peer(Server::Postgres) else { return };
     peer.sql("DROP TABLE IF EXISTS undone; CREATE TABLE undone (a int)");
@@ -248,7 +280,7 @@ async fn a_statement_that_takes_too_long_is_ended_at_its_own_deadline() {
     for (server, sql) in [(Server::Postgres, "SELECT pg_sleep(600)"), (Server::MariaDb, "SELECT SLEEP(600)")] {
         let Some(peer) = peer(server) else { continue };
         let session = Session::open(&peer.url(DATABASE), r#"{"statement.timeout.ms":200}"#).await;
-        let error = session.execute(sql, Vec::new()).await.err().expect("it is ended");
+        let error = session.execute(sql, Vec::new()).await.expect_err("it is ended");
         assert_eq!(error.kind, millstream_connector::ErrorKind::Retriable, "{}", error.message);
         assert!(error.message.contains("has not answered within 200 ms (statement.timeout.ms"), "{}", error.message);
         session.now().await.unwrap();
@@ -296,9 +328,9 @@ async fn a_server_that_is_killed_is_a_retriable_error_and_the_session_works_when
         session.begin().await.unwrap();
         session.run(&["INSERT INTO kept VALUES (1)"]).await;
         own.kill();
-        let lost = session.execute("INSERT INTO kept VALUES (2)", Vec::new()).await.err().expect("the server is gone");
+        let lost = session.execute("INSERT INTO kept VALUES (2)", Vec::new()).await.expect_err("the server is gone");
         assert_eq!(lost.kind, millstream_connector::ErrorKind::Retriable, "{}", lost.message);
-        let undone = session.commit().await.err().expect("the transaction is gone");
+        let undone = session.commit().await.expect_err("the transaction is gone");
         assert!(undone.message.contains("nothing of it was kept"), "{}", undone.message);
         own.restart();
         session.begin().await.unwrap();
