@@ -245,3 +245,33 @@ fn names_of_any_kind_are_names_and_values_that_fit_nowhere_are_refused_one_by_on
     assert_eq!(offsets, ["0", "2", "4", "6"], "{messages:?}");
     await_rows(&worker, &db, "SELECT string_agg(id::text, ',' ORDER BY id) FROM fits", "2,4,6,8");
 }
+
+/// From a table through a topic into another: what comes out is what went in.
+#[test]
+fn values_at_the_edges_of_their_types_arrive_as_they_were() {
+    let Some(db) = postgres() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let worker = Worker::start(folder.path(), SETTINGS, &[]);
+    db.sql(
+        "CREATE TABLE edge_in (id BIGINT PRIMARY KEY, d DATE, n NUMERIC(38,10), b BYTEA, t TIMESTAMP, f DOUBLE PRECISION, s TEXT, o BOOLEAN);
+         CREATE TABLE edge_legacy (LIKE edge_in INCLUDING ALL); CREATE TABLE edge_proleptic (LIKE edge_in INCLUDING ALL);
+         INSERT INTO edge_in VALUES
+           (1, '1500-02-28', 1234567890123456789012345678.0123456789, '\\x0001ff', '1582-10-04 12:34:56.789', -1.5e300, 'é€😀', true),
+           (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+           (3, '0001-01-01', -0.0000000001, '\\x', '9999-12-31 23:59:59.999', 1e-300, '', false),
+           (4, '1582-10-15', 0, '\\x00', '1969-12-31 23:59:59.999', 0, E'\\n''\"\\\\', NULL)",
+    );
+    for (calendar, table) in [("LEGACY", "edge_legacy"), ("PROLEPTIC_GREGORIAN", "edge_proleptic")] {
+        let topic = format!("{table}_edge_in");
+        let source = db.reached(json!({
+            "connector.class": "SqlSource", "mode": "incrementing", "incrementing.column.name": "id",
+            "table.whitelist": "edge_in", "topic.prefix": format!("{table}_"), "poll.interval.ms": "100",
+            "date.calendar.system": calendar,
+        }));
+        put(&worker, &format!("{table}-source"), &source);
+        let keys = [("table.name.format", table), ("date.calendar.system", calendar)];
+        put(&worker, table, &sink(&db, &topic, &keys));
+        await_rows(&worker, &db, &format!("SELECT count(*) FROM {table}"), "4");
+        assert_eq!(db.sql(&format!("SELECT * FROM edge_in EXCEPT SELECT * FROM {table}")), "", "{calendar}");
+    }
+}

@@ -311,3 +311,30 @@ fn a_query_is_wrapped_by_nobody_and_refused_where_the_database_does_not_understa
     assert_eq!(answer.status, 400);
     assert!(answer.body.contains("The configured query is not valid"), "{}", answer.body);
 }
+
+#[test]
+fn each_row_arrives_once_where_the_worker_delivers_exactly_once() {
+    let Some(db) = postgres() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "exactly.once.source.support=enabled\n\
+        transaction.state.log.replication.factor=1\n\
+        key.converter=org.apache.kafka.connect.json.JsonConverter\n\
+        value.converter=org.apache.kafka.connect.json.JsonConverter\n";
+    let mut worker = Worker::start_distributed(folder.path(), settings);
+    db.sql("CREATE TABLE each (id BIGINT PRIMARY KEY, changed TIMESTAMP NOT NULL)");
+    // Many rows have one time, which the id tells apart.
+    let insert =
+        "INSERT INTO each SELECT n, TIMESTAMP '2020-01-01' + (n / 500) * INTERVAL '1 second' FROM generate_series";
+    db.sql(&format!("{insert}(1, 8000) n"));
+    let more = [("exactly.once.support", "required"), ("batch.max.rows", "50"), ("poll.interval.ms", "100")];
+    put(&worker, "each", &source(&db, "each", "timestamp+incrementing", &more));
+    eventually("some are read", || (!consumed(&worker, "postgres-each").is_empty()).then_some(()));
+    worker.kill();
+    let worker = Worker::start_distributed(folder.path(), settings);
+    db.sql(&format!("{insert}(8001, 8200) n"));
+    let found = records(&worker, "postgres-each", 8200);
+    assert!(ids(&found).into_iter().eq(1..=8200), "each once, and in order");
+    let refused = source(&db, "each", "timestamp", &[("exactly.once.support", "required")]);
+    let answer = worker.request("PUT", "/connectors/never/config", Some(&refused.to_string()));
+    assert_eq!(answer.status, 400, "rows with one time cannot be told apart: {}", answer.body);
+}
