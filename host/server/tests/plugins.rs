@@ -88,7 +88,7 @@ fn a_worker_is_up_while_a_new_plugin_is_compiled_and_its_connector_follows() {
     let (input, output) = (folder.path().join("in.txt"), folder.path().join("out.txt"));
     fs::write(&input, "one\n").unwrap();
     let plugins = format!("plugin.path={}\nplugin.compile.threads=1", odd().display());
-    let odd_source = "name=odd\nconnector.class=OddSource\nbehaviour=offsets";
+    let odd_source = "name=odd\nconnector.class=OddSource\nbehaviour=wait";
     let source = format!("name=source\nconnector.class=FileStreamSource\nfile={}\ntopic=lines", input.display());
     let sink = format!("name=sink\nconnector.class=FileStreamSink\nfile={}\ntopics=lines", output.display());
     let worker = Worker::start(folder.path(), &plugins, &[odd_source, &source, &sink]);
@@ -197,7 +197,7 @@ fn versions_of_a_connector_run_side_by_side_and_a_new_configuration_changes_them
     let worker = Worker::start(folder.path(), &format!("plugin.path={}\n", plugins.display()), &[]);
     let put = |path: &str, config: &serde_json::Value| worker.request("PUT", path, Some(&config.to_string()));
     let config = |version: Option<&str>| {
-        let mut config = json!({"connector.class": "OddSource", "topic": "t", "behaviour": "offsets"});
+        let mut config = json!({"connector.class": "OddSource", "topic": "t", "behaviour": "wait"});
         if let Some(version) = version {
             config["connector.plugin.version"] = json!(version);
         }
