@@ -37,7 +37,7 @@ macro_rules! page_aligned {
 
 /// The bundled components. What they were compiled to is kept in the build's own folder.
 #[expect(unsafe_code, reason = "only this build knows that it has compiled the code itself")]
-static BUNDLED: [Bundled; 4] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+static BUNDLED: [Bundled; 5] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
 /// Runs cases.
 pub struct Runner {
