@@ -81,7 +81,7 @@ fn a_connector_whose_class_is_unknown_or_missing_is_checked_as_far_as_anybody_ca
     write("none.properties", &format!("name=c\n{wrong}"));
     write(
         "sink.properties",
-        "name=c\nconnector.class=io.example.JdbcSink\ntopics=a\ntopics.regex=b\nerrors.tolerance=some\n",
+        "name=c\nconnector.class=io.example.Anything\ntopics=a\ntopics.regex=b\nerrors.tolerance=some\n",
     );
     let rest = [
         "error: connector c: tasks.max: Invalid value 0",
@@ -109,7 +109,7 @@ fn a_connector_whose_class_is_unknown_or_missing_is_checked_as_far_as_anybody_ca
     }
     let (_, text, _) = run(folder.path(), &["config", "check", "sink.properties"]);
     for part in [
-        "there is no connector io.example.JdbcSink here; there are ",
+        "there is no connector io.example.Anything here; there are ",
         "topics: topics and topics.regex are mutually exclusive options",
         "errors.tolerance: Invalid value some",
     ] {

@@ -247,13 +247,14 @@ impl Database {
     /// It is not there.
     pub fn kill(&mut self) {
         let id = fs::read_to_string(self.path("server.pid")).expect("the server is there");
+        // PostgreSQL's sessions are processes of their own, which hear of its death and end; until then they serve.
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", id.trim())).unwrap_or_default();
         self.end();
-        let gone = format!("/proc/{}", id.trim());
-        eventually("the server is gone", || (!Path::new(&gone).exists()).then_some(()));
-        if self.server == Server::Postgres {
-            // Its children hear of it, and leave the memory that they share.
-            eventually("the port is free", || TcpStream::connect(("127.0.0.1", self.port)).is_err().then_some(()));
+        for id in std::iter::once(id.trim()).chain(children.split_whitespace()) {
+            let gone = format!("/proc/{id}");
+            eventually("the server is gone", || (!Path::new(&gone).exists()).then_some(()));
         }
+        eventually("the port is free", || TcpStream::connect(("127.0.0.1", self.port)).is_err().then_some(()));
     }
 
     /// Starts it again on the same port, with what is on its disk.
