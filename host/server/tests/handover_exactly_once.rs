@@ -135,10 +135,14 @@ fn a_frozen_worker_of_the_other_kind_is_fenced_off_and_writes_nothing_when_it_th
     await_running_on(&worker.rest, &worker.rest);
     append(&input, &lines(2000..2010));
     await_committed(&kafka, &lines(0..2010));
+    let rebalances = || worker.log().matches("this worker is a member of its group").count();
+    let before = rebalances();
     connect.freeze(false);
     append(&input, &lines(2010..2020));
     await_committed(&kafka, &lines(0..2020));
-    // Both are in the group again, and the other one is frozen, whoever has the source by now.
+    // Both are in the group again, and the other one is frozen, whoever has the source by now. Until then Connect answers
+    // as if nothing had been, and would keep its old task for its own, which fails for good.
+    within(4 * SOON, "Connect has joined the group again", || (before < rebalances()).then_some(()));
     within(4 * SOON, "Connect is back in its group", || {
         get(&connect.rest, "/connectors").filter(|answer| answer.status == 200)
     });
