@@ -98,10 +98,15 @@ impl OpenStatement {
     }
 }
 
+/// A row of the batch, and a value per binding.
+type Taken<'b> = (u32, Vec<Datum<'b>>);
+
 /// Rows that can be written, and those that cannot.
 struct Rows<'b> {
-    /// Row of the batch and a value per binding, in the order in which they are written.
-    data: Vec<(u32, Vec<Datum<'b>>)>,
+    /// In the order in which they are written.
+    data: Vec<Taken<'b>>,
+    /// By the row that replaces it, the one of the same key before it. It counts if that is refused.
+    replaced: HashMap<u32, Taken<'b>>,
     errors: Vec<RowError>,
 }
 
@@ -127,9 +132,16 @@ impl Inside {
         }
         let written = session
             .with("write rows", async |connection| {
-                let mut writer = Writer { inside: self, connection, rows: &rows.data, changed: 0, refused: Vec::new() };
-                writer.write_all().await?;
-                Ok((writer.changed, writer.refused))
+                let (mut changed, mut refused) = (0, Vec::new());
+                while !rows.data.is_empty() {
+                    let data = std::mem::take(&mut rows.data);
+                    let mut writer = Writer { inside: self, connection, rows: &data, changed: 0, refused: Vec::new() };
+                    writer.write_all().await?;
+                    changed += writer.changed;
+                    rows.data.extend(writer.refused.iter().filter_map(|error| rows.replaced.remove(&error.row)));
+                    refused.append(&mut writer.refused);
+                }
+                Ok((changed, refused))
             })
             .await;
         let (changed, refused) = match written {
@@ -153,7 +165,7 @@ impl Inside {
     /// Takes the values of rows out of a batch.
     fn rows<'b>(&self, table: &'b Table<'_>, rows: &[u32]) -> Rows<'b> {
         let mut columns: Vec<_> = self.bindings.iter().map(|one| one.values(table, rows).into_iter()).collect();
-        let mut taken = Rows { data: Vec::with_capacity(rows.len()), errors: Vec::new() };
+        let mut taken = Rows { data: Vec::with_capacity(rows.len()), replaced: HashMap::new(), errors: Vec::new() };
         for &row in rows {
             let values: Vec<Result<Datum<'b>, Refused>> =
                 columns.iter_mut().map(|column| column.next().unwrap_or(Ok(Datum::Null))).collect();
@@ -162,31 +174,35 @@ impl Inside {
                 Err(refused) => taken.errors.push(row_error(row, SqlError::data(refused))),
             }
         }
-        self.order(&mut taken.data);
+        taken.replaced = self.order(&mut taken.data);
         taken
     }
 
     /// Where bindings say what tells rows apart: in the order of that, so that tasks that write the same rows do not wait
     /// for each other in a circle; and for PostgreSQL, which changes a row once in a statement, the last of each alone.
-    fn order(&self, data: &mut Vec<(u32, Vec<Datum<'_>>)>) {
+    /// Returns those that are replaced, by the row that does it.
+    fn order<'b>(&self, data: &mut Vec<Taken<'b>>) -> HashMap<u32, Taken<'b>> {
+        let mut replaced = HashMap::new();
         let places: Vec<usize> = (0..self.bindings.len()).filter(|&at| self.bindings[at].key).collect();
         if places.is_empty() {
-            return;
+            return replaced;
         }
         let key = |values: &[Datum<'_>]| -> Vec<String> { places.iter().map(|&at| values[at].text()).collect() };
         let mut keyed: Vec<_> = data.drain(..).map(|row| (key(&row.1), row)).collect();
         keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
-        if self.product == Product::Postgres && matches!(self.plan, Plan::Rows { .. }) {
-            let mut last: HashMap<&[String], usize> = HashMap::new();
-            for (at, (key, _)) in keyed.iter().enumerate() {
-                last.insert(key, at);
+        let once = self.product == Product::Postgres && matches!(self.plan, Plan::Rows { .. });
+        let mut previous = None;
+        for (key, row) in keyed {
+            if once
+                && previous.as_ref() == Some(&key)
+                && let Some(before) = data.pop()
+            {
+                replaced.insert(row.0, before);
             }
-            let mut keep: Vec<bool> = vec![false; keyed.len()];
-            last.into_values().for_each(|at| keep[at] = true);
-            let mut keep = keep.into_iter();
-            keyed.retain(|_| keep.next().unwrap_or(true));
+            previous = Some(key);
+            data.push(row);
         }
-        data.extend(keyed.into_iter().map(|(_, row)| row));
+        replaced
     }
 }
 

@@ -293,6 +293,24 @@ async fn of_rows_with_one_key_the_last_is_written_and_the_order_is_that_of_keys(
 }
 
 #[tokio::test]
+async fn a_row_counts_if_those_of_its_key_behind_it_are_refused() {
+    let Some(session) = open(Server::Postgres).await else { return };
+    session.run(&["DROP TABLE IF EXISTS replaced", "CREATE TABLE replaced (id int8 PRIMARY KEY, t varchar(3))"]).await;
+    let rows = [(7, "a"), (1, "long"), (7, "too long"), (1, "b"), (7, "longer"), (3, "also long"), (3, "no less")];
+    let rows = rows.iter().map(|&(id, t)| vec![Value::Int64(id), t.into()]).collect();
+    let batch = batch(&[("id", of(SchemaType::Int64)), ("t", of(SchemaType::String))], rows);
+    let bindings = json!([
+        {"from": ["value", "id"], "type": "int8", "options": {"key": true}},
+        {"from": ["value", "t"], "type": "varchar"},
+    ]);
+    let sql = "INSERT INTO replaced (id, t) {rows} ON CONFLICT (id) DO UPDATE SET t = EXCLUDED.t";
+    let (changed, errors) = run(&session, sql, &bindings.to_string(), batch).await;
+    let refused: Vec<u32> = errors.iter().map(|(row, _)| *row).collect();
+    assert_eq!((changed, refused), (2, vec![2, 4, 5, 6]), "{errors:?}");
+    assert_eq!(session.lines("SELECT id, t FROM replaced ORDER BY id").await, ["1|b", "7|a"]);
+}
+
+#[tokio::test]
 async fn defaults_zones_and_numbers_that_mean_moments_are_written_as_bindings_say() {
     let Some(session) = open(Server::Postgres).await else { return };
     session
