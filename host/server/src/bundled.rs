@@ -1,4 +1,4 @@
-//! The plugins inside this binary: Connect's transforms and predicates, the file and SQL connectors, the data generator.
+//! The plugins inside this binary: Connect's transforms and predicates, the file, HTTP and SQL connectors, the data generator.
 
 use millstream_plugin::Bundled;
 
@@ -15,4 +15,4 @@ macro_rules! page_aligned {
 /// Each with its component and the code that the build made of it for a baseline CPU. Not a constant, of which every
 /// use would be a copy.
 #[expect(unsafe_code, reason = "only this build knows that it has compiled the code itself")]
-pub static BUNDLED: [Bundled; 5] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+pub static BUNDLED: &[Bundled] = &include!(concat!(env!("OUT_DIR"), "/bundled.rs"));

@@ -54,7 +54,7 @@ A connector has Connect's own keys beside these: tasks.max, transforms and so on
 pub async fn run(command: PluginCommand) -> Result<(), Failure> {
     match command {
         PluginCommand::List { plugin_path } => {
-            let plugins = WasmPlugins::start(limits(None), &plugin_path, &BUNDLED);
+            let plugins = WasmPlugins::start(limits(None), &plugin_path, BUNDLED);
             let plugins = plugins.await.map_err(|error| Failure::of(SETUP, &error))?;
             plugins.all_compiled().await;
             plugins.list().iter().for_each(|plugin| print_plugin(plugin));
@@ -62,7 +62,7 @@ pub async fn run(command: PluginCommand) -> Result<(), Failure> {
             Ok(())
         }
         PluginCommand::Describe { class, plugin_path, output } => {
-            let plugins = WasmPlugins::start(limits(None), &plugin_path, &BUNDLED);
+            let plugins = WasmPlugins::start(limits(None), &plugin_path, BUNDLED);
             let plugins = plugins.await.map_err(|error| Failure::of(SETUP, &error))?;
             plugins.all_compiled().await;
             let catalogue = Catalogue::new(plugins, &ConfigMap::new());

@@ -105,7 +105,7 @@ async fn plugins(config: &WorkerConfig) -> Result<WasmPlugins, Failure> {
         worker_key::PLUGIN_PATH.get(config.config()).unwrap_or_default().into_iter().map(PathBuf::from).collect();
     let limits = PluginLimits::of(config.config()).map_err(|error| Failure::of(SETUP, &error))?;
     let limits = PluginLimits { time_zone: time_zone::adopt(), ..limits };
-    let plugins = WasmPlugins::start(limits, &folders, &BUNDLED);
+    let plugins = WasmPlugins::start(limits, &folders, BUNDLED);
     plugins.await.map_err(|error| Failure::of(SETUP, &error))
 }
 

@@ -37,7 +37,7 @@ macro_rules! page_aligned {
 
 /// The bundled components. What they were compiled to is kept in the build's own folder.
 #[expect(unsafe_code, reason = "only this build knows that it has compiled the code itself")]
-static BUNDLED: [Bundled; 5] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+static BUNDLED: &[Bundled] = &include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
 /// Runs cases.
 pub struct Runner {
@@ -75,7 +75,7 @@ impl Runner {
     pub async fn start() -> Result<Self, StartError> {
         let cache = PathBuf::from(concat!(env!("OUT_DIR"), "/compiled"));
         let limits = PluginLimits { cache_dir: Some(cache), ..PluginLimits::default() };
-        let plugins = WasmPlugins::start(limits, &[], &BUNDLED).await?;
+        let plugins = WasmPlugins::start(limits, &[], BUNDLED).await?;
         let directory = PluginDirectory::new(plugins.list().iter().map(|plugin| definition(plugin)), full_match);
         Ok(Self { plugins, directory, task: TaskId { connector: "conformance".into(), number: 0 } })
     }

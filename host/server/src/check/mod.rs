@@ -80,7 +80,7 @@ impl Bench {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let limits = PluginLimits::of(worker.config()).map_err(|error| Failure::of(SETUP, &error))?;
         let limits = PluginLimits { compile_threads: processors, ..limits };
-        let plugins = WasmPlugins::start(limits, &folders, &BUNDLED).await;
+        let plugins = WasmPlugins::start(limits, &folders, BUNDLED).await;
         let plugins = plugins.map_err(|error| Failure::of(SETUP, &error))?;
         plugins.all_compiled().await;
         let originals = worker.config().originals();

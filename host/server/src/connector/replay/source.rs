@@ -50,7 +50,7 @@ impl Pipeline {
         let folders = worker_key::PLUGIN_PATH.get(worker.config()).unwrap_or_default();
         let folders: Vec<PathBuf> = folders.into_iter().map(PathBuf::from).collect();
         let limits = PluginLimits::of(worker.config()).map_err(|error| Failure::of(SETUP, &error))?;
-        let plugins = WasmPlugins::start(limits, &folders, &BUNDLED).await;
+        let plugins = WasmPlugins::start(limits, &folders, BUNDLED).await;
         let plugins = plugins.map_err(|error| Failure::of(SETUP, &error))?;
         plugins.all_compiled().await;
         let originals = worker.config().originals();
