@@ -6,8 +6,11 @@ use millstream_sdk::config::{
     Key,
 };
 
-/// What keys of Confluent's connectors mean to the host, beside the URL.
-pub const CONFLUENT_ROLES: &[(&str, &str)] = &[
+/// A role of the host, and a key that plays it.
+type Role = (&'static str, &'static str);
+
+/// What keys that Confluent's sinks and sources share mean to the host, beside the URL.
+const SHARED_ROLES: [Role; 33] = [
     ("auth", "auth.type"),
     ("user", "connection.user"),
     ("password", "connection.password"),
@@ -24,9 +27,6 @@ pub const CONFLUENT_ROLES: &[(&str, &str)] = &[
     ("oauth2-scope", "oauth2.client.scope"),
     ("oauth2-headers", "oauth2.client.headers"),
     ("oauth2-header-separator", "oauth2.client.header.separator"),
-    ("headers", "headers"),
-    ("headers", "sensitive.headers"),
-    ("header-separator", "header.separator"),
     ("tls", "https."),
     ("truststore", "https.ssl.truststorefile"),
     ("keystore", "https.ssl.keystorefile"),
@@ -46,45 +46,28 @@ pub const CONFLUENT_ROLES: &[(&str, &str)] = &[
     ("redirects", "http.redirects.follow"),
 ];
 
-/// The same in sources, where headers have other keys.
-pub const SOURCE_ROLES: [(&str, &str); 36] = [
-    ("auth", "auth.type"),
-    ("user", "connection.user"),
-    ("password", "connection.password"),
-    ("bearer", "bearer.token"),
-    ("api-key", "api.key"),
-    ("api-key-name", "api.key.name"),
-    ("api-key-in", "api.key.location"),
-    ("oauth2-token-url", "oauth2.token.url"),
-    ("oauth2-client-id", "oauth2.client.id"),
-    ("oauth2-client-secret", "oauth2.client.secret"),
-    ("oauth2-token-property", "oauth2.token.property"),
-    ("oauth2-mode", "oauth2.client.auth.mode"),
-    ("oauth2-mode", "oauth2.client.mode"),
-    ("oauth2-scope", "oauth2.client.scope"),
-    ("oauth2-headers", "oauth2.client.headers"),
-    ("oauth2-header-separator", "oauth2.client.header.separator"),
-    ("tls", "https."),
-    ("truststore", "https.ssl.truststorefile"),
-    ("keystore", "https.ssl.keystorefile"),
-    ("verify-host", "https.host.verifier.enabled"),
-    ("proxy-host", "http.proxy.host"),
-    ("proxy-port", "http.proxy.port"),
-    ("proxy-user", "http.proxy.user"),
-    ("proxy-password", "http.proxy.password"),
-    ("connect-timeout-ms", "http.connect.timeout.ms"),
-    ("request-timeout-ms", "http.request.timeout.ms"),
-    ("disallow-local", "connection.disallow.local.ips"),
-    ("disallow-private", "connection.disallow.private.ips"),
-    ("disallow-class-e", "connection.disallow.class.e.ips"),
-    ("disallow-cidr", "connection.disallow.cidr.ranges"),
-    ("allow-cidr", "connection.allow.cidr.ranges"),
-    ("origins", "http.allowed.origins"),
-    ("redirects", "http.redirects.follow"),
+/// The same with those keys that only one of them has: the headers'.
+const fn with_shared(own: [Role; 3]) -> [Role; 36] {
+    let mut all = [own[0]; 36];
+    (all[1], all[2]) = (own[1], own[2]);
+    let mut at = 0;
+    while at < SHARED_ROLES.len() {
+        all[own.len() + at] = SHARED_ROLES[at];
+        at += 1;
+    }
+    all
+}
+
+/// Of Confluent's sink.
+pub const CONFLUENT_ROLES: &[Role] =
+    &with_shared([("headers", "headers"), ("headers", "sensitive.headers"), ("header-separator", "header.separator")]);
+
+/// Of its source.
+pub const SOURCE_ROLES: &[Role] = &with_shared([
     ("headers", "http.request.headers"),
     ("headers", "http.request.sensitive.headers"),
     ("header-separator", "http.request.headers.separator"),
-];
+]);
 
 /// A check that a value is one of these words in any case.
 pub fn one_of(key: Key, words: &[&str]) -> Key {

@@ -4,14 +4,16 @@
 //! on ([`source`]), and what to write and how ([`sink`]).
 
 mod dialect;
+mod family;
 mod keys;
 mod session;
 mod sink;
 mod source;
 mod table_name;
 
+pub use family::{Aiven, Confluent, Ours};
 pub use sink::connector::SqlSink;
-pub use source::connector::{Aiven, Confluent, Ours, SqlSource};
+pub use source::connector::SqlSource;
 
 millstream_sdk::plugin! {
     sources: [SqlSource<Ours>, SqlSource<Confluent>, SqlSource<Aiven>],

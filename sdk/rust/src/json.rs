@@ -65,10 +65,11 @@ fn convert(value: &Value) -> Result<Json> {
 pub(crate) fn from_json(text: &str) -> Result<Value> {
     let json: Json =
         serde_json::from_str(text).map_err(|error| Error::data("read JSON from the host").because(&error))?;
-    Ok(lift(json))
+    Ok(data_of_json(json))
 }
 
-fn lift(json: Json) -> Value {
+/// JSON as schemaless data of Connect: integers become INT64, other numbers FLOAT64.
+pub fn data_of_json(json: Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Boolean(value),
@@ -77,9 +78,9 @@ fn lift(json: Json) -> Value {
             None => Value::Float64(number.as_f64().unwrap_or(f64::NAN)),
         },
         Json::String(text) => Value::String(text),
-        Json::Array(items) => Value::List(items.into_iter().map(lift).collect()),
+        Json::Array(items) => Value::List(items.into_iter().map(data_of_json).collect()),
         Json::Object(entries) => {
-            Value::Map(entries.into_iter().map(|(key, value)| (Value::String(key), lift(value))).collect())
+            Value::Map(entries.into_iter().map(|(key, value)| (Value::String(key), data_of_json(value))).collect())
         }
     }
 }

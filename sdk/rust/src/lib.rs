@@ -64,7 +64,7 @@ pub use coordinates::{TopicOffset, TopicPartition};
 pub use describe::{Described, Info, PluginKind};
 pub use error::{Error, ErrorKind, Result, RowError};
 pub use file::File;
-pub use json::{get, map};
+pub use json::{data_of_json, get, map};
 pub use lease::{Lease, kept};
 pub use millstream_record::{
     Decimal, Field, InvalidSchema, Parameters, Schema, SchemaType, Timestamp, Value, batch, check_fields, logical,

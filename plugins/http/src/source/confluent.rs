@@ -39,7 +39,7 @@ impl PluginConfig for HttpSourceConfig {
     fn definition() -> ConfigDef {
         let definition = ConfigDef::new()
             .key(Key::string("topic.name.pattern").required().non_empty().importance(High).doc("Topic of the records; `${entityName}` stands for the entity."))
-            .key(Key::string("url").required().non_empty().importance(High).opens(Opens::http_url(&SOURCE_ROLES)).doc("Where requests go; `${entityName}` and `${offset}` stand for the entity and the offset, encoded."))
+            .key(Key::string("url").required().non_empty().importance(High).opens(Opens::http_url(SOURCE_ROLES)).doc("Where requests go; `${entityName}` and `${offset}` stand for the entity and the offset, encoded."))
             .key(Key::list("entity.names").default("").importance(High).doc("Entities that are read, spread over the tasks."))
             .key(one_of(Key::string("http.request.method"), &["get", "post"]).default("get").importance(High).doc("Method of the requests."))
             .key(Key::string("http.request.headers").default("").importance(Medium).doc("`Name:value` items for every request, between separators. The connector itself does not see them."))

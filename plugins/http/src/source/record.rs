@@ -1,6 +1,5 @@
 //! What a JSON answer is as records.
 
-use millstream_sdk::Value;
 use serde_json::Value as Json;
 
 /// The value at a pointer; the document itself for an empty one.
@@ -29,22 +28,5 @@ pub fn scalar(json: &Json) -> Option<String> {
         Json::Number(number) => Some(number.to_string()),
         Json::Bool(value) => Some(value.to_string()),
         _ => None,
-    }
-}
-
-/// The same as schemaless data of Connect: integers are INT64, other numbers FLOAT64.
-pub fn data(json: Json) -> Value {
-    match json {
-        Json::Null => Value::Null,
-        Json::Bool(value) => Value::Boolean(value),
-        Json::Number(number) => match number.as_i64() {
-            Some(number) => Value::Int64(number),
-            None => Value::Float64(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Json::String(text) => Value::String(text),
-        Json::Array(items) => Value::List(items.into_iter().map(data).collect()),
-        Json::Object(members) => {
-            Value::Map(members.into_iter().map(|(name, value)| (Value::String(name), data(value))).collect())
-        }
     }
 }

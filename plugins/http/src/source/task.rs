@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use millstream_sdk::{
     Collector, Error, PollLimits, Record, Result, SourceContext, SourceTask, Timestamp, Value,
     batch::Table,
+    data_of_json,
     http::{Cause, HttpError, Request, Response, encode, parts},
     map, rest, warn,
 };
@@ -13,7 +14,7 @@ use serde_json::Value as Json;
 
 use super::confluent::HttpSourceConfig;
 use super::position::{Mode, Page, Pointers, Position, next_page, walk};
-use super::record::{data, items, take};
+use super::record::{items, take};
 use crate::retry::{Policy, Statuses, chance, retry_after};
 
 /// Longest part of an answer in messages, in characters.
@@ -123,7 +124,7 @@ impl Entity {
                     other => Value::String(other.to_string()),
                 }
             } else {
-                data(item)
+                data_of_json(item)
             };
             collector.push(&Record::new(&topic, value).from(self.partition.clone(), position.to_value()))?;
         }

@@ -57,6 +57,7 @@ mod tests {
     use millstream_sdk::config::ConfigMap;
 
     use super::*;
+    use crate::family::FamilySettings;
     use crate::sink::keys::{aiven, confluent};
 
     #[track_caller]

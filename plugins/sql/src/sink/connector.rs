@@ -5,62 +5,17 @@ use std::marker::PhantomData;
 use millstream_sdk::{
     ConnectorContext, Error, Info, Result, Sink, SinkContext, SinkTask, TopicOffset, TopicPartition,
     batch::Table,
-    config::{ConfigDef, ConfigMap, ConfigValues, PluginConfig},
+    config::{ConfigMap, PluginConfig},
 };
 
-use super::{check, keys, settings::Settings, task::Writer};
+use super::{check, settings::Settings, task::Writer};
 use crate::{
+    family::{Family, FamilyConfig},
     keys::refuse_first,
-    source::connector::{Aiven, Confluent, Ours},
 };
 
-/// Whose names and keys a connector has.
-pub trait Family: Sized + 'static {
-    /// What users see of it.
-    const INFO: Info;
-    /// Whether the keys are Aiven's.
-    const AIVEN: bool;
-}
-
-const DOC: &str = "Writes records into tables of a database.";
-
-impl Family for Ours {
-    const INFO: Info = Info::new("io.millstream.SqlSinkConnector")
-        .task_class("io.millstream.SqlSinkTask")
-        .version(env!("CARGO_PKG_VERSION"))
-        .doc(DOC);
-    const AIVEN: bool = false;
-}
-
-impl Family for Confluent {
-    const INFO: Info = Info::new("io.confluent.connect.jdbc.JdbcSinkConnector")
-        .task_class("io.confluent.connect.jdbc.sink.JdbcSinkTask")
-        .version(env!("CARGO_PKG_VERSION"))
-        .doc(DOC);
-    const AIVEN: bool = false;
-}
-
-impl Family for Aiven {
-    const INFO: Info = Info::new("io.aiven.connect.jdbc.JdbcSinkConnector")
-        .task_class("io.aiven.connect.jdbc.sink.JdbcSinkTask")
-        .version(env!("CARGO_PKG_VERSION"))
-        .doc(DOC);
-    const AIVEN: bool = true;
-}
-
-/// The configuration of a family's connector and tasks.
-#[derive(Debug)]
-pub struct FamilyConfig<F>(Settings, PhantomData<F>);
-
-impl<F: Family> PluginConfig for FamilyConfig<F> {
-    fn definition() -> ConfigDef {
-        if F::AIVEN { keys::aiven() } else { keys::confluent() }
-    }
-
-    fn from_values(values: &ConfigValues) -> Result<Self> {
-        Ok(Self(Settings::read(values, F::AIVEN)?, PhantomData))
-    }
-}
+/// The configuration of connector and tasks.
+type Config<F> = FamilyConfig<F, Settings>;
 
 /// The connector.
 #[derive(Debug)]
@@ -70,14 +25,14 @@ pub struct SqlSink<F> {
 }
 
 impl<F: Family> Sink for SqlSink<F> {
-    const INFO: Info = F::INFO;
-    type Config = FamilyConfig<F>;
+    const INFO: Info = F::SINK;
+    type Config = Config<F>;
     type Task = SqlSinkTask<F>;
 
-    fn start(config: FamilyConfig<F>, _: ConnectorContext) -> Result<Self> {
-        let FamilyConfig(settings, family) = config;
+    fn start(config: Config<F>, _: ConnectorContext) -> Result<Self> {
+        let settings = config.0;
         refuse_first(check::without_database(&settings.originals, &settings))?;
-        Ok(Self { settings, family })
+        Ok(Self { settings, family: PhantomData })
     }
 
     fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<ConfigMap>> {
@@ -86,14 +41,14 @@ impl<F: Family> Sink for SqlSink<F> {
 
     fn validate(config: &ConfigMap) -> Result<Vec<(String, String)>> {
         // What is wrong with single keys, the host says by itself.
-        match FamilyConfig::<F>::parse(config) {
-            Ok(FamilyConfig(settings, _)) => Ok(check::problems(config, &settings)),
+        match Config::<F>::parse(config) {
+            Ok(found) => Ok(check::problems(config, &found.0)),
             Err(_) => Ok(Vec::new()),
         }
     }
 
     fn alter_offsets(config: &ConfigMap, _: &[(TopicPartition, Option<TopicOffset>)]) -> Result<bool> {
-        let FamilyConfig(settings, _) = FamilyConfig::<F>::parse(config)?;
+        let settings = Config::<F>::parse(config)?.0;
         match settings.once {
             // The group's offsets mean nothing then, and nobody is to believe that they do.
             Some(table) => {
@@ -109,9 +64,9 @@ impl<F: Family> Sink for SqlSink<F> {
 pub struct SqlSinkTask<F>(Writer, PhantomData<F>);
 
 impl<F: Family> SinkTask for SqlSinkTask<F> {
-    type Config = FamilyConfig<F>;
+    type Config = Config<F>;
 
-    fn start(config: FamilyConfig<F>, context: SinkContext) -> Result<Self> {
+    fn start(config: Config<F>, context: SinkContext) -> Result<Self> {
         Ok(Self(Writer::start(config.0, context)?, PhantomData))
     }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use millstream_sdk::{
     Error, Result,
-    config::{ConfigMap, ConfigValues},
+    config::{ConfigDef, ConfigMap, ConfigValues},
 };
 
-use super::keys::name::*;
+use super::keys::{aiven, confluent, name::*};
 use crate::{
     dialect::{Dialect, Quoting},
+    family::FamilySettings,
     keys::{self, Connection, items},
     table_name::TableName,
 };
@@ -77,13 +78,12 @@ pub struct Settings {
     pub originals: ConfigMap,
 }
 
-impl Settings {
-    /// Reads it from a configuration that the family's definition has accepted.
-    ///
-    /// # Errors
-    ///
-    /// A key is null that may not be, or its text cannot be read.
-    pub fn read(values: &ConfigValues, aiven: bool) -> Result<Self> {
+impl FamilySettings for Settings {
+    fn definition(is_aiven: bool) -> ConfigDef {
+        if is_aiven { aiven() } else { confluent() }
+    }
+
+    fn read(values: &ConfigValues, aiven: bool) -> Result<Self> {
         let unsigned = |number: i32| u32::try_from(number).unwrap_or_default();
         let list = |key: &str| if aiven { Vec::new() } else { items(values, key) };
         let connection = Connection::read(values, !aiven)?;
@@ -139,7 +139,9 @@ impl Settings {
             connection,
         })
     }
+}
 
+impl Settings {
     /// The table for the records of a topic.
     ///
     /// # Errors

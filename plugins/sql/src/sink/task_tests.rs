@@ -9,7 +9,7 @@ use millstream_sdk::{
 };
 
 use super::*;
-use crate::{sink::connector::SqlSinkTask, source::connector::Ours};
+use crate::{family::Ours, sink::connector::SqlSinkTask};
 
 type Task = SqlSinkTask<Ours>;
 

@@ -3,6 +3,7 @@
 use millstream_sdk::config::ConfigMap;
 
 use super::{keys::confluent, settings::Settings};
+use crate::family::FamilySettings;
 
 /// Settings with some keys set, for a database that is not asked.
 pub fn settings(entries: &[(&str, &str)]) -> Settings {

@@ -153,6 +153,7 @@ mod tests {
     use millstream_sdk::config::{ConfigDef, ConfigValues};
 
     use super::*;
+    use crate::family::FamilySettings;
     use crate::source::keys::{aiven, confluent};
 
     fn values(definition: &ConfigDef, config: &ConfigMap) -> ConfigValues {

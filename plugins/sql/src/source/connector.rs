@@ -5,82 +5,21 @@ use std::{marker::PhantomData, time::Duration};
 use millstream_sdk::{
     ConnectorContext, Error, ErrorKind, Info, PollLimits, Result, Source, SourceContext, SourceTask, Support, Value,
     batch::Table,
-    config::{ConfigDef, ConfigMap, ConfigValues, PluginConfig},
+    config::{ConfigMap, PluginConfig},
     info, rest, warn,
 };
 
-use super::{
-    check,
-    filter::grouped,
-    keys::{self, name::*},
-    offset::check_altered,
-    reader::Reader,
-    settings::Settings,
-};
+use super::{check, filter::grouped, keys::name::*, offset::check_altered, reader::Reader, settings::Settings};
 use crate::{
     dialect::{Dialect, Quoting, Spelling},
+    family::{Family, FamilyConfig},
     keys::refuse_first,
     session::Session,
     table_name::TableName,
 };
 
-/// Whose names and keys a connector has.
-pub trait Family: Sized + 'static {
-    /// What users see of it.
-    const INFO: Info;
-    /// Whether the keys are Aiven's.
-    const AIVEN: bool;
-}
-
-/// Our own.
-#[derive(Debug)]
-pub struct Ours;
-/// Confluent's.
-#[derive(Debug)]
-pub struct Confluent;
-/// Aiven's.
-#[derive(Debug)]
-pub struct Aiven;
-
-const DOC: &str = "Copies tables of a database, or the rows of a query, into topics.";
-
-impl Family for Ours {
-    const INFO: Info = Info::new("io.millstream.SqlSourceConnector")
-        .task_class("io.millstream.SqlSourceTask")
-        .version(env!("CARGO_PKG_VERSION"))
-        .doc(DOC);
-    const AIVEN: bool = false;
-}
-
-impl Family for Confluent {
-    const INFO: Info = Info::new("io.confluent.connect.jdbc.JdbcSourceConnector")
-        .task_class("io.confluent.connect.jdbc.source.JdbcSourceTask")
-        .version(env!("CARGO_PKG_VERSION"))
-        .doc(DOC);
-    const AIVEN: bool = false;
-}
-
-impl Family for Aiven {
-    const INFO: Info = Info::new("io.aiven.connect.jdbc.JdbcSourceConnector")
-        .task_class("io.aiven.connect.jdbc.source.JdbcSourceTask")
-        .version(env!("CARGO_PKG_VERSION"))
-        .doc(DOC);
-    const AIVEN: bool = true;
-}
-
-/// The configuration of a family's connector and tasks.
-#[derive(Debug)]
-pub struct FamilyConfig<F>(Settings, PhantomData<F>);
-
-impl<F: Family> PluginConfig for FamilyConfig<F> {
-    fn definition() -> ConfigDef {
-        if F::AIVEN { keys::aiven() } else { keys::confluent() }
-    }
-
-    fn from_values(values: &ConfigValues) -> Result<Self> {
-        Ok(Self(Settings::read(values, F::AIVEN)?, PhantomData))
-    }
-}
+/// The configuration of connector and tasks.
+type Config<F> = FamilyConfig<F, Settings>;
 
 /// The connector.
 #[derive(Debug)]
@@ -90,11 +29,11 @@ pub struct SqlSource<F> {
 }
 
 impl<F: Family> Source for SqlSource<F> {
-    const INFO: Info = F::INFO;
-    type Config = FamilyConfig<F>;
+    const INFO: Info = F::SOURCE;
+    type Config = Config<F>;
     type Task = SqlSourceTask<F>;
 
-    fn start(config: FamilyConfig<F>, _: ConnectorContext) -> Result<Self> {
+    fn start(config: Config<F>, _: ConnectorContext) -> Result<Self> {
         Ok(Self { division: Division::start(config.0)?, family: PhantomData })
     }
 
@@ -109,8 +48,8 @@ impl<F: Family> Source for SqlSource<F> {
 
     fn validate(config: &ConfigMap) -> Result<Vec<(String, String)>> {
         // What is wrong with single keys, the host says by itself.
-        match FamilyConfig::<F>::parse(config) {
-            Ok(FamilyConfig(settings, _)) => check::problems(config, &settings),
+        match Config::<F>::parse(config) {
+            Ok(found) => check::problems(config, &found.0),
             Err(error) if config.get(MODE).is_none_or(|mode| mode.trim().is_empty()) => {
                 Ok(vec![(MODE.to_owned(), error.message)])
             }
@@ -119,12 +58,12 @@ impl<F: Family> Source for SqlSource<F> {
     }
 
     fn exactly_once_support(config: &ConfigMap) -> Result<Support> {
-        let FamilyConfig(settings, _) = FamilyConfig::<F>::parse(config)?;
+        let settings = Config::<F>::parse(config)?.0;
         Ok(if check::repeats_exactly(settings.mode) { Support::Supported } else { Support::Unsupported })
     }
 
     fn alter_offsets(config: &ConfigMap, offsets: &[(Value, Option<Value>)]) -> Result<bool> {
-        let FamilyConfig(settings, _) = FamilyConfig::<F>::parse(config)?;
+        let settings = Config::<F>::parse(config)?.0;
         offsets.iter().try_for_each(|(partition, offset)| check_altered(settings.mode, partition, offset.as_ref()))?;
         Ok(true)
     }
@@ -135,9 +74,9 @@ impl<F: Family> Source for SqlSource<F> {
 pub struct SqlSourceTask<F>(Reader, PhantomData<F>);
 
 impl<F: Family> SourceTask for SqlSourceTask<F> {
-    type Config = FamilyConfig<F>;
+    type Config = Config<F>;
 
-    fn start(config: FamilyConfig<F>, context: SourceContext) -> Result<Self> {
+    fn start(config: Config<F>, context: SourceContext) -> Result<Self> {
         Ok(Self(Reader::start(config.0, context)?, PhantomData))
     }
 

@@ -12,7 +12,10 @@ use millstream_sdk::{
 };
 
 use super::*;
-use crate::source::connector::{Ours, SqlSource, SqlSourceTask};
+use crate::{
+    family::Ours,
+    source::connector::{SqlSource, SqlSourceTask},
+};
 
 const LIMITS: PollLimits = PollLimits { max_records: 100, max_bytes: 1 << 20, max_wait_ms: 1000 };
 const READ: &str =

@@ -2,12 +2,18 @@
 
 use millstream_sdk::{
     Error, Result,
-    config::{ConfigMap, ConfigValues},
+    config::{ConfigDef, ConfigMap, ConfigValues},
 };
 
-use super::{columns::Mapping, connector::unlisted, filter::TableFilter, keys::name::*};
+use super::{
+    columns::Mapping,
+    connector::unlisted,
+    filter::TableFilter,
+    keys::{aiven, confluent, name::*},
+};
 use crate::{
     dialect::{Dialect, Quoting},
+    family::FamilySettings,
     keys::{self, Connection, items},
     table_name::TableName,
 };
@@ -112,13 +118,12 @@ pub struct Settings {
     pub originals: ConfigMap,
 }
 
-impl Settings {
-    /// Reads it from a configuration that the family's definition has accepted.
-    ///
-    /// # Errors
-    ///
-    /// A key is null that may not be, or its text cannot be read.
-    pub fn read(values: &ConfigValues, aiven: bool) -> Result<Self> {
+impl FamilySettings for Settings {
+    fn definition(is_aiven: bool) -> ConfigDef {
+        if is_aiven { aiven() } else { confluent() }
+    }
+
+    fn read(values: &ConfigValues, aiven: bool) -> Result<Self> {
         let text = |key: &str| values.opt_string(key).map(str::to_owned);
         let filled = |key: &str| text(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         // What Aiven's connectors do not know has the value that it stands for there.
@@ -180,7 +185,9 @@ impl Settings {
             originals: values.originals().clone(),
         })
     }
+}
 
+impl Settings {
     /// The tables that the connector has given the task.
     ///
     /// # Errors
