@@ -335,6 +335,7 @@ impl Reader {
         };
         let Some(batch) = batch else {
             drop(reading);
+            self.places[number].tracker.end();
             self.ended(number);
             return Ok(None);
         };
@@ -388,7 +389,6 @@ impl Reader {
     fn ended(&mut self, number: usize) {
         let (now, interval) = (self.now_ms(), self.settings.poll_interval_ms);
         let place = &mut self.places[number];
-        place.tracker.end();
         match place.is_beyond {
             true => place.turn.held(now, interval),
             false => place.turn.read(now, interval),

@@ -137,6 +137,47 @@ fn a_lost_session_is_opened_anew_and_nothing_is_passed_over() {
     assert!(polled(task).is_empty());
 }
 
+/// Rows whose cursor is a time in seconds.
+fn rows_at(seconds: &[i64]) -> Vec<u8> {
+    let time = structure(&[("seconds", SchemaType::Int64), ("nanos", SchemaType::Int32)]);
+    let at = Field { name: "at".to_owned(), schema: Arc::clone(&time) };
+    let schema = Arc::new(Schema::structure(vec![at]).expect("a struct"));
+    let mut collector = Collector::new();
+    for &seconds in seconds {
+        let time = Value::Struct(Arc::clone(&time), vec![Value::Int64(seconds), Value::Int32(0)]);
+        let row = || Value::Struct(Arc::clone(&schema), vec![time.clone()]);
+        collector.push(&Record::with_schema("", &schema, row()).key_with_schema(&schema, row())).expect("fits");
+    }
+    collector.into_table().expect("a batch").expect("rows").write()
+}
+
+#[test]
+fn rows_of_the_time_at_which_a_result_broke_off_come_again_whatever_the_next_look_finds() {
+    const READ_TIMES: &str = "SELECT * FROM \"public\".\"t\" WHERE \"public\".\"t\".\"at\" > ? AND \"public\".\"t\".\"at\" < ? \
+        ORDER BY \"public\".\"t\".\"at\" ASC";
+    let harness = Harness::enter();
+    let database = database(&harness);
+    let table = r#"{"type":"TABLE","primary":[],"columns":[{"name":"at","type":"timestamp","nullable":false,"connect":"TIMESTAMP"}]}"#;
+    database.table(r#"["public","t"]"#, Some(table));
+    let more = [("mode", "timestamp"), ("timestamp.column.name", "at"), ("poll.interval.ms", "0")];
+    let mut config = config(&more);
+    config.set("incrementing.column.name", None);
+    let mut task = harness.source_task::<Task>(&config).expect("started");
+    database.break_off(READ_TIMES, vec![rows_at(&[5, 6])], Error::retriable("connection reset"));
+    assert_eq!(polled(&mut task).len(), 2);
+    // The first look behind that finds nothing, as where the clock of the database that answers now is behind.
+    let begin = Instant::now();
+    let mut begins = Vec::new();
+    while begins.len() < 3 && begin.elapsed() < Duration::from_secs(60) {
+        polled(&mut task);
+        begins.extend(database.take_calls().into_iter().filter_map(|call| match call {
+            DatabaseCall::Query(sql, parameters, _) if sql == READ_TIMES => parameters[0].value.clone(),
+            _ => None,
+        }));
+    }
+    assert_eq!(begins, ["0.000000000", "5.000000000", "5.000000000"]);
+}
+
 #[test]
 fn what_no_further_try_mends_fails_the_task_with_the_tables_name() {
     let harness = Harness::enter();

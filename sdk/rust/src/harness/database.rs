@@ -50,7 +50,7 @@ struct Inside {
     tables: Option<String>,
     table: BTreeMap<String, String>,
     checks: HashMap<String, String>,
-    answers: HashMap<String, VecDeque<Vec<Vec<u8>>>>,
+    answers: HashMap<String, VecDeque<RowsHandle>>,
     failures: HashMap<String, VecDeque<Error>>,
     refusals: HashMap<String, VecDeque<Vec<RowError>>>,
     notifications: Vec<String>,
@@ -90,7 +90,17 @@ impl TestDatabase {
 
     /// What the next run of a query yields, batch by batch.
     pub fn answer(&self, sql: &str, batches: Vec<Vec<u8>>) {
-        self.0.borrow_mut().answers.entry(sql.to_owned()).or_default().push_back(batches);
+        self.0.borrow_mut().answers.entry(sql.to_owned()).or_default().push_back(RowsHandle(batches.into(), None));
+    }
+
+    /// The same of a run that breaks off behind these batches.
+    pub fn break_off(&self, sql: &str, batches: Vec<Vec<u8>>, error: Error) {
+        self.0
+            .borrow_mut()
+            .answers
+            .entry(sql.to_owned())
+            .or_default()
+            .push_back(RowsHandle(batches.into(), Some(error)));
     }
 
     /// Has the next call fail that says so: the text of a statement, `open`, `begin`, `commit` or `rollback`.
@@ -132,8 +142,9 @@ impl TestDatabase {
 #[derive(Debug)]
 pub(crate) struct DatabaseHandle(TestDatabase);
 
-#[derive(Debug)]
-pub(crate) struct RowsHandle(VecDeque<Vec<u8>>);
+/// Batches, and how they break off.
+#[derive(Debug, Default)]
+pub(crate) struct RowsHandle(VecDeque<Vec<u8>>, Option<Error>);
 
 #[derive(Debug)]
 pub(crate) struct StatementHandle(TestDatabase, String);
@@ -169,8 +180,8 @@ impl DatabaseHandle {
 
     pub(crate) fn query(&self, sql: &str, parameters: &[Parameter], options: &str) -> Result<RowsHandle> {
         self.0.called(DatabaseCall::Query(sql.to_owned(), parameters.to_vec(), options.to_owned()), sql)?;
-        let batches = self.0.0.borrow_mut().answers.get_mut(sql).and_then(VecDeque::pop_front);
-        Ok(RowsHandle(batches.unwrap_or_default().into()))
+        let answer = self.0.0.borrow_mut().answers.get_mut(sql).and_then(VecDeque::pop_front);
+        Ok(answer.unwrap_or_default())
     }
 
     pub(crate) fn execute(&self, sql: &str, parameters: &[Parameter]) -> Result<u64> {
@@ -216,7 +227,7 @@ impl DatabaseHandle {
 
 impl RowsHandle {
     pub(crate) fn next(&mut self, _max_rows: u32, _max_bytes: u32) -> Result<Option<Batch>> {
-        let Some(bytes) = self.0.pop_front() else { return Ok(None) };
+        let Some(bytes) = self.0.pop_front() else { return self.1.take().map_or(Ok(None), Err) };
         let batch = Batch::validate(bytes, &Limits::DEFAULT);
         batch.map(Some).map_err(|error| Error::fatal("read the rows of a test").because(&error))
     }
