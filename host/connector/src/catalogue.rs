@@ -54,6 +54,8 @@ pub struct PluginInfo {
     pub config: ConfigDef,
     /// Sources: whether the task wants to hear of every row that ended.
     pub commit_records: bool,
+    /// Connectors: whether tasks want the connector's lease.
+    pub wants_lease: bool,
     /// Where it came from: a path, or "bundled".
     pub location: String,
     /// What the component that it is in is made of: SHA-256 of a file, in hexadecimal, or the version of Millstream that

@@ -6,7 +6,7 @@ use millstream_config::{ConfigDef, InvalidDefinition};
 use millstream_connector::PluginKind;
 use serde_json::{Map, Value};
 
-use crate::capability::{Openings, UnknownOpening};
+use crate::capability::{Openings, UnknownOpening, lease::LEASE};
 
 /// Longest class name.
 const MAX_CLASS: usize = 500;
@@ -42,6 +42,8 @@ pub struct PluginDescription {
     pub documentation: String,
     /// Sources: whether the task wants to hear of each record that ended.
     pub commit_records: bool,
+    /// Connectors: whether tasks want the connector's lease.
+    pub wants_lease: bool,
     pub config: ConfigDef,
     /// What their values open.
     pub(crate) openings: Arc<Openings>,
@@ -127,9 +129,9 @@ impl PluginDescription {
         };
         let openings =
             Openings::declared(&config).map_err(|source| DescriptionError::Opens { class: class.clone(), source })?;
-        let openings = openings
-            .wanting(&entry.texts("wants")?)
-            .map_err(|want| DescriptionError::Wants { class: class.clone(), want })?;
+        let wants = entry.texts("wants")?;
+        let openings =
+            openings.wanting(&wants).map_err(|want| DescriptionError::Wants { class: class.clone(), want })?;
         Ok(Self {
             kind,
             task_class,
@@ -138,6 +140,7 @@ impl PluginDescription {
             version: entry.text("version")?.filter(|text| !text.is_empty()).unwrap_or_else(|| "undefined".into()),
             documentation: entry.text("documentation")?.unwrap_or_default(),
             commit_records: entry.flag("commit_records")?,
+            wants_lease: wants.iter().any(|want| want == LEASE),
             config,
             class,
         })

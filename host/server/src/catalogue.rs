@@ -126,6 +126,7 @@ fn native_converters() -> Vec<Arc<PluginInfo>> {
                 documentation: definition.documentation.to_owned(),
                 config: millstream_convert::config_def(definition.class).unwrap_or_default(),
                 commit_records: false,
+                wants_lease: false,
                 location: NATIVE.to_owned(),
                 digest: String::new(),
             }));

@@ -239,6 +239,37 @@ fn a_worker_by_itself_keeps_what_a_lease_covers_in_a_file_and_each_start_has_a_h
 }
 
 #[test]
+fn who_resets_the_offsets_of_a_connector_takes_away_what_it_keeps_under_its_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("out.txt");
+    let kept = || fs::read_to_string(folder.path().join("offsets.kv")).unwrap_or_default();
+    let worker = Worker::start(folder.path(), &plugins(), &[]);
+    await_plugins(&worker.rest);
+    let config = sink(COMMITTER, &target).to_string();
+    assert_eq!(worker.request("PUT", "/connectors/once/config", Some(&config)).status, 201);
+    produce(&worker.broker, "lines", &lines(0..5));
+    // A part of its own begins behind an empty line.
+    let written = || fs::read_to_string(&target).unwrap_or_default().matches(" line 0\n").count();
+    eventually("the lines are committed", || kept().contains("parts").then_some(()));
+    assert_eq!(written(), 1);
+
+    assert_eq!(worker.request("PUT", "/connectors/once/stop", None).status, 204);
+    eventually("it has stopped", || (worker.status("once")["tasks"] == json!([])).then_some(()));
+    // Members of a group that have just left are still known for a moment.
+    eventually("the offsets are reset", || {
+        let answer = worker.request("DELETE", "/connectors/once/offsets", None);
+        (answer.status == 200).then_some(())
+    });
+    assert!(!kept().contains("parts"), "{}", kept());
+
+    // Without offsets, and without what it kept, it begins anew.
+    assert_eq!(worker.request("PUT", "/connectors/once/resume", None).status, 202);
+    eventually("the lines are committed once more", || kept().contains("parts").then_some(()));
+    assert_eq!(written(), 2);
+    assert!(worker.terminate().success());
+}
+
+#[test]
 fn a_worker_that_grants_no_leases_refuses_a_connector_that_wants_one_and_names_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let worker = Worker::start(folder.path(), &format!("{}plugin.allow.lease=false", plugins()), &[]);

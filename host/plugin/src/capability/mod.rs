@@ -14,7 +14,7 @@
 
 mod files;
 mod http;
-mod lease;
+pub(crate) mod lease;
 mod log;
 mod report;
 mod sockets;

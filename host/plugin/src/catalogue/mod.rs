@@ -71,6 +71,7 @@ impl Registered {
             version,
             documentation,
             commit_records,
+            wants_lease,
             config,
             openings,
         } = description;
@@ -84,6 +85,7 @@ impl Registered {
             documentation,
             config,
             commit_records,
+            wants_lease,
             location: component.location.clone(),
             digest: component.digest(),
             class,

@@ -24,6 +24,7 @@ use super::{
     ConnectorInfo, ConnectorStatus, ConnectorType, HerderError, InstanceStatus, RestartRequest, State, TargetState,
     TaskInfo,
     event::Event,
+    fencing::AskHerder,
     peers::Peers,
     place::Place,
     plan::{Desired, Owned},
@@ -34,6 +35,7 @@ use crate::{
     ExactlyOnceSource, Natives,
     config_log::SessionKey,
     kafka::Clients,
+    leases::LeaseKeeper,
     log_context,
     log_levels::LogLevels,
     offsets::{OffsetStore, OffsetTopics},
@@ -86,6 +88,8 @@ pub(crate) struct Shared {
     pub(crate) broken: watch::Sender<Option<String>>,
     /// Hears of connectors that are gone.
     pub(crate) gone: Box<TellGone>,
+    /// What is kept under leases; `None` where there are none.
+    pub(crate) leases: Option<Arc<LeaseKeeper>>,
 }
 
 impl Shared {
@@ -189,6 +193,7 @@ pub enum Health {
 pub struct HerderHandle {
     pub(crate) shared: Arc<Shared>,
     pub(crate) events: mpsc::Sender<Event>,
+    pub(super) asks: Arc<AskHerder>,
 }
 
 impl HerderHandle {

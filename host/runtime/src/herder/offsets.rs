@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use millstream_config::{ConfigMap, Resolved, secrets};
-use millstream_connector::{AlteredOffsets, ConnectorContext, ErrorKind, Failure, TaskId, TopicOffset, TopicPartition};
+use millstream_connector::{
+    AlteredOffsets, ConnectorContext, ErrorKind, Failure, KeyChange, Lease as _, TaskId, TopicOffset, TopicPartition,
+};
 use millstream_record::ErrorChain;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -14,6 +16,7 @@ use crate::{
     error_policy::CONNECT_EXCEPTION,
     exactly_once::{begin, no_transactions, transaction_failure},
     kafka::{AlterOffsetsError, GroupOffsets, RecordProducer},
+    leases::{Claims, TaskLease},
     log_context,
     offsets::{
         OffsetEntry, OffsetStore, OffsetStoreError, OffsetWriter as _, TransactionOffsets, named_sink_offsets,
@@ -90,10 +93,15 @@ impl HerderHandle {
             }
             self.tasks_have_ended(name).await?;
             let (resolved, kind) = self.resolved(&config).await?;
-            match kind {
-                ConnectorType::Sink => self.change_sink(name, &resolved, change).await,
-                _ => self.change_source(name, &resolved, change).await,
+            let forgets = change == OffsetChange::Reset;
+            let alone = match kind {
+                ConnectorType::Sink => self.change_sink(name, &resolved, change).await?,
+                _ => self.change_source(name, &resolved, change).await?,
+            };
+            if forgets {
+                self.forget_kept(name, &resolved.config).await?;
             }
+            Ok(alone)
         };
         let changed = tokio::time::timeout(TIMEOUT, changed).await.unwrap_or_else(|_| Err(timed_out()));
         if let Err(error @ HerderError::Failed { source: Some(_), .. }) = &changed {
@@ -118,6 +126,26 @@ impl HerderHandle {
                 )));
             }
             tokio::time::sleep(TASKS_LOOKED_AT).await;
+        }
+        Ok(())
+    }
+
+    /// Takes away what owners of the connector's lease have kept, which says how far they were: without offsets it begins
+    /// anew. A tenure of its own shuts out whoever had the lease before.
+    async fn forget_kept(&self, name: &str, config: &ConfigMap) -> Result<(), HerderError> {
+        let plugin = plugin_of(self.shared.plugins.as_ref(), config);
+        let wants_lease = plugin.is_ok_and(|plugin| plugin.wants_lease);
+        let Some(keeper) = self.shared.leases.as_ref().filter(|_| wants_lease) else { return Ok(()) };
+        let words = format!("Failed to remove what connector {name} keeps under its lease; its offsets are reset");
+        let failed = |cause: Failure| HerderError::caused(&*words, cause);
+        let id = TaskId { connector: name.to_owned(), number: 0 };
+        let claims = Arc::clone(&self.asks) as Arc<dyn Claims>;
+        let lease = TaskLease::new(Arc::clone(keeper), claims, id, Box::new(|| false));
+        let epoch = lease.obtain().await.map_err(failed)?;
+        let keys = lease.keys().await.map_err(failed)?;
+        if !keys.is_empty() {
+            let removed = keys.into_iter().map(|key| KeyChange { key, value: None }).collect();
+            lease.write(epoch, removed).await.map_err(failed)?;
         }
         Ok(())
     }

@@ -121,6 +121,7 @@ impl Herder {
             doing: Mutex::new(None),
             broken: watch::Sender::new(None),
             gone: settings.gone,
+            leases: parts.leases.clone(),
         });
         let (events, mut requests) = mpsc::channel(MAX_REQUESTS);
         let asked = Arc::clone(&reconfigurations);
@@ -134,6 +135,7 @@ impl Herder {
         let (session, busy) = (membership.session(), BusyTimes::default());
         statuses.write_within(session.clone());
         let measured = busy.clone();
+        let asked_by_users = Arc::clone(&asks);
         let workers = Box::new(move || {
             let _ = &sums;
             let (generations, claims) =
@@ -161,7 +163,7 @@ impl Herder {
             }
             ended.is_ok()
         });
-        Ok(Self { handle: HerderHandle { shared, events }, task })
+        Ok(Self { handle: HerderHandle { shared, events, asks: asked_by_users }, task })
     }
 
     /// What callers use.

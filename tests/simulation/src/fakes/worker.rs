@@ -119,6 +119,7 @@ pub fn info(kind: PluginKind, class: &str, commit_records: bool) -> Arc<PluginIn
         documentation: String::new(),
         config: ConfigDef::default(),
         commit_records,
+        wants_lease: false,
         location: String::new(),
         digest: String::new(),
     })

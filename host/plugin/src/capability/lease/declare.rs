@@ -1,4 +1,4 @@
 //! How a plugin says that it wants a lease.
 
 /// In `wants` of the description.
-pub(super) const WORD: &str = "lease";
+pub(crate) const WORD: &str = "lease";

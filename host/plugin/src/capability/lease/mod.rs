@@ -6,6 +6,7 @@ mod declare;
 mod link;
 mod state;
 
+pub(crate) use declare::WORD as LEASE;
 pub(crate) use state::LeaseAccess;
 
 use super::{Capability, Want};
