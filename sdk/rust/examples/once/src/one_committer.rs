@@ -39,8 +39,12 @@ impl Sink for CommitterSink {
         Ok(vec![self.config.originals.clone()])
     }
 
-    fn alter_offsets(_: &ConfigMap, _: &[(TopicPartition, Option<TopicOffset>)]) -> Result<bool> {
-        Err(Error::config("the offsets are kept under the lease, with what counts of the file"))
+    fn alter_offsets(_: &ConfigMap, offsets: &[(TopicPartition, Option<TopicOffset>)]) -> Result<bool> {
+        // A reset takes away what is kept under the lease, too: then no part counts, and all begins anew.
+        if offsets.iter().all(|(_, offset)| offset.is_none()) {
+            return Ok(true);
+        }
+        Err(Error::config("the offsets are kept under the lease, with what counts of the file: they can only be reset"))
     }
 }
 
