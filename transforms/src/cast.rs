@@ -6,8 +6,7 @@ use millstream_sdk::{
     Error, Field, Result, Schema, SchemaType, Value,
     batch::{Column, ColumnBuilder, Kind, SchemaTable},
     config::{ConfigDef, ConfigValues, Importance::High, Key, PluginConfig},
-    logical,
-    values::{base64, date_pattern, decimal, java_text},
+    values::cast::{CAST_TARGETS, CannotCast, CastTarget},
 };
 
 use crate::{
@@ -29,72 +28,26 @@ key_and_value!(
 );
 
 const PURPOSE: &str = "cast types";
-const SUPPORTED_OUT: &str = "[INT8, INT16, INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, STRING]";
-const DAY_MS: i64 = 86_400_000;
 
-/// What to cast to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Target {
-    Int8,
-    Int16,
-    Int32,
-    Int64,
-    Float32,
-    Float64,
-    Boolean,
-    String,
-}
-
-impl Target {
-    fn parse(word: &str) -> Result<Self> {
-        Ok(match word.to_uppercase().as_str() {
-            "INT8" => Self::Int8,
-            "INT16" => Self::Int16,
-            "INT32" => Self::Int32,
-            "INT64" => Self::Int64,
-            "FLOAT32" => Self::Float32,
-            "FLOAT64" => Self::Float64,
-            "BOOLEAN" => Self::Boolean,
-            "STRING" => Self::String,
-            upper @ ("BYTES" | "ARRAY" | "MAP" | "STRUCT") => {
-                return Err(Error::config(format!(
-                    "Cast transformation does not support casting to {upper}; supported types are {SUPPORTED_OUT}"
-                )));
-            }
-            upper => {
-                return Err(Error::config(format!(
-                    "Invalid value java.lang.IllegalArgumentException: No enum constant \
-                     org.apache.kafka.connect.data.Schema.Type.{upper} for configuration Invalid type found in casting \
-                     spec: {word}"
-                )));
-            }
-        })
-    }
-
-    /// Its name in Connect's messages.
-    fn name(self) -> &'static str {
-        self.schema_type().name()
-    }
-
-    fn schema_type(self) -> SchemaType {
-        match self {
-            Self::Int8 => SchemaType::Int8,
-            Self::Int16 => SchemaType::Int16,
-            Self::Int32 => SchemaType::Int32,
-            Self::Int64 => SchemaType::Int64,
-            Self::Float32 => SchemaType::Float32,
-            Self::Float64 => SchemaType::Float64,
-            Self::Boolean => SchemaType::Boolean,
-            Self::String => SchemaType::String,
-        }
-    }
+fn target_of(word: &str) -> Result<CastTarget> {
+    let upper = word.to_uppercase();
+    CastTarget::of(&upper).ok_or_else(|| match upper.as_str() {
+        "BYTES" | "ARRAY" | "MAP" | "STRUCT" => Error::config(format!(
+            "Cast transformation does not support casting to {upper}; supported types are {CAST_TARGETS}"
+        )),
+        _ => Error::config(format!(
+            "Invalid value java.lang.IllegalArgumentException: No enum constant \
+             org.apache.kafka.connect.data.Schema.Type.{upper} for configuration Invalid type found in casting \
+             spec: {word}"
+        )),
+    })
 }
 
 /// Its configuration.
 #[derive(Debug)]
 pub struct CastConfig {
-    whole: Option<Target>,
-    fields: Vec<(String, Target)>,
+    whole: Option<CastTarget>,
+    fields: Vec<(String, CastTarget)>,
     replace_null: bool,
 }
 
@@ -116,16 +69,16 @@ impl PluginConfig for CastConfig {
         if spec.is_empty() {
             return Err(wrong(Error::config("Must specify at least one field to cast.")));
         }
-        let (mut whole, mut fields) = (None, Vec::<(String, Target)>::new());
+        let (mut whole, mut fields) = (None, Vec::<(String, CastTarget)>::new());
         for item in spec {
             let mut parts: Vec<&str> = item.split(':').collect();
             while 1 < parts.len() && parts.last().is_some_and(|part| part.is_empty()) {
                 parts.pop();
             }
             match parts.as_slice() {
-                [word] => whole = Some(Target::parse(word.trim()).map_err(wrong)?),
+                [word] => whole = Some(target_of(word.trim()).map_err(wrong)?),
                 [field, word] => {
-                    let (field, target) = (field.trim().to_owned(), Target::parse(word.trim()).map_err(wrong)?);
+                    let (field, target) = (field.trim().to_owned(), target_of(word.trim()).map_err(wrong)?);
                     fields.retain(|(other, _)| *other != field);
                     fields.push((field, target));
                 }
@@ -157,7 +110,7 @@ impl Cast {
         Ok(Self { config, schemas: SchemaCache::default() })
     }
 
-    fn target(&self, field: &str) -> Option<Target> {
+    fn target(&self, field: &str) -> Option<CastTarget> {
         self.config.fields.iter().find(|(name, _)| name == field).map(|(_, target)| *target)
     }
 
@@ -189,132 +142,17 @@ fn cast_schema(config: &CastConfig, schema: &Arc<Schema>) -> Result<Arc<Schema>>
     if schema.default.is_some() {
         return Err(Error::data(format!(
             "Cast transformation does not support casting from STRUCT; supported types are {}",
-            SUPPORTED_OUT.replace(']', ", BYTES]")
+            CAST_TARGETS.replace(']', ", BYTES]")
         )));
     }
     Ok(shared(Schema { kind: SchemaType::Struct(fields), ..(**schema).clone() }))
 }
 
 /// One value under the target type. Failures say what the type is, where Connect's words do not.
-fn cast(schema: Option<&Arc<Schema>>, value: &Value, target: Target) -> Result<Value> {
-    cast_value(schema, value, target).map_err(|error| match error.causes.is_empty() {
-        true => found(error, type_name(value), target.name()),
-        false => error,
-    })
-}
-
-fn cast_value(schema: Option<&Arc<Schema>>, value: &Value, target: Target) -> Result<Value> {
-    if value.is_null() {
-        return Ok(Value::Null);
-    }
-    check_input(schema, value)?;
-    let encoded;
-    let mut value = value;
-    if let (Value::Instant(ms), Some(schema)) = (value, schema)
-        && target != Target::String
-    {
-        encoded = encode_instant(schema, *ms)?;
-        value = &encoded;
-    }
-    Ok(match target {
-        Target::Int8 => Value::Int8(to_integer(value, 8)? as i8),
-        Target::Int16 => Value::Int16(to_integer(value, 16)? as i16),
-        Target::Int32 => Value::Int32(to_integer(value, 32)? as i32),
-        Target::Int64 => Value::Int64(to_integer(value, 64)?),
-        Target::Float32 => Value::Float32(match value {
-            Value::Float64(value) => *value as f32,
-            Value::Int64(value) => *value as f32,
-            Value::String(text) => java_text::parse_java_float(text).ok_or_else(|| out_of_range(text))?,
-            Value::Decimal(value) => decimal::decimal_to_f32(value),
-            other => to_double(other)? as f32,
-        }),
-        Target::Float64 => Value::Float64(to_double(value)?),
-        Target::Boolean => Value::Boolean(match value {
-            Value::String(text) => text.eq_ignore_ascii_case("true"),
-            Value::Boolean(value) => *value,
-            other => to_integer(other, 64)? != 0,
-        }),
-        Target::String => Value::String(match value {
-            Value::Bytes(bytes) => base64::encode(bytes),
-            Value::Instant(ms) => date_pattern::instant_header_text(*ms),
-            other => millstream_sdk::values::value_text(other),
-        }),
-    })
-}
-
-fn check_input(schema: Option<&Arc<Schema>>, value: &Value) -> Result<()> {
-    let from = match (schema, value) {
-        (Some(schema), _) => match &schema.kind {
-            kind @ (SchemaType::Array(_) | SchemaType::Map(..) | SchemaType::Struct(_)) => kind.name(),
-            _ => return Ok(()),
-        },
-        (None, Value::List(_)) => "ARRAY",
-        (None, Value::Map(_)) => "MAP",
-        (None, Value::Struct(..)) => "STRUCT",
-        (None, Value::Instant(_) | Value::Decimal(_) | Value::BigInteger(_)) => {
-            return Err(Error::data(format!(
-                "Cast transformation was passed a value of type class {} which is not supported by Connect's data API",
-                value.java_class()
-            )));
-        }
-        _ => return Ok(()),
-    };
-    let supported = SUPPORTED_OUT.replace(']', ", BYTES]");
-    Err(Error::data(format!(
-        "Cast transformation does not support casting from {from}; supported types are {supported}"
-    )))
-}
-
-fn encode_instant(schema: &Schema, ms: i64) -> Result<Value> {
-    match schema.name.as_deref() {
-        Some(logical::DATE) if ms.rem_euclid(DAY_MS) != 0 => {
-            let error = "Kafka Connect Date type should not have any time fields set to non-zero values.";
-            Err(found(Error::data(error), format!("{ms} ms"), "a whole day"))
-        }
-        Some(logical::DATE) => Ok(Value::Int32((ms / DAY_MS) as i32)),
-        Some(logical::TIME) if !(0..=DAY_MS).contains(&ms) => {
-            let error = "Kafka Connect Time type should not have any date fields set to non-zero values.";
-            Err(found(Error::data(error), format!("{ms} ms"), "0 to 86400000 ms"))
-        }
-        Some(logical::TIME) => Ok(Value::Int32(ms as i32)),
-        _ => Ok(Value::Int64(ms)),
-    }
-}
-
-fn out_of_range(text: &str) -> Error {
-    Error::data(format!("Value ({text}) was out of range for requested data type"))
-}
-
-fn unexpected(value: &Value) -> Error {
-    Error::data(format!("Unexpected type in Cast transformation: class {}", value.java_class()))
-}
-
-fn to_integer(value: &Value, bits: u32) -> Result<i64> {
-    // Java narrows a float to int first where the target is smaller than that.
-    let narrow = |value: f64| if bits == 64 { value as i64 } else { i64::from(value as i32) };
-    Ok(match value {
-        Value::Int8(value) => (*value).into(),
-        Value::Int16(value) => (*value).into(),
-        Value::Int32(value) => (*value).into(),
-        Value::Int64(value) => *value,
-        Value::Float32(value) => narrow((*value).into()),
-        Value::Float64(value) => narrow(*value),
-        Value::Boolean(value) => (*value).into(),
-        Value::Decimal(value) => decimal::decimal_to_i64(value),
-        Value::BigInteger(value) => decimal::integer_to_i64(value),
-        Value::String(text) => java_text::parse_int(text, bits).ok_or_else(|| out_of_range(text))?,
-        other => return Err(unexpected(other)),
-    })
-}
-
-fn to_double(value: &Value) -> Result<f64> {
-    Ok(match value {
-        Value::Float32(value) => (*value).into(),
-        Value::Float64(value) => *value,
-        Value::Decimal(value) => decimal::decimal_to_f64(value),
-        Value::String(text) => java_text::parse_java_double(text).ok_or_else(|| out_of_range(text))?,
-        Value::Boolean(value) => f64::from(u8::from(*value)),
-        other => to_integer(other, 64)? as f64,
+fn cast(schema: Option<&Arc<Schema>>, value: &Value, target: CastTarget) -> Result<Value> {
+    target.cast(schema, value).map_err(|CannotCast { message, found: place }| match place {
+        Some((there, wanted)) => found(Error::data(message), there, wanted),
+        None => found(Error::data(message), type_name(value), target.schema_type().name()),
     })
 }
 
@@ -322,7 +160,7 @@ fn to_double(value: &Value) -> Result<f64> {
 fn cast_column<'a>(
     column: &Column<'a>,
     schema: Option<&Arc<Schema>>,
-    target: Target,
+    target: CastTarget,
     schemas: &SchemaTable<'a>,
 ) -> Option<Column<'static>> {
     let mut builder = ColumnBuilder::for_schema(&Arc::new(Schema::new(target.schema_type())));

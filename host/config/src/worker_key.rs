@@ -279,6 +279,9 @@ keys! {
     PLUGIN_MEMORY_MAX_BYTES: i64 = Key::long("plugin.memory.max.bytes").default("268435456").importance(Medium)
         .min(1_048_576)
         .doc("Most bytes that all memories and tables of one plugin instance may take together.");
+    PLUGIN_MEMORY_RECYCLE_BYTES: i64 = Key::long("plugin.memory.recycle.bytes").default("67108864").importance(Low)
+        .min(0)
+        .doc("Bytes of memories and tables from which on a plugin instance is replaced by a new one between two batches, since some languages never give memory back; 0 for never, unless the instance breaks. Transforms, predicates and converters are made anew from their configuration. A source task is stopped and started when all that it has polled has ended and its offsets are stored, a sink task after a commit. An instance that began larger, or whose predecessor lasted for a few calls only, may hold more, up to three quarters of plugin.memory.max.bytes.");
     PLUGIN_MEMORY_TOTAL_MAX_BYTES: i64 = Key::long("plugin.memory.total.max.bytes").default("0").importance(Medium)
         .min(0)
         .doc("Most bytes that all plugin instances of the worker may take together; 0 stands for all that the machine, or the container, has. A connector has an instance, each of its tasks another, and one more for each component among its transforms and converters. An instance for which nothing is left is refused: a new connector with an error, a task of one that runs by failing it.");

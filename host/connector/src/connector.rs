@@ -88,6 +88,15 @@ pub trait SourceTask: Send {
     fn rest(&mut self) -> Option<Rest> {
         None
     }
+    /// Whether it had better be renewed soon, since its instance has outgrown a mark.
+    fn wants_renewal(&self) -> bool {
+        false
+    }
+    /// Stops it and starts it anew, with the configuration it was started with. To be called when everything that it has
+    /// returned has ended and its offsets are stored.
+    async fn renew(&mut self) -> Result<(), PluginError> {
+        Ok(())
+    }
     /// Tells of rows that ended; called only for plugins whose description asks for it.
     async fn committed(&mut self, polled: &Batch, rows: &[AcknowledgedRow]) -> Result<(), PluginError>;
     /// Offsets of everything that ended before are stored.
@@ -126,6 +135,16 @@ pub trait SinkTask: Send {
     /// Makes everything taken so far durable and returns what may be committed; `None` stands for
     /// all the offsets given.
     async fn pre_commit(&mut self, offsets: &[TopicOffset]) -> Result<Option<Vec<TopicOffset>>, PluginError>;
+    /// Whether it had better be renewed soon, since its instance has outgrown a mark.
+    fn wants_renewal(&self) -> bool {
+        false
+    }
+    /// Closes these partitions, which are all that are open, stops it, and starts it anew with them. What it has taken
+    /// and not said to be safe has to be put again.
+    async fn renew(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {
+        let _ = partitions;
+        Ok(())
+    }
     /// Partitions revoked or given up.
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError>;
     /// Ends what `start` began.

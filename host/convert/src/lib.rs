@@ -20,6 +20,7 @@ use millstream_config::{ConfigDef, ConfigMap};
 use millstream_connector::{Converter, ConverterRole, Failure, HeaderConverter};
 
 pub use definitions::{Definition, definitions};
+pub use json::columns::{JsonRows, read_json, read_json_array, read_json_schema, write_json_schema, write_json_text};
 pub use limits::ReadLimits;
 
 /// Creates one of Connect's own converters by class name or alias; `None` if the class is none of

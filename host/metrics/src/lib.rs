@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod custom;
 mod groups;
 mod histogram;
 mod instrument;
@@ -22,6 +23,7 @@ mod table;
 mod value;
 mod window;
 
+pub use custom::{Custom, CustomKind, CustomMetric, InvalidCustom, Progress};
 pub use groups::{
     AppInfo, BrokerRequests, ClientConnections, Connector, ConnectorLatency, ConnectorTasks, ConsumerFetches,
     ConsumerGroup, Exposition, GroupMembership, LogCleaner, MetricsCount, PluginInstance, PredicatePlugin,

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
+use crate::custom::Custom;
 use crate::table::{Group, GroupDefinition};
 use crate::value::{Recorded, Value};
 
@@ -71,6 +72,8 @@ pub struct Metrics(Arc<Mutex<Groups>>);
 struct Groups {
     /// A group that is shown as one may be counted by several types.
     by_name: BTreeMap<(&'static str, Labels, TypeId), Counting>,
+    /// What plugins count themselves.
+    custom: BTreeMap<Labels, Weak<Custom>>,
     /// How many were made so far.
     made: u64,
     /// How many there may be before those that nobody holds any more are looked for.
@@ -123,6 +126,24 @@ impl Metrics {
             groups.look_at = FEW_GROUPS.max(2 * groups.by_name.len());
         }
         group
+    }
+
+    /// What a plugin counts itself in the connector or task of these labels, for as long as somebody holds it.
+    pub fn custom(&self, labels: Labels) -> Arc<Custom> {
+        let mut groups = self.groups();
+        if let Some(there) = groups.custom.get(&labels).and_then(Weak::upgrade) {
+            return there;
+        }
+        groups.custom.retain(|_, custom| 0 < custom.strong_count());
+        let custom = Arc::<Custom>::default();
+        groups.custom.insert(labels, Arc::downgrade(&custom));
+        custom
+    }
+
+    /// All that plugins count themselves, by labels.
+    pub fn read_custom(&self) -> Vec<(Labels, Arc<Custom>)> {
+        let groups = self.groups();
+        groups.custom.iter().filter_map(|(labels, custom)| Some((labels.clone(), custom.upgrade()?))).collect()
     }
 
     /// What all groups say, by name and labels.

@@ -45,6 +45,8 @@ pub struct PluginDescription {
     /// Connectors: whether tasks want the connector's lease.
     pub wants_lease: bool,
     pub config: ConfigDef,
+    /// Whether it gets its batches by `host-columns` alone.
+    pub by_columns: bool,
     /// What their values open.
     pub(crate) openings: Arc<Openings>,
 }
@@ -141,6 +143,11 @@ impl PluginDescription {
             documentation: entry.text("documentation")?.unwrap_or_default(),
             commit_records: entry.flag("commit_records")?,
             wants_lease: wants.iter().any(|want| want == LEASE),
+            by_columns: match entry.text("batches")?.as_deref() {
+                None | Some("bytes") => false,
+                Some("columns") => true,
+                Some(_) => return Err(entry.unexpected("batches", "bytes or columns")),
+            },
             config,
             class,
         })

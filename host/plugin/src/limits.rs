@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_config::{ParsedConfig, worker_key};
+use millstream_convert::ReadLimits;
 use millstream_record::batch::Limits;
 
 use crate::capability::{Allowed, AllowedPlaces, AllowedSql, HttpAllowed, OriginPattern, SocketPattern, SqlLimits};
@@ -26,6 +27,10 @@ pub struct PluginLimits {
     pub memory_total_max: usize,
     /// `plugin.batch.…`: the largest batch that a plugin may hand over.
     pub batch: Limits,
+    /// `converter.…`: how much JSON may ask of the host that reads it for a plugin.
+    pub json: ReadLimits,
+    /// `plugin.memory.recycle.bytes`: an instance that holds more is replaced between two batches; 0 for never.
+    pub memory_recycle: usize,
     /// `plugin.cache.dir`: where compiled plugins are kept; none compiles them anew at each start.
     pub cache_dir: Option<PathBuf>,
     /// `plugin.cache.max.bytes`: the most that is kept there.
@@ -74,6 +79,8 @@ impl PluginLimits {
                 max_columns: count(worker_key::PLUGIN_BATCH_MAX_COLUMNS.get(config)),
                 max_expanded_bytes: u64::try_from(worker_key::PLUGIN_BATCH_EXPANDED_MAX_BYTES.get(config)).unwrap_or(0),
             },
+            json: ReadLimits::of(config),
+            memory_recycle: usize::try_from(worker_key::PLUGIN_MEMORY_RECYCLE_BYTES.get(config)).unwrap_or(usize::MAX),
             allowed: Allowed {
                 files: worker_key::PLUGIN_ALLOW_FILES.get(config).map(paths),
                 lease: worker_key::PLUGIN_ALLOW_LEASE.get(config),
@@ -177,6 +184,8 @@ impl Default for PluginLimits {
             log_rate: 100,
             memory_total_max: machine_memory(),
             batch: Limits::DEFAULT,
+            json: ReadLimits::DEFAULT,
+            memory_recycle: 64 << 20,
             cache_dir: None,
             cache_max: 1 << 30,
             compile_threads: half_the_processors(),
@@ -221,6 +230,8 @@ mod tests {
             ("plugin.host.call.timeout.ms", "6"),
             ("plugin.log.rate", "7"),
             ("plugin.memory.total.max.bytes", "8388608"),
+            ("plugin.memory.recycle.bytes", "2097152"),
+            ("converter.nesting.max", "9"),
             ("plugin.cache.dir", "/c"),
             ("plugin.cache.max.bytes", "1048576"),
             ("plugin.compile.threads", "3"),
@@ -254,6 +265,8 @@ mod tests {
             log_rate: 7,
             memory_total_max: 8 << 20,
             batch: Limits { max_rows: 9, max_bytes: 65_536, max_columns: 16, max_expanded_bytes: 65_537 },
+            json: ReadLimits { nesting_max: 9, ..ReadLimits::DEFAULT },
+            memory_recycle: 1 << 21,
             cache_dir: Some("/c".into()),
             cache_max: 1 << 20,
             compile_threads: 3,

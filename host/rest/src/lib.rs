@@ -30,5 +30,7 @@ pub use basic_auth::AuthConfigError;
 pub use herder::{Herder, PluginListing};
 pub use listener::{Listener, ListenerError, Protocol};
 pub use response_headers::HeaderRuleError;
-pub use routes::{ConnectorLogs, LogLines, LogQuery, MetricsPage, ReadLogs};
+pub use routes::{
+    ConnectorLogs, ConnectorProgress, LogLines, LogQuery, MetricsPage, ReadLogs, ReadProgress, TaskProgress,
+};
 pub use server::{HealthCheck, RestConfig, RestConfigError, RestServer, StartRestError, WorkerVersion};

@@ -28,7 +28,7 @@ use crate::{
     peers::HttpPeers,
     requests::{Peer, Requests},
     response_headers::{self, HeaderRule},
-    routes::{self, Api, ConnectorLogs, MetricsPage, Part},
+    routes::{self, Api, ConnectorLogs, ConnectorProgress, MetricsPage, Part},
     signature::Signing,
     stream::BoundedListener,
 };
@@ -241,6 +241,7 @@ pub struct RestServer {
     metrics: Option<MetricsPage>,
     client: HttpClient,
     logs: Option<ConnectorLogs>,
+    progress: Option<ConnectorProgress>,
     stop: watch::Sender<bool>,
 }
 
@@ -299,6 +300,7 @@ impl RestServer {
             requests,
             metrics: None,
             logs: None,
+            progress: None,
             client,
             stop,
         })
@@ -312,6 +314,11 @@ impl RestServer {
     /// Which lines `/connectors/{connector}/logs` shows, from the next [`Self::attach`] on; there are none without.
     pub fn show_logs(&mut self, logs: ConnectorLogs) {
         self.logs = Some(logs);
+    }
+
+    /// What `/connectors/{connector}/progress` shows, from the next [`Self::attach`] on; there is nothing without.
+    pub fn show_progress(&mut self, progress: ConnectorProgress) {
+        self.progress = Some(progress);
     }
 
     /// Where it listens, in the order of the keys `listeners`, `admin.listeners` and `metrics.listeners`; ports are real
@@ -350,6 +357,7 @@ impl RestServer {
             max_body_bytes: self.config.max_body_bytes,
             metrics: self.metrics.clone(),
             logs: self.logs.clone(),
+            progress: self.progress.clone(),
             signing: self.config.signing.clone(),
             client: self.client.clone(),
         };

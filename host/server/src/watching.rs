@@ -7,15 +7,16 @@ use std::{
 
 use millstream_config::{WorkerConfig, worker_key as key};
 use millstream_metrics::{
-    Metrics, ShownGroup, Watch, WindowSettings,
+    Metrics, Progress, ShownGroup, Watch, WindowSettings,
     prometheus::{Format, limited, page},
 };
-use millstream_rest::MetricsPage;
+use millstream_rest::{MetricsPage, TaskProgress};
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 /// Looks at the metrics for as long as it exists.
 pub struct Watching {
     watch: Arc<Mutex<Watch>>,
+    metrics: Metrics,
     max_series: usize,
     looking: JoinHandle<()>,
 }
@@ -29,6 +30,30 @@ impl Drop for Watching {
 /// Nothing panics while it is held; were it so, windows would be all that is wrong.
 fn held(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
     watch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How far the tasks of a connector have come, as their plugins say.
+pub fn progress(metrics: Metrics) -> impl Fn(&str) -> Vec<TaskProgress> + Send + Sync {
+    move |connector: &str| {
+        let mut found = Vec::new();
+        for (labels, custom) in metrics.read_custom() {
+            let label =
+                |name: &str| labels.pairs().iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+            let task = label("task").and_then(|task| task.parse().ok());
+            let (Some(task), true) = (task, label("connector") == Some(connector)) else { continue };
+            let plugin = label("plugin").unwrap_or_default();
+            found.extend(custom.progress().into_iter().map(|(what, Progress { done, total, unit })| TaskProgress {
+                task,
+                plugin: plugin.to_owned(),
+                what,
+                done,
+                total,
+                unit,
+            }));
+        }
+        found.sort_by(|a, b| (a.task, &a.what).cmp(&(b.task, &b.what)));
+        found
+    }
 }
 
 impl Watching {
@@ -51,7 +76,7 @@ impl Watching {
             }
         });
         let max_series = usize::try_from(key::METRICS_SERIES_MAX.get(config)).unwrap_or(0);
-        Self { watch, max_series, looking }
+        Self { watch, metrics: metrics.clone(), max_series, looking }
     }
 
     /// Everything as it is now, within the limit of series.
@@ -59,16 +84,19 @@ impl Watching {
         let (watch, max_series) = (Arc::clone(&self.watch), self.max_series);
         move || {
             let shown = held(&watch).show(Instant::now());
-            limited(shown, max_series)
+            limited(shown, &mut Vec::new(), max_series)
         }
     }
 
     /// The page of `/metrics`.
     pub fn page(&self) -> MetricsPage {
-        let show = self.show();
+        let (watch, metrics, max_series) = (Arc::clone(&self.watch), self.metrics.clone(), self.max_series);
         Arc::new(move |accepted: &[&str]| {
             let format = Format::accepted(accepted.iter().copied());
-            (format.media_type(), page(&show(), format))
+            let shown = held(&watch).show(Instant::now());
+            let mut plugins = metrics.read_custom();
+            let shown = limited(shown, &mut plugins, max_series);
+            (format.media_type(), page(&shown, &plugins, format))
         })
     }
 }

@@ -17,7 +17,7 @@ use millstream_convert::ReadLimits;
 use millstream_metrics::{AppInfo, Labels, Metrics};
 use millstream_plugin::{PluginLimits, WasmPlugins};
 use millstream_record::ErrorChain;
-use millstream_rest::{ConnectorLogs, RestConfig, RestServer, WorkerVersion};
+use millstream_rest::{ConnectorLogs, ConnectorProgress, RestConfig, RestServer, WorkerVersion};
 use millstream_runtime::{
     Natives, WorkerParts, WorkerSettings,
     config_log::ConfigLog,
@@ -209,6 +209,8 @@ impl Bound {
         let watching = Watching::start(&metrics, config);
         rest.show_metrics(watching.page());
         rest.show_logs(ConnectorLogs { worker_id: rest.worker_id(), read: Arc::new(logging::lines_about) });
+        let read = crate::watching::progress(metrics.clone());
+        rest.show_progress(ConnectorProgress { worker_id: rest.worker_id(), read: Arc::new(read) });
         let pushing = otlp.map(|settings| Pushing::start(settings, &rest.worker_id(), watching.show()));
         let herder = HerderSettings {
             worker_id: rest.worker_id(),

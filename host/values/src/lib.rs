@@ -10,6 +10,7 @@
 pub mod base64;
 mod calendar;
 mod calendar_fields;
+pub mod cast;
 pub mod config_text;
 mod convert_number;
 pub mod convert_value;

@@ -15,10 +15,12 @@ pub mod imports {
             world imports {
                 import millstream:connect/types@0.1.0;
                 import millstream:connect/host-log@0.1.0;
+                import millstream:connect/host-metrics@0.1.0;
                 import millstream:connect/host-wait@0.1.0;
                 import millstream:connect/host-files@0.1.0;
                 import millstream:connect/host-lease@0.1.0;
                 import millstream:connect/host-sql@0.1.0;
+                import millstream:connect/host-columns@0.1.0;
                 import millstream:connect/host-report@0.1.0;
                 import millstream:connect/host-source@0.1.0;
                 import millstream:connect/host-transaction@0.1.0;
@@ -32,8 +34,8 @@ pub mod imports {
 }
 
 pub use imports::millstream::connect::{
-    host_connector, host_files, host_lease, host_log, host_report, host_sink, host_source, host_sql, host_transaction,
-    host_wait, types,
+    host_columns, host_connector, host_files, host_lease, host_log, host_metrics, host_report, host_sink, host_source,
+    host_sql, host_transaction, host_wait, types,
 };
 
 /// What every component exports.

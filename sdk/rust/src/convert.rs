@@ -13,7 +13,7 @@ pub(crate) fn join(types::Wide { high, low }: types::Wide) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-fn lower_kind(kind: ErrorKind) -> types::ErrorKind {
+pub(crate) fn lower_kind(kind: ErrorKind) -> types::ErrorKind {
     match kind {
         ErrorKind::Retriable => types::ErrorKind::Retriable,
         ErrorKind::Data => types::ErrorKind::Data,

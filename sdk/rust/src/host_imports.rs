@@ -4,11 +4,12 @@ use crate::{
     Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, TopicReport, TransactionEnd,
     batch::Batch,
     bindings::{
-        host_connector, host_files, host_lease, host_log, host_report, host_sink, host_source, host_sql,
+        host_connector, host_files, host_lease, host_log, host_metrics, host_report, host_sink, host_source, host_sql,
         host_transaction, host_wait,
     },
     convert::{join, raised_row_error, split},
     logging::Level,
+    metrics::Progress,
     sql::{Done, Parameter, from_host},
 };
 
@@ -30,6 +31,28 @@ pub(crate) fn log_enabled(of: Level) -> bool {
 
 pub(crate) fn log(of: Level, message: &str) {
     host_log::log(level(of), message);
+}
+
+pub(crate) fn declare_metric(name: &str, is_counter: bool, help: &str) -> Result<()> {
+    let kind = if is_counter { host_metrics::MetricKind::Counter } else { host_metrics::MetricKind::Gauge };
+    Ok(host_metrics::declare(name, kind, help)?)
+}
+
+pub(crate) fn count(name: &str, more: f64) -> Result<()> {
+    Ok(host_metrics::count(name, more)?)
+}
+
+pub(crate) fn gauge(name: &str, value: f64) -> Result<()> {
+    Ok(host_metrics::gauge(name, value)?)
+}
+
+pub(crate) fn report_progress(what: &str, now: Option<&Progress>) -> Result<()> {
+    let now = now.map(|Progress { done, total, unit }| host_metrics::Progress {
+        done: *done,
+        total: *total,
+        unit: unit.clone(),
+    });
+    Ok(host_metrics::report_progress(what, now.as_ref())?)
 }
 
 pub(crate) fn wait(ms: u32) -> bool {

@@ -9,6 +9,7 @@
 pub mod bindings;
 mod chain;
 mod collector;
+pub mod columns;
 #[cfg_attr(
     not(target_arch = "wasm32"),
     expect(dead_code, reason = "called by the exports, which only components have")
@@ -44,6 +45,7 @@ mod lease;
 )]
 pub mod logging;
 mod macros;
+pub mod metrics;
 mod predicate;
 #[cfg(target_arch = "wasm32")]
 mod prepare;

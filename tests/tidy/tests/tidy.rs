@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates and which of ours each may use (beside itself).
-const ARROWS: [(&str, &[&str]); 29] = [
+const ARROWS: [(&str, &[&str]); 30] = [
     ("millstream-record", &[]),
     // Below all that counts.
     ("millstream-metrics", &[]),
@@ -39,11 +39,19 @@ const ARROWS: [(&str, &[&str]); 29] = [
     ),
     ("millstream-connector", &["millstream-record", "millstream-config"]),
     ("millstream-convert", &["millstream-record", "millstream-values", "millstream-config", "millstream-connector"]),
+    // JSON as the converter reads and writes it.
+    (
+        "millstream-columns",
+        &["millstream-record", "millstream-values", "millstream-connector", "millstream-convert"],
+    ),
     (
         "millstream-plugin",
         &[
             "millstream-record",
             "millstream-metrics",
+            // What the host does for guests on whole columns, and the limits of the JSON that it reads there.
+            "millstream-columns",
+            "millstream-convert",
             // Zones and calendars, decimals: between databases and Connect's types.
             "millstream-values",
             "millstream-config",

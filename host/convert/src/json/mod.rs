@@ -1,5 +1,6 @@
 //! JsonConverter: JSON with or without an envelope that carries the schema.
 
+pub mod columns;
 mod decode;
 mod encode;
 mod node;

@@ -139,6 +139,16 @@ impl<'a> Scanner<'a> {
         self.exceeds(what, self.limits.text_max_bytes)
     }
 
+    /// All of the text.
+    pub fn whole(&self) -> &'a str {
+        self.text
+    }
+
+    /// What it holds texts against.
+    pub fn limits(&self) -> ReadLimits {
+        self.limits
+    }
+
     /// Where the scanner is.
     pub fn position(&self) -> usize {
         self.at

@@ -64,6 +64,7 @@ group! {
     }
     memory: Gauge, Bytes, "Bytes of memories and tables that the plugin holds" => { "memory-bytes": Current }
     instances: Counter, Count, "Instances that were made" => { "instance-created-total": Total }
+    recycled: Counter, Count, "Instances that were replaced since they had outgrown a mark (`plugin.memory.recycle.bytes`)" => { "instance-recycled-total": Total }
     faults: Counter, Count, "Instances that broke or could not be made: traps, limits, broken promises" => { "instance-fault-total": Total }
     lines_dropped: Counter, Count, "Log lines beyond the rate limit" => { "log-line-dropped-total": Total }
     http_requests: Counter, Count, "HTTP requests that were sent for the plugin, those for tokens included" => { "http-request-rate": Rate, "http-request-total": Total }

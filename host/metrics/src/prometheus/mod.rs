@@ -3,9 +3,13 @@
 //! Names follow one rule from those of the table, see [`name`]. A group is shown whole or, where the limit of series is
 //! reached, not at all; how much is missing is said by two series of its own.
 
+mod custom;
 mod names;
 mod text;
 
+use std::sync::Arc;
+
+use crate::custom::Custom;
 use crate::registry::Labels;
 use crate::shown::{Shown, ShownGroup};
 use crate::table::Group;
@@ -64,9 +68,12 @@ fn series(shown: &Shown) -> usize {
     }
 }
 
-/// Leaves out whole groups beyond `max_series`, those of the kinds that come last in the table first. How many series are
-/// left, and how many are not, is added, and how many metrics there are.
-pub fn limited(mut groups: Vec<ShownGroup>, max_series: usize) -> Vec<ShownGroup> {
+/// What the plugins of connectors and tasks count themselves, by labels.
+pub type Plugins = Vec<(Labels, Arc<Custom>)>;
+
+/// Leaves out whole groups beyond `max_series`, those of the kinds that come last in the table first; before them what plugins
+/// count themselves. How many series are left, and how many are not, is added, and how many metrics there are.
+pub fn limited(mut groups: Vec<ShownGroup>, plugins: &mut Plugins, max_series: usize) -> Vec<ShownGroup> {
     let order = |group: &ShownGroup| {
         let is_it = |known: &&crate::GroupDefinition| std::ptr::eq(*known, group.definition);
         all_groups().iter().position(is_it).unwrap_or(usize::MAX)
@@ -75,6 +82,12 @@ pub fn limited(mut groups: Vec<ShownGroup>, max_series: usize) -> Vec<ShownGroup
     let (mut kept, mut left_out) = (0, 0);
     groups.retain(|group| {
         let more: usize = group.attributes.iter().map(|(_, shown)| series(shown)).sum();
+        let fits = kept + more <= max_series;
+        *(if fits { &mut kept } else { &mut left_out }) += more;
+        fits
+    });
+    plugins.retain(|(_, custom)| {
+        let more = custom.metrics().len() + 2 * custom.progress().len();
         let fits = kept + more <= max_series;
         *(if fits { &mut kept } else { &mut left_out }) += more;
         fits
@@ -94,8 +107,8 @@ pub fn limited(mut groups: Vec<ShownGroup>, max_series: usize) -> Vec<ShownGroup
     groups
 }
 
-/// The page of these groups.
-pub fn page(groups: &[ShownGroup], format: Format) -> String {
+/// The page of these groups, and of what plugins count themselves.
+pub fn page(groups: &[ShownGroup], plugins: &Plugins, format: Format) -> String {
     let mut text = Text::new(format);
     // The format wants all series of a name in one place, and groups of several kinds may have a name in common.
     for definition in all_groups() {
@@ -114,6 +127,7 @@ pub fn page(groups: &[ShownGroup], format: Format) -> String {
             }
         }
     }
+    custom::write(plugins, &mut text);
     text.end()
 }
 

@@ -64,10 +64,10 @@ fn both_formats_say_the_same_in_their_own_way() {
     let help = "Records that the plugin returned";
     let series = format!(r#"{name}{{connector="li\"n\\e\ns",task="0"}} 3"#);
     let groups = shown(&metrics);
-    let plain = page(&groups, Format::Plain);
+    let plain = page(&groups, &Vec::new(), Format::Plain);
     let expected = [format!("# HELP {name} {help}"), format!("# TYPE {name} counter"), series.clone()];
     assert_eq!(lines(&plain, name), expected);
-    let open = page(&groups, Format::OpenMetrics);
+    let open = page(&groups, &Vec::new(), Format::OpenMetrics);
     let family = name.strip_suffix("_total").unwrap();
     let expected = [format!("# HELP {family} {help}"), format!("# TYPE {family} counter"), series];
     assert_eq!(lines(&open, family), expected);
@@ -79,8 +79,8 @@ fn a_sum_whose_name_does_not_end_as_a_counters_keeps_its_name_and_has_no_type() 
     let metrics = Metrics::default();
     let _errors = metrics.group::<TaskErrors>(Labels::task("c", 0));
     let name = "# TYPE kafka_connect_task_error_total_retries ";
-    assert_eq!(lines(&page(&shown(&metrics), Format::Plain), name), [format!("{name}untyped")]);
-    assert_eq!(lines(&page(&shown(&metrics), Format::OpenMetrics), name), [format!("{name}unknown")]);
+    assert_eq!(lines(&page(&shown(&metrics), &Vec::new(), Format::Plain), name), [format!("{name}untyped")]);
+    assert_eq!(lines(&page(&shown(&metrics), &Vec::new(), Format::OpenMetrics), name), [format!("{name}unknown")]);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn texts_infinities_and_buckets_have_their_forms() {
     let _rebalances = metrics.group::<WorkerRebalances>(Labels::none());
     let stage = metrics.group::<TaskStage>(Labels::task("c", 0).and("stage", "put"));
     stage.time.record(Duration::from_millis(250));
-    let page = page(&shown(&metrics), Format::Plain);
+    let page = page(&shown(&metrics), &Vec::new(), Format::Plain);
     let has = |line: &str| assert!(page.lines().any(|known| known == line), "{line} in\n{page}");
     has(r#"kafka_connect_connector_status{connector="c",status="running"} 1"#);
     has("kafka_connect_worker_rebalance_time_since_last_rebalance_ms +Inf");
@@ -108,7 +108,7 @@ fn series_beyond_the_limit_are_counted_and_whole_groups_are_left_out_from_the_en
     let metrics = Metrics::default();
     let _worker = metrics.group::<Worker>(Labels::none());
     let tasks: Vec<_> = (0..50).map(|task| metrics.group::<TaskErrors>(Labels::task("c", task))).collect();
-    let all = limited(shown(&metrics), usize::MAX);
+    let all = limited(shown(&metrics), &mut Vec::new(), usize::MAX);
     let of = |groups: &[ShownGroup]| {
         let exposition = groups.last().expect("how many there are is always shown");
         assert_eq!(exposition.definition.name, Exposition::DEFINITION.name);
@@ -120,17 +120,17 @@ fn series_beyond_the_limit_are_counted_and_whole_groups_are_left_out_from_the_en
     };
     let (series, none) = of(&all);
     assert_eq!((series, none), (12 + 50 * TaskErrors::DEFINITION.attributes.len(), 0));
-    let some = limited(shown(&metrics), 100);
+    let some = limited(shown(&metrics), &mut Vec::new(), 100);
     let (kept, left_out) = of(&some);
     assert!(kept <= 100 && 100 - TaskErrors::DEFINITION.attributes.len() < kept, "{kept}");
     assert_eq!(kept + left_out, series);
-    let text = page(&some, Format::Plain);
+    let text = page(&some, &Vec::new(), Format::Plain);
     assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), kept + 3);
     let count = 3 + kept;
     assert!(text.contains(&format!("kafka_connect_kafka_metrics_count_count {count}\n")), "{count}: {text}");
     assert!(text.contains("kafka_connect_worker_connector_count 0\n"));
     assert!(text.contains(&format!("millstream_exposition_series_left_out {left_out}\n")));
-    assert_eq!(of(&limited(shown(&metrics), 0)), (0, series));
+    assert_eq!(of(&limited(shown(&metrics), &mut Vec::new(), 0)), (0, series));
     drop(tasks);
 }
 

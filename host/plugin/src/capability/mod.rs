@@ -12,10 +12,12 @@
 //! contract's generated types, or another capability: between those types and a capability's functions stands
 //! `contract/VERSION/host`.
 
+mod columns;
 mod files;
 mod http;
 pub(crate) mod lease;
 mod log;
+mod metrics;
 mod report;
 mod sockets;
 mod sql;
@@ -27,6 +29,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use millstream_columns::Session;
 use millstream_config::{ConfigDef, ConfigMap, HIDDEN, Opens, config_text};
 use millstream_metrics::PluginInstance;
 
@@ -35,6 +38,7 @@ pub(crate) use files::{FileError, Growth};
 pub use http::{AllowedPlaces, HttpAllowed, OriginPattern};
 pub(crate) use http::{HttpAccess, Place};
 pub(crate) use log::{GuestLog, InstanceName, Level, StandardStream};
+pub(crate) use metrics::CustomMetrics;
 pub(crate) use report::ReportAccess;
 pub(crate) use sockets::SocketAccess;
 pub use sockets::{SocketPattern, SocketsAllowed};
@@ -71,8 +75,10 @@ struct Want {
 }
 
 /// Every capability there is.
-pub(crate) const ALL: [&Capability; 9] = [
+pub(crate) const ALL: [&Capability; 11] = [
     &log::CAPABILITY,
+    &metrics::CAPABILITY,
+    &columns::CAPABILITY,
     &wait::CAPABILITY,
     &files::CAPABILITY,
     &http::CAPABILITY,
@@ -140,6 +146,8 @@ impl Default for Allowed {
 /// What one instance holds of each capability.
 pub(crate) struct CapabilityStates {
     pub(crate) log: Arc<GuestLog>,
+    pub(crate) metrics: CustomMetrics,
+    pub(crate) columns: Session,
     pub(crate) files: files::Files,
     pub(crate) lease: lease::LeaseAccess,
     pub(crate) report: ReportAccess,
@@ -159,6 +167,7 @@ impl CapabilityStates {
         allowed: &Allowed,
         sql: SqlLimits,
         growth: &Arc<Growth>,
+        columns: Session,
         metrics: Arc<PluginInstance>,
     ) -> Self {
         Self {
@@ -166,6 +175,9 @@ impl CapabilityStates {
             sockets: SocketAccess::new(allowed),
             sql: sql::SqlAccess::new(allowed, sql, Arc::clone(&metrics)),
             log: Arc::new(GuestLog::new(name, log_rate, metrics)),
+            // Until somebody says whose they are.
+            metrics: CustomMetrics::default(),
+            columns,
             files: files::Files::new(allowed.files.clone(), Arc::clone(growth)),
             lease: lease::LeaseAccess::default(),
             report: ReportAccess::default(),
@@ -388,6 +400,7 @@ mod tests {
             &allowed,
             SqlLimits::default(),
             &Arc::default(),
+            Session::default(),
             Arc::default(),
         );
         openings.grant(&config(" 12 "), &mut states);

@@ -37,6 +37,7 @@ use snapshot::Snapshot;
 struct Registered {
     info: Arc<PluginInfo>,
     openings: Arc<Openings>,
+    by_columns: bool,
     component: Arc<ComponentFile>,
 }
 
@@ -73,6 +74,7 @@ impl Registered {
             commit_records,
             wants_lease,
             config,
+            by_columns,
             openings,
         } = description;
         let mut all_aliases = aliases_of(config_kind(kind), &class);
@@ -90,7 +92,7 @@ impl Registered {
             digest: component.digest(),
             class,
         };
-        Self { info: Arc::new(info), openings, component }
+        Self { info: Arc::new(info), openings, by_columns, component }
     }
 }
 
@@ -155,7 +157,9 @@ impl WasmPlugins {
             host: Arc::clone(&self.host),
             component: Arc::clone(&plugin.component),
             openings: Arc::clone(&plugin.openings),
-            metrics: self.metrics.group(labels),
+            metrics: self.metrics.group(labels.clone()),
+            custom: self.metrics.custom(labels),
+            by_columns: plugin.by_columns,
             name,
         }
     }

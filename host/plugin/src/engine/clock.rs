@@ -47,6 +47,18 @@ impl CallClock {
         outcome
     }
 
+    /// The host has computed for the guest since the last look: all of that counts.
+    pub(crate) fn worked(&self) {
+        let now = self.now_ns();
+        let since = now.saturating_sub(self.mark_ns.swap(now, Ordering::Relaxed));
+        self.ran_ns.fetch_add(since, Ordering::Relaxed);
+    }
+
+    /// How long the call may still compute.
+    pub(crate) fn left(&self) -> Duration {
+        self.limit.saturating_sub(Duration::from_nanos(self.ran_ns.load(Ordering::Relaxed)))
+    }
+
     /// A call ends: how long it has computed, in nanoseconds.
     pub(crate) fn end(&self) -> u64 {
         self.account();

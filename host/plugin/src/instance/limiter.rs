@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use millstream_connector::{ErrorKind, Failure};
 use millstream_metrics::PluginInstance;
 use wasmtime::{Error, ResourceLimiter, Result};
 
@@ -36,6 +37,8 @@ pub(crate) struct Limiter {
     max_bytes: usize,
     max_table_elements: usize,
     bytes: usize,
+    /// Bytes that the host holds for the instance: columns and tables.
+    columns: usize,
     /// Bytes that were granted last, to be taken back if the system does not give them.
     granted: usize,
     /// Whether there was room for the instance itself.
@@ -53,7 +56,17 @@ impl Limiter {
         metrics: Arc<PluginInstance>,
     ) -> Self {
         let admitted = total.take(INSTANCE_BYTES);
-        Self { max_bytes, max_table_elements, bytes: 0, granted: 0, admitted, total, metrics, refused: None }
+        Self {
+            max_bytes,
+            max_table_elements,
+            bytes: 0,
+            columns: 0,
+            granted: 0,
+            admitted,
+            total,
+            metrics,
+            refused: None,
+        }
     }
 
     /// Bytes held at present.
@@ -78,7 +91,7 @@ impl Limiter {
 
     fn grow(&mut self, current: usize, desired: usize) -> bool {
         let more = desired.saturating_sub(current);
-        let refusal = if self.max_bytes < self.bytes.saturating_add(more) {
+        let refusal = if self.max_bytes < self.bytes.saturating_add(self.columns).saturating_add(more) {
             Refusal::Memory
         } else if !self.total.take(more) {
             Refusal::TotalMemory
@@ -90,6 +103,38 @@ impl Limiter {
         };
         self.refused.get_or_insert(refusal);
         false
+    }
+
+    /// Bytes that columns and tables may take together.
+    pub(crate) fn room_for_columns(&self) -> usize {
+        self.max_bytes.saturating_sub(self.bytes)
+    }
+
+    /// Columns and tables take so many bytes now. False if that is more than all instances may hold together.
+    pub(crate) fn hold_columns(&mut self, bytes: usize) -> bool {
+        let before = self.columns;
+        if bytes == before {
+            return true;
+        }
+        let fits = bytes < before || self.total.take(bytes - before);
+        if bytes < before {
+            self.total.give_back(before - bytes);
+        }
+        if fits {
+            self.columns = bytes;
+            self.metrics.memory.change(signed(bytes) - signed(before));
+        }
+        fits
+    }
+
+    /// That there is no room for another column, as the guest hears.
+    pub(crate) fn no_room_for_columns(&self) -> Failure {
+        let message = format!(
+            "the columns and tables that are open take more memory than the instance has left of {} bytes \
+             (plugin.memory.max.bytes): release some, or work on fewer rows",
+            self.max_bytes
+        );
+        Failure::new(ErrorKind::Fatal, "", message)
     }
 
     /// What was granted last has not been given by the system.
@@ -104,8 +149,8 @@ impl Limiter {
 
 impl Drop for Limiter {
     fn drop(&mut self) {
-        self.metrics.memory.change(-signed(self.bytes));
-        self.total.give_back(self.bytes + if self.admitted { INSTANCE_BYTES } else { 0 });
+        self.metrics.memory.change(-signed(self.bytes + self.columns));
+        self.total.give_back(self.bytes + self.columns + if self.admitted { INSTANCE_BYTES } else { 0 });
     }
 }
 

@@ -12,21 +12,23 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use millstream_columns::{Answer, Subject};
 use millstream_config::ConfigMap;
 use millstream_connector::Rest;
-use millstream_metrics::PluginInstance;
+use millstream_metrics::{Custom, PluginInstance};
 use millstream_record::batch::Batch;
 use tokio::time::error::Elapsed;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Store, UpdateDeadline};
 
+pub(crate) use fault::DeadlinePassed;
 pub use fault::{FaultCause, GuestFault, GuestTrace};
 pub(crate) use state::GuestState;
 
-use crate::capability::{InstanceName, Openings, Worker};
+use crate::capability::{CustomMetrics, InstanceName, Openings, Worker};
 use crate::engine::{ActiveCall, MAX_TABLE_ELEMENTS, MAX_WASM_STACK, PluginEngine};
 use crate::limits::PluginLimits;
-use fault::{DeadlinePassed, FaultLimits, HostPanicked};
+use fault::{FaultLimits, HostPanicked};
 
 /// What the contract's own values may add to a batch that crosses the boundary, in bytes.
 const CALL_OVERHEAD: usize = 1 << 20;
@@ -151,6 +153,30 @@ impl Guest {
         if let Some(live) = &mut self.live {
             live.store.data_mut().capabilities.worker.begin_put(batch);
         }
+    }
+
+    /// What it counts itself is counted here.
+    pub(crate) fn counts_for(&mut self, custom: &Arc<Custom>) {
+        if let Some(live) = &mut self.live {
+            let capabilities = &mut live.store.data_mut().capabilities;
+            let has_progress = matches!(capabilities.worker.worker(), Worker::Source(_) | Worker::Sink(_));
+            capabilities.metrics = CustomMetrics::new(Arc::clone(custom), has_progress);
+        }
+    }
+
+    /// A call begins that may reach its batch by columns.
+    pub(crate) fn open_columns(&mut self, subject: Subject) {
+        if let Some(live) = &mut self.live {
+            live.store.data_mut().capabilities.columns.begin(subject);
+        }
+    }
+
+    /// The call has ended: what it answered by columns, if it did.
+    pub(crate) fn close_columns(&mut self) -> Option<Answer> {
+        let state = self.live.as_mut()?.store.data_mut();
+        let answer = state.capabilities.columns.end();
+        state.limiter.hold_columns(0);
+        answer
     }
 
     /// What the last call has said about the next poll.

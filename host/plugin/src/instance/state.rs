@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use millstream_columns::Session;
 use millstream_metrics::PluginInstance;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -44,6 +45,7 @@ impl GuestState {
             &limits.allowed,
             limits.sql(),
             &engine.growth,
+            Session::new(limits.batch, limits.json),
             Arc::clone(metrics),
         );
         let log = &capabilities.log;

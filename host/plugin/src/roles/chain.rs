@@ -8,11 +8,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use millstream_columns::{Answer, Subject};
 use millstream_connector::{Condition, Link, LinkedTransforms, Outcome, PluginError, RowError};
 use millstream_record::batch::{Batch, Limits, Role, Table, bits};
 
 use super::outcome::{BadOutcome, Failed, LOOKED_AT, check, origin};
-use super::{InstanceFactory, batch};
+use super::recycling::Recycling;
+use super::{InstanceFactory, batch, open_columns, passed, with_answer};
 use crate::capability::Worker;
 use crate::contract::{Changes, GuestChain, GuestLink, GuestPredicate, Verdict};
 use crate::instance::{Guest, GuestFault};
@@ -48,11 +50,13 @@ impl WasmChain {
             let foreign = link.foreign_predicate();
             let transform = link.transform.clone();
             let mut members = vec![link.in_component()];
+            let mut by_columns = link.by_columns();
             if foreign.is_none() {
                 while let Some((_, next)) = links.next_if(|(_, next)| {
                     next.foreign_predicate().is_none() && transform.same_component(&next.transform)
                 }) {
                     members.push(next.in_component());
+                    by_columns &= next.by_columns();
                 }
             }
             let foreign = match foreign {
@@ -64,7 +68,7 @@ impl WasmChain {
                     Some((predicate, negate))
                 }
             };
-            let chain = LiveChain::create(transform, members).await;
+            let chain = LiveChain::create(transform, members, by_columns).await;
             let chain = chain.map_err(|(link, error)| (first + link, error))?;
             segments.push(Segment { first: first as u32, chain, foreign });
         }
@@ -76,6 +80,12 @@ impl PlannedLink {
     fn foreign_predicate(&self) -> Option<(InstanceFactory, Condition)> {
         let predicate = self.predicate.as_ref().filter(|predicate| !predicate.same_component(&self.transform))?;
         Some((predicate.clone(), self.link.condition.clone()?))
+    }
+
+    /// Whether its plugins get their batches by columns alone.
+    fn by_columns(&self) -> bool {
+        let predicate = self.predicate.as_ref().filter(|predicate| predicate.same_component(&self.transform));
+        self.transform.by_columns && predicate.is_none_or(|predicate| predicate.by_columns)
     }
 
     /// The link as its component gets it.
@@ -172,14 +182,22 @@ fn without_siblings(first: &Batch, current: &Batch, errors: &[RowError]) -> Batc
 struct LiveChain {
     factory: InstanceFactory,
     links: Vec<GuestLink>,
+    /// Whether all plugins of the chain get their batches by columns alone.
+    by_columns: bool,
     guest: Guest,
     chain: Box<dyn GuestChain>,
+    recycling: Recycling,
 }
 
 impl LiveChain {
-    async fn create(factory: InstanceFactory, links: Vec<GuestLink>) -> Result<Self, (usize, PluginError)> {
+    async fn create(
+        factory: InstanceFactory,
+        links: Vec<GuestLink>,
+        by_columns: bool,
+    ) -> Result<Self, (usize, PluginError)> {
         let (guest, chain) = Self::instance(&factory, &links).await?;
-        Ok(Self { factory, links, guest, chain })
+        let recycling = factory.recycling(&guest);
+        Ok(Self { factory, links, by_columns, guest, chain, recycling })
     }
 
     async fn instance(
@@ -192,11 +210,19 @@ impl LiveChain {
     }
 
     async fn apply(&mut self, input: &Batch, only: Option<&[u8]>) -> Result<Outcome, PluginError> {
-        if self.factory.is_spent(&self.guest) {
+        let grown = self.recycling.is_due(&self.guest).then(|| self.guest.held_bytes());
+        if grown.is_some() || !self.guest.is_usable() {
             self.guest.discard();
             (self.guest, self.chain) = Self::instance(&self.factory, &self.links).await.map_err(|(_, error)| error)?;
         }
-        let changes = self.chain.apply(&mut self.guest, input.as_bytes(), only).await?;
+        if let Some(bytes) = grown {
+            self.recycling.replaced(&self.guest, bytes, &self.factory.name, &self.factory.metrics);
+        }
+        self.recycling.called();
+        open_columns(&mut self.guest, input, only);
+        let applied = self.chain.apply(&mut self.guest, passed(input, self.by_columns), only).await;
+        let answer = self.guest.close_columns();
+        let changes = with_answer(&mut self.guest, applied?, answer)?;
         checked(&mut self.guest, input, changes, self.links.len() as u32, &self.factory.batch_limits())
     }
 }
@@ -207,12 +233,14 @@ struct LivePredicate {
     condition: Condition,
     guest: Guest,
     predicate: Box<dyn GuestPredicate>,
+    recycling: Recycling,
 }
 
 impl LivePredicate {
     async fn create(factory: InstanceFactory, condition: Condition) -> Result<Self, PluginError> {
         let (guest, predicate) = Self::instance(&factory, &condition).await?;
-        Ok(Self { factory, condition, guest, predicate })
+        let recycling = factory.recycling(&guest);
+        Ok(Self { factory, condition, guest, predicate, recycling })
     }
 
     async fn instance(
@@ -226,12 +254,28 @@ impl LivePredicate {
 
     /// The rows that it chose, once the guest's answer has proved to be sound.
     async fn test(&mut self, input: &Batch, negate: bool) -> Result<Verdict, PluginError> {
-        if self.factory.is_spent(&self.guest) {
+        let grown = self.recycling.is_due(&self.guest).then(|| self.guest.held_bytes());
+        if grown.is_some() || !self.guest.is_usable() {
             self.guest.discard();
             (self.guest, self.predicate) = Self::instance(&self.factory, &self.condition).await?;
         }
-        let verdict = self.predicate.test(&mut self.guest, input.as_bytes()).await?;
-        let Verdict { mut holds, errors } = verdict;
+        if let Some(bytes) = grown {
+            self.recycling.replaced(&self.guest, bytes, &self.factory.name, &self.factory.metrics);
+        }
+        self.recycling.called();
+        let subject = Subject { batch: Some(input.clone()), returns_verdict: true, ..Subject::default() };
+        self.guest.open_columns(subject);
+        let verdict = self.predicate.test(&mut self.guest, passed(input, self.factory.by_columns)).await;
+        let answer = self.guest.close_columns();
+        let Verdict { mut holds, mut errors } = verdict?;
+        if let Some(Answer::Verdict { holds: by_columns, errors: failed }) = answer {
+            if !holds.is_empty() {
+                return Err(self.guest.violated("answered by columns, and returned a verdict besides").into());
+            }
+            let outline = input.outline(&[Role::SELECTION]);
+            holds = by_columns;
+            errors.extend(failed.into_iter().filter(|error| outline.is_selected(error.row as usize)));
+        }
         let rows = input.rows() as usize;
         if holds.len() != bits::bytes_for(rows) {
             let what = format!("a verdict of {} bytes over {rows} rows", holds.len());

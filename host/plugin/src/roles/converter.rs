@@ -13,8 +13,9 @@ use millstream_record::batch::{
     VariantRef,
 };
 
-use super::InstanceFactory;
 use super::chain::checked;
+use super::recycling::Recycling;
+use super::{InstanceFactory, open_columns, passed, with_answer};
 use crate::capability::Worker;
 use crate::contract::GuestConverter;
 use crate::instance::Guest;
@@ -26,6 +27,7 @@ pub(crate) struct WasmConverter {
     config: ConfigMap,
     guest: Guest,
     converter: Box<dyn GuestConverter>,
+    recycling: Recycling,
 }
 
 impl WasmConverter {
@@ -35,7 +37,8 @@ impl WasmConverter {
         config: ConfigMap,
     ) -> Result<Self, PluginError> {
         let (guest, converter) = Self::instance(&factory, role, &config).await?;
-        Ok(Self { factory, role, config, guest, converter })
+        let recycling = factory.recycling(&guest);
+        Ok(Self { factory, role, config, guest, converter, recycling })
     }
 
     async fn instance(
@@ -50,14 +53,23 @@ impl WasmConverter {
 
     /// Passes a batch through the guest. What comes back has been checked.
     async fn convert(&mut self, given: &Batch, way: Way) -> Result<Outcome, PluginError> {
-        if self.factory.is_spent(&self.guest) {
+        let grown = self.recycling.is_due(&self.guest).then(|| self.guest.held_bytes());
+        if grown.is_some() || !self.guest.is_usable() {
             self.guest.discard();
             (self.guest, self.converter) = Self::instance(&self.factory, self.role, &self.config).await?;
         }
-        let changes = match way {
-            Way::ToConnect => self.converter.to_connect(&mut self.guest, given.as_bytes()).await?,
-            Way::FromConnect => self.converter.from_connect(&mut self.guest, given.as_bytes()).await?,
+        if let Some(bytes) = grown {
+            self.recycling.replaced(&self.guest, bytes, &self.factory.name, &self.factory.metrics);
+        }
+        self.recycling.called();
+        open_columns(&mut self.guest, given, None);
+        let bytes = passed(given, self.factory.by_columns);
+        let converted = match way {
+            Way::ToConnect => self.converter.to_connect(&mut self.guest, bytes).await,
+            Way::FromConnect => self.converter.from_connect(&mut self.guest, bytes).await,
         };
+        let answer = self.guest.close_columns();
+        let changes = with_answer(&mut self.guest, converted?, answer)?;
         let outcome = checked(&mut self.guest, given, changes, 1, &self.factory.batch_limits())?;
         self.expect_rows(given, &outcome)?;
         Ok(outcome)

@@ -4,13 +4,15 @@ mod chain;
 mod connector;
 mod converter;
 mod outcome;
+mod recycling;
 mod sink_task;
 mod source_task;
 
 use std::sync::Arc;
 
+use millstream_columns::{Answer, Subject};
 use millstream_connector::PluginError;
-use millstream_metrics::PluginInstance;
+use millstream_metrics::{Custom, PluginInstance};
 use millstream_record::ErrorChain as Causes;
 use millstream_record::batch::{Batch, InvalidBatch, Limits};
 
@@ -22,7 +24,9 @@ pub(crate) use source_task::WasmSourceTask;
 
 use crate::capability::{InstanceName, Openings, Worker};
 use crate::component::{ComponentFile, Host, Loaded};
+use crate::contract::Changes;
 use crate::instance::{FaultCause, Guest};
+use recycling::Recycling;
 
 /// A plugin and everything needed to make instances of it.
 #[derive(Clone)]
@@ -35,6 +39,10 @@ pub(crate) struct InstanceFactory {
     pub(crate) name: InstanceName,
     /// Counts what they use, all together.
     pub(crate) metrics: Arc<PluginInstance>,
+    /// What they count themselves.
+    pub(crate) custom: Arc<Custom>,
+    /// Whether the plugin gets its batches by columns alone.
+    pub(crate) by_columns: bool,
 }
 
 impl InstanceFactory {
@@ -46,6 +54,10 @@ impl InstanceFactory {
         })?;
         let Host { engine, limits, .. } = &*self.host;
         let guest = Guest::new(engine, &loaded.component, limits, self.name.clone(), worker, &self.metrics).await;
+        let guest = guest.map(|mut guest| {
+            guest.counts_for(&self.custom);
+            guest
+        });
         let guest = guest.map_err(|fault| match fault.cause {
             FaultCause::TotalMemory { .. } | FaultCause::NoSystemMemory => {
                 PluginError::NoRoom { reason: fault.reason(), plugin: fault.plugin }
@@ -64,9 +76,38 @@ impl InstanceFactory {
         self.host.limits.batch
     }
 
-    /// Whether a guest that keeps no state is to be replaced before its next call: some languages leak.
-    pub(crate) fn is_spent(&self, guest: &Guest) -> bool {
-        !guest.is_usable() || self.host.limits.memory_max / 4 * 3 < guest.held_bytes()
+    /// Looks after the memory of an instance, and of those that follow it.
+    fn recycling(&self, guest: &Guest) -> Recycling {
+        Recycling::new(&self.host.limits, guest)
+    }
+}
+
+/// The batch of a call as its guest gets it: the bytes, or none of them if the plugin reads by columns.
+fn passed(batch: &Batch, by_columns: bool) -> &[u8] {
+    if by_columns { &[] } else { batch.as_bytes() }
+}
+
+/// A call over a batch that returns one begins.
+fn open_columns(guest: &mut Guest, batch: &Batch, only: Option<&[u8]>) {
+    guest.open_columns(Subject {
+        batch: Some(batch.clone()),
+        only: only.map(<[u8]>::to_vec),
+        returns_batch: true,
+        returns_verdict: false,
+    });
+}
+
+/// What a call made of a batch, with what it answered by columns.
+fn with_answer(guest: &mut Guest, changes: Changes, answer: Option<Answer>) -> Result<Changes, PluginError> {
+    match answer {
+        None | Some(Answer::Verdict { .. }) => Ok(changes),
+        Some(Answer::Table { .. }) if changes.batch.is_some() => {
+            Err(guest.violated("answered with a table, and returned a batch besides").into())
+        }
+        Some(Answer::Table { batch, mut errors }) => {
+            errors.extend(changes.errors);
+            Ok(Changes { batch, errors })
+        }
     }
 }
 

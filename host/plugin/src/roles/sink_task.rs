@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use millstream_columns::Subject;
 use millstream_config::ConfigMap;
 use millstream_connector::{PluginError, SinkContext, SinkTask, TopicOffset, TopicPartition};
 use millstream_record::batch::Batch;
 
-use super::InstanceFactory;
+use super::recycling::Recycling;
+use super::{InstanceFactory, passed};
 use crate::capability::Worker;
 use crate::contract::GuestSinkTask;
 use crate::instance::Guest;
@@ -17,21 +19,40 @@ pub(crate) struct WasmSinkTask {
     factory: InstanceFactory,
     guest: Guest,
     task: Box<dyn GuestSinkTask>,
+    context: Arc<dyn SinkContext>,
+    /// What it was started with.
+    config: ConfigMap,
+    recycling: Recycling,
 }
 
 impl WasmSinkTask {
     pub(crate) async fn create(factory: InstanceFactory, context: Arc<dyn SinkContext>) -> Result<Self, PluginError> {
-        let (loaded, mut guest) = factory.instance(Worker::Sink(context)).await?;
+        let (guest, task) = Self::instance(&factory, &context).await?;
+        let recycling = factory.recycling(&guest);
+        Ok(Self { factory, guest, task, context, config: ConfigMap::new(), recycling })
+    }
+
+    async fn instance(
+        factory: &InstanceFactory,
+        context: &Arc<dyn SinkContext>,
+    ) -> Result<(Guest, Box<dyn GuestSinkTask>), PluginError> {
+        let (loaded, mut guest) = factory.instance(Worker::Sink(Arc::clone(context))).await?;
         let task = loaded.exports.sink_task(&mut guest, factory.class()).await?;
-        Ok(Self { factory, guest, task })
+        Ok((guest, task))
+    }
+
+    /// Starts the instance at hand.
+    async fn begin(&mut self) -> Result<(), PluginError> {
+        let seen = self.guest.grant(&self.factory.openings, &self.config);
+        self.task.start(&mut self.guest, &seen).await
     }
 }
 
 #[async_trait]
 impl SinkTask for WasmSinkTask {
     async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError> {
-        let seen = self.guest.grant(&self.factory.openings, config);
-        self.task.start(&mut self.guest, &seen).await
+        self.config.clone_from(config);
+        self.begin().await
     }
 
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {
@@ -39,8 +60,11 @@ impl SinkTask for WasmSinkTask {
     }
 
     async fn put(&mut self, records: &Batch) -> Result<(), PluginError> {
+        self.recycling.called();
         self.guest.begin_put(Some(records.clone()));
-        let taken = self.task.put(&mut self.guest, records.as_bytes()).await;
+        self.guest.open_columns(Subject { batch: Some(records.clone()), ..Subject::default() });
+        let taken = self.task.put(&mut self.guest, passed(records, self.factory.by_columns)).await;
+        self.guest.close_columns();
         self.guest.begin_put(None);
         taken
     }
@@ -57,6 +81,24 @@ impl SinkTask for WasmSinkTask {
             }
         }
         Ok(Some(safe))
+    }
+
+    fn wants_renewal(&self) -> bool {
+        self.recycling.is_due(&self.guest)
+    }
+
+    async fn renew(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {
+        let bytes = self.guest.held_bytes();
+        if !partitions.is_empty() {
+            self.task.close(&mut self.guest, partitions).await?;
+        }
+        self.task.stop(&mut self.guest).await?;
+        self.guest.discard();
+        self.factory.custom.forget_progress();
+        (self.guest, self.task) = Self::instance(&self.factory, &self.context).await?;
+        self.recycling.replaced(&self.guest, bytes, &self.factory.name, &self.factory.metrics);
+        self.begin().await?;
+        if partitions.is_empty() { Ok(()) } else { self.task.open(&mut self.guest, partitions).await }
     }
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use millstream_columns::{Answer, Subject};
 use millstream_config::ConfigMap;
 use millstream_connector::{AcknowledgedRow, PluginError, PollLimits, Rest, SourceContext, SourceTask};
 use millstream_record::batch::{Batch, Column, Kind, Role, Table, bits};
 
-use super::{InstanceFactory, batch};
+use super::recycling::Recycling;
+use super::{InstanceFactory, batch, passed};
 use crate::capability::Worker;
 use crate::contract::GuestSourceTask;
 use crate::instance::Guest;
@@ -18,28 +20,57 @@ pub(crate) struct WasmSourceTask {
     guest: Guest,
     task: Box<dyn GuestSourceTask>,
     rest: Option<Rest>,
+    context: Arc<dyn SourceContext>,
+    /// What it was started with.
+    config: ConfigMap,
+    recycling: Recycling,
 }
 
 impl WasmSourceTask {
     pub(crate) async fn create(factory: InstanceFactory, context: Arc<dyn SourceContext>) -> Result<Self, PluginError> {
-        let (loaded, mut guest) = factory.instance(Worker::Source(context)).await?;
+        let (guest, task) = Self::instance(&factory, &context).await?;
+        let recycling = factory.recycling(&guest);
+        Ok(Self { factory, guest, task, rest: None, context, config: ConfigMap::new(), recycling })
+    }
+
+    async fn instance(
+        factory: &InstanceFactory,
+        context: &Arc<dyn SourceContext>,
+    ) -> Result<(Guest, Box<dyn GuestSourceTask>), PluginError> {
+        let (loaded, mut guest) = factory.instance(Worker::Source(Arc::clone(context))).await?;
         let task = loaded.exports.source_task(&mut guest, factory.class()).await?;
-        Ok(Self { factory, guest, task, rest: None })
+        Ok((guest, task))
+    }
+
+    /// Starts the instance at hand.
+    async fn begin(&mut self) -> Result<(), PluginError> {
+        let seen = self.guest.grant(&self.factory.openings, &self.config);
+        self.task.start(&mut self.guest, &seen).await
     }
 }
 
 #[async_trait]
 impl SourceTask for WasmSourceTask {
     async fn start(&mut self, config: &ConfigMap) -> Result<(), PluginError> {
-        let seen = self.guest.grant(&self.factory.openings, config);
-        self.task.start(&mut self.guest, &seen).await
+        self.config.clone_from(config);
+        self.begin().await
     }
 
     async fn poll(&mut self, limits: PollLimits) -> Result<Option<Batch>, PluginError> {
         self.rest = None;
-        let Some(bytes) = self.task.poll(&mut self.guest, limits).await? else {
-            self.rest = self.guest.take_rest();
-            return Ok(None);
+        self.recycling.called();
+        self.guest.open_columns(Subject { returns_batch: true, ..Subject::default() });
+        let polled = self.task.poll(&mut self.guest, limits).await;
+        let answer = self.guest.close_columns();
+        let bytes = match (polled?, answer) {
+            (Some(_), Some(Answer::Table { .. })) => {
+                return Err(self.guest.violated("answered with a table, and returned a batch besides").into());
+            }
+            (Some(bytes), _) | (None, Some(Answer::Table { batch: Some(bytes), .. })) => bytes,
+            (None, _) => {
+                self.rest = self.guest.take_rest();
+                return Ok(None);
+            }
         };
         let batch = batch(&mut self.guest, bytes, &self.factory.batch_limits())?;
         if let Some(role) = forbidden(&batch.open()) {
@@ -54,8 +85,26 @@ impl SourceTask for WasmSourceTask {
     }
 
     async fn committed(&mut self, polled: &Batch, rows: &[AcknowledgedRow]) -> Result<(), PluginError> {
-        let rows = acknowledged(&polled.open(), rows).write();
-        self.task.committed(&mut self.guest, &rows).await
+        let rows = acknowledged(&polled.open(), rows).into_batch();
+        self.guest.open_columns(Subject { batch: Some(rows.clone()), ..Subject::default() });
+        let noted = self.task.committed(&mut self.guest, passed(&rows, self.factory.by_columns)).await;
+        self.guest.close_columns();
+        noted
+    }
+
+    fn wants_renewal(&self) -> bool {
+        self.recycling.is_due(&self.guest)
+    }
+
+    async fn renew(&mut self) -> Result<(), PluginError> {
+        let bytes = self.guest.held_bytes();
+        self.task.stop(&mut self.guest).await?;
+        self.guest.discard();
+        self.factory.custom.forget_progress();
+        (self.guest, self.task) = Self::instance(&self.factory, &self.context).await?;
+        self.rest = None;
+        self.recycling.replaced(&self.guest, bytes, &self.factory.name, &self.factory.metrics);
+        self.begin().await
     }
 
     async fn commit(&mut self) -> Result<(), PluginError> {

@@ -12,7 +12,7 @@ use millstream_record::batch::{Batch, Side};
 use crate::support::{LIMITS, Worker, config, hostile, limits, lines, task, texts};
 
 /// A folder with the bundled components.
-fn built() -> PathBuf {
+pub fn built() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let names =

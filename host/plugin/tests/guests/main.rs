@@ -3,12 +3,14 @@
 
 mod bundled;
 mod chains;
+mod columns;
 mod converters;
 mod discovery;
 mod dropped;
 mod examples;
 mod http;
 mod http_server;
+mod recycling;
 mod sinks;
 mod sources;
 mod sql;

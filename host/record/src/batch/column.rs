@@ -96,6 +96,19 @@ impl<'a> Column<'a> {
         self
     }
 
+    /// The same column with a stored row for each of its rows, none of them standing for others.
+    #[must_use]
+    pub fn expanded(self) -> Column<'static> {
+        let mut column = self.into_owned();
+        if column.constant {
+            let rows = column.cells.rows;
+            column.cells.constant = false;
+            column.cells.rows = 1;
+            column = column.take(&vec![0; rows as usize]);
+        }
+        column
+    }
+
     /// The same column with these children.
     #[must_use]
     pub fn with_children(mut self, children: Vec<Self>) -> Self {

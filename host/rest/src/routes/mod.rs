@@ -7,6 +7,7 @@ mod logs;
 mod metrics;
 mod offsets;
 mod plugins;
+mod progress;
 mod root;
 mod tasks;
 mod topics;
@@ -32,6 +33,7 @@ use crate::{
 
 pub use logs::{ConnectorLogs, LogLines, LogQuery, ReadLogs};
 pub use metrics::MetricsPage;
+pub use progress::{ConnectorProgress, ReadProgress, TaskProgress};
 pub(crate) use root::is_probe;
 
 /// What handlers share.
@@ -45,6 +47,7 @@ pub(crate) struct Api {
     pub(crate) signing: Signing,
     pub(crate) client: HttpClient,
     pub(crate) logs: Option<ConnectorLogs>,
+    pub(crate) progress: Option<ConnectorProgress>,
 }
 
 impl FromRef<Api> for Arc<dyn Herder> {
@@ -107,6 +110,7 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Api>)> {
             get(offsets::list).patch(offsets::alter).delete(offsets::reset),
         ),
         ("/connectors/{connector}/logs", GET, get(logs::list)),
+        ("/connectors/{connector}/progress", GET, get(progress::list)),
         ("/connectors/{connector}/topics", GET, get(topics::list)),
         ("/connectors/{connector}/topics/reset", PUT, put(topics::reset)),
         ("/connectors/{connector}/fence", PUT, put(tasks::fence)),

@@ -339,6 +339,19 @@ fn api(herder: &Arc<Fake>, checks: Vec<HealthCheck>) -> Api {
                 next: 7,
             }),
         }),
+        progress: Some(ConnectorProgress {
+            worker_id: "w:8083".to_owned(),
+            read: Arc::new(|connector: &str| {
+                vec![TaskProgress {
+                    task: 2,
+                    plugin: "a.Source".to_owned(),
+                    what: format!("table of {connector}"),
+                    done: 10.0,
+                    total: None,
+                    unit: "rows".to_owned(),
+                }]
+            }),
+        }),
     }
 }
 
@@ -751,6 +764,16 @@ async fn plugins_are_listed_described_and_validated() {
     assert_eq!(other.status(), StatusCode::BAD_REQUEST.as_u16());
     assert_eq!(other.json().await["message"], "Included connector type a.Source does not match request type Sink");
     assert_eq!(validate(path, "{}").await.status(), 400);
+}
+
+#[tokio::test]
+async fn progress_is_that_of_this_workers_tasks() {
+    let answer = ask_get("/connectors/c/progress").await;
+    assert_eq!(answer.response.status(), StatusCode::OK);
+    let work =
+        json!({"task": 2, "plugin": "a.Source", "what": "table of c", "done": 10.0, "total": null, "unit": "rows"});
+    assert_eq!(answer.json().await, json!({"worker_id": "w:8083", "progress": [work]}));
+    assert_eq!(ask_get("/connectors/none/progress").await.response.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

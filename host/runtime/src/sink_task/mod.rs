@@ -48,6 +48,9 @@ use crate::{
 /// Longest time in which a worker hears from its group that a task of it runs elsewhere.
 const SUPERSEDED: Duration = Duration::from_secs(60);
 
+/// Time until a plugin is renewed that could not be, since it failed to say what is safe.
+const RENEWAL_WAIT: Duration = Duration::from_secs(1);
+
 /// How often and how long a sink task commits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CommitSettings {
@@ -77,6 +80,8 @@ pub(crate) struct SinkTask {
     at_fault_in_row: u32,
     /// Whether all partitions are paused until the dead-letter queue takes more.
     held_back: bool,
+    /// The plugin is not renewed before, since it could not be.
+    renewal_after: Instant,
     /// While no partition is assigned: since when, and whether the group has said so.
     unassigned: Option<(LongWait, bool)>,
     counts: Arc<millstream_metrics::SinkTask>,
@@ -108,6 +113,7 @@ impl SinkTask {
             redelivering: None,
             at_fault_in_row: 0,
             held_back: false,
+            renewal_after: Instant::now(),
             unassigned: None,
             counts,
             lags,
@@ -178,9 +184,13 @@ impl SinkTask {
             self.tell_waits();
             // What the plugin wants to see again must not be committed.
             self.follow_requests();
-            if self.context.take_commit_request() || self.next_commit <= Instant::now() {
-                self.commit().await;
+            let renewing = self.may_renew();
+            if self.context.take_commit_request() || self.next_commit <= Instant::now() || renewing {
+                let committed = self.commit().await;
                 self.follow_requests();
+                if renewing {
+                    self.renew(committed).await?;
+                }
             }
             let timeout = self.poll_timeout();
             let told = self.control.target();
@@ -526,15 +536,18 @@ impl SinkTask {
         }
     }
 
-    /// Commits what the plugin says is safe.
-    async fn commit(&mut self) {
+    /// Commits what the plugin says is safe. False if the plugin failed to say it.
+    async fn commit(&mut self) -> bool {
         self.next_commit = Instant::now() + self.settings.interval;
         let partitions = self.commits.assigned();
         if partitions.is_empty() || !self.control.is_ours() {
-            return;
+            return true;
         }
         match self.pre_commit(&partitions).await {
-            Some(offsets) => self.write_offsets(offsets).await,
+            Some(offsets) => {
+                self.write_offsets(offsets).await;
+                true
+            }
             None => {
                 // What the plugin holds may be lost, so it gets everything again.
                 self.backlog.clear();
@@ -543,8 +556,35 @@ impl SinkTask {
                     self.consumer.seek(&offset);
                 }
                 self.resume_partitions();
+                false
             }
         }
+    }
+
+    /// Whether the plugin is to begin anew, and can: it holds nothing back, and nobody else has the task.
+    fn may_renew(&self) -> bool {
+        self.task.wants_renewal()
+            && self.backlog.is_empty()
+            && self.redelivering.is_none()
+            && self.control.is_ours()
+            && self.renewal_after <= Instant::now()
+    }
+
+    /// Has the plugin begin anew after a commit. What it had taken and did not say to be safe comes again.
+    async fn renew(&mut self, committed: bool) -> Result<(), Halt> {
+        if !committed {
+            self.renewal_after = Instant::now() + RENEWAL_WAIT;
+            return Ok(());
+        }
+        let partitions = self.commits.assigned();
+        for offset in self.commits.rewind() {
+            self.consumer.seek(&offset);
+        }
+        let what = || call_text("the sink to stop and start anew");
+        let renewed = told(&self.control, CALL, what, self.task.renew(&partitions)).await;
+        renewed.map_err(fatal)?;
+        self.follow_requests();
+        Ok(())
     }
 
     /// The plugin has taken a batch.

@@ -603,6 +603,39 @@ impl Flow {
         }
     }
 
+    /// Waits until everything that was polled has ended, and stores its offsets. False if that cannot be now: the task
+    /// is to stop, offsets cannot be stored, or a transaction is open that its plugin ends.
+    ///
+    /// # Errors
+    ///
+    /// A record could not be written, or a transaction not be ended.
+    pub(super) async fn drain(&mut self, task: &mut dyn SourceTask) -> Result<bool, Failure> {
+        if !self.control.is_ours() {
+            return Ok(false);
+        }
+        if self.transactions.is_some() {
+            self.pause_ends().await?;
+            self.tell(task).await;
+            let is_empty = self.transactions.as_ref().is_none_or(|transactions| transactions.records == 0);
+            return Ok(is_empty && self.ledger.outstanding() == 0 && self.ledger.partitions() == 0);
+        }
+        let control = self.control.clone();
+        self.take_acks();
+        while self.ledger.outstanding() != 0 || self.has_letters() {
+            self.check()?;
+            tokio::select! {
+                biased;
+                () = control.stopped() => return Ok(false),
+                () = self.step() => {}
+            }
+            self.take_acks();
+        }
+        self.check()?;
+        self.commit_offsets().await;
+        self.tell(task).await;
+        Ok(self.unsaved.is_empty() && self.ledger.partitions() == 0)
+    }
+
     /// Waits a little for records that are under way, then commits for the last time.
     ///
     /// # Errors

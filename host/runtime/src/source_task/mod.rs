@@ -49,6 +49,9 @@ const POLLING: &str = "TASK_POLL by org.apache.kafka.connect.source.SourceTask";
 /// Wait after a poll that returned nothing at once, so that such a plugin does not keep a core busy.
 const EMPTY_POLL_WAIT: Duration = Duration::from_millis(50);
 
+/// Time until a plugin is renewed that could not be, since what it had polled had not ended.
+const RENEWAL_WAIT: Duration = Duration::from_secs(1);
+
 /// How much a source that always has something does before others have a turn, and the sockets of the process are looked at:
 /// rows, with each poll counted as [`OF_A_POLL`] of them.
 const TURN: u32 = 1024;
@@ -64,6 +67,8 @@ pub(crate) struct SourceTask {
     pub(crate) control: TaskControl,
     /// Set for a plugin that ends its transactions itself.
     pub(crate) ends: Option<Arc<RequestedEnds>>,
+    /// The plugin is not renewed before, since it could not be.
+    pub(crate) renewal_after: tokio::time::Instant,
 }
 
 /// Why a source task has ended without having been told to.
@@ -121,6 +126,10 @@ impl SourceTask {
                     }
                     continue;
                 }
+            }
+            if self.task.wants_renewal() && self.renewal_after <= tokio::time::Instant::now() {
+                self.renew().await?;
+                continue;
             }
             self.flow.make_room().await;
             self.flow.check()?;
@@ -189,6 +198,18 @@ impl SourceTask {
                 }
             }
         }
+    }
+
+    /// Has the plugin begin anew, if everything that it has polled has ended and is stored; else that is looked at again
+    /// later.
+    async fn renew(&mut self) -> Result<(), Failure> {
+        if !self.flow.drain(self.task.as_mut()).await? {
+            self.renewal_after = tokio::time::Instant::now() + RENEWAL_WAIT;
+            return Ok(());
+        }
+        let what = || call_text("the source to stop and start anew");
+        let renewed = told(&self.control, CALL, what, self.task.renew()).await;
+        renewed.map_err(|error| error.failure())
     }
 
     /// Takes what a poll has returned to its endings, and ends transactions where they are to end.

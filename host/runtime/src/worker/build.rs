@@ -217,7 +217,7 @@ impl Build<'_> {
         let flow = Flow::new(control.clone(), producer, letters, writer, new_topics, settings, counts);
         let pipeline =
             Pipeline { chain, converters, policy, log, control: control.clone(), scratch: Default::default() };
-        Ok(SourceTask { task, pipeline, flow, control, ends })
+        Ok(SourceTask { task, pipeline, flow, control, ends, renewal_after: tokio::time::Instant::now() })
     }
 
     /// What makes topics by the connector's rules; `None` if it has none, or the worker does not want it.

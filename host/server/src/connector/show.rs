@@ -43,7 +43,32 @@ pub async fn status(worker: &WorkerApi, name: &str, output: Form) -> Result<(), 
     if output != Form::Text {
         return print_form(&status, output);
     }
-    print(&parts(&status))
+    print(&format!("{}{}", parts(&status), under_way(&progress(worker, name).await?)))
+}
+
+/// What the worker's tasks have under way; nothing from a worker that does not tell, such as Kafka Connect's.
+async fn progress(worker: &WorkerApi, name: &str) -> Result<Value, Failure> {
+    let answer = worker.try_ask("GET", &["connectors", name, "progress"], &[], None).await?;
+    Ok(answer.ok().map(|answer| answer["progress"].clone()).filter(Value::is_array).unwrap_or_else(|| json!([])))
+}
+
+/// A line for each piece of work.
+fn under_way(progress: &Value) -> String {
+    let mut lines = String::new();
+    for work in progress.as_array().into_iter().flatten() {
+        let number = |member: &str| work[member].as_f64();
+        let (done, unit) = (number("done").unwrap_or_default(), work["unit"].as_str().unwrap_or_default());
+        let how_far = match number("total") {
+            Some(total) if 0.0 < total => {
+                format!("{done} of {total} {unit} ({:.0} %)", (done / total * 100.0).min(100.0))
+            }
+            Some(total) => format!("{done} of {total} {unit}"),
+            None => format!("{done} {unit}"),
+        };
+        let (task, what) = (&work["task"], work["what"].as_str().unwrap_or_default());
+        writeln!(lines, "task {task} works on {what}: {how_far}").expect("writing to a String never fails");
+    }
+    lines
 }
 
 /// A line for the connector and each task.
@@ -66,6 +91,7 @@ pub async fn describe(worker: &WorkerApi, name: &str, output: Form) -> Result<()
     let what = format!("describe connector {name}");
     let info = worker.get(&what, &["connectors", name]).await?;
     let status = worker.find(&what, &["connectors", name, "status"]).await?.unwrap_or_else(|| json!({}));
+    let progress = progress(worker, name).await?;
     // Tracking may be switched off, which says nothing about the connector.
     let topics = worker.try_ask("GET", &["connectors", name, "topics"], &[], None).await?;
     let topics = topics.ok().map(|topics| topics[name]["topics"].clone());
@@ -74,12 +100,15 @@ pub async fn describe(worker: &WorkerApi, name: &str, output: Form) -> Result<()
             let found = diagnosis::read(trace);
             json!({"part": part, "record": found.record, "stage": found.stage, "place": found.place, "causes": found.causes, "fix": found.fix})
         }).collect();
-        return print_form(&json!({"info": info, "status": status, "topics": topics, "failures": failed}), output);
+        return print_form(
+            &json!({"info": info, "status": status, "topics": topics, "failures": failed, "progress": progress}),
+            output,
+        );
     }
-    print(&description(name, &info, &status, topics.as_ref()))
+    print(&description(name, &info, &status, topics.as_ref(), &progress))
 }
 
-fn description(name: &str, info: &Value, status: &Value, topics: Option<&Value>) -> String {
+fn description(name: &str, info: &Value, status: &Value, topics: Option<&Value>, progress: &Value) -> String {
     let mut text = String::new();
     let mut line = |line: String| writeln!(text, "{line}").expect("writing to a String never fails");
     line(format!("Name   {name}"));
@@ -92,6 +121,10 @@ fn description(name: &str, info: &Value, status: &Value, topics: Option<&Value>)
         line(format!("Topics {}", topics.join(", ")));
     }
     line(format!("\n{}", parts(status).trim_end()));
+    let under_way = under_way(progress);
+    if !under_way.is_empty() {
+        line(format!("\n{}", under_way.trim_end()));
+    }
     for (part, trace) in Status(status).failed() {
         line(format!("\nWhy {part} has failed"));
         let found = diagnosis::read(trace);
@@ -154,10 +187,16 @@ mod tests {
         let trace = "C: Tolerance exceeded in error handler\n\tat VALUE_CONVERTER by value.converter (J), record {topic='t'}; with errors.tolerance=all it would be skipped\nCaused by: D: not JSON\n";
         let status = json!({"connector": {"state": "RUNNING", "worker_id": "w:1"}, "tasks": [{"id": 0, "state": "FAILED", "worker_id": "w:1", "trace": trace}]});
         let info = json!({"type": "sink", "config": {"a.password": "x", "topics": "t"}});
-        let text = description("c", &info, &status, Some(&json!(["b", "a"])));
+        let progress = json!([
+            {"task": 0, "what": "table orders", "done": 50.0, "total": 200.0, "unit": "rows"},
+            {"task": 1, "what": "a.txt", "done": 7.0, "total": null, "unit": "bytes"},
+        ]);
+        let text = description("c", &info, &status, Some(&json!(["b", "a"])), &progress);
         for line in [
             "Topics a, b",
             "task 0     FAILED   w:1     C: Tolerance exceeded in error handler",
+            "task 0 works on table orders: 50 of 200 rows (25 %)",
+            "task 1 works on a.txt: 7 bytes",
             "  cause:  C: Tolerance exceeded in error handler",
             "     by:  D: not JSON",
             "  stage:  VALUE_CONVERTER by value.converter (J)",

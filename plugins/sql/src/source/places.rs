@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use millstream_sdk::{Error, Result, Schema, SourceContext, Value, info, warn};
+use millstream_sdk::{
+    Error, Result, Schema, SourceContext, Value, debug, info,
+    metrics::{self, Progress},
+    warn,
+};
 
 use super::{
     columns::{self, ColumnInfo, Cursor, TableInfo},
@@ -142,6 +146,9 @@ impl Place {
         if !self.is_caught_up && before != self.rows / TOLD_ROWS {
             info!("{}: {} rows are read, and more are there", self.origin, self.rows);
         }
+        if !self.is_caught_up {
+            self.progress(Some(self.rows));
+        }
         let Some(schema) = schema else { return };
         if let Some(old) = self.schema.as_ref().filter(|old| ***old != *schema) {
             info!("{} has changed: {}", self.origin, difference(old, &schema));
@@ -149,9 +156,19 @@ impl Place {
         self.schema = Some(schema);
     }
 
+    /// Shows how far the first reading is; none when it is through.
+    fn progress(&self, rows: Option<u64>) {
+        let now = rows.map(|rows| Progress::new(rows as f64, "rows"));
+        // A name that is too long, or one table too many, is no reason not to read.
+        if let Err(error) = metrics::report_progress(&self.origin.to_string(), now.as_ref()) {
+            debug!("{}: its progress is not shown: {error}", self.origin);
+        }
+    }
+
     /// Takes note of the end of a result.
     pub fn caught_up(&mut self) {
         if !std::mem::replace(&mut self.is_caught_up, true) {
+            self.progress(None);
             info!("{}: all is read that was there, {} rows; from here on what is new", self.origin, self.rows);
         }
     }

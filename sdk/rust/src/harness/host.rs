@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{FakeLease, State, files::Open, with_state};
 use crate::{
     Error, RequestedEnd, Result, RowError, TopicOffset, TopicPartition, TopicReport, lease::LOST, logging::Level,
+    metrics::Progress,
 };
 
 pub(crate) use super::{
@@ -19,6 +20,35 @@ pub(crate) fn log_enabled(_: Level) -> bool {
 
 pub(crate) fn log(level: Level, message: &str) {
     with_state(|state| state.log.push((level, message.to_owned())));
+}
+
+pub(crate) fn declare_metric(name: &str, _: bool, _: &str) -> Result<()> {
+    with_state(|state| state.metrics.entry(name.to_owned()).or_default());
+    Ok(())
+}
+
+pub(crate) fn count(name: &str, more: f64) -> Result<()> {
+    if !(more.is_finite() && 0.0 <= more) {
+        return Err(Error::fatal(format!("{more} is not a finite number of at least 0")));
+    }
+    with_state(|state| *state.metrics.entry(name.to_owned()).or_default() += more);
+    Ok(())
+}
+
+pub(crate) fn gauge(name: &str, value: f64) -> Result<()> {
+    if !value.is_finite() {
+        return Err(Error::fatal(format!("{value} is not a finite number")));
+    }
+    with_state(|state| state.metrics.insert(name.to_owned(), value));
+    Ok(())
+}
+
+pub(crate) fn report_progress(what: &str, now: Option<&Progress>) -> Result<()> {
+    with_state(|state| match now {
+        Some(now) => drop(state.progress.insert(what.to_owned(), now.clone())),
+        None => drop(state.progress.remove(what)),
+    });
+    Ok(())
 }
 
 pub(crate) fn wait(ms: u32) -> bool {

@@ -34,6 +34,7 @@ use crate::{
     config::{ConfigMap, PluginConfig},
     http, json,
     logging::Level,
+    metrics::Progress,
     transaction,
 };
 
@@ -66,6 +67,8 @@ pub struct ConnectorRequests {
 #[derive(Default)]
 pub(crate) struct State {
     log: Vec<(Level, String)>,
+    metrics: BTreeMap<String, f64>,
+    progress: BTreeMap<String, Progress>,
     waits: Vec<Duration>,
     rests: Vec<Duration>,
     stopping: bool,
@@ -209,6 +212,16 @@ impl Harness {
     /// What was logged since the last call.
     pub fn take_log(&self) -> Vec<(Level, String)> {
         std::mem::take(&mut self.0.borrow_mut().log)
+    }
+
+    /// What a counter has come to, or a gauge was set to last.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.0.borrow().metrics.get(name).copied()
+    }
+
+    /// How far the task has come with a piece of work; `None` if it is through, or has not begun.
+    pub fn progress(&self, what: &str) -> Option<Progress> {
+        self.0.borrow().progress.get(what).cloned()
     }
 
     /// How long the plugin has waited since the last call, wait by wait. No time passes in fact.

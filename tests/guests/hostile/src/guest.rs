@@ -13,8 +13,8 @@ export!(Odd);
 use exports::millstream::connect::{converter_api, plugin, predicate_api, sink_api, source_api, transform_api};
 use millstream::connect::host_files::File;
 use millstream::connect::host_log::{Level, log};
-use millstream::connect::types::{Config, Error, ErrorKind, Outcome, RowError, TopicOffset, TopicPartition, Wide};
 use millstream::connect::host_transaction::{Boundary, Ending};
+use millstream::connect::types::{Config, Error, ErrorKind, Outcome, RowError, TopicOffset, TopicPartition, Wide};
 use millstream::connect::{host_connector, host_report, host_sink, host_source, host_transaction, host_wait};
 
 struct Odd;
@@ -40,10 +40,15 @@ impl plugin::Guest for Odd {
             format!(r#"{{"kind":"{kind}","class":"org.millstream.odd.{class}","version":"1.0","config":[{keys}]}}"#)
         };
         let plugins = [
-            plugin("source", "OddSourceConnector", &format!("{behaviour},{file},{out},{secret},{url},{server},{database}")),
+            plugin(
+                "source",
+                "OddSourceConnector",
+                &format!("{behaviour},{file},{out},{secret},{url},{server},{database}"),
+            ),
             plugin("sink", "OddSinkConnector", &format!("{behaviour},{file},{out},{why}")),
             plugin("transform", "OddTransform", &format!("{behaviour},{secret}")),
             plugin("transform", "Suffix", r#"{"name":"suffix","type":"STRING","required":true}"#),
+            plugin("transform", "OddColumns", behaviour).replace(r#""version""#, r#""batches":"columns","version""#),
             plugin("predicate", "OddPredicate", behaviour),
             plugin("converter", "OddConverter", behaviour),
             plugin("header_converter", "OddHeaderConverter", behaviour),
@@ -281,7 +286,14 @@ impl source_api::GuestSourceTask for SourceTask {
         if misbehave(&behaviour) {
             return Ok(None);
         }
+        if crate::columns::poll(&behaviour)? {
+            return Ok(None);
+        }
         let said = |text: String| Ok(Some(lines([text]).write()));
+        if crate::columns::counts(&behaviour)? {
+            let first = self.next.replace(self.next.get() + 1);
+            return Ok(Some(placed([(format!("call {first}"), first)], "a").write()));
+        }
         if let Some(text) = crate::http::act(&behaviour) {
             return said(text);
         }
@@ -488,6 +500,9 @@ impl sink_api::GuestSinkTask for SinkTask {
         if misbehave(&self.behaviour.borrow()) || use_files(&self.behaviour.borrow())? {
             return Ok(());
         }
+        if crate::columns::counts(&self.behaviour.borrow())? {
+            return Ok(());
+        }
         let batch = received(records);
         match self.behaviour.borrow().as_str() {
             poison @ ("poison" | "poison for now") => {
@@ -571,6 +586,18 @@ impl transform_api::GuestChain for Chain {
     }
 
     fn apply(&self, records: Vec<u8>, only: Option<Vec<u8>>) -> Result<Outcome, Error> {
+        let first = self.links.first().map(|link| behaviour(&link.config)).unwrap_or_default();
+        if crate::columns::counts(&first)? || crate::columns::change(&first)? {
+            return Ok(Outcome { changed: None, errors: Vec::new() });
+        }
+        if first == "columns and bytes" {
+            crate::columns::change("columns upper")?;
+            return Ok(Outcome { changed: Some(records), errors: Vec::new() });
+        }
+        if first == "how many bytes" {
+            let message = records.len().to_string();
+            return Err(failure(ErrorKind::Fatal, &message));
+        }
         let batch = received(records);
         let rows = batch.rows() as usize;
         let mut current: Option<Batch> = None;
@@ -683,8 +710,12 @@ impl predicate_api::GuestPredicate for Predicate {
     }
 
     fn test(&self, records: Vec<u8>) -> Result<predicate_api::Verdict, Error> {
+        if crate::columns::test(&self.behaviour)? {
+            return Ok(predicate_api::Verdict { holds: Vec::new(), errors: Vec::new() });
+        }
         let rows = received(records).rows() as usize;
         misbehave(&self.behaviour);
+        crate::columns::counts(&self.behaviour)?;
         let mut verdict = bits::filled(rows, false);
         for row in (0..rows).filter(|&row| holds(&self.behaviour, row)) {
             bits::set(&mut verdict, row, true);
@@ -723,7 +754,9 @@ impl Converter {
                 let marked = |text: &str| Some(text.strip_prefix('<')?.strip_suffix('>')?.to_owned());
                 let value = match header.datum(&table.schemas).1 {
                     Value::String(text) if to_bytes => Some(Value::Bytes(format!("<{text}>").into_bytes())),
-                    Value::Bytes(bytes) if !to_bytes => String::from_utf8(bytes).ok().and_then(|text| marked(&text)).map(Value::String),
+                    Value::Bytes(bytes) if !to_bytes => {
+                        String::from_utf8(bytes).ok().and_then(|text| marked(&text)).map(Value::String)
+                    }
                     Value::Null => Some(Value::Null),
                     _ => None,
                 };
@@ -761,6 +794,7 @@ impl converter_api::GuestConverter for Converter {
 
     fn to_connect(&self, records: Vec<u8>) -> Result<Outcome, Error> {
         misbehave(&self.behaviour);
+        crate::columns::counts(&self.behaviour)?;
         let Some(side) = self.side else { return Ok(self.headers(records, false)) };
         let batch = received(records);
         let mut table = batch.open();

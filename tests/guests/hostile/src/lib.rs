@@ -4,6 +4,8 @@
 #[cfg(target_arch = "wasm32")]
 mod batches;
 #[cfg(target_arch = "wasm32")]
+mod columns;
+#[cfg(target_arch = "wasm32")]
 mod guest;
 #[cfg(target_arch = "wasm32")]
 mod http;

@@ -43,6 +43,8 @@ pub(super) const VERSION: ContractVersion = ContractVersion {
     types: |linker| imports::types::add_to_linker::<_, State>(linker, |state| state),
     imports: &[
         ("host-log", |linker| imports::host_log::add_to_linker::<_, State>(linker, |state| state)),
+        ("host-metrics", |linker| imports::host_metrics::add_to_linker::<_, State>(linker, |state| state)),
+        ("host-columns", |linker| imports::host_columns::add_to_linker::<_, State>(linker, |state| state)),
         ("host-wait", |linker| imports::host_wait::add_to_linker::<_, State>(linker, |state| state)),
         ("host-files", |linker| imports::host_files::add_to_linker::<_, State>(linker, |state| state)),
         ("host-lease", |linker| imports::host_lease::add_to_linker::<_, State>(linker, |state| state)),

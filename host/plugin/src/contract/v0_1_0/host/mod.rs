@@ -1,8 +1,10 @@
 //! What guests of this version import: between its generated types and the functions of the capabilities.
 
+mod columns;
 mod files;
 mod lease;
 mod log;
+mod metrics;
 mod report;
 mod sql;
 mod wait;

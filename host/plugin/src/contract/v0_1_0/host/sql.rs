@@ -186,8 +186,9 @@ impl HostRows for GuestState {
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
         let next = self.table.get(&rows)?.next(max_rows, max_bytes);
         let read = self.at_database(next).await;
-        if let Ok(Some(batch)) = &read {
-            self.capabilities.sql.read(batch);
+        if let Ok(Some(bytes)) = &read {
+            self.capabilities.sql.read(bytes);
+            self.capabilities.columns.queried(bytes);
         }
         Ok(read)
     }
