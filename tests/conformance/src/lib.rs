@@ -9,7 +9,6 @@
 mod cases;
 mod compare;
 mod not_yet;
-mod notation;
 mod record;
 mod reference;
 pub mod report;
@@ -27,6 +26,8 @@ pub use not_yet::{NotYet, NotYetError};
 pub use reference::PagesError;
 
 use cases::{Case, File};
+// Cases and scenarios share one notation.
+use millstream_scenario::notation;
 
 /// Stands where the server puts code at the beginning of a page; there is none here.
 macro_rules! page_aligned {

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates and which of ours each may use (beside itself).
-const ARROWS: [(&str, &[&str]); 30] = [
+const ARROWS: [(&str, &[&str]); 32] = [
     ("millstream-record", &[]),
     // Below all that counts.
     ("millstream-metrics", &[]),
@@ -85,6 +85,17 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "millstream-security",
         ],
     ),
+    (
+        "millstream-scenario",
+        &[
+            "millstream-record",
+            "millstream-metrics",
+            "millstream-values",
+            "millstream-config",
+            "millstream-connector",
+            "millstream-plugin",
+        ],
+    ),
     ("millstream", ANYTHING),
     ("millstream-sdk", &["millstream-record", "millstream-values"]),
     ("millstream-transforms", &["millstream-sdk", "millstream-record", "millstream-values"]),
@@ -93,6 +104,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
     ("millstream-plugin-http", &["millstream-sdk"]),
     ("millstream-plugin-sql", &["millstream-sdk"]),
     ("conformance", ANYTHING),
+    ("kit", ANYTHING),
     ("tidy", &[]),
     ("bench", ANYTHING),
     ("checker", &[]),
@@ -138,7 +150,7 @@ const HOMES: [(&str, &[&str]); 27] = [
     ("hyper", &["millstream-rest", "millstream-plugin"]),
     ("hyper-util", &["millstream-rest", "millstream-plugin"]),
     ("http-body-util", &["millstream-rest", "millstream-plugin"]),
-    ("clap", &["millstream", "conformance", "bench", "crash"]),
+    ("clap", &["millstream", "conformance", "kit", "bench", "crash"]),
     ("clap_complete", &["millstream"]),
     ("saphyr-parser", &["millstream"]),
     ("sqlx", &["millstream-plugin"]),
@@ -146,13 +158,13 @@ const HOMES: [(&str, &[&str]); 27] = [
     ("lz4_flex", &["millstream-wire"]),
     ("snap", &["millstream-wire"]),
     // Kafka's codec; and the bundled plugins inside of the binary are packed with it.
-    ("flate2", &["millstream-wire", "millstream-plugin", "millstream", "conformance"]),
+    ("flate2", &["millstream-wire", "millstream-plugin", "millstream", "conformance", "kit"]),
     ("wit-bindgen", &["millstream-sdk"]),
     ("mimalloc", &["millstream", "bench"]),
 ];
 
 /// Crates with unsafe code, and why they need it. All others forbid it.
-const UNSAFE: [(&str, &str); 11] = [
+const UNSAFE: [(&str, &str); 12] = [
     ("millstream-record", "texts of a batch are checked when they come in, and not again when they are read"),
     (
         "millstream-plugin",
@@ -165,19 +177,22 @@ const UNSAFE: [(&str, &str); 11] = [
     ("millstream-plugin-sql", "its exports are generated"),
     ("millstream", "says that the code of its bundled plugins comes from its own build"),
     ("conformance", "says the same of the plugins that it runs"),
+    ("kit", "says the same of those that stand beside a guest"),
     ("harness", "counts what is allocated"),
     ("bench", "counts allocations and reads the clock of a thread"),
 ];
 
 /// Who may use tokio.
-const TOKIO: [&str; 13] = [
+const TOKIO: [&str; 15] = [
     "millstream-broker",
     "millstream-client",
     "millstream-plugin",
     "millstream-runtime",
     "millstream-rest",
+    "millstream-scenario",
     "millstream",
     "conformance",
+    "kit",
     "bench",
     "crash",
     "harness",

@@ -1,4 +1,13 @@
-//! Schemas and values in the notation of the cases.
+//! Schemas and values in JSON: the notation of scenarios, and of the cases that `tests/conformance` runs.
+//!
+//! A schema is the schema object of the JSON converter's envelope, or short: `"int64"`, `"string?"` (optional), `"date"`,
+//! `"time"`, `"timestamp"`, `"decimal(2)"`. The fields of a struct are a list of schemas with their names under `field`, or
+//! an object of schemas by name.
+//!
+//! Without a schema texts, booleans, null, lists and objects (maps with text keys) stand for themselves, a whole number for
+//! INT64, any other number for FLOAT64. All else is tagged: an object with one key that begins with `$`, such as
+//! `{"$int32": 1}`, `{"$bytes": "aGk="}`, `{"$decimal": "1.20"}`, `{"$timestamp": 1700000000123}`. Under a schema a value is
+//! what the schema says, and a tag says that it is something else.
 
 use std::sync::Arc;
 
@@ -16,6 +25,12 @@ pub fn schema(json: &Json) -> Result<Option<Arc<Schema>>, String> {
     if json.is_null() {
         return Ok(None);
     }
+    if let Some(short) = json.as_str() {
+        return short_schema(short).map(|schema| Some(Arc::new(schema)));
+    }
+    if !json.is_object() {
+        return Err(format!("{json} is no schema"));
+    }
     let text = |name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
     let part = |name: &str| schema(json.get(name).unwrap_or(&Json::Null));
     let kind = match json.get("type").and_then(Json::as_str).unwrap_or_default() {
@@ -30,10 +45,11 @@ pub fn schema(json: &Json) -> Result<Option<Arc<Schema>>, String> {
         "bytes" => SchemaType::Bytes,
         "array" => SchemaType::Array(part("items")?),
         "map" => SchemaType::Map(part("keys")?, part("values")?),
-        "struct" => {
-            let fields = json.get("fields").and_then(Json::as_array).ok_or("a struct schema has no fields")?;
-            SchemaType::Struct(fields.iter().map(field).collect::<Result<_, String>>()?)
-        }
+        "struct" => SchemaType::Struct(match json.get("fields") {
+            Some(Json::Array(fields)) => fields.iter().map(field).collect::<Result<_, String>>()?,
+            Some(Json::Object(fields)) => fields.iter().map(named_field).collect::<Result<_, String>>()?,
+            _ => return Err("a struct schema has no fields".to_owned()),
+        }),
         other => return Err(format!("there is no schema type {other:?}")),
     };
     let parameters = json.get("parameters").and_then(Json::as_object).map(|parameters| {
@@ -54,6 +70,40 @@ pub fn schema(json: &Json) -> Result<Option<Arc<Schema>>, String> {
         schema.default = Some(payload(Some(&Arc::new(schema.clone())), default)?);
     }
     Ok(Some(Arc::new(schema)))
+}
+
+/// `int64`, `string?`, `decimal(2)`: a schema in a word, optional with a question mark.
+fn short_schema(text: &str) -> Result<Schema, String> {
+    let unknown = || {
+        format!(
+            "there is no schema {text:?}: a schema in a word is one of int8, int16, int32, int64, float, double, boolean, \
+             string, bytes, date, time, timestamp and decimal(SCALE), with ? behind it if it is optional"
+        )
+    };
+    let (word, optional) = text.strip_suffix('?').map_or((text, false), |word| (word, true));
+    let schema = match word {
+        "int8" => Schema::new(SchemaType::Int8),
+        "int16" => Schema::new(SchemaType::Int16),
+        "int32" => Schema::new(SchemaType::Int32),
+        "int64" => Schema::new(SchemaType::Int64),
+        "float" => Schema::new(SchemaType::Float32),
+        "double" => Schema::new(SchemaType::Float64),
+        "boolean" => Schema::new(SchemaType::Boolean),
+        "string" => Schema::new(SchemaType::String),
+        "bytes" => Schema::new(SchemaType::Bytes),
+        "date" => Schema::date(),
+        "time" => Schema::time(),
+        "timestamp" => Schema::timestamp(),
+        other => {
+            let scale = other.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')'));
+            Schema::decimal(scale.and_then(|scale| scale.parse().ok()).ok_or_else(unknown)?)
+        }
+    };
+    Ok(if optional { schema.optional() } else { schema })
+}
+
+fn named_field((name, json): (&String, &Json)) -> Result<Field, String> {
+    Ok(Field { name: name.clone(), schema: schema(json)?.ok_or_else(|| format!("the field {name} has no schema"))? })
 }
 
 fn field(json: &Json) -> Result<Field, String> {
@@ -140,7 +190,7 @@ fn schemaless(json: &Json) -> Result<Value, String> {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Boolean(*value),
         Json::String(text) => Value::from(text.as_str()),
-        Json::Number(number) => return Err(format!("the number {number} stands bare")),
+        Json::Number(number) => bare_number(number)?,
         Json::Array(elements) => Value::List(elements.iter().map(schemaless).collect::<Result<_, _>>()?),
         Json::Object(members) => Value::Map(
             members
@@ -149,6 +199,16 @@ fn schemaless(json: &Json) -> Result<Value, String> {
                 .collect::<Result<_, String>>()?,
         ),
     })
+}
+
+fn bare_number(number: &Number) -> Result<Value, String> {
+    let text = number.to_string();
+    if text.contains(['.', 'e', 'E']) {
+        return text.parse().map(Value::Float64).map_err(|_| format!("{text} is no FLOAT64"));
+    }
+    text.parse()
+        .map(Value::Int64)
+        .map_err(|_| format!("{text} is too large for INT64: write {{\"$bigint\": \"{text}\"}}"))
 }
 
 /// Name and content of a tag.
