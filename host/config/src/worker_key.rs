@@ -276,6 +276,9 @@ keys! {
     PLUGIN_COMPILE_THREADS: i32 = Key::int("plugin.compile.threads").default("0").importance(Low)
         .min(0).max(1024)
         .doc("Threads that compile new plugins while the worker runs; 0 stands for half as many as there are processors.");
+    PLUGIN_RELOAD_INTERVAL: Duration = Key::millis("plugin.reload.interval.ms").default("0").importance(Low)
+        .min(0)
+        .doc("Milliseconds between two looks at plugin.path for files that are new, have changed or are gone; 0 looks at the start only. What runs goes on with what it has. A connector or task that is started or restarted uses the newest.");
     PLUGIN_MEMORY_MAX_BYTES: i64 = Key::long("plugin.memory.max.bytes").default("268435456").importance(Medium)
         .min(1_048_576)
         .doc("Most bytes that all memories and tables of one plugin instance may take together.");

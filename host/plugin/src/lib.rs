@@ -14,6 +14,7 @@ pub mod guest_build;
 mod instance;
 mod limits;
 mod machine;
+mod making;
 mod roles;
 #[cfg(test)]
 mod test_log;
@@ -28,3 +29,4 @@ pub use describe::{Description, DescriptionError, PluginDescription};
 pub use engine::{EngineError, compile_settings};
 pub use instance::{FaultCause, GuestFault, GuestTrace};
 pub use limits::{InvalidAllowance, PluginLimits};
+pub use making::{MakeError, Types, make_component};

@@ -19,6 +19,10 @@ pub struct PluginListing {
     pub kind: &'static str,
     /// Its version; empty or `undefined` if it states none.
     pub version: String,
+    /// Where it came from.
+    pub location: String,
+    /// What its component is made of; empty for what is in none.
+    pub digest: String,
 }
 
 /// The herder as the API sees it. Dropping the future of a request does not take the request back.
@@ -199,6 +203,8 @@ impl Herder for HerderHandle {
                 class: plugin.class.clone(),
                 kind: plugin.kind.name(),
                 version: plugin.version.clone(),
+                location: plugin.location.clone(),
+                digest: plugin.digest.clone(),
             })
             .collect()
     }

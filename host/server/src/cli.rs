@@ -17,7 +17,7 @@ use crate::{
     log_files::{coordinator::Decoder, dump, verify},
     logging,
     output::{Output, print},
-    plugin_command::{self, PluginCommand},
+    plugin::{self, PluginCommand},
     repair_command, standalone,
     topic::{self, TopicCommand},
 };
@@ -59,7 +59,7 @@ enum Command {
         #[arg(long = "override", value_name = "KEY=VALUE")]
         overrides: Vec<String>,
     },
-    /// Look at plugins
+    /// Look at plugins, and write your own
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Work with topics of a Kafka cluster or of the built-in broker
@@ -176,7 +176,10 @@ pub fn run() -> ExitCode {
     };
     let long_running = matches!(
         cli.command,
-        Command::Standalone { .. } | Command::Distributed { .. } | Command::Broker { command: None, .. }
+        Command::Standalone { .. }
+            | Command::Distributed { .. }
+            | Command::Broker { command: None, .. }
+            | Command::Plugin(PluginCommand::Dev(_))
     );
     logging::start(if long_running { LevelFilter::INFO } else { LevelFilter::WARN });
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -208,7 +211,7 @@ pub fn run() -> ExitCode {
             Command::Broker { command: None, properties, overrides } => {
                 broker_command::run(properties.as_deref(), &overrides).await
             }
-            Command::Plugin(command) => plugin_command::run(command).await,
+            Command::Plugin(command) => plugin::run(command).await,
             Command::Topic(command) => topic::run(command).await,
             Command::Group(command) => group::run(command).await,
             Command::Connector(arguments) => connector::run(arguments).await,

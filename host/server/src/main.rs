@@ -23,7 +23,7 @@ mod moment;
 mod offset_topics;
 mod otlp;
 mod output;
-mod plugin_command;
+mod plugin;
 mod repair_command;
 mod signals;
 mod standalone;

@@ -106,7 +106,9 @@ async fn plugins(config: &WorkerConfig) -> Result<WasmPlugins, Failure> {
     let limits = PluginLimits::of(config.config()).map_err(|error| Failure::of(SETUP, &error))?;
     let limits = PluginLimits { time_zone: time_zone::adopt(), ..limits };
     let plugins = WasmPlugins::start(limits, &folders, BUNDLED);
-    plugins.await.map_err(|error| Failure::of(SETUP, &error))
+    let plugins = plugins.await.map_err(|error| Failure::of(SETUP, &error))?;
+    let interval = worker_key::PLUGIN_RELOAD_INTERVAL.get(config.config());
+    Ok(if interval.is_zero() { plugins } else { plugins.reloading_every(interval) })
 }
 
 /// A worker that is connected and listens, and answers nobody yet.

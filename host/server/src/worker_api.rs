@@ -47,6 +47,19 @@ pub struct WorkerArgs {
 }
 
 impl WorkerArgs {
+    /// A worker at this address, without anything else to say.
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            user: std::env::var("MILLSTREAM_USER").ok(),
+            cacert: None,
+            cert: None,
+            key: None,
+            properties: Vec::new(),
+            timeout: 100,
+        }
+    }
+
     /// A worker to ask. Nothing is asked yet.
     ///
     /// # Errors

@@ -19,12 +19,12 @@ fn compat(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat").join(name)
 }
 
-/// Says that a peer cannot be had.
+/// Says that a peer cannot be had, `MILLSTREAM_REQUIRE_PEERS=1` apart.
 ///
 /// # Panics
 ///
 /// It is required.
-pub(crate) fn miss(reason: &str) {
+pub fn miss(reason: &str) {
     assert!(std::env::var("MILLSTREAM_REQUIRE_PEERS").as_deref() != Ok("1"), "a peer is required: {reason}");
     skip(reason);
 }

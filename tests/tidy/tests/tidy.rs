@@ -127,7 +127,7 @@ const ARROWS: [(&str, &[&str]); 32] = [
 const ANYTHING: &[&str] = &["*"];
 
 /// Libraries that have one home, and who may name them.
-const HOMES: [(&str, &[&str]); 27] = [
+const HOMES: [(&str, &[&str]); 30] = [
     ("ring", &["millstream-security"]),
     // Broker and client see its configurations and errors through millstream-security only; plugins reach servers of their
     // own, to which nothing of the broker's applies.
@@ -160,6 +160,10 @@ const HOMES: [(&str, &[&str]); 27] = [
     // Kafka's codec; and the bundled plugins inside of the binary are packed with it.
     ("flate2", &["millstream-wire", "millstream-plugin", "millstream", "conformance", "kit"]),
     ("wit-bindgen", &["millstream-sdk"]),
+    // Makes components of core modules.
+    ("wit-component", &["millstream-plugin"]),
+    ("wit-parser", &["millstream-plugin"]),
+    ("wasi-preview1-component-adapter-provider", &["millstream-plugin"]),
     ("mimalloc", &["millstream", "bench"]),
 ];
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
@@ -62,13 +63,50 @@ pub(super) struct Found {
     pub(super) problems: Vec<PluginProblem>,
     /// Folders with Java archives, or archives by themselves.
     pub(super) java: BTreeMap<PathBuf, Vec<String>>,
+    /// The `.wasm` files as they were when they were looked at.
+    pub(super) seen: Seen,
+}
+
+/// Files with the time of their last change and their size, which tell when they have changed.
+pub(super) type Seen = BTreeMap<PathBuf, (SystemTime, u64)>;
+
+/// The `.wasm` files in the folders and one level below, as they are now. What cannot be read is left out. Blocks.
+pub(super) fn seen(folders: &[PathBuf]) -> Seen {
+    let (files, _) = files(folders);
+    files.into_iter().filter_map(|path| Some((stamp(&path)?, path))).map(|(stamp, path)| (path, stamp)).collect()
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 /// Looks at every `.wasm` file in the folders and one level below, in the order of their names. Blocks.
 pub(super) fn look_through(host: &Host, folders: &[PathBuf]) -> Found {
+    let (files, mut found) = files(folders);
+    for path in files {
+        if let Some(stamp) = stamp(&path) {
+            found.seen.insert(path.clone(), stamp);
+        }
+        match read(&path).map(|file| known(host, &file)) {
+            Ok(Some(plugins)) => found.plugins.extend(plugins),
+            Ok(None) => found.new.push(path),
+            Err(problem) => found.problems.push(PluginProblem { path, problem }),
+        }
+    }
+    found
+}
+
+/// The `.wasm` files, and what else there is to say of the folders.
+fn files(folders: &[PathBuf]) -> (Vec<PathBuf>, Found) {
     let mut found = Found::default();
     let mut files = Vec::new();
     for folder in folders {
+        // A plugin by itself, as Connect's own key may name an archive.
+        if folder.is_file() {
+            sort_in(folder.clone(), None, &mut files, &mut found);
+            continue;
+        }
         // As Connect does, a folder that is not there is skipped with a word.
         match listed(folder) {
             Ok(paths) => {
@@ -88,14 +126,7 @@ pub(super) fn look_through(host: &Host, folders: &[PathBuf]) -> Found {
             Err(problem) => found.problems.push(PluginProblem { path: folder.clone(), problem }),
         }
     }
-    for path in files {
-        match read(&path).map(|file| known(host, &file)) {
-            Ok(Some(plugins)) => found.plugins.extend(plugins),
-            Ok(None) => found.new.push(path),
-            Err(problem) => found.problems.push(PluginProblem { path, problem }),
-        }
-    }
-    found
+    (files, found)
 }
 
 fn sort_in(path: PathBuf, folder: Option<&Path>, files: &mut Vec<PathBuf>, found: &mut Found) {

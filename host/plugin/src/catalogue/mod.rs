@@ -4,11 +4,13 @@ mod check;
 mod discover;
 mod java;
 mod mentions;
+mod reload;
 mod snapshot;
 mod start;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use millstream_config::{ConfigMap, Wanted, aliases_of};
@@ -31,6 +33,7 @@ use crate::describe::{Description, PluginDescription};
 use crate::roles::{
     InstanceFactory, PlannedLink, WasmChain, WasmConnector, WasmConverter, WasmSinkTask, WasmSourceTask,
 };
+use reload::Reload;
 use snapshot::Snapshot;
 
 /// A plugin and the component it is in.
@@ -47,12 +50,18 @@ pub struct WasmPlugins {
     host: Arc<Host>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     compiling: AbortHandle,
+    /// What it takes to look again; none once somebody does.
+    reload: Option<Reload>,
+    reloading: Option<AbortHandle>,
     metrics: Metrics,
 }
 
 impl Drop for WasmPlugins {
     fn drop(&mut self) {
         self.compiling.abort();
+        if let Some(reloading) = &self.reloading {
+            reloading.abort();
+        }
     }
 }
 
@@ -104,6 +113,16 @@ impl WasmPlugins {
         self
     }
 
+    /// Looks every so often whether files of `plugin.path` are new, have changed or are gone, once those are compiled that
+    /// were there at the start. What runs goes on with what it has; whatever is made from then on is made of the new ones.
+    #[must_use]
+    pub fn reloading_every(mut self, interval: Duration) -> Self {
+        if let Some(reload) = self.reload.take() {
+            self.reloading = Some(tokio::spawn(reload.run(interval, self.snapshot.clone())).abort_handle());
+        }
+        self
+    }
+
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.borrow())
     }
@@ -131,8 +150,7 @@ impl WasmPlugins {
 
     /// A number that changes whenever what is listed does.
     pub fn edition(&self) -> usize {
-        let snapshot = self.snapshot();
-        snapshot.all.len() + snapshot.problems.len()
+        self.snapshot().edition
     }
 
     async fn await_until(&self, enough: impl Fn(&Snapshot) -> bool) {

@@ -17,6 +17,8 @@ pub(super) struct Snapshot {
     pub(super) problems: Vec<Arc<PluginProblem>>,
     /// Files that are being compiled, or are waiting for that.
     pub(super) compiling: Vec<Compiling>,
+    /// Grows whenever what is listed changes.
+    pub(super) edition: usize,
 }
 
 /// A file that is being compiled, or is waiting for that.
@@ -55,7 +57,7 @@ impl Snapshot {
             location: plugin.info.location.clone(),
         };
         let directory = PluginDirectory::new(all.iter().map(definition), |_, _| Ok(true));
-        Self { all, directory, problems, compiling }
+        Self { all, directory, problems, compiling, edition: 0 }
     }
 
     /// The same once a file has proved to be what it is. `mentions` says which of its classes files seem to carry that
@@ -75,7 +77,23 @@ impl Snapshot {
         for file in &mut compiling {
             file.mentions.extend(mentions.get(&file.path).into_iter().flatten().cloned());
         }
-        Self::new(all, problems, compiling)
+        Self { edition: self.edition + 1, ..Self::new(all, problems, compiling) }
+    }
+
+    /// The same once a file has changed, is new, or is gone: what it carried before is replaced by what it carries now. A
+    /// file that is no plugin any more keeps what it carried: whoever runs it goes on.
+    pub(super) fn reloaded(&self, path: &Path, outcome: Option<Result<Vec<Arc<Registered>>, PluginProblem>>) -> Self {
+        let location = path.display().to_string();
+        let (mut all, mut problems) = (self.all.clone(), self.problems.clone());
+        problems.retain(|problem| problem.path != path);
+        match outcome {
+            Some(Err(problem)) => problems.push(Arc::new(problem)),
+            outcome => {
+                all.retain(|plugin| plugin.info.location != location);
+                all.extend(outcome.and_then(Result::ok).into_iter().flatten());
+            }
+        }
+        Self { edition: self.edition + 1, ..Self::new(all, problems, self.compiling.clone()) }
     }
 
     /// Files to wait for before the names are used: those that may carry a name that leads nowhere yet, or a higher

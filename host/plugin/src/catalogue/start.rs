@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 
 use super::discover::{self, PluginFileError, PluginProblem};
 use super::mentions::mentioned_in;
+use super::reload::Reload;
 use super::snapshot::{Compiling, Snapshot, Superseded};
 use super::{Registered, WasmPlugins};
 use crate::cache::{CacheError, CompiledCache};
@@ -79,18 +80,22 @@ impl WasmPlugins {
             .map(|path| Compiling { mentions: mentions.remove(path).unwrap_or_default(), path: path.clone() });
         let compiling = compiling.collect();
         let (sender, snapshot) = watch::channel(Arc::new(Snapshot::new(all, problems, compiling)));
+        let sender = Arc::new(sender);
+        let seen = found.seen;
+        let reload =
+            Reload { host: Arc::clone(&host), folders: plugin_path.to_owned(), seen, sender: Arc::clone(&sender) };
         let theirs = Arc::clone(&host);
         let take = move |path: PathBuf| {
             let host = Arc::clone(&theirs);
             async move { discover::take_file(&host, &path).await }
         };
         let compiling = tokio::spawn(compile_all(found.new, sender, take)).abort_handle();
-        Ok(Self { host, snapshot, compiling, metrics: Metrics::default() })
+        Ok(Self { host, snapshot, compiling, reload: Some(reload), reloading: None, metrics: Metrics::default() })
     }
 }
 
 /// Compiles new files one after the other, and makes known what is in each.
-async fn compile_all<F>(files: Vec<PathBuf>, snapshot: watch::Sender<Arc<Snapshot>>, take: impl Fn(PathBuf) -> F)
+async fn compile_all<F>(files: Vec<PathBuf>, snapshot: Arc<watch::Sender<Arc<Snapshot>>>, take: impl Fn(PathBuf) -> F)
 where
     F: Future<Output = Result<Vec<Arc<Registered>>, PluginFileError>>,
 {
@@ -137,7 +142,7 @@ async fn mentions(files: Vec<PathBuf>, plugins: &[Arc<Registered>]) -> HashMap<P
 }
 
 /// The one place where a file that is no plugin is spoken of.
-fn report(PluginProblem { path, problem }: &PluginProblem) {
+pub(super) fn report(PluginProblem { path, problem }: &PluginProblem) {
     tracing::warn!(path = %path.display(), problem = %Causes(problem), "a plugin is skipped");
 }
 
@@ -217,7 +222,7 @@ mod tests {
                 Ok(plugins_in(&path))
             })
         };
-        compile_all(files, sender, take).await;
+        compile_all(files, Arc::new(sender), take).await;
         let snapshot = snapshot.borrow();
         assert!(snapshot.compiling.is_empty(), "nobody waits for it for ever");
         let locations: Vec<&str> = snapshot.all.iter().map(|plugin| plugin.info.location.as_str()).collect();

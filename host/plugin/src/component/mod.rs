@@ -44,12 +44,16 @@ pub enum ComponentError {
     OtherVersion { exports: Vec<String> },
     #[error("its exports do not fit the plugin contract")]
     Exports { source: wasmtime::Error },
-    #[error("it imports what plugins are not given")]
-    Imports { source: wasmtime::Error },
+    #[error("it imports what plugins are not given{}", named(.foreign))]
+    Imports { foreign: Vec<String>, source: wasmtime::Error },
     #[error("{problem}")]
     Unfitting { problem: String },
     #[error("ask it to describe itself")]
     Describe { source: GuestFault },
+}
+
+fn named(imports: &[String]) -> String {
+    if imports.is_empty() { String::new() } else { format!(": {}", imports.join(", ")) }
 }
 
 fn listed(exports: &[String]) -> String {
@@ -127,8 +131,11 @@ impl Loaded {
             });
         };
         let mut linker = Linker::new(&engine.engine);
-        add_imports(&mut linker).map_err(|source| ComponentError::Imports { source })?;
-        let component = linker.instantiate_pre(&component).map_err(|source| ComponentError::Imports { source })?;
+        add_imports(&mut linker).map_err(|source| ComponentError::Imports { foreign: Vec::new(), source })?;
+        let component = linker.instantiate_pre(&component).map_err(|source| ComponentError::Imports {
+            foreign: imported_names(engine, &component).into_iter().filter(|name| !is_offered(name)).collect(),
+            source,
+        })?;
         let exports = (version.exports)(&component).map_err(|source| ComponentError::Exports { source })?;
         Ok(Self { component, exports })
     }
@@ -140,10 +147,32 @@ impl Loaded {
         limits: &PluginLimits,
         name: &str,
     ) -> Result<String, ComponentError> {
-        let described = |source| ComponentError::Describe { source };
+        let mut guest = self.describing(engine, limits, name).await?;
+        self.exports.describe(&mut guest).await.map_err(|source| ComponentError::Describe { source })
+    }
+
+    /// An instance that nobody's configuration opens anything to.
+    pub(crate) async fn describing(
+        &self,
+        engine: &PluginEngine,
+        limits: &PluginLimits,
+        name: &str,
+    ) -> Result<Guest, ComponentError> {
         let name = InstanceName { plugin: name.to_owned(), ..InstanceName::default() };
         let guest = Guest::new(engine, &self.component, limits, name, Worker::Nobody, &Arc::default()).await;
-        self.exports.describe(&mut guest.map_err(described)?).await.map_err(described)
+        guest.map_err(|source| ComponentError::Describe { source })
+    }
+
+    /// The version of the contract that it is for.
+    pub(crate) fn contract(&self) -> &'static str {
+        contract::version_of(self.component.component()).map_or("", contract::ContractVersion::number)
+    }
+
+    /// The interfaces that it imports, in alphabetical order.
+    pub(crate) fn imports(&self, engine: &PluginEngine) -> Vec<String> {
+        let mut names = imported_names(engine, self.component.component());
+        names.sort();
+        names
     }
 }
 
@@ -160,6 +189,16 @@ pub(crate) fn on_compiler_threads<T: Send>(
 fn exported_names(engine: &PluginEngine, component: &Component) -> Vec<String> {
     let names = component.component_type();
     names.exports(&engine.engine).map(|(name, _)| name.to_owned()).collect()
+}
+
+fn imported_names(engine: &PluginEngine, component: &Component) -> Vec<String> {
+    let names = component.component_type();
+    names.imports(&engine.engine).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Whether plugins are given an interface of this name, in one version or another.
+fn is_offered(name: &str) -> bool {
+    name.starts_with("wasi:") || name.split_once('@').is_some_and(|(name, _)| contract::offers(name))
 }
 
 /// Links WASI, which grants nothing by itself, and what the capabilities offer.

@@ -40,6 +40,19 @@ pub(crate) struct ContractVersion {
     pub(crate) exports: fn(&InstancePre<GuestState>) -> wasmtime::Result<Box<dyn Exports>>,
 }
 
+impl ContractVersion {
+    /// As the package has it: `0.1.0`.
+    pub(crate) fn number(&self) -> &'static str {
+        self.number
+    }
+}
+
+/// Whether a version of the contract offers an interface of this name to guests.
+pub(crate) fn offers(interface: &str) -> bool {
+    let Some(name) = interface.strip_prefix(PACKAGE).and_then(|name| name.strip_prefix('/')) else { return false };
+    name == "types" || VERSIONS.iter().flat_map(|version| version.imports).any(|(offered, _)| *offered == name)
+}
+
 /// The newest version that a component speaks.
 pub(crate) fn version_of(component: &Component) -> Option<&'static ContractVersion> {
     let speaks = |version: &&&ContractVersion| {

@@ -17,13 +17,19 @@ use crate::{
 /// `GET /connector-plugins`.
 pub(crate) async fn list(State(herder): State<Arc<dyn Herder>>, parameters: Parameters) -> Answer {
     let plugins = herder.plugins(parameters.flag("connectorsOnly", true));
-    Ok(ok(&plugins.iter().map(listing).collect()))
+    let details = parameters.flag("details", false);
+    Ok(ok(&plugins.iter().map(|plugin| listing(plugin, details)).collect()))
 }
 
-fn listing(plugin: &PluginListing) -> Value {
+/// A plugin as Connect lists it; with details, which are ours, also where it came from and what it is made of.
+fn listing(plugin: &PluginListing, details: bool) -> Value {
     let mut listing = json!({"class": plugin.class, "type": plugin.kind});
     if !["", "undefined"].contains(&plugin.version.as_str()) {
         listing["version"] = json!(plugin.version);
+    }
+    if details {
+        listing["location"] = json!(plugin.location);
+        listing["digest"] = json!(plugin.digest);
     }
     listing
 }

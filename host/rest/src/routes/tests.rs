@@ -226,8 +226,14 @@ impl Herder for Fake {
     }
 
     fn plugins(&self, connectors_only: bool) -> Vec<PluginListing> {
-        let sink = PluginListing { class: "a.Sink".to_owned(), kind: "sink", version: "1".to_owned() };
-        let transform = PluginListing { class: "a.T".to_owned(), kind: "transformation", version: String::new() };
+        let plugin = |class: &str, kind, version: &str, digest: &str| PluginListing {
+            class: class.to_owned(),
+            kind,
+            version: version.to_owned(),
+            location: "here".to_owned(),
+            digest: digest.to_owned(),
+        };
+        let (sink, transform) = (plugin("a.Sink", "sink", "1", "ab12"), plugin("a.T", "transformation", "", ""));
         if connectors_only { vec![sink] } else { vec![sink, transform] }
     }
 
