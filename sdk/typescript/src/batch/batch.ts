@@ -1,0 +1,432 @@
+/** A batch opened: its columns as a tree that is read, edited and written again. */
+
+import { DataError, FatalError } from '../errors';
+import type { Schema } from '../schema';
+import { decodeUtf8, encodeUtf8 } from '../utf8';
+import type { Int64, Value } from '../values';
+import { bytesFor, filledBits, setBit } from './bits';
+import { ByteWriter, viewOf } from './bytes';
+import { Column } from './column';
+import { decodeColumn } from './decode';
+import { encodeColumn } from './encode';
+import { ColumnGuide, type Guide, ValueGuide } from './guide';
+import * as layout from './layout';
+import { Kind, Role } from './layout';
+import { readSchema, schemaBytes } from './schema-codec';
+import type { SchemaPlaces, VariantSource } from './variant';
+
+/** Keys or values. */
+export type Side = 'key' | 'value';
+
+/** All rows of one side that share a schema. */
+export interface Block {
+  /** Place of the schema in the batch's table; null for data without one. */
+  schema: number | null;
+  /** The rows, densely, in batch order. */
+  column: Column;
+}
+
+/** The keys or the values of a batch. */
+export class Union {
+  constructor(
+    /** Block of each row; null if all are in the first. Without blocks every row is null and has no schema. */
+    public tags: Uint8Array | null = null,
+    public blocks: Block[] = [],
+  ) {}
+
+  /** The block of each row and its row there; -1 where there is no block. */
+  places(rows: number): { blocks: Int32Array; rows: Int32Array } {
+    const places = { blocks: new Int32Array(rows), rows: new Int32Array(rows) };
+    if (this.blocks.length === 0) {
+      places.blocks.fill(-1);
+    } else if (this.tags === null) {
+      for (let row = 0; row < rows; row++) places.rows[row] = row;
+    } else {
+      const next = new Int32Array(256);
+      for (let row = 0; row < rows; row++) {
+        const block = this.tags[row]!;
+        places.blocks[row] = block;
+        places.rows[row] = next[block]!++;
+      }
+    }
+    return places;
+  }
+
+  /** The chosen rows of the batch, in that order. */
+  take(chosen: ArrayLike<number>, rows: number): Union {
+    const places = this.places(rows);
+    const inner: number[][] = this.blocks.map(() => []);
+    const tags = new Uint8Array(chosen.length);
+    for (let at = 0; at < chosen.length; at++) {
+      const block = places.blocks[chosen[at]!]!;
+      if (block < 0) continue;
+      tags[at] = block;
+      inner[block]!.push(places.rows[chosen[at]!]!);
+    }
+    const blocks = this.blocks.map(({ schema, column }, block) => ({ schema, column: column.take(inner[block]!) }));
+    return new Union(this.tags === null ? null : tags, blocks);
+  }
+}
+
+interface SchemaEntry {
+  /** The host's name for it, 0 if it is ours. */
+  number: number;
+  bytes: Uint8Array;
+  key: string | null;
+}
+
+/** Schemas by their bytes, so that the same schema is the same object from batch to batch. */
+const known = new Map<string, Schema>();
+const MOST_KNOWN = 1000;
+
+function keyOfBytes(bytes: Uint8Array): string {
+  let key = '';
+  for (let at = 0; at < bytes.length; at += 4096) key += String.fromCharCode.apply(null, bytes.subarray(at, at + 4096) as unknown as number[]);
+  return key;
+}
+
+function encodedSchema(schema: Schema): string {
+  if (schema.encoded === null) {
+    schema.encoded = keyOfBytes(schemaBytes(schema));
+    remember(schema.encoded, schema);
+  }
+  return schema.encoded;
+}
+
+function remember(key: string, schema: Schema): void {
+  if (known.has(key)) return;
+  if (known.size === MOST_KNOWN) known.clear();
+  known.set(key, schema);
+}
+
+/** The schemas that a batch refers to. */
+export class SchemaTable implements SchemaPlaces, VariantSource {
+  readonly entries: SchemaEntry[] = [];
+  #places: Map<string, number> | null = null;
+
+  push(number: number, bytes: Uint8Array): void {
+    this.entries.push({ number, bytes, key: null });
+  }
+
+  #key(entry: SchemaEntry): string {
+    return (entry.key ??= keyOfBytes(entry.bytes));
+  }
+
+  schema(place: number): Schema {
+    const key = this.#key(this.entries[place]!);
+    let schema = known.get(key);
+    if (schema === undefined) {
+      schema = readSchema(this.entries[place]!.bytes);
+      schema.encoded = key;
+      remember(key, schema);
+    }
+    return schema;
+  }
+
+  place(schema: Schema): number {
+    const key = encodedSchema(schema);
+    if (this.#places === null) {
+      this.#places = new Map();
+      this.entries.forEach((entry, at) => this.#places!.set(this.#key(entry), at));
+    }
+    let place = this.#places.get(key);
+    if (place === undefined) {
+      place = this.entries.length;
+      if (place >= layout.NO_SCHEMA_16 - 1) throw new DataError('the batch has too many different schemas');
+      const bytes = new Uint8Array(key.length);
+      for (let at = 0; at < key.length; at++) bytes[at] = key.charCodeAt(at);
+      this.entries.push({ number: 0, bytes, key });
+      this.#places.set(key, place);
+    }
+    return place;
+  }
+}
+
+/** A batch of records in columns. */
+export class Batch {
+  /** Schemas that blocks, variants and headers refer to. */
+  schemas = new SchemaTable();
+  /** Columns with a role, but for keys and values; unknown roles included. */
+  envelope = new Map<number, Column>();
+  keys = new Union();
+  values = new Union();
+
+  /** So many rows without anything. */
+  constructor(readonly rows: number) {}
+
+  /** Opens what the host has handed over. Columns share its bytes. */
+  static open(bytes: Uint8Array): Batch {
+    return new Reader(bytes).batch();
+  }
+
+  side(side: Side): Union {
+    return side === 'key' ? this.keys : this.values;
+  }
+
+  setSide(side: Side, union: Union): void {
+    if (side === 'key') this.keys = union;
+    else this.values = union;
+  }
+
+  /** The column of a role ({@link Role}) of the envelope. */
+  get(role: number): Column | undefined {
+    return this.envelope.get(role);
+  }
+
+  /** Sets or replaces the column of a role. It must have as many rows as the batch. */
+  set(role: number, column: Column): void {
+    if (column.rows !== this.rows) throw new FatalError(`a column of ${column.rows} rows was set in a batch of ${this.rows}`);
+    this.envelope.set(role, column);
+  }
+
+  remove(role: number): void {
+    this.envelope.delete(role);
+  }
+
+  /** Whether the row is still under way: neither filtered nor failed. */
+  isSelected(row: number): boolean {
+    const selection = this.envelope.get(Role.SELECTION);
+    return selection === undefined || selection.boolean(row);
+  }
+
+  /** Takes rows out of the selection. */
+  deselect(rows: Iterable<number>): void {
+    const old = this.envelope.get(Role.SELECTION);
+    let bits: Uint8Array;
+    if (old === undefined) bits = filledBits(this.rows, true);
+    else bits = old.constant ? filledBits(this.rows, old.boolean(0)) : old.data.slice();
+    for (const row of rows) setBit(bits, row, false);
+    this.envelope.set(Role.SELECTION, new Column(Kind.BOOL, this.rows, bits));
+  }
+
+  /** The topic of a row; null if it has none. */
+  topic(row: number): string | null {
+    const topics = this.envelope.get(Role.TOPIC);
+    return topics === undefined || topics.isNull(row) ? null : topics.text(row);
+  }
+
+  /** A nullable integer of the envelope: partition, timestamp, offset. */
+  integer(role: number, row: number): Int64 | null {
+    const column = this.envelope.get(role);
+    return column === undefined || column.isNull(row) ? null : column.number(row);
+  }
+
+  /** The schema of a block. */
+  schemaOf(block: Block): Schema | null {
+    return block.schema === null ? null : this.schemas.schema(block.schema);
+  }
+
+  /** Schemas and values of one side, row by row. With `exact`, numbers without a schema say their type. */
+  read(side: Side, exact = false): { schemas: (Schema | null)[]; values: Value[] } {
+    const union = this.side(side);
+    const schemas = new Array<Schema | null>(this.rows).fill(null);
+    const blocks = union.blocks.map((block) => decodeColumn(block.column, this.schemaOf(block), { source: this.schemas, exact }) as Value[]);
+    const blockSchemas = union.blocks.map((block) => this.schemaOf(block));
+    if (blocks.length === 0) return { schemas, values: new Array<Value>(this.rows).fill(null) };
+    if (union.tags === null) return { schemas: schemas.fill(blockSchemas[0]!), values: blocks[0]! };
+    const values = new Array<Value>(this.rows);
+    const places = union.places(this.rows);
+    for (let row = 0; row < this.rows; row++) {
+      const block = places.blocks[row]!;
+      values[row] = blocks[block]![places.rows[row]!]!;
+      schemas[row] = blockSchemas[block]!;
+    }
+    return { schemas, values };
+  }
+
+  /** The bytes of the batch. */
+  write(): Uint8Array {
+    return new Writer().batch(this);
+  }
+}
+
+/** Where the rows of a side that is being made came from. */
+export interface Origin {
+  batch: Batch;
+  side: Side;
+  /** Row of that batch for each new one; null for the same rows. */
+  parents: ArrayLike<number> | null;
+}
+
+/** Keys or values from a schema and a value per row. */
+export function encodeUnion(schemas: readonly (Schema | null)[], values: readonly (Value | undefined)[], origin: Origin | null, table: SchemaTable): Union {
+  const numbers = new Map<Schema | null, number>();
+  const places = new Map<number, number>();
+  const blocks: { schema: number | null; of: Schema | null; rows: number[] }[] = [];
+  const tags = new Uint8Array(values.length);
+  for (let row = 0; row < values.length; row++) {
+    const schema = schemas[row]!;
+    let block = numbers.get(schema);
+    if (block === undefined) {
+      const place = schema === null ? -1 : table.place(schema);
+      block = places.get(place);
+      if (block === undefined) {
+        block = blocks.length;
+        if (block === layout.MAX_BLOCKS) throw new DataError('the batch has too many different schemas: end it earlier');
+        blocks.push({ schema: place < 0 ? null : place, of: schema, rows: [] });
+        places.set(place, block);
+      }
+      numbers.set(schema, block);
+    }
+    tags[row] = block;
+    blocks[block]!.rows.push(row);
+  }
+  const guides = origin === null ? null : new Guides(origin);
+  const encoded = blocks.map(({ schema, of, rows }) => {
+    const cells = blocks.length === 1 ? values : rows.map((row) => values[row]);
+    return { schema, column: encodeColumn(cells, of, guides?.of(rows) ?? null, table) };
+  });
+  return new Union(blocks.length > 1 ? tags : null, encoded);
+}
+
+/** Guides for blocks that are made of rows of an older batch. */
+class Guides {
+  readonly #places: { blocks: Int32Array; rows: Int32Array };
+  readonly #union: Union;
+
+  constructor(readonly origin: Origin) {
+    this.#union = origin.batch.side(origin.side);
+    this.#places = this.#union.places(origin.batch.rows);
+  }
+
+  of(rows: readonly number[]): Guide | null {
+    const { batch, parents } = this.origin;
+    const olds = rows.map((row) => (parents === null ? row : parents[row]!));
+    const blocks = new Set(olds.map((old) => this.#places.blocks[old]!));
+    if (this.#union.blocks.length === 0) return null;
+    if (blocks.size === 1) {
+      const block = this.#union.blocks[[...blocks][0]!]!;
+      const inner = olds.map((old) => this.#places.rows[old]!);
+      return new ColumnGuide(block.column, batch.schemaOf(block), inner, batch.schemas);
+    }
+    const { values } = batch.read(this.origin.side, true);
+    return new ValueGuide(olds.map((old) => values[old]));
+  }
+}
+
+class Reader {
+  readonly #view: DataView;
+  #node = 0;
+  readonly #directory: number;
+  readonly #count: number;
+
+  constructor(readonly bytes: Uint8Array) {
+    this.#view = viewOf(bytes);
+    if (bytes.length < layout.HEADER_LENGTH || decodeUtf8(bytes.subarray(0, 4)) !== 'MSB1') throw new FatalError('these bytes are no batch');
+    this.#count = this.#u32(12);
+    this.#directory = this.#u32(16);
+  }
+
+  #u32(at: number): number {
+    return this.#view.getUint32(at, true);
+  }
+
+  batch(): Batch {
+    const batch = new Batch(this.#u32(8));
+    const table = this.#u32(20);
+    for (let place = 0, count = this.#u32(24); place < count; place++) {
+      const at = table + place * layout.SCHEMA_ENTRY_LENGTH;
+      const begin = this.#u32(at + 4);
+      batch.schemas.push(this.#u32(at), this.bytes.subarray(begin, begin + this.#u32(at + 8)));
+    }
+    while (this.#node < this.#count) {
+      const at = this.#directory + this.#node * layout.NODE_LENGTH;
+      const role = this.bytes[at + 2]!;
+      const aux = this.#u32(at + 36);
+      const column = this.#column();
+      const schema = aux === layout.NO_SCHEMA ? null : aux;
+      if (role === Role.KEY) batch.keys.blocks.push({ schema, column });
+      else if (role === Role.VALUE) batch.values.blocks.push({ schema, column });
+      else if (role === Role.KEY_TAGS) batch.keys.tags = column.data;
+      else if (role === Role.VALUE_TAGS) batch.values.tags = column.data;
+      else batch.envelope.set(role, column);
+    }
+    return batch;
+  }
+
+  #column(): Column {
+    const at = this.#directory + this.#node++ * layout.NODE_LENGTH;
+    const flags = this.bytes[at + 1]!;
+    const rows = this.#u32(at + 12);
+    const constant = (flags & layout.FLAG_CONSTANT) !== 0;
+    const slice = (begin: number, length: number) => this.bytes.subarray(begin, begin + length);
+    const column = new Column(this.bytes[at]!, rows, slice(this.#u32(at + 28), this.#u32(at + 32)), constant);
+    const name = slice(this.#u32(at + 4), this.#u32(at + 8));
+    if (name.length > 0) column.name = decodeUtf8(name);
+    const bitmap = bytesFor(constant ? 1 : rows);
+    if ((flags & layout.FLAG_VALID) !== 0) column.valid = slice(this.#u32(at + 20), bitmap);
+    if ((flags & layout.FLAG_PRESENT) !== 0) column.present = slice(this.#u32(at + 24), bitmap);
+    for (let left = this.#u32(at + 16); left > 0; left--) column.children.push(this.#column());
+    return column;
+  }
+}
+
+class Writer {
+  readonly #out = new ByteWriter(4096);
+  readonly #nodes = new ByteWriter(layout.NODE_LENGTH * 16);
+  #count = 0;
+
+  batch(batch: Batch): Uint8Array {
+    const out = this.#out;
+    out.room(layout.HEADER_LENGTH);
+    for (const [role, column] of batch.envelope) this.#column(column, role, layout.NO_SCHEMA);
+    this.#union(batch.keys, Role.KEY_TAGS, Role.KEY, batch.rows);
+    this.#union(batch.values, Role.VALUE_TAGS, Role.VALUE, batch.rows);
+    const { entries } = batch.schemas;
+    const places = entries.map(({ bytes }) => this.#raw(bytes));
+    out.align();
+    const table = out.length;
+    entries.forEach(({ number, bytes }, at) => {
+      out.u32(number);
+      out.u32(places[at]!);
+      out.u32(bytes.length);
+    });
+    out.align();
+    const directory = out.length;
+    out.append(this.#nodes.finish());
+    const bytes = out.finish();
+    bytes.set([0x4d, 0x53, 0x42, 0x31, 1, 0, 0, 0]);
+    [batch.rows, this.#count, directory, table, entries.length, bytes.length].forEach((field, at) => out.view.setUint32(8 + at * 4, field, true));
+    return bytes;
+  }
+
+  #union(union: Union, tagsRole: number, role: number, rows: number): void {
+    const total = union.blocks.reduce((sum, { column }) => sum + column.rows, 0);
+    if (union.blocks.length > 0 && total !== rows) throw new FatalError(`keys or values of ${total} rows were set in a batch of ${rows}`);
+    if (union.tags !== null) this.#column(new Column(Kind.INT8, rows, union.tags), tagsRole, layout.NO_SCHEMA);
+    for (const { schema, column } of union.blocks) this.#column(column, role, schema ?? layout.NO_SCHEMA);
+  }
+
+  #column(column: Column, role: number, aux: number): void {
+    if (column.constant && column.rows === 0) return this.#column(column.take([]), role, aux);
+    const nameBytes = column.name === '' ? null : encodeUtf8(column.name);
+    const name = nameBytes === null ? 0 : this.#raw(nameBytes);
+    const bitmap = bytesFor(column.physicalRows);
+    const valid = column.valid === null ? 0 : this.#buffer(column.valid.subarray(0, bitmap));
+    const present = column.present === null ? 0 : this.#buffer(column.present.subarray(0, bitmap));
+    const data = this.#buffer(column.data);
+    const nodes = this.#nodes;
+    const at = nodes.room(layout.NODE_LENGTH);
+    this.#count++;
+    nodes.bytes[at] = column.kind;
+    nodes.bytes[at + 1] =
+      (column.constant ? layout.FLAG_CONSTANT : 0) | (column.valid === null ? 0 : layout.FLAG_VALID) | (column.present === null ? 0 : layout.FLAG_PRESENT);
+    nodes.bytes[at + 2] = role;
+    const fields = [name, nameBytes?.length ?? 0, column.rows, column.children.length, valid, present, data, column.data.length, aux];
+    for (let field = 0; field < fields.length; field++) nodes.view.setUint32(at + 4 + field * 4, fields[field]!, true);
+    for (const child of column.children) this.#column(child, 0, layout.NO_SCHEMA);
+  }
+
+  #raw(bytes: Uint8Array): number {
+    if (bytes.length === 0) return 0;
+    const at = this.#out.length;
+    this.#out.append(bytes);
+    return at;
+  }
+
+  #buffer(bytes: Uint8Array): number {
+    if (bytes.length === 0) return 0;
+    this.#out.align();
+    return this.#raw(bytes);
+  }
+}
