@@ -1,0 +1,417 @@
+package batch
+
+import (
+	"math"
+	"math/big"
+	"time"
+	"unicode/utf8"
+
+	"millstream.dev/sdk/data"
+)
+
+// Builder makes a column row by row.
+//
+// One for schemaless data takes the shape of what arrives: maps whose members agree become columns, and what does not
+// agree becomes variants, for that column alone. One for a schema begins with the schema's shape; a value that breaks it
+// makes variants as well, and survives.
+type Builder struct {
+	kind           Kind // Null: nothing but nulls so far; the first value decides.
+	rows, depth    int
+	valid, present bitBuilder
+	schema         *data.Schema
+	fixed          []byte // Bool and fixed-width kinds; offsets of List and Map.
+	heap           heap
+	kids           []*Builder
+	members        *members
+	words          *names
+}
+
+// NewBuilder is for schemaless data.
+func NewBuilder() *Builder { return &Builder{} }
+
+// NewBuilderFor is for values of a schema; nil is schemaless data.
+func NewBuilderFor(schema *data.Schema) *Builder { return builderFor(schema, 0) }
+
+func builderFor(schema *data.Schema, depth int) *Builder {
+	b := &Builder{depth: depth, schema: schema}
+	if schema == nil {
+		return b
+	}
+	b.kind = KindOf(schema)
+	switch b.kind {
+	case List, Map, Struct:
+		if depth >= maxNesting {
+			b.kind, b.heap, b.words = Variant, newHeap(0), &names{}
+			return b
+		}
+		b.fixed = make([]byte, 4)
+		switch b.kind {
+		case List:
+			b.kids = []*Builder{builderFor(schema.Element, depth+1)}
+		case Map:
+			b.kids = []*Builder{builderFor(schema.Key, depth+1), builderFor(schema.Value, depth+1)}
+		case Struct:
+			b.fixed = nil
+			for _, field := range schema.Fields {
+				b.kids = append(b.kids, builderFor(field.Schema, depth+1))
+			}
+		}
+	default:
+		if b.kind.isHeap() {
+			b.heap = newHeap(0)
+		}
+	}
+	return b
+}
+
+// Rows is the number of rows so far.
+func (b *Builder) Rows() int { return b.rows }
+
+func (b *Builder) accept() {
+	b.valid.push(true)
+	b.present.push(true)
+	b.rows++
+}
+
+// AppendNull appends a null.
+func (b *Builder) AppendNull() { b.appendNull() }
+
+// appendNull appends a null and returns the cells that it takes.
+func (b *Builder) appendNull() int {
+	cells := b.fill()
+	b.valid.push(false)
+	b.present.push(true)
+	b.rows++
+	return cells
+}
+
+// appendAbsent appends rows whose map lacks the key.
+func (b *Builder) appendAbsent(count int) (cells int) {
+	for range count {
+		cells += b.fill()
+		b.valid.push(true)
+		b.present.push(false)
+		b.rows++
+	}
+	return cells
+}
+
+// fill appends what stands under a null.
+func (b *Builder) fill() int {
+	switch width := b.kind.width(); {
+	case b.kind == Null:
+	case b.kind == Bool:
+		if b.rows&7 == 0 {
+			b.fixed = append(b.fixed, 0)
+		}
+	case width > 0:
+		b.fixed = append(b.fixed, make([]byte, width)...)
+	case b.kind.isHeap():
+		b.heap.end()
+	case b.kind == List || b.kind == Map:
+		b.fixed = append(b.fixed, b.fixed[len(b.fixed)-4:]...)
+	case b.kind == Struct:
+		cells := 0
+		for _, kid := range b.kids {
+			cells += kid.appendNull()
+		}
+		return cells
+	case b.kind == Object:
+		cells := 0
+		for _, member := range b.kids {
+			cells += member.appendAbsent(1)
+		}
+		b.members.empty += cells
+		return cells
+	}
+	return 1
+}
+
+// Truncate forgets all but the first rows.
+func (b *Builder) Truncate(rows int) { b.truncate(rows) }
+
+// truncate forgets all but the first rows, and everything of a row that was begun.
+func (b *Builder) truncate(rows int) {
+	if b.rows > rows {
+		b.rows = rows
+		b.valid.truncate(rows)
+		b.present.truncate(rows)
+	}
+	rows = b.rows
+	switch width := b.kind.width(); {
+	case b.kind == Null:
+	case b.kind == Bool:
+		b.fixed = b.fixed[:(rows+7)/8]
+		Bits(b.fixed).clearTail(rows)
+	case width > 0:
+		b.fixed = b.fixed[:rows*width]
+	case b.kind.isHeap():
+		b.heap.truncate(rows)
+	case b.kind == List || b.kind == Map:
+		b.fixed = b.fixed[:(rows+1)*4]
+		for _, kid := range b.kids {
+			kid.truncate(lastOffset(b.fixed))
+		}
+	default:
+		for _, kid := range b.kids {
+			kid.truncate(rows)
+		}
+	}
+}
+
+// Append appends a value of package data. Schemas of structs go to the table's schemas. After an error, the value being
+// one that no batch can carry, the column is as it was.
+func (b *Builder) Append(value any, schemas *Schemas) error {
+	rows := b.rows
+	err := b.append(value, schemas)
+	if err != nil {
+		b.truncate(rows)
+	}
+	return err
+}
+
+// AppendText appends a text.
+func (b *Builder) AppendText(text string) error {
+	if !utf8.ValidString(text) {
+		return errNotUTF8
+	}
+	if !b.appendHeap(String, text) {
+		return b.appendVariant(text, nil)
+	}
+	return nil
+}
+
+func (b *Builder) append(value any, schemas *Schemas) error {
+	done := false
+	switch value := value.(type) {
+	case nil:
+		b.appendNull()
+		return nil
+	case bool:
+		done = b.appendBool(value)
+	case int8:
+		done = b.appendFixed(Int8, uint64(value))
+	case int16:
+		done = b.appendFixed(Int16, uint64(value))
+	case int32:
+		done = b.appendFixed(Int32, uint64(value))
+	case int64:
+		done = b.appendFixed(Int64, uint64(value))
+	case int:
+		return b.append(b.sized(value), schemas)
+	case float32:
+		done = b.appendFixed(Float32, uint64(math.Float32bits(value)))
+	case float64:
+		done = b.appendFixed(Float64, math.Float64bits(value))
+	case time.Time:
+		done = b.appendFixed(Instant, uint64(value.UnixMilli()))
+	case string:
+		if !utf8.ValidString(value) {
+			return errNotUTF8
+		}
+		done = b.appendHeap(String, value)
+	case []byte:
+		if done = b.become(Bytes); done {
+			b.heap.bytes = append(b.heap.bytes, value...)
+			b.heap.end()
+			b.accept()
+		}
+	case data.Decimal:
+		if done = b.become(Decimal); done {
+			b.heap.bytes = appendBig(le.AppendUint32(b.heap.bytes, uint32(value.Scale)), unscaledOf(value))
+			b.heap.end()
+			b.accept()
+		}
+	case *big.Int:
+	case []any:
+		if done = b.become(List); done {
+			for _, item := range value {
+				if err := b.kids[0].append(item, schemas); err != nil {
+					return err
+				}
+			}
+			b.fixed = le.AppendUint32(b.fixed, uint32(b.kids[0].rows))
+			b.accept()
+		}
+	case *data.Map:
+		var err error
+		if done, err = b.appendMap(value, schemas); err != nil {
+			return err
+		}
+	case *data.Struct:
+		if done = b.kind == Struct && value.Schema().Equal(b.schema); done {
+			for i, slot := range value.Slots() {
+				if err := b.kids[i].append(slot, schemas); err != nil {
+					return err
+				}
+			}
+			b.accept()
+		}
+	default:
+		plain, err := data.PlainFor(value, b.schema)
+		if err != nil {
+			return err
+		}
+		return b.append(plain, schemas)
+	}
+	if done {
+		return nil
+	}
+	return b.appendVariant(value, schemas)
+}
+
+// sized is a plain int as what the column's schema calls for, if it fits.
+func (b *Builder) sized(value int) any {
+	switch {
+	case b.kind == Int8 && value == int(int8(value)):
+		return int8(value)
+	case b.kind == Int16 && value == int(int16(value)):
+		return int16(value)
+	case b.kind == Int32 && value == int(int32(value)):
+		return int32(value)
+	}
+	return int64(value)
+}
+
+func (b *Builder) appendVariant(value any, schemas *Schemas) error {
+	b.becomeVariant(schemas)
+	writer := variantWriter{out: b.heap.bytes, names: b.words, schemas: schemas}
+	err := writer.value(value, 0)
+	b.heap.bytes = writer.out
+	if err != nil {
+		return err
+	}
+	b.heap.end()
+	b.accept()
+	return nil
+}
+
+// become says whether the column holds this kind, which it decides for with its first value.
+func (b *Builder) become(kind Kind) bool {
+	if b.kind == kind {
+		return true
+	}
+	if b.kind != Null {
+		return false
+	}
+	switch width := kind.width(); {
+	case kind == Bool:
+		b.fixed = make([]byte, (b.rows+7)/8)
+	case width > 0:
+		b.fixed = make([]byte, b.rows*width)
+	case kind.isHeap():
+		b.heap = newHeap(b.rows)
+	case b.depth >= maxNesting || kind == Map || kind == Struct:
+		return false
+	case kind == List:
+		b.fixed, b.kids = make([]byte, (b.rows+1)*4), []*Builder{{depth: b.depth + 1}}
+	case kind == Object:
+		b.members = &members{}
+	}
+	b.kind = kind
+	return true
+}
+
+func (b *Builder) appendBool(value bool) bool {
+	if !b.become(Bool) {
+		return false
+	}
+	if b.rows&7 == 0 {
+		b.fixed = append(b.fixed, 0)
+	}
+	Bits(b.fixed).Set(b.rows, value)
+	b.accept()
+	return true
+}
+
+func (b *Builder) appendFixed(kind Kind, bits uint64) bool {
+	if !b.become(kind) {
+		return false
+	}
+	switch kind.width() {
+	case 1:
+		b.fixed = append(b.fixed, byte(bits))
+	case 2:
+		b.fixed = le.AppendUint16(b.fixed, uint16(bits))
+	case 4:
+		b.fixed = le.AppendUint32(b.fixed, uint32(bits))
+	case 8:
+		b.fixed = le.AppendUint64(b.fixed, bits)
+	}
+	b.accept()
+	return true
+}
+
+func (b *Builder) appendHeap(kind Kind, text string) bool {
+	if !b.become(kind) {
+		return false
+	}
+	b.heap.bytes = append(b.heap.bytes, text...)
+	b.heap.end()
+	b.accept()
+	return true
+}
+
+// becomeVariant turns what is there into variants.
+func (b *Builder) becomeVariant(schemas *Schemas) {
+	if b.kind == Variant {
+		return
+	}
+	heap, words := newHeap(0), &names{}
+	if b.kind == Null {
+		heap = newHeap(b.rows)
+	} else {
+		b.truncate(b.rows)
+		column := b.finish()
+		column.Present = b.present.finish()
+		writer := variantWriter{names: words, schemas: schemas}
+		for row := range b.rows {
+			if !column.IsNull(row) {
+				// What came out of a column can be written: its depth and schemas were accepted.
+				if err := writer.value(column.Value(row, b.schema, schemas), 0); err != nil {
+					panic("batch: a stored value cannot be written: " + err.Error())
+				}
+			}
+			heap.bytes = writer.out
+			heap.end()
+		}
+	}
+	b.kind, b.heap, b.words = Variant, heap, words
+	b.fixed, b.kids, b.members = nil, nil, nil
+}
+
+// Finish is the column of the rows appended so far. The builder is not to be used afterwards.
+func (b *Builder) Finish() *Column { return b.finish() }
+
+func (b *Builder) finish() *Column {
+	column := &Column{Kind: b.kind, Rows: b.rows}
+	switch width := b.kind.width(); {
+	case b.kind == Null:
+		return column
+	case b.kind == Bool || width > 0:
+		column.Data = b.fixed
+	case b.kind.isHeap():
+		// The offsets have to stay as they are if the builder becomes variants.
+		column.Data = append(append(make([]byte, 0, len(b.heap.offsets)+len(b.heap.bytes)), b.heap.offsets...), b.heap.bytes...)
+		if b.kind == Variant {
+			column.Children = []*Column{Texts(b.words.list)}
+		}
+	case b.kind == List || b.kind == Map:
+		column.Data = b.fixed
+		for _, kid := range b.kids {
+			column.Children = append(column.Children, kid.finish())
+		}
+	case b.kind == Struct:
+		for i, kid := range b.kids {
+			column.Children = append(column.Children, kid.finish().WithName(b.schema.Fields[i].Name))
+		}
+	case b.kind == Object:
+		for i, kid := range b.kids {
+			member := kid.finish()
+			member.Name, member.Present = b.members.names[i], kid.present.finish()
+			column.Children = append(column.Children, member)
+		}
+	}
+	column.Valid = b.valid.finish()
+	return column
+}

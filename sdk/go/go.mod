@@ -1,0 +1,3 @@
+module millstream.dev/sdk
+
+go 1.24
