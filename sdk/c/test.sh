@@ -1,0 +1,20 @@
+#!/bin/sh
+# Builds and runs all native tests: those of the SDK (test/*.c) and those of the examples, with the sanitizers. CC may name another
+# compiler.
+set -eu
+cd "$(dirname "$0")"
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+flags="-std=c11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -Iinclude -Isrc"
+for source in src/*.c src/native/*.c; do
+    ${CC:-cc} $flags -c "$source" -o "$out/$(echo "$source" | tr / _).o"
+done
+for test in test/*_test.c examples/*/test/*_test.c template/*/test/*.c; do
+    [ -e "$test" ] || continue
+    project=$(dirname "$(dirname "$test")")
+    plugins=
+    [ -d "$project/src" ] && [ "$project" != . ] && plugins=$(ls "$project"/src/*.c)
+    ${CC:-cc} $flags "$test" $plugins "$out"/*.o -lm -o "$out/run"
+    "$out/run"
+    echo "ok $test"
+done
