@@ -8,10 +8,12 @@
 #                                      for its properties, in which @ADDRESSES@ stands for the listeners that are there
 #                                      anyway; STOP has the signal that stops it, such as -TERM, if not -9
 #   kafka.sh run CLASS ARGUMENT...     runs one of Kafka's programs, or FILE.java of a program over its jars, which is
-#                                      compiled when first needed; JVM has more arguments for the JVM
+#                                      compiled when first needed; JVM has more arguments for the JVM, JARS more jars
+#   kafka.sh jdbc                      prints a folder for plugin.path with Debezium's JDBC sink, fetching it if need be
 # MACHINE has arguments for the JVM of either in place of those that make it start fast and take little.
 #
-# The jars are kept below target/peers of the repository, or in the folder that MILLSTREAM_KAFKA_LIBS names.
+# The jars are kept below target/peers of the repository, or in the folders that MILLSTREAM_KAFKA_LIBS and
+# MILLSTREAM_JDBC_PLUGINS name.
 # With KAFKA=4.4, `libs` and `run` are about clients and tools of that version.
 # Needs a JDK 17 or newer, and Maven for the first run.
 set -euo pipefail
@@ -23,30 +25,37 @@ if [ "${KAFKA:-}" = 4.4 ]; then
     pom=$here/pom-4.4.xml
     libs=$here/../../target/peers/kafka-4.4.0
 fi
+jdbc=${MILLSTREAM_JDBC_PLUGINS:-$here/../../target/peers/jdbc-3.4.0}
 
 fail() {
     echo "$1" >&2
     exit 1
 }
 
+# Fetches what a file for Maven names into a folder, once.
 fetch() {
-    [ -e "$libs/.complete" ] && return
-    command -v mvn >/dev/null || fail "Apache Kafka's jars are not there and Maven is not installed"
-    mkdir -p "$libs"
+    local what=$1 from=$2 into=$3
+    [ -e "$into/.complete" ] && return
+    command -v mvn >/dev/null || fail "the jars of $what are not there and Maven is not installed"
+    mkdir -p "$into"
     # Tests that start together must not fetch into the same folder at once.
-    exec 9>"$libs/.lock"
+    exec 9>"$into/.lock"
     flock 9
-    if ! [ -e "$libs/.complete" ]; then
-        mvn -q -B -f "$pom" dependency:copy-dependencies -DoutputDirectory="$libs" >&2 \
-            || fail "Maven could not fetch Apache Kafka"
-        touch "$libs/.complete"
+    if ! [ -e "$into/.complete" ]; then
+        mvn -q -B -f "$from" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$into" >&2 \
+            || fail "Maven could not fetch $what"
+        touch "$into/.complete"
     fi
     exec 9>&-
 }
 
+fetch_kafka() {
+    fetch "Apache Kafka" "$pom" "$libs"
+}
+
 java_with_libs() {
     command -v java >/dev/null || fail "Java is not installed"
-    local classes=$libs/*
+    local classes=$libs/*${JARS:+:$JARS}
     if [[ $1 = *.java ]]; then
         local source=$1
         shift
@@ -116,17 +125,21 @@ PROPERTIES
 
 case ${1:-} in
     libs)
-        fetch
+        fetch_kafka
         echo "$libs"
         ;;
+    jdbc)
+        fetch "Debezium's JDBC sink" "$here/pom-jdbc.xml" "$jdbc/debezium-connector-jdbc"
+        echo "$jdbc"
+        ;;
     broker)
-        fetch
+        fetch_kafka
         broker "$2" "$3" "$4"
         ;;
     run)
-        fetch
+        fetch_kafka
         shift
         java_with_libs "$@"
         ;;
-    *) fail "usage: $0 libs | broker DIR PORT CONTROLLER-PORT | run CLASS ARGUMENT..." ;;
+    *) fail "usage: $0 libs | jdbc | broker DIR PORT CONTROLLER-PORT | run CLASS ARGUMENT..." ;;
 esac

@@ -1,5 +1,5 @@
-//! `cargo run --release -p bench -- batch|transforms|pipeline|connectors|metrics|exactly-once|broker|kafka`: prints tables of
-//! figures, with their targets.
+//! `cargo run --release -p bench -- batch|transforms|pipeline|connectors|metrics|exactly-once|broker|kafka|sql|http`: prints
+//! tables of figures, with their targets.
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +28,10 @@ enum Command {
     Broker(bench::broker::Options),
     /// The broker beside Apache Kafka: processor time, latency, start, memory
     Kafka(bench::kafka::Options),
+    /// SQL sink and source with PostgreSQL, beside Debezium's JDBC sink on Kafka Connect and a poll loop in Java
+    Sql(bench::sql::Options),
+    /// The HTTP sink in batches
+    Http(bench::http::Options),
 }
 
 fn main() {
@@ -40,5 +44,7 @@ fn main() {
         Command::ExactlyOnce(options) => bench::exactly_once::run(&options),
         Command::Broker(options) => bench::broker::run(&options),
         Command::Kafka(options) => bench::kafka::run(&options),
+        Command::Sql(options) => bench::sql::run(&options),
+        Command::Http(options) => bench::http::run(&options),
     }
 }

@@ -190,7 +190,7 @@ impl Database {
             ),
             Server::MariaDb => format!(
                 "{} --no-defaults --datadir={} --port={port} --bind-address=127.0.0.1 --socket='{folder}/m.sock' \
-                 --pid-file='{folder}/m.pid' --init-file='{folder}/first.sql' --innodb-flush-log-at-trx-commit=0 \
+                 --pid-file='{folder}/m.pid' --init-file='{folder}/first.sql' --innodb-flush-log-at-trx-commit=2 \
                  --innodb-buffer-pool-size=32M --skip-name-resolve --max-allowed-packet=64M --character-set-server=utf8mb4",
                 shown(mariadb("mariadbd").expect("it is there")),
                 shown(self.path("data")),

@@ -63,6 +63,23 @@ pub fn kafka_libs() -> Option<PathBuf> {
     }
 }
 
+/// A folder for `plugin.path` of Kafka Connect with Debezium's JDBC sink and PostgreSQL's driver, under the same terms as
+/// [`have_kafka`].
+///
+/// # Panics
+///
+/// As there.
+pub fn jdbc_plugins() -> Option<PathBuf> {
+    static PLUGINS: OnceLock<Result<String, String>> = OnceLock::new();
+    match PLUGINS.get_or_init(|| fetch("kafka.sh", "jdbc")) {
+        Ok(folder) => Some(folder.into()),
+        Err(reason) => {
+            miss(&format!("no JDBC connector of Debezium: {reason}"));
+            None
+        }
+    }
+}
+
 /// Whether Python's clients can be had, under the same terms as [`have_kafka`].
 ///
 /// # Panics
@@ -285,6 +302,15 @@ impl Connect {
     ///
     /// If it does not start.
     pub fn start_distributed(folder: &Path, settings: &str) -> Self {
+        Self::start_distributed_with(folder, settings, &[])
+    }
+
+    /// The same with more variables for the script.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn start_distributed_with(folder: &Path, settings: &str, environment: &[(&str, &str)]) -> Self {
         let port = free_port();
         let plugins = folder.join("no-plugins");
         fs::create_dir_all(&plugins).expect("the folder can be written");
@@ -297,6 +323,7 @@ impl Connect {
         let child = Command::new(compat("kafka.sh"))
             .args(["run", "org.apache.kafka.connect.cli.ConnectDistributed", "connect-distributed.properties"])
             .current_dir(folder)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file can be shared"))
             .stderr(log)
@@ -320,6 +347,11 @@ impl Connect {
         let signal = if stop { "-STOP" } else { "-CONT" };
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success(), "the signal could not be sent");
+    }
+
+    /// Process id: the script gives way to the Java machine.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks it to end and waits for it.

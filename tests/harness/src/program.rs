@@ -32,6 +32,11 @@ impl Program {
         Self { child, input, log: log.to_owned() }
     }
 
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it printed so far, with what stood in its file before.
     pub fn output(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

@@ -21,7 +21,7 @@ use serde_json::Value as Json;
 
 use super::freemarker::{Template, Values};
 use super::md5::name_uuid;
-use super::record::{items, scalar, take};
+use super::record::{items, parse, scalar, take, text};
 use super::timestamp;
 use crate::keys::{one_of, text_of};
 
@@ -474,7 +474,7 @@ impl CastormSourceTask {
         let document: Json = if is_empty {
             Json::Null
         } else {
-            serde_json::from_slice(&response.body)
+            parse(&response.body)
                 .map_err(|error| Error::fatal(format!("the answer of {url} is no JSON")).because(&error))?
         };
         let mut found = Vec::new();
@@ -523,8 +523,7 @@ fn item(settings: &Settings, json: Json) -> Result<Item, String> {
     let body = take(json, &settings.record);
     let text = match body {
         None => return Err(format!("there is nothing at {} (http.response.record.pointer)", settings.record)),
-        Some(Json::String(text)) => text,
-        Some(other) => other.to_string(),
+        Some(body) => text(body),
     };
     offset.entry("key".to_owned()).or_insert_with(|| name_uuid(text.as_bytes()));
     Ok(Item { text, offset, timestamp })

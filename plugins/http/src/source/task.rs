@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use millstream_sdk::{
     Collector, Error, PollLimits, Record, Result, SourceContext, SourceTask, Timestamp, Value,
     batch::Table,
-    data_of_json,
     http::{Cause, HttpError, Request, Response, encode, parts},
     map, rest, warn,
 };
@@ -14,7 +13,7 @@ use serde_json::Value as Json;
 
 use super::confluent::HttpSourceConfig;
 use super::position::{Mode, Page, Pointers, Position, next_page, walk};
-use super::record::{items, take};
+use super::record::{data, items, parse, take, text};
 use crate::retry::{Policy, Statuses, chance, retry_after};
 
 /// Longest part of an answer in messages, in characters.
@@ -118,14 +117,7 @@ impl Entity {
         let mut collector = Collector::new();
         let count = self.ready.len().min(max.max(1));
         for (item, position) in self.ready.drain(..count) {
-            let value = if settings.as_text {
-                match item {
-                    Json::String(text) => Value::String(text),
-                    other => Value::String(other.to_string()),
-                }
-            } else {
-                data_of_json(item)
-            };
+            let value = if settings.as_text { Value::String(text(item)) } else { data(item) };
             collector.push(&Record::new(&topic, value).from(self.partition.clone(), position.to_value()))?;
         }
         collector.into_table()
@@ -164,7 +156,7 @@ impl Entity {
         let document = if is_empty {
             Json::Null
         } else {
-            serde_json::from_slice(&response.body)
+            parse(&response.body)
                 .map_err(|error| Error::fatal(format!("the answer of {url} is no JSON")).because(&error))?
         };
         let mut next = next_page(settings.mode, &document, response, &settings.pointers);

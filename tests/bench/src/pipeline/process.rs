@@ -98,6 +98,11 @@ impl Worker {
         }
     }
 
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has used so far.
     pub fn usage(&self) -> Usage {
         Usage::of(self.child.id())

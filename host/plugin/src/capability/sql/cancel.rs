@@ -29,7 +29,7 @@ impl Canceller {
             Connection::Postgres(connection) => postgres::cancels(connection).await?,
             Connection::MySql(connection, settings) => mysql::cancels(connection, *settings).await?,
             // Its thread is the host's own, and ends with the connection.
-            Connection::Sqlite(_) => String::new(),
+            Connection::Sqlite(..) => String::new(),
         };
         Ok(Self { login, options: options.clone(), timeout, sql })
     }
@@ -50,7 +50,7 @@ impl Canceller {
                         let done = mysql::plain(&mut connection, &self.sql).await;
                         done.map_err(|error| SqlError::driver(settings.product, "cancel", error))
                     }
-                    Connection::Sqlite(_) => Ok(()),
+                    Connection::Sqlite(..) => Ok(()),
                 }
             };
             match tokio::time::timeout(self.timeout, cancelling).await {

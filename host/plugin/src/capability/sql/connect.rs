@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) enum Connection {
     Postgres(PgConnection),
     MySql(MySqlConnection, mysql::Settings),
-    Sqlite(SqliteConnection),
+    Sqlite(SqliteConnection, sqlite::Settings),
 }
 
 impl Connection {
@@ -32,7 +32,7 @@ impl Connection {
         match self {
             Self::Postgres(_) => Product::Postgres,
             Self::MySql(_, settings) => settings.product,
-            Self::Sqlite(_) => Product::Sqlite,
+            Self::Sqlite(..) => Product::Sqlite,
         }
     }
 }
@@ -58,7 +58,7 @@ impl Login {
         Ok(Self { target, user, password })
     }
 
-    fn parameter(&self, name: &str) -> Option<&str> {
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.target.parameter(name).filter(|value| !value.is_empty())
     }
 
@@ -91,7 +91,7 @@ impl Login {
         Ok((number != 0).then(|| Duration::from_millis(number.saturating_mul(unit))))
     }
 
-    fn odd(&self, name: &str, value: &str) -> SqlError {
+    pub(super) fn odd(&self, name: &str, value: &str) -> SqlError {
         SqlError::config(format!("{}: the parameter {name} cannot be {value:?}", self.target.name()))
     }
 
@@ -162,11 +162,10 @@ impl Login {
                     Ok(Connection::MySql(connection, settings))
                 }
                 Product::Sqlite => {
-                    let settings = self.sqlite(options)?;
-                    let connected = settings.connect().await;
+                    let connected = self.sqlite(options)?.connect().await;
                     let mut connection = connected.map_err(|error| SqlError::driver(product, &attempted, error))?;
-                    sqlite::begin_session(&mut connection, &attempted).await?;
-                    Ok(Connection::Sqlite(connection))
+                    let settings = sqlite::begin_session(&mut connection, self, &attempted).await?;
+                    Ok(Connection::Sqlite(connection, settings))
                 }
             }
         };

@@ -262,6 +262,11 @@ impl Number {
         self.text().parse().unwrap_or(f64::NAN)
     }
 
+    /// Whether its digits come back from the nearest double: fifteen do always.
+    pub(super) fn fits_f64(&self) -> bool {
+        self.magnitude.digits().trim_end_matches('0').len() <= 15 && self.to_f64().is_finite()
+    }
+
     /// Digits with a sign and a point.
     pub(super) fn text(&self) -> String {
         let mut digits = self.magnitude.digits();

@@ -98,7 +98,7 @@ impl OpenRows {
             let (ended, back) = match &mut connection {
                 Connection::Postgres(connection) => postgres::rows(connection, query, pump).await,
                 Connection::MySql(connection, settings) => mysql::rows(connection, *settings, query, pump).await,
-                Connection::Sqlite(connection) => sqlite::rows(connection, query, pump).await,
+                Connection::Sqlite(connection, settings) => sqlite::rows(connection, settings, query, pump).await,
             };
             if let (Ended::Well, Some((back, last))) = (ended, back) {
                 // Nobody takes it back if the session has ended.

@@ -194,7 +194,7 @@ impl Session {
             let done = match connection {
                 Connection::Postgres(connection) => postgres::plain(connection, sql).await,
                 Connection::MySql(connection, _) => mysql::plain(connection, sql).await,
-                Connection::Sqlite(connection) => sqlite::plain(connection, sql).await,
+                Connection::Sqlite(connection, _) => sqlite::plain(connection, sql).await,
             };
             done.map_err(|error| SqlError::driver(product, attempted, error))
         })
@@ -263,7 +263,7 @@ impl Database {
         let about = session.with("look at the database", async |connection| match connection {
             Connection::Postgres(connection) => postgres::about(connection).await,
             Connection::MySql(connection, settings) => mysql::about(connection, *settings).await,
-            Connection::Sqlite(connection) => sqlite::about(connection).await,
+            Connection::Sqlite(connection, _) => sqlite::about(connection).await,
         });
         let About { version, catalog, schema, identifier_max } = about.await?;
         let json = serde_json::json!({
@@ -286,7 +286,7 @@ impl Database {
             .with("look at the database's clock", async |connection| match connection {
                 Connection::Postgres(connection) => postgres::now(connection).await,
                 Connection::MySql(connection, settings) => mysql::now(connection, *settings).await,
-                Connection::Sqlite(connection) => sqlite::now(connection).await,
+                Connection::Sqlite(connection, _) => sqlite::now(connection).await,
             })
             .await
     }
@@ -298,7 +298,7 @@ impl Database {
         let tables = session.with("list tables", async |connection| match connection {
             Connection::Postgres(connection) => postgres::tables(connection, &filter).await,
             Connection::MySql(connection, settings) => mysql::tables(connection, *settings, &filter).await,
-            Connection::Sqlite(connection) => sqlite::tables(connection, &filter).await,
+            Connection::Sqlite(connection, _) => sqlite::tables(connection, &filter).await,
         });
         let tables = tables.await?.into_iter().filter(|table| filter.has_type(&table.kind)).map(TableName::json);
         Ok(Json::Array(tables.collect()).to_string())
@@ -317,7 +317,7 @@ impl Database {
         let table = session.with(&attempted, async |connection| match connection {
             Connection::Postgres(connection) => postgres::table(connection, &parts, &options).await,
             Connection::MySql(connection, settings) => mysql::table(connection, *settings, &parts, &options).await,
-            Connection::Sqlite(connection) => sqlite::table(connection, &parts, &options).await,
+            Connection::Sqlite(connection, _) => sqlite::table(connection, &parts, &options).await,
         });
         Ok(table.await?.map(|table| table.to_string()))
     }
@@ -330,7 +330,7 @@ impl Database {
         let columns = session.with("prepare the query", async |connection| match connection {
             Connection::Postgres(connection) => postgres::check(connection, sql, &options).await,
             Connection::MySql(connection, settings) => mysql::check(connection, *settings, sql, &options).await,
-            Connection::Sqlite(connection) => sqlite::check(connection, sql, &options).await,
+            Connection::Sqlite(connection, _) => sqlite::check(connection, sql, &options).await,
         });
         Ok(columns.await?.to_string())
     }
@@ -360,7 +360,9 @@ impl Database {
                 Connection::MySql(connection, settings) => {
                     mysql::execute(connection, *settings, sql, &parameters, &zone).await
                 }
-                Connection::Sqlite(connection) => sqlite::execute(connection, sql, &parameters, &zone).await,
+                Connection::Sqlite(connection, settings) => {
+                    sqlite::execute(connection, settings, sql, &parameters, &zone).await
+                }
             })
             .await
     }

@@ -1,9 +1,12 @@
 //! SQLite.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures::StreamExt;
+use millstream_values::DatePattern;
 use serde_json::{Value as Json, json};
+use sqlx::error::BoxDynError;
 use sqlx::sqlite::{SqliteArguments, SqliteColumn, SqliteConnection, SqliteRow};
 use sqlx::{
     Arguments, AssertSqlSafe, Column as _, ColumnOrigin, Decode, Executor, Row, SqlSafeStr as _, Sqlite, Statement,
@@ -12,17 +15,28 @@ use sqlx::{
 
 use super::SqlError;
 use super::bindings::{Binding, Datum};
-use super::clock::{Moment, Zone, parse_date, parse_shown, parse_time};
+use super::clock::{Calendar, DAY_SECONDS, Moment, Zone, parse_date, parse_shown, parse_time};
 use super::columns::{Cell, ColumnInfo, Form, Layout, ReadColumn};
+use super::connect::Login;
 use super::numeric::Number;
 use super::options::{Parameter, QueryOptions};
 use super::placeholders::Placeholders;
+use super::postgres::write::shortened;
 use super::rows::{Outcome, Pump, Query};
 use super::session::{About, TableFilter, TableName};
 use super::statement::Plan;
 use super::url::Product;
 
 const PRODUCT: Product = Product::Sqlite;
+
+/// How JDBC's driver writes dates and times as texts, unless `date_string_format` says otherwise.
+const OWN_PATTERN: &str = "yyyy-MM-dd HH:mm:ss.SSS";
+
+/// Rows of which it is looked how they have their times.
+const LOOKED_AT: u32 = 1000;
+
+/// The Julian day of 1970-01-01.
+const EPOCH_JULIAN: f64 = 2_440_587.5;
 
 /// Parameters of the driver's URLs that are honoured, or that mean nothing for what this host does.
 pub(super) const PARAMETERS: [&str; 20] = [
@@ -58,15 +72,93 @@ pub(super) enum Source {
     Timestamp,
 }
 
+/// How dates and times are written, and texts and numbers read as such: what JDBC's driver has parameters for.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    class: DateClass,
+    /// Milliseconds that a whole number counts.
+    unit_ms: i64,
+    /// Of texts, where it is not the driver's own.
+    pattern: Option<Arc<DatePattern>>,
+}
+
+/// What a date or time is kept as.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum DateClass {
+    Integer,
+    Text,
+    Real,
+}
+
+impl Settings {
+    fn of(login: &Login) -> Result<Self, SqlError> {
+        let word = |name: &str, values: &[&str]| {
+            let Some(found) = login.parameter(name) else { return Ok(0) };
+            let place = values.iter().position(|value| value.eq_ignore_ascii_case(found));
+            place.ok_or_else(|| login.odd(name, found))
+        };
+        let class = match word("date_class", &["INTEGER", "TEXT", "REAL"])? {
+            1 => DateClass::Text,
+            2 => DateClass::Real,
+            _ => DateClass::Integer,
+        };
+        let unit_ms = if word("date_precision", &["MILLISECONDS", "SECONDS"])? == 1 { 1000 } else { 1 };
+        let pattern = match login.parameter("date_string_format") {
+            // That is what texts are read by anyway, with or without their last parts.
+            None | Some(OWN_PATTERN) => None,
+            Some(pattern) => {
+                let compiled = DatePattern::compile(pattern)
+                    .map_err(|error| login.odd("date_string_format", pattern).with(&error.to_string()))?;
+                Some(Arc::new(compiled))
+            }
+        };
+        Ok(Self { class, unit_ms, pattern })
+    }
+
+    /// The moment that a whole number means.
+    fn moment(&self, number: i64) -> Option<Moment> {
+        number.checked_mul(self.unit_ms).map(Moment::of_millis)
+    }
+
+    /// What a text shows, by the pattern.
+    fn parse(&self, text: &str) -> Option<Moment> {
+        // Patterns count as Java does, databases go on before 1582 as they are.
+        let found = self.pattern.as_ref()?.parse(text)?;
+        Some(Calendar::Legacy.written(Moment::of_millis(found)))
+    }
+
+    /// What clocks show, as text.
+    fn shown(&self, shown: Moment) -> Option<String> {
+        Some(match &self.pattern {
+            None => shown.shown(' ', 3),
+            Some(pattern) => pattern.format(Calendar::Legacy.read(shown).millis()?),
+        })
+    }
+
+    /// Adds a moment, with what clocks show of it, as the driver does. None if it is beyond what can be kept.
+    fn add(&self, arguments: &mut SqliteArguments, moment: Moment, shown: Moment) -> Option<Result<(), BoxDynError>> {
+        let millis = moment.millis()?;
+        Some(match self.class {
+            DateClass::Integer => arguments.add(millis.div_euclid(self.unit_ms)),
+            DateClass::Text => arguments.add(self.shown(shown)?),
+            DateClass::Real => arguments.add(millis as f64 / 86_400_000.0 + EPOCH_JULIAN),
+        })
+    }
+}
+
 /// Takes away what reaches other files than the one that was opened.
-pub(super) async fn begin_session(connection: &mut SqliteConnection, attempted: &str) -> Result<(), SqlError> {
+pub(super) async fn begin_session(
+    connection: &mut SqliteConnection,
+    login: &Login,
+    attempted: &str,
+) -> Result<Settings, SqlError> {
     let handle = connection.lock_handle().await;
     let mut handle = handle.map_err(|error| SqlError::driver(PRODUCT, attempted, error))?;
     // SAFETY: the handle is open and locked, and a limit changes nothing that another thread looks at meanwhile.
     unsafe {
         libsqlite3_sys::sqlite3_limit(handle.as_raw_handle().as_ptr(), libsqlite3_sys::SQLITE_LIMIT_ATTACHED, 0);
     }
-    Ok(())
+    Settings::of(login)
 }
 
 /// Runs a statement that has no parameters.
@@ -114,7 +206,7 @@ async fn catalogue(
     let failed = |error| SqlError::driver(PRODUCT, "look at columns", error);
     let sql =
         "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid";
-    let rows = sqlx::query(sql).bind(table).fetch_all(connection).await.map_err(failed)?;
+    let rows = sqlx::query(sql).bind(table).fetch_all(&mut *connection).await.map_err(failed)?;
     let (mut columns, mut primary) = (Vec::new(), Vec::new());
     for row in &rows {
         let name: String = row.try_get(0).map_err(failed)?;
@@ -147,7 +239,26 @@ async fn catalogue(
         info.auto = info.kind.eq_ignore_ascii_case("INTEGER");
     }
     primary.sort();
+    for (info, _) in columns.iter_mut().filter(|(_, source)| *source == Source::Timestamp) {
+        info.instant = keeps_numbers(connection, table, &info.name).await?;
+    }
     Ok((columns, primary.into_iter().map(|(_, name)| name).collect()))
+}
+
+/// Whether a column has its times as whole numbers, which compare with no text: its first value decides.
+async fn keeps_numbers(connection: &mut SqliteConnection, table: &str, column: &str) -> Result<bool, SqlError> {
+    let failed = |error| SqlError::driver(PRODUCT, "look at columns", error);
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    // Of a column that is almost always empty, no more than the first rows are looked at.
+    let sql = format!(
+        "SELECT typeof(v) FROM (SELECT {} AS v FROM {} LIMIT {LOOKED_AT}) WHERE v IS NOT NULL LIMIT 1",
+        quoted(column),
+        quoted(table)
+    );
+    let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_optional(connection).await.map_err(failed)?;
+    let Some(row) = row else { return Ok(false) };
+    let kind: String = row.try_get(0).map_err(failed)?;
+    Ok(kind == "integer")
 }
 
 pub(super) async fn table(
@@ -270,7 +381,7 @@ pub(super) async fn check(
     Ok(columns.iter().map(|(column, _)| column.json()).collect())
 }
 
-fn arguments(parameters: &[Parameter], zone: &Zone) -> Result<SqliteArguments, SqlError> {
+fn arguments(parameters: &[Parameter], settings: &Settings, zone: &Zone) -> Result<SqliteArguments, SqlError> {
     let mut arguments = SqliteArguments::default();
     for (at, Parameter { kind, value }) in parameters.iter().enumerate() {
         let odd = || SqlError::data(format!("the value for placeholder {} is no {kind}", at + 1));
@@ -283,10 +394,18 @@ fn arguments(parameters: &[Parameter], zone: &Zone) -> Result<SqliteArguments, S
             "int64" => arguments.add(text.trim().parse::<i64>().map_err(|_| odd())?),
             "float64" => arguments.add(text.trim().parse::<f64>().map_err(|_| odd())?),
             "bytes" => arguments.add(super::postgres::hex(text).ok_or_else(odd)?),
-            "instant" => arguments.add(Moment::parse(text).and_then(Moment::millis).ok_or_else(odd)?),
+            // Of a column that keeps its times as numbers.
+            "instant" => {
+                let millis = Moment::parse(text).and_then(Moment::millis).ok_or_else(odd)?;
+                arguments.add(millis.div_euclid(settings.unit_ms))
+            }
+            "timestamp" if settings.class == DateClass::Real => {
+                let moment = Moment::parse(text).ok_or_else(odd)?;
+                settings.add(&mut arguments, moment, zone.shown_at(moment)).ok_or_else(odd)?
+            }
             "timestamp" => {
                 let moment = Moment::parse(text).ok_or_else(odd)?;
-                arguments.add(zone.shown_at(moment).shown(' ', 3))
+                arguments.add(settings.shown(zone.shown_at(moment)).ok_or_else(odd)?)
             }
             _ => arguments.add(text.clone()),
         };
@@ -297,22 +416,23 @@ fn arguments(parameters: &[Parameter], zone: &Zone) -> Result<SqliteArguments, S
 
 pub(super) async fn execute(
     connection: &mut SqliteConnection,
+    settings: &Settings,
     sql: &str,
     parameters: &[Parameter],
     zone: &Zone,
 ) -> Result<u64, SqlError> {
     let failed = |error| SqlError::driver(PRODUCT, "run the statement", error);
     let sql = Placeholders::of(sql, PRODUCT).written(PRODUCT);
-    let query = sqlx::query_with(AssertSqlSafe(sql), arguments(parameters, zone)?).persistent(false);
+    let query = sqlx::query_with(AssertSqlSafe(sql), arguments(parameters, settings, zone)?).persistent(false);
     Ok(query.execute(connection).await.map_err(failed)?.rows_affected())
 }
 
 /// Runs a query and answers requests for its rows.
-pub(super) async fn rows(connection: &mut SqliteConnection, query: Query, pump: Pump) -> Outcome {
+pub(super) async fn rows(connection: &mut SqliteConnection, settings: &Settings, query: Query, pump: Pump) -> Outcome {
     let sql = Placeholders::of(&query.sql, PRODUCT).written(PRODUCT);
     let opened = async {
         let columns = columns(connection, &sql, &query.options).await?;
-        Ok((columns, arguments(&query.parameters, &query.options.zone)?))
+        Ok((columns, arguments(&query.parameters, settings, &query.options.zone)?))
     };
     let (mut columns, arguments) = match opened.await {
         Ok(opened) => opened,
@@ -337,17 +457,26 @@ pub(super) async fn rows(connection: &mut SqliteConnection, query: Query, pump: 
             return query.failed(error);
         }
     };
-    pump.run(query, PRODUCT, layout, first, stream, cell).await
+    pump.run(query, PRODUCT, layout, first, stream, |row, column| cell(row, column, settings)).await
 }
 
 /// The moment of a Julian day.
 fn julian(days: f64) -> Moment {
-    let millis = ((days - 2_440_587.5) * 86_400_000.0).round();
+    let millis = ((days - EPOCH_JULIAN) * 86_400_000.0).round();
     Moment::of_millis(millis as i64)
 }
 
+/// Nanoseconds of the day.
+fn of_day(moment: Moment) -> i64 {
+    moment.seconds.rem_euclid(DAY_SECONDS) * 1_000_000_000 + i64::from(moment.nanos)
+}
+
 /// A value of a row, and its bytes.
-fn cell<'r>(row: &'r SqliteRow, column: &ReadColumn<Source>) -> Result<(Option<Cell<'r>>, usize), String> {
+fn cell<'r>(
+    row: &'r SqliteRow,
+    column: &ReadColumn<Source>,
+    settings: &Settings,
+) -> Result<(Option<Cell<'r>>, usize), String> {
     let value = row.try_get_raw(column.at).map_err(|error| error.to_string())?;
     let kind = value.type_info().name().to_owned();
     if value.is_null() {
@@ -356,15 +485,12 @@ fn cell<'r>(row: &'r SqliteRow, column: &ReadColumn<Source>) -> Result<(Option<C
     let cell = match kind.as_str() {
         "INTEGER" | "BOOLEAN" => {
             let value = <i64 as Decode<Sqlite>>::decode(value).map_err(|error| error.to_string())?;
-            let moment = Moment::of_millis(value);
+            let moment = || settings.moment(value).ok_or_else(|| format!("{value} seconds are no date or time"));
             match column.source {
                 Source::Plain | Source::Number => Cell::Int(value),
-                Source::Date => Cell::Day(moment.seconds.div_euclid(86_400)),
-                Source::Time => Cell::Time {
-                    nanos: moment.seconds.rem_euclid(86_400) * 1_000_000_000 + i64::from(moment.nanos),
-                    has_zone: true,
-                },
-                Source::Timestamp => Cell::Instant(moment),
+                Source::Date => Cell::Day(moment()?.seconds.div_euclid(DAY_SECONDS)),
+                Source::Time => Cell::Time { nanos: of_day(moment()?), has_zone: true },
+                Source::Timestamp => Cell::Instant(moment()?),
             }
         }
         "REAL" => {
@@ -375,8 +501,8 @@ fn cell<'r>(row: &'r SqliteRow, column: &ReadColumn<Source>) -> Result<(Option<C
                     Some(number) => Cell::Number(number),
                     None => Cell::Float64(value),
                 },
-                Source::Date => Cell::Day(julian(value).seconds.div_euclid(86_400)),
-                Source::Time => return Err(format!("{value} is no time of day")),
+                Source::Date => Cell::Day(julian(value).seconds.div_euclid(DAY_SECONDS)),
+                Source::Time => Cell::Time { nanos: of_day(julian(value)), has_zone: true },
                 Source::Timestamp => Cell::Instant(julian(value)),
             }
         }
@@ -386,16 +512,23 @@ fn cell<'r>(row: &'r SqliteRow, column: &ReadColumn<Source>) -> Result<(Option<C
         }
         _ => {
             let text = <&str as Decode<Sqlite>>::decode(value).map_err(|error| error.to_string())?;
-            let none = || format!("{text:?} is no date or time as 2024-05-01 12:00:00.000");
+            let none = || match &settings.pattern {
+                None => format!("{text:?} is no date or time as 2024-05-01 12:00:00.000"),
+                Some(_) => format!("{text:?} is no date or time as date_string_format in connection.url has it"),
+            };
+            let shown = || settings.parse(text).or_else(|| parse_shown(text));
             let cell = match column.source {
                 Source::Plain => Cell::Text(text),
                 Source::Number => Cell::Number(Number::parse(text).ok_or_else(|| format!("{text:?} is no number"))?),
-                Source::Date => match parse_shown(text) {
-                    Some(moment) => Cell::Day(moment.seconds.div_euclid(86_400)),
+                Source::Date => match shown() {
+                    Some(moment) => Cell::Day(moment.seconds.div_euclid(DAY_SECONDS)),
                     None => Cell::Day(parse_date(text).ok_or_else(none)?),
                 },
-                Source::Time => Cell::Time { nanos: parse_time(text).ok_or_else(none)?, has_zone: false },
-                Source::Timestamp => Cell::Shown(parse_shown(text).ok_or_else(none)?),
+                Source::Time => {
+                    let nanos = parse_time(text).or_else(|| shown().map(of_day)).ok_or_else(none)?;
+                    Cell::Time { nanos, has_zone: false }
+                }
+                Source::Timestamp => Cell::Shown(shown().ok_or_else(none)?),
             };
             return Ok((Some(cell), text.len()));
         }
@@ -406,6 +539,7 @@ fn cell<'r>(row: &'r SqliteRow, column: &ReadColumn<Source>) -> Result<(Option<C
 /// Writes rows, each a value per binding.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
+    settings: &Settings,
     plan: &Plan,
     bindings: &[Binding],
     rows: &[&[Datum<'_>]],
@@ -417,7 +551,7 @@ pub(super) async fn write(
             let sql = format!("{before}VALUES {}{after}", vec![row.as_str(); rows.len()].join(","));
             let mut arguments = SqliteArguments::default();
             for row in rows {
-                add(&mut arguments, bindings, row)?;
+                add(&mut arguments, settings, bindings, row)?;
             }
             let keep = rows.len().is_power_of_two();
             let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(keep);
@@ -427,7 +561,7 @@ pub(super) async fn write(
             let mut changed = 0;
             for row in rows {
                 let mut arguments = SqliteArguments::default();
-                add(&mut arguments, bindings, row)?;
+                add(&mut arguments, settings, bindings, row)?;
                 let done = sqlx::query_with(AssertSqlSafe(sql.as_str()), arguments).execute(&mut *connection).await;
                 changed += done.map_err(failed)?.rows_affected();
             }
@@ -436,24 +570,43 @@ pub(super) async fn write(
     }
 }
 
-fn add(arguments: &mut SqliteArguments, bindings: &[Binding], row: &[Datum<'_>]) -> Result<(), SqlError> {
+fn add(
+    arguments: &mut SqliteArguments,
+    settings: &Settings,
+    bindings: &[Binding],
+    row: &[Datum<'_>],
+) -> Result<(), SqlError> {
     for (binding, datum) in bindings.iter().zip(row) {
         let beyond = || SqlError::data(format!("{}: {} is beyond 64 bits of ms", binding.name, datum.text()));
+        let mut moment = |moment: Moment, shown: Moment| settings.add(arguments, moment, shown).ok_or_else(beyond);
         let added = match datum {
             Datum::Null => arguments.add(None::<i64>),
             Datum::Boolean(value) => arguments.add(i64::from(*value)),
             Datum::Int(value) => arguments.add(*value),
+            // SQLite would keep NULL in its place, and say nothing.
+            Datum::Float32(value) if value.is_nan() => return Err(not_a_number(binding)),
+            Datum::Float64(value) if value.is_nan() => return Err(not_a_number(binding)),
             Datum::Float32(value) => arguments.add(f64::from(*value)),
             Datum::Float64(value) => arguments.add(*value),
             Datum::Text(text) => arguments.add((*text).to_owned()),
             Datum::Owned(text) => arguments.add(text.clone()),
             Datum::Bytes(bytes) => arguments.add(bytes.to_vec()),
             Datum::OwnedBytes(bytes) => arguments.add(bytes.clone()),
-            Datum::Number(number) => arguments.add(number.text()),
+            Datum::Number(number) => {
+                check_digits(number, binding)?;
+                arguments.add(number.text())
+            }
             // As the driver of JDBC stores them.
-            Datum::Day(day) => arguments.add(day.checked_mul(86_400_000).ok_or_else(beyond)?),
-            Datum::Time(nanos) => arguments.add(nanos / 1_000_000),
-            Datum::Instant(moment) => arguments.add(moment.millis().ok_or_else(beyond)?),
+            Datum::Day(day) => {
+                let seconds = day.checked_mul(DAY_SECONDS).ok_or_else(beyond)?;
+                let day = Moment { seconds, nanos: 0 };
+                moment(day, day)?
+            }
+            Datum::Time(nanos) => {
+                let time = Moment::of_nanos(*nanos);
+                moment(time, time)?
+            }
+            Datum::Instant(at) => moment(*at, binding.shown(*at))?,
             Datum::List(_) => {
                 return Err(SqlError::data(format!(
                     "{}: Unsupported source data type: ARRAY; turn it into JSON text with a transform",
@@ -464,4 +617,25 @@ fn add(arguments: &mut SqliteArguments, bindings: &[Binding], row: &[Datum<'_>])
         added.map_err(|error| SqlError::data(format!("{}: {error}", binding.name)))?;
     }
     Ok(())
+}
+
+fn not_a_number(binding: &Binding) -> SqlError {
+    SqlError::data(format!(
+        "{}: NaN is no number that SQLite keeps: leave such records out, or replace it with a transform",
+        binding.name
+    ))
+}
+
+/// What SQLite would round in silence is refused: numbers in columns of numbers have 64 bits, whole or floating.
+fn check_digits(number: &Number, binding: &Binding) -> Result<(), SqlError> {
+    let kind = binding.kind.as_deref().unwrap_or_default().to_ascii_uppercase();
+    let is_text = ["CHAR", "CLOB", "TEXT", "BLOB"].iter().any(|part| kind.contains(part)) && !kind.contains("INT");
+    if kind.is_empty() || is_text || number.to_i64().is_some() || number.fits_f64() {
+        return Ok(());
+    }
+    Err(SqlError::data(format!(
+        "{}: {} has more digits than SQLite keeps of a number in a column of type {kind}: declare the column as TEXT",
+        binding.name,
+        shortened(&number.text())
+    )))
 }

@@ -300,7 +300,7 @@ impl Writer<'_, '_> {
         let done = match self.connection {
             Connection::Postgres(connection) => postgres::plain(connection, sql).await,
             Connection::MySql(connection, _) => mysql::plain(connection, sql).await,
-            Connection::Sqlite(connection) => sqlite::plain(connection, sql).await,
+            Connection::Sqlite(connection, _) => sqlite::plain(connection, sql).await,
         };
         done.map_err(|error| SqlError::driver(self.inside.product, "write rows", error))
     }
@@ -313,7 +313,9 @@ impl Writer<'_, '_> {
                 postgres::write::write(connection, plan, bindings, elements, &rows).await
             }
             Connection::MySql(connection, settings) => mysql::write(connection, *settings, plan, bindings, &rows).await,
-            Connection::Sqlite(connection) => sqlite::write(connection, plan, bindings, &rows).await,
+            Connection::Sqlite(connection, settings) => {
+                sqlite::write(connection, settings, plan, bindings, &rows).await
+            }
         }
     }
 }

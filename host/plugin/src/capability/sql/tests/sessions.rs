@@ -351,6 +351,38 @@ fn certificate(name: &str, expired: bool) -> Certificate {
 }
 
 #[tokio::test]
+async fn an_encrypted_connection_to_mariadb_trusts_only_the_certificate_that_it_is_told_of() {
+    if !have(Server::MariaDb) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (good, other) = (certificate("localhost", false), certificate("localhost", false));
+    let own = Peer::start_with(Server::MariaDb, Some(&good));
+    let url = |mode: &str, certificate: &Certificate| {
+        let path = folder.path().join("trusted.pem");
+        std::fs::write(&path, &certificate.certificate).unwrap();
+        format!("{}?sslMode={mode}&serverSslCert={}", own.url(DATABASE), path.display())
+    };
+    let cipher = "SELECT VARIABLE_VALUE <> '' AS encrypted FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'Ssl_cipher'";
+    for mode in ["verify-full", "VERIFY_IDENTITY", "verify-ca"] {
+        let session = Session::open(&url(mode, &good), "{}").await;
+        assert_eq!(session.lines(cipher).await, ["1i32"], "{mode}");
+        let error = failure(&url(mode, &other)).await;
+        assert_eq!(error.kind, millstream_connector::ErrorKind::Config, "{}", error.message);
+        assert!(error.message.contains("no encrypted connection to MariaDB"), "{}", error.message);
+    }
+    let session = Session::open(&format!("{}?sslMode=trust", own.url(DATABASE)), "{}").await;
+    assert_eq!(session.lines(cipher).await, ["1i32"], "it encrypts without looking at the certificate");
+    drop((session, own));
+    let old = certificate("localhost", true);
+    let own = Peer::start_with(Server::MariaDb, Some(&old));
+    let path = folder.path().join("old.pem");
+    std::fs::write(&path, &old.certificate).unwrap();
+    let error = failure(&format!("{}?sslMode=verify-full&serverSslCert={}", own.url(DATABASE), path.display())).await;
+    assert!(error.message.to_lowercase().contains("expired"), "{}", error.message);
+}
+
+#[tokio::test]
 async fn an_encrypted_connection_trusts_only_the_certificate_that_it_is_told_of() {
     if !have(Server::Postgres) {
         return;

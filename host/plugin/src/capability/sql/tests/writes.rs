@@ -270,6 +270,102 @@ async fn types_that_connect_does_not_know_are_cast_and_bad_values_are_refused_ro
     assert_eq!((changed, errors), (2, vec![(1, "value.u: \"nonsense\" is no uuid".to_owned())]));
 }
 
+/// NaN, infinity, decimals that are too wide or too exact for their column, and a zero byte: each is kept as it is, or
+/// refused with its field. `refused` has rows and parts of what is said of them; `kept` what is in the table.
+async fn nothing_is_altered_in_silence(session: Session, types: [&str; 4], refused: &[(u32, &str)], kept: &[&str]) {
+    let text = types[3];
+    session
+        .run(&[
+            "DROP TABLE IF EXISTS exact",
+            &format!("CREATE TABLE exact (id bigint PRIMARY KEY, f double precision, n decimal(5,2), t {text})"),
+        ])
+        .await;
+    let fields = [
+        ("id", of(SchemaType::Int64)),
+        ("f", of(SchemaType::Float64)),
+        ("n", Schema::decimal(3).optional()),
+        ("t", of(SchemaType::String)),
+    ];
+    let decimal = |unscaled: i128| Value::Decimal(Decimal { unscaled: unscaled.to_be_bytes().to_vec(), scale: 3 });
+    let rows = [
+        (1, Value::Float64(f64::NAN)),
+        (1, Value::Float64(f64::INFINITY)),
+        (1, Value::Float64(f64::NEG_INFINITY)),
+        (2, decimal(12_345_670)),
+        (2, decimal(1_234)),
+        (2, decimal(12_345_678_901_234_567_890_123)),
+        (3, Value::String("a\0b".into())),
+        (2, decimal(123_450)),
+    ];
+    let rows = rows.into_iter().enumerate().map(|(id, (at, value))| {
+        let mut row = vec![Value::Int64(id as i64), Value::Null, Value::Null, Value::Null];
+        row[at] = value;
+        row
+    });
+    let bound: Vec<(&str, Option<&str>)> =
+        fields.iter().zip(types).map(|((name, _), kind)| (*name, Some(kind))).collect();
+    let (_, errors) =
+        run(&session, "INSERT INTO exact {rows}", &bindings(&bound), batch(&fields, rows.collect())).await;
+    let found: Vec<u32> = errors.iter().map(|(row, _)| *row).collect();
+    let wanted: Vec<u32> = refused.iter().map(|(row, _)| *row).collect();
+    assert_eq!(found, wanted, "{errors:?}");
+    for ((_, message), (row, part)) in errors.iter().zip(refused) {
+        assert!(message.contains(part), "{row}: {message}");
+    }
+    assert_eq!(session.lines("SELECT id, f, n, t FROM exact ORDER BY id").await, kept);
+}
+
+#[tokio::test]
+async fn postgresql_alters_nothing_in_silence() {
+    let Some(session) = open(Server::Postgres).await else { return };
+    let refused = [
+        (3, "more digits before the point than numeric(5,2) holds"),
+        (4, "more digits behind the point than numeric(5,2) holds"),
+        (5, "than numeric(5,2) holds"),
+        (6, "value.t: the text has a zero byte"),
+    ];
+    let kept = ["0|NaNf64|null|null", "1|inff64|null|null", "2|-inff64|null|null", "7|null|123.45d2|null"];
+    nothing_is_altered_in_silence(session, ["int8", "float8", "numeric(5,2)", "text"], &refused, &kept).await;
+}
+
+#[tokio::test]
+async fn mariadb_alters_nothing_in_silence() {
+    let Some(session) = open(Server::MariaDb).await else { return };
+    let no_number = "is no number that MySQL and MariaDB know";
+    let refused = [
+        (0, no_number),
+        (1, no_number),
+        (2, no_number),
+        (3, "Out of range value for column 'n'"),
+        (4, "value.n: 1.234 has more digits behind the point than the column holds (2)"),
+        (5, "value.n: "),
+    ];
+    let types = ["bigint", "double", "decimal(5,2)", "varchar(20)"];
+    nothing_is_altered_in_silence(session, types, &refused, &["6|null|null|a\0b", "7|null|123.45d2|null"]).await;
+}
+
+#[tokio::test]
+async fn sqlite_alters_nothing_in_silence() {
+    let refused = [
+        (0, "value.f: NaN is no number that SQLite keeps"),
+        (
+            5,
+            "value.n: 12345678901234567890.123 has more digits than SQLite keeps of a number in a column of type DECIMAL",
+        ),
+    ];
+    // It holds nothing to the digits that are declared; what is more exact than them is told when it is read.
+    let session = Session::sqlite().await;
+    let kept = [
+        "1|inff64|null|null",
+        "2|-inff64|null|null",
+        "3|null|12345.67d3|null",
+        "4|null|1.234d3|null",
+        "6|null|null|a\0b",
+        "7|null|123.450d3|null",
+    ];
+    nothing_is_altered_in_silence(session, ["bigint", "double", "decimal", "varchar(20)"], &refused, &kept).await;
+}
+
 #[tokio::test]
 async fn of_rows_with_one_key_the_last_is_written_and_the_order_is_that_of_keys() {
     let Some(session) = open(Server::Postgres).await else { return };
