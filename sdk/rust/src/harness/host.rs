@@ -23,7 +23,9 @@ pub(crate) fn log(level: Level, message: &str) {
 }
 
 pub(crate) fn declare_metric(name: &str, _: bool, _: &str) -> Result<()> {
-    with_state(|state| state.metrics.entry(name.to_owned()).or_default());
+    with_state(|state| {
+        state.metrics.entry(name.to_owned()).or_default();
+    });
     Ok(())
 }
 
