@@ -48,7 +48,10 @@ pub fn reference_page() -> String {
          Connect names, `kafka_` for what its clients name, `millstream_` for what is ours; the group without `connect-` \
          before and `-metrics` behind; the attribute; underscores for hyphens. A text is a series of value 1 with the text \
          in a label that is named like the attribute. What the JVM's own network layer counts (`select-`, `io-`, \
-         `network-io-`) has no counterpart here.\n",
+         `network-io-`) has no counterpart here.\n\nWhat plugins count themselves is in no table: \
+         `millstream_plugin_counter_NAME_total`, `millstream_plugin_gauge_NAME`, and how far their tasks have come: \
+         `millstream_plugin_progress_done` and `millstream_plugin_progress_size` (labels `what`, `unit`); all with the labels \
+         connector, plugin, task.\n",
     );
     for group in all_groups() {
         let labels = if group.labels.is_empty() { "none".to_owned() } else { group.labels.join(", ") };
