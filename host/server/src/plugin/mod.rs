@@ -12,6 +12,7 @@ mod project;
 mod run;
 mod sources;
 mod subject;
+mod test;
 
 use std::path::PathBuf;
 
@@ -58,6 +59,9 @@ Templates and SDKs are inside this program: nothing is fetched. Nothing is overw
 
 Uses the language's own tools, and says which is missing and how to get it. What they print goes to standard error.")]
     Build(build::Build),
+    /// Run scenarios with the plugin: what is done with it, and what must come of it, as data
+    #[command(after_help = test::HELP)]
+    Test(test::Test),
     /// Feed a plugin with records, or poll it, and print what it makes of them; no worker is needed
     #[command(after_help = run::HELP)]
     Run(run::Run),
@@ -81,6 +85,7 @@ pub async fn run(command: PluginCommand) -> Result<(), Failure> {
         PluginCommand::Describe { class, plugin_path, output } => list::describe(&class, &plugin_path, output).await,
         PluginCommand::New(arguments) => new::run(arguments),
         PluginCommand::Build(arguments) => build::run(arguments).await,
+        PluginCommand::Test(arguments) => test::run(arguments).await,
         PluginCommand::Run(arguments) => run::run(arguments).await,
         PluginCommand::Dev(arguments) => dev::run(arguments).await,
         PluginCommand::Bench(arguments) => bench::run(arguments).await,

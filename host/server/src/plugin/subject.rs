@@ -157,8 +157,12 @@ impl Subject {
     }
 }
 
-/// The component, and the project that it is of.
-async fn component(target: Option<&Path>) -> Result<(PathBuf, Option<Project>), Failure> {
+/// The component, and the project that it is of. A project whose sources are newer than its component is built first.
+///
+/// # Errors
+///
+/// There is neither, or the project does not build.
+pub async fn component(target: Option<&Path>) -> Result<(PathBuf, Option<Project>), Failure> {
     if let Some(file) = target.filter(|target| !target.is_dir()) {
         let file = file.canonicalize();
         let name = target.map(|target| target.display().to_string()).unwrap_or_default();

@@ -12,7 +12,7 @@ use millstream_record::ErrorChain;
 use millstream_scenario::{Engine, EngineError, FileReport, Mode, ScenarioReport, Setup};
 use serde_json::{Value, json};
 
-use super::project::Project;
+use super::{project::Project, subject};
 use crate::{
     bundled::BUNDLED,
     exit::{Failure, NO, SETUP, USAGE},
@@ -37,7 +37,7 @@ pub struct Test {
     /// Write what comes into the files, where that is not what they expect, or they expect nothing
     #[arg(long)]
     update: bool,
-    /// A folder of the project, if not this one
+    /// A folder of the project, if not this one; it is built first if its sources are newer than its component
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// The component, if not build/NAME.wasm of the project
@@ -61,20 +61,14 @@ pub struct Test {
 /// There is nothing to run, or a scenario came out otherwise than it expects.
 pub async fn run(arguments: Test) -> Result<(), Failure> {
     let Test { paths, update, dir, component, only, output, cache_dir } = arguments;
-    let (component, paths) = match (component, paths) {
-        (Some(component), paths) if !paths.is_empty() => (component, paths),
-        (component, paths) => {
-            let project = Project::find(dir.as_deref())?;
-            let built = project.folder.join("build").join(format!("{}.wasm", project.name));
-            let component = component.unwrap_or(built);
-            let own = vec![project.folder.join("scenarios")];
-            (component, if paths.is_empty() { own } else { paths })
-        }
+    let target = component.as_deref().or(dir.as_deref());
+    let (component, project) = subject::component(target).await?;
+    let paths = match (paths.is_empty(), project) {
+        (false, _) => paths,
+        (true, Some(project)) => vec![project.folder.join("scenarios")],
+        // A component by itself, in a folder of the project.
+        (true, None) => vec![Project::find(dir.as_deref())?.folder.join("scenarios")],
     };
-    if !component.is_file() {
-        let message = format!("there is no {}; make it with: millstream plugin build", component.display());
-        return Err(Failure::new(USAGE, message));
-    }
     let files = files(&paths)?;
     let cache_dir = cache_dir.or_else(PluginLimits::usual_cache_dir);
     let engine = Engine::open(Setup { component, bundled: BUNDLED, cache_dir, ..Setup::default() });
