@@ -160,6 +160,8 @@ def _translated(error: BaseException, kind: type[PluginError]) -> PluginError:
         told.causes.extend(_causes_of(error.__cause__))
         return told
     message = _text(error) or _MEANINGS.get(type(error)) or type(error).__qualname__
+    if isinstance(error, ModuleNotFoundError):
+        message += "; modules are loaded when the plugin is built: import it at the top of a module, not in a function"
     told = kind(message, java_class=java_class_of(error))
     told.causes.extend(_stack(error.__traceback__))
     behind = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

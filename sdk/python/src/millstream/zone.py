@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import datetime
 import io
+import logging
 import os
 import re
 import struct
 from functools import cache
+from zoneinfo import ZoneInfo
 
 VARIABLE = "MILLSTREAM_TIME_ZONE"
 
@@ -29,8 +31,6 @@ def described(text: str) -> datetime.tzinfo:
         behind = sign == "-"
         name = "GMT" if not ahead else f"GMT{sign}{int(hours):02}:{int(minutes or 0):02}"
         return datetime.timezone(-ahead if behind else ahead, name)
-    from zoneinfo import ZoneInfo
-
     compiled = base64.b64decode(text.removeprefix("tzif:")) if text.startswith("tzif:") else _compiled(text)
     return ZoneInfo.from_file(io.BytesIO(compiled), text[:40])
 
@@ -48,8 +48,6 @@ def local() -> datetime.tzinfo:
     try:
         return described(os.environ.get(VARIABLE, ""))
     except (ValueError, OSError, UnicodeEncodeError) as error:
-        import logging
-
         logging.getLogger(__name__).warning(
             "dates are written in UTC, since the worker's time zone in %s cannot be read: %s", VARIABLE, error
         )
