@@ -71,9 +71,9 @@ class Column:
         return Column(Kind.NULL, rows)
 
     @staticmethod
-    def texts(values: Sequence[str | None]) -> Column:
-        """Texts, and nulls where there is ``None``."""
-        if None not in values:
+    def texts(values: Sequence[str | None], nulls: bool | None = None) -> Column:
+        """Texts, and nulls where there is ``None``. ``nulls`` says whether there is, if that is known."""
+        if not nulls and (nulls is False or None not in values):
             text = "".join(values)  # type: ignore[arg-type]
             data = text.encode()
             if len(data) == len(text):  # ASCII: characters are bytes.
@@ -86,12 +86,13 @@ class Column:
         return _heap(Kind.BYTES, [b"" if value is None else value for value in values], _validity(values))
 
     @staticmethod
-    def numbers(kind: Kind, values: Sequence[int | float | None]) -> Column:
-        """Numbers of a kind of fixed width, and nulls where there is ``None``.
+    def numbers(kind: Kind, values: Sequence[int | float | None], nulls: bool | None = None) -> Column:
+        """Numbers of a kind of fixed width, and nulls where there is ``None``. ``nulls`` says whether there is, if that is
+        known.
 
         Raises ``struct.error`` for a number that does not fit.
         """
-        validity = _validity(values)
+        validity = None if nulls is False else _validity(values)
         filled = values if validity is None else [0 if value is None else value for value in values]
         return Column(kind, len(values), struct.pack(f"<{len(values)}{FIXED[kind][0]}", *filled), validity=validity)
 

@@ -29,6 +29,8 @@ _NUMBERS: dict[SchemaType, tuple[Kind, str]] = {
     SchemaType.FLOAT64: (Kind.FLOAT64, "d"),
 }
 
+_NONE = type(None)
+
 PlaceOf = Callable[[Schema], int]
 
 
@@ -50,9 +52,11 @@ class Encoder:
     # ---- with a schema
 
     def _with_schema(self, values: Sequence[Any], schema: Schema, optional: bool, depth: int) -> Column:
-        if None in values:
+        kinds = set(map(type, values))
+        if _NONE in kinds:
             if schema.default is not None and not schema.optional:
                 values = [schema.default if value is None else value for value in values]
+                kinds = set(map(type, values))
             elif not optional and not schema.optional:
                 raise DataError(f"null in a place that requires a value of type {schema.type.name}")
         if depth >= MOST_COLUMN_DEPTH:
@@ -63,11 +67,11 @@ class Encoder:
         if schema.name == DECIMAL_NAME:
             return self._decimals(values, schema)
         if kind in _NUMBERS:
-            return self._numbers(values, schema)
+            return self._numbers(values, schema, kinds)
         if kind == SchemaType.STRING:
-            return self._texts(values)
+            return self._texts(values, kinds)
         if kind == SchemaType.BOOLEAN:
-            _only(values, bool, "BOOLEAN")
+            _only(values, kinds, bool, "BOOLEAN")
             return Column.booleans(values)
         if kind == SchemaType.BYTES:
             return self._bytes(values)
@@ -82,10 +86,10 @@ class Encoder:
             return self._schemaless(values, depth)
         return self._with_schema(values, schema, False, depth)
 
-    def _texts(self, values: Sequence[Any]) -> Column:
-        _only(values, str, "STRING")
+    def _texts(self, values: Sequence[Any], kinds: set[type]) -> Column:
+        _only(values, kinds, str, "STRING")
         try:
-            return Column.texts(values)
+            return Column.texts(values, _NONE in kinds)
         except UnicodeEncodeError as error:
             raise DataError("a text has characters that have no form in UTF-8") from error
 
@@ -95,17 +99,17 @@ class Encoder:
                 raise _other("BYTES", value)
         return Column.byte_strings(values)
 
-    def _numbers(self, values: Sequence[Any], schema: Schema) -> Column:
+    def _numbers(self, values: Sequence[Any], schema: Schema, kinds: set[type]) -> Column:
         kind, letter = _NUMBERS[schema.type]
         whole = letter not in "fd"
-        for value in set(map(type, values)):
-            if value is not type(None) and (
+        for value in kinds:
+            if value is not _NONE and (
                 value is bool or not (issubclass(value, int) or (not whole and issubclass(value, float)))
             ):
                 wrong = next(item for item in values if type(item) is value)
                 raise _other(schema.type.name, wrong)
         try:
-            return Column.numbers(kind, values)
+            return Column.numbers(kind, values, _NONE in kinds)
         except (struct.error, OverflowError):
             for value in values:
                 try:
@@ -192,21 +196,21 @@ class Encoder:
 
     def _schemaless(self, values: Sequence[Any], depth: int) -> Column:
         kinds = set(map(type, values))
-        kinds.discard(type(None))
-        if not kinds:
+        nulls = _NONE in kinds
+        if not kinds or kinds == {_NONE}:
             return Column.nulls(len(values))
-        if len(kinds) > 1 or depth >= MOST_COLUMN_DEPTH:
+        if len(kinds) > 1 + nulls or depth >= MOST_COLUMN_DEPTH:
             return self._variants(values, None)
-        (kind,) = kinds
+        (kind,) = kinds - {_NONE}
         if kind is str:
-            return self._texts(values)
+            return self._texts(values, kinds)
         if kind is int:
             try:
-                return Column.numbers(Kind.INT64, values)
+                return Column.numbers(Kind.INT64, values, nulls)
             except (struct.error, OverflowError):
                 return self._variants(values, None)
         if kind is float:
-            return Column.numbers(Kind.FLOAT64, values)
+            return Column.numbers(Kind.FLOAT64, values, nulls)
         if kind is bool:
             return Column.booleans(values)
         if kind is dict:
@@ -316,9 +320,9 @@ def _check_fields(values: Sequence[Any], schema: Schema) -> None:
             raise DataError(f"{schema} has no field {', '.join(unknown)}")
 
 
-def _only(values: Sequence[Any], kind: type, name: str) -> None:
-    for found in set(map(type, values)):
-        if found is not type(None) and not issubclass(found, kind):
+def _only(values: Sequence[Any], kinds: set[type], kind: type, name: str) -> None:
+    for found in kinds:
+        if found is not _NONE and not issubclass(found, kind):
             raise _other(name, next(value for value in values if type(value) is found))
 
 
