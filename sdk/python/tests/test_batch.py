@@ -152,6 +152,14 @@ class ThereAndBack(unittest.TestCase):
             with self.subTest(values):
                 self.assertEqual(typed(self.back(values)), typed(values))
 
+    def test_any_text_can_be_the_name_of_a_field(self):
+        names = ["a'b", 'c"d', "\\", "\n", "é", "class", "}: 1, {", "x" * 300]
+        value = dict.fromkeys(names, 1)
+        self.assertEqual(self.back([value, value]), [value, value])
+        self.assertEqual(self.back([value], struct_schema(dict.fromkeys(names, INT8))), [value])
+        wide = {f"f{n}": n % 100 for n in range(250)}
+        self.assertEqual(self.back([wide], struct_schema(dict.fromkeys(wide, INT8))), [wide])
+
     def test_nan_stays(self):
         self.assertTrue(math.isnan(self.back([float("nan")])[0]))
 

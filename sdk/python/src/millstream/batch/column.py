@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -26,6 +27,8 @@ class _Absent:
 
 ABSENT = _Absent()
 
+#: Fields of a dict that is written out.
+_MOST_WRITTEN_OUT = 200
 _MARKED: dict[int, type] = {Kind.INT8: Int8, Kind.INT16: Int16, Kind.INT32: Int32, Kind.FLOAT32: Float32}
 
 
@@ -229,7 +232,7 @@ class Column:
             return [{} for _ in range(rows)]
         names = [name for name, _ in schema.fields]
         columns = [child.values(field, schemas) for child, (_, field) in zip(self.children, schema.fields)]
-        return [dict(zip(names, slots)) for slots in zip(*columns)]
+        return _dicts(tuple(names))(columns)
 
     def _objects(self, rows: int, schemas: Sequence[Schema]) -> list[Any]:
         if not self.children:
@@ -237,7 +240,7 @@ class Column:
         names = [child.name for child in self.children]
         columns = [child.members(schemas) for child in self.children]
         if all(child.presence is None for child in self.children):
-            return [dict(zip(names, slots)) for slots in zip(*columns)]
+            return _dicts(tuple(names))(columns)
         return [
             {name: slot for name, slot in zip(names, slots) if slot is not ABSENT} for slots in zip(*columns)
         ]
@@ -322,6 +325,19 @@ class Column:
         else:
             changes["children"] = [child.take(rows) for child in self.children]
         return self._with(**changes)
+
+
+@lru_cache(256)
+def _dicts(names: tuple[str, ...]) -> Callable[[Sequence[Sequence[Any]]], list[dict[str, Any]]]:
+    """What makes a dict with these keys of each row of some columns. Written out, as ``{"a": v0, "b": v1}``, it takes a third
+    of the time of ``dict(zip(…))``."""
+    if len(names) > _MOST_WRITTEN_OUT:
+        return lambda columns: [dict(zip(names, slots)) for slots in zip(*columns)]
+    slots = [f"v{place}" for place in range(len(names))]
+    display = ", ".join([f"{name!r}: {slot}" for name, slot in zip(names, slots)])
+    # Names are in it as literals, so that they are nothing but names.
+    made: Any = eval(f"lambda columns: [{{{display}}} for {', '.join(slots)}, in zip(*columns)]")
+    return made  # type: ignore[no-any-return]
 
 
 def _validity(values: Sequence[object]) -> bytes | None:
