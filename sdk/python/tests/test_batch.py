@@ -244,6 +244,13 @@ class ThereAndBack(unittest.TestCase):
         self.assertEqual(again.key_values(), ["a", None, 5, "b", 1.5])
         self.assertEqual(again.keys.schemas(5), schemas)
 
+    def test_equal_schemas_are_one_schema_of_a_batch(self):
+        table = Table(3)
+        union = table.union_of([{"a": 1}, "x", {"a": 2}], [struct_schema({"a": INT8}), STRING, struct_schema({"a": INT8})])
+        self.assertEqual((union.tags, len(union.blocks), len(table.schemas)), (b"\0\1\0", 2, 0))
+        table.values = union
+        self.assertEqual(len(Table.open(table.write()).schemas), 2)
+
     def test_too_many_schemas_in_a_batch_are_refused(self):
         schemas = [STRING.with_name(f"s{n}") for n in range(256)]
         with self.assertRaisesRegex(DataError, "more than 255 different schemas"):
