@@ -9,8 +9,9 @@ use crate::{exit::Failure, plugin::project::Project};
 const GO: Tool =
     Tool { program: "go", version: &["version"], least: Version(1, 24, 0), get: "install Go from https://go.dev/dl" };
 
-/// The SDK looks into the runtime's memory for buffers that the collector does not know; nothing needs the symbol table.
-const LINKER: &str = "-checklinkname=0 -s -w";
+/// The SDK takes memory for buffers that the collector does not know. Nothing needs debug information; names of functions
+/// stay, for traces.
+const LINKER: &str = "-checklinkname=0 -w";
 
 pub fn compile(project: &Project) -> Result<Compiled, Failure> {
     let go = GO.find()?;
