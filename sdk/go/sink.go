@@ -1,6 +1,8 @@
 package sdk
 
 import (
+	"slices"
+
 	"millstream.dev/sdk/batch"
 	"millstream.dev/sdk/config"
 	"millstream.dev/sdk/internal/contract"
@@ -181,6 +183,7 @@ func (t *sinkTask[P, C]) PreCommit(offsets []contract.TopicOffset) (all bool, so
 		}
 		safe, err := committer.PreCommit(offsetsOf(offsets))
 		some = lowerOffsets(safe)
+		all = slices.Equal(some, offsets)
 		return err
 	})
 	return all, some, failed
