@@ -9,14 +9,14 @@ import (
 
 // Collector puts records together into a batch, one at a time: for tests. [Poll.Add] does it for source tasks.
 type Collector struct {
-	rows                              int
-	schemas                           batch.Schemas
-	topics                            topics
-	partitions, timestamps            batch.Builder
-	sourcePartitions, sourceOffsets   batch.Builder
-	headers                           batch.HeadersBuilder
-	keys, values                      batch.UnionBuilder
-	anyPartition, anySource, anyStamp bool
+	rows         int
+	schemas      batch.Schemas
+	topics       topics
+	keys, values batch.UnionBuilder
+	// What few records have is only begun with the first that has it.
+	partitions, timestamps          batch.Builder
+	sourcePartitions, sourceOffsets batch.Builder
+	headers                         batch.HeadersBuilder
 }
 
 // Len is the number of records.
@@ -28,13 +28,14 @@ func (c *Collector) Add(record *Record) error {
 	if err := c.add(record); err != nil {
 		return err
 	}
-	c.anySource = c.anySource || record.SourcePartition != nil || record.SourceOffset != nil
-	if err := appendOffset(&c.sourcePartitions, record.SourcePartition, &c.schemas); err != nil {
+	if err := c.appendOffset(&c.sourcePartitions, record.SourcePartition); err != nil {
 		c.takeBack()
+		c.headers.Truncate(c.rows)
 		return BadData("put a source partition into a batch: %w", err)
 	}
-	if err := appendOffset(&c.sourceOffsets, record.SourceOffset, &c.schemas); err != nil {
+	if err := c.appendOffset(&c.sourceOffsets, record.SourceOffset); err != nil {
 		c.takeBack()
+		c.headers.Truncate(c.rows)
 		c.sourcePartitions.Truncate(c.rows)
 		return BadData("put a source offset into a batch: %w", err)
 	}
@@ -51,14 +52,18 @@ func (c *Collector) add(record *Record) error {
 		c.keys.TakeBack()
 		return BadData("put a value into a batch: %w", err)
 	}
-	mark := c.headers.Mark()
+	if len(record.Headers) == 0 {
+		return nil
+	}
+	c.headers.Pad(c.rows)
 	for _, header := range record.Headers {
 		if err := c.headers.Append(header.Key, header.Schema, header.Value, &c.schemas); err != nil {
 			c.takeBack()
-			c.headers.Reset(mark)
+			c.headers.Truncate(c.rows)
 			return BadData("put the header %s into a batch: %w", header.Key, err)
 		}
 	}
+	c.headers.EndRow()
 	return nil
 }
 
@@ -69,31 +74,28 @@ func (c *Collector) takeBack() {
 
 // end appends what cannot fail.
 func (c *Collector) end(record *Record) {
-	c.headers.EndRow()
 	c.topics.add(record.Topic)
-	var partition, timestamp any
 	if record.Partition != nil {
-		partition, c.anyPartition = *record.Partition, true
+		c.partitions.Pad(c.rows)
+		c.partitions.AppendInt32(*record.Partition)
 	}
 	if !record.Timestamp.IsZero() {
-		timestamp, c.anyStamp = record.Timestamp.UnixMilli(), true
+		c.timestamps.Pad(c.rows)
+		c.timestamps.AppendInt64(record.Timestamp.UnixMilli())
 	}
-	// Numbers and nulls can be appended to their columns.
-	_ = c.partitions.Append(partition, nil)
-	_ = c.timestamps.Append(timestamp, nil)
 	c.rows++
 }
 
-func appendOffset(builder *batch.Builder, offset Offset, schemas *batch.Schemas) error {
+func (c *Collector) appendOffset(builder *batch.Builder, offset Offset) error {
 	if offset == nil {
-		builder.AppendNull()
 		return nil
 	}
 	plain, err := data.Plain(offset)
 	if err != nil {
 		return err
 	}
-	return builder.Append(plain, schemas)
+	builder.Pad(c.rows)
+	return builder.Append(plain, &c.schemas)
 }
 
 // Table is the batch of the records so far. The collector is not to be used afterwards.
@@ -101,22 +103,27 @@ func (c *Collector) Table() *batch.Table {
 	table := batch.NewTable(c.rows)
 	table.Schemas = &c.schemas
 	c.into(table)
-	if c.anySource {
-		table.Set(batch.SourcePartition, c.sourcePartitions.Finish())
-		table.Set(batch.SourceOffset, c.sourceOffsets.Finish())
-	}
+	c.finish(table, batch.SourcePartition, &c.sourcePartitions)
+	c.finish(table, batch.SourceOffset, &c.sourceOffsets)
 	return table
+}
+
+// finish sets a column that some record has a value in.
+func (c *Collector) finish(table *batch.Table, role batch.Role, builder *batch.Builder) {
+	if builder.Rows() > 0 {
+		builder.Pad(c.rows)
+		table.Set(role, builder.Finish())
+	}
 }
 
 // into sets all but the sources.
 func (c *Collector) into(table *batch.Table) {
 	table.Keys, table.Values = c.keys.Finish(), c.values.Finish()
 	table.Set(batch.Topic, c.topics.finish())
-	if c.anyPartition {
-		table.Set(batch.Partition, c.partitions.Finish())
-	}
-	if c.anyStamp {
-		table.Set(batch.Timestamp, c.timestamps.Finish())
+	c.finish(table, batch.Partition, &c.partitions)
+	c.finish(table, batch.Timestamp, &c.timestamps)
+	if c.headers.Rows() > 0 {
+		c.headers.Pad(c.rows)
 	}
 	if headers := c.headers.Finish(); headers != nil {
 		table.Set(batch.HeadersRole, headers)

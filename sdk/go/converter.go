@@ -133,7 +133,6 @@ func (e eachValue) convert(records *Records, each conversion) error {
 			return nil
 		}
 		for row := range table.Rows {
-			mark := headers.Mark()
 			for _, header := range table.HeadersOf(row) {
 				if !records.IsActive(row) {
 					break
@@ -147,7 +146,7 @@ func (e eachValue) convert(records *Records, each conversion) error {
 				}
 				if err != nil {
 					failed[row] = err
-					headers.Reset(mark)
+					headers.Truncate(row)
 					break
 				}
 			}

@@ -72,6 +72,7 @@ type eachTested struct{ predicate RecordPredicate }
 
 func (e eachTested) Test(table *batch.Table, verdict *Verdict) error {
 	reader := newReader(table)
+	reader.lazy = true
 	for row := range table.Rows {
 		if !reader.isSelected(row) {
 			continue

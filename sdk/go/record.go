@@ -99,6 +99,8 @@ type reader struct {
 	// Topic of the row before, since most rows share it, and the source partition of all rows.
 	topic     string
 	partition Offset
+	// Whether structs read their fields when they are asked for: for records that live as long as the call.
+	lazy bool
 }
 
 func newReader(table *batch.Table) *reader {
@@ -143,8 +145,12 @@ func (r *reader) topicOf(row int) string {
 
 func (r *reader) record(row int) *Record {
 	record := &Record{Topic: r.topicOf(row)}
-	record.KeySchema, record.Key = r.table.ValueAt(&r.table.Keys, r.keys[row])
-	record.ValueSchema, record.Value = r.table.ValueAt(&r.table.Values, r.values[row])
+	valueAt := r.table.ValueAt
+	if r.lazy {
+		valueAt = r.table.LazyValueAt
+	}
+	record.KeySchema, record.Key = valueAt(&r.table.Keys, r.keys[row])
+	record.ValueSchema, record.Value = valueAt(&r.table.Values, r.values[row])
 	if partition, ok := number(r.partitions, row); ok {
 		narrow := int32(partition)
 		record.Partition = &narrow

@@ -134,6 +134,7 @@ func (r *Records) All() iter.Seq2[int, *Record] {
 func (r *Records) ReplaceEach(replace func(*Record) ([]*Record, error)) error {
 	old := r.table
 	reader := newReader(old)
+	reader.lazy = true
 	made := rebuilt{parents: make([]uint32, 0, old.Rows)}
 	for _, envelope := range old.Envelope {
 		if envelope.Column.Kind == batch.Variant {

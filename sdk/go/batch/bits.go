@@ -69,41 +69,33 @@ func (b Bits) take(rows []uint32) Bits {
 	return taken
 }
 
-// bitBuilder makes a bitmap bit by bit, and none as long as all are set.
-type bitBuilder struct {
-	bits  Bits
-	count int
-}
+// bitBuilder makes a bitmap bit by bit, and none as long as all are set. Its owner counts the bits.
+type bitBuilder struct{ bits Bits }
 
-func (b *bitBuilder) push(on bool) {
+// push appends the bit behind so many others.
+func (b *bitBuilder) push(count int, on bool) {
 	if b.bits == nil {
 		if on {
-			b.count++
 			return
 		}
-		b.bits = NewBits(b.count, true)
+		b.bits = NewBits(count, true)
 	}
-	if b.count&7 == 0 {
+	if count&7 == 0 {
 		b.bits = append(b.bits, 0)
 	}
-	b.bits.Set(b.count, on)
-	b.count++
+	b.bits.Set(count, on)
 }
 
 func (b *bitBuilder) truncate(count int) {
-	if b.count <= count {
-		return
-	}
-	b.count = count
 	if b.bits != nil {
 		b.bits = b.bits[:(count+7)/8]
 		b.bits.clearTail(count)
 	}
 }
 
-// finish is nil if all bits are set.
-func (b *bitBuilder) finish() Bits {
-	if b.bits.Count(b.count) == b.count {
+// finish is nil if all of so many bits are set.
+func (b *bitBuilder) finish(count int) Bits {
+	if b.bits == nil || b.bits.Count(count) == count {
 		return nil
 	}
 	return b.bits

@@ -68,8 +68,12 @@ func builderFor(schema *data.Schema, depth int) *Builder {
 func (b *Builder) Rows() int { return b.rows }
 
 func (b *Builder) accept() {
-	b.valid.push(true)
-	b.present.push(true)
+	if b.valid.bits != nil {
+		b.valid.push(b.rows, true)
+	}
+	if b.present.bits != nil {
+		b.present.push(b.rows, true)
+	}
 	b.rows++
 }
 
@@ -79,8 +83,8 @@ func (b *Builder) AppendNull() { b.appendNull() }
 // appendNull appends a null and returns the cells that it takes.
 func (b *Builder) appendNull() int {
 	cells := b.fill()
-	b.valid.push(false)
-	b.present.push(true)
+	b.valid.push(b.rows, false)
+	b.present.push(b.rows, true)
 	b.rows++
 	return cells
 }
@@ -89,8 +93,8 @@ func (b *Builder) appendNull() int {
 func (b *Builder) appendAbsent(count int) (cells int) {
 	for range count {
 		cells += b.fill()
-		b.valid.push(true)
-		b.present.push(false)
+		b.valid.push(b.rows, true)
+		b.present.push(b.rows, false)
 		b.rows++
 	}
 	return cells
@@ -170,6 +174,28 @@ func (b *Builder) Append(value any, schemas *Schemas) error {
 	return err
 }
 
+// Pad appends nulls until there are so many rows.
+func (b *Builder) Pad(rows int) {
+	for b.rows < rows {
+		b.appendNull()
+	}
+}
+
+// AppendInt32 appends an INT32.
+func (b *Builder) AppendInt32(number int32) {
+	if !b.appendFixed(Int32, uint64(number)) {
+		// A number always fits into a variant.
+		_ = b.appendVariant(number, nil)
+	}
+}
+
+// AppendInt64 appends an INT64.
+func (b *Builder) AppendInt64(number int64) {
+	if !b.appendFixed(Int64, uint64(number)) {
+		_ = b.appendVariant(number, nil)
+	}
+}
+
 // AppendText appends a text.
 func (b *Builder) AppendText(text string) error {
 	if !utf8.ValidString(text) {
@@ -240,8 +266,13 @@ func (b *Builder) append(value any, schemas *Schemas) error {
 		}
 	case *data.Struct:
 		if done = b.kind == Struct && value.Schema().Equal(b.schema); done {
-			for i, slot := range value.Slots() {
-				if err := b.kids[i].append(slot, schemas); err != nil {
+			source, row := value.Source()
+			fields, lazy := source.(*structFields)
+			for i, kid := range b.kids {
+				if lazy && value.IsUnread(i) && kid.appendCell(fields.column.Children[i], fields.column.at(row)) {
+					continue // Nobody has looked at it: it was copied as it stands.
+				}
+				if err := kid.append(value.At(i), schemas); err != nil {
 					return err
 				}
 			}
@@ -258,6 +289,31 @@ func (b *Builder) append(value any, schemas *Schemas) error {
 		return nil
 	}
 	return b.appendVariant(value, schemas)
+}
+
+// appendCell copies a cell as it stands, if its kind is one that allows it.
+func (b *Builder) appendCell(column *Column, row int) bool {
+	if column.IsNull(row) {
+		b.appendNull()
+		return true
+	}
+	if column.Kind != b.kind {
+		return false
+	}
+	at := column.at(row)
+	switch width := column.Kind.width(); {
+	case column.Kind == Bool:
+		return b.appendBool(column.Bool(row))
+	case width > 0 && column.Kind != Dictionary:
+		b.fixed = append(b.fixed, column.Data[at*width:][:width]...)
+	case column.Kind == String || column.Kind == Bytes || column.Kind == Decimal:
+		b.heap.bytes = append(b.heap.bytes, column.Bytes(row)...)
+		b.heap.end()
+	default:
+		return false
+	}
+	b.accept()
+	return true
 }
 
 // sized is a plain int as what the column's schema calls for, if it fits.
@@ -363,7 +419,7 @@ func (b *Builder) becomeVariant(schemas *Schemas) {
 	} else {
 		b.truncate(b.rows)
 		column := b.finish()
-		column.Present = b.present.finish()
+		column.Present = b.present.finish(b.rows)
 		writer := variantWriter{names: words, schemas: schemas}
 		for row := range b.rows {
 			if !column.IsNull(row) {
@@ -408,10 +464,10 @@ func (b *Builder) finish() *Column {
 	case b.kind == Object:
 		for i, kid := range b.kids {
 			member := kid.finish()
-			member.Name, member.Present = b.members.names[i], kid.present.finish()
+			member.Name, member.Present = b.members.names[i], kid.present.finish(kid.rows)
 			column.Children = append(column.Children, member)
 		}
 	}
-	column.Valid = b.valid.finish()
+	column.Valid = b.valid.finish(b.rows)
 	return column
 }

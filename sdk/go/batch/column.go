@@ -28,6 +28,32 @@ type Column struct {
 	Present  Bits
 	Data     []byte
 	Children []*Column
+
+	fields *structFields
+}
+
+// structFields are the values of a column's structs, for those that read them as they are asked for.
+type structFields struct {
+	column  *Column
+	schema  *data.Schema
+	schemas *Schemas
+}
+
+// Field is the value of a field in a row.
+func (f *structFields) Field(row, field int) any {
+	return f.column.Children[field].Value(f.column.at(row), f.schema.Fields[field].Schema, f.schemas)
+}
+
+// LazyValue is [Column.Value]; of a struct the fields are read when they are asked for, so that it holds the batch for as
+// long as it lives.
+func (c *Column) LazyValue(row int, schema *data.Schema, schemas *Schemas) any {
+	if c.Kind != Struct || schema == nil || len(schema.Fields) != len(c.Children) || c.IsNull(row) {
+		return c.Value(row, schema, schemas)
+	}
+	if c.fields == nil || c.fields.schema != schema || c.fields.schemas != schemas {
+		c.fields = &structFields{c, schema, schemas}
+	}
+	return data.LazyStruct(schema, c.fields, row)
 }
 
 // at is the stored row that stands for a row.

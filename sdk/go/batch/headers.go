@@ -91,11 +91,24 @@ func (b *HeadersBuilder) AppendHeader(header Header) {
 	b.heap.bytes = append(b.heap.bytes, header.all...)
 }
 
-// Mark is how much there is of the row that is being made, for [HeadersBuilder.Reset].
-func (b *HeadersBuilder) Mark() int { return len(b.heap.bytes) }
+// Rows is the number of rows that have ended.
+func (b *HeadersBuilder) Rows() int { return max(len(b.heap.offsets)/4-1, 0) }
 
-// Reset takes back what was appended after a mark.
-func (b *HeadersBuilder) Reset(mark int) { b.heap.bytes = b.heap.bytes[:mark] }
+// Pad ends rows without headers until there are so many.
+func (b *HeadersBuilder) Pad(rows int) {
+	for b.Rows() < rows {
+		b.EndRow()
+	}
+}
+
+// Truncate forgets all but the first rows, of which there have to be as many, and everything of a row that was begun.
+func (b *HeadersBuilder) Truncate(rows int) {
+	if b.heap.offsets == nil {
+		b.heap.bytes = nil
+		return
+	}
+	b.heap.truncate(min(rows, b.Rows()))
+}
 
 // EndRow ends a row.
 func (b *HeadersBuilder) EndRow() {

@@ -118,6 +118,15 @@ func (t *Table) ValueAt(union *Union, place Place) (*data.Schema, any) {
 	return block.Schema, block.Column.Value(place.Row, block.Schema, t.Schemas)
 }
 
+// LazyValueAt is [Table.ValueAt] with [Column.LazyValue].
+func (t *Table) LazyValueAt(union *Union, place Place) (*data.Schema, any) {
+	if place.Block < 0 {
+		return nil, nil
+	}
+	block := union.Blocks[place.Block]
+	return block.Schema, block.Column.LazyValue(place.Row, block.Schema, t.Schemas)
+}
+
 // Take is a table of the chosen rows, in the order given; a row may be taken several times. What no row refers to any more
 // is left behind when it is written.
 func (t *Table) Take(rows []uint32) *Table {

@@ -87,7 +87,7 @@ func (m *Map) MarshalJSON() ([]byte, error) {
 // MarshalJSON is a JSON object of all fields in the schema's order.
 func (s *Struct) MarshalJSON() ([]byte, error) {
 	out := []byte{'{'}
-	for i, slot := range s.slots {
+	for i, slot := range s.Slots() {
 		if i > 0 {
 			out = append(out, ',')
 		}

@@ -113,7 +113,7 @@ func AppendText(out []byte, value any) []byte {
 	case *Struct:
 		out = append(out, "Struct{"...)
 		first := true
-		for i, slot := range value.slots {
+		for i, slot := range value.Slots() {
 			if slot == nil {
 				continue
 			}

@@ -166,12 +166,53 @@ func (m *Map) Entries() []Entry {
 // Struct is a value of a STRUCT schema: a slot for each field, nil where it is not set.
 type Struct struct {
 	schema *Schema
+	// What was not asked for yet is unread, and comes from the source.
 	slots  []any
+	source FieldSource
+	row    int
+}
+
+// FieldSource has the values of structs that are read as they are asked for: a column.
+type FieldSource interface {
+	// Field is the value of a field in a row.
+	Field(row, field int) any
+}
+
+// unread stands in a slot whose value was not asked for yet.
+type unread struct{}
+
+// LazyStruct is a struct whose values come from a source when they are asked for: package batch makes them.
+func LazyStruct(schema *Schema, source FieldSource, row int) *Struct {
+	made := &Struct{schema, make([]any, len(schema.Fields)), source, row}
+	for i := range made.slots {
+		made.slots[i] = unread{}
+	}
+	return made
+}
+
+// Source is where values come from that nobody has asked for yet, nil if there are none.
+func (s *Struct) Source() (source FieldSource, row int) { return s.source, s.row }
+
+// IsUnread says whether nobody has asked for a field's value yet.
+func (s *Struct) IsUnread(field int) bool {
+	_, ok := s.slots[field].(unread)
+	return ok
+}
+
+// At is the value of the field at a place, without its default.
+func (s *Struct) At(field int) any { return s.slot(field) }
+
+// slot is the value of a field.
+func (s *Struct) slot(i int) any {
+	if _, ok := s.slots[i].(unread); ok {
+		s.slots[i] = s.source.Field(s.row, i)
+	}
+	return s.slots[i]
 }
 
 // NewStruct is a struct whose fields are not set.
 func NewStruct(schema *Schema) *Struct {
-	return &Struct{schema, make([]any, len(schema.Fields))}
+	return &Struct{schema: schema, slots: make([]any, len(schema.Fields))}
 }
 
 // StructOfSlots is a struct with these values, one for each field of the schema; it takes the slice over.
@@ -179,14 +220,22 @@ func StructOfSlots(schema *Schema, slots []any) (*Struct, error) {
 	if schema == nil || schema.Type != StructType || len(slots) != len(schema.Fields) {
 		return nil, fmt.Errorf("a struct needs a STRUCT schema and a value for each of its fields, found %d values", len(slots))
 	}
-	return &Struct{schema, slots}, nil
+	return &Struct{schema: schema, slots: slots}, nil
 }
 
 // Schema is what the struct has fields of.
 func (s *Struct) Schema() *Schema { return s.schema }
 
 // Slots are the values in the order of the fields. The slice belongs to the struct.
-func (s *Struct) Slots() []any { return s.slots }
+func (s *Struct) Slots() []any {
+	if s.source != nil {
+		for i := range s.slots {
+			s.slot(i)
+		}
+		s.source = nil
+	}
+	return s.slots
+}
 
 // Get is the value of a field, its default if it is not set; nil if there is no such field.
 func (s *Struct) Get(name string) any {
@@ -194,16 +243,16 @@ func (s *Struct) Get(name string) any {
 	if i < 0 {
 		return nil
 	}
-	if s.slots[i] == nil {
-		return s.schema.Fields[i].Schema.Default
+	if value := s.slot(i); value != nil {
+		return value
 	}
-	return s.slots[i]
+	return s.schema.Fields[i].Schema.Default
 }
 
 // GetWithoutDefault is the value of a field, nil if it is not set or there is none of this name.
 func (s *Struct) GetWithoutDefault(name string) any {
 	if i := s.schema.Field(name); i >= 0 {
-		return s.slots[i]
+		return s.slot(i)
 	}
 	return nil
 }
@@ -219,7 +268,11 @@ func (s *Struct) Set(name string, value any) error {
 }
 
 // Clone is a struct whose fields can be set without changing this one.
-func (s *Struct) Clone() *Struct { return &Struct{s.schema, append([]any(nil), s.slots...)} }
+func (s *Struct) Clone() *Struct {
+	copied := *s
+	copied.slots = append([]any(nil), s.slots...)
+	return &copied
+}
 
 // Equal says whether two values are equal as Java's equals sees it: of the same type, floats by bits (NaN equals NaN, 0.0
 // differs from -0.0), maps without regard to order.
@@ -253,7 +306,7 @@ func Equal(a, b any) bool {
 		return ok && equalMaps(a, b)
 	case *Struct:
 		b, ok := b.(*Struct)
-		return ok && a.schema.Equal(b.schema) && equalLists(a.slots, b.slots)
+		return ok && a.schema.Equal(b.schema) && equalLists(a.Slots(), b.Slots())
 	case bool, int, int8, int16, int32, int64, string:
 		return a == b
 	}
