@@ -186,8 +186,10 @@ static ms_str line(ms_call *call, const ms_record *record) {
 static ms_status put(ms_call *call, ms_records *records) {
     sink_task *task = call->state;
     uint32_t count = 0, n_lines = 0;
+    /* Rows that an action reports are written all the same, so they are named before. */
+    uint32_t *rows = MS_NEW_ARRAY(call->arena, uint32_t, ms_batch_rows(records->batch));
     for (ms_cursor row = ms_walk(records); ms_next(&row);) {
-        count++;
+        rows[count++] = row.row;
     }
     ms_info("put %u", count);
     task->records = records;
@@ -196,12 +198,12 @@ static ms_status put(ms_call *call, ms_records *records) {
     if (act(call, "put") != MS_OK) {
         return MS_FAILED;
     }
-    for (ms_cursor row = ms_walk(records); ms_next(&row);) {
-        ms_record record = ms_row_record(row.batch, row.row);
+    for (uint32_t i = 0; i < count; i++) {
+        ms_record record = ms_row_record(records->batch, rows[i]);
         ms_str text = record.value.type == MS_STRING ? record.value.as.text : ms_s("");
         if (4 <= text.len && memcmp(text.data, "bad ", 4) == 0) {
             ms_fail(call, MS_DATA, "%.*s", (int)text.len - 4, text.data + 4);
-            ms_fail_row(records, row.row);
+            ms_fail_row(records, rows[i]);
             continue;
         }
         lines[n_lines++] = line(call, &record);

@@ -202,6 +202,9 @@ static ms_status task_action(ms_call *call, const char *place, char **words, siz
     return MS_OK;
 }
 
+/* A value as it was parsed: null where it is. */
+static ms_str shown(ms_call *call, const char *key, ms_str text) { return ms_config_is_null(call, key) ? ms_s("null") : text; }
+
 static ms_status start(ms_call *call) {
     source_task *task = call->state;
     const source_config *config = call->config->values;
@@ -213,9 +216,11 @@ static ms_status start(ms_call *call) {
     for (size_t i = 0; i < config->names.len; i++) {
         ms_buf_format(&names, "%s%.*s", i == 0 ? "" : ", ", MS_ARG(config->names.items[i]));
     }
-    ms_info("config flag=%s small=%d big=%lld ratio=%g names=[%.*s] secret=%s helper=%.*s",
-            ms_config_is_null(call, "flag") ? "null" : config->flag ? "true" : "false", config->small, (long long)config->big, config->ratio,
-            MS_ARG(ms_buf_done(&names)), config->secret.data == NULL ? "null" : "set", MS_ARG(config->helper.data == NULL ? ms_s("null") : config->helper));
+    ms_arena *arena = call->arena;
+    ms_info("config flag=%.*s small=%.*s big=%.*s ratio=%g names=[%.*s] secret=%s helper=%.*s",
+            MS_ARG(shown(call, "flag", ms_s(config->flag ? "true" : "false"))), MS_ARG(shown(call, "small", ms_format(arena, "%d", config->small))),
+            MS_ARG(shown(call, "big", ms_format(arena, "%lld", (long long)config->big))), config->ratio, MS_ARG(ms_buf_done(&names)),
+            config->secret.data == NULL ? "null" : "set", MS_ARG(shown(call, "helper", config->helper)));
     if (ms_is(config->mode, "counter")) {
         ms_value partition = counter(call->arena), offset;
         int64_t stored;
