@@ -5,11 +5,11 @@ set -eu
 cd "$(dirname "$0")"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-flags="-std=c11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -Iinclude -Isrc"
+flags="-std=c11 -g -O1 -Wall -Wextra -Werror -Wno-infinite-recursion -fsanitize=address,undefined -fno-sanitize-recover=all -Iinclude -Isrc"
 for source in src/*.c src/native/*.c; do
     ${CC:-cc} $flags -c "$source" -o "$out/$(echo "$source" | tr / _).o"
 done
-for test in test/*_test.c examples/*/test/*_test.c template/*/test/*.c; do
+for test in test/*_test.c kit/test/*_test.c examples/*/test/*_test.c template/*/test/*.c; do
     [ -e "$test" ] || continue
     project=$(dirname "$(dirname "$test")")
     plugins=
