@@ -5,7 +5,14 @@ set -eu
 cd "$(dirname "$0")"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-flags="-std=c11 -g -O1 -Wall -Wextra -Werror -Wno-infinite-recursion -fsanitize=address,undefined -fno-sanitize-recover=all -Iinclude -Isrc"
+flags="-std=c11 -g -O1 -Wall -Wextra -Werror -Wno-infinite-recursion -Iinclude -Isrc"
+sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=all"
+echo 'int main(void) { return 0; }' > "$out/empty.c"
+if ${CC:-cc} $sanitizers "$out/empty.c" -o "$out/run" 2>/dev/null && "$out/run"; then
+    flags="$flags $sanitizers"
+else
+    echo "without sanitizers: ${CC:-cc} has none here" >&2
+fi
 for source in src/*.c src/native/*.c; do
     ${CC:-cc} $flags -c "$source" -o "$out/$(echo "$source" | tr / _).o"
 done
