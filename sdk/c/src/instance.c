@@ -68,7 +68,9 @@ ms_instance *ms_instance_new(ms_kind kind, ms_str class_name, bool is_connector,
     instance->call.memory = memory;
     instance->call.arena = ms_arena_new();
     instance->call.plugin = plugin;
-    instance->call.state = ms_alloc(memory, is_connector ? plugin->connector_size : plugin->state_size);
+    /* Without a size there is no state, so that who writes to it all the same is found by the first native test. */
+    size_t size = is_connector ? plugin->connector_size : plugin->state_size;
+    instance->call.state = size != 0 ? ms_alloc(memory, size) : NULL;
     instance->call.config = instance->own_config = ms_config_of(memory, NULL, 0);
     instance->started = false;
     return instance;

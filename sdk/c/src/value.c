@@ -330,7 +330,7 @@ static void write_date(ms_buf *buf, int64_t ms) {
     civil(day_number, &year, &month, &day);
     /* Years before the first are counted from it backwards, without a zero. */
     long long shown = year <= 0 ? 1 - year : year;
-    ms_buf_format(buf, "%.3s %.3s %02u %02lld:%02lld:%02lld UTC %04lld", days + weekday * 3, months + (month - 1) * 3, day,
+    ms_buf_format(buf, "%.3s %.3s %02u %02lld:%02lld:%02lld UTC %lld", days + weekday * 3, months + (month - 1) * 3, day,
                   (long long)(of_day / 3600), (long long)(of_day / 60 % 60), (long long)(of_day % 60), shown);
 }
 

@@ -173,7 +173,7 @@ typedef struct ms_call {
     ms_arena *arena;
     /* Memory that lives as long as the instance. */
     ms_arena *memory;
-    /* The author's state: `state_size` bytes of the plugin's table (`connector_size` for connectors), zero at first. */
+    /* The author's state: `state_size` bytes of the plugin's table (`connector_size` for connectors), zero at first; NULL for none. */
     void *state;
     /* The configuration; lives as long as the instance. Its `values` are the author's struct. */
     const struct ms_config *config;
