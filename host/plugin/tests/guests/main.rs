@@ -8,6 +8,7 @@ mod converters;
 mod discovery;
 mod dropped;
 mod examples;
+mod frozen;
 mod http;
 mod http_server;
 mod recycling;

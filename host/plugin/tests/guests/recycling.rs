@@ -37,10 +37,10 @@ async fn transforms_predicates_and_converters_are_replaced_between_two_batches()
     for _ in 0..CALLS {
         let outcome = chain.apply(&lines(&["a", "b"])).await.unwrap();
         assert_eq!(texts(&outcome.batch), ["a", "b"]);
-        assert!(held.memory.value() < 24 << 20, "{}", held.memory.value());
+        assert!(held.memory.value() < 26 << 20, "{}", held.memory.value());
     }
     let recycled = held.recycled.total();
-    assert!(10 < recycled && held.faults.total() == 0, "{recycled} of {CALLS}");
+    assert!(5 < recycled && held.faults.total() == 0, "{recycled} of {CALLS}");
     assert_eq!(held.instances.total(), recycled + 1);
 
     let class = "org.millstream.odd.OddConverter";
@@ -70,7 +70,7 @@ async fn a_source_task_begins_anew_where_its_offsets_say() {
             source.renew().await.unwrap();
             assert!(!source.wants_renewal());
         }
-        assert!(held.memory.value() < 24 << 20, "{}", held.memory.value());
+        assert!(held.memory.value() < 26 << 20, "{}", held.memory.value());
     }
     assert!(10 < begun, "{begun} instances");
     assert_eq!(held.recycled.total() + 1, held.instances.total());
@@ -94,7 +94,7 @@ async fn a_sink_task_begins_anew_with_its_partitions() {
             // The guest refuses to open anything else than what is assigned.
             sink.renew(&partitions).await.unwrap();
         }
-        assert!(held.memory.value() < 24 << 20, "{}", held.memory.value());
+        assert!(held.memory.value() < 26 << 20, "{}", held.memory.value());
     }
     assert!(10 < held.recycled.total(), "{}", held.recycled.total());
     sink.close(&partitions).await.unwrap();

@@ -6,9 +6,7 @@ export!(Frozen);
 use exports::millstream::connect::{converter_api, plugin, predicate_api, sink_api, source_api, transform_api};
 use millstream::connect::host_columns as columns;
 use millstream::connect::host_metrics::{self, MetricKind, Progress};
-use millstream::connect::types::{
-    Config, Error, ErrorKind, Outcome, RowError, TopicOffset, TopicPartition,
-};
+use millstream::connect::types::{Config, Error, ErrorKind, Outcome, RowError, TopicOffset, TopicPartition};
 use millstream::connect::{
     host_connector, host_files, host_lease, host_log, host_report, host_sink, host_source, host_sql, host_transaction,
     host_wait,
@@ -30,7 +28,8 @@ fn path(steps: &[&str]) -> Vec<String> {
 
 impl plugin::Guest for Frozen {
     fn describe() -> String {
-        let key = r#"{"name":"text","type":"STRING","default":"x","importance":"HIGH","documentation":"What is done."}"#;
+        let key =
+            r#"{"name":"text","type":"STRING","default":"x","importance":"HIGH","documentation":"What is done."}"#;
         let file = r#"{"name":"file","type":"STRING","opens":{"file":"read"}}"#;
         let database = r#"{"name":"db","type":"STRING","opens":{"sql":{"password":"db.password","properties":"db."}}},
             {"name":"db.password","type":"PASSWORD"}"#;
@@ -40,7 +39,12 @@ impl plugin::Guest for Frozen {
         };
         let columns = r#","batches":"columns""#;
         let plugins = [
-            plugin("source", "FrozenSourceConnector", r#","commit_records":true,"wants":["lease"]"#, &[key, file, database].join(",")),
+            plugin(
+                "source",
+                "FrozenSourceConnector",
+                r#","commit_records":true,"wants":["lease"]"#,
+                &[key, file, database].join(","),
+            ),
             plugin("sink", "FrozenSinkConnector", columns, &[key, topic].join(",")),
             plugin("transform", "Upper", columns, key),
             plugin("predicate", "Is", columns, key),
@@ -123,7 +127,11 @@ impl source_api::GuestSourceConnector for Connector {
 
 impl source_api::GuestSourceTask for SourceTask {
     fn create(_: String) -> Result<source_api::SourceTask, Error> {
-        Ok(source_api::SourceTask::new(Self { text: Default::default(), polls: Default::default(), heard: Default::default() }))
+        Ok(source_api::SourceTask::new(Self {
+            text: Default::default(),
+            polls: Default::default(),
+            heard: Default::default(),
+        }))
     }
 
     fn start(&self, config: Config) -> Result<(), Error> {
