@@ -132,6 +132,9 @@ impl SourceContext for Worker {
         let line = |RequestedEnd { behind, end }: &RequestedEnd| format!("{end:?} {behind:?}");
         self.note(ends.iter().map(line).collect::<Vec<_>>().join(", "));
     }
+    fn lease(&self) -> Option<Arc<dyn Lease>> {
+        self.lease.clone().map(|lease| lease as Arc<dyn Lease>)
+    }
     fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }
