@@ -4,10 +4,11 @@ import { Batch } from './batch/batch';
 import { getBit, setBit } from './batch/bits';
 import { nameOf } from './batch/variant';
 import { type ConfigMap, parseConfig } from './config';
-import { FatalError, type ReportedRowError } from './errors';
-import type { Converter, ConverterRole, Definitions, PluginKind, Plugins } from './plugins';
-import { RecordView } from './record';
-import { Records } from './records';
+import { FatalError, type PluginError, raised, type ReportedRowError } from './errors';
+import type { Converter, ConverterRole, Definitions, GetsBatches, PluginKind, Plugins } from './plugins';
+import { type ConnectRecord, RecordView } from './record';
+import { Records, type Replacement } from './records';
+import { HostColumn, HostTable, type OnFail } from './table';
 import { Verdict } from './verdict';
 
 /** What a link of a chain is to be made of. */
@@ -32,24 +33,73 @@ export function checkMade(made: unknown, what: string, ...functions: string[]): 
   }
 }
 
-type RunTransform = (records: Records) => void;
-type RunPredicate = (batch: Batch, verdict: Verdict) => void;
+/** A transform over batches that the component has, and over tables of the host if it is made for them. */
+interface RunTransform {
+  run: (records: Records) => void;
+  table: ((table: HostTable) => void) | null;
+}
+
+/** A predicate, likewise. */
+export interface RunPredicate {
+  run: (batch: Batch, verdict: Verdict) => void;
+  table: ((table: HostTable) => HostColumn) | null;
+}
 
 function makeTransform(plugins: Plugins, className: string, config: ConfigMap): RunTransform {
   const definition = find(plugins, 'transform', className);
   const made = definition.create(parseConfig(definition.config ?? {}, config));
-  checkMade(made, `create of ${className}`, 'apply', 'applyBatch');
-  if (made.applyBatch !== undefined) return (records) => made.applyBatch!(records);
-  return (records) => records.replaceEach(definition.exact ?? false, (record) => made.apply!(record as Parameters<NonNullable<typeof made.apply>>[0]));
+  checkMade(made, `create of ${className}`, 'apply', 'applyBatch', 'applyTable');
+  if (made.applyTable !== undefined) {
+    checkBatches(definition, className, 'applyTable');
+    return { run: (records) => overTable(records, made.applyTable!), table: made.applyTable.bind(made) };
+  }
+  if (made.applyBatch !== undefined) return { run: (records) => made.applyBatch!(records), table: null };
+  const apply = made.apply!.bind(made) as (record: ConnectRecord) => Replacement;
+  return { run: (records) => records.replaceEach(definition.exact ?? false, apply), table: null };
+}
+
+/** Those who work on the host's columns say so in their declaration: it is how the host knows. */
+function checkBatches(definition: GetsBatches, className: string, name: string): void {
+  if (definition.batches !== 'columns') throw new TypeError(`${className} has ${name}: its declaration has to say batches: 'columns'`);
+}
+
+/** Runs a transform for tables over a batch that the component has: beside others in one chain. */
+function overTable(records: Records, apply: (table: HostTable) => void): void {
+  const failed: { row: number; error: PluginError }[] = [];
+  let parents: number[] | null = null;
+  const onFail: OnFail = (messages, kind, className) => {
+    messages.forEach((message, row) => {
+      if (message !== null) failed.push({ row, error: raised({ kind, class: className, message, causes: [] }) });
+    });
+  };
+  const onRepeat = (olds: number[]) => {
+    parents = olds.map((old) => (parents === null ? old : parents[old]!));
+    // Rows are named by their new numbers from now on.
+    failed.splice(0).forEach(({ row, error }) => olds.forEach((old, at) => old === row && failed.push({ row: at, error })));
+  };
+  const id = HostTable.read(records.batch).id;
+  const table = new HostTable(id, 0, onFail, onRepeat);
+  if (!records.allMatter) table.focus(HostColumn.booleans(Array.from({ length: records.rows }, (_, row) => records.isActive(row))));
+  apply(table);
+  table.focus(null);
+  records.continueWith(table.toBatch(), parents);
+  for (const { row, error } of failed) records.fail(row, error);
 }
 
 /** A predicate with its configuration. */
 export function makePredicate(plugins: Plugins, className: string, config: ConfigMap): RunPredicate {
   const definition = find(plugins, 'predicate', className);
   const made = definition.create(parseConfig(definition.config ?? {}, config));
-  checkMade(made, `create of ${className}`, 'test', 'testBatch');
-  if (made.testBatch !== undefined) return (batch, verdict) => made.testBatch!(batch, verdict);
-  return (batch, verdict) => {
+  checkMade(made, `create of ${className}`, 'test', 'testBatch', 'testTable');
+  if (made.testTable !== undefined) {
+    checkBatches(definition, className, 'testTable');
+    const run = (batch: Batch, verdict: Verdict) => {
+      condition(made.testTable!(HostTable.read(batch))).toBooleans().forEach((holds, row) => holds === true && verdict.set(row, true));
+    };
+    return { run, table: (table) => condition(made.testTable!(table)) };
+  }
+  if (made.testBatch !== undefined) return { run: (batch, verdict) => made.testBatch!(batch, verdict), table: null };
+  const run = (batch: Batch, verdict: Verdict) => {
     const view = new RecordView(batch, definition.exact ?? false);
     for (let row = 0; row < batch.rows; row++) {
       if (!batch.isSelected(row)) continue;
@@ -63,6 +113,12 @@ export function makePredicate(plugins: Plugins, className: string, config: Confi
     }
     view.release();
   };
+  return { run, table: null };
+}
+
+function condition(made: unknown): HostColumn {
+  if (!(made instanceof HostColumn)) throw new TypeError(`testTable returns a column, not ${nameOf(made)}`);
+  return made;
 }
 
 /** A converter with its configuration. */
@@ -70,8 +126,9 @@ export function makeConverter(plugins: Plugins, className: string, config: Confi
   const isHeaders = role === 'header';
   const definition = isHeaders ? find(plugins, 'header_converter', className) : find(plugins, 'converter', className);
   const converter = definition.create(parseConfig(definition.config ?? {}, config), role);
-  checkMade(converter, `create of ${className}`, 'toConnect', 'toConnectBatch');
-  checkMade(converter, `create of ${className}`, 'fromConnect', 'fromConnectBatch');
+  checkMade(converter, `create of ${className}`, 'toConnect', 'toConnectBatch', 'toConnectTable');
+  checkMade(converter, `create of ${className}`, 'fromConnect', 'fromConnectBatch', 'fromConnectTable');
+  if (converter.toConnectTable !== undefined) checkBatches(definition, className, 'toConnectTable');
   return { converter, exact: definition.exact ?? false };
 }
 
@@ -106,6 +163,27 @@ export class Chain {
     });
   }
 
+  /** Whether the host keeps the batches: all transforms and predicates work on its tables. */
+  get isOverTables(): boolean {
+    return this.#links.every(({ transform, condition }) => transform.table !== null && (condition === null || condition.predicate.table !== null));
+  }
+
+  /** Runs the chain over the batch of the call, which the host keeps. */
+  applyToInput(): void {
+    const input = HostTable.input();
+    this.#links.forEach(({ transform, condition }, link) => {
+      const table = new HostTable(input.id, link);
+      if (condition !== null) {
+        const holds = condition.predicate.table!(table);
+        const isFalse = HostColumn.coalesce(holds, HostColumn.constant(false)).not();
+        table.focus(condition.negate ? isFalse : holds);
+      }
+      transform.table!(table);
+      table.focus(null);
+    });
+    input.answer();
+  }
+
   /** Runs the chain over the selected rows, or those of a bitmap. The batch is null if it was not changed. */
   apply(batch: Batch, only: Uint8Array | null = null): { changed: Batch | null; errors: ReportedRowError[] } {
     const records = new Records(batch);
@@ -113,7 +191,7 @@ export class Chain {
       // The bitmap is over the rows that came in; rows may have become several since.
       let active = only === null ? null : records.inputsWhere((input) => getBit(only, input));
       if (condition !== null) active = limit(records, condition, link, active);
-      records.limited(active, link, () => transform(records));
+      records.limited(active, link, () => transform.run(records));
     });
     return { changed: records.changed ? records.batch : null, errors: records.errors };
   }
@@ -122,7 +200,7 @@ export class Chain {
 /** Takes out of the active rows where the transform is not to be applied. */
 function limit(records: Records, { predicate, negate }: NonNullable<Link['condition']>, link: number, active: Uint8Array | null): Uint8Array {
   const verdict = new Verdict(records.rows);
-  predicate(records.batch, verdict);
+  predicate.run(records.batch, verdict);
   records.limited(null, link, () => {
     // Rows that are not meant here cannot fail here either.
     for (const { row, error } of verdict.thrown) if (active === null || getBit(active, row)) records.fail(row, error);

@@ -3,18 +3,19 @@
 import { Batch } from './batch/batch';
 import { Role } from './batch/layout';
 import { nameOf } from './batch/variant';
-import { Chain, checkMade, find, LinkFailure, makeConverter, makePredicate } from './chain';
+import { Chain, checkMade, find, LinkFailure, makeConverter, makePredicate, type RunPredicate } from './chain';
 import { batchOf } from './collect';
 import { ConfigMap, parseConfig, runChecks } from './config';
 import { ConnectorContext, handOverBoundaries, SinkContext, SourceContext, type OffsetMap, type TopicOffset, type TopicPartition } from './context';
 import { fromConnect, toConnect } from './convert';
 import { describe } from './describe';
 import { callError, FatalError, javaExceptions, type ReportedError, type ReportedRowError } from './errors';
-import { join, split, type WideOffset } from './host';
+import { joinExact, split, type WideOffset } from './host';
 import { fromJson } from './json';
 import type { CommittedRow, Connector, Converter, ConverterRole, Plugins, SinkDefinition, SinkTask, SourceDefinition, SourceTask, Support } from './plugins';
 import { sinkRecords } from './record';
 import { Records } from './records';
+import { answerVerdict, HostTable } from './table';
 import { Verdict } from './verdict';
 
 /** A configuration as the contract has it. */
@@ -43,7 +44,7 @@ function started<T>(what: T | null): T {
   return what;
 }
 
-const offsetOf = ({ topic, partition, offset }: WideOffset): TopicOffset => ({ topic, partition, offset: join(offset, `the offset of ${topic}-${partition}`) });
+const offsetOf = ({ topic, partition, offset }: WideOffset): TopicOffset => ({ topic, partition, offset: joinExact(offset) });
 const wideOf = ({ topic, partition, offset }: TopicOffset): WideOffset => ({ topic, partition, offset: split(offset) });
 
 /** What connectors of both kinds have. */
@@ -150,7 +151,9 @@ export function exportsOf(plugins: Plugins) {
       return guarded(() => {
         let batch: Batch | null;
         try {
-          batch = polled(started(this.#task).poll(limits));
+          const made = started(this.#task).poll(limits);
+          if (made instanceof HostTable) made.answer();
+          batch = made instanceof HostTable ? null : polled(made);
         } catch (error) {
           handOverBoundaries(false);
           throw error;
@@ -167,7 +170,7 @@ export function exportsOf(plugins: Plugins) {
         const batch = Batch.open(rows);
         const list: CommittedRow[] = [];
         for (let row = 0; row < batch.rows; row++) {
-          list.push({ topic: batch.topic(row) ?? '', partition: batch.integer(Role.PARTITION, row) as number | null, offset: batch.integer(Role.OFFSET, row) as number | null });
+          list.push({ topic: batch.topic(row) ?? '', partition: batch.integer(Role.PARTITION, row) as number | null, offset: batch.integer(Role.OFFSET, row) });
         }
         task.committed(list);
       });
@@ -212,7 +215,7 @@ export function exportsOf(plugins: Plugins) {
       guarded(() => {
         const { definition } = this;
         const task = definition.task(parseConfig(definition.config ?? {}, new ConfigMap(config)), new SinkContext());
-        checkMade(task, `task of ${definition.class}`, 'put', 'putBatch');
+        checkMade(task, `task of ${definition.class}`, 'put', 'putBatch', 'putTable');
         this.#task = task;
       });
     }
@@ -224,6 +227,7 @@ export function exportsOf(plugins: Plugins) {
     put(records: Uint8Array): void {
       guarded(() => {
         const task = started(this.#task);
+        if (task.putTable !== undefined) return task.putTable(HostTable.input()) as unknown;
         const batch = Batch.open(records);
         const result: unknown = task.putBatch !== undefined ? task.putBatch(batch) : task.put!(sinkRecords(batch, this.definition.exact ?? false));
         return result;
@@ -276,6 +280,10 @@ export function exportsOf(plugins: Plugins) {
 
     apply(records: Uint8Array, only: Uint8Array | null): WitOutcome {
       return guarded(() => {
+        if (records.length === 0 && this.chain.isOverTables) {
+          this.chain.applyToInput();
+          return { changed: null, errors: [] };
+        }
         const { changed, errors } = this.chain.apply(Batch.open(records), only);
         return { changed: changed === null ? null : changed.write(), errors };
       });
@@ -283,7 +291,7 @@ export function exportsOf(plugins: Plugins) {
   }
 
   class PredicateResource {
-    constructor(readonly run: (batch: Batch, verdict: Verdict) => void) {}
+    constructor(readonly predicate: RunPredicate) {}
 
     static create(className: string, config: WitConfig): PredicateResource {
       return guarded(() => new PredicateResource(makePredicate(plugins, className, new ConfigMap(config))));
@@ -291,9 +299,14 @@ export function exportsOf(plugins: Plugins) {
 
     test(records: Uint8Array): { holds: Uint8Array; errors: ReportedRowError[] } {
       return guarded(() => {
+        const { run, table } = this.predicate;
+        if (records.length === 0 && table !== null) {
+          answerVerdict(table(HostTable.input()));
+          return { holds: new Uint8Array(0), errors: [] };
+        }
         const batch = Batch.open(records);
         const verdict = new Verdict(batch.rows);
-        this.run(batch, verdict);
+        run(batch, verdict);
         return { holds: verdict.holdsFor, errors: verdict.errors };
       });
     }
@@ -314,11 +327,24 @@ export function exportsOf(plugins: Plugins) {
     }
 
     toConnect(batch: Uint8Array): WitOutcome {
-      return this.#convert(batch, (records) => toConnect(records, this.role, this.converter));
+      const { converter } = this;
+      if (converter.toConnectTable !== undefined) return this.#overTable((table) => converter.toConnectTable!(table));
+      return this.#convert(batch, (records) => toConnect(records, this.role, converter));
     }
 
     fromConnect(batch: Uint8Array): WitOutcome {
-      return this.#convert(batch, (records) => fromConnect(records, this.role, this.converter, this.exact));
+      const { converter } = this;
+      if (converter.fromConnectTable !== undefined) return this.#overTable((table) => converter.fromConnectTable!(table));
+      return this.#convert(batch, (records) => fromConnect(records, this.role, converter, this.exact));
+    }
+
+    #overTable(work: (table: HostTable) => void): WitOutcome {
+      return guarded(() => {
+        const table = HostTable.input();
+        work(table);
+        table.answer();
+        return { changed: null, errors: [] };
+      });
     }
 
     #convert(batch: Uint8Array, work: (records: Records) => void): WitOutcome {

@@ -32,6 +32,7 @@ interface KeyParts {
   name: string;
   type: KeyType;
   required: boolean;
+  nullable: boolean;
   default: string | null;
   importance: Importance;
   doc: string;
@@ -65,6 +66,11 @@ export class Key<T> {
   /** The value if the key is not set. */
   default(value: NonNullable<T> | string): Key<NonNullable<T>> {
     return this.#with({ default: Array.isArray(value) ? value.join(',') : String(value) });
+  }
+
+  /** Null is accepted, too: a user can set the key to nothing. */
+  nullable(): Key<T | null> {
+    return this.#with({ nullable: true });
   }
 
   /** How much the key matters; medium if not said. */
@@ -146,6 +152,7 @@ function declare<T>(name: string, type: KeyType): Key<T> {
     name,
     type,
     required: false,
+    nullable: false,
     default: null,
     importance: 'medium',
     doc: '',
@@ -233,7 +240,7 @@ export function parseConfig<K extends Keys>(keys: K, config: ConfigMap): ConfigO
   for (const [property, { parts }] of Object.entries(keys)) {
     const value = parseUnchecked(parts, config);
     runCheck(parts, value);
-    const mustHave = parts.required || parts.default !== null;
+    const mustHave = !parts.nullable && (parts.required || parts.default !== null);
     if (value === null && mustHave) throw invalid(parts, 'null', 'Value must be non-null');
     values[property] = value;
   }

@@ -5,13 +5,13 @@ import { host, join, split, type Boundary, type HostReport, type TopicPartition,
 import { fromJson, toJson } from './json';
 import type { SinkRecord } from './record';
 import { encodeUtf8 } from './utf8';
-import type { Value, ValueMap } from './values';
+import type { Int64, Value, ValueMap } from './values';
 
 export type { TopicPartition };
 
-/** A position in a topic: the offset of the next record. */
+/** A position in a topic: the offset of the next record, a bigint where a number would not be exact. */
 export interface TopicOffset extends TopicPartition {
-  offset: number;
+  offset: Int64;
 }
 
 /** A map with text keys, as source partitions and offsets are. */

@@ -21,13 +21,14 @@ function describePlugin({ kind, definition }: Plugin): object {
     documentation: definition.doc ?? '',
     ...(kind === 'source' ? { commit_records: definition.wantsCommitted ?? false } : {}),
     ...(connector?.wantsLease === true ? { wants: ['lease'] } : {}),
+    ...(kind !== 'source' && definition.batches === 'columns' ? { batches: 'columns' } : {}),
     config: Object.values(keys).map((key) => describeKey(key, keys)),
   };
 }
 
 function describeKey({ parts }: Key<unknown>, keys: Keys): object {
   // Spelled out, so that a new part cannot be overlooked.
-  const { name, type, required, default: value, importance, doc, group, order, width, displayName, dependents, recommended, validator, check: _, opens } = parts;
+  const { name, type, required, nullable: _nullable, default: value, importance, doc, group, order, width, displayName, dependents, recommended, validator, check: _check, opens } = parts;
   return {
     name,
     type,

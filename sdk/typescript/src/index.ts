@@ -25,6 +25,7 @@ export { Cursor, cursor, FieldCursor, mapField, valueAt } from './fields';
 export { File } from './file';
 export { http, type HttpCause, type HttpOptions, type HttpPending, HttpResponse } from './http';
 export { log, type LogLevel } from './log';
+export { metrics, type Progress } from './metrics';
 export { opens, type Opens } from './opens';
 export {
   type CommittedRow,
@@ -53,6 +54,7 @@ export type { ConnectRecord, Header, SinkRecord, SourceRecord, TransformRecord }
 export { Records } from './records';
 export { type Field, logicalNames, Schema, type SchemaType } from './schema';
 export { Database, quoted, Rows, type SqlParameter, Statement } from './sql';
+export { HostColumn, HostTable, Made } from './table';
 export { decodeUtf8, encodeUtf8, tryDecodeUtf8 } from './utf8';
 export { Decimal, float32, float64, int16, int32, int8, type Int64, javaClass, type NumberType, Struct, Typed, type Value, type ValueMap, valueText } from './values';
 export { type Validator, validators } from './validator';

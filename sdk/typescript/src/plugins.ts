@@ -9,6 +9,8 @@ import type { ConnectorContext, OffsetMap, SinkContext, SourceContext, TopicOffs
 import type { Replacement, Records } from './records';
 import type { SinkRecord, SourceRecord, TransformRecord } from './record';
 import type { Schema } from './schema';
+import type { Int64 } from './values';
+import type { HostColumn, HostTable } from './table';
 import type { Verdict } from './verdict';
 
 /** What a component carries. */
@@ -61,7 +63,7 @@ export interface SourceTask {
    * The next records, or columns; nothing if there are none. May {@link wait} for them for up to `limits.maxWaitMs`. A
    * {@link RetriableError} counts as nothing, any other error ends the task.
    */
-  poll(limits: PollLimits): Iterable<SourceRecord> | Batch | null | undefined | void;
+  poll(limits: PollLimits): Iterable<SourceRecord> | Batch | HostTable | null | undefined | void;
   /** Rows that have ended, in the order of `poll`: for sources with `wantsCommitted`. */
   committed?(rows: CommittedRow[]): void;
   /** Offsets of everything that ended before are stored. */
@@ -74,7 +76,7 @@ export interface CommittedRow {
   topic: string;
   /** Null, with the offset, for a record that was filtered or skipped. */
   partition: number | null;
-  offset: number | null;
+  offset: Int64 | null;
 }
 
 /** A source: {@link source}. */
@@ -93,6 +95,11 @@ export interface SourceDefinition<K extends Keys> extends ConnectorInfo<K> {
   alterOffsets?(config: ConfigMap, offsets: [OffsetMap, OffsetMap | null][]): boolean;
 }
 
+/** How a plugin gets its batches: as bytes, or with `columns` by {@link HostTable}. */
+export interface GetsBatches {
+  batches?: 'bytes' | 'columns';
+}
+
 /** A sink task: takes records out. One call at a time. */
 export interface SinkTask {
   /** Partitions newly assigned. A sink that keeps its offsets in its target seeks here. */
@@ -102,8 +109,10 @@ export interface SinkTask {
    * host pass the same again, any other error fails the task; what can never be written goes to {@link SinkContext.report}.
    */
   put?(records: SinkRecord[]): void;
-  /** As `put`, for columns. Rows that are not selected are none of the sink's business. One of the two has to be there. */
+  /** As `put`, for columns. Rows that are not selected are none of the sink's business. */
   putBatch?(records: Batch): void;
+  /** As `put`, with the host's columns (`batches: 'columns'`). One of the three has to be there. */
+  putTable?(records: HostTable): void;
   /** Makes everything taken so far durable; offsets are committed when it returns. */
   flush?(): void;
   /** Flushes, and returns the offsets that may be committed: nothing for all of those given, an empty list for none. */
@@ -114,7 +123,7 @@ export interface SinkTask {
 }
 
 /** A sink: {@link sink}. */
-export interface SinkDefinition<K extends Keys> extends ConnectorInfo<K> {
+export interface SinkDefinition<K extends Keys> extends ConnectorInfo<K>, GetsBatches {
   /** The part that divides the work; without it each task gets the connector's own configuration. */
   connector?(config: ConfigOf<K>, context: ConnectorContext): Connector;
   task(config: ConfigOf<K>, context: SinkContext): SinkTask;
@@ -124,31 +133,35 @@ export interface SinkDefinition<K extends Keys> extends ConnectorInfo<K> {
   exact?: boolean;
 }
 
-/** A transform ready for use by one task. One of the two functions has to be there. */
+/** A transform ready for use by one task. One of the functions has to be there. */
 export interface Transform {
   /** The record changed, several that it becomes, or nothing, which drops it. What it throws fails that record alone. */
   apply?(record: TransformRecord): Replacement;
   /** Changes the active rows of a batch: the fast way, column by column. What it throws fails the task. */
   applyBatch?(records: Records): void;
+  /** Changes a table that the host holds (`batches: 'columns'`): only its rows in focus are meant, and others cannot be changed. */
+  applyTable?(table: HostTable): void;
 }
 
 /** A transform: {@link transform}. */
-export interface TransformDefinition<K extends Keys> extends PluginInfo<K> {
+export interface TransformDefinition<K extends Keys> extends PluginInfo<K>, GetsBatches {
   create(config: ConfigOf<K>): Transform;
   /** Whether numbers without a schema say their type. */
   exact?: boolean;
 }
 
-/** A predicate ready for use by one task. One of the two functions has to be there. */
+/** A predicate ready for use by one task. One of the functions has to be there. */
 export interface Predicate {
   /** Whether it holds for a record. What it throws fails that record alone. */
   test?(record: TransformRecord): boolean;
   /** Says for each selected row whether it holds. */
   testBatch?(records: Batch, verdict: Verdict): void;
+  /** The condition: a column of booleans (`batches: 'columns'`). Null and absent are false. */
+  testTable?(table: HostTable): HostColumn;
 }
 
 /** A predicate: {@link predicate}. */
-export interface PredicateDefinition<K extends Keys> extends PluginInfo<K> {
+export interface PredicateDefinition<K extends Keys> extends PluginInfo<K>, GetsBatches {
   create(config: ConfigOf<K>): Predicate;
   exact?: boolean;
 }
@@ -180,10 +193,13 @@ export interface Converter {
   toConnectBatch?(records: Records): void;
   /** Replaces the data of the active rows by bytes. */
   fromConnectBatch?(records: Records): void;
+  /** The same in a table that the host holds (`batches: 'columns'`). */
+  toConnectTable?(table: HostTable): void;
+  fromConnectTable?(table: HostTable): void;
 }
 
 /** A converter: {@link converter} and {@link headerConverter}. */
-export interface ConverterDefinition<K extends Keys> extends PluginInfo<K> {
+export interface ConverterDefinition<K extends Keys> extends PluginInfo<K>, GetsBatches {
   create(config: ConfigOf<K>, role: ConverterRole): Converter;
   exact?: boolean;
 }

@@ -4,7 +4,6 @@ import type { Batch, Side, Union } from './batch/batch';
 import { decodeColumn } from './batch/decode';
 import { type Header, readHeaders } from './batch/headers';
 import { Kind, Role } from './batch/layout';
-import { FatalError } from './errors';
 import type { Schema } from './schema';
 import type { Int64, Value } from './values';
 
@@ -50,13 +49,13 @@ export interface SinkRecord<V = any, K = any> extends TransformRecord<V, K> {
   /** Row of the batch, for reports. */
   readonly row: number;
   readonly partition: number;
-  /** Its offset in its topic. */
-  readonly offset: number;
+  /** Its offset in its topic: a bigint beyond 2^53. */
+  readonly offset: Int64;
   readonly timestampType: 'none' | 'create' | 'log-append';
   /** Topic, partition and offset before any transform changed them. */
   readonly originalTopic: string;
   readonly originalPartition: number;
-  readonly originalOffset: number;
+  readonly originalOffset: Int64;
 }
 
 /** What of records may differ from what they were made of. */
@@ -238,14 +237,14 @@ export class RecordView {
   sinkRecord(row: number): SinkRecord {
     const { batch } = this;
     const record = this.record(row) as TransformRecord & Record<string, unknown>;
-    const offset = exactNumber(batch.integer(Role.OFFSET, row) ?? 0, 'offset');
+    const offset = batch.integer(Role.OFFSET, row) ?? 0;
     const originals = batch.get(Role.ORIGINAL_TOPIC);
     record['row'] = row;
     record['offset'] = offset;
     record['timestampType'] = (['none', 'create', 'log-append'] as const)[Number(batch.integer(Role.TIMESTAMP_TYPE, row) ?? 0)];
     record['originalTopic'] = originals === undefined || originals.isNull(row) ? record.topic : originals.texts()[originals.constant ? 0 : row];
     record['originalPartition'] = batch.integer(Role.ORIGINAL_PARTITION, row) ?? record.partition ?? 0;
-    record['originalOffset'] = exactNumber(batch.integer(Role.ORIGINAL_OFFSET, row) ?? offset, 'offset');
+    record['originalOffset'] = batch.integer(Role.ORIGINAL_OFFSET, row) ?? offset;
     return record as unknown as SinkRecord;
   }
 
@@ -297,12 +296,6 @@ function schemasOf(batch: Batch, side: Side): (Schema | null)[] {
   const blocks = union.blocks.map((block) => batch.schemaOf(block));
   if (union.tags === null) return new Array<Schema | null>(batch.rows).fill(blocks[0] ?? null);
   return Array.from(union.tags, (tag) => blocks[tag]!);
-}
-
-/** A number that Kafka counts with. */
-export function exactNumber(value: Int64, what: string): number {
-  if (typeof value === 'bigint') throw new FatalError(`the ${what} ${value} is more than a number of JavaScript can be exact about`);
-  return value;
 }
 
 /** The rows of a batch that are still under way, as records. */

@@ -122,6 +122,13 @@ export class Records {
     return bitsWhere(this.rows, (row) => holds(this.#inputs === null ? row : this.#inputs[row]!));
   }
 
+  /** Goes on with a batch that was made of this one elsewhere; `parents` are the old rows of the new ones, null for the same. */
+  continueWith(batch: Batch, parents: readonly number[] | null): void {
+    this.changed = true;
+    this.batch = batch;
+    if (parents !== null) this.#inputs = parents.map((parent) => (this.#inputs === null ? parent : this.#inputs[parent]!));
+  }
+
   /**
    * Has each active row replaced as a record. What `replace` throws belongs to its row, and so does a record that no batch
    * can carry. What nobody has touched is not written anew.

@@ -80,12 +80,12 @@ class KitSinkTask {
       const [first = '', second = '', third = ''] = words;
       const at = { topic: first, partition: Number(second) };
       if (name === 'assignment') log.info(`assignment${shown(context.assignment())}`);
-      else if (name === 'seek') context.seek({ ...at, offset: Number(third) });
+      else if (name === 'seek') context.seek({ ...at, offset: BigInt(third) });
       else if (name === 'pause') context.pause(at);
       else if (name === 'resume') context.resume(at);
       else if (name === 'timeout') context.timeout(Number(first));
       else if (name === 'request-commit') context.requestCommit();
-      else if (name === 'offsets') this.#offsets = first === 'none' ? [] : [{ ...at, offset: Number(third) }];
+      else if (name === 'offsets') this.#offsets = first === 'none' ? [] : [{ ...at, offset: BigInt(third) }];
       else if (name === 'say') context.write('why', [{ value: words.join(' '), headers: [['by', 'kit']] }]);
       else if (name === 'report') context.report({ record: { row: Number(first) }, error: second === 'own' ? own() : failure(second, place) });
       else if (name === 'http') get(this.config.url);

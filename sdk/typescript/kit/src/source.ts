@@ -1,6 +1,7 @@
 /** The source: makes the records that its configuration names. */
 
 import {
+  type CommittedRow,
   ConfigError,
   ConfigMap,
   type ConfigOf,
@@ -34,9 +35,9 @@ const keys = {
   perPoll: key.int('per.poll').default(2).range(1, 10_000),
   tasks: key.int('tasks').default(1).range(1, 100),
   file: key.string('file').opens(opens.readFile),
-  flag: key.boolean('flag').default(false).dependents('small'),
-  small: key.short('small').default(7),
-  big: key.long('big').default(9007199254740993n),
+  flag: key.boolean('flag').default(false).nullable().dependents('small'),
+  small: key.short('small').default(7).nullable(),
+  big: key.long('big').default(9007199254740993n).nullable(),
   ratio: key.double('ratio').default(0.5).validator(validators.range(0, 1)),
   names: key.list('names').default(['a', 'b']).nonEmptyList(),
   secret: key.password('secret'),
@@ -77,7 +78,7 @@ const counter = { kit: 'counter' };
 
 class KitSourceTask {
   readonly #actions: Actions;
-  #next = 0;
+  #next = 0n;
   #sentTypes = false;
   #lines: { file: File; position: number; unsent: Uint8Array } | null = null;
 
@@ -92,7 +93,7 @@ class KitSourceTask {
     log.info(`config flag=${flag} small=${small} big=${big} ratio=${valueText(float64(ratio))} names=[${names.join(', ')}] secret=${secret === null ? 'null' : 'set'} helper=${helper}`);
     if (config.mode === 'counter') {
       const stored = context.offset(counter);
-      if (stored !== null) this.#next = Number(stored.n) + 1;
+      if (stored !== null) this.#next = BigInt(stored.n) + 1n;
       log.info(`from ${this.#next}`);
     }
   }
@@ -107,20 +108,16 @@ class KitSourceTask {
       return typedRecords(topic);
     }
     if (mode === 'lines') return this.#readLines();
-    const until = Math.min(records, this.#next + Math.min(perPoll, limits.maxRecords));
-    if (until <= this.#next) {
-      wait(Math.min(limits.maxWaitMs, 20));
-      return [];
-    }
     const made: SourceRecord[] = [];
-    for (; this.#next < until; this.#next++) {
-      const n = this.#next;
+    for (let left = Math.min(perPoll, limits.maxRecords); left > 0 && this.#next < records; left--) {
+      const n = this.#next++;
       made.push({ topic, key: `k${n}`, keySchema: Schema.string, value: n, valueSchema: Schema.int64, sourcePartition: counter, sourceOffset: { n } });
     }
+    if (made.length === 0) wait(Math.min(limits.maxWaitMs, 20));
     return made;
   }
 
-  committed(rows: { topic: string; partition: number | null; offset: number | null }[]): void {
+  committed(rows: CommittedRow[]): void {
     log.info(`committed ${rows.map(({ topic, partition, offset }) => (offset === null ? `${topic}-none` : `${topic}-${partition}@${offset}`)).join(' ')}`);
     this.#act('committed');
   }

@@ -9,12 +9,12 @@ import { batchOf } from '../collect';
 import { exportsOf, type WitConfig } from '../component';
 import type { OffsetMap, TopicOffset, TopicPartition } from '../context';
 import { type PluginError, raised, type ReportedError, type ReportedRowError } from '../errors';
-import { join, split } from '../host';
+import { joinExact, split } from '../host';
 import { toJson } from '../json';
 import { type CommittedRow, type ConverterRole, type Datum, type Plugin, Plugins, plugins, type PollLimits, type Support } from '../plugins';
 import type { ConnectRecord, Header, SinkRecord, SourceRecord } from '../record';
 import type { Schema } from '../schema';
-import type { Value } from '../values';
+import type { Int64, Value } from '../values';
 
 /** A configuration as a user writes it. */
 export type ConfigObject = Readonly<Record<string, string | null>>;
@@ -95,12 +95,12 @@ function batchFor(records: readonly ConnectRecord[]): Batch {
 /** A batch as a sink gets it: with places in Kafka, which count up from 0 unless they are said. */
 function sinkBatch(records: readonly (ConnectRecord & Partial<SinkRecord>)[]): Batch {
   const batch = batchFor(records);
-  const next = new Map<string, number>();
+  const next = new Map<string, Int64>();
   const places = records.map((record) => {
     const partition = record.partition ?? 0;
     const place = `${record.topic}-${partition}`;
     const offset = record.offset ?? next.get(place) ?? 0;
-    next.set(place, offset + 1);
+    next.set(place, typeof offset === 'bigint' ? offset + 1n : offset + 1);
     return { partition, offset };
   });
   batch.set(Role.PARTITION, Column.int32s(places.map(({ partition }) => partition)));
@@ -171,7 +171,7 @@ export class SinkTaskDriver {
   preCommit(...offsets: TopicOffset[]): TopicOffset[] | null {
     const wide = offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: split(offset) }));
     const safe = ask(() => this.#task.preCommit(wide));
-    return safe === null ? null : safe.map(({ topic, partition, offset }) => ({ topic, partition, offset: join(offset, 'an offset') }));
+    return safe === null ? null : safe.map(({ topic, partition, offset }) => ({ topic, partition, offset: joinExact(offset) }));
   }
 
   close(...partitions: TopicPartition[]): void {

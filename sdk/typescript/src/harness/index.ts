@@ -15,7 +15,7 @@
 
 import { takeBoundaries, type OffsetMap, type TopicOffset, type TopicPartition } from '../context';
 import { FatalError, javaExceptions, type PluginError, raised, type ReportedError, type ReportedRowError } from '../errors';
-import { type Boundary, type Host, type HostPending, type HostReport, join, setHost, split } from '../host';
+import { type Boundary, type Host, type HostColumns, type HostPending, type HostReport, join, joinExact, setHost, split } from '../host';
 import { httpError, type HttpRequest, type HttpResponse } from '../http';
 import { toJson } from '../json';
 import type { LogLevel } from '../log';
@@ -46,6 +46,13 @@ export interface SinkRequests {
 
 const noRequests = (): SinkRequests => ({ seeks: [], paused: [], timeout: null, commits: 0, reported: [], written: [] });
 
+/** Columns are the host's work. */
+const noColumns = new Proxy({} as HostColumns, {
+  get: (_, name) => () => {
+    throw new FatalError(`${String(name)}: columns are the host's work, which a test without a worker does not have: run the plugin in one`);
+  },
+});
+
 /** The host of a test, from {@link enter} to {@link leave}. */
 export class Harness {
   /** Lines that the plugin has logged. */
@@ -72,6 +79,10 @@ export class Harness {
   readonly raisedErrors: PluginError[] = [];
   /** What owners of the lease have kept. */
   readonly kept = new Map<string, Uint8Array>();
+  /** What the plugin has counted. */
+  readonly metrics = new Map<string, { kind: 'counter' | 'gauge'; value: number }>();
+  /** Pieces of work that are under way. */
+  readonly progress = new Map<string, { done: number; total: number | null; unit: string }>();
   /** Answers the plugin's requests; it throws {@link httpError} for a request without an answer. */
   server: ((request: HttpRequest) => HttpResponse) | null = null;
 
@@ -200,7 +211,7 @@ export class Harness {
       requestTaskReconfiguration: () => void this.reconfigurations++,
       raiseError: (error: ReportedError) => void this.raisedErrors.push(raised(error)),
       assignment: () => this.assigned,
-      seek: (offsets) => void sink.seeks.push(offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: join(offset, 'an offset') }))),
+      seek: (offsets) => void sink.seeks.push(offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: joinExact(offset) }))),
       pause: (partitions) => void sink.paused.push(...partitions),
       resume: (partitions) => void (sink.paused = sink.paused.filter((paused) => !partitions.some((partition) => samePartition(paused, partition)))),
       timeout: (ms) => void (sink.timeout = ms),
@@ -227,7 +238,22 @@ export class Harness {
       },
       openDatabase: (key, options) => opened(this.#databases, key, 'database').open(options),
       startRequest: (request) => this.#answer(request),
+      declareMetric: (name, kind) => {
+        const known = this.metrics.get(name);
+        if (known !== undefined && known.kind !== kind) throw new FatalError(`the metric ${name} is a ${known.kind}`);
+        if (known === undefined) this.metrics.set(name, { kind, value: 0 });
+      },
+      count: (name, more) => this.#metric(name, 'counter', (value) => value + more),
+      gauge: (name, value) => this.#metric(name, 'gauge', () => value),
+      reportProgress: (what, now) => void (now === null ? this.progress.delete(what) : this.progress.set(what, now)),
+      columns: noColumns,
     };
+  }
+
+  #metric(name: string, kind: 'counter' | 'gauge', next: (value: number) => number): void {
+    const known = this.metrics.get(name) ?? { kind, value: 0 };
+    if (known.kind !== kind) throw new FatalError(`the metric ${name} is a ${known.kind}`);
+    this.metrics.set(name, { kind, value: next(known.value) });
   }
 
   /** Requests are answered when they are started, so that a test sees the order. */

@@ -1,7 +1,7 @@
 /**
  * The host's interfaces as a component made by componentize-qjs finds them: `millstream:connect@0.1.0`, and of WASI what the
  * SDK calls. Numbers of 64 bits are two halves in the contract and numbers in WASI. A function whose result can be an error
- * throws it, as the plain value of the contract.
+ * throws an Error whose `payload` is the value of the contract.
  *
  * `wasj:` stands for `wasi:`: see `build.mjs`.
  */
@@ -103,6 +103,88 @@ declare module 'millstream:connect/host-sql@0.1.0' {
     run(records: Uint8Array | null, only: Uint8Array | null): { changed: WitWide; errors: WitRowError[] };
     [Symbol.dispose](): void;
   }
+}
+
+declare module 'millstream:connect/host-metrics@0.1.0' {
+  interface Progress {
+    done: number;
+    total: number | null;
+    unit: string;
+  }
+  export function declare(name: string, kind: 'counter' | 'gauge', help: string): void;
+  export function count(name: string, more: number): void;
+  export function gauge(name: string, value: number): void;
+  export function reportProgress(what: string, now: Progress | null): void;
+}
+
+declare module 'millstream:connect/host-columns@0.1.0' {
+  export function input(): number;
+  export function queried(): number;
+  export function make(rows: number): number;
+  export function read(records: Uint8Array): number;
+  export function write(table: number): Uint8Array;
+  export function rows(table: number): number;
+  export function selected(table: number): number;
+  export function focus(table: number, condition: number | null): void;
+  export function keep(table: number, condition: number): void;
+  export function fail(table: number, messages: number, link: number, kind: 'retriable' | 'data' | 'config' | 'fatal', className: string): void;
+  export function repeat(table: number, counts: number[]): number[];
+  export function answer(table: number): void;
+  export function answerVerdict(holds: number, failed: number | null): void;
+  export function get(table: number, path: string[]): number | null;
+  export function names(table: number, path: string[]): string[];
+  export function set(table: number, path: string[], column: number): void;
+  export function drop(table: number, path: string[]): void;
+  export function rename(table: number, path: string[], name: string): void;
+  export function texts(column: number): (string | null)[];
+  export function numbers(column: number): (number | null)[];
+  export function booleans(column: number): (boolean | null)[];
+  export function toJson(column: number): string;
+  export function fromTexts(values: (string | null)[]): number;
+  export function fromNumbers(values: (number | null)[]): number;
+  export function fromBooleans(values: (boolean | null)[]): number;
+  export function fromJson(text: string, schema: string | null): { column: number; failed: number | null };
+  export function fromJsonLike(text: string, like: number): { column: number; failed: number | null };
+  export function constant(json: string): number;
+  export function constantText(text: string): number;
+  export function absent(): number;
+  export function now(): number;
+  export function length(column: number): number;
+  export function about(column: number): string;
+  export function release(columns: number[]): void;
+  export function cast(column: number, to: string): { column: number; failed: number | null };
+  export function toText(column: number, encoding: string): { column: number; failed: number | null };
+  export function toBytes(column: number, encoding: string): { column: number; failed: number | null };
+  export function parseJson(column: number, schema: string | null): { column: number; failed: number | null };
+  export function writeJson(column: number): number;
+  export function schemaless(column: number): number;
+  export function pack(names: string[], columns: number[], name: string | null): number;
+  export function upper(column: number): number;
+  export function lower(column: number): number;
+  export function trim(column: number): number;
+  export function substring(column: number, start: number, count: number | null): number;
+  export function characters(column: number): number;
+  export function concat(columns: number[], separator: string): number;
+  export function replace(column: number, pattern: string, replacement: string, all: boolean): number;
+  export function extract(column: number, pattern: string, group: number): number;
+  export function matches(column: number, pattern: string): number;
+  export function contains(column: number, text: number): number;
+  export function hash(column: number, algorithm: string): number;
+  export function add(left: number, right: number): number;
+  export function subtract(left: number, right: number): number;
+  export function multiply(left: number, right: number): number;
+  export function divide(left: number, right: number): number;
+  export function remainder(left: number, right: number): number;
+  export function equal(left: number, right: number): number;
+  export function less(left: number, right: number): number;
+  export function atMost(left: number, right: number): number;
+  export function isNull(column: number): number;
+  export function isPresent(column: number): number;
+  export function both(left: number, right: number): number;
+  export function either(left: number, right: number): number;
+  export function inverse(condition: number): number;
+  export function choose(condition: number, holds: number, otherwise: number): number;
+  export function coalesce(columns: number[]): number;
 }
 
 declare module 'millstream:connect/host-report@0.1.0' {

@@ -2,10 +2,12 @@
 
 /// <reference path="./contract.d.ts" />
 
+import * as columns from 'millstream:connect/host-columns@0.1.0';
 import * as connector from 'millstream:connect/host-connector@0.1.0';
 import { File } from 'millstream:connect/host-files@0.1.0';
 import * as lease from 'millstream:connect/host-lease@0.1.0';
 import * as logging from 'millstream:connect/host-log@0.1.0';
+import * as metrics from 'millstream:connect/host-metrics@0.1.0';
 import * as reports from 'millstream:connect/host-report@0.1.0';
 import * as sink from 'millstream:connect/host-sink@0.1.0';
 import * as source from 'millstream:connect/host-source@0.1.0';
@@ -13,7 +15,7 @@ import { Database, type Rows, type Statement } from 'millstream:connect/host-sql
 import * as transaction from 'millstream:connect/host-transaction@0.1.0';
 import * as waiting from 'millstream:connect/host-wait@0.1.0';
 import { raised, type ReportedError } from '../errors';
-import type { Host, HostDatabase, HostFile, HostRows, HostStatement } from '../host';
+import type { Host, HostColumns, HostDatabase, HostFile, HostRows, HostStatement } from '../host';
 import { startRequest } from './http';
 import { payloadOf } from './payload';
 
@@ -73,6 +75,15 @@ const statementOf = (statement: Statement): HostStatement => ({
   close: () => statement[Symbol.dispose](),
 });
 
+/** Every function of the host's columns, with errors that can be told by their class. */
+function askedColumns(): HostColumns {
+  const asked: Record<string, unknown> = {};
+  for (const [name, call] of Object.entries(columns)) {
+    if (typeof call === 'function') asked[name] = (...given: unknown[]) => ask(() => (call as (...given: unknown[]) => unknown)(...given));
+  }
+  return asked as unknown as HostColumns;
+}
+
 /** The host of a component. */
 export const componentHost: Host = {
   logEnabled: (level) => logging.enabled(level),
@@ -103,4 +114,9 @@ export const componentHost: Host = {
   writeKept: (epoch, changes) => ask(() => lease.write(epoch, changes)),
   openDatabase: (key, options) => databaseOf(ask(() => Database.open(key, options))),
   startRequest,
+  declareMetric: (name, kind, help) => ask(() => metrics.declare(name, kind, help)),
+  count: (name, more) => ask(() => metrics.count(name, more)),
+  gauge: (name, value) => ask(() => metrics.gauge(name, value)),
+  reportProgress: (what, now) => ask(() => metrics.reportProgress(what, now)),
+  columns: askedColumns(),
 };
