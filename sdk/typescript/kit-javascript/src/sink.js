@@ -75,7 +75,7 @@ class KitSinkTask {
             if (name === 'assignment')
                 log.info(`assignment${shown(context.assignment())}`);
             else if (name === 'seek')
-                context.seek({ ...at, offset: Number(third) });
+                context.seek({ ...at, offset: BigInt(third) });
             else if (name === 'pause')
                 context.pause(at);
             else if (name === 'resume')
@@ -85,7 +85,7 @@ class KitSinkTask {
             else if (name === 'request-commit')
                 context.requestCommit();
             else if (name === 'offsets')
-                this.#offsets = first === 'none' ? [] : [{ ...at, offset: Number(third) }];
+                this.#offsets = first === 'none' ? [] : [{ ...at, offset: BigInt(third) }];
             else if (name === 'say')
                 context.write('why', [{ value: words.join(' '), headers: [['by', 'kit']] }]);
             else if (name === 'report')

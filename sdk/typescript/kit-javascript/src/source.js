@@ -10,9 +10,9 @@ const keys = {
     perPoll: key.int('per.poll').default(2).range(1, 10_000),
     tasks: key.int('tasks').default(1).range(1, 100),
     file: key.string('file').opens(opens.readFile),
-    flag: key.boolean('flag').default(false).dependents('small'),
-    small: key.short('small').default(7),
-    big: key.long('big').default(9007199254740993n),
+    flag: key.boolean('flag').default(false).nullable().dependents('small'),
+    small: key.short('small').default(7).nullable(),
+    big: key.long('big').default(9007199254740993n).nullable(),
     ratio: key.double('ratio').default(0.5).validator(validators.range(0, 1)),
     names: key.list('names').default(['a', 'b']).nonEmptyList(),
     secret: key.password('secret'),
@@ -52,7 +52,7 @@ class KitSourceTask {
     config;
     context;
     #actions;
-    #next = 0;
+    #next = 0n;
     #sentTypes = false;
     #lines = null;
     constructor(config, context) {
@@ -66,7 +66,7 @@ class KitSourceTask {
         if (config.mode === 'counter') {
             const stored = context.offset(counter);
             if (stored !== null)
-                this.#next = Number(stored.n) + 1;
+                this.#next = BigInt(stored.n) + 1n;
             log.info(`from ${this.#next}`);
         }
     }
@@ -83,16 +83,13 @@ class KitSourceTask {
         }
         if (mode === 'lines')
             return this.#readLines();
-        const until = Math.min(records, this.#next + Math.min(perPoll, limits.maxRecords));
-        if (until <= this.#next) {
-            wait(Math.min(limits.maxWaitMs, 20));
-            return [];
-        }
         const made = [];
-        for (; this.#next < until; this.#next++) {
-            const n = this.#next;
+        for (let left = Math.min(perPoll, limits.maxRecords); left > 0 && this.#next < records; left--) {
+            const n = this.#next++;
             made.push({ topic, key: `k${n}`, keySchema: Schema.string, value: n, valueSchema: Schema.int64, sourcePartition: counter, sourceOffset: { n } });
         }
+        if (made.length === 0)
+            wait(Math.min(limits.maxWaitMs, 20));
         return made;
     }
     committed(rows) {
