@@ -337,7 +337,7 @@ async fn mariadb_alters_nothing_in_silence() {
         (1, no_number),
         (2, no_number),
         (3, "Out of range value for column 'n'"),
-        (4, "value.n: 1.234 has more digits behind the point than the column holds (2)"),
+        (4, "value.n: \"1.234\" has more digits behind the point than the column holds (2)"),
         (5, "value.n: "),
     ];
     let types = ["bigint", "double", "decimal(5,2)", "varchar(20)"];
@@ -350,7 +350,7 @@ async fn sqlite_alters_nothing_in_silence() {
         (0, "value.f: NaN is no number that SQLite keeps"),
         (
             5,
-            "value.n: 12345678901234567890.123 has more digits than SQLite keeps of a number in a column of type DECIMAL",
+            "value.n: \"12345678901234567890.123\" has more digits than SQLite keeps of a number in a column of type DECIMAL",
         ),
     ];
     // It holds nothing to the digits that are declared; what is more exact than them is told when it is read.
