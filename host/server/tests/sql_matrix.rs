@@ -3,7 +3,7 @@
 #[path = "support/sql.rs"]
 mod sql;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs};
 
 use harness::{
     Broker, Worker,
