@@ -120,10 +120,9 @@ pub(crate) fn map_every<const N: usize>(
             bounds.check()?;
         }
         let values = std::array::from_fn(|at| cells[at].get(row));
-        let missing = |wanted: Cell<'_>| values.iter().any(|value| *value == wanted);
-        if missing(Cell::Null) {
+        if values.contains(&Cell::Null) {
             build.null();
-        } else if missing(Cell::Absent) {
+        } else if values.contains(&Cell::Absent) {
             build.absent();
         } else {
             each(row, values, &mut build)?;

@@ -44,11 +44,11 @@ pub(crate) fn names(table: &OpenTable, live: Option<&[u8]>, add: &mut dyn FnMut(
     }
 }
 
+/// Pushes the headers that a row is to have, given those of the old column.
+type EditRow<'a> = dyn FnMut(usize, Option<&Column<'static>>, &mut HeadersBuilder) -> Result<()> + 'a;
+
 /// Makes headers anew: for each row in work the headers that `edit` pushes, for others those that are there.
-fn rebuilt(
-    table: &mut OpenTable,
-    edit: &mut dyn FnMut(usize, Option<&Column<'static>>, &mut HeadersBuilder) -> Result<()>,
-) -> Result<()> {
+fn rebuilt(table: &mut OpenTable, edit: &mut EditRow<'_>) -> Result<()> {
     let live = table.live();
     let old = table.get(Role::HEADERS);
     let mut builder = HeadersBuilder::default();

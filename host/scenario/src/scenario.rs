@@ -443,11 +443,11 @@ const WORDS: [&str; 26] = [
     "write-file",
 ];
 
+/// Offsets of partitions; none resets.
+type PartitionOffsets = Vec<(TopicPartition, Option<i64>)>;
+
 /// `{"t-0": 5, "t-1": null}`.
-fn partition_offsets(
-    members: &Members<'_>,
-    name: &'static str,
-) -> Result<Option<Vec<(TopicPartition, Option<i64>)>>, Fault> {
+fn partition_offsets(members: &Members<'_>, name: &'static str) -> Result<Option<PartitionOffsets>, Fault> {
     let Some(object) = members.object(name)? else { return Ok(None) };
     let entry = |(key, json): (&String, &Json)| {
         let fault = |message: String| Fault { at: members.at(name).member(key), message };

@@ -40,10 +40,7 @@ const ARROWS: [(&str, &[&str]); 32] = [
     ("millstream-connector", &["millstream-record", "millstream-config"]),
     ("millstream-convert", &["millstream-record", "millstream-values", "millstream-config", "millstream-connector"]),
     // JSON as the converter reads and writes it.
-    (
-        "millstream-columns",
-        &["millstream-record", "millstream-values", "millstream-connector", "millstream-convert"],
-    ),
+    ("millstream-columns", &["millstream-record", "millstream-values", "millstream-connector", "millstream-convert"]),
     (
         "millstream-plugin",
         &[

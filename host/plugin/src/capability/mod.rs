@@ -160,6 +160,7 @@ pub(crate) struct CapabilityStates {
 
 impl CapabilityStates {
     /// Of an instance that knows no configuration yet, and so may open nothing.
+    #[expect(clippy::too_many_arguments, reason = "each capability has a part of its own")]
     pub(crate) fn new(
         name: InstanceName,
         worker: Worker,

@@ -43,7 +43,7 @@ impl Run<'_> {
         if self.scenario.role == ConverterRole::Key { Side::Key } else { Side::Value }
     }
 
-    pub(super) async fn to_connect(&mut self, topic: &str, bytes: &[Option<Vec<u8>>]) -> Done {
+    pub(super) async fn convert_to_connect(&mut self, topic: &str, bytes: &[Option<Vec<u8>>]) -> Done {
         let mut schemas = SchemaTable::default();
         let (mut union, mut errors) = (UnionBuilder::default(), Vec::new());
         let converter = self.converter().await?;
@@ -65,7 +65,7 @@ impl Run<'_> {
         Ok(found([("data", data.collect()), ("errors", shown::row_errors(&errors))]))
     }
 
-    pub(super) async fn from_connect(&mut self, topic: &str, data: &[Datum]) -> Done {
+    pub(super) async fn convert_from_connect(&mut self, topic: &str, data: &[Datum]) -> Done {
         let side = self.side();
         let record = |datum: &Datum| {
             let mut record = Record { topic: Some(topic.to_owned()), ..Record::default() };

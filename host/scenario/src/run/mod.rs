@@ -150,8 +150,8 @@ impl<'s> Run<'s> {
             Act::Configure => self.configure().await,
             Act::Apply { records } => self.apply(records).await,
             Act::Test { records } => self.test(records).await,
-            Act::ToConnect { topic, bytes } => self.to_connect(topic, bytes).await,
-            Act::FromConnect { topic, data } => self.from_connect(topic, data).await,
+            Act::ToConnect { topic, bytes } => self.convert_to_connect(topic, bytes).await,
+            Act::FromConnect { topic, data } => self.convert_from_connect(topic, data).await,
             Act::HeadersToConnect { records } => self.convert_headers(records, true).await,
             Act::HeadersFromConnect { records } => self.convert_headers(records, false).await,
             Act::WriteFile { file, text } => {

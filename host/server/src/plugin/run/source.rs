@@ -145,7 +145,8 @@ async fn shown(
     let table = batch.open();
     for (row, record) in rows.iter().enumerate().filter(|(_, record)| !record.is_null()) {
         tally.records += 1;
-        let place = |role| table.get(role).map_or(Value::Null, |column| map_json(&column.value(row, None, &table.schemas)));
+        let place =
+            |role| table.get(role).map_or(Value::Null, |column| map_json(&column.value(row, None, &table.schemas)));
         let (partition, offset) = (place(Role::SOURCE_PARTITION), place(Role::SOURCE_OFFSET));
         let line =
             json!({"record": tally.records, "after": record, "source_partition": partition, "source_offset": offset});
