@@ -22,7 +22,8 @@ from millstream import (
 from millstream.batch import Column, Kind, Role, Table, bits
 from millstream.errors import RowError, of_call, of_row
 from millstream.record import Header
-from millstream.running import Chain, Condition, ConverterRun, Link, LinkFailed
+from millstream.converting import ConverterRun
+from millstream.running import Chain, Condition, Link, LinkFailed
 from millstream.schema import INT32, INT64, STRING, struct
 from millstream.testing import applied, converted, held
 from millstream.values import Int32

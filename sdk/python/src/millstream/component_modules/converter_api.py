@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from millstream import running
+from millstream.converting import ConverterRun
 from millstream.plugins import ConverterRole
 from millstream_exports import called, outcome
 from wit_world.exports import converter_api
@@ -17,12 +17,12 @@ _ROLES = {
 class Converter(converter_api.Converter):
     """A converter as the host holds it."""
 
-    def __init__(self, converter: running.ConverterRun) -> None:
+    def __init__(self, converter: ConverterRun) -> None:
         self.converter = converter
 
     @classmethod
     def create(cls, class_: str, config: list[tuple[str, str | None]], role: converter_api.Role) -> Self:
-        return cls(called(running.ConverterRun, class_, dict(config), _ROLES[role]))
+        return cls(called(ConverterRun, class_, dict(config), _ROLES[role]))
 
     def to_connect(self, records: bytes) -> Any:
         changed, failed = called(self.converter.to_connect, records)

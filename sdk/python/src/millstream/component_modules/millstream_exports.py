@@ -4,17 +4,6 @@ The modules of this folder are those that a component has at its top level, name
 They exist in components only; everything else of the SDK runs in tests, too.
 """
 
-# What Python's own library loads when it is first used. Where a component runs there is nothing to load it from.
-import _colorize  # noqa: F401  (tracebacks)
-import _strptime  # noqa: F401  (datetime.strptime)
-import encodings.ascii  # noqa: F401
-import encodings.cp1252  # noqa: F401
-import encodings.idna  # noqa: F401
-import encodings.latin_1  # noqa: F401
-import encodings.utf_8_sig  # noqa: F401
-import encodings.utf_16  # noqa: F401
-import encodings.utf_16_be  # noqa: F401
-import encodings.utf_16_le  # noqa: F401
 import gc
 import logging
 import os
@@ -23,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import millstream_host
+import millstream_late  # noqa: F401
 from componentize_py_types import Err
 from millstream import errors, host, log
 from millstream.plugins import Support

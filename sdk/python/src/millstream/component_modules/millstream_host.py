@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from componentize_py_types import Err
+from millstream_http import FailedRequest, WitAnswer, send
+from millstream_resource import Closing
 from millstream import errors
 from millstream.host import Boundary, TopicOffset, TopicPartition, TopicReport
-from millstream.http import HttpError, Request, Response, parts
+from millstream.http import HttpError, Request
 from wit_world.imports import (
     host_columns,
     host_connector,
@@ -20,9 +22,6 @@ from wit_world.imports import (
     host_sql,
     host_transaction,
     host_wait,
-    outgoing_handler,
-    streams,
-    wasi_http_types,
 )
 from wit_world.imports import millstream_connect_types as types
 
@@ -64,24 +63,7 @@ def lower_partitions(partitions: Sequence[TopicPartition]) -> list[Any]:
     return [types.TopicPartition(topic, partition) for topic, partition in partitions]
 
 
-class _Closing:
-    """A resource of the host, given back once."""
-
-    def __init__(self, resource: Any) -> None:
-        self.resource = resource
-
-    def close(self) -> None:
-        resource, self.resource = self.resource, None
-        if resource is not None:
-            resource.__exit__(None, None, None)
-
-    def _open(self) -> Any:
-        if self.resource is None:
-            raise errors.FatalError("it is closed already")
-        return self.resource
-
-
-class WitFile(_Closing):
+class WitFile(Closing):
     """``millstream.host.FileHandle``."""
 
     def read(self, most: int) -> bytes:
@@ -107,7 +89,7 @@ class WitFile(_Closing):
         return bool(self._open().ends_rest())
 
 
-class WitRows(_Closing):
+class WitRows(Closing):
     """``millstream.host.RowsHandle``."""
 
     def next(self, most_rows: int, most_bytes: int) -> bytes | None:
@@ -115,7 +97,7 @@ class WitRows(_Closing):
         return found
 
 
-class WitStatement(_Closing):
+class WitStatement(Closing):
     """``millstream.host.StatementHandle``."""
 
     def run(self, records: bytes | None, only: bytes | None) -> tuple[int, list[errors.RowError]]:
@@ -128,7 +110,7 @@ class WitStatement(_Closing):
         return whole(done.changed), refused
 
 
-class WitDatabase(_Closing):
+class WitDatabase(Closing):
     """``millstream.host.DatabaseHandle``."""
 
     def __getattr__(self, name: str) -> Any:
@@ -184,9 +166,9 @@ class WitHost:
     def open_database(self, key: str, options: str) -> WitDatabase:
         return WitDatabase(asked(host_sql.Database.open, key, options))
 
-    def start_request(self, request: Request) -> "WitAnswer | FailedRequest":
+    def start_request(self, request: Request) -> WitAnswer | FailedRequest:
         try:
-            return WitAnswer(_send(request))
+            return WitAnswer(send(request))
         except HttpError as error:
             return FailedRequest(error)
 
@@ -260,164 +242,3 @@ def column_work(name: str, *arguments: Any) -> Any:
         arguments = (table, messages, link, _LOWERED_KINDS[kind], java_class)
     done = asked(getattr(host_columns, name), *arguments)
     return (done.column, done.failed) if isinstance(done, host_columns.Made) else done
-
-
-# ---- HTTP
-
-_READ = 1 << 20
-_METHODS = {
-    "GET": wasi_http_types.Method_Get,
-    "HEAD": wasi_http_types.Method_Head,
-    "POST": wasi_http_types.Method_Post,
-    "PUT": wasi_http_types.Method_Put,
-    "DELETE": wasi_http_types.Method_Delete,
-    "PATCH": wasi_http_types.Method_Patch,
-    "OPTIONS": wasi_http_types.Method_Options,
-}
-
-
-class FailedRequest:
-    """A request that could not even begin."""
-
-    def __init__(self, error: HttpError) -> None:
-        self.error = error
-
-    def wait(self) -> HttpError:
-        return self.error
-
-    def close(self) -> None:
-        pass
-
-
-class WitAnswer(_Closing):
-    """A request under way."""
-
-    def wait(self) -> Response | HttpError:
-        try:
-            return _answer(self._open())
-        except HttpError as error:
-            return error
-        finally:
-            self.close()
-
-
-def _checked(request: Request, what: str, work: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return work(*arguments)
-    except Err as error:
-        failed = HttpError("invalid", f"{request.method} {request.url}: {what}")
-        failed.__cause__ = error
-    raise failed
-
-
-def _send(request: Request) -> Any:
-    found = parts(request.url)
-    if found is None:
-        raise HttpError("invalid", f"{request.method} {request.url}: it is no URL of HTTP")
-    is_secure, authority, path = found
-    pairs = [(name, value.encode()) for name, value in request.header_list()]
-    fields = _checked(request, "a header is wrong", wasi_http_types.Fields.from_list, pairs)
-    outgoing = wasi_http_types.OutgoingRequest(fields)
-    known = _METHODS.get(request.method)
-    method = wasi_http_types.Method_Other(request.method) if known is None else known()
-    scheme = wasi_http_types.Scheme_Https() if is_secure else wasi_http_types.Scheme_Http()
-    _checked(request, "it is no method", outgoing.set_method, method)
-    _checked(request, "its scheme is wrong", outgoing.set_scheme, scheme)
-    _checked(request, "its host is wrong", outgoing.set_authority, authority)
-    encoded = "its path or query has characters that have to be encoded"
-    _checked(request, encoded, outgoing.set_path_with_query, path)
-    options = None
-    if request.timeout is not None:
-        options = wasi_http_types.RequestOptions()
-        try:
-            options.set_first_byte_timeout(min(int(request.timeout * 1_000_000_000), (1 << 64) - 1))
-        except Err:
-            pass  # A host that knows no such limit has one of its own.
-    if not request.body:
-        return _handled(outgoing, options)
-    body = _checked(request, "it has two bodies", outgoing.body)
-    stream = _checked(request, "its body is written twice", body.write)
-    future = _handled(outgoing, options)
-    # A host that has given the request up takes no more of it; the future says why.
-    try:
-        _write(stream, bytes(request.body))
-        written = True
-    except Err:
-        written = False
-    stream.__exit__(None, None, None)
-    if written:
-        try:
-            wasi_http_types.OutgoingBody.finish(body, None)
-        except Err:
-            pass
-    return future
-
-
-def _handled(outgoing: Any, options: Any) -> Any:
-    try:
-        return outgoing_handler.handle(outgoing, options)
-    except Err as error:
-        failed = _of_code(error.value)
-    raise failed
-
-
-def _write(stream: Any, data: bytes) -> None:
-    at = 0
-    while at < len(data):
-        room = stream.check_write()
-        if room == 0:
-            ready = stream.subscribe()
-            ready.block()
-            ready.__exit__(None, None, None)
-            continue
-        end = min(len(data), at + room)
-        stream.write(data[at:end])
-        at = end
-    stream.flush()
-
-
-def _answer(future: Any) -> Response:
-    ready = future.subscribe()
-    ready.block()
-    ready.__exit__(None, None, None)
-    outer = future.get()
-    if outer is None or isinstance(outer, Err):
-        raise HttpError("cut", "the host has lost the answer")
-    inner = outer.value
-    if isinstance(inner, Err):
-        raise _of_code(inner.value)
-    incoming = inner.value
-    status = incoming.status()
-    fields = incoming.headers()
-    headers = [(name.lower(), bytes(value)) for name, value in fields.entries()]
-    fields.__exit__(None, None, None)
-    body = incoming.consume()
-    stream = body.stream()
-    try:
-        return Response(status, _read(stream), headers)
-    finally:
-        for resource in (stream, body, incoming):
-            resource.__exit__(None, None, None)
-
-
-def _read(stream: Any) -> bytes:
-    found = []
-    while True:
-        try:
-            found.append(bytes(stream.blocking_read(_READ)))
-        except Err as error:
-            if isinstance(error.value, streams.StreamError_Closed):
-                return b"".join(found)
-            inner = error.value.value
-            break
-    code = wasi_http_types.http_error_code(inner)
-    if code is not None:
-        raise _of_code(code)
-    # What breaks off within a body comes as text alone.
-    raise HttpError.of_host(inner.to_debug_string().removeprefix("internal error: "))
-
-
-def _of_code(code: Any) -> HttpError:
-    if isinstance(code, wasi_http_types.ErrorCode_InternalError) and code.value:
-        return HttpError.of_host(code.value)
-    return HttpError("cut", type(code).__name__.removeprefix("ErrorCode_"))

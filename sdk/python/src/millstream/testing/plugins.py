@@ -8,11 +8,12 @@ from typing import Any
 
 from .. import host as hosts
 from ..batch import Table
+from ..converting import ConverterRun
 from ..errors import RowError
 from ..plugins import ConverterRole, Plugin
 from ..record import Record, records_of, table_of
 from ..records import Records
-from ..running import Chain, ConverterRun, judge, made
+from ..running import Chain, judge, made
 from .harness import Harness
 
 
