@@ -3,7 +3,6 @@ loaded here, when the component is built."""
 
 import encodings.ascii
 import encodings.cp1252
-import encodings.idna
 import encodings.latin_1
 import encodings.utf_8_sig
 import encodings.utf_16
