@@ -141,6 +141,7 @@ class ThereAndBack(unittest.TestCase):
             [Instant(1 << 60), Instant(-(1 << 60))],
             [{"a": 1}, {"b": None}, None, {}],
             [{"a": {"b": [1, {"c": "d"}]}}, {"a": None}],
+            [{"b": 1}, {"a": 1, "b": 2}],
             [[1, 2], [], None],
             [[], [[]], [None]],
             [{1: "one", None: 2}, {"x": 1}],

@@ -231,10 +231,11 @@ class Encoder:
         return self._variants(values, None)
 
     def _objects(self, values: Sequence[Any], depth: int) -> Column:
-        names: dict[str, None] = {}
+        names: dict[str, int] = {}
         for keys in dict.fromkeys([() if value is None else tuple(value) for value in values]):
-            names.update(dict.fromkeys(keys))
-            if len(names) > _MOST_KEYS:
+            places = [names.setdefault(key, len(names)) for key in keys]
+            # Columns have one order of keys: maps with another one keep it as variants.
+            if len(names) > _MOST_KEYS or places != sorted(places):
                 return self._variants(values, None)
         if not all(isinstance(name, str) for name in names):
             return self._variants(values, None)
