@@ -122,6 +122,7 @@ class Chains(unittest.TestCase):
 
     def test_a_bitmap_limits_the_whole_chain(self):
         self.check([link("Double"), link("Double")], [1, 2, 3], [1, 0, 1], [4, 2, 12], [])
+        self.check([link("Double")], [9, 5, "x", 2], [1, 0, 1, 1], [9, 9, 9, 5, 4], [(0, 2)])
         # Rows that became several are meant as the one was that they came from.
         self.check([link("Double"), link("Double")], [9, 1, 2], [1, 1, 0], [9] * 9 + [4, 2], [])
 

@@ -220,10 +220,16 @@ class Records(Table):
 
     def replace_all(self, table: Table, parents: Sequence[int]) -> None:
         """For the SDK: the records are those of another batch, of which these were the rows."""
-        if self._inputs is not None or list(parents) != list(range(self.rows)):
-            self._inputs = [self.input_of(parent) for parent in parents]
+        self.descend(parents)
         self.rows, self.envelope, self.schemas = table.rows, table.envelope, table.schemas
         self.keys, self.values = table.keys, table.values
+
+    def descend(self, parents: Sequence[int]) -> None:
+        """For the SDK: each row of the records is to be what became of this one."""
+        if self._inputs is not None or list(parents) != list(range(self.rows)):
+            self._inputs = [self.input_of(parent) for parent in parents]
+        if self._only is not None:
+            self._only = bytes([self._only[parent] for parent in parents])
 
     def input_of(self, row: int) -> int:
         """Row of the batch that was passed in."""
@@ -267,8 +273,7 @@ class _Rebuilt:
             made = self._made()
         old, parents = self.old, self.parents
         multiplied = len(parents) != old.rows
-        if old._inputs is not None or multiplied:
-            old._inputs = [old.input_of(parent) for parent in parents]
+        old.descend(parents)
         if multiplied:
             for role, column in list(old.envelope.items()):
                 old.envelope[role] = column.take(parents)
