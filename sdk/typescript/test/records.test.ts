@@ -84,7 +84,7 @@ test('what cannot be in a record fails its row alone, and says where', () => {
     [1, 'a record cannot hold a function', 'a.b'],
     [2, 'Schema{STRUCT} has no field "extra": add it to the schema (withField), or leave it out', 'extra'],
     [3, 'a transform returns a record, an array of records or null, not a string', null],
-    [4, "a record has a topic, which is text: this one's is a undefined", null],
+    [4, "a record has a topic, which is text: this one's is undefined", null],
     [5, 'a transform returns a record, an array of records or null, not a Promise (functions of plugins are not async)', null],
   ]);
 });

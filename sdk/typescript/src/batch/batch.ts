@@ -250,6 +250,11 @@ export interface Origin {
 
 /** Keys or values from a schema and a value per row. */
 export function encodeUnion(schemas: readonly (Schema | null)[], values: readonly (Value | undefined)[], origin: Origin | null, table: SchemaTable): Union {
+  const shared = schemas[0];
+  if (shared !== undefined && schemas.every((schema) => schema === shared)) {
+    const guide = origin === null ? null : new Guides(origin).of(null);
+    return new Union(null, [{ schema: shared === null ? null : table.place(shared), column: encodeColumn(values, shared, guide, table) }]);
+  }
   const numbers = new Map<Schema | null, number>();
   const places = new Map<number, number>();
   const blocks: { schema: number | null; of: Schema | null; rows: number[] }[] = [];
@@ -289,13 +294,21 @@ class Guides {
     this.#places = this.#union.places(origin.batch.rows);
   }
 
-  of(rows: readonly number[]): Guide | null {
+  /** The guide for these of the new rows; null stands for all. */
+  of(rows: readonly number[] | null): Guide | null {
     const { batch, parents } = this.origin;
-    const olds = rows.map((row) => (parents === null ? row : parents[row]!));
-    const blocks = new Set(olds.map((old) => this.#places.blocks[old]!));
-    if (this.#union.blocks.length === 0) return null;
-    if (blocks.size === 1) {
-      const block = this.#union.blocks[[...blocks][0]!]!;
+    const { blocks } = this.#union;
+    if (blocks.length === 0) return null;
+    if (blocks.length === 1) {
+      const block = blocks[0]!;
+      let inner = rows === null ? parents : rows;
+      if (rows !== null && parents !== null) inner = rows.map((row) => parents[row]!);
+      return new ColumnGuide(block.column, batch.schemaOf(block), inner, batch.schemas);
+    }
+    const olds = rows === null ? Array.from(parents ?? this.#places.rows.keys()) : rows.map((row) => (parents === null ? row : parents[row]!));
+    const from = new Set(olds.map((old) => this.#places.blocks[old]!));
+    if (from.size === 1) {
+      const block = blocks[[...from][0]!]!;
       const inner = olds.map((old) => this.#places.rows[old]!);
       return new ColumnGuide(block.column, batch.schemaOf(block), inner, batch.schemas);
     }

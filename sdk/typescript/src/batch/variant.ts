@@ -182,7 +182,9 @@ export function isInteger(value: number): boolean {
 
 /** What something that is no value of a record is called. */
 export function nameOf(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return `a ${typeof value}`;
+  if (value === undefined || value === null) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value !== 'object') return `a ${typeof value}`;
   const name = (value as object).constructor?.name;
   if (typeof (value as { then?: unknown }).then === 'function') return 'a Promise (functions of plugins are not async)';
   return name ? `a ${name}` : 'such an object';
