@@ -125,8 +125,11 @@ export class Records {
   /** Goes on with a batch that was made of this one elsewhere; `parents` are the old rows of the new ones, null for the same. */
   continueWith(batch: Batch, parents: readonly number[] | null): void {
     this.changed = true;
+    const old = this.batch;
     this.batch = batch;
-    if (parents !== null) this.#inputs = parents.map((parent) => (this.#inputs === null ? parent : this.#inputs[parent]!));
+    if (parents === null) return;
+    numberChildren(batch, old, parents);
+    this.#inputs = parents.map((parent) => (this.#inputs === null ? parent : this.#inputs[parent]!));
   }
 
   /**
@@ -220,7 +223,7 @@ function taken(old: Batch, parents: number[]): Batch {
 }
 
 /** Says where each row came from, after rows have become several. */
-function numberChildren(batch: Batch, old: Batch, parents: number[]): void {
+function numberChildren(batch: Batch, old: Batch, parents: readonly number[]): void {
   const before = old.get(Role.ORIGIN);
   const origins = parents.map((parent) => (before === undefined ? parent : Number(before.number(parent))));
   const children: number[] = [];
