@@ -99,8 +99,10 @@ type reader struct {
 	// Topic of the row before, since most rows share it, and the source partition of all rows.
 	topic     string
 	partition Offset
-	// Whether structs read their fields when they are asked for: for records that live as long as the call.
-	lazy bool
+	// Whether structs read their fields when they are asked for, and records are made some at a time: for records that
+	// live as long as the call.
+	lazy    bool
+	records []Record
 }
 
 func newReader(table *batch.Table) *reader {
@@ -143,8 +145,22 @@ func (r *reader) topicOf(row int) string {
 	return r.topic
 }
 
+func (r *reader) empty() *Record {
+	const atATime = 32
+	if !r.lazy {
+		return &Record{}
+	}
+	if len(r.records) == 0 {
+		r.records = make([]Record, atATime)
+	}
+	made := &r.records[0]
+	r.records = r.records[1:]
+	return made
+}
+
 func (r *reader) record(row int) *Record {
-	record := &Record{Topic: r.topicOf(row)}
+	record := r.empty()
+	record.Topic = r.topicOf(row)
 	valueAt := r.table.ValueAt
 	if r.lazy {
 		valueAt = r.table.LazyValueAt

@@ -412,3 +412,20 @@ func TestTextOfAFieldIsMappedInActiveRowsOnly(t *testing.T) {
 		}
 	}
 }
+
+// rewrittenTable is the batch as the host would get it.
+func rewrittenTable(t *testing.T, records *Records) *batch.Table {
+	t.Helper()
+	bytes, err := records.table.Bytes()
+	if err == nil {
+		err = batch.Check(bytes)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := batch.Open(bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}

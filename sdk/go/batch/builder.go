@@ -24,6 +24,7 @@ type Builder struct {
 	kids           []*Builder
 	members        *members
 	words          *names
+	copied         stretch
 }
 
 // NewBuilder is for schemaless data.
@@ -65,7 +66,7 @@ func builderFor(schema *data.Schema, depth int) *Builder {
 }
 
 // Rows is the number of rows so far.
-func (b *Builder) Rows() int { return b.rows }
+func (b *Builder) Rows() int { return b.rows + b.copied.count }
 
 func (b *Builder) accept() {
 	if b.valid.bits != nil {
@@ -82,6 +83,7 @@ func (b *Builder) AppendNull() { b.appendNull() }
 
 // appendNull appends a null and returns the cells that it takes.
 func (b *Builder) appendNull() int {
+	b.settle()
 	cells := b.fill()
 	b.valid.push(b.rows, false)
 	b.present.push(b.rows, true)
@@ -91,6 +93,7 @@ func (b *Builder) appendNull() int {
 
 // appendAbsent appends rows whose map lacks the key.
 func (b *Builder) appendAbsent(count int) (cells int) {
+	b.settle()
 	for range count {
 		cells += b.fill()
 		b.valid.push(b.rows, true)
@@ -136,6 +139,7 @@ func (b *Builder) Truncate(rows int) { b.truncate(rows) }
 
 // truncate forgets all but the first rows, and everything of a row that was begun.
 func (b *Builder) truncate(rows int) {
+	b.settle()
 	if b.rows > rows {
 		b.rows = rows
 		b.valid.truncate(rows)
@@ -166,6 +170,7 @@ func (b *Builder) truncate(rows int) {
 // Append appends a value of package data. Schemas of structs go to the table's schemas. After an error, the value being
 // one that no batch can carry, the column is as it was.
 func (b *Builder) Append(value any, schemas *Schemas) error {
+	b.settle()
 	rows := b.rows
 	err := b.append(value, schemas)
 	if err != nil {
@@ -176,6 +181,7 @@ func (b *Builder) Append(value any, schemas *Schemas) error {
 
 // Pad appends nulls until there are so many rows.
 func (b *Builder) Pad(rows int) {
+	b.settle()
 	for b.rows < rows {
 		b.appendNull()
 	}
@@ -183,6 +189,7 @@ func (b *Builder) Pad(rows int) {
 
 // AppendInt32 appends an INT32.
 func (b *Builder) AppendInt32(number int32) {
+	b.settle()
 	if !b.appendFixed(Int32, uint64(number)) {
 		// A number always fits into a variant.
 		_ = b.appendVariant(number, nil)
@@ -191,6 +198,7 @@ func (b *Builder) AppendInt32(number int32) {
 
 // AppendInt64 appends an INT64.
 func (b *Builder) AppendInt64(number int64) {
+	b.settle()
 	if !b.appendFixed(Int64, uint64(number)) {
 		_ = b.appendVariant(number, nil)
 	}
@@ -198,6 +206,7 @@ func (b *Builder) AppendInt64(number int64) {
 
 // AppendText appends a text.
 func (b *Builder) AppendText(text string) error {
+	b.settle()
 	if !utf8.ValidString(text) {
 		return errNotUTF8
 	}
@@ -208,6 +217,7 @@ func (b *Builder) AppendText(text string) error {
 }
 
 func (b *Builder) append(value any, schemas *Schemas) error {
+	b.settle()
 	done := false
 	switch value := value.(type) {
 	case nil:
@@ -289,31 +299,6 @@ func (b *Builder) append(value any, schemas *Schemas) error {
 		return nil
 	}
 	return b.appendVariant(value, schemas)
-}
-
-// appendCell copies a cell as it stands, if its kind is one that allows it.
-func (b *Builder) appendCell(column *Column, row int) bool {
-	if column.IsNull(row) {
-		b.appendNull()
-		return true
-	}
-	if column.Kind != b.kind {
-		return false
-	}
-	at := column.at(row)
-	switch width := column.Kind.width(); {
-	case column.Kind == Bool:
-		return b.appendBool(column.Bool(row))
-	case width > 0 && column.Kind != Dictionary:
-		b.fixed = append(b.fixed, column.Data[at*width:][:width]...)
-	case column.Kind == String || column.Kind == Bytes || column.Kind == Decimal:
-		b.heap.bytes = append(b.heap.bytes, column.Bytes(row)...)
-		b.heap.end()
-	default:
-		return false
-	}
-	b.accept()
-	return true
 }
 
 // sized is a plain int as what the column's schema calls for, if it fits.
@@ -440,6 +425,13 @@ func (b *Builder) becomeVariant(schemas *Schemas) {
 func (b *Builder) Finish() *Column { return b.finish() }
 
 func (b *Builder) finish() *Column {
+	if whole := b.copied.column; whole != nil && b.rows == 0 && b.copied.count == whole.Rows {
+		// Every row is one of the same column, in its order: it is that column.
+		column := *whole
+		column.Name, column.Present = "", nil
+		return &column
+	}
+	b.settle()
 	column := &Column{Kind: b.kind, Rows: b.rows}
 	switch width := b.kind.width(); {
 	case b.kind == Null:

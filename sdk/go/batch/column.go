@@ -37,6 +37,7 @@ type structFields struct {
 	column  *Column
 	schema  *data.Schema
 	schemas *Schemas
+	structs data.LazyStructs
 }
 
 // Field is the value of a field in a row.
@@ -51,9 +52,10 @@ func (c *Column) LazyValue(row int, schema *data.Schema, schemas *Schemas) any {
 		return c.Value(row, schema, schemas)
 	}
 	if c.fields == nil || c.fields.schema != schema || c.fields.schemas != schemas {
-		c.fields = &structFields{c, schema, schemas}
+		c.fields = &structFields{column: c, schema: schema, schemas: schemas}
+		c.fields.structs = data.LazyStructs{Schema: schema, Source: c.fields}
 	}
-	return data.LazyStruct(schema, c.fields, row)
+	return c.fields.structs.At(row)
 }
 
 // at is the stored row that stands for a row.

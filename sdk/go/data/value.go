@@ -181,12 +181,30 @@ type FieldSource interface {
 // unread stands in a slot whose value was not asked for yet.
 type unread struct{}
 
-// LazyStruct is a struct whose values come from a source when they are asked for: package batch makes them.
-func LazyStruct(schema *Schema, source FieldSource, row int) *Struct {
-	made := &Struct{schema, make([]any, len(schema.Fields)), source, row}
-	for i := range made.slots {
-		made.slots[i] = unread{}
+// LazyStructs makes structs whose values come from a source when they are asked for: package batch does so. They are made
+// some at a time, so that keeping one keeps its neighbours.
+type LazyStructs struct {
+	Schema  *Schema
+	Source  FieldSource
+	structs []Struct
+	slots   []any
+}
+
+// atATime is how many structs are made at a time.
+const atATime = 32
+
+// At is the struct of a row.
+func (l *LazyStructs) At(row int) *Struct {
+	fields := len(l.Schema.Fields)
+	if len(l.structs) == 0 {
+		l.structs, l.slots = make([]Struct, atATime), make([]any, atATime*fields)
+		for i := range l.slots {
+			l.slots[i] = unread{}
+		}
 	}
+	made := &l.structs[0]
+	*made = Struct{l.Schema, l.slots[:fields:fields], l.Source, row}
+	l.structs, l.slots = l.structs[1:], l.slots[fields:]
 	return made
 }
 
