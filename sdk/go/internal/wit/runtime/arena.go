@@ -13,7 +13,7 @@ import (
 //go:linkname sbrk runtime.sbrk
 func sbrk(n uintptr) unsafe.Pointer
 
-type chunk struct{ at, size, used uintptr }
+type chunk struct{ at, size, used, kept uintptr }
 
 const (
 	leastChunk = 64 << 10
@@ -63,10 +63,18 @@ func take(align, size uintptr) unsafe.Pointer {
 	return take(align, size)
 }
 
+// What is taken before the plugin begins is the stack and the state of the adapter for WASI's preview 1, which asks for them
+// when Go's runtime first asks it for something: they stay.
+func init() {
+	for i := range count {
+		chunks[i].kept = chunks[i].used
+	}
+}
+
 func empty() {
 	if under == 0 {
 		for i := range count {
-			chunks[i].used = 0
+			chunks[i].used = chunks[i].kept
 		}
 	}
 }
