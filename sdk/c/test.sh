@@ -25,3 +25,12 @@ for test in test/*_test.c kit/test/*_test.c examples/*/test/*_test.c template/*/
     "$out/run"
     echo "ok $test"
 done
+# The headers are for C++, too.
+cxx=$(echo "${CC:-cc}" | sed 's/clang/clang++/; s/gcc/g++/; s/^cc$/c++/')
+if "$cxx" --version >/dev/null 2>&1; then
+    "$cxx" -std=c++20 -fno-exceptions -fno-rtti -Wall -g $(echo "$flags" | tr ' ' '\n' | grep -e sanitize) -Iinclude test/cpp_test.cc "$out"/*.o -lm -o "$out/run"
+    "$out/run"
+    echo "ok test/cpp_test.cc"
+else
+    echo "SKIPPED: test/cpp_test.cc: there is no $cxx" >&2
+fi

@@ -57,7 +57,7 @@ typedef enum ms_role {
  * or an arena and are not to be changed once the column is in a batch. */
 typedef struct ms_column {
     uint8_t kind;
-    /* One physical row stands for all `rows`. */
+    /* One physical row stands for all `rows`; its children have one row then. */
     bool constant;
     uint8_t role;
     uint32_t rows;
