@@ -24,8 +24,9 @@ const CLANG: Tool = Tool { program: "clang", version: &["--version"], least: Ver
 
 /// For C and C++ alike. A stack that overflows runs into the beginning of memory and not into data.
 const FLAGS: [&str; 3] = ["--target=wasm32-wasi", "-Os", "-Wall"];
-const LINKING: [&str; 4] =
-    ["-mexec-model=reactor", "-Wl,--stack-first", "-Wl,-z,stack-size=524288", "-Wl,--strip-debug"];
+const LINKING: [&str; 3] = ["-mexec-model=reactor", "-Wl,-z,stack-size=524288", "-Wl,--strip-debug"];
+/// Zig does so by itself, and refuses the flag.
+const STACK_FIRST: &str = "-Wl,--stack-first";
 
 const C: [&str; 1] = ["-std=c11"];
 const CXX: [&str; 4] = ["-std=c++20", "-fno-exceptions", "-fno-rtti", "-nostdlib++"];
@@ -60,6 +61,9 @@ pub fn compile(project: &Project) -> Result<Compiled, Failure> {
         build.args(sources(&sdk.join(folder), &["c"])?);
     }
     build.args(LINKING).arg("-o").arg(&wasm);
+    if !compiler.is_zig() {
+        build.arg(STACK_FIRST);
+    }
     run(&mut build, &what)?;
     Ok(Compiled { wasm, world: None })
 }
@@ -120,6 +124,11 @@ impl Compiler {
             Some(failure) => Err(failure),
             None => CLANG.find().map(|program| Self { program, c: &[], cxx: &["--driver-mode=g++"] }),
         }
+    }
+
+    fn is_zig(&self) -> bool {
+        // Only zig is a compiler by what stands behind its name.
+        !self.c.is_empty()
     }
 
     fn command(&self, cxx: bool, project: &Project) -> Command {
