@@ -336,34 +336,29 @@ fn of_two_processes_with_the_same_partitions_the_later_one_writes() {
     drop((first, second));
 }
 
-/// Bytes of the memory of a process that is a plugin's, as Linux lists it: the pool of instances is one reservation of
-/// very many gigabytes, of which those pages can be read that an instance has.
+/// The memories of a process's plugins, as Linux lists it: each begins with the image of the component's data, and lies
+/// between pages that nobody can read.
 fn guest_memory(process: u32) -> Vec<(u64, u64)> {
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-    let mut found: Vec<(u64, u64)> = Vec::new();
-    let (mut run, mut run_begin, mut run_end) = (Vec::new(), 0, 0);
-    let mut close = |run: &mut Vec<(u64, u64)>, begin: u64, end: u64| {
-        // A hundred gigabytes are reserved for nothing else.
-        if 100 << 30 < end - begin {
-            found.append(run);
-        }
-        run.clear();
-    };
+    let (mut found, mut run, mut has_image): (Vec<(u64, u64)>, Vec<(u64, u64)>, bool) = Default::default();
     for line in maps.lines() {
         let mut words = line.split_whitespace();
         let (begin, end) = words.next().unwrap().split_once('-').unwrap();
         let address = |text| u64::from_str_radix(text, 16).unwrap();
         let (begin, end) = (address(begin), address(end));
-        if begin != run_end {
-            close(&mut run, run_begin, run_end);
-            run_begin = begin;
+        let is_readable = words.next().unwrap().starts_with('r');
+        if !is_readable || run.last().is_some_and(|last| last.1 != begin) {
+            if has_image {
+                found.append(&mut run);
+            }
+            run.clear();
+            has_image = false;
         }
-        run_end = end;
-        if words.next().unwrap().starts_with('r') {
+        if is_readable {
             run.push((begin, end));
+            has_image |= line.contains("wasm-memory-image");
         }
     }
-    close(&mut run, run_begin, run_end);
     found
 }
 

@@ -43,6 +43,31 @@ struct Found {
     name: String,
 }
 
+/// Does something with a database, as often as connections are attempted.
+///
+/// # Errors
+///
+/// The last attempt's. Only what may go away by itself is tried again.
+pub fn patiently<T>(connection: &Connection, what: &str, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut number = 1;
+    loop {
+        match attempt() {
+            Err(error) if error.kind == ErrorKind::Retriable && number < connection.attempts => {
+                warn!(
+                    "Unable to {what} on attempt {number}/{}: {error}. Will retry in {} ms.",
+                    connection.attempts, connection.backoff_ms
+                );
+                if wait(Duration::from_millis(connection.backoff_ms)) {
+                    return Err(error);
+                }
+                number += 1;
+            }
+            Err(error) => return Err(Error { kind: ErrorKind::Fatal, ..error }),
+            Ok(done) => return Ok(done),
+        }
+    }
+}
+
 impl Session {
     /// Opens a session, with one attempt.
     ///
@@ -71,25 +96,7 @@ impl Session {
     ///
     /// As for [`Session::open`], the last attempt's. Only what may go away by itself is tried again.
     pub fn open_patiently(connection: &Connection, isolation: &str) -> Result<Self> {
-        let mut attempt = 1;
-        loop {
-            match Self::open(connection, isolation) {
-                Err(error) if error.kind == ErrorKind::Retriable && attempt < connection.attempts => {
-                    warn!(
-                        "Unable to connect to database on attempt {attempt}/{}: {error}. Will retry in {} ms.",
-                        connection.attempts, connection.backoff_ms
-                    );
-                    if wait(Duration::from_millis(connection.backoff_ms)) {
-                        return Err(error);
-                    }
-                    attempt += 1;
-                }
-                Err(error) => {
-                    return Err(Error { kind: ErrorKind::Fatal, ..error });
-                }
-                Ok(session) => return Ok(session),
-            }
-        }
+        patiently(connection, "connect to database", || Self::open(connection, isolation))
     }
 
     /// The tables that there are, in the database's order.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     dialect::{Dialect, Spelling},
-    session::Session,
+    session::{Session, patiently},
     table_name::TableName,
 };
 
@@ -54,12 +54,16 @@ impl Writer {
     ///
     /// The database cannot be reached.
     pub fn start(settings: Settings, context: SinkContext) -> Result<Self> {
-        let session = Session::open_patiently(&settings.connection, "DEFAULT")?;
-        let spelling = Spelling { dialect: session.dialect, quoting: settings.quoting };
-        let once = match &settings.once {
-            Some(table) => Some(Once::open(&settings.name, table, spelling, &session)?),
-            None => None,
-        };
+        // The database may go away between any two of these.
+        let (session, spelling, once) = patiently(&settings.connection, "connect to database", || {
+            let session = Session::open(&settings.connection, "DEFAULT")?;
+            let spelling = Spelling { dialect: session.dialect, quoting: settings.quoting };
+            let once = match &settings.once {
+                Some(table) => Some(Once::open(&settings.name, table, spelling, &session)?),
+                None => None,
+            };
+            Ok((session, spelling, once))
+        })?;
         let session = Some(session);
         Ok(Self {
             settings,
@@ -82,20 +86,28 @@ impl Writer {
         if self.once.is_none() {
             return Ok(());
         }
+        let connection = self.settings.connection.clone();
+        let claimed = patiently(&connection, "take over partitions", || self.claim(partitions));
+        let offsets = claimed.map_err(|error| {
+            let kind = ErrorKind::Fatal;
+            Error { kind, ..Error::fatal("take over partitions in the table of offsets").because(&error) }
+        })?;
+        // Of what the database knows nothing, the group's offset or auto.offset.reset decides.
+        self.context.seek(&offsets);
+        Ok(())
+    }
+
+    /// Takes partitions over, with one attempt. What it has begun when it fails ends with the session.
+    fn claim(&mut self, partitions: &[TopicPartition]) -> Result<Vec<TopicOffset>> {
         self.ready()?;
-        let (Some(once), Some(session)) = (&mut self.once, &self.session) else { return Ok(()) };
-        match once.claim(session, partitions) {
-            Ok(offsets) => {
-                // Of what the database knows nothing, the group's offset or auto.offset.reset decides.
-                self.context.seek(&offsets);
-                Ok(())
-            }
-            Err(error) => {
-                self.session = None;
-                let kind = ErrorKind::Fatal;
-                Err(Error { kind, ..Error::fatal("take over partitions in the table of offsets").because(&error) })
-            }
+        let (Some(once), Some(session)) = (&mut self.once, &self.session) else { return Ok(Vec::new()) };
+        let claimed = once.claim(session, partitions);
+        if claimed.is_err() {
+            // Whatever was changed is undone, and so is what was read of it.
+            once.forget(partitions);
+            self.session = None;
         }
+        claimed
     }
 
     /// Writes a batch.

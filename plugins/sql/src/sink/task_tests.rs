@@ -139,10 +139,8 @@ fn what_may_go_away_is_tried_again_with_a_pause_and_a_limit() {
     }
 }
 
-#[test]
-fn a_task_that_another_has_replaced_writes_nothing() {
-    let harness = Harness::enter();
-    let database = database(&harness);
+/// Has the database answer once that a partition is in this epoch, goes on at 40, and has 35 unsettled.
+fn keeps_offsets(database: &TestDatabase) {
     let select = "SELECT epoch, next_offset, unsettled FROM \"millstream_offsets\" WHERE connector = ? AND topic = ? AND kafka_partition = ?";
     let schema = |kind: SchemaType| Arc::new(Schema::new(kind).optional());
     let fields = [("epoch", SchemaType::Int64), ("next_offset", SchemaType::Int64), ("unsettled", SchemaType::String)];
@@ -152,7 +150,29 @@ fn a_task_that_another_has_replaced_writes_nothing() {
     let mut collector = Collector::new();
     collector.push(&Record::with_schema("", &schema, row)).expect("fits");
     database.answer(select, vec![collector.into_table().expect("a batch").expect("a row").write()]);
+}
 
+#[test]
+fn partitions_are_taken_over_though_the_database_goes_away_meanwhile() {
+    let harness = Harness::enter();
+    let database = database(&harness);
+    keeps_offsets(&database);
+    let mut task = harness.sink_task::<Task>(&config(&[("exactly.once", "true")])).expect("started");
+    let lost = || Error::retriable("connection lost");
+    database.fail("begin", lost());
+    let partition = TopicPartition::new("t", 0);
+    task.open(std::slice::from_ref(&partition)).expect("opened with another session");
+    assert_eq!(harness.take_sink_requests().seeks, [[partition.clone().at(35)]]);
+    (0..3).for_each(|_| database.fail("begin", lost()));
+    let error = task.open(&[partition]).expect_err("as often as connections are attempted, and no more");
+    assert_eq!(error.kind, ErrorKind::Fatal);
+}
+
+#[test]
+fn a_task_that_another_has_replaced_writes_nothing() {
+    let harness = Harness::enter();
+    let database = database(&harness);
+    keeps_offsets(&database);
     let mut task = harness.sink_task::<Task>(&config(&[("exactly.once", "true")])).expect("started");
     let partition = TopicPartition::new("t", 0);
     task.open(std::slice::from_ref(&partition)).expect("opened");
