@@ -1,6 +1,8 @@
 //! What the bundled HTTP connectors reach, and as whom: certificates, tokens, proxies, addresses; and that they can be stopped
 //! while a server does not answer.
 
+#[path = "support/guests.rs"]
+mod guests;
 #[path = "support/server.rs"]
 mod server;
 
@@ -16,6 +18,7 @@ use std::{
 use harness::{Worker, eventually, files::append, within};
 use serde_json::json;
 
+use guests::{guest_memory, stands_in};
 use server::{Certificate, Got, Server};
 
 const SETTINGS: &str = "offset.flush.interval.ms=200\n";
@@ -49,6 +52,7 @@ fn guarded(got: &Got) -> (u16, String, String) {
         "/token" if who == Some("Basic aWQ6b3Blbi1zZXNhbWUtNDcxMQ==") => {
             (200, String::new(), json!({"access_token": "t1", "expires_in": 3600}).to_string())
         }
+        "/aiven" if who == Some(SECRET) => (200, String::new(), String::new()),
         "/in" | "/items" if who == Some("Bearer t1") => (200, String::new(), json!([{"id": 1}]).to_string()),
         _ => (403, String::new(), "who are you?".to_owned()),
     }
@@ -71,8 +75,15 @@ fn certificates_tokens_and_proxies_are_the_hosts_business_and_work_for_the_bundl
         proxy.address.port(),
         certificate.trusted(folder.path())
     );
+    let plain = Server::start(guarded);
+    let aiven = format!(
+        "name=aiven\nconnector.class=io.aiven.kafka.connect.http.HttpSinkConnector\ntopics=lines\n\
+         http.url=http://{}/aiven\nhttp.authorization.type=static\nhttp.headers.authorization={SECRET}\n",
+        plain.address
+    );
     let connectors = [
         lines(folder.path()),
+        aiven,
         sink("sink", &url("/in"), &access),
         source("items", &url("/items"), &access),
         sink("stranger", &url("/in"), ""),
@@ -86,8 +97,9 @@ fn certificates_tokens_and_proxies_are_the_hosts_business_and_work_for_the_bundl
             server.got().into_iter().filter(|got| got.path == "/in").map(|got| got.body).collect();
         (bodies.concat().contains("one") && bodies.concat().contains("two")).then_some(())
     });
+    eventually("Aiven's has sent both", || (2 <= plain.got().len()).then_some(()));
     eventually("the source has asked", || server.got().iter().any(|got| got.path == "/items").then_some(()));
-    for name in ["sink", "items"] {
+    for name in ["sink", "items", "aiven"] {
         assert_eq!(worker.status(name)["tasks"][0]["state"], "RUNNING", "{}", worker.status(name));
     }
     assert!(proxy.got().iter().all(|got| got.method == "CONNECT" && got.path == server.address.to_string()));
@@ -96,6 +108,12 @@ fn certificates_tokens_and_proxies_are_the_hosts_business_and_work_for_the_bundl
     {
         let trace = worker.failed_trace(name);
         assert!(trace.contains(expected), "{name}: {trace}");
+    }
+    // The plugins have the URLs that they ask for, and the host has the secrets, in whatever form they are sent.
+    let parts = guest_memory(worker.id());
+    assert!(stands_in(worker.id(), &parts, &url("/items")), "the scan finds what a plugin has");
+    for secret in [SECRET, "aWQ6b3Blbi1zZXNhbWUtNDcxMQ", "cDpvcGVuLXNlc2FtZS00NzEx", "Bearer t1"] {
+        assert!(!stands_in(worker.id(), &parts, secret), "{secret} is in a plugin's memory");
     }
     let shown = worker.get("/connectors?expand=status").body;
     assert!(!worker.log().contains(SECRET) && !shown.contains(SECRET), "{shown}");

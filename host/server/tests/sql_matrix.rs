@@ -1,5 +1,7 @@
 //! The SQL connectors, connector by database by case: what the files about source and sink alone do not have.
 
+#[path = "support/guests.rs"]
+mod guests;
 #[path = "support/sql.rs"]
 mod sql;
 
@@ -12,6 +14,7 @@ use harness::{
 };
 use serde_json::{Value, json};
 
+use guests::{guest_memory, stands_in};
 use sql::{Db, all, consumed, field, header, payload, postgres, produce, put, records, value};
 
 const SETTINGS: &str = "offset.flush.interval.ms=100\nkey.converter=org.apache.kafka.connect.json.JsonConverter\n\
@@ -334,44 +337,6 @@ fn of_two_processes_with_the_same_partitions_the_later_one_writes() {
     assert_eq!(db.sql("SELECT count(DISTINCT id), count(*) FROM fenced"), "20000|20000");
     assert_eq!(db.sql("SELECT sum(next_offset) FROM millstream_offsets WHERE connector = 'fenced'"), "20000");
     drop((first, second));
-}
-
-/// The memories of a process's plugins, as Linux lists it: each begins with the image of the component's data, and lies
-/// between pages that nobody can read.
-fn guest_memory(process: u32) -> Vec<(u64, u64)> {
-    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-    let (mut found, mut run, mut has_image): (Vec<(u64, u64)>, Vec<(u64, u64)>, bool) = Default::default();
-    for line in maps.lines() {
-        let mut words = line.split_whitespace();
-        let (begin, end) = words.next().unwrap().split_once('-').unwrap();
-        let address = |text| u64::from_str_radix(text, 16).unwrap();
-        let (begin, end) = (address(begin), address(end));
-        let is_readable = words.next().unwrap().starts_with('r');
-        if !is_readable || run.last().is_some_and(|last| last.1 != begin) {
-            if has_image {
-                found.append(&mut run);
-            }
-            run.clear();
-            has_image = false;
-        }
-        if is_readable {
-            run.push((begin, end));
-            has_image |= line.contains("wasm-memory-image");
-        }
-    }
-    found
-}
-
-/// Whether a text stands in a part of a process's memory.
-fn stands_in(process: u32, parts: &[(u64, u64)], text: &str) -> bool {
-    use std::os::unix::fs::FileExt;
-    let memory = fs::File::open(format!("/proc/{process}/mem")).unwrap();
-    parts.iter().any(|&(begin, end)| {
-        let mut bytes = vec![0; (end - begin) as usize];
-        // Pages that an instance gave back meanwhile cannot be read any more.
-        memory.read_exact_at(&mut bytes, begin).is_ok()
-            && bytes.windows(text.len()).any(|window| window == text.as_bytes())
-    })
 }
 
 #[test]
