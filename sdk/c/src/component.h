@@ -109,6 +109,8 @@ ms_status ms_do_convert(ms_instance *instance, ms_bytes batch, bool to_connect, 
 /* ---- what lies below the public functions of host.h, with the host or without */
 
 void msh_log(ms_level level, ms_str message);
+/* The description of the worker's time zone; absent for UTC. */
+ms_str msh_time_zone(ms_arena *arena);
 MS_NORETURN void msh_trap(void);
 ms_status msh_read_offsets(ms_call *call, const ms_str *partitions, size_t count, ms_str *offsets);
 void msh_raise_error(const ms_error *error);

@@ -84,6 +84,15 @@ typedef struct ms_variant_reader {
 
 ms_value ms_variant_decode(ms_variant_reader *reader);
 
+/* ---- zone.c */
+
+/* How far clocks of the worker's time zone are ahead of UTC at an instant, in seconds; appends what Java calls that time. */
+int32_t ms_zone_at(int64_t second, ms_buf *name);
+/* Takes a zone by its description; false if that is none. The arena has to stay. For tests, beside ms_zone_at itself. */
+bool ms_zone_describe(ms_arena *arena, ms_str text);
+/* NULL is UTC. */
+void ms_zone_set(const void *made);
+
 /* ---- batch.c */
 
 typedef struct ms_schema_entry {

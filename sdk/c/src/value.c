@@ -307,31 +307,48 @@ const char *ms_java_class(const ms_value *value) {
     return names[value->type];
 }
 
-/* Days since 1970-01-01 as year, month and day. */
+/* 1582-10-15, from which on Java counts by the Gregorian calendar, and before by the Julian one. */
+#define GREGORIAN_BEGINS (-141427)
+
+/* Days since 1970-01-01 as year, month and day. Years begin in March here, so that the day that some years have more is their last one. */
 static void civil(int64_t days, int64_t *year, unsigned *month, unsigned *day) {
-    days += 719468;
-    int64_t era = (0 <= days ? days : days - 146096) / 146097;
-    unsigned of_era = (unsigned)(days - era * 146097);
-    unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    unsigned of_year, year_of_era;
+    int64_t era;
+    if (GREGORIAN_BEGINS <= days) {
+        days += 719468;
+        era = days / 146097;
+        unsigned of_era = (unsigned)(days - era * 146097);
+        year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+        of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        era *= 400;
+    } else {
+        days += 719470;
+        era = (0 <= days ? days : days - 1460) / 1461;
+        unsigned of_era = (unsigned)(days - era * 1461);
+        year_of_era = (of_era - of_era / 1460) / 365;
+        of_year = of_era - 365 * year_of_era;
+        era *= 4;
+    }
     unsigned shifted = (5 * of_year + 2) / 153;
     *day = of_year - (153 * shifted + 2) / 5 + 1;
     *month = shifted < 10 ? shifted + 3 : shifted - 9;
-    *year = (int64_t)year_of_era + era * 400 + (*month <= 2 ? 1 : 0);
+    *year = (int64_t)year_of_era + era + (*month <= 2 ? 1 : 0);
 }
 
-/* As java.util.Date in UTC: `Tue Nov 14 22:13:20 UTC 2023`. */
+/* As java.util.Date in the worker's time zone: `Tue Nov 14 22:13:20 UTC 2023`. */
 static void write_date(ms_buf *buf, int64_t ms) {
     static const char days[] = "ThuFriSatSunMonTueWed", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     int64_t seconds = ms / 1000 - (ms % 1000 < 0 ? 1 : 0);
+    ms_buf zone = ms_buf_in(buf->arena);
+    seconds += ms_zone_at(seconds, &zone);
     int64_t day_number = seconds / 86400 - (seconds % 86400 < 0 ? 1 : 0);
     int64_t of_day = seconds - day_number * 86400, year;
     unsigned month, day, weekday = (unsigned)(((day_number % 7) + 7) % 7);
     civil(day_number, &year, &month, &day);
     /* Years before the first are counted from it backwards, without a zero. */
     long long shown = year <= 0 ? 1 - year : year;
-    ms_buf_format(buf, "%.3s %.3s %02u %02lld:%02lld:%02lld UTC %lld", days + weekday * 3, months + (month - 1) * 3, day,
-                  (long long)(of_day / 3600), (long long)(of_day / 60 % 60), (long long)(of_day % 60), shown);
+    ms_buf_format(buf, "%.3s %.3s %02u %02lld:%02lld:%02lld %.*s %lld", days + weekday * 3, months + (month - 1) * 3, day,
+                  (long long)(of_day / 3600), (long long)(of_day / 60 % 60), (long long)(of_day % 60), MS_ARG(ms_buf_done(&zone)), shown);
 }
 
 static void write_text(ms_buf *buf, const ms_value *value) {

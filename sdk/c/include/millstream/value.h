@@ -173,7 +173,7 @@ ms_value ms_value_copy(ms_arena *arena, const ms_value *value);
 
 /* Equality as Java's equals sees it: floats by bits (NaN equals NaN), maps without regard to order. */
 bool ms_value_equal(const ms_value *a, const ms_value *b);
-/* As Java prints it: `{a=1, b=[x, y]}`, `Struct{a=1}`, `null`; dates in UTC. */
+/* As Java prints it: `{a=1, b=[x, y]}`, `Struct{a=1}`, `null`; dates in the worker's time zone. */
 ms_str ms_value_text(ms_arena *arena, const ms_value *value);
 /* The name of its Java class, for messages: `java.lang.String`. */
 const char *ms_java_class(const ms_value *value);

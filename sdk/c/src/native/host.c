@@ -44,6 +44,8 @@ void msh_log(ms_level level, ms_str message) {
 
 void msh_trap(void) { abort(); }
 
+ms_str msh_time_zone(ms_arena *arena) { return ms_dup(arena, ms_s(getenv("MILLSTREAM_TIME_ZONE"))); }
+
 bool ms_wait(uint32_t ms) {
     ms_test_hear("wait %u", ms);
     return host()->stopping;

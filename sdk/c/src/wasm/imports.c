@@ -20,6 +20,21 @@ void __assert_fail(const char *condition, const char *file, int line, const char
 
 void abort(void) { ms_panic("abort() was called"); }
 
+/* ---- the environment */
+
+ms_str msh_time_zone(ms_arena *arena) {
+    c_plugin_list_tuple2_string_string_t variables;
+    ms_str found = ms_none();
+    wasi_cli_environment_get_environment(&variables);
+    for (size_t i = 0; i < variables.len; i++) {
+        if (ms_is(ms_lent_text(&variables.ptr[i].f0), "MILLSTREAM_TIME_ZONE")) {
+            found = ms_dup(arena, ms_lent_text(&variables.ptr[i].f1));
+        }
+    }
+    c_plugin_list_tuple2_string_string_free(&variables);
+    return found;
+}
+
 /* ---- metrics */
 
 ms_status ms_metric_declare(ms_call *call, const char *name, ms_metric_kind kind, const char *help) {

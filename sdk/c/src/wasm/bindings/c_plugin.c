@@ -178,6 +178,11 @@ extern void __wasm_import_millstream_connect_host_sink_report(uint8_t *, size_t,
 __attribute__((__import_module__("millstream:connect/host-report@0.1.0"), __import_name__("write")))
 extern void __wasm_import_millstream_connect_host_report_write(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
+// Imported Functions from `wasi:cli/environment@0.2.0`
+
+__attribute__((__import_module__("wasi:cli/environment@0.2.0"), __import_name__("get-environment")))
+extern void __wasm_import_wasi_cli_environment_get_environment(uint8_t *);
+
 // Imported Functions from `wasi:io/error@0.2.0`
 
 __attribute__((__import_module__("wasi:io/error@0.2.0"), __import_name__("[method]error.to-debug-string")))
@@ -2161,6 +2166,22 @@ void millstream_connect_host_report_result_void_error_free(millstream_connect_ho
   if (!ptr->is_err) {
   } else {
     millstream_connect_host_report_error_free(&ptr->val.err);
+  }
+}
+
+void c_plugin_tuple2_string_string_free(c_plugin_tuple2_string_string_t *ptr) {
+  c_plugin_string_free(&ptr->f0);
+  c_plugin_string_free(&ptr->f1);
+}
+
+void c_plugin_list_tuple2_string_string_free(c_plugin_list_tuple2_string_string_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    c_plugin_tuple2_string_string_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      c_plugin_tuple2_string_string_free(&list_ptr[i]);
+    }
+    free(list_ptr);
   }
 }
 
@@ -4484,6 +4505,14 @@ bool millstream_connect_host_report_write(c_plugin_string_t *key, millstream_con
     *err = result.val.err;
     return 0;
   }
+}
+
+void wasi_cli_environment_get_environment(c_plugin_list_tuple2_string_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_wasi_cli_environment_get_environment(ptr);
+  *ret = (c_plugin_list_tuple2_string_string_t) { (c_plugin_tuple2_string_string_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
 }
 
 void wasi_io_error_method_error_to_debug_string(wasi_io_error_borrow_error_t self, c_plugin_string_t *ret) {

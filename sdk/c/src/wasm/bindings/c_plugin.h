@@ -520,6 +520,16 @@ typedef struct {
   } val;
 } millstream_connect_host_report_result_void_error_t;
 
+typedef struct {
+  c_plugin_string_t f0;
+  c_plugin_string_t f1;
+} c_plugin_tuple2_string_string_t;
+
+typedef struct {
+  c_plugin_tuple2_string_string_t *ptr;
+  size_t len;
+} c_plugin_list_tuple2_string_string_t;
+
 typedef struct wasi_io_error_own_error_t {
   int32_t __handle;
 } wasi_io_error_own_error_t;
@@ -1432,6 +1442,9 @@ extern bool millstream_connect_host_sink_report(millstream_connect_host_sink_lis
 // durable; after an error some may be.
 extern bool millstream_connect_host_report_write(c_plugin_string_t *key, millstream_connect_host_report_list_report_t *reports, millstream_connect_host_report_error_t *err);
 
+// Imported Functions from `wasi:cli/environment@0.2.0`
+extern void wasi_cli_environment_get_environment(c_plugin_list_tuple2_string_string_t *ret);
+
 // Imported Functions from `wasi:io/error@0.2.0`
 extern void wasi_io_error_method_error_to_debug_string(wasi_io_error_borrow_error_t self, c_plugin_string_t *ret);
 
@@ -1689,6 +1702,10 @@ void millstream_connect_host_report_report_free(millstream_connect_host_report_r
 void millstream_connect_host_report_list_report_free(millstream_connect_host_report_list_report_t *ptr);
 
 void millstream_connect_host_report_result_void_error_free(millstream_connect_host_report_result_void_error_t *ptr);
+
+void c_plugin_tuple2_string_string_free(c_plugin_tuple2_string_string_t *ptr);
+
+void c_plugin_list_tuple2_string_string_free(c_plugin_list_tuple2_string_string_t *ptr);
 
 extern void wasi_io_error_error_drop_own(wasi_io_error_own_error_t handle);
 
