@@ -60,7 +60,7 @@ static inline bool ms_eq(ms_str a, ms_str b) {
 /* Same bytes as a C string. */
 static inline bool ms_is(ms_str a, const char *b) { return a.data != NULL && ms_eq(a, ms_s(b)); }
 
-/* For "%.*s": ms_info("topic %.*s", MS_ARG(topic)). */
+/* For "%.*s": ms_info("topic %.*s", MS_ARG(topic)). The text is evaluated more than once: give it a variable, not a call that does something. */
 #define MS_ARG(str) (int)(str).len, (str).data ? (str).data : ""
 
 /* Place of the first occurrence of a text in another, -1 if there is none. */
