@@ -18,7 +18,7 @@ pub fn compile(project: &Project) -> Result<Compiled, Failure> {
     let wasm = made(project)?;
     let mut build = command(go, project);
     build.args(["build", "-buildmode=c-shared", "-trimpath", "-ldflags", LINKER, "-o"]).arg(&wasm).arg(".");
-    build.env("GOOS", "wasip1").env("GOARCH", "wasm").env("GOTOOLCHAIN", "local");
+    build.env("GOOS", "wasip1").env("GOARCH", "wasm").env("GOTOOLCHAIN", "local").env("GOWORK", "off");
     run(&mut build, &format!("{} does not compile", project.name))?;
     Ok(Compiled { wasm, world: Some((project.sdk().join("wit"), "plugin")) })
 }
