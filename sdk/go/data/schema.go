@@ -122,10 +122,10 @@ func NewStructSchema(fields ...Field) (*Schema, error) {
 	index := make(map[string]int, len(fields))
 	for i, field := range fields {
 		if field.Name == "" {
-			return nil, fmt.Errorf("fieldName cannot be null.") //nolint:all // Connect's own words
+			return nil, fmt.Errorf("fieldName cannot be null.") // These are Connect's own words, as below.
 		}
 		if _, ok := index[field.Name]; ok {
-			return nil, fmt.Errorf("Cannot create field because of field name duplication %s", field.Name) //nolint:all
+			return nil, fmt.Errorf("Cannot create field because of field name duplication %s", field.Name)
 		}
 		index[field.Name] = i
 	}
