@@ -40,7 +40,8 @@ func HTTPOrigins(roles ...Role) Opens {
 	return Opens{members: map[string]any{"http": "origins"}, with: roles, http: true}
 }
 
-// Socket opens the servers that the value names as host:port for TCP connections. A worker allows none by itself.
+// Socket opens the servers that the value names as host:port for TCP connections through WASI's sockets. A worker allows none
+// by itself, and Go's own net cannot dial there yet: it is for code that calls WASI itself.
 func Socket() Opens { return Opens{members: map[string]any{"socket": "address"}} }
 
 // Topic opens the topic that the value names, for a sink to write to. If the key is not set it is the one given here, in
