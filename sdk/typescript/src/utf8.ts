@@ -52,9 +52,27 @@ export function encodeNatively(text: string): Uint8Array {
   return fromBase64!(btoa(unescape(encodeURIComponent(whole))));
 }
 
+/** Names that were encoded before: there are few, and they come in every batch. */
+const names = new Map<string, Uint8Array>();
+const MOST_NAMES = 2000;
+
+/** As {@link encodeUtf8}, for short texts that come again and again. The bytes are not to be changed. */
+export function encodeName(name: string): Uint8Array {
+  let bytes = names.get(name);
+  if (bytes === undefined) {
+    bytes = encodeUtf8(name);
+    if (names.size === MOST_NAMES) names.clear();
+    names.set(name, bytes);
+  }
+  return bytes;
+}
+
+/** Bytes up to which it is faster to do without base64. */
+const SHORT = 64;
+
 /** As {@link decodeUtf8}, where there is no TextDecoder. Throws a URIError if the bytes are not UTF-8. */
 export function decodeNatively(bytes: Uint8Array): string {
   if (bytes.length === 0) return '';
-  const latin = atob((bytes as unknown as Base64Array).toBase64());
+  const latin = bytes.length <= SHORT ? String.fromCharCode.apply(null, bytes as unknown as number[]) : atob((bytes as unknown as Base64Array).toBase64());
   return isAscii(latin) ? latin : decodeURIComponent(escape(latin));
 }

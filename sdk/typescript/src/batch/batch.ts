@@ -2,11 +2,11 @@
 
 import { DataError, FatalError } from '../errors';
 import type { Schema } from '../schema';
-import { decodeUtf8, encodeUtf8 } from '../utf8';
+import { decodeUtf8, encodeName } from '../utf8';
 import type { Int64, Value } from '../values';
 import { bytesFor, filledBits, setBit } from './bits';
 import { ByteWriter, viewOf } from './bytes';
-import { Column } from './column';
+import { Column, numbersIn } from './column';
 import { decodeColumn } from './decode';
 import { encodeColumn } from './encode';
 import { ColumnGuide, type Guide, ValueGuide } from './guide';
@@ -236,7 +236,7 @@ export class Batch {
 
   /** The bytes of the batch. */
   write(): Uint8Array {
-    return new Writer().batch(this);
+    return new Writer(this).batch(this);
   }
 }
 
@@ -319,15 +319,16 @@ class Guides {
 
 class Reader {
   readonly #view: DataView;
+  /** The directory, ten numbers an entry. */
+  readonly #nodes: Uint32Array;
   #node = 0;
-  readonly #directory: number;
-  readonly #count: number;
 
   constructor(readonly bytes: Uint8Array) {
     this.#view = viewOf(bytes);
-    if (bytes.length < layout.HEADER_LENGTH || decodeUtf8(bytes.subarray(0, 4)) !== 'MSB1') throw new FatalError('these bytes are no batch');
-    this.#count = this.#u32(12);
-    this.#directory = this.#u32(16);
+    if (bytes.length < layout.HEADER_LENGTH || this.#u32(0) !== MAGIC) throw new FatalError('these bytes are no batch');
+    const directory = this.#u32(16);
+    const count = this.#u32(12);
+    this.#nodes = numbersIn(Uint32Array, bytes.subarray(directory, directory + count * layout.NODE_LENGTH), count * NODE_WORDS);
   }
 
   #u32(at: number): number {
@@ -342,10 +343,10 @@ class Reader {
       const begin = this.#u32(at + 4);
       batch.schemas.push(this.#u32(at), this.bytes.subarray(begin, begin + this.#u32(at + 8)));
     }
-    while (this.#node < this.#count) {
-      const at = this.#directory + this.#node * layout.NODE_LENGTH;
-      const role = this.bytes[at + 2]!;
-      const aux = this.#u32(at + 36);
+    const nodes = this.#nodes;
+    while (this.#node < nodes.length) {
+      const role = (nodes[this.#node]! >> 16) & 0xff;
+      const aux = nodes[this.#node + 9]!;
       const column = this.#column();
       const schema = aux === layout.NO_SCHEMA ? null : aux;
       if (role === Role.KEY) batch.keys.blocks.push({ schema, column });
@@ -358,26 +359,37 @@ class Reader {
   }
 
   #column(): Column {
-    const at = this.#directory + this.#node++ * layout.NODE_LENGTH;
-    const flags = this.bytes[at + 1]!;
-    const rows = this.#u32(at + 12);
+    const nodes = this.#nodes;
+    const { bytes } = this;
+    const at = this.#node;
+    this.#node = at + NODE_WORDS;
+    const word = nodes[at]!;
+    const flags = (word >> 8) & 0xff;
+    const rows = nodes[at + 3]!;
     const constant = (flags & layout.FLAG_CONSTANT) !== 0;
-    const slice = (begin: number, length: number) => this.bytes.subarray(begin, begin + length);
-    const column = new Column(this.bytes[at]!, rows, slice(this.#u32(at + 28), this.#u32(at + 32)), constant);
-    const name = slice(this.#u32(at + 4), this.#u32(at + 8));
-    if (name.length > 0) column.name = decodeUtf8(name);
+    const data = nodes[at + 7]!;
+    const column = new Column(word & 0xff, rows, bytes.subarray(data, data + nodes[at + 8]!), constant);
+    const name = nodes[at + 2]!;
+    if (name > 0) column.name = decodeUtf8(bytes.subarray(nodes[at + 1]!, nodes[at + 1]! + name));
     const bitmap = bytesFor(constant ? 1 : rows);
-    if ((flags & layout.FLAG_VALID) !== 0) column.valid = slice(this.#u32(at + 20), bitmap);
-    if ((flags & layout.FLAG_PRESENT) !== 0) column.present = slice(this.#u32(at + 24), bitmap);
-    for (let left = this.#u32(at + 16); left > 0; left--) column.children.push(this.#column());
+    if ((flags & layout.FLAG_VALID) !== 0) column.valid = bytes.subarray(nodes[at + 5]!, nodes[at + 5]! + bitmap);
+    if ((flags & layout.FLAG_PRESENT) !== 0) column.present = bytes.subarray(nodes[at + 6]!, nodes[at + 6]! + bitmap);
+    for (let left = nodes[at + 4]!; left > 0; left--) column.children.push(this.#column());
     return column;
   }
 }
 
+const NODE_WORDS = layout.NODE_LENGTH / 4;
+const MAGIC = 0x3142534d;
+
 class Writer {
-  readonly #out = new ByteWriter(4096);
-  readonly #nodes = new ByteWriter(layout.NODE_LENGTH * 16);
-  #count = 0;
+  readonly #out: ByteWriter;
+  /** The directory, ten numbers an entry. */
+  readonly #nodes: number[] = [];
+
+  constructor(batch: Batch) {
+    this.#out = new ByteWriter(measured(batch));
+  }
 
   batch(batch: Batch): Uint8Array {
     const out = this.#out;
@@ -396,10 +408,11 @@ class Writer {
     });
     out.align();
     const directory = out.length;
-    out.append(this.#nodes.finish());
+    const nodes = new Uint32Array(this.#nodes);
+    out.append(new Uint8Array(nodes.buffer));
     const bytes = out.finish();
-    bytes.set([0x4d, 0x53, 0x42, 0x31, 1, 0, 0, 0]);
-    [batch.rows, this.#count, directory, table, entries.length, bytes.length].forEach((field, at) => out.view.setUint32(8 + at * 4, field, true));
+    const header = [MAGIC, 1, batch.rows, this.#nodes.length / NODE_WORDS, directory, table, entries.length, bytes.length];
+    for (let at = 0; at < header.length; at++) out.view.setUint32(at * 4, header[at]!, true);
     return bytes;
   }
 
@@ -411,23 +424,29 @@ class Writer {
   }
 
   #column(column: Column, role: number, aux: number): void {
-    if (column.constant && column.rows === 0) return this.#column(column.take([]), role, aux);
-    const nameBytes = column.name === '' ? null : encodeUtf8(column.name);
-    const name = nameBytes === null ? 0 : this.#raw(nameBytes);
-    const bitmap = bytesFor(column.physicalRows);
-    const valid = column.valid === null ? 0 : this.#buffer(column.valid.subarray(0, bitmap));
-    const present = column.present === null ? 0 : this.#buffer(column.present.subarray(0, bitmap));
-    const data = this.#buffer(column.data);
-    const nodes = this.#nodes;
-    const at = nodes.room(layout.NODE_LENGTH);
-    this.#count++;
-    nodes.bytes[at] = column.kind;
-    nodes.bytes[at + 1] =
-      (column.constant ? layout.FLAG_CONSTANT : 0) | (column.valid === null ? 0 : layout.FLAG_VALID) | (column.present === null ? 0 : layout.FLAG_PRESENT);
-    nodes.bytes[at + 2] = role;
-    const fields = [name, nameBytes?.length ?? 0, column.rows, column.children.length, valid, present, data, column.data.length, aux];
-    for (let field = 0; field < fields.length; field++) nodes.view.setUint32(at + 4 + field * 4, fields[field]!, true);
-    for (const child of column.children) this.#column(child, 0, layout.NO_SCHEMA);
+    const { constant, data, children } = column;
+    if (constant && column.rows === 0) return this.#column(column.take([]), role, aux);
+    let name = 0;
+    let nameLength = 0;
+    if (column.name !== '') {
+      const bytes = encodeName(column.name);
+      name = this.#raw(bytes);
+      nameLength = bytes.length;
+    }
+    let flags = constant ? layout.FLAG_CONSTANT : 0;
+    let valid = 0;
+    let present = 0;
+    if (column.valid !== null) {
+      flags |= layout.FLAG_VALID;
+      valid = this.#buffer(column.valid.subarray(0, bytesFor(column.physicalRows)));
+    }
+    if (column.present !== null) {
+      flags |= layout.FLAG_PRESENT;
+      present = this.#buffer(column.present.subarray(0, bytesFor(column.physicalRows)));
+    }
+    const at = data.length === 0 ? 0 : this.#buffer(data);
+    this.#nodes.push(column.kind | (flags << 8) | (role << 16), name, nameLength, column.rows, children.length, valid, present, at, data.length, aux);
+    for (let child = 0; child < children.length; child++) this.#column(children[child]!, 0, layout.NO_SCHEMA);
   }
 
   #raw(bytes: Uint8Array): number {
@@ -442,4 +461,20 @@ class Writer {
     this.#out.align();
     return this.#raw(bytes);
   }
+}
+
+/** Bytes that a batch takes, roughly: room for it is made at once. */
+function measured(batch: Batch): number {
+  let bytes = layout.HEADER_LENGTH + 64;
+  const add = (column: Column) => {
+    bytes += column.data.length + 2 * layout.NODE_LENGTH + (column.rows >> 2);
+    column.children.forEach(add);
+  };
+  batch.envelope.forEach(add);
+  for (const { tags, blocks } of [batch.keys, batch.values]) {
+    bytes += tags?.length ?? 0;
+    for (const { column } of blocks) add(column);
+  }
+  for (const entry of batch.schemas.entries) bytes += entry.bytes.length + 16;
+  return bytes;
 }

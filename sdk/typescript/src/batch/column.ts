@@ -10,7 +10,7 @@ type Numbers = Int8Array | Int16Array | Int32Array | Uint32Array | Float32Array 
 type NumbersClass<T extends Numbers> = { new (buffer: ArrayBufferLike, at: number, length: number): T; BYTES_PER_ELEMENT: number };
 
 /** The numbers in bytes: in place where they are aligned, else copied. */
-function numbersIn<T extends Numbers>(Class: NumbersClass<T>, bytes: Uint8Array, count: number): T {
+export function numbersIn<T extends Numbers>(Class: NumbersClass<T>, bytes: Uint8Array, count: number): T {
   const width = Class.BYTES_PER_ELEMENT;
   if (bytes.byteOffset % width === 0) return new Class(bytes.buffer, bytes.byteOffset, count);
   return new Class(bytes.slice(0, count * width).buffer, 0, count);
