@@ -71,8 +71,13 @@ export class File {
     return this.handle.endsRest();
   }
 
-  /** Gives the file back; it ends with the instance otherwise. */
+  /** Gives the file back at once; otherwise that is done when nobody refers to it any more. */
   close(): void {
     this.handle.close();
+  }
+
+  /** For `using`. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 }

@@ -139,6 +139,11 @@ export class Database {
   close(): void {
     this.handle.close();
   }
+
+  /** For `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 /** Rows of a query. */
@@ -164,6 +169,11 @@ export class Rows implements Iterable<any> {
   close(): void {
     this.handle.close();
   }
+
+  /** For `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 /** A statement that runs over the rows of batches. */
@@ -179,6 +189,11 @@ export class Statement {
 
   close(): void {
     this.handle.close();
+  }
+
+  /** For `using`. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 

@@ -233,9 +233,10 @@ declare module 'wasj:io/poll@0.2.6' {
 }
 
 declare module 'wasj:io/error@0.2.6' {
-  export class Error {
+  export class Error implements WitDisposable {
     private constructor();
     toDebugString(): string;
+    [Symbol.dispose](): void;
   }
 }
 
@@ -265,18 +266,20 @@ declare module 'wasj:http/types@0.2.6' {
   export type Method = { tag: string; val?: string };
   export type Scheme = { tag: 'HTTP' | 'HTTPS' };
   export type ErrorCode = { tag: string; val?: unknown };
-  export class Fields {
+  export class Fields implements WitDisposable {
     private constructor();
     static fromList(entries: [string, Uint8Array][]): Fields;
     entries(): [string, Uint8Array][];
+    [Symbol.dispose](): void;
   }
-  export class OutgoingRequest {
+  export class OutgoingRequest implements WitDisposable {
     constructor(headers: Fields);
     body(): OutgoingBody;
     setMethod(method: Method): void;
     setPathWithQuery(path: string | null): void;
     setScheme(scheme: Scheme | null): void;
     setAuthority(authority: string | null): void;
+    [Symbol.dispose](): void;
   }
   export class RequestOptions {
     constructor();
@@ -294,8 +297,9 @@ declare module 'wasj:http/types@0.2.6' {
     stream(): InputStream;
     [Symbol.dispose](): void;
   }
-  export class OutgoingBody {
+  export class OutgoingBody implements WitDisposable {
     private constructor();
+    [Symbol.dispose](): void;
     write(): OutputStream;
     static finish(body: OutgoingBody, trailers: Fields | null): void;
   }

@@ -16,6 +16,7 @@ import * as transaction from 'millstream:connect/host-transaction@0.1.0';
 import * as waiting from 'millstream:connect/host-wait@0.1.0';
 import { raised, type ReportedError } from '../errors';
 import type { Host, HostColumns, HostDatabase, HostFile, HostRows, HostStatement } from '../host';
+import { owning } from './handles';
 import { startRequest } from './http';
 import { payloadOf } from './payload';
 
@@ -30,7 +31,7 @@ function ask<T>(call: () => T): T {
   }
 }
 
-const fileOf = (file: File): HostFile => ({
+const fileOf = (file: File): HostFile => owning(file, (close) => ({
   read: (max) => ask(() => file.read(max)),
   size: () => ask(() => file.size()),
   seek: (position) => ask(() => file.seek(position)),
@@ -38,10 +39,10 @@ const fileOf = (file: File): HostFile => ({
   truncate: (length) => ask(() => file.truncate(length)),
   sync: () => ask(() => file.sync()),
   endsRest: () => file.endsRest(),
-  close: () => file[Symbol.dispose](),
-});
+  close,
+}));
 
-const databaseOf = (database: Database): HostDatabase => ({
+const databaseOf = (database: Database): HostDatabase => owning(database, (close) => ({
   about: () => ask(() => database.about()),
   now: () => ask(() => database.now()),
   tables: (filter) => ask(() => database.tables(filter)),
@@ -56,24 +57,12 @@ const databaseOf = (database: Database): HostDatabase => ({
   listen: (channel) => ask(() => database.listen(channel)),
   notifications: () => ask(() => database.notifications()),
   endsRest: () => database.endsRest(),
-  close: () => database[Symbol.dispose](),
-});
+  close,
+}));
 
-const rowsOf = (rows: Rows): HostRows => {
-  let open = true;
-  return {
-    next: (maxRows, maxBytes) => ask(() => rows.next(maxRows, maxBytes)),
-    close: () => {
-      if (open) rows[Symbol.dispose]();
-      open = false;
-    },
-  };
-};
+const rowsOf = (rows: Rows): HostRows => owning(rows, (close) => ({ next: (maxRows, maxBytes) => ask(() => rows.next(maxRows, maxBytes)), close }));
 
-const statementOf = (statement: Statement): HostStatement => ({
-  run: (records, only) => ask(() => statement.run(records, only)),
-  close: () => statement[Symbol.dispose](),
-});
+const statementOf = (statement: Statement): HostStatement => owning(statement, (close) => ({ run: (records, only) => ask(() => statement.run(records, only)), close }));
 
 /** Every function of the host's columns, with errors that can be told by their class. */
 function askedColumns(): HostColumns {
