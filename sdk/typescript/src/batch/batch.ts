@@ -2,18 +2,18 @@
 
 import { DataError, FatalError } from '../errors';
 import type { Schema } from '../schema';
-import { decodeUtf8, encodeName } from '../utf8';
 import type { Int64, Value } from '../values';
-import { bytesFor, filledBits, setBit } from './bits';
-import { ByteWriter, viewOf } from './bytes';
-import { Column, numbersIn } from './column';
+import { filledBits, setBit } from './bits';
+import { Column } from './column';
 import { decodeColumn } from './decode';
 import { encodeColumn } from './encode';
 import { ColumnGuide, type Guide, ValueGuide } from './guide';
 import * as layout from './layout';
 import { Kind, Role } from './layout';
+import { readBatch } from './read';
 import { readSchema, schemaBytes } from './schema-codec';
 import type { SchemaPlaces, VariantSource } from './variant';
+import { writeBatch } from './write';
 
 /** Keys or values. */
 export type Side = 'key' | 'value';
@@ -156,7 +156,7 @@ export class Batch {
 
   /** Opens what the host has handed over. Columns share its bytes. */
   static open(bytes: Uint8Array): Batch {
-    return new Reader(bytes).batch();
+    return readBatch(bytes, (rows) => new Batch(rows));
   }
 
   side(side: Side): Union {
@@ -236,7 +236,7 @@ export class Batch {
 
   /** The bytes of the batch. */
   write(): Uint8Array {
-    return new Writer(this).batch(this);
+    return writeBatch(this);
   }
 }
 
@@ -315,166 +315,4 @@ class Guides {
     const { values } = batch.read(this.origin.side, true);
     return new ValueGuide(olds.map((old) => values[old]));
   }
-}
-
-class Reader {
-  readonly #view: DataView;
-  /** The directory, ten numbers an entry. */
-  readonly #nodes: Uint32Array;
-  #node = 0;
-
-  constructor(readonly bytes: Uint8Array) {
-    this.#view = viewOf(bytes);
-    if (bytes.length < layout.HEADER_LENGTH || this.#u32(0) !== MAGIC) throw new FatalError('these bytes are no batch');
-    const directory = this.#u32(16);
-    const count = this.#u32(12);
-    this.#nodes = numbersIn(Uint32Array, bytes.subarray(directory, directory + count * layout.NODE_LENGTH), count * NODE_WORDS);
-  }
-
-  #u32(at: number): number {
-    return this.#view.getUint32(at, true);
-  }
-
-  batch(): Batch {
-    const batch = new Batch(this.#u32(8));
-    const table = this.#u32(20);
-    for (let place = 0, count = this.#u32(24); place < count; place++) {
-      const at = table + place * layout.SCHEMA_ENTRY_LENGTH;
-      const begin = this.#u32(at + 4);
-      batch.schemas.push(this.#u32(at), this.bytes.subarray(begin, begin + this.#u32(at + 8)));
-    }
-    const nodes = this.#nodes;
-    while (this.#node < nodes.length) {
-      const role = (nodes[this.#node]! >> 16) & 0xff;
-      const aux = nodes[this.#node + 9]!;
-      const column = this.#column();
-      const schema = aux === layout.NO_SCHEMA ? null : aux;
-      if (role === Role.KEY) batch.keys.blocks.push({ schema, column });
-      else if (role === Role.VALUE) batch.values.blocks.push({ schema, column });
-      else if (role === Role.KEY_TAGS) batch.keys.tags = column.data;
-      else if (role === Role.VALUE_TAGS) batch.values.tags = column.data;
-      else batch.envelope.set(role, column);
-    }
-    return batch;
-  }
-
-  #column(): Column {
-    const nodes = this.#nodes;
-    const { bytes } = this;
-    const at = this.#node;
-    this.#node = at + NODE_WORDS;
-    const word = nodes[at]!;
-    const flags = (word >> 8) & 0xff;
-    const rows = nodes[at + 3]!;
-    const constant = (flags & layout.FLAG_CONSTANT) !== 0;
-    const data = nodes[at + 7]!;
-    const column = new Column(word & 0xff, rows, bytes.subarray(data, data + nodes[at + 8]!), constant);
-    const name = nodes[at + 2]!;
-    if (name > 0) column.name = decodeUtf8(bytes.subarray(nodes[at + 1]!, nodes[at + 1]! + name));
-    const bitmap = bytesFor(constant ? 1 : rows);
-    if ((flags & layout.FLAG_VALID) !== 0) column.valid = bytes.subarray(nodes[at + 5]!, nodes[at + 5]! + bitmap);
-    if ((flags & layout.FLAG_PRESENT) !== 0) column.present = bytes.subarray(nodes[at + 6]!, nodes[at + 6]! + bitmap);
-    for (let left = nodes[at + 4]!; left > 0; left--) column.children.push(this.#column());
-    return column;
-  }
-}
-
-const NODE_WORDS = layout.NODE_LENGTH / 4;
-const MAGIC = 0x3142534d;
-
-class Writer {
-  readonly #out: ByteWriter;
-  /** The directory, ten numbers an entry. */
-  readonly #nodes: number[] = [];
-
-  constructor(batch: Batch) {
-    this.#out = new ByteWriter(measured(batch));
-  }
-
-  batch(batch: Batch): Uint8Array {
-    const out = this.#out;
-    out.room(layout.HEADER_LENGTH);
-    for (const [role, column] of batch.envelope) this.#column(column, role, layout.NO_SCHEMA);
-    this.#union(batch.keys, Role.KEY_TAGS, Role.KEY, batch.rows);
-    this.#union(batch.values, Role.VALUE_TAGS, Role.VALUE, batch.rows);
-    const { entries } = batch.schemas;
-    const places = entries.map(({ bytes }) => this.#raw(bytes));
-    out.align();
-    const table = out.length;
-    entries.forEach(({ number, bytes }, at) => {
-      out.u32(number);
-      out.u32(places[at]!);
-      out.u32(bytes.length);
-    });
-    out.align();
-    const directory = out.length;
-    const nodes = new Uint32Array(this.#nodes);
-    out.append(new Uint8Array(nodes.buffer));
-    const bytes = out.finish();
-    const header = [MAGIC, 1, batch.rows, this.#nodes.length / NODE_WORDS, directory, table, entries.length, bytes.length];
-    for (let at = 0; at < header.length; at++) out.view.setUint32(at * 4, header[at]!, true);
-    return bytes;
-  }
-
-  #union(union: Union, tagsRole: number, role: number, rows: number): void {
-    const total = union.blocks.reduce((sum, { column }) => sum + column.rows, 0);
-    if (union.blocks.length > 0 && total !== rows) throw new FatalError(`keys or values of ${total} rows were set in a batch of ${rows}`);
-    if (union.tags !== null) this.#column(new Column(Kind.INT8, rows, union.tags), tagsRole, layout.NO_SCHEMA);
-    for (const { schema, column } of union.blocks) this.#column(column, role, schema ?? layout.NO_SCHEMA);
-  }
-
-  #column(column: Column, role: number, aux: number): void {
-    const { constant, data, children } = column;
-    if (constant && column.rows === 0) return this.#column(column.take([]), role, aux);
-    let name = 0;
-    let nameLength = 0;
-    if (column.name !== '') {
-      const bytes = encodeName(column.name);
-      name = this.#raw(bytes);
-      nameLength = bytes.length;
-    }
-    let flags = constant ? layout.FLAG_CONSTANT : 0;
-    let valid = 0;
-    let present = 0;
-    if (column.valid !== null) {
-      flags |= layout.FLAG_VALID;
-      valid = this.#buffer(column.valid.subarray(0, bytesFor(column.physicalRows)));
-    }
-    if (column.present !== null) {
-      flags |= layout.FLAG_PRESENT;
-      present = this.#buffer(column.present.subarray(0, bytesFor(column.physicalRows)));
-    }
-    const at = data.length === 0 ? 0 : this.#buffer(data);
-    this.#nodes.push(column.kind | (flags << 8) | (role << 16), name, nameLength, column.rows, children.length, valid, present, at, data.length, aux);
-    for (let child = 0; child < children.length; child++) this.#column(children[child]!, 0, layout.NO_SCHEMA);
-  }
-
-  #raw(bytes: Uint8Array): number {
-    if (bytes.length === 0) return 0;
-    const at = this.#out.length;
-    this.#out.append(bytes);
-    return at;
-  }
-
-  #buffer(bytes: Uint8Array): number {
-    if (bytes.length === 0) return 0;
-    this.#out.align();
-    return this.#raw(bytes);
-  }
-}
-
-/** Bytes that a batch takes, roughly: room for it is made at once. */
-function measured(batch: Batch): number {
-  let bytes = layout.HEADER_LENGTH + 64;
-  const add = (column: Column) => {
-    bytes += column.data.length + 2 * layout.NODE_LENGTH + (column.rows >> 2);
-    column.children.forEach(add);
-  };
-  batch.envelope.forEach(add);
-  for (const { tags, blocks } of [batch.keys, batch.values]) {
-    bytes += tags?.length ?? 0;
-    for (const { column } of blocks) add(column);
-  }
-  for (const entry of batch.schemas.entries) bytes += entry.bytes.length + 16;
-  return bytes;
 }

@@ -48,6 +48,10 @@ export const Role = {
 
 export const HEADER_LENGTH = 32;
 export const NODE_LENGTH = 40;
+/** Numbers of 32 bits in an entry of the directory. */
+export const NODE_WORDS = NODE_LENGTH / 4;
+/** `MSB1`, as a number. */
+export const MAGIC = 0x3142534d;
 export const SCHEMA_ENTRY_LENGTH = 12;
 export const NO_SCHEMA = 0xffffffff;
 export const NO_SCHEMA_16 = 0xffff;
