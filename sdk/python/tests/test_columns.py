@@ -4,6 +4,7 @@ import json
 import unittest
 
 from millstream import FatalError, Info, Record, RowTransform, component, table_of
+from millstream.batch import Role, Table
 from millstream.columns import (
     ColumnPredicate,
     ColumnTransform,
@@ -86,6 +87,15 @@ class Mixed(unittest.TestCase):
         left, failed = applied([Twice, Whole], records(*values))
         self.assertEqual([record.value["price"] for record in left], [5, 5, 7, 7])
         self.assertEqual([(error.row, error.error.kind) for error in failed], [(1, "data")])
+
+    def test_rows_that_became_several_say_where_they_came_from(self):
+        component(Twice, Stamp)
+        with Harness():
+            chain = Chain([Link("Stamp", {}), Link("Twice", {}), Link("Twice", {})])
+            changed, _ = chain.apply(table_of(records({"a": 1}, {"a": 2})).write(), None)
+        table = Table.open(changed)
+        self.assertEqual(table.numbers(Role.ORIGIN), [0] * 4 + [1] * 4)
+        self.assertEqual(table.numbers(Role.CHILD), [0, 1, 2, 3] * 2)
 
     def test_rows_that_are_not_meant_stay_as_they_are(self):
         values = {"name": "a", "price": 1}, {"name": "b", "price": 0}

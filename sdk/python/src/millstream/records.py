@@ -221,8 +221,14 @@ class Records(Table):
     def replace_all(self, table: Table, parents: Sequence[int]) -> None:
         """For the SDK: the records are those of another batch, of which these were the rows."""
         self.descend(parents)
+        known = self.get(Role.ORIGIN)
+        multiplied = table.rows != self.rows
         self.rows, self.envelope, self.schemas = table.rows, table.envelope, table.schemas
         self.keys, self.values = table.keys, table.values
+        if known is not None:
+            self.set(Role.ORIGIN, known.take(parents))
+        if known is not None or multiplied:
+            _number_children(self, parents)
 
     def descend(self, parents: Sequence[int]) -> None:
         """For the SDK: each row of the records is to be what became of this one."""
