@@ -116,6 +116,10 @@ pub struct State {
     pub stored: BTreeMap<String, String>,
     /// Whether source offsets cannot be stored.
     pub store_fails: bool,
+    /// Whether tasks want to begin anew.
+    pub wants_renewal: bool,
+    /// What was committed, or stored, whenever one did.
+    pub renewed: Vec<String>,
     /// Values that a sink was given.
     pub put: Vec<String>,
     /// Partitions that a sink was told to close.
@@ -499,6 +503,20 @@ impl SinkTask for Of {
         Ok(self.world.state().own_offsets.as_ref().map(|_| Vec::new()))
     }
 
+    fn wants_renewal(&self) -> bool {
+        self.world.state().wants_renewal
+    }
+
+    async fn renew(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {
+        {
+            let mut state = self.world.state();
+            state.wants_renewal = false;
+            let committed = format!("{:?}", state.committed);
+            state.renewed.push(committed);
+        }
+        self.open(partitions).await
+    }
+
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {
         self.world.state().closed.extend_from_slice(partitions);
         self.trouble("sink close").await
@@ -551,6 +569,18 @@ impl SourceTask for Lines {
     fn rest(&mut self) -> Option<Rest> {
         let rest = self.world.state().rest?;
         Some(Box::pin(tokio::time::sleep(rest)))
+    }
+
+    fn wants_renewal(&self) -> bool {
+        self.world.state().wants_renewal
+    }
+
+    async fn renew(&mut self) -> Result<(), PluginError> {
+        let mut state = self.world.state();
+        state.wants_renewal = false;
+        let stored = state.stored.values().cloned().collect::<Vec<_>>().join(",");
+        state.renewed.push(stored);
+        Ok(())
     }
 
     async fn committed(&mut self, _: &Batch, _: &[AcknowledgedRow]) -> Result<(), PluginError> {

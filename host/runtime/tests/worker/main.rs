@@ -8,6 +8,7 @@ mod new_topics;
 mod others;
 mod panics;
 mod refused_batches;
+mod renewals;
 mod restarts;
 mod seeks;
 mod source_letters;
