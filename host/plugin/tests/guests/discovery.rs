@@ -34,7 +34,7 @@ async fn plugins_are_found_by_class_alias_and_short_name() {
         unknown.starts_with("Failed to find any class that implements Connector and which name matches Nothing"),
         "{unknown}"
     );
-    assert_eq!(plugins.list().len(), 7);
+    assert_eq!(plugins.list().len(), 8);
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn a_known_plugin_is_not_compiled_again_and_a_damaged_cache_is() {
         entries.sort();
         entries
     };
-    assert_eq!(found(limits.clone(), &path).await.list().len(), 7);
+    assert_eq!(found(limits.clone(), &path).await.list().len(), 8);
     let (code, json) = (entries()[0].clone(), entries()[1].clone());
     let compiled_at = fs::metadata(&code).unwrap().modified().unwrap();
     let plugins = found(limits.clone(), &path).await;
@@ -104,7 +104,7 @@ async fn a_damaged_file_is_named_and_skipped() {
     fs::write(folder.path().join("newer.wasm"), exporting("millstream:connect/plugin@0.2.0")).unwrap();
     fs::copy(hostile(), folder.path().join("good.wasm")).unwrap();
     let plugins = found(limits(), folder.path()).await;
-    assert_eq!(plugins.list().len(), 7, "the good file counts");
+    assert_eq!(plugins.list().len(), 8, "the good file counts");
     let said = |name: &str| {
         let problems = plugins.problems();
         let problem = problems.iter().find(|problem| problem.path.ends_with(name));
@@ -172,7 +172,7 @@ async fn a_bundled_plugin_runs_from_its_compiled_form_and_without_it() {
 #[tokio::test]
 async fn checking_a_file_tells_what_it_carries() {
     let checked = check_file(limits(), &hostile()).await.unwrap().unwrap();
-    assert_eq!(checked.plugins.len(), 7);
+    assert_eq!(checked.plugins.len(), 8);
     assert!(check_file(limits(), Path::new("/nowhere.wasm")).await.unwrap().is_err());
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes, expected) in [
@@ -215,7 +215,7 @@ async fn a_new_plugin_is_compiled_behind_the_worker_and_known_ones_are_there_at_
     assert!(new.awaited(&["Nothing"]).is_empty());
 
     let known = start().await.unwrap();
-    assert_eq!(known.list().len(), 7, "it came from the cache");
+    assert_eq!(known.list().len(), 8, "it came from the cache");
     assert_eq!(known.compiling(), [path.join("broken.wasm")]);
     assert!(known.awaited(&["OddSource"]).is_empty(), "what is known waits for nothing");
 }
@@ -226,7 +226,7 @@ async fn checking_a_file_spares_the_worker_to_compile_it() {
     let limits = PluginLimits { cache_dir: Some(folder.path().join("cache")), ..limits() };
     check_file(limits.clone(), &hostile()).await.unwrap().unwrap();
     let plugins = WasmPlugins::start(limits, &[hostile().parent().unwrap().to_owned()], &[]).await.unwrap();
-    assert_eq!((plugins.compiling().len(), plugins.list().len()), (0, 7));
+    assert_eq!((plugins.compiling().len(), plugins.list().len()), (0, 8));
 }
 
 #[tokio::test]
