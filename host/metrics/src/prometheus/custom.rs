@@ -47,3 +47,37 @@ fn family<'l>(name: &str, help: &str, series: impl Iterator<Item = (&'l Labels, 
         series.for_each(|(labels, value)| text.series(name, name, labels, &Shown::Number(value)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::prometheus::{Format, limited, page};
+    use crate::{CustomKind, Labels, Metrics, Progress};
+
+    #[test]
+    fn what_plugins_count_is_shown_by_name_and_whatever_two_of_them_call_by_one_name_stays_apart() {
+        let metrics = Metrics::default();
+        let of = |connector: &str| metrics.custom(Labels::connector(connector).and("plugin", "a.B").and("task", "0"));
+        let (first, second) = (of("one"), of("two"));
+        first.declare("rows", CustomKind::Counter, "Rows that \"count\"").unwrap();
+        first.count("rows", 2.0).unwrap();
+        second.gauge("rows", 0.5).unwrap();
+        let now = Progress { done: 3.0, total: Some(9.0), unit: "rows".to_owned() };
+        second.report_progress("a \"table\"", Some(now)).unwrap();
+        let mut plugins = metrics.read_custom();
+        let text = page(&[], &plugins, Format::OpenMetrics);
+        for line in [
+            "# TYPE millstream_plugin_counter_rows counter",
+            "millstream_plugin_counter_rows_total{connector=\"one\",plugin=\"a.B\",task=\"0\"} 2",
+            "# TYPE millstream_plugin_gauge_rows gauge",
+            "millstream_plugin_gauge_rows{connector=\"two\",plugin=\"a.B\",task=\"0\"} 0.5",
+            "millstream_plugin_progress_done{connector=\"two\",plugin=\"a.B\",task=\"0\",what=\"a \\\"table\\\"\",unit=\"rows\"} 3",
+            "millstream_plugin_progress_size{connector=\"two\",plugin=\"a.B\",task=\"0\",what=\"a \\\"table\\\"\",unit=\"rows\"} 9",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+        // Beyond the limit of series a plugin's are left out whole.
+        let groups = limited(Vec::new(), &mut plugins, 1);
+        assert_eq!(plugins.len(), 1);
+        assert!(page(&groups, &plugins, Format::Plain).contains("series_left_out 3"));
+    }
+}

@@ -112,10 +112,15 @@ fn a_task_reads_batch_by_batch_and_goes_on_behind_what_it_has_read() {
     assert_eq!((first[0].topic.as_str(), &first[0].key), ("x-t", &Value::Null));
     assert_eq!(first[0].source_partition, map([("protocol", "1".into()), ("table", "public.t".into())]));
     assert_eq!(asked_from(&database).as_deref(), Some("4"));
+    let progress = || harness.progress("table public.t").map(|progress| (progress.done, progress.unit));
+    assert_eq!(progress(), Some((2.0, "rows".to_owned())), "how far the first reading is");
     assert_eq!(ids(&polled(&mut task)), [7]);
+    assert_eq!(progress(), Some((3.0, "rows".to_owned())));
     assert!(polled(&mut task).is_empty(), "the result has ended");
+    assert_eq!(progress(), None, "it is through");
     database.answer(READ, vec![rows(&[9])]);
     assert_eq!(ids(&polled(&mut task)), [9]);
+    assert_eq!(progress(), None);
     assert_eq!(asked_from(&database).as_deref(), Some("7"));
 }
 
