@@ -89,10 +89,14 @@ impl SinkTask for WasmSinkTask {
 
     async fn renew(&mut self, partitions: &[TopicPartition]) -> Result<(), PluginError> {
         let bytes = self.guest.held_bytes();
-        if !partitions.is_empty() {
-            self.task.close(&mut self.guest, partitions).await?;
+        // What is safe was said before, and the instance is given up in any case.
+        let closed = match partitions.is_empty() {
+            true => Ok(()),
+            false => self.task.close(&mut self.guest, partitions).await,
+        };
+        for error in [closed, self.stop().await].into_iter().filter_map(Result::err) {
+            tracing::warn!(plugin = self.factory.class(), %error, "the sink task did not end cleanly before it was begun anew");
         }
-        self.task.stop(&mut self.guest).await?;
         self.guest.discard();
         self.factory.custom.forget_progress();
         (self.guest, self.task) = Self::instance(&self.factory, &self.context).await?;

@@ -98,7 +98,10 @@ impl SourceTask for WasmSourceTask {
 
     async fn renew(&mut self) -> Result<(), PluginError> {
         let bytes = self.guest.held_bytes();
-        self.task.stop(&mut self.guest).await?;
+        if let Err(error) = self.task.stop(&mut self.guest).await {
+            // The instance is given up in any case.
+            tracing::warn!(plugin = self.factory.class(), %error, "the source task did not stop cleanly before it was begun anew");
+        }
         self.guest.discard();
         self.factory.custom.forget_progress();
         (self.guest, self.task) = Self::instance(&self.factory, &self.context).await?;
