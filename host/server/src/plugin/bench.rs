@@ -16,6 +16,7 @@ use millstream_connector::{
 use millstream_metrics::{Labels, PluginInstance};
 use millstream_record::batch::{Batch, SchemaTable, Side, UnionBuilder};
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::{
     check,
@@ -132,7 +133,7 @@ enum Work {
     Chain(Box<dyn LinkedTransforms>, Batch),
     Write(Box<dyn Converter>, Batch),
     Read(Box<dyn Converter>, Vec<Option<Vec<u8>>>),
-    Put(Box<dyn SinkTask>, Batch, Option<Started>),
+    Put(Box<dyn SinkTask>, Batch, Option<Started>, Option<TempDir>),
     Poll(Box<dyn SourceTask>, u32, Option<Started>),
 }
 
@@ -151,7 +152,7 @@ impl Work {
                 let rows = converter.to_connect("bench", &Values(values), &mut schemas, &mut data, &mut errors).await?;
                 Ok(rows as u32)
             }
-            Self::Put(sink, batch, _) => sink.put(batch).await.map(|()| batch.rows()),
+            Self::Put(sink, batch, ..) => sink.put(batch).await.map(|()| batch.rows()),
             Self::Poll(source, most, _) => {
                 let limits = PollLimits { max_records: *most, max_bytes: 64 << 20, max_wait_ms: 100 };
                 let polled = source.poll(limits).await?;
@@ -223,7 +224,7 @@ async fn measured(own: &mut Work, baseline: &mut Work, records: u32, arguments: 
     }
     for work in [own, baseline] {
         work.stop().await.map_err(|error| ended("stop the task", &error))?;
-        if let Work::Put(_, _, started) | Work::Poll(_, _, started) = work
+        if let Work::Put(_, _, started, _) | Work::Poll(_, _, started) = work
             && let Some(started) = started.take()
         {
             started.stop().await?;
@@ -339,13 +340,14 @@ async fn conversions(subject: &Subject, batch: Batch) -> Result<Vec<(&'static st
 async fn own_sink(subject: &Subject, batch: &Batch) -> Result<Work, Failure> {
     let connector = Started::of(subject).await?;
     let sink = opened(subject, &subject.info.class, &connector.task).await?;
-    Ok(Work::Put(sink, batch.clone(), Some(connector)))
+    Ok(Work::Put(sink, batch.clone(), Some(connector), None))
 }
 
 async fn file_sink(subject: &Subject, batch: &Batch) -> Result<Work, Failure> {
-    let null = if cfg!(windows) { "NUL" } else { "/dev/null" };
-    let config = config(&[("name", "bench"), ("connector.class", FILE_SINK), ("topics", "bench"), ("file", null)]);
-    Ok(Work::Put(opened(subject, FILE_SINK, &config).await?, batch.clone(), None))
+    let folder = TempDir::new().map_err(|error| Failure::new(SETUP, format!("make a folder for a while: {error}")))?;
+    let file = folder.path().join("lines").display().to_string();
+    let config = config(&[("name", "bench"), ("connector.class", FILE_SINK), ("topics", "bench"), ("file", &file)]);
+    Ok(Work::Put(opened(subject, FILE_SINK, &config).await?, batch.clone(), None, Some(folder)))
 }
 
 async fn opened(subject: &Subject, class: &str, config: &ConfigMap) -> Result<Box<dyn SinkTask>, Failure> {
