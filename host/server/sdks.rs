@@ -138,6 +138,11 @@ fn rust(root: &Path) -> Result<Vec<Packed>> {
         let manifest = without(&fs::read_to_string(manifest)?, &["[lints]", "[dev-dependencies]"]);
         used.extend(inherited(&manifest));
         files.push(Packed { path: format!("{package}/Cargo.toml"), content: manifest.into_bytes() });
+        let tutorial = folder.join("README.md");
+        if tutorial.is_file() {
+            println!("cargo::rerun-if-changed={}", tutorial.display());
+            files.push(Packed { path: format!("{package}/README.md"), content: fs::read(&tutorial)? });
+        }
         files.extend(collected(root, &folder.join("src"), |path| name(path) != "tests")?);
     }
     let manifest = root.join("Cargo.toml");
