@@ -70,12 +70,16 @@ fn built(folder: &Path, language: &str, kind: &str) -> Option<PathBuf> {
     Some(project)
 }
 
-/// What a topic gets first.
-fn first_of(worker: &Worker, topic: &str) -> Vec<Value> {
-    let mut command = Command::new(millstream());
-    command.args(["topic", "consume", topic, "--from-beginning", "--max-messages", "3", "--timeout-ms", "60000"]);
-    command.args(["--output", "json", "--bootstrap-server", &worker.broker]);
-    done(output(command)).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+/// Records of a topic as objects, read until one of these conditions is met. The first record makes the topic.
+fn consumed(broker: &str, topic: &str, until: &[&str]) -> Vec<Value> {
+    eventually(&format!("there is a topic {topic}"), || {
+        let mut command = Command::new(millstream());
+        command.args(["topic", "consume", topic, "--from-beginning", "--timeout-ms", "60000", "--output", "json"]);
+        command.args(["--bootstrap-server", broker]).args(until);
+        let consumed = output(command);
+        let is_missing = text(&consumed.stderr).contains("UNKNOWN_TOPIC_OR_PARTITION");
+        (!is_missing).then(|| json_lines(&done(consumed)))
+    })
 }
 
 /// From nothing to a connector that runs and does what its template says.
@@ -117,7 +121,7 @@ fn from_new_to_running(language: &str) {
             });
             continue;
         }
-        let records = first_of(&worker, &name);
+        let records = consumed(&worker.broker, &name, &["--max-messages", "3"]);
         assert_eq!(records.len(), 3, "{language} {kind}");
         for (at, record) in records.iter().enumerate() {
             let value = record["value"].as_str().unwrap_or_else(|| panic!("{record}"));
@@ -281,13 +285,7 @@ fn a_saved_source_is_built_and_swapped_in_a_worker_that_runs_on_from_its_offset(
         line.split(", ").next().map(str::to_owned)
     };
     let broker = dev.await_output(0, harness::SOON, |output| listens(output, "Kafka     built-in broker on "));
-    let consume = |until: &[&str]| {
-        let mut command = Command::new(millstream());
-        command.args(["topic", "consume", "my-source", "--from-beginning", "--output", "json"]);
-        command.args(["--timeout-ms", "60000", "--bootstrap-server", &broker]).args(until);
-        json_lines(&done(output(command)))
-    };
-    let before = consume(&["--max-messages", "3"]);
+    let before = consumed(&broker, "my-source", &["--max-messages", "3"]);
     assert!(before.iter().all(|record| record["key"] == "main"));
     let source = project.join("src/lib.rs");
     let text = fs::read_to_string(&source).unwrap();
@@ -299,7 +297,7 @@ fn a_saved_source_is_built_and_swapped_in_a_worker_that_runs_on_from_its_offset(
     fs::write(&source, format!("{text}\nmistake")).unwrap();
     dev.await_output(from, harness::SOON, |output| output.contains("what runs goes on as it was").then_some(()));
     let after = within(harness::SOON, "records of the new plugin", || {
-        let records = consume(&["--until-end"]);
+        let records = consumed(&broker, "my-source", &["--until-end"]);
         records.iter().any(|record| record["key"] == "changed").then_some(records)
     });
     let ticks: Vec<i64> = after.iter().map(|record| record["value"].as_str().unwrap().parse().unwrap()).collect();
