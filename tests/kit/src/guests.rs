@@ -88,16 +88,24 @@ impl Language {
     }
 }
 
-/// A project as its author would build it: by `millstream plugin build`, with the program that `MILLSTREAM` names.
+/// A project as its author would build it: by `millstream plugin build`, with the program that `MILLSTREAM` names, or the one
+/// that the workspace's own build has made.
 fn build_project(folder: &Path) -> Result<PathBuf, Missing> {
-    let program = std::env::var_os("MILLSTREAM").unwrap_or_else(|| "millstream".into());
+    let named = std::env::var_os("MILLSTREAM").map(PathBuf::from);
+    let Some(program) = named.or_else(own_program) else {
+        return Err(Missing::Tools("there is no millstream program: cargo build -p millstream".to_owned()));
+    };
     let output = Command::new(&program).args(["plugin", "build"]).current_dir(folder).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| {
-        Missing::Tools(format!("{} cannot be run ({error}): set MILLSTREAM to the program", program.display()))
-    })?;
+    let output = output.map_err(|error| Missing::Tools(format!("run {}: {error}", program.display())))?;
     if output.status.success() {
         return Ok(folder.join("build/kit.wasm"));
     }
     let said = [output.stdout, output.stderr].concat();
     Err(Missing::Build(String::from_utf8_lossy(&said).into_owned()))
+}
+
+/// `target/PROFILE/millstream`, where this test is `target/PROFILE/deps/NAME`.
+fn own_program() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?.parent()?.parent()?.join("millstream");
+    program.is_file().then_some(program)
 }
