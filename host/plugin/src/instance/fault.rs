@@ -266,16 +266,18 @@ fn overflowed_own_stack(error: &wasmtime::Error) -> bool {
     const STEP: u64 = 64 << 20;
     let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return false };
     let frames = trace.frames();
-    let repeated = |frame: &wasmtime::FrameInfo| {
-        let same = |other: &&wasmtime::FrameInfo| other.func_index() == frame.func_index();
-        MANY_CALLS <= frames.iter().filter(same).count()
-    };
+    let calls =
+        |frame: &wasmtime::FrameInfo| frames.iter().filter(|other| other.func_index() == frame.func_index()).count();
     let address = error.chain().find_map(|cause| {
         let text = cause.to_string();
         let digits = text.strip_prefix("memory fault at wasm address 0x")?.split(' ').next()?;
         u64::from_str_radix(digits, 16).ok()
     });
-    address.is_some_and(|address| (1 << 32) - STEP <= address) && frames.iter().any(repeated)
+    match address {
+        Some(address) => (1 << 32) - STEP <= address && frames.iter().any(|frame| MANY_CALLS <= calls(frame)),
+        // The step was a copy of many bytes, of which no address is told: hardly anything else may be on the stack.
+        None => frames.iter().any(|frame| 3 * MANY_CALLS <= calls(frame) && 3 * frames.len() <= 4 * calls(frame)),
+    }
 }
 
 /// Where the guest was.
