@@ -10,12 +10,11 @@ fn the_bundled_connectors_do_what_their_scenarios_say() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let tmp = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let connectors = ["http", "sql"];
-    let build = GuestBuild {
-        folder: folder.clone(),
-        packages: connectors.map(|name| format!("millstream-plugin-{name}")).into(),
-        target_dir: tmp.join("bundled-guests"),
-        locked: true,
-    };
+    // The folder in which the build script of this crate has just made the same packages, so that nothing is left to do.
+    let plugins = ["file", "datagen", "http", "sql"].map(|name| format!("millstream-plugin-{name}"));
+    let packages = [vec!["millstream-transforms".to_owned()], plugins.to_vec()].concat();
+    let target_dir = tmp.parent().expect("it lies in the target folder").join("guests");
+    let build = GuestBuild { folder: folder.clone(), packages, target_dir, locked: true };
     let built = build.run().unwrap_or_else(|error| panic!("{error}"));
     for name in connectors {
         let mut command = Command::new(millstream());
