@@ -3,8 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::page;
-use crate::record::{self, Record};
-use crate::scenario::bytes;
+use crate::record::{self, Record, bytes};
 use crate::written::Named;
 
 /// What can be expected of a step, and what is found after one, by name.

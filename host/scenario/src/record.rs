@@ -174,6 +174,18 @@ fn header_json(key: &str, datum: &Datum, named: &Named) -> Json {
     Json::Object(json)
 }
 
+/// Bytes: `null`, a text, `{"utf8": …}` or `{"base64": …}`.
+///
+/// # Errors
+///
+/// It is something else.
+pub fn bytes(json: &Json) -> Result<Option<Vec<u8>>, String> {
+    match json {
+        Json::String(text) => Ok(Some(text.clone().into_bytes())),
+        json => notation::raw_bytes(json),
+    }
+}
+
 /// A batch of these records, checked as one that comes from a stranger.
 ///
 /// # Errors

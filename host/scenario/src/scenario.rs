@@ -10,9 +10,9 @@ use millstream_record::Schema;
 use serde_json::{Map, Value as Json};
 
 use crate::members::{Fault, Members};
-use crate::notation::{self, Datum, raw_bytes};
+use crate::notation::{self, Datum};
 use crate::page::Path;
-use crate::record::{Record, read_datum};
+use crate::record::{Record, bytes, read_datum};
 
 /// One scenario.
 #[derive(Clone, Debug)]
@@ -465,14 +465,6 @@ fn place(text: &str) -> Result<TopicPartition, String> {
     let parts = text.rsplit_once('-').and_then(|(topic, partition)| Some((topic, partition.parse().ok()?)));
     let (topic, partition) = parts.ok_or_else(|| format!("{text:?} is no partition: write topic-0"))?;
     Ok(TopicPartition { topic: topic.to_owned(), partition })
-}
-
-/// `null`, a text, `{"utf8": …}` or `{"base64": …}`.
-pub fn bytes(json: &Json) -> Result<Option<Vec<u8>>, String> {
-    match json {
-        Json::String(text) => Ok(Some(text.clone().into_bytes())),
-        json => raw_bytes(json),
-    }
 }
 
 #[cfg(test)]
