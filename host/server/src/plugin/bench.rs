@@ -175,9 +175,11 @@ impl Work {
 
     async fn stop(&mut self) -> Result<(), PluginError> {
         match self {
-            Self::Put(sink, ..) => {
+            Self::Put(sink, _, _, folder) => {
                 sink.pre_commit(&[]).await?;
-                sink.stop().await
+                sink.stop().await?;
+                drop(folder.take());
+                Ok(())
             }
             Self::Poll(source, ..) => source.stop().await,
             _ => Ok(()),
