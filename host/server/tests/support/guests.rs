@@ -6,7 +6,7 @@ use std::{fs, os::unix::fs::FileExt};
 /// between pages that nobody can read.
 pub fn guest_memory(process: u32) -> Vec<(u64, u64)> {
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-    let (mut found, mut run, mut has_image): (Vec<(u64, u64)>, Vec<(u64, u64)>, bool) = Default::default();
+    let (mut found, mut run, mut has_image) = (Vec::new(), Vec::<(u64, u64)>::new(), false);
     for line in maps.lines() {
         let mut words = line.split_whitespace();
         let (begin, end) = words.next().unwrap().split_once('-').unwrap();
