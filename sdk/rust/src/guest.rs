@@ -7,7 +7,7 @@ use std::{cell::RefCell, marker::PhantomData};
 
 use crate::{
     ConverterRole, Error, PollLimits, Records, RowError, Support, Verdict,
-    batch::{Batch, Rewrite, Table},
+    batch::{Batch, Rewrite},
     bindings::{self, types},
     chain::{Chain, LinkSpec, predicate},
     component::{AnyConverter, AnyPredicate, AnySink, AnySource, Component, Made, describe, make},

@@ -85,6 +85,13 @@ pub async fn build(project: &Project) -> Result<Built, Failure> {
         let message = format!("{} compiles, but is no usable plugin: {}", project.name, ErrorChain(&error));
         Failure::new(USAGE, message)
     })?;
+    if checked.plugins.is_empty() {
+        let message = format!(
+            "{} compiles, but is no usable plugin: it carries none; list one where the component is made",
+            project.name
+        );
+        return Err(Failure::new(USAGE, message));
+    }
     let component = project.component();
     let moved = fs::rename(&made, &component);
     moved.map_err(|error| Failure::new(USAGE, format!("move {} to its place: {error}", made.display())))?;
