@@ -215,24 +215,8 @@ fn become_rows(table: &mut OpenTable, parents: &[u32]) {
     table.rows = parents.len() as u32;
     table.changed = true;
     if table.is_input {
-        number_children(table, parents);
+        let (origins, children) = Column::lineage(table.get(Role::ORIGIN), parents);
+        table.put(Role::ORIGIN, Some(origins));
+        table.put(Role::CHILD, Some(children));
     }
-}
-
-/// Says where each row came from.
-fn number_children(table: &mut OpenTable, parents: &[u32]) {
-    let origins: Vec<i64> = match table.get(Role::ORIGIN) {
-        // They were taken along with the rows.
-        Some(column) => (0..parents.len()).map(|row| column.integer(row).unwrap_or_default()).collect(),
-        None => parents.iter().map(|&parent| parent.into()).collect(),
-    };
-    let (mut origin_bytes, mut child_bytes) = (Vec::new(), Vec::new());
-    let mut child = 0_i32;
-    for (row, &origin) in origins.iter().enumerate() {
-        child = if row.checked_sub(1).is_some_and(|before| origins[before] == origin) { child + 1 } else { 0 };
-        origin_bytes.extend_from_slice(&(origin as i32).to_le_bytes());
-        child_bytes.extend_from_slice(&child.to_le_bytes());
-    }
-    table.put(Role::ORIGIN, Some(Column::new(Kind::Int32, table.rows, origin_bytes)));
-    table.put(Role::CHILD, Some(Column::new(Kind::Int32, table.rows, child_bytes)));
 }

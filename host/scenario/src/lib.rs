@@ -22,7 +22,7 @@ mod world;
 mod written;
 
 pub use engine::{Difference, Engine, EngineError, FileError, FileReport, Mode, ScenarioReport, Setup};
-pub use record::Record;
+pub use record::{Record, batch};
 pub use written::{Named, payload as write_payload, schema as write_schema};
 
 /// Names of the scenarios in the text of a file, in their order.

@@ -252,26 +252,10 @@ impl Rebuilt {
             table.set(Role::HEADERS, headers);
         }
         if rows != old.rows {
-            number_children(&mut table, &parents);
+            let (origins, children) = Column::lineage(table.get(Role::ORIGIN), &parents);
+            table.set(Role::ORIGIN, origins);
+            table.set(Role::CHILD, children);
         }
         Ok(table)
     }
-}
-
-/// Says where each row came from, after rows have become several.
-fn number_children(table: &mut Table<'static>, parents: &[u32]) {
-    let origins: Vec<i64> = match table.get(Role::ORIGIN) {
-        Some(column) => (0..parents.len()).map(|row| column.integer(row).unwrap_or_default()).collect(),
-        None => parents.iter().map(|&parent| parent.into()).collect(),
-    };
-    let (mut origin_bytes, mut child_bytes) = (Vec::new(), Vec::new());
-    let mut child = 0_i32;
-    for (row, &origin) in origins.iter().enumerate() {
-        // Rows of one origin stand together, since every stage keeps the order.
-        child = if row.checked_sub(1).is_some_and(|before| origins[before] == origin) { child + 1 } else { 0 };
-        origin_bytes.extend_from_slice(&(origin as i32).to_le_bytes());
-        child_bytes.extend_from_slice(&child.to_le_bytes());
-    }
-    table.set(Role::ORIGIN, Column::new(Kind::Int32, table.rows, origin_bytes));
-    table.set(Role::CHILD, Column::new(Kind::Int32, table.rows, child_bytes));
 }

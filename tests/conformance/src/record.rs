@@ -1,10 +1,7 @@
 //! Records of cases as batches, and batches as records again.
 
-use std::sync::Arc;
-
 use millstream_connector::{Failure, Outcome};
-use millstream_record::Schema;
-use millstream_record::batch::{Batch, Column, ColumnBuilder, HeadersBuilder, Limits, Role, Side, Table, UnionBuilder};
+use millstream_record::batch::{Batch, Role, Side};
 use serde_json::Value as Json;
 
 use crate::compare;
@@ -101,51 +98,11 @@ impl Ending {
 
 /// A batch of these records, checked as one that comes from a stranger.
 pub fn batch(records: &[Record]) -> Result<Batch, String> {
-    let refused = |error| format!("no batch can carry the record: {error}");
-    let mut table = Table::new(records.len() as u32);
-    let mut topics = ColumnBuilder::for_schema(&Arc::new(Schema::new(millstream_record::SchemaType::String)));
-    let [mut partitions, mut timestamps, mut offsets] = [(); 3].map(|()| ColumnBuilder::new());
-    let (mut keys, mut values) = (UnionBuilder::default(), UnionBuilder::default());
-    let mut headers = HeadersBuilder::default();
-    for record in records {
-        match record.topic.as_deref() {
-            Some(topic) => topics.push_str(topic),
-            None => topics.push_null(),
-        }
-        match record.partition {
-            Some(partition) => partitions.push_int32(partition),
-            None => partitions.push_null(),
-        }
-        for (column, number) in [(&mut timestamps, record.timestamp), (&mut offsets, record.offset)] {
-            match number {
-                Some(number) => column.push_int64(number),
-                None => column.push_null(),
-            }
-        }
-        keys.push(record.key.0.as_ref(), &record.key.1, &mut table.schemas).map_err(refused)?;
-        values.push(record.value.0.as_ref(), &record.value.1, &mut table.schemas).map_err(refused)?;
-        for (key, (schema, value)) in &record.headers {
-            headers.push(key, schema.as_ref(), value, &mut table.schemas).map_err(refused)?;
-        }
-        headers.end_row();
-    }
-    table.keys = keys.finish(&mut table.schemas).map_err(refused)?;
-    table.values = values.finish(&mut table.schemas).map_err(refused)?;
-    let (topics, partitions, offsets): (Column<'_>, Column<'_>, Column<'_>) =
-        (topics.finish(), partitions.finish(), offsets.finish());
-    if records.iter().any(Record::is_sink) {
-        table.set(Role::ORIGINAL_TOPIC, topics.clone());
-        table.set(Role::ORIGINAL_PARTITION, partitions.clone());
-        table.set(Role::ORIGINAL_OFFSET, offsets.clone());
-        table.set(Role::OFFSET, offsets);
-    }
-    table.set(Role::TOPIC, topics);
-    table.set(Role::PARTITION, partitions);
-    table.set(Role::TIMESTAMP, timestamps.finish());
-    if let Some(headers) = headers.finish() {
-        table.set(Role::HEADERS, headers);
-    }
-    Batch::validate(table.write(), &Limits::DEFAULT).map_err(|error| format!("the input is no batch: {error}"))
+    let of_scenario = |record: &Record| {
+        let Record { topic, partition, timestamp, key, value, headers, offset } = record.clone();
+        millstream_scenario::Record { topic, partition, timestamp, key, value, headers, offset, ..Default::default() }
+    };
+    millstream_scenario::batch(&records.iter().map(of_scenario).collect::<Vec<_>>())
 }
 
 /// A batch with one key or value.

@@ -210,15 +210,8 @@ impl LiveChain {
     }
 
     async fn apply(&mut self, input: &Batch, only: Option<&[u8]>) -> Result<Outcome, PluginError> {
-        let grown = self.recycling.is_due(&self.guest).then(|| self.guest.held_bytes());
-        if grown.is_some() || !self.guest.is_usable() {
-            self.guest.discard();
-            (self.guest, self.chain) = Self::instance(&self.factory, &self.links).await.map_err(|(_, error)| error)?;
-        }
-        if let Some(bytes) = grown {
-            self.recycling.replaced(&self.guest, bytes, &self.factory.name, &self.factory.metrics);
-        }
-        self.recycling.called();
+        let made = async { Self::instance(&self.factory, &self.links).await.map_err(|(_, error)| error) };
+        self.recycling.before_call((&mut self.guest, &mut self.chain), &self.factory, made).await?;
         open_columns(&mut self.guest, input, only);
         let applied = self.chain.apply(&mut self.guest, passed(input, self.by_columns), only).await;
         let answer = self.guest.close_columns();
@@ -254,15 +247,8 @@ impl LivePredicate {
 
     /// The rows that it chose, once the guest's answer has proved to be sound.
     async fn test(&mut self, input: &Batch, negate: bool) -> Result<Verdict, PluginError> {
-        let grown = self.recycling.is_due(&self.guest).then(|| self.guest.held_bytes());
-        if grown.is_some() || !self.guest.is_usable() {
-            self.guest.discard();
-            (self.guest, self.predicate) = Self::instance(&self.factory, &self.condition).await?;
-        }
-        if let Some(bytes) = grown {
-            self.recycling.replaced(&self.guest, bytes, &self.factory.name, &self.factory.metrics);
-        }
-        self.recycling.called();
+        let made = Self::instance(&self.factory, &self.condition);
+        self.recycling.before_call((&mut self.guest, &mut self.predicate), &self.factory, made).await?;
         let subject = Subject { batch: Some(input.clone()), returns_verdict: true, ..Subject::default() };
         self.guest.open_columns(subject);
         let verdict = self.predicate.test(&mut self.guest, passed(input, self.factory.by_columns)).await;

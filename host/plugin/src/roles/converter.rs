@@ -53,15 +53,8 @@ impl WasmConverter {
 
     /// Passes a batch through the guest. What comes back has been checked.
     async fn convert(&mut self, given: &Batch, way: Way) -> Result<Outcome, PluginError> {
-        let grown = self.recycling.is_due(&self.guest).then(|| self.guest.held_bytes());
-        if grown.is_some() || !self.guest.is_usable() {
-            self.guest.discard();
-            (self.guest, self.converter) = Self::instance(&self.factory, self.role, &self.config).await?;
-        }
-        if let Some(bytes) = grown {
-            self.recycling.replaced(&self.guest, bytes, &self.factory.name, &self.factory.metrics);
-        }
-        self.recycling.called();
+        let made = Self::instance(&self.factory, self.role, &self.config);
+        self.recycling.before_call((&mut self.guest, &mut self.converter), &self.factory, made).await?;
         open_columns(&mut self.guest, given, None);
         let bytes = passed(given, self.factory.by_columns);
         let converted = match way {

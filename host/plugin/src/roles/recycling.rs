@@ -1,7 +1,9 @@
 //! When an instance is to be replaced because of the memory that it holds: some languages never give any back.
 
+use millstream_connector::PluginError;
 use millstream_metrics::PluginInstance;
 
+use super::InstanceFactory;
 use crate::capability::InstanceName;
 use crate::instance::Guest;
 use crate::limits::PluginLimits;
@@ -34,7 +36,32 @@ impl Recycling {
         Self { usual, most, mark: usual.max(held.saturating_mul(2)).min(most), calls: 0, logged: false }
     }
 
-    /// A call has ended.
+    /// Before a call of an instance that keeps nothing from one call to the next: one that is spent, or has outgrown its
+    /// mark, gives way to what `made` brings, which is not asked for otherwise.
+    ///
+    /// # Errors
+    ///
+    /// There is no new instance. The old one is gone, so that the next call tries again.
+    pub(super) async fn before_call<T>(
+        &mut self,
+        live: (&mut Guest, &mut T),
+        factory: &InstanceFactory,
+        made: impl Future<Output = Result<(Guest, T), PluginError>>,
+    ) -> Result<(), PluginError> {
+        let (guest, called) = live;
+        let grown = self.is_due(guest).then(|| guest.held_bytes());
+        if grown.is_some() || !guest.is_usable() {
+            guest.discard();
+            (*guest, *called) = made.await?;
+        }
+        if let Some(bytes) = grown {
+            self.replaced(guest, bytes, &factory.name, &factory.metrics);
+        }
+        self.called();
+        Ok(())
+    }
+
+    /// A call begins.
     pub(super) fn called(&mut self) {
         self.calls += 1;
     }

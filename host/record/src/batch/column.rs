@@ -394,6 +394,25 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// Origins and child numbers ([`Role::ORIGIN`], [`Role::CHILD`]) of rows that were made of others. `taken` has the origins that
+    /// came along with the rows; without it the rows that `parents` names are the origins. Rows of one origin stand
+    /// together, since every stage keeps the order.
+    pub fn lineage(taken: Option<&Column<'_>>, parents: &[u32]) -> (Column<'static>, Column<'static>) {
+        let origins: Vec<i64> = match taken {
+            Some(column) => (0..parents.len()).map(|row| column.integer(row).unwrap_or_default()).collect(),
+            None => parents.iter().map(|&parent| parent.into()).collect(),
+        };
+        let (mut origin_bytes, mut child_bytes) = (Vec::new(), Vec::new());
+        let mut child = 0_i32;
+        for (row, &origin) in origins.iter().enumerate() {
+            child = if row.checked_sub(1).is_some_and(|before| origins[before] == origin) { child + 1 } else { 0 };
+            origin_bytes.extend_from_slice(&(origin as i32).to_le_bytes());
+            child_bytes.extend_from_slice(&child.to_le_bytes());
+        }
+        let column = |bytes| Column::new(Kind::Int32, parents.len() as u32, bytes);
+        (column(origin_bytes), column(child_bytes))
+    }
+
     /// The chosen rows in the order given, as a column of its own.
     pub fn take(&self, rows: &[u32]) -> Column<'static> {
         let len = rows.len() as u32;
